@@ -1,0 +1,147 @@
+data "aws_caller_identity" "current" {}
+
+data "aws_partition" "current" {}
+
+data "aws_region" "current" {}
+
+locals {
+  account_id = data.aws_caller_identity.current.account_id
+  # Provider 6 renamed the attribute; lookup() is the one form that both majors accept.
+  region = lookup(data.aws_region.current, "region", data.aws_region.current.id)
+
+  # Written from the name, so that the queues can name the topic in their policies while the topic
+  # names the queues in its subscriptions, and both policies are complete in the first plan.
+  topic_arn = "arn:${data.aws_partition.current.partition}:sns:${local.region}:${local.account_id}:${var.name}"
+
+  # A topic without a policy of its own gets the default of AWS, which lets every identity of the
+  # account, and services acting for it, publish, subscribe and delete. Hence never without.
+  topic_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(
+      [{
+        Sid       = "DenyInsecureTransport"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "sns:Publish"
+        Resource  = local.topic_arn
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      }],
+      [for name, publisher in var.publishers : {
+        Sid       = "Allow-${name}"
+        Effect    = "Allow"
+        Principal = { Service = "${publisher.service}.amazonaws.com" }
+        Action    = "sns:Publish"
+        Resource  = local.topic_arn
+        Condition = {
+          ArnEquals    = { "aws:SourceArn" = publisher.source_arn }
+          StringEquals = { "aws:SourceAccount" = coalesce(publisher.source_account, local.account_id) }
+        }
+      }],
+    )
+  })
+
+  filter_policies = {
+    for name, subscription in var.subscriptions : name => jsondecode(subscription.filter_policy)
+    if can(keys(jsondecode(subscription.filter_policy)))
+  }
+
+  # Filter policies nest, and HCL has no recursion, so the levels are written out. An S3 event needs
+  # four (Records.s3.object.key); the fifth is there to see what lies too deep.
+  filter_level_1 = { for name, policy in local.filter_policies : name => values(policy) }
+  filter_level_2 = { for name, level in local.filter_level_1 : name => concat([], [for value in level : values(value) if can(keys(value))]...) }
+  filter_level_3 = { for name, level in local.filter_level_2 : name => concat([], [for value in level : values(value) if can(keys(value))]...) }
+  filter_level_4 = { for name, level in local.filter_level_3 : name => concat([], [for value in level : values(value) if can(keys(value))]...) }
+  filter_level_5 = { for name, level in local.filter_level_4 : name => concat([], [for value in level : values(value) if can(keys(value))]...) }
+
+  filters = {
+    for name in keys(local.filter_policies) : name => {
+      nested   = length(local.filter_level_2[name]) > 0
+      too_deep = length(local.filter_level_5[name]) > 0
+
+      # A key counts where it has values; SNS multiplies the number of values with their depth.
+      leaves = concat([], [
+        for index, level in [local.filter_level_1[name], local.filter_level_2[name], local.filter_level_3[name], local.filter_level_4[name]] :
+        [for value in level : { values = value, weight = can(value[0]) ? length(value) * (index + 1) : 0 } if !can(keys(value))]
+      ]...)
+    }
+  }
+
+  # HCL has no product either; more than five leaves are refused by their number.
+  filter_combinations = {
+    for name, filter in local.filters : name => (
+      concat(filter.leaves[*].weight, [1, 1, 1, 1, 1])[0]
+      * concat(filter.leaves[*].weight, [1, 1, 1, 1, 1])[1]
+      * concat(filter.leaves[*].weight, [1, 1, 1, 1, 1])[2]
+      * concat(filter.leaves[*].weight, [1, 1, 1, 1, 1])[3]
+      * concat(filter.leaves[*].weight, [1, 1, 1, 1, 1])[4]
+    )
+  }
+
+  unfiltered = { nested = false, too_deep = false, leaves = [] }
+}
+
+resource "aws_sns_topic" "topic" {
+  name              = var.name
+  policy            = local.topic_policy
+  kms_master_key_id = var.kms_key == null ? null : var.kms_key.arn
+
+  tags = var.tags
+
+  lifecycle {
+    postcondition {
+      condition     = self.arn == local.topic_arn
+      error_message = "AWS created ${self.arn}, but policies were written for ${local.topic_arn}: check that the provider's account, region and partition are the ones its data sources report."
+    }
+  }
+}
+
+resource "aws_sns_topic_subscription" "queue" {
+  for_each = var.subscriptions
+
+  topic_arn = aws_sns_topic.topic.arn
+  protocol  = "sqs"
+  endpoint  = each.value.queue_arn
+
+  filter_policy = each.value.filter_policy
+  # The provider refuses a scope without a policy.
+  filter_policy_scope  = each.value.filter_policy == null ? null : each.value.filter_policy_scope
+  raw_message_delivery = each.value.raw_message_delivery
+
+  # SNS gives up after its own retries; unlike the redrive policy of a queue this one has no count.
+  redrive_policy = each.value.dlq == null ? null : jsonencode({ deadLetterTargetArn = each.value.dlq.arn })
+
+  lifecycle {
+    precondition {
+      condition     = !lookup(local.filters, each.key, local.unfiltered).too_deep
+      error_message = "filter_policy of subscription ${each.key} nests deeper than four levels, and an S3 event has no more: is there a key too many?"
+    }
+
+    precondition {
+      condition     = alltrue([for leaf in lookup(local.filters, each.key, local.unfiltered).leaves : can(leaf.values[0])])
+      error_message = "filter_policy of subscription ${each.key} has a key without values: SNS wants a non-empty list at the end of every path, [\"x\"] even for a single value."
+    }
+
+    precondition {
+      condition     = length(lookup(local.filters, each.key, local.unfiltered).leaves) <= 5
+      error_message = "filter_policy of subscription ${each.key} has ${length(lookup(local.filters, each.key, local.unfiltered).leaves)} keys with values, and SNS takes 5: filter the rest in the consumer."
+    }
+
+    precondition {
+      condition     = lookup(local.filter_combinations, each.key, 0) <= 150
+      error_message = "filter_policy of subscription ${each.key} makes ${lookup(local.filter_combinations, each.key, 0)} combinations (values of every key x their depth, multiplied), and SNS takes 150: use prefixes or anything-but instead of long lists."
+    }
+
+    precondition {
+      condition     = each.value.filter_policy_scope != "MessageAttributes" || !lookup(local.filters, each.key, local.unfiltered).nested
+      error_message = "filter_policy of subscription ${each.key} is nested, which only filter_policy_scope = \"MessageBody\" can be: attributes are flat."
+    }
+  }
+}
+
+resource "aws_sns_topic_subscription" "email" {
+  for_each = var.email_subscribers
+
+  topic_arn = aws_sns_topic.topic.arn
+  protocol  = "email"
+  endpoint  = each.value
+}

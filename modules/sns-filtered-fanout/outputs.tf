@@ -1,0 +1,21 @@
+output "topic_arn" {
+  description = "ARN of the topic. Whoever uses it waits for the topic and its policy, as a bucket notification must."
+  # The written ARN is the same and known in the first plan; the dependency is what the resource's own would add.
+  value      = local.topic_arn
+  depends_on = [aws_sns_topic.topic]
+}
+
+output "topic_arn_static" {
+  description = "ARN of the topic written from its name, which waits for nothing: for the `senders` of the queues that the topic subscribes, where `topic_arn` would be a cycle."
+  value       = local.topic_arn
+}
+
+output "topic_name" {
+  description = "Name of the topic."
+  value       = aws_sns_topic.topic.name
+}
+
+output "subscription_arns" {
+  description = "ARNs of the queues' subscriptions, by the keys of `subscriptions`."
+  value       = { for name, subscription in aws_sns_topic_subscription.queue : name => subscription.arn }
+}

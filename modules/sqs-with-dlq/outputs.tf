@@ -1,0 +1,36 @@
+# The ARNs below are the written ones, known already in the first plan; each object also holds a
+# value of the finished resource, so whoever uses it still waits for the queue and its policy.
+
+output "queue" {
+  description = "The queue, as lambda-consumer takes it: `arn`, `url`, `name`, `fifo`, `visibility_timeout_seconds` and `kms_key_arn` (null with SSE-SQS)."
+  value = {
+    arn                        = local.queue_arn
+    url                        = aws_sqs_queue.queue.url
+    name                       = aws_sqs_queue.queue.name
+    fifo                       = local.fifo
+    visibility_timeout_seconds = local.visibility_timeout_seconds
+    kms_key_arn                = var.kms_key == null ? null : var.kms_key.arn
+  }
+}
+
+output "queue_arn_static" {
+  description = "ARN of the queue written from its name, which waits for nothing: for whatever the queue's own policy must name, where `queue.arn` would be a cycle."
+  value       = local.queue_arn
+}
+
+output "dlq" {
+  description = "The dead-letter queue: `arn`, `url` and `name`."
+  value = {
+    arn  = local.dlq_arn
+    url  = aws_sqs_queue.dlq.url
+    name = aws_sqs_queue.dlq.name
+  }
+}
+
+output "alarm_names" {
+  description = "Names of the alarms, empty without `alarm`."
+  value = concat(
+    aws_cloudwatch_metric_alarm.dlq_depth[*].alarm_name,
+    aws_cloudwatch_metric_alarm.oldest_message[*].alarm_name,
+  )
+}
