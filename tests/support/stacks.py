@@ -1,0 +1,53 @@
+"""Stacks on the local engine, for end-to-end tests."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import boto3
+
+from event_pipelines.local import engine as local_engine
+from event_pipelines.local import stack as local_stack
+from event_pipelines.local.home import Home
+from event_pipelines.local.stack import Stack
+
+
+@contextmanager
+def running_stack(path: Path, region: str, **variables: object) -> Iterator[Stack]:
+    """A stack in `path`; fails when `terraform destroy` leaves anything in state or engine."""
+    stack = local_stack.up(Home(path), region=region, variables=variables, tied_to_parent=True)
+    try:
+        with stack.environment():
+            yield stack
+        assert local_stack.destroy(stack) == []
+        with stack.environment():
+            assert left_behind() == []
+    finally:
+        local_engine.stop(path)
+    assert local_engine.running(path) is None
+
+
+def left_behind() -> list[str]:
+    """Names of everything a stack is made of that the engine still has."""
+    found: list[str] = []
+    found += [bucket["Name"] for bucket in boto3.client("s3").list_buckets()["Buckets"]]
+    found += boto3.client("sqs").list_queues().get("QueueUrls", [])
+    found += [topic["TopicArn"] for topic in boto3.client("sns").list_topics()["Topics"]]
+    functions = boto3.client("lambda")
+    found += [item["FunctionName"] for item in functions.list_functions()["Functions"]]
+    found += [
+        item["UUID"] for item in functions.list_event_source_mappings()["EventSourceMappings"]
+    ]
+    found += [role["RoleName"] for role in boto3.client("iam").list_roles()["Roles"]]
+    groups = boto3.client("logs").describe_log_groups()["logGroups"]
+    found += [group["logGroupName"] for group in groups]
+    return found
+
+
+def eventually(condition: Callable[[], object], what: str, seconds: float = 90) -> None:
+    """Polls until `condition` is true; fails naming `what` it waited for."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.1)

@@ -1,0 +1,34 @@
+"""A repository small enough to package in a moment."""
+
+from pathlib import Path
+
+import pytest
+
+from unit.build.workspace import Workspace
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    workspace = Workspace(
+        tmp_path, tmp_path / "functions", tmp_path / "wheelhouse", tmp_path / "output"
+    )
+    workspace.wheelhouse.mkdir()
+    files = {
+        "shared/__init__.py": "",
+        "shared/events.py": "def key(event):\n    return event['key']\n",
+        "alpha/__init__.py": "",
+        "alpha/handler.py": (
+            "import tinydep\nfrom shared.events import key\n\n\n"
+            "def handler(event, context):\n    return tinydep.NAME + key(event)\n"
+        ),
+        "beta/handler.py": "def handler(event, context):\n    return event\n",
+    }
+    for name, content in files.items():
+        path = workspace.functions / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    digest = workspace.wheel(
+        "tinydep-1.0-py3-none-any.whl", {"tinydep/__init__.py": b"NAME = 'tiny '\n"}
+    )
+    workspace.lock("alpha", f"tinydep==1.0 {digest}")
+    return workspace
