@@ -1,0 +1,48 @@
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint check environment test-environment packages down clean
+
+VENV := .local/venv/bin
+
+help:
+	@echo "make demo   apply the stack to the local engine, send real pictures through it, show, clean up"
+	@echo "            KEEP=1 leaves it running, PHOTO=path adds a picture of yours, REGION=, PORT="
+	@echo "make test   everything: lint, unit, terraform test, end to end on the local engine"
+	@echo "make down   stop what KEEP=1 left running"
+	@echo "make clean  remove .local/ and build/"
+
+demo: environment packages
+	@$(VENV)/event-pipelines local demo $(if $(KEEP),--keep) $(if $(PHOTO),--photo "$(PHOTO)") \
+	  $(if $(REGION),--region "$(REGION)") $(if $(PORT),--port "$(PORT)")
+
+test: test-environment packages lint check
+
+# Terraform waits more than it works, so more workers than cores; every file stays in one worker
+# because its tests share an engine.
+check: test-environment packages
+	@EVENT_PIPELINES_LAMBDA_PYTHON=$(abspath .local/lambda-runtime/bin/python) \
+	  $(VENV)/python -m pytest --numprocesses 4 --dist loadfile $(TESTS)
+
+lint: test-environment
+	@$(VENV)/ruff check .
+	@$(VENV)/ruff format --check .
+	@$(VENV)/mypy
+	@$(VENV)/shellcheck build.sh tools/*.sh .ci/run
+	@$(VENV)/shfmt -d -i 2 build.sh tools/*.sh .ci/run
+	@terraform fmt -check -recursive -diff
+
+# The functions, built for this machine: the engine runs them with this machine's Python.
+packages: environment
+	@PYTHON=$(VENV)/python ./build.sh --host --output .local/build
+
+environment:
+	@tools/environment.sh local
+
+test-environment:
+	@tools/environment.sh test
+
+down:
+	@$(VENV)/event-pipelines local down
+
+clean:
+	@if [ -x $(VENV)/event-pipelines ]; then $(VENV)/event-pipelines local down; fi
+	@rm -rf .local build

@@ -1,0 +1,30 @@
+"""The `event-pipelines` command."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from event_pipelines.errors import UserError
+from event_pipelines.local import commands as local
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit code. A UserError becomes one sentence on stderr."""
+    parser = argparse.ArgumentParser(
+        prog="event-pipelines", description="Event pipelines on S3, SNS, SQS and Lambda."
+    )
+    groups = parser.add_subparsers(metavar="GROUP", required=True)
+    local.register(groups)
+    parsed = parser.parse_args(arguments)
+    try:
+        return int(parsed.run(parsed))
+    except UserError as error:
+        print(f"event-pipelines: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("event-pipelines: interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The main job, shown: real files through every pipeline of a running stack."""

@@ -1,0 +1,130 @@
+"""Pictures for the image pipeline: a real portrait, larger and stranger ones made from it."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from event_pipelines.errors import UserError
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """A file to upload.
+
+    `width` and `height` are what a person sees, in pixels, or 0 when it is no picture;
+    `rejection` is the reason code that the pipeline must record instead of derivatives.
+    """
+
+    name: str
+    content: bytes
+    note: str
+    width: int = 0
+    height: int = 0
+    rejection: str | None = None
+
+
+def portrait() -> Path:
+    """The portrait of Grace Hopper in Matplotlib's sample data, a public-domain photograph.
+
+    Raises UserError when the package is not installed.
+    """
+    try:
+        package = distribution("matplotlib")
+    except PackageNotFoundError as error:
+        raise UserError(
+            "The demo's photograph is not installed: run `make demo`, which installs it."
+        ) from error
+    return Path(str(package.locate_file("matplotlib/mpl-data/sample_data/grace_hopper.jpg")))
+
+
+def collection(own: Path | None = None) -> Iterator[Photograph]:
+    """What a bucket of uploads really holds: cameras, phones, print shops, browsers and mistakes.
+
+    Raises UserError when the user's `own` picture cannot be read.
+    """
+    original = portrait().read_bytes()
+    with Image.open(io.BytesIO(original)) as opened:
+        photo = opened.convert("RGB")
+
+    if own is not None:
+        yield _own(own)
+    yield _picture("portrait.jpg", original, "as Matplotlib ships it")
+    yield _camera(photo)
+    yield _progressive(photo)
+    yield _picture("PRINT SHOP/Portrait.JPEG", _encoded(photo.convert("CMYK"), "JPEG"), "CMYK")
+    yield _picture("cut-out.png", _encoded(_cut_out(photo), "PNG"), "transparent corners")
+    yield _picture("browser.webp", _encoded(photo, "WEBP"), "WebP")
+    yield _picture(
+        "small/icon.gif", _encoded(photo.resize((96, 112)).quantize(64), "GIF"), "96 px wide"
+    )
+    yield _picture("phone.avif", _encoded(photo, "AVIF"), "AVIF")
+    yield Photograph(
+        "cut short.jpg", original[: len(original) // 3], "truncated upload", rejection="truncated"
+    )
+    yield Photograph(
+        "page.jpg",
+        b"<!doctype html><title>Not found</title>",
+        "a web page named .jpg",
+        rejection="not_an_image",
+    )
+
+
+def _own(path: Path) -> Photograph:
+    try:
+        return _picture(path.name, path.read_bytes(), "your picture")
+    except OSError as error:
+        what = (
+            "is not a picture that Pillow can read"
+            if isinstance(error, UnidentifiedImageError)
+            else "cannot be read"
+        )
+        raise UserError(
+            f"PHOTO={path} {what}: name a JPEG, PNG, WebP, GIF or AVIF file."
+        ) from error
+
+
+def _picture(name: str, content: bytes, note: str) -> Photograph:
+    with Image.open(io.BytesIO(content)) as image:
+        sideways = image.getexif().get(0x0112, 1) >= 5
+        width, height = reversed(image.size) if sideways else image.size
+    return Photograph(name, content, note, width, height)
+
+
+def _encoded(image: Image.Image, image_format: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, image_format, **options)
+    return buffer.getvalue()
+
+
+def _camera(photo: Image.Image) -> Photograph:
+    """Twelve megapixels, held upright (EXIF orientation 6), with the place it was taken at."""
+    upright = photo.resize((3024, 4032), Image.Resampling.LANCZOS)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif.get_ifd(0x8825).update({1: "N", 2: (41.0, 52.0, 0.0), 3: "W", 4: (87.0, 37.0, 0.0)})
+    content = _encoded(upright.transpose(Image.Transpose.ROTATE_90), "JPEG", quality=92, exif=exif)
+    return _picture("holiday 2026/café + 100% me.jpg", content, "12 megapixels, sideways, GPS")
+
+
+def _progressive(photo: Image.Image) -> Photograph:
+    large = ImageOps.fit(photo, (6000, 4000), Image.Resampling.LANCZOS)
+    return _picture(
+        "studio.jpg",
+        _encoded(large, "JPEG", quality=90, progressive=True),
+        "24 megapixels, progressive",
+    )
+
+
+def _cut_out(photo: Image.Image) -> Image.Image:
+    mask = (
+        Image.radial_gradient("L")
+        .resize(photo.size)
+        .point(lambda distance: 255 if distance < 160 else 0)
+    )
+    cut = photo.copy()
+    cut.putalpha(mask)
+    return cut

@@ -1,0 +1,260 @@
+"""`event-pipelines local`: the stack on this machine."""
+
+import argparse
+import json
+import os
+import shlex
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+from rich.console import Console
+from rich.table import Table
+
+from event_pipelines.demo import images, photographs, report
+from event_pipelines.errors import UserError
+from event_pipelines.local import engine as local_engine
+from event_pipelines.local import stack as local_stack
+from event_pipelines.local.home import Home
+from event_pipelines.local.stack import DEFAULT_REGION, Stack
+from event_pipelines.progress import counting, following
+
+
+def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the `local` group to the command line."""
+    local = groups.add_parser("local", help="run the stack on this machine's embedded AWS engine")
+    verbs = local.add_subparsers(metavar="VERB", required=True)
+    for name, run, help_text in (
+        ("up", _up, "start the engine and apply the root module to it"),
+        ("down", _down, "destroy the stack and stop the engine"),
+        ("status", _status, "say what runs and what waits in the queues"),
+        ("demo", _demo, "the main job: upload real pictures, show what became of them, clean up"),
+    ):
+        verb = verbs.add_parser(name, help=help_text, description=help_text)
+        verb.add_argument(
+            "--home", type=Path, help="folder for state, logs and report (default: .local)"
+        )
+        verb.set_defaults(run=run)
+        if name in ("up", "demo"):
+            verb.add_argument("--region", default=DEFAULT_REGION, help="default: %(default)s")
+            verb.add_argument("--port", type=int, help="loopback port (default: a free one)")
+        if name in ("up", "status"):
+            verb.add_argument("--json", action="store_true", help="print for machines")
+        if name == "demo":
+            verb.add_argument(
+                "--photo", type=Path, help="a picture of your own, uploaded with the others"
+            )
+            verb.add_argument(
+                "--keep", action="store_true", help="leave everything running afterwards"
+            )
+
+
+def _console() -> Console:
+    """Standard output; without a terminal a table is as wide as it needs to be read in a log."""
+    console = Console()
+    return console if console.is_terminal else Console(width=160)
+
+
+def _home(arguments: argparse.Namespace) -> Home:
+    return Home(arguments.home.resolve()) if arguments.home else Home()
+
+
+def _up(arguments: argparse.Namespace) -> int:
+    home, console = _home(arguments), Console(stderr=True)
+    with counting(console, "Applying the stack") as show:
+        stack = local_stack.up(
+            home, region=arguments.region, port=arguments.port, on_activity=following(show)
+        )
+    if arguments.json:
+        print(json.dumps({"environment": _environment(stack), "outputs": stack.outputs}, indent=2))
+    else:
+        _print_how_to_look_around(stack)
+    return 0
+
+
+def _down(arguments: argparse.Namespace) -> int:
+    home, console = _home(arguments), Console(stderr=True)
+    stack = local_stack.current(home)
+    if stack is None:
+        stopped = local_engine.stop(home.path)
+        console.print("Stopped the engine." if stopped else "Nothing was running.")
+        return 0
+    return _take_down(stack, console)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    home = _home(arguments)
+    stack = local_stack.current(home)
+    if stack is None:
+        state = "an engine without a stack" if local_engine.running(home.path) else "nothing"
+        print(
+            json.dumps({"running": False})
+            if arguments.json
+            else f"Running in {home.path}: {state}."
+        )
+        return 1
+    with stack.environment():
+        queues = _queue_depths(stack.outputs)
+    if arguments.json:
+        print(
+            json.dumps(
+                {
+                    "running": True,
+                    "endpoint": stack.engine.endpoint,
+                    "pid": stack.engine.pid,
+                    "region": stack.region,
+                    "queues": queues,
+                },
+                indent=2,
+            )
+        )
+        return 0
+    console = Console()
+    console.print(
+        f"Engine at {stack.engine.endpoint}, process {stack.engine.pid}, region {stack.region}"
+    )
+    table = Table("queue", "waiting", "in flight", "dead letters")
+    for name, depth in queues.items():
+        table.add_row(
+            name, *(str(depth[kind]) for kind in ("waiting", "in_flight", "dead_letters"))
+        )
+    console.print(table)
+    return 0
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    home, console = _home(arguments), _console()
+    collection = list(photographs.collection(arguments.photo))
+    if local_engine.running(home.path):
+        raise UserError(
+            f"A stack already runs in {home.path}: run `event-pipelines local down` first."
+        )
+    with counting(console, "Applying the stack with Terraform") as show:
+        stack = local_stack.up(
+            home,
+            region=arguments.region,
+            port=arguments.port,
+            tied_to_parent=not arguments.keep,
+            on_activity=following(show),
+        )
+    try:
+        good = _show_images(stack, collection, console)
+    except BaseException:
+        local_engine.stop(home.path)
+        raise
+    if arguments.keep:
+        _print_how_to_look_around(stack)
+        return 0 if good else 1
+    left = _take_down(stack, console)
+    return 0 if good and left == 0 else 1
+
+
+def _show_images(stack: Stack, collection: list[photographs.Photograph], console: Console) -> bool:
+    """Prints the table and writes the report; True if every upload is accounted for."""
+    pipeline = stack.outputs["image_derivatives"]
+    with stack.environment():
+        with counting(console, f"Deriving from {len(collection)} uploads") as show:
+            account = images.run(pipeline, collection, show)
+        with counting(console, "Sending one event that the function may not act on"):
+            letter = images.show_a_dead_letter(pipeline)
+    if letter is None:
+        account.faults.append("An event without permission did not reach the dead-letter queue.")
+    else:
+        account.dead_letters.append(letter)
+    console.print(_table(pipeline, collection, account))
+    made = (
+        f"Made on {time.strftime('%Y-%m-%d %H:%M:%S')}, region {stack.region}, on the local engine"
+    )
+    stack.home.report.write_text(report.page(pipeline, collection, account, made), encoding="utf-8")
+    console.print(f"Report with the pictures: {stack.home.report}", soft_wrap=True)
+    for fault in account.faults:
+        console.print(f"[bold red]{fault}")
+    return not account.faults
+
+
+def _table(
+    pipeline: dict[str, Any], collection: list[photographs.Photograph], account: images.Account
+) -> Table:
+    table = Table("upload", "what it is", "size", *pipeline["derivatives"], show_lines=False)
+    for photo in collection:
+        cells = []
+        for result in account.results:
+            if result.photograph is photo:
+                took = "" if result.milliseconds is None else f", {result.milliseconds:.0f} ms"
+                if result.content is None:
+                    cells.append(f"[red]{result.outcome}[/]: {result.detail}{took}")
+                else:
+                    cells.append(
+                        f"{result.width}x{result.height}, {len(result.content) / 1000:.1f} kB{took}"
+                    )
+        size = f"{len(photo.content) / 1000:.0f} kB"
+        if photo.width:
+            size = f"{photo.width}x{photo.height}, {size}"
+        table.add_row(photo.name, photo.note, size, *cells)
+    outcomes = [result.outcome for result in account.results]
+    counts = ", ".join(
+        f"{outcomes.count(kind)} {kind}" for kind in ("derived", "rejected", "missing")
+    )
+    table.caption = f"{len(outcomes)} events: {counts}; {len(account.dead_letters)} dead letter"
+    return table
+
+
+def _take_down(stack: Stack, console: Console) -> int:
+    """Destroys and stops; returns 0, or 1 when something was left."""
+    try:
+        with counting(console, "Destroying the stack") as show:
+            left = local_stack.destroy(stack, following(show))
+    finally:
+        local_engine.stop(stack.home.path)
+    if left:
+        console.print(f"[bold red]Terraform left behind: {', '.join(left)}")
+        return 1
+    console.print("Everything is destroyed, the engine is stopped.")
+    return 0
+
+
+def _queue_depths(outputs: dict[str, Any]) -> dict[str, dict[str, int]]:
+    sqs = boto3.client("sqs")
+
+    def attributes(url: str) -> Mapping[Any, str]:
+        return sqs.get_queue_attributes(
+            QueueUrl=url,
+            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+        )["Attributes"]
+
+    depths = {}
+    for derivative in (outputs["image_derivatives"] or {"derivatives": {}})["derivatives"].values():
+        queue, dead = attributes(derivative["queue_url"]), attributes(derivative["dlq_url"])
+        depths[derivative["queue_url"].rsplit("/", 1)[-1]] = {
+            "waiting": int(queue["ApproximateNumberOfMessages"]),
+            "in_flight": int(queue["ApproximateNumberOfMessagesNotVisible"]),
+            "dead_letters": int(dead["ApproximateNumberOfMessages"])
+            + int(dead["ApproximateNumberOfMessagesNotVisible"]),
+        }
+    return depths
+
+
+def _environment(stack: Stack) -> dict[str, str]:
+    return dict(stack.engine.environment(stack.region))
+
+
+def _print_how_to_look_around(stack: Stack) -> None:
+    bucket = (stack.outputs["image_derivatives"] or {}).get("bucket", "BUCKET")
+    exports = "\n".join(
+        f"  export {name}={shlex.quote(value)}" for name, value in _environment(stack).items()
+    )
+    command = Path(sys.argv[0])
+    if command.is_absolute() and command.is_relative_to(Path.cwd()):
+        command = command.relative_to(Path.cwd())
+    home = (
+        "" if stack.home == Home() else f" --home {shlex.quote(os.path.relpath(stack.home.path))}"
+    )
+    print(
+        f"\nThe stack is running. To look around with the AWS CLI:\n{exports}\n"
+        f"  aws s3 ls --recursive s3://{bucket}\n"
+        f"  aws s3 cp picture.jpg s3://{bucket}/ingest/\n"
+        f"To stop it:\n  {command} local down{home}"
+    )

@@ -1,0 +1,47 @@
+"""Where MiniStack differs from AWS in ways this project's promises rest on, and the corrections.
+
+Each module names one difference: what AWS does, what MiniStack 1.5.33 does, and the correction its
+`apply` installs in the engine's process. `tests/local/corrections` proves each on an engine with
+all of them, and proves on an engine without any that it is still needed.
+"""
+
+import importlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+NAMES = (
+    "alarm_description",
+    "batch_response",
+    "batching_window",
+    "event_source_filter",
+    "event_source_limits",
+    "execution_role",
+    "isolated_interpreter",
+    "log_output",
+    "memory_limit",
+    "message_move",
+    "missing_object",
+    "s3_invoke_permission",
+    "sns_body_filter",
+    "subscription_dead_letters",
+    "version_listing",
+)
+
+
+@dataclass(frozen=True)
+class LambdaInterpreter:
+    """The Python that runs Lambda functions, and the Lambda runtime it stands for."""
+
+    executable: Path
+    runtime: str
+
+
+def apply(names: Iterable[str], interpreter: LambdaInterpreter) -> None:
+    """Installs the named corrections in this process.
+
+    Raises CorrectionMismatch, naming the correction, if MiniStack is not what it was written for.
+    """
+    for name in names:
+        module = importlib.import_module(f"{__name__}.{name}")
+        module.apply(interpreter)

@@ -1,0 +1,37 @@
+"""Replaces MiniStack's internals, and names the correction when they are not as expected."""
+
+import functools
+import importlib.metadata
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+PINNED_VERSION = "1.5.33"
+
+
+class CorrectionMismatch(Exception):
+    """A correction cannot be installed in the MiniStack at hand."""
+
+
+def around(owner: Any, name: str, parameters: str, wrapper: Callable[..., Any]) -> None:
+    """Replaces `owner.name` by `wrapper`, which receives the original before its arguments.
+
+    `parameters` are the original's, separated by spaces. The correction is the module that
+    `wrapper` is written in. Raises CorrectionMismatch if the original is missing or differs.
+    """
+    original = getattr(owner, name, None)
+    found = " ".join(inspect.signature(original).parameters) if callable(original) else "nothing"
+    if not callable(original) or found != parameters:
+        correction = wrapper.__module__.rpartition(".")[2]
+        raise CorrectionMismatch(
+            f"Correction {correction} is written for MiniStack {PINNED_VERSION}, where "
+            f"{owner.__name__}.{name} takes ({parameters}); MiniStack "
+            f"{importlib.metadata.version('ministack')} has ({found}) there. Install the pinned "
+            f"version, or adapt the correction to this one."
+        )
+
+    @functools.wraps(original)
+    def replacement(*args: Any, **kwargs: Any) -> Any:
+        return wrapper(original, *args, **kwargs)
+
+    setattr(owner, name, replacement)

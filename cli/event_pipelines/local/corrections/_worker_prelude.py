@@ -1,0 +1,90 @@
+# Runs in a Lambda function's process before MiniStack's worker script, which is appended to it;
+# standard library only. What it defines starts with an underscore, as the script shares its names.
+# See log_output.py.
+import json as _json
+import logging as _logging
+import os as _os
+import sys as _sys
+import time as _time
+from typing import Any as _Any
+
+
+class _Requests:
+    """The engine's messages, one a line; remembers which request is being served."""
+
+    request_id = ""
+
+    def __init__(self, stream: _Any) -> None:
+        self._stream = stream
+
+    def readline(self) -> str:
+        line: str = self._stream.readline()
+        if line:
+            self.request_id = _json.loads(line).get("ctx", {}).get("request_id", "")
+        return line
+
+
+class _Responses:
+    """The worker's answers; each is preceded by a mark in the log, so the engine knows its end."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._pending = ""
+
+    def write(self, text: str) -> None:
+        self._pending += text
+
+    def flush(self) -> None:
+        _sys.stderr.flush()
+        _write(2, b"\n__END_OF_LOG_MARK__\n")
+        _write(self._descriptor, self._pending.encode())
+        self._pending = ""
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    while content:
+        content = content[_os.write(descriptor, content) :]
+
+
+class _TextFormatter(_logging.Formatter):
+    converter = _time.gmtime  # type: ignore[assignment]
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
+    def format(self, record: _logging.LogRecord) -> str:
+        record.aws_request_id = _requests.request_id
+        return super().format(record)
+
+
+class _JsonFormatter(_logging.Formatter):
+    def format(self, record: _logging.LogRecord) -> str:
+        fields = {
+            "timestamp": _time.strftime("%Y-%m-%dT%H:%M:%SZ", _time.gmtime(record.created)),
+            "level": record.levelname,
+            "message": record.getMessage(),
+            "logger": record.name,
+            "requestId": _requests.request_id,
+        }
+        if record.exc_info and record.exc_info[0]:
+            fields["errorType"] = record.exc_info[0].__name__
+            fields["errorMessage"] = str(record.exc_info[1])
+            fields["stackTrace"] = self.formatException(record.exc_info)
+        return _json.dumps(fields)
+
+
+_requests = _Requests(_sys.stdin)
+_sys.stdin = _requests
+# Whatever writes to descriptor 1, such as a program the function starts, writes to the log and
+# cannot garble the answers.
+_sys.stdout = _Responses(_os.dup(1))
+_os.dup2(2, 1)
+_handler = _logging.StreamHandler(_sys.stderr)
+if _os.environ["AWS_LAMBDA_LOG_FORMAT"] == "JSON":
+    _handler.setFormatter(_JsonFormatter())
+    # AWS knows a level below Python's lowest.
+    _logging.getLogger().setLevel(_os.environ["AWS_LAMBDA_LOG_LEVEL"].replace("TRACE", "NOTSET"))
+else:
+    _handler.setFormatter(
+        _TextFormatter("[%(levelname)s]\t%(asctime)s\t%(aws_request_id)s\t%(message)s")
+    )
+_logging.getLogger().addHandler(_handler)

@@ -1,0 +1,64 @@
+"""Event source mappings wait for their batching window, and fill batches larger than ten.
+
+AWS: with a MaximumBatchingWindowInSeconds, Lambda gathers messages until the batch is full or the
+window is over; standard queues may then have batches of up to 10,000.
+MiniStack: the window is stored and ignored, so messages arrive in whatever batches the moment
+gives, and never more than ten.
+Correction: a mapping is polled once its batch is full or its oldest waiting message has waited for
+the window, and may then read a whole batch.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ministack.core.responses import request_scope
+from ministack.services import lambda_svc, sqs
+
+from event_pipelines.local.corrections import LambdaInterpreter
+from event_pipelines.local.corrections._ministack import around
+
+_LARGEST_READ = 10
+# When each mapping was first seen with messages waiting, by its id.
+_waiting_since: dict[str, float] = {}
+
+
+def apply(_: LambdaInterpreter) -> None:
+    around(lambda_svc, "_iter_all_esms", "", _due)
+    around(sqs, "_receive_messages_for_esm", "queue_url max_number", _receive)
+
+
+def _due(original: Callable[[], Iterator[Any]]) -> Iterator[Any]:
+    for account, region, mapping in original():
+        with request_scope(account, region):
+            due = _is_due(mapping)
+        if due:
+            yield account, region, mapping
+
+
+def _is_due(mapping: dict[str, Any]) -> bool:
+    window = mapping.get("MaximumBatchingWindowInSeconds") or 0
+    queue = sqs._queue_by_arn(mapping["EventSourceArn"]) if window else None
+    if queue is None:
+        return True
+    now = time.time()
+    visible = sum(message["visible_at"] <= now for message in queue["messages"])
+    if not visible:
+        _waiting_since.pop(mapping["UUID"], None)
+        return True
+    since = _waiting_since.setdefault(mapping["UUID"], now)
+    if visible < mapping["BatchSize"] and now - since < window:
+        return False
+    del _waiting_since[mapping["UUID"]]
+    return True
+
+
+def _receive(original: Callable[..., list[Any]], queue_url: str, max_number: int) -> list[Any]:
+    # The original reads at most ten at a time; a short read means there are no more.
+    batch: list[Any] = []
+    while len(batch) < max_number:
+        read = original(queue_url, max_number - len(batch))
+        batch += read
+        if len(read) < _LARGEST_READ:
+            break
+    return batch

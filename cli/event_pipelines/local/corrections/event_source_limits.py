@@ -1,0 +1,77 @@
+"""Event source mappings that cannot work are refused.
+
+AWS: refuses a mapping, and a function timeout, that leaves the queue's visibility timeout shorter
+than the function's timeout; a batch of more than ten without a batching window; more than ten, or
+a window, on a FIFO queue.
+MiniStack: accepts them all.
+Correction: the same refusals, when a mapping is created or updated and when a timeout is changed.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from ministack.services import lambda_svc, sqs
+
+from event_pipelines.local.corrections import LambdaInterpreter
+from event_pipelines.local.corrections._ministack import around
+
+_DEFAULT_TIMEOUT_SECONDS = 3
+_DEFAULT_BATCH_SIZE = 10
+
+
+def apply(_: LambdaInterpreter) -> None:
+    around(lambda_svc, "_create_esm", "data", _create)
+    around(lambda_svc, "_update_esm", "esm_id data", _update)
+    around(lambda_svc, "_update_config", "name data", _update_function)
+
+
+def _create(original: Callable[..., Any], data: dict[str, Any]) -> Any:
+    return _refusal(data) or original(data)
+
+
+def _update(original: Callable[..., Any], esm_id: str, data: dict[str, Any]) -> Any:
+    mapping = lambda_svc._esms.get(esm_id)
+    return (_refusal(mapping | data) if mapping else None) or original(esm_id, data)
+
+
+def _update_function(original: Callable[..., Any], name: str, data: dict[str, Any]) -> Any:
+    if "Timeout" in data:
+        for mapping in lambda_svc._esms.values():
+            if mapping["FunctionName"] == name:
+                refusal = _short_visibility(mapping["EventSourceArn"], data["Timeout"])
+                if refusal:
+                    return refusal
+    return original(name, data)
+
+
+def _refusal(mapping: dict[str, Any]) -> Any:
+    source = mapping.get("EventSourceArn", "")
+    if ":sqs:" not in source:
+        return None
+    size = int(mapping.get("BatchSize") or _DEFAULT_BATCH_SIZE)
+    window = int(mapping.get("MaximumBatchingWindowInSeconds") or 0)
+    if source.endswith(".fifo") and (size > 10 or window):
+        return lambda_svc._invalid_parameter_value(
+            "FIFO queues take batches of at most 10 messages and no batching window."
+        )
+    if size > 10 and not window:
+        return lambda_svc._invalid_parameter_value(
+            "Maximum batch window in seconds must be greater than 0 "
+            "if maximum batch size is greater than 10"
+        )
+    name, qualifier, missing = lambda_svc._resolve_existing_esm_function(mapping["FunctionName"])
+    if missing:
+        return None
+    _, config = lambda_svc._get_func_record_for_qualifier(name, qualifier)
+    return _short_visibility(source, config.get("Timeout", _DEFAULT_TIMEOUT_SECONDS))
+
+
+def _short_visibility(queue_arn: str, timeout: int) -> Any:
+    queue = sqs._queue_by_arn(queue_arn)
+    visibility = int(queue["attributes"].get("VisibilityTimeout", 30)) if queue else timeout
+    if visibility >= timeout:
+        return None
+    return lambda_svc._invalid_parameter_value(
+        f"Queue visibility timeout: {visibility} seconds is less than "
+        f"Function timeout: {timeout} seconds"
+    )

@@ -1,0 +1,117 @@
+"""A Lambda function may not use more memory than it is configured with.
+
+AWS: ends the function's environment (`signal: killed`) when it needs more than MemorySize, and
+reports the most it has used.
+MiniStack: never looks, and reports the largest process the engine has ever ended.
+Correction: each function's process is watched; over its limit it is killed and the invocation
+fails as on AWS. The report has the peak of the process that served the invocation.
+"""
+
+import contextvars
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ministack.core import lambda_runtime
+from ministack.services import lambda_svc
+
+from event_pipelines.local.corrections import LambdaInterpreter
+from event_pipelines.local.corrections._ministack import around
+
+_LINUX_INTERVAL_SECONDS = 0.02
+# Elsewhere each look starts a program.
+_OTHER_INTERVAL_SECONDS = 0.25
+_DEFAULT_LIMIT_MB = 128
+_HAS_PROC = Path("/proc/self/status").exists()
+
+# Peak of the process that served the invocation this thread is about to report.
+_reported: contextvars.ContextVar[int | None] = contextvars.ContextVar("_reported", default=None)
+
+
+def apply(_: LambdaInterpreter) -> None:
+    worker = lambda_runtime.Worker
+    around(worker, "_spawn", "self", _spawn)
+    around(
+        worker,
+        "invoke",
+        "self event request_id trace_id depth durable invoked_function_arn",
+        _invoke,
+    )
+    around(lambda_svc, "_probe_peak_memory_mb", "func", _report)
+
+
+class Watch:
+    """Follows one process's memory (resident, in MB) and kills it over the limit."""
+
+    def __init__(self, process: subprocess.Popen[Any], limit_mb: int) -> None:
+        self.peak_mb = 0
+        self._process = process
+        self._limit_mb = limit_mb
+        self.look()
+        threading.Thread(target=self._follow, daemon=True).start()
+
+    @property
+    def exceeded(self) -> bool:
+        return self.peak_mb > self._limit_mb
+
+    def look(self) -> None:
+        """Updates the peak, and kills the process if it is over the limit."""
+        self.peak_mb = max(self.peak_mb, _resident_mb(self._process.pid))
+        if self.exceeded:
+            self._process.kill()
+            # MiniStack gives the next invocation to whatever process has not been seen to end.
+            self._process.wait()
+
+    def _follow(self) -> None:
+        interval = _LINUX_INTERVAL_SECONDS if _HAS_PROC else _OTHER_INTERVAL_SECONDS
+        while not self.exceeded:
+            try:
+                self._process.wait(interval)
+            except subprocess.TimeoutExpired:
+                self.look()
+            else:
+                return
+
+
+def _resident_mb(pid: int) -> int:
+    """The process's peak resident memory where the system records it, else the present one."""
+    if _HAS_PROC:
+        try:
+            status = Path(f"/proc/{pid}/status").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return 0
+        fields = dict(line.split(":", 1) for line in status.splitlines())
+        # A process that has ended but is not collected yet has no memory to speak of.
+        return int(fields.get("VmHWM", "0 kB").split()[0]) // 1024
+    command = ["ps", "-o", "rss=", "-p", str(pid)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    return int(answer.stdout.strip() or 0) // 1024
+
+
+def _spawn(original: Callable[..., None], worker: Any) -> None:
+    original(worker)
+    limit = int(worker.config.get("MemorySize", _DEFAULT_LIMIT_MB))
+    worker.memory_watch = Watch(worker._proc, limit)
+
+
+def _invoke(
+    original: Callable[..., dict[str, Any]], worker: Any, event: Any, request_id: str, **rest: Any
+) -> dict[str, Any]:
+    response = original(worker, event, request_id, **rest)
+    watch: Watch = worker.memory_watch
+    # A peak between two looks counts too, wherever the system remembers it.
+    watch.look()
+    _reported.set(min(watch.peak_mb, watch._limit_mb))
+    if not watch.exceeded:
+        return response
+    return response | {
+        "status": "error",
+        "error": f"RequestId: {request_id} Error: Runtime exited with error: signal: killed",
+    }
+
+
+def _report(original: Callable[..., int], func: Any) -> int:
+    peak = _reported.get()
+    return original(func) if peak is None else peak

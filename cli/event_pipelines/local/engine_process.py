@@ -1,0 +1,93 @@
+"""The engine's own process: MiniStack with this project's corrections, on a socket it is handed.
+
+Run by `engine.start`, never by hand: it expects the environment and descriptors prepared there.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from event_pipelines.local import corrections
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the launcher decides; descriptors are numbers of inherited open files."""
+
+    listener: int
+    lock: int
+    lifeline: int | None
+    certificate: Path
+    key: Path
+    lambda_python: Path
+    lambda_runtime: str
+    without: tuple[str, ...]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serves until killed."""
+    settings = _parse(arguments)
+    for descriptor in (settings.listener, settings.lock, settings.lifeline):
+        if descriptor is not None:
+            # A Lambda function that held the lock would keep a dead engine "running".
+            os.set_inheritable(descriptor, False)
+    if settings.lifeline is not None:
+        threading.Thread(target=_die_with_parent, args=(settings.lifeline,), daemon=True).start()
+    os.environ.pop("PYTHONPATH", None)
+    corrections.apply(
+        [name for name in corrections.NAMES if name not in settings.without],
+        corrections.LambdaInterpreter(settings.lambda_python, settings.lambda_runtime),
+    )
+    _serve(settings)
+
+
+def _serve(settings: Settings) -> None:
+    # Late: MiniStack reads its environment when imported, and corrections check it first.
+    import hypercorn.asyncio
+    import hypercorn.config
+    import ministack.app
+
+    config = hypercorn.config.Config()
+    # The application is served here instead of by MiniStack's own command because that one also
+    # takes port 443 when it may, and leaves files that name a process id.
+    config.bind = [f"fd://{settings.listener}"]
+    config.certfile = str(settings.certificate)
+    config.keyfile = str(settings.key)
+    config.alpn_protocols = ["http/1.1"]
+    config.keep_alive_timeout = 75
+    # Without a trigger of ours hypercorn catches SIGTERM and waits for idle connections to close.
+    asyncio.run(hypercorn.asyncio.serve(ministack.app.app, config, shutdown_trigger=_never))
+
+
+async def _never() -> None:
+    await asyncio.Event().wait()
+
+
+def _die_with_parent(lifeline: int) -> None:
+    """Waits for the parent's end of the pipe to close, then ends the process group."""
+    while os.read(lifeline, 1):
+        pass
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def _parse(arguments: Sequence[str] | None) -> Settings:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--listener", type=int, required=True)
+    parser.add_argument("--lock", type=int, required=True)
+    parser.add_argument("--lifeline", type=int)
+    parser.add_argument("--certificate", type=Path, required=True)
+    parser.add_argument("--key", type=Path, required=True)
+    parser.add_argument("--lambda-python", type=Path, required=True)
+    parser.add_argument("--lambda-runtime", required=True)
+    parser.add_argument("--without", action="append", default=[], choices=corrections.NAMES)
+    parsed = parser.parse_args(arguments)
+    return Settings(**vars(parsed) | {"without": tuple(parsed.without)})
+
+
+if __name__ == "__main__":
+    main()

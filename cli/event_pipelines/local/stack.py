@@ -1,0 +1,117 @@
+"""The root module, applied to the local engine."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from event_pipelines.errors import UserError
+from event_pipelines.local import engine as local_engine
+from event_pipelines.local.engine import Engine
+from event_pipelines.local.home import REPOSITORY, Home
+from event_pipelines.local.terraform import Activity, Terraform, require_terraform
+
+DEFAULT_REGION = "eu-west-1"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack on a running engine. `outputs` are the root module's."""
+
+    home: Home
+    engine: Engine
+    region: str
+    outputs: dict[str, Any]
+
+    @contextmanager
+    def environment(self) -> Iterator[None]:
+        """Points boto3's ordinary configuration at this stack while the block runs."""
+        before = dict(os.environ)
+        mine = self.engine.process_environment(self.region, before)
+        os.environ.clear()
+        os.environ.update(mine)
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def up(
+    home: Home,
+    *,
+    region: str = DEFAULT_REGION,
+    port: int | None = None,
+    variables: Mapping[str, Any] | None = None,
+    tied_to_parent: bool = False,
+    on_activity: Callable[[Activity], None] = lambda _: None,
+) -> Stack:
+    """Starts the engine if none runs in `home`, and applies the root module to it.
+
+    Raises UserError when Terraform, its provider, the packages or the port cannot be had; an
+    engine started here is stopped again then.
+    """
+    require_terraform()
+    if not (home.packages / "manifest.json").exists():
+        raise UserError("The function packages are not built: run `make packages` first.")
+    engine = local_engine.running(home.path)
+    started = engine is None
+    if engine is None:
+        # The engine forgets everything when it stops; a state that outlived it describes nothing.
+        shutil.rmtree(home.terraform, ignore_errors=True)
+        engine = local_engine.start(
+            home.path, lambda_python=home.lambda_python, port=port, tied_to_parent=tied_to_parent
+        )
+    try:
+        terraform = _terraform(home, engine, region)
+        terraform.home.mkdir(parents=True, exist_ok=True)
+        terraform.variables.write_text(
+            json.dumps({**_local_variables(home, region), **(variables or {})}, indent=2)
+        )
+        terraform.init()
+        terraform.apply(on_activity)
+        return Stack(home, engine, region, terraform.outputs())
+    except BaseException:
+        if started:
+            local_engine.stop(home.path)
+        raise
+
+
+def current(home: Home) -> Stack | None:
+    """The stack that runs in `home`, if its engine is alive and the root module was applied."""
+    engine = local_engine.running(home.path)
+    if engine is None or not (home.terraform / "terraform.tfstate").exists():
+        return None
+    outputs = _terraform(home, engine, DEFAULT_REGION).outputs()
+    if "region" not in outputs:
+        return None
+    return Stack(home, engine, outputs["region"], outputs)
+
+
+def has_changes(stack: Stack) -> bool:
+    """Whether a second plan would change anything."""
+    return _terraform(stack.home, stack.engine, stack.region).has_changes()
+
+
+def destroy(stack: Stack, on_activity: Callable[[Activity], None] = lambda _: None) -> list[str]:
+    """Destroys the stack; returns what Terraform still holds: nothing, if all is well."""
+    terraform = _terraform(stack.home, stack.engine, stack.region)
+    terraform.destroy(on_activity)
+    return terraform.resources()
+
+
+def _terraform(home: Home, engine: Engine, region: str) -> Terraform:
+    return Terraform(REPOSITORY, home.terraform, engine.process_environment(region))
+
+
+def _local_variables(home: Home, region: str) -> dict[str, Any]:
+    """What tells the local run from an account: other packages, S3 by path, no data to protect."""
+    return {
+        "region": region,
+        "package_directory": os.path.relpath(home.packages, REPOSITORY),
+        "s3_use_path_style": True,
+        "force_destroy_buckets": True,
+    }

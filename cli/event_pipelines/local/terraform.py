@@ -1,0 +1,204 @@
+"""Runs Terraform on the repository's root module and follows what it does."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from event_pipelines.errors import UserError
+
+MINIMUM_VERSION = (1, 9)
+# A queue costs the provider 25 s of fixed waiting: waiting for all of them at once is what helps.
+PARALLELISM = 30
+
+
+@dataclass
+class Activity:
+    """What an apply or destroy is doing: counts of resources, and those under way by seconds."""
+
+    total: int = 0
+    done: int = 0
+    under_way: dict[str, float] = field(default_factory=dict)
+
+
+class TerraformFailed(UserError):
+    """Terraform ended with an error; the message carries its diagnostics."""
+
+
+@dataclass(frozen=True)
+class Terraform:
+    """One root module with its own data directory, state file and variables file below `home`.
+
+    `environment` is the whole environment that Terraform runs in.
+    """
+
+    root: Path
+    home: Path
+    environment: Mapping[str, str]
+
+    @property
+    def state(self) -> Path:
+        return self.home / "terraform.tfstate"
+
+    @property
+    def variables(self) -> Path:
+        return self.home / "local.tfvars.json"
+
+    def init(self) -> None:
+        """Initialises the root; raises UserError when Terraform or its AWS provider is missing."""
+        require_terraform()
+        self.home.mkdir(parents=True, exist_ok=True)
+        finished = subprocess.run(
+            ["sh", str(self.root / "tools" / "terraform_init.sh"), str(self.root)],
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        if finished.returncode != 0:
+            raise UserError(finished.stderr.strip() or finished.stdout.strip())
+
+    def apply(self, on_activity: Callable[[Activity], None]) -> None:
+        self._follow(["apply", "-auto-approve", *self._settings()], on_activity)
+
+    def destroy(self, on_activity: Callable[[Activity], None]) -> None:
+        self._follow(["destroy", "-auto-approve", *self._settings()], on_activity)
+
+    def has_changes(self) -> bool:
+        """Whether a plan would change anything."""
+        finished = self._run(["plan", "-detailed-exitcode", "-no-color", *self._settings()])
+        if finished.returncode not in (0, 2):
+            raise TerraformFailed(finished.stderr.strip())
+        return finished.returncode == 2
+
+    def outputs(self) -> dict[str, Any]:
+        finished = self._run(["output", "-json", f"-state={self.state}"])
+        if finished.returncode != 0:
+            raise TerraformFailed(finished.stderr.strip())
+        return {name: output["value"] for name, output in json.loads(finished.stdout).items()}
+
+    def resources(self) -> list[str]:
+        """Addresses of everything in the state, data sources left out."""
+        if not self.state.exists():
+            return []
+        finished = self._run(["state", "list", f"-state={self.state}"])
+        if finished.returncode != 0:
+            raise TerraformFailed(finished.stderr.strip())
+        return [
+            line
+            for line in finished.stdout.split()
+            if not re.search(r"(^|\.)data\.[a-z_]+\.", line)
+        ]
+
+    def _settings(self) -> list[str]:
+        return [
+            "-input=false",
+            f"-parallelism={PARALLELISM}",
+            f"-state={self.state}",
+            f"-var-file={self.variables}",
+        ]
+
+    def _environment(self) -> dict[str, str]:
+        # Variables exported for a deployment to an account have no say in the local one.
+        inherited = {k: v for k, v in self.environment.items() if not k.startswith("TF_VAR_")}
+        # Terraform only warns about a settings file that is not there, but on every call.
+        if not Path(inherited.get("TF_CLI_CONFIG_FILE", "")).is_file():
+            inherited.pop("TF_CLI_CONFIG_FILE", None)
+        return {
+            **inherited,
+            "TF_DATA_DIR": str(self.home / "data"),
+            "TF_IN_AUTOMATION": "1",
+            "CHECKPOINT_DISABLE": "1",
+        }
+
+    def _run(self, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["terraform", f"-chdir={self.root}", *arguments],
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+
+    def _follow(self, arguments: list[str], on_activity: Callable[[Activity], None]) -> None:
+        process = subprocess.Popen(
+            ["terraform", f"-chdir={self.root}", *arguments, "-json"],
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        activity = Activity()
+        complaints: list[str] = []
+        try:
+            for message in _messages(iter(process.stdout or ())):
+                complaint = _note(activity, message)
+                if complaint:
+                    complaints.append(complaint)
+                on_activity(activity)
+            code = process.wait()
+        except BaseException:
+            # Interrupted, not killed: Terraform then still records what it has created.
+            process.send_signal(signal.SIGINT)
+            process.wait()
+            raise
+        if code != 0:
+            raise TerraformFailed("Terraform failed: " + ("\n".join(complaints) or f"exit {code}"))
+
+
+def require_terraform() -> None:
+    """Raises UserError when Terraform is missing or older than the modules need."""
+    wanted = ".".join(map(str, MINIMUM_VERSION))
+    remedy = f"install Terraform {wanted} or later from https://developer.hashicorp.com/terraform/install"
+    if shutil.which("terraform") is None:
+        raise UserError(f"Terraform is not on PATH: {remedy}.")
+    finished = subprocess.run(
+        ["terraform", "version", "-json"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "CHECKPOINT_DISABLE": "1"},
+    )
+    found = re.search(r'"terraform_version":\s*"((\d+)\.(\d+)[^"]*)"', finished.stdout)
+    if found is None:
+        raise UserError(f"`terraform version` did not answer with a version: {remedy}.")
+    if (int(found[2]), int(found[3])) < MINIMUM_VERSION:
+        raise UserError(f"Terraform {found[1]} is too old: {remedy}.")
+
+
+def _messages(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        try:
+            message = json.loads(line)
+        except ValueError:
+            # Crashes and wrapper scripts speak plain text; keep it as a diagnostic.
+            message = {"type": "diagnostic", "@level": "error", "@message": line.rstrip()}
+        yield message
+
+
+def _note(activity: Activity, message: dict[str, Any]) -> str | None:
+    """Updates `activity`; returns the text of an error diagnostic."""
+    kind = message.get("type")
+    address = message.get("hook", {}).get("resource", {}).get("addr", "")
+    if kind == "change_summary":
+        changes = message["changes"]
+        activity.total = changes["add"] + changes["change"] + changes["remove"]
+    elif kind in ("apply_start", "apply_progress"):
+        activity.under_way[address] = message["hook"].get("elapsed_seconds", 0)
+    elif kind in ("apply_complete", "apply_errored"):
+        activity.under_way.pop(address, None)
+        # Reading a data source late counts as an action here and not in the summary.
+        read = message["hook"].get("action") == "read"
+        activity.done += kind == "apply_complete" and not read
+    elif kind == "diagnostic" and message.get("@level") == "error":
+        diagnostic = message.get("diagnostic", {})
+        parts = (diagnostic.get("address"), diagnostic.get("summary"), diagnostic.get("detail"))
+        return ": ".join(part for part in parts if part) or str(message.get("@message", ""))
+    return None

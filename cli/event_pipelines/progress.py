@@ -1,0 +1,61 @@
+"""Shows long work: a live line on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from event_pipelines.local.terraform import Activity
+
+# How often a log without a terminal hears that work goes on.
+QUIET_SECONDS = 15
+
+
+@contextmanager
+def counting(console: Console, title: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Yields `show(done, total, detail)`; closes with one line that says how long it took."""
+    started = time.monotonic()
+    if console.is_terminal:
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("[dim]{task.fields[detail]}"),
+            console=console,
+            transient=True,
+        ) as progress:
+            task = progress.add_task(title, total=None, detail="")
+            yield lambda done, total, detail: progress.update(
+                task, completed=done, total=total or None, detail=detail
+            )
+    else:
+        console.print(f"{title} ...")
+        last = started
+
+        def show(done: int, total: int, detail: str) -> None:
+            nonlocal last
+            if time.monotonic() - last >= QUIET_SECONDS:
+                last = time.monotonic()
+                console.print(
+                    f"  {done}/{total or '?'} after {last - started:.0f} s  {detail}",
+                    highlight=False,
+                )
+
+        yield show
+    console.print(f"{title}: {time.monotonic() - started:.0f} s", highlight=False)
+
+
+def following(show: Callable[[int, int, str], None]) -> Callable[[Activity], None]:
+    """Turns what Terraform does into `show` calls; names the resource that has waited longest."""
+
+    def on_activity(activity: Activity) -> None:
+        detail = ""
+        if activity.under_way:
+            address, seconds = max(activity.under_way.items(), key=lambda item: item[1])
+            detail = f"{address} ({seconds:.0f} s)"
+        show(activity.done, activity.total, detail)
+
+    return on_activity

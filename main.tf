@@ -1,0 +1,46 @@
+provider "aws" {
+  region            = var.region
+  s3_use_path_style = var.s3_use_path_style
+
+  default_tags {
+    tags = merge({ "event-pipelines" = var.name_prefix }, var.tags)
+  }
+}
+
+locals {
+  # What build.sh wrote beside the zips. Runtime and architecture come from there and nowhere else,
+  # so that a function cannot be told to run on something its wheels were not built for.
+  manifest = jsondecode(file("${var.package_directory}/manifest.json"))
+
+  packages = {
+    for name, function in local.manifest.functions : name => {
+      path         = "${var.package_directory}/${function.package}"
+      handler      = function.handler
+      content_hash = function.content_hash
+      size_bytes   = function.size_bytes
+      runtime      = local.manifest.runtime
+      architecture = local.manifest.architecture
+    }
+  }
+}
+
+module "image_derivatives" {
+  source = "./pipelines/image-derivatives"
+  count  = contains(var.pipelines, "image-derivatives") ? 1 : 0
+
+  name_prefix = var.name_prefix
+  package     = local.packages["create_image_derivative"]
+  code_bucket = var.code_bucket
+
+  derivatives       = var.image_derivatives.derivatives
+  extensions        = var.image_derivatives.extensions
+  allowed_formats   = var.image_derivatives.allowed_formats
+  lifecycle_days    = var.image_derivatives.lifecycle_days
+  function          = var.image_derivatives.function
+  max_receive_count = var.image_derivatives.max_receive_count
+  email_subscribers = var.image_derivatives.email_subscribers
+
+  alarm                = var.alarm
+  log_retention_days   = var.log_retention_days
+  force_destroy_bucket = var.force_destroy_buckets
+}

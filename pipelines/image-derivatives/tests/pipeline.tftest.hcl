@@ -1,0 +1,141 @@
+mock_provider "aws" {
+  source = "../../tests/terraform/mocks"
+}
+
+variables {
+  name_prefix = "acme"
+  package = {
+    path         = "tests/package.zip"
+    handler      = "create_image_derivative.handler.handler"
+    content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+    size_bytes   = 22
+    runtime      = "python3.13"
+    architecture = "arm64"
+  }
+}
+
+run "defaults" {
+  command = plan
+
+  assert {
+    condition     = aws_s3_bucket.images.bucket == "acme-image-123456789012-eu-west-1"
+    error_message = "The bucket is named by prefix, account and region."
+  }
+  assert {
+    condition     = join(",", keys(output.pipeline.derivatives)) == "mobile,thumbnail"
+    error_message = "Thumbnail and mobile are the derivatives unless the caller says otherwise."
+  }
+  assert {
+    condition     = output.pipeline.derivatives["thumbnail"].max_width == 128 && output.pipeline.derivatives["mobile"].max_height == 640
+    error_message = "The default boxes are 128x128 and 640x640."
+  }
+  assert {
+    condition = alltrue([
+      for suffix in [".jpg", ".JPG", ".Jpg", ".jPg", ".jpeg", ".JPEG", ".PNG", ".webp", ".Gif", ".AVIF"] :
+      contains(local.extension_cases, suffix)
+    ])
+    error_message = "Every letter case of every image type must start the pipeline."
+  }
+  assert {
+    condition     = length(local.extension_cases) == 72 && length(distinct(local.extension_cases)) == 72
+    error_message = "Six extensions have 72 letter cases (three letters have 8, four have 16), and S3 takes 100 rules."
+  }
+  assert {
+    condition     = jsondecode(aws_s3_bucket_policy.images.policy).Statement[0].Condition.Bool["aws:SecureTransport"] == "false"
+    error_message = "The bucket must refuse plain HTTP."
+  }
+  assert {
+    condition = {
+      for rule in aws_s3_bucket_lifecycle_configuration.images.rule : rule.id => try(rule.expiration[0].days, null)
+    }["expire-uploads"] == 30
+    error_message = "Uploads expire after 30 days."
+  }
+  assert {
+    condition = alltrue([
+      for rule in aws_s3_bucket_lifecycle_configuration.images.rule :
+      rule.noncurrent_version_expiration[0].noncurrent_days == 1 && rule.abort_incomplete_multipart_upload[0].days_after_initiation == 1
+      if rule.id == "remove-leftovers"
+    ])
+    error_message = "Older versions and unfinished uploads go after a day."
+  }
+}
+
+run "every_object_below_the_prefix" {
+  command = plan
+
+  variables {
+    extensions     = []
+    derivatives    = { twenty-characters-ab = { max_width = 1, max_height = 8192 } }
+    lifecycle_days = { ingest = 1, noncurrent = 1, incomplete_upload = 1, rejections = 1 }
+    function       = { memory_size_mb = 512 }
+    # 63 characters: as long as a bucket name may be.
+    name_prefix = "a23456789-123456789-123456789-1234"
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket.images.bucket) == 63
+    error_message = "This run is meant to sit exactly on the limit of 63 characters."
+  }
+  assert {
+    condition     = length(local.extension_cases) == 0
+    error_message = "Without extensions there is one rule for the whole prefix."
+  }
+}
+
+run "bucket_name_too_long" {
+  command = plan
+  variables {
+    name_prefix = "a23456789-123456789-123456789-12345"
+  }
+  expect_failures = [aws_s3_bucket.images]
+}
+
+run "output_inside_source" {
+  command = plan
+  variables {
+    output_prefix = "ingest/derived/"
+  }
+  expect_failures = [aws_s3_bucket.images]
+}
+
+run "rejections_inside_output" {
+  command = plan
+  variables {
+    rejections_prefix = "derived/rejections/"
+  }
+  expect_failures = [aws_s3_bucket.images]
+}
+
+run "values_that_cannot_work" {
+  command = plan
+  variables {
+    derivatives       = { Thumbnail = { max_width = 128, max_height = 128 } }
+    extensions        = [".jpg"]
+    allowed_formats   = ["EPS"]
+    source_prefix     = "/ingest/"
+    output_prefix     = "derived"
+    rejections_prefix = "a//b/"
+    lifecycle_days    = { ingest = 0 }
+    function          = { memory_size_mb = 511 }
+  }
+  expect_failures = [
+    var.derivatives, var.extensions, var.allowed_formats, var.source_prefix, var.output_prefix,
+    var.rejections_prefix, var.lifecycle_days, var.function,
+  ]
+}
+
+run "no_derivatives" {
+  command = plan
+  variables {
+    derivatives = {}
+  }
+  expect_failures = [var.derivatives]
+}
+
+run "box_too_large" {
+  command = plan
+  variables {
+    derivatives = { huge = { max_width = 8193, max_height = 1 } }
+  }
+  expect_failures = [var.derivatives]
+}

@@ -1,0 +1,194 @@
+variable "name_prefix" {
+  description = "First part of every resource name; the pipeline adds `-image`."
+  type        = string
+  nullable    = false
+}
+
+variable "package" {
+  description = "Package of `create_image_derivative` as `build.sh` lists it in its manifest: path of the zip, Lambda handler, content hash (base64 SHA-256), size in bytes, and the runtime and architecture it was built for."
+  type = object({
+    path         = string
+    handler      = string
+    content_hash = string
+    size_bytes   = number
+    runtime      = string
+    architecture = string
+  })
+  nullable = false
+}
+
+variable "code_bucket" {
+  description = "Existing bucket through which the package is deployed. Null uploads the zip directly."
+  type = object({
+    name   = string
+    prefix = optional(string, "")
+  })
+  default = null
+}
+
+variable "derivatives" {
+  description = "Derivatives to make from every picture, by name: the box in pixels that the result fits into, aspect ratio kept, never enlarged. Each gets a queue, a dead-letter queue and a function of its own, and writes below `derived/<name>/`."
+  type = map(object({
+    max_width  = number
+    max_height = number
+  }))
+  default = {
+    thumbnail = { max_width = 128, max_height = 128 }
+    mobile    = { max_width = 640, max_height = 640 }
+  }
+  nullable = false
+
+  validation {
+    condition     = length(var.derivatives) > 0
+    error_message = "derivatives must name at least one derivative, for example { thumbnail = { max_width = 128, max_height = 128 } }."
+  }
+  validation {
+    condition     = alltrue([for name in keys(var.derivatives) : can(regex("^[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?$", name))])
+    error_message = "Names in derivatives must be 1 to 20 lower-case letters, digits and inner hyphens: they become parts of queue, function and key names."
+  }
+  validation {
+    condition = alltrue([
+      for derivative in values(var.derivatives) : alltrue([
+        for side in [derivative.max_width, derivative.max_height] : side >= 1 && side <= 8192 && floor(side) == side
+      ])
+    ])
+    error_message = "max_width and max_height in derivatives must be whole numbers of pixels from 1 to 8192."
+  }
+}
+
+variable "extensions" {
+  description = "File name extensions, without the dot and in lower case, whose uploads start the pipeline, in whatever letter case they are written. The content decides what a file is; this only keeps other files from being looked at. An empty set starts it for every object below the source prefix."
+  type        = set(string)
+  default     = ["jpg", "jpeg", "png", "webp", "gif", "avif"]
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for extension in var.extensions : can(regex("^[a-z0-9]{1,5}$", extension))])
+    error_message = "extensions must be 1 to 5 lower-case letters and digits without the dot, for example \"jpg\"."
+  }
+}
+
+variable "allowed_formats" {
+  description = "Image formats that are decoded, by Pillow's names; anything else ends as a rejection record. TIFF is known but off by default."
+  type        = set(string)
+  default     = ["JPEG", "PNG", "WEBP", "GIF", "AVIF"]
+  nullable    = false
+
+  validation {
+    condition     = length(var.allowed_formats) > 0 && length(setsubtract(var.allowed_formats, ["JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF"])) == 0
+    error_message = "allowed_formats must be some of JPEG, PNG, WEBP, GIF, AVIF, TIFF."
+  }
+}
+
+variable "source_prefix" {
+  description = "Key prefix whose uploads start the pipeline."
+  type        = string
+  default     = "ingest/"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*/$", var.source_prefix))
+    error_message = "source_prefix must be a folder-like prefix that ends with a slash and does not start with one, for example \"ingest/\"."
+  }
+}
+
+variable "output_prefix" {
+  description = "Key prefix below which each derivative has its own folder."
+  type        = string
+  default     = "derived/"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*/$", var.output_prefix))
+    error_message = "output_prefix must be a folder-like prefix that ends with a slash and does not start with one, for example \"derived/\"."
+  }
+}
+
+variable "rejections_prefix" {
+  description = "Key prefix below which a JSON record is written for every upload that can never become a derivative."
+  type        = string
+  default     = "rejections/"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*/$", var.rejections_prefix))
+    error_message = "rejections_prefix must be a folder-like prefix that ends with a slash and does not start with one, for example \"rejections/\"."
+  }
+}
+
+variable "lifecycle_days" {
+  description = "Days after which uploads below the source prefix expire (`ingest`), older versions are deleted (`noncurrent`), unfinished multipart uploads are aborted (`incomplete_upload`) and rejection records expire (`rejections`)."
+  type = object({
+    ingest            = optional(number, 30)
+    noncurrent        = optional(number, 1)
+    incomplete_upload = optional(number, 1)
+    rejections        = optional(number, 90)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for days in values(var.lifecycle_days) : days >= 1 && floor(days) == days])
+    error_message = "lifecycle_days must be whole numbers of days, 1 or more."
+  }
+}
+
+variable "function" {
+  description = "Size of each derivative's function: memory in MB (which decides how large a picture it accepts: it rejects what could not be decoded within it), timeout in seconds, messages per invocation, and how many may run at once (null: as many as the account allows)."
+  type = object({
+    memory_size_mb      = optional(number, 1024)
+    timeout_seconds     = optional(number, 60)
+    batch_size          = optional(number, 5)
+    maximum_concurrency = optional(number)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.function.memory_size_mb >= 512
+    error_message = "function.memory_size_mb must be at least 512: with less the function cannot decode ordinary photographs and refuses to start."
+  }
+}
+
+variable "max_receive_count" {
+  description = "How often a message is tried before it goes to the dead-letter queue."
+  type        = number
+  default     = 5
+  nullable    = false
+}
+
+variable "email_subscribers" {
+  description = "E-mail addresses that get every upload notification. AWS asks each to confirm first; the message is the event's JSON."
+  type        = set(string)
+  default     = []
+  nullable    = false
+}
+
+variable "alarm" {
+  description = "Where alarms are sent. Null creates none."
+  type = object({
+    actions = list(string)
+  })
+  default = null
+}
+
+variable "log_retention_days" {
+  description = "Days for which the functions' logs are kept."
+  type        = number
+  default     = 14
+  nullable    = false
+}
+
+variable "force_destroy_bucket" {
+  description = "Lets `terraform destroy` delete the bucket with the objects in it."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "tags" {
+  description = "Tags added to every resource of the pipeline."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}

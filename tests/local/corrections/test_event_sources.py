@@ -1,0 +1,294 @@
+"""Corrections to how queues feed functions.
+
+batch_response, batching_window, event_source_filter, event_source_limits, execution_role.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local.corrections.cloud import MAY_CONSUME, MAY_LOG, Cloud, Queue, eventually
+
+REPORTS_BATCH = """
+import json
+
+def handler(event, context):
+    print("BATCH", json.dumps([record["body"] for record in event["Records"]]))
+    {then}
+"""
+REPORTS = REPORTS_BATCH.format(then="return None")
+FAILS = REPORTS_BATCH.format(then="raise ValueError('no')")
+
+
+def redrive(dead_letters: Queue, tries: int) -> dict[str, Any]:
+    return {"deadLetterTargetArn": dead_letters.arn, "maxReceiveCount": tries}
+
+
+def batches(cloud: Cloud, function: str, messages: int) -> list[list[str]]:
+    """The batches the function has seen, once it has seen so many messages."""
+
+    def seen() -> list[list[str]]:
+        logged = cloud.logged(function, "BATCH")
+        return logged if sum(map(len, logged)) >= messages else []
+
+    found: list[list[str]] = eventually(seen, f"{messages} messages in {function}")
+    return found
+
+
+def refusal(call: Callable[..., Any], *args: Any, **options: Any) -> str:
+    """The error of a call that AWS refuses; empty if it is accepted."""
+    try:
+        call(*args, **options)
+    except ClientError as error:
+        return f"{error.response['Error']['Code']}: {error.response['Error']['Message']}"
+    return ""
+
+
+# -- batch_response
+
+ANSWERS = (
+    "import os, json\n\ndef handler(event, context):\n    return json.loads(os.environ['ANSWER'])"
+)
+UNKNOWN_ITEM = {"batchItemFailures": [{"itemIdentifier": "no-such-message"}]}
+
+
+def answering(cloud: Cloud, answer: Any) -> tuple[Queue, Queue]:
+    """A queue whose consumer answers so, and its dead-letter queue after two tries."""
+    dead_letters = cloud.queue()
+    queue = cloud.queue(RedrivePolicy=redrive(dead_letters, tries=2))
+    function = cloud.function(
+        ANSWERS,
+        role=cloud.role(MAY_LOG, MAY_CONSUME),
+        variables={"ANSWER": json.dumps(answer)},
+        timeout_seconds=1,
+    )
+    cloud.map(queue, function, FunctionResponseTypes=["ReportBatchItemFailures"])
+    cloud.send(queue, "one")
+    return queue, dead_letters
+
+
+def test_a_malformed_batch_response_fails_the_batch(corrected: Cloud) -> None:
+    _, dead_letters = answering(corrected, UNKNOWN_ITEM)
+
+    eventually(lambda: corrected.holds(dead_letters) == 1, "the message in the dead-letter queue")
+
+
+def test_an_empty_batch_response_is_success(corrected: Cloud) -> None:
+    queue, dead_letters = answering(corrected, {"batchItemFailures": []})
+
+    eventually(lambda: corrected.holds(queue) == 0, "the message deleted")
+    assert corrected.holds(dead_letters) == 0
+
+
+def test_batch_response_is_still_needed(
+    uncorrected: Cloud, still_needed: Callable[[str, bool], None]
+) -> None:
+    queue, dead_letters = answering(uncorrected, UNKNOWN_ITEM)
+
+    eventually(lambda: uncorrected.holds(queue) == 0, "the message gone")
+    still_needed("batch_response", uncorrected.holds(dead_letters) == 0)
+
+
+# -- batching_window
+
+
+def test_a_window_gathers_a_batch_larger_than_ten(corrected: Cloud) -> None:
+    queue = corrected.queue()
+    bodies = [str(number) for number in range(25)]
+    corrected.send(queue, *bodies)
+    function = corrected.consumer(queue, REPORTS, BatchSize=100, MaximumBatchingWindowInSeconds=1)
+
+    [batch] = batches(corrected, function, 25)
+
+    assert sorted(batch, key=int) == bodies
+
+
+def test_a_full_batch_does_not_wait_for_its_window(corrected: Cloud) -> None:
+    queue = corrected.queue(VisibilityTimeout=300)
+    function = corrected.consumer(queue, REPORTS, BatchSize=3, MaximumBatchingWindowInSeconds=300)
+
+    corrected.send(queue, "a", "b")
+    corrected.send(queue, "c")
+
+    assert [sorted(batch) for batch in batches(corrected, function, 3)] == [["a", "b", "c"]]
+
+
+def test_batching_window_is_still_needed(
+    uncorrected: Cloud, still_needed: Callable[[str, bool], None]
+) -> None:
+    queue = uncorrected.queue(VisibilityTimeout=300)
+    function = uncorrected.consumer(queue, REPORTS, MaximumBatchingWindowInSeconds=300)
+
+    uncorrected.send(queue, "a")
+
+    seen = eventually(lambda: uncorrected.logged(function, "BATCH"), "any batch", seconds=10)
+    still_needed("batching_window", seen == [["a"]])
+
+
+# -- event_source_filter
+
+CREATED = {"Records": [{"eventName": "ObjectCreated:Put"}]}
+REMOVED = {"Records": [{"eventName": "ObjectRemoved:Delete"}]}
+PATTERN = {"body": {"Records": {"eventName": [{"prefix": "ObjectCreated:"}]}}}
+
+
+def filtering(pattern: Any) -> dict[str, Any]:
+    text = pattern if isinstance(pattern, str) else json.dumps(pattern)
+    return {"FilterCriteria": {"Filters": [{"Pattern": text}]}}
+
+
+def test_a_filter_matches_inside_arrays(corrected: Cloud) -> None:
+    queue = corrected.queue()
+    function = corrected.consumer(queue, REPORTS, **filtering(PATTERN))
+
+    corrected.send(queue, REMOVED, CREATED, "not json")
+
+    assert batches(corrected, function, 1) == [[json.dumps(CREATED)]]
+    eventually(lambda: corrected.holds(queue) == 0, "what was filtered out deleted")
+
+
+def test_what_is_filtered_out_of_a_failing_batch_is_not_dead_lettered(corrected: Cloud) -> None:
+    dead_letters = corrected.queue()
+    queue = corrected.queue(RedrivePolicy=redrive(dead_letters, tries=1))
+    corrected.send(queue, CREATED, REMOVED)
+    corrected.consumer(queue, FAILS, **filtering(PATTERN))
+
+    eventually(lambda: corrected.holds(queue) == 0, "the queue empty")
+
+    assert corrected.receive(dead_letters) == [json.dumps(CREATED)]
+
+
+@pytest.mark.parametrize("pattern", ["{", '{"body": "x"}', '{"body": [{"prefixx": "x"}]}'])
+def test_a_malformed_filter_is_refused(corrected: Cloud, pattern: str) -> None:
+    function = corrected.function(REPORTS, role=corrected.role(MAY_CONSUME), timeout_seconds=1)
+
+    refused = refusal(corrected.map, corrected.queue(), function, **filtering(pattern))
+
+    assert refused.startswith("InvalidParameterValueException: Invalid filter pattern definition")
+
+
+def test_event_source_filter_is_still_needed(
+    uncorrected: Cloud, still_needed: Callable[[str, bool], None]
+) -> None:
+    queue = uncorrected.queue()
+    function = uncorrected.consumer(queue, REPORTS, **filtering(PATTERN))
+
+    uncorrected.send(queue, CREATED)
+
+    eventually(lambda: uncorrected.holds(queue) == 0, "the message gone")
+    still_needed("event_source_filter", uncorrected.logged(function, "BATCH") == [])
+
+
+# -- event_source_limits
+
+LIMITS = [
+    ({"VisibilityTimeout": 5}, {}, "Queue visibility timeout: 5 seconds is less than Function"),
+    ({}, {"BatchSize": 11}, "Maximum batch window in seconds must be greater than 0"),
+]
+
+
+@pytest.mark.parametrize(("attributes", "mapping", "reason"), LIMITS)
+def test_a_mapping_that_cannot_work_is_refused(
+    corrected: Cloud, attributes: dict[str, Any], mapping: dict[str, Any], reason: str
+) -> None:
+    queue = corrected.queue(**{"VisibilityTimeout": 6} | attributes)
+    function = corrected.function(REPORTS, role=corrected.role(MAY_CONSUME), timeout_seconds=6)
+
+    assert reason in refusal(corrected.map, queue, function, **mapping)
+
+
+def test_a_mapping_at_its_limits_is_accepted_and_kept_within_them(corrected: Cloud) -> None:
+    queue = corrected.queue(VisibilityTimeout=6)
+    function = corrected.function(REPORTS, role=corrected.role(MAY_CONSUME), timeout_seconds=6)
+    mapping = corrected.map(queue, function, BatchSize=11, MaximumBatchingWindowInSeconds=1)
+    functions = corrected.client("lambda")
+
+    longer = refusal(functions.update_function_configuration, FunctionName=function, Timeout=7)
+    windowless = refusal(
+        functions.update_event_source_mapping, UUID=mapping, MaximumBatchingWindowInSeconds=0
+    )
+
+    assert "Queue visibility timeout: 6 seconds is less than Function timeout: 7" in longer
+    assert "Maximum batch window in seconds must be greater than 0" in windowless
+
+
+def test_event_source_limits_is_still_needed(
+    uncorrected: Cloud, still_needed: Callable[[str, bool], None]
+) -> None:
+    function = uncorrected.function(REPORTS, timeout_seconds=6)
+    for attributes, mapping, _ in LIMITS:
+        queue = uncorrected.queue(**{"VisibilityTimeout": 6} | attributes)
+        still_needed(
+            "event_source_limits", not refusal(uncorrected.map, queue, function, **mapping)
+        )
+
+
+# -- execution_role
+
+
+def without(action: str) -> dict[str, Any]:
+    return MAY_CONSUME | {"Action": [each for each in MAY_CONSUME["Action"] if each != action]}
+
+
+@pytest.mark.parametrize("action", MAY_CONSUME["Action"])
+def test_a_mapping_needs_the_permission_of_the_role(corrected: Cloud, action: str) -> None:
+    role = corrected.role(MAY_LOG, without(action))
+    function = corrected.function(REPORTS, role=role, timeout_seconds=1)
+
+    refused = refusal(corrected.map, corrected.queue(), function)
+
+    name = action.removeprefix("sqs:")
+    assert f"role does not have permissions to call {name} on SQS" in refused
+
+
+def test_a_queue_that_the_role_may_no_longer_read_is_not_polled(corrected: Cloud) -> None:
+    queue, role = corrected.queue(), corrected.role(MAY_LOG, MAY_CONSUME)
+    function = corrected.function(REPORTS, role=role, timeout_seconds=1)
+    mapping = corrected.map(queue, function)
+    functions = corrected.client("lambda")
+
+    corrected.allow(role, MAY_LOG)
+    eventually(
+        lambda: (
+            "PROBLEM" in functions.get_event_source_mapping(UUID=mapping)["LastProcessingResult"]
+        ),
+        "the mapping to be refused",
+    )
+    corrected.send(queue, "while refused")
+    assert corrected.receive(queue) == ["while refused"]
+
+    corrected.allow(role, MAY_LOG, MAY_CONSUME)
+    assert batches(corrected, function, 1) == [["while refused"]]
+
+
+def test_log_lines_need_the_permission_of_the_role(corrected: Cloud) -> None:
+    silent = corrected.function(REPORTS, role=corrected.role(MAY_CONSUME))
+    in_its_group_only = MAY_LOG | {
+        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+        "Resource": corrected.arn("logs", "log-group:/aws/lambda/*:*"),
+    }
+    groupless = corrected.function(REPORTS, role=corrected.role(in_its_group_only))
+    logging = corrected.function(REPORTS, role=corrected.role(in_its_group_only))
+    corrected.client("logs").create_log_group(logGroupName=f"/aws/lambda/{logging}")
+
+    for function in (silent, groupless, logging):
+        assert not corrected.invoke(function, {"Records": []}).failed
+
+    assert corrected.log(silent) == []
+    assert corrected.log(groupless) == []
+    assert corrected.logged(logging, "BATCH") == [[]]
+
+
+def test_execution_role_is_still_needed(
+    uncorrected: Cloud, still_needed: Callable[[str, bool], None]
+) -> None:
+    powerless = uncorrected.role(MAY_LOG | {"Resource": uncorrected.arn("logs", "log-group:none")})
+    function = uncorrected.function(REPORTS, role=powerless, timeout_seconds=1)
+    queue = uncorrected.queue()
+
+    still_needed("execution_role", not refusal(uncorrected.map, queue, function))
+    uncorrected.send(queue, "anything")
+    still_needed("execution_role", batches(uncorrected, function, 1) == [["anything"]])

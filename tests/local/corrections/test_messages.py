@@ -1,0 +1,225 @@
+"""Corrections to SNS and SQS: sns_body_filter, subscription_dead_letters, message_move."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local.corrections.cloud import Cloud, Queue, eventually
+
+CREATED = {"Records": [{"eventName": "ObjectCreated:Put", "s3": {"object": {"size": 7}}}]}
+REMOVED = {"Records": [{"eventName": "ObjectRemoved:Delete", "s3": {"object": {"size": 7}}}]}
+FILTER = {"Records": {"eventName": [{"prefix": "ObjectCreated:"}]}}
+
+# -- sns_body_filter
+
+
+def through_a_filter(cloud: Cloud, *messages: Any) -> list[Any]:
+    """What arrives of the messages, published to a topic with a filter on the body."""
+    topic = cloud.topic()
+    queue = cloud.queue(senders=(topic,))
+    cloud.subscribe(topic, queue, FilterPolicy=FILTER, FilterPolicyScope="MessageBody")
+    for message in messages:
+        cloud.client("sns").publish(TopicArn=topic, Message=json.dumps(message))
+    return [json.loads(body) for body in cloud.receive(queue)]
+
+
+def test_a_body_filter_matches_inside_arrays(corrected: Cloud) -> None:
+    test_event = {"Service": "Amazon S3", "Event": "s3:TestEvent"}
+
+    arrived = through_a_filter(corrected, REMOVED, CREATED, test_event, "text", [CREATED])
+
+    assert arrived == [CREATED]
+
+
+def test_a_filter_on_attributes_is_left_alone(corrected: Cloud) -> None:
+    topic = corrected.topic()
+    queue = corrected.queue(senders=(topic,))
+    corrected.subscribe(topic, queue, FilterPolicy={"kind": ["wanted"]})
+
+    for kind in ("unwanted", "wanted"):
+        attributes = {"kind": {"DataType": "String", "StringValue": kind}}
+        corrected.client("sns").publish(TopicArn=topic, Message=kind, MessageAttributes=attributes)
+
+    assert corrected.receive(queue) == ["wanted"]
+
+
+def test_sns_body_filter_is_still_needed(
+    uncorrected: Cloud, still_needed: Callable[[str, bool], None]
+) -> None:
+    still_needed("sns_body_filter", through_a_filter(uncorrected, CREATED) == [])
+
+
+# -- subscription_dead_letters
+
+
+def undeliverable(cloud: Cloud) -> tuple[list[str], list[str]]:
+    """What a queue that refuses the topic gets of a message, and what the dead letters get."""
+    topic = cloud.topic()
+    queue, dead_letters = cloud.queue(), cloud.queue(senders=(topic,))
+    cloud.subscribe(topic, queue, RedrivePolicy={"deadLetterTargetArn": dead_letters.arn})
+    cloud.client("sns").publish(TopicArn=topic, Message="precious")
+    return cloud.receive(queue), cloud.receive(dead_letters)
+
+
+def test_what_a_queue_refuses_goes_to_the_dead_letters(corrected: Cloud) -> None:
+    assert undeliverable(corrected) == ([], ["precious"])
+
+
+def test_what_a_queue_accepts_does_not_go_to_the_dead_letters(corrected: Cloud) -> None:
+    topic = corrected.topic()
+    queue, dead_letters = corrected.queue(senders=(topic,)), corrected.queue(senders=(topic,))
+    corrected.subscribe(topic, queue, RedrivePolicy={"deadLetterTargetArn": dead_letters.arn})
+
+    corrected.client("sns").publish(TopicArn=topic, Message="precious")
+
+    assert corrected.receive(queue) == ["precious"]
+    assert corrected.receive(dead_letters) == []
+
+
+def test_what_a_deleted_queue_would_get_goes_to_the_dead_letters(corrected: Cloud) -> None:
+    topic = corrected.topic()
+    queue, dead_letters = corrected.queue(senders=(topic,)), corrected.queue(senders=(topic,))
+    corrected.subscribe(topic, queue, RedrivePolicy={"deadLetterTargetArn": dead_letters.arn})
+    corrected.client("sqs").delete_queue(QueueUrl=queue.url)
+
+    corrected.client("sns").publish(TopicArn=topic, Message="precious")
+
+    assert corrected.receive(dead_letters) == ["precious"]
+
+
+def test_dead_letters_need_the_permission_of_their_queue(corrected: Cloud) -> None:
+    topic = corrected.topic()
+    queue, dead_letters = corrected.queue(), corrected.queue()
+    corrected.subscribe(topic, queue, RedrivePolicy={"deadLetterTargetArn": dead_letters.arn})
+
+    corrected.client("sns").publish(TopicArn=topic, Message="precious")
+
+    assert corrected.receive(dead_letters) == []
+
+
+def test_subscription_dead_letters_is_still_needed(
+    uncorrected: Cloud, still_needed: Callable[[str, bool], None]
+) -> None:
+    still_needed("subscription_dead_letters", undeliverable(uncorrected) == ([], []))
+
+
+# -- message_move
+
+MOVE = "sqs:StartMessageMoveTask"
+READ = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+
+
+def dead_lettered(cloud: Cloud, *bodies: str) -> tuple[Queue, Queue]:
+    """A queue, and its dead-letter queue with the messages, after one try."""
+    dead_letters = cloud.queue()
+    redrive = {"deadLetterTargetArn": dead_letters.arn, "maxReceiveCount": 1}
+    queue = cloud.queue(VisibilityTimeout=0, RedrivePolicy=redrive)
+    cloud.send(queue, *bodies)
+    assert len(cloud.receive(queue)) == len(bodies)
+    assert cloud.receive(queue) == []
+    assert cloud.holds(dead_letters) == len(bodies)
+    return queue, dead_letters
+
+
+def finished_move(cloud: Cloud, source: Queue) -> dict[str, Any]:
+    def finished() -> dict[str, Any] | None:
+        answer = cloud.client("sqs").list_message_move_tasks(SourceArn=source.arn)
+        [task] = answer["Results"]
+        return None if task["Status"] == "RUNNING" else task
+
+    task: dict[str, Any] = eventually(finished, "the move to end")
+    return task
+
+
+def test_dead_letters_move_back_to_where_they_came_from(corrected: Cloud) -> None:
+    queue, dead_letters = dead_lettered(corrected, "a", "b", "c")
+
+    corrected.client("sqs").start_message_move_task(SourceArn=dead_letters.arn)
+
+    task = finished_move(corrected, dead_letters)
+    assert (task["Status"], task["ApproximateNumberOfMessagesMoved"]) == ("COMPLETED", 3)
+    assert corrected.holds(dead_letters) == 0
+    answer = corrected.client("sqs").receive_message(
+        QueueUrl=queue.url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["All"]
+    )
+    assert [message["Body"] for message in answer["Messages"]] == ["a", "b", "c"]
+    for message in answer["Messages"]:
+        assert message["Attributes"]["ApproximateReceiveCount"] == "1"
+        assert "DeadLetterQueueSourceArn" not in message["Attributes"]
+
+
+def test_dead_letters_move_to_a_named_queue(corrected: Cloud) -> None:
+    _, dead_letters = dead_lettered(corrected, "a")
+    elsewhere = corrected.queue()
+
+    corrected.client("sqs").start_message_move_task(
+        SourceArn=dead_letters.arn, DestinationArn=elsewhere.arn
+    )
+
+    finished_move(corrected, dead_letters)
+    assert corrected.receive(elsewhere) == ["a"]
+
+
+def test_a_move_is_limited_and_can_be_cancelled(corrected: Cloud) -> None:
+    sqs = corrected.client("sqs")
+    _, dead_letters = dead_lettered(corrected, *"abcdefghij")
+
+    handle = sqs.start_message_move_task(
+        SourceArn=dead_letters.arn, MaxNumberOfMessagesPerSecond=1
+    )["TaskHandle"]
+    with pytest.raises(ClientError, match="already a task running"):
+        sqs.start_message_move_task(SourceArn=dead_letters.arn)
+    moved = sqs.cancel_message_move_task(TaskHandle=handle)["ApproximateNumberOfMessagesMoved"]
+
+    task = finished_move(corrected, dead_letters)
+    assert task["Status"] == "CANCELLED"
+    assert moved < 10
+    assert corrected.holds(dead_letters) > 0
+    for unknown in (handle, "nonsense"):
+        with pytest.raises(ClientError, match="does not exist or is not running"):
+            sqs.cancel_message_move_task(TaskHandle=unknown)
+
+
+def test_only_dead_letter_queues_can_be_moved(corrected: Cloud) -> None:
+    with pytest.raises(ClientError, match="must be configured as a Dead Letter Queue"):
+        corrected.client("sqs").start_message_move_task(SourceArn=corrected.queue().arn)
+
+
+def test_a_move_needs_permission_at_both_ends(corrected: Cloud) -> None:
+    queue, dead_letters = dead_lettered(corrected, "a")
+    at_source = {"Effect": "Allow", "Action": [MOVE, *READ], "Resource": dead_letters.arn}
+    at_target = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": queue.arn}
+
+    def start(*statements: dict[str, Any]) -> None:
+        sqs = corrected.client("sqs", **corrected.user(*statements))
+        sqs.start_message_move_task(SourceArn=dead_letters.arn)
+
+    for statements in (
+        [],
+        [at_source],
+        [at_target],
+        [at_source | {"Action": MOVE}, at_target],
+        [at_source | {"Resource": queue.arn}, at_target],
+    ):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            start(*statements)
+    start(at_source, at_target)
+
+    assert finished_move(corrected, dead_letters)["Status"] == "COMPLETED"
+
+
+def test_message_move_is_still_needed(
+    uncorrected: Cloud, still_needed: Callable[[str, bool], None]
+) -> None:
+    _, dead_letters = dead_lettered(uncorrected, "a")
+    try:
+        uncorrected.client("sqs").start_message_move_task(SourceArn=dead_letters.arn)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+    else:
+        code = "none"
+
+    still_needed("message_move", code == "InvalidAction")

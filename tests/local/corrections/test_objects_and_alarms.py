@@ -1,0 +1,229 @@
+"""Corrections to S3 and CloudWatch: see the names below."""
+
+import json
+import urllib.parse
+from collections.abc import Callable
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore.exceptions import ClientError
+
+from local.corrections.cloud import REGION, Cloud, eventually
+
+# -- s3_invoke_permission
+
+REPORTS = """
+import json
+
+def handler(event, context):
+    print("KEY", json.dumps(event["Records"][0]["s3"]["object"]["key"]))
+"""
+
+
+def notify(cloud: Cloud, bucket: str, function: str) -> None:
+    configuration = {
+        "LambdaFunctionArn": cloud.arn("lambda", f"function:{function}"),
+        "Events": ["s3:ObjectCreated:*"],
+    }
+    cloud.client("s3").put_bucket_notification_configuration(
+        Bucket=bucket,
+        NotificationConfiguration={"LambdaFunctionConfigurations": [configuration]},
+    )
+
+
+def permit(cloud: Cloud, function: str, bucket: str, account: str) -> None:
+    cloud.client("lambda").add_permission(
+        FunctionName=function,
+        StatementId=cloud.name(),
+        Action="lambda:InvokeFunction",
+        Principal="s3.amazonaws.com",
+        SourceArn=f"arn:aws:s3:::{bucket}",
+        SourceAccount=account,
+    )
+
+
+def test_a_notification_needs_the_permission_of_the_function(corrected: Cloud) -> None:
+    bucket, function = corrected.bucket(), corrected.function(REPORTS)
+    account = corrected.engine.account_id
+
+    with pytest.raises(ClientError, match="Unable to validate the following destination"):
+        notify(corrected, bucket, function)
+    permit(corrected, function, "another-bucket", account)
+    permit(corrected, function, bucket, "999999999999")
+    with pytest.raises(ClientError, match="Unable to validate the following destination"):
+        notify(corrected, bucket, function)
+    permit(corrected, function, bucket, account)
+    notify(corrected, bucket, function)
+
+    corrected.client("s3").put_object(Bucket=bucket, Key="a b")
+    assert eventually(lambda: corrected.logged(function, "KEY"), "an event") == ["a+b"]
+
+
+def test_delivery_needs_the_permission_too(corrected: Cloud) -> None:
+    bucket, function = corrected.bucket(), corrected.function(REPORTS)
+    functions = corrected.client("lambda")
+    permit(corrected, function, bucket, corrected.engine.account_id)
+    notify(corrected, bucket, function)
+    policy = json.loads(functions.get_policy(FunctionName=function)["Policy"])
+    functions.remove_permission(FunctionName=function, StatementId=policy["Statement"][0]["Sid"])
+
+    corrected.client("s3").put_object(Bucket=bucket, Key="refused")
+
+    eventually(
+        lambda: f"denies invocation by {bucket}" in corrected.engine.log.read_text(),
+        "the refusal in the engine's log",
+    )
+    permit(corrected, function, bucket, corrected.engine.account_id)
+    corrected.client("s3").put_object(Bucket=bucket, Key="permitted")
+    assert eventually(lambda: corrected.logged(function, "KEY"), "an event") == ["permitted"]
+
+
+def test_s3_invoke_permission_is_still_needed(
+    uncorrected: Cloud, still_needed: Callable[[str, bool], None]
+) -> None:
+    bucket, function = uncorrected.bucket(), uncorrected.function(REPORTS)
+    try:
+        notify(uncorrected, bucket, function)
+    except ClientError:
+        accepted = False
+    else:
+        accepted = True
+
+    still_needed("s3_invoke_permission", accepted)
+    uncorrected.client("s3").put_object(Bucket=bucket, Key="delivered")
+    seen = eventually(lambda: uncorrected.logged(function, "KEY"), "an event")
+    still_needed("s3_invoke_permission", seen == ["delivered"])
+
+
+# -- missing_object
+
+
+def statuses_of_a_missing_object(cloud: Cloud, *actions: str) -> tuple[str, str]:
+    """Error codes of GetObject and HeadObject for someone with these actions on the bucket."""
+    bucket = cloud.bucket()
+    resources = [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
+    statement = {"Effect": "Allow", "Action": list(actions), "Resource": resources}
+    s3 = cloud.client("s3", **cloud.user(statement))
+    codes = []
+    for read in (s3.get_object, s3.head_object):
+        with pytest.raises(ClientError) as caught:
+            read(Bucket=bucket, Key="missing")
+        codes.append(caught.value.response["Error"]["Code"])
+    return codes[0], codes[1]
+
+
+def test_a_missing_object_is_forbidden_to_who_may_not_list(corrected: Cloud) -> None:
+    seen = statuses_of_a_missing_object(corrected, "s3:GetObject")
+    assert seen == ("AccessDenied", "403")
+
+
+def test_a_missing_object_is_missing_to_who_may_list(corrected: Cloud) -> None:
+    seen = statuses_of_a_missing_object(corrected, "s3:GetObject", "s3:ListBucket")
+    assert seen == ("NoSuchKey", "404")
+
+
+def test_missing_object_is_still_needed(
+    uncorrected: Cloud, still_needed: Callable[[str, bool], None]
+) -> None:
+    seen = statuses_of_a_missing_object(uncorrected, "s3:GetObject")
+    still_needed("missing_object", seen == ("NoSuchKey", "404"))
+
+
+# -- alarm_description
+
+ALARM: dict[str, Any] = {
+    "AlarmDescription": "more than <none>",
+    "Namespace": "AWS/SQS",
+    "MetricName": "ApproximateNumberOfMessagesVisible",
+    "Dimensions": [{"Name": "QueueName", "Value": "a-dlq"}],
+    "Statistic": "Maximum",
+    "Period": 60,
+    "EvaluationPeriods": 1,
+    "Threshold": 1.0,
+    "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+    "TreatMissingData": "notBreaching",
+    "ActionsEnabled": True,
+    "AlarmActions": ["arn:aws:sns:eu-west-1:123456789012:alarms"],
+    "OKActions": [],
+}
+
+
+def speaking_the_query_protocol(cloud: Cloud) -> Any:
+    """A CloudWatch client for the protocol that boto3 itself no longer chooses."""
+    session = botocore.session.Session()
+    model = session.get_component("data_loader").load_service_model("cloudwatch", "service-2")
+    model["metadata"] |= {"protocol": "query", "protocols": ["query"]}
+    return session.create_client(
+        "cloudwatch",
+        region_name=REGION,
+        endpoint_url=cloud.engine.endpoint,
+        verify=str(cloud.engine.ca_bundle),
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+
+
+def described_alarm(cloud: Cloud) -> dict[str, Any]:
+    name = cloud.name()
+    cloud.client("cloudwatch").put_metric_alarm(AlarmName=name, **ALARM)
+    answer = speaking_the_query_protocol(cloud).describe_alarms(
+        AlarmNames=[name], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+    )
+    [alarm] = answer["MetricAlarms"]
+    return {field: alarm.get(field) for field in ALARM}
+
+
+def test_an_alarm_is_described_as_it_was_made(corrected: Cloud) -> None:
+    assert described_alarm(corrected) == ALARM
+
+
+def test_alarms_are_found_by_prefix_and_pages(corrected: Cloud) -> None:
+    prefix = corrected.name()
+    names = [f"{prefix}-{number}" for number in range(3)]
+    for name in names:
+        corrected.client("cloudwatch").put_metric_alarm(AlarmName=name, **ALARM)
+
+    pages = list(
+        speaking_the_query_protocol(corrected)
+        .get_paginator("describe_alarms")
+        .paginate(AlarmNamePrefix=prefix, PaginationConfig={"PageSize": 2})
+    )
+
+    assert [[alarm["AlarmName"] for alarm in page["MetricAlarms"]] for page in pages] == [
+        names[:2],
+        names[2:],
+    ]
+
+
+def test_alarm_description_is_still_needed(
+    uncorrected: Cloud, still_needed: Callable[[str, bool], None]
+) -> None:
+    still_needed("alarm_description", described_alarm(uncorrected)["Period"] is None)
+
+
+# -- version_listing
+
+HARD_KEYS = ["100% me.jpg", "a%20b", "café + crème"]
+
+
+def listed_versions(cloud: Cloud) -> list[str]:
+    bucket, s3 = cloud.bucket(), cloud.client("s3")
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for key in HARD_KEYS:
+        s3.put_object(Bucket=bucket, Key=key)
+    pages = s3.get_paginator("list_object_versions").paginate(
+        Bucket=bucket, EncodingType="url", PaginationConfig={"PageSize": 1}
+    )
+    # Asked for by name, boto3 leaves the decoding to us.
+    return [urllib.parse.unquote(v["Key"]) for page in pages for v in page["Versions"]]
+
+
+def test_versions_are_listed_under_their_keys(corrected: Cloud) -> None:
+    assert listed_versions(corrected) == HARD_KEYS
+
+
+def test_version_listing_is_still_needed(
+    uncorrected: Cloud, still_needed: Callable[[str, bool], None]
+) -> None:
+    still_needed("version_listing", listed_versions(uncorrected) != HARD_KEYS)

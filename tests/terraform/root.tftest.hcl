@@ -1,0 +1,60 @@
+mock_provider "aws" {
+  source = "./tests/terraform/mocks"
+}
+
+variables {
+  region            = "eu-west-1"
+  package_directory = "tests/terraform/packages"
+}
+
+run "region_is_enough" {
+  command = plan
+
+  assert {
+    condition     = output.image_derivatives != null
+    error_message = "Every pipeline runs unless the caller says otherwise."
+  }
+}
+
+run "a_pipeline_left_out" {
+  command = plan
+
+  variables {
+    pipelines = []
+    # 24 characters: as long as a prefix may be.
+    name_prefix = "a23456789-123456789-1234"
+  }
+
+  assert {
+    condition     = output.image_derivatives == null
+    error_message = "A pipeline that is not named is not created."
+  }
+}
+
+run "settings_reach_the_pipeline" {
+  command = plan
+
+  variables {
+    image_derivatives = {
+      derivatives    = { banner = { max_width = 1200, max_height = 300 } }
+      lifecycle_days = { ingest = 7 }
+    }
+  }
+
+  assert {
+    condition     = join(",", keys(output.image_derivatives.derivatives)) == "banner"
+    error_message = "Derivatives are the caller's."
+  }
+}
+
+run "values_that_cannot_work" {
+  command = plan
+
+  variables {
+    region      = "Ireland"
+    name_prefix = "a23456789-123456789-12345"
+    pipelines   = ["image-derivative"]
+  }
+
+  expect_failures = [var.region, var.name_prefix, var.pipelines]
+}

@@ -1,0 +1,138 @@
+"""What a person sees when a command cannot do its work: one sentence and a non-zero exit."""
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from event_pipelines.__main__ import main
+from event_pipelines.local import engine as local_engine
+from event_pipelines.local import stack as local_stack
+from event_pipelines.local.home import Home
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+def fails_with(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Runs a command that must fail; returns its one line on stderr."""
+    assert main(arguments) == 1
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert lines[-1].startswith("event-pipelines: ")
+    assert not any("Traceback" in line for line in lines)
+    return lines[-1]
+
+
+def test_a_taken_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+
+        line = fails_with(capsys, "local", "up", "--home", str(tmp_path), "--port", port)
+
+    assert port in line
+    assert "in use" in line
+    assert local_engine.running(tmp_path) is None
+
+
+def test_packages_not_built(tmp_path: Path) -> None:
+    with pytest.raises(local_stack.UserError, match="make packages"):
+        local_stack.up(Home(tmp_path, tools=tmp_path))
+
+    assert local_engine.running(tmp_path) is None
+
+
+def test_terraform_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    line = fails_with(capsys, "local", "up", "--home", str(tmp_path))
+
+    assert "Terraform is not on PATH" in line
+    assert "https://" in line
+
+
+def test_terraform_too_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake = tmp_path / "terraform"
+    fake.write_text("""#!/bin/sh\necho '{"terraform_version": "1.8.5"}'\n""")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    line = fails_with(capsys, "local", "up", "--home", str(tmp_path))
+
+    assert "1.8.5 is too old" in line
+    assert "1.9" in line
+
+
+def test_no_provider_leaves_nothing_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("TF_PLUGIN_DIR", str(tmp_path / "empty"))
+
+    line = fails_with(capsys, "local", "up", "--home", str(tmp_path))
+
+    assert "AWS provider" in line
+    assert "TF_PLUGIN_DIR" in line
+    assert local_engine.running(tmp_path) is None
+
+
+def test_a_picture_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("no picture")
+
+    assert "not a picture" in fails_with(capsys, "local", "demo", "--photo", str(text))
+    missing = str(tmp_path / "gone.jpg")
+    assert "gone.jpg cannot be read" in fails_with(capsys, "local", "demo", "--photo", missing)
+
+
+def test_nothing_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["local", "status", "--home", str(tmp_path)]) == 1
+    assert "nothing" in capsys.readouterr().out
+    assert main(["local", "status", "--home", str(tmp_path), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out) == {"running": False}
+    assert main(["local", "down", "--home", str(tmp_path)]) == 0
+
+
+def environment_script(path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs tools/environment.sh where only the programs in `path` can be found."""
+    for program in ("sh", "uname", "dirname", "cat", "mkdir", "rm", "tail", "touch"):
+        found = next(p for p in ("/bin", "/usr/bin") if (Path(p) / program).exists())
+        (path / program).symlink_to(Path(found) / program)
+    return subprocess.run(
+        [REPOSITORY / "tools" / "environment.sh", "local"],
+        env={"PATH": str(path), **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_python_missing(tmp_path: Path) -> None:
+    finished = environment_script(tmp_path)
+
+    assert finished.returncode == 1
+    (line,) = finished.stderr.splitlines()
+    assert "Python 3.11, 3.12 or 3.13 is not on PATH" in line
+
+
+@pytest.mark.parametrize("version", ["3, 10", "3, 14"])
+def test_python_of_another_version(tmp_path: Path, version: str) -> None:
+    # An interpreter that answers as that version would, whichever are installed here.
+    fake = tmp_path / "python-of-another-version"
+    disguise = f"import sys; sys.version_info = ({version}); exec(sys.argv[1])"
+    fake.write_text(f"""#!/bin/sh\nexec {sys.executable} -c '{disguise}' "$2"\n""")
+    fake.chmod(0o755)
+
+    finished = environment_script(tmp_path, PYTHON=str(fake))
+
+    assert finished.returncode == 1
+    (line,) = finished.stderr.splitlines()
+    assert "is not Python 3.11, 3.12 or 3.13" in line
+    assert str(fake) in line

@@ -1,0 +1,106 @@
+"""The report shows what happened, needs nothing beside it, and trusts no name it prints."""
+
+import io
+import re
+
+from PIL import Image
+
+from event_pipelines.demo import photographs, report
+from event_pipelines.demo.images import Account, Result, faults_of
+from event_pipelines.demo.photographs import Photograph
+
+PIPELINE = {
+    "bucket": "acme-image",
+    "source_prefix": "ingest/",
+    "derivatives": {
+        "mobile": {"max_width": 640, "max_height": 640},
+        "thumbnail": {"max_width": 128, "max_height": 128},
+    },
+}
+HOSTILE = "<script>alert(1)</script>.jpg"
+
+
+def picture(width: int, height: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, height)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def rendered() -> str:
+    good = Photograph(HOSTILE, picture(800, 400), "a note", 800, 400)
+    bad = Photograph("bad.jpg", b"<html>", "a page", rejection="not_an_image")
+    results = [
+        Result(good, "mobile", "derived", "derived/m", 12.0, picture(640, 320), 640, 320),
+        Result(good, "thumbnail", "missing"),
+        Result(bad, "mobile", "rejected", "not_an_image"),
+        Result(bad, "thumbnail", "rejected", "not_an_image"),
+    ]
+    letter = {"queue": "mobile (dead letters)", "message_id": "id-1", "body": '{"a": "<b>"}'}
+    logs = {"/aws/lambda/f": [{"outcome": "derived", "key": HOSTILE}]}
+    account = Account(results, logs, [letter], ["Something <i>is</i> wrong."])
+    return report.page(PIPELINE, [good, bad], account, "Made today")
+
+
+def test_every_outcome_is_on_the_page() -> None:
+    page = rendered()
+
+    assert page.count("data:image/jpeg;base64,") == 2
+    assert "640&times;320" in page
+    assert "missing" in page
+    assert page.count("not_an_image") == 4
+    assert "id-1" in page
+    assert "/aws/lambda/f: 1 lines" in page
+    assert "Something &lt;i&gt;is&lt;/i&gt; wrong." in page
+
+
+def test_names_and_bodies_are_text() -> None:
+    page = rendered()
+
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "{&quot;a&quot;: &quot;&lt;b&gt;&quot;}" in page
+
+
+def test_nothing_is_fetched() -> None:
+    assert re.findall(r'(?:src|href)="(?!data:)', rendered()) == []
+
+
+def test_every_kind_of_picture_can_be_shown() -> None:
+    for photo in photographs.collection():
+        shown = report._original(photo)
+        assert ("<img" in shown) == bool(photo.width), photo.name
+
+
+def test_verification_finds_what_is_wrong() -> None:
+    boxes = PIPELINE["derivatives"]
+    photo = Photograph("cat.jpg", b"", "", 800, 400)
+    bad = Photograph("bad.jpg", b"", "", rejection="truncated")
+
+    def fault(result: Result) -> list[str]:
+        return faults_of(result, boxes)
+
+    assert fault(Result(photo, "mobile", "derived", width=640, height=320)) == []
+    assert fault(Result(bad, "mobile", "rejected", "truncated")) == []
+    for wrong in (
+        Result(photo, "mobile", "missing"),
+        Result(photo, "mobile", "derived", width=640, height=640),
+        Result(photo, "mobile", "derived", width=320, height=160),
+        Result(photo, "mobile", "rejected", "truncated"),
+        Result(bad, "mobile", "rejected", "empty"),
+        Result(bad, "mobile", "derived", width=1, height=1),
+    ):
+        assert len(fault(wrong)) == 1, wrong
+
+
+def test_the_collection_holds_what_people_upload() -> None:
+    collection = {photo.name: photo for photo in photographs.collection()}
+
+    sideways = collection["holiday 2026/café + 100% me.jpg"]
+    with Image.open(io.BytesIO(sideways.content)) as image:
+        assert image.size == (4032, 3024)
+        assert image.getexif()[0x0112] == 6
+        assert image.getexif().get_ifd(0x8825)
+    assert (sideways.width, sideways.height) == (3024, 4032)
+    with Image.open(io.BytesIO(collection["studio.jpg"].content)) as image:
+        assert image.info["progressive"]
+    assert sum(photo.rejection is not None for photo in collection.values()) == 2

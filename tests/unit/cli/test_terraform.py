@@ -1,0 +1,118 @@
+"""Following Terraform: its stream of messages becomes counts, names and complaints."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from event_pipelines.local.terraform import Activity, Terraform, TerraformFailed
+
+SUMMARY = {
+    "type": "change_summary",
+    "changes": {"add": 2, "change": 0, "remove": 0, "operation": "plan"},
+}
+
+
+def hook(kind: str, address: str, **fields: object) -> dict[str, Any]:
+    return {"type": kind, "hook": {"resource": {"addr": address}, "action": "create", **fields}}
+
+
+@pytest.fixture
+def terraform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terraform:
+    """Terraform, played by a script that prints the file `said` and exits as `code` says."""
+    fake = tmp_path / "bin" / "terraform"
+    fake.parent.mkdir()
+    fake.write_text(f'#!/bin/sh\ncat "{tmp_path}/said"\nexit "$(cat "{tmp_path}/code")"\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", str(fake.parent), prepend=":")
+    return Terraform(tmp_path, tmp_path, {"PATH": f"{fake.parent}:/usr/bin:/bin"})
+
+
+def says(terraform: Terraform, code: int, *messages: dict[str, Any] | str) -> None:
+    lines = [m if isinstance(m, str) else json.dumps(m) for m in messages]
+    (terraform.home / "said").write_text("\n".join(lines) + "\n")
+    (terraform.home / "code").write_text(str(code))
+
+
+def test_progress_counts_what_is_done_and_names_what_takes_long(terraform: Terraform) -> None:
+    says(
+        terraform,
+        0,
+        SUMMARY,
+        hook("apply_start", "queue"),
+        hook("apply_progress", "queue", elapsed_seconds=20),
+        hook("apply_complete", "data.late", action="read"),
+        hook("apply_complete", "queue"),
+        hook("apply_complete", "topic"),
+    )
+    seen: list[tuple[int, int, dict[str, float]]] = []
+
+    terraform.apply(lambda a: seen.append((a.done, a.total, dict(a.under_way))))
+
+    assert seen[2] == (0, 2, {"queue": 20})
+    assert seen[3] == (0, 2, {"queue": 20})
+    assert seen[-1] == (2, 2, {})
+
+
+def test_a_failure_carries_its_diagnostics(terraform: Terraform) -> None:
+    diagnostic = {"address": "aws_sqs_queue.dlq", "summary": "Invalid name", "detail": "Too long."}
+    says(
+        terraform,
+        1,
+        {"type": "diagnostic", "@level": "warn", "diagnostic": {"summary": "Deprecated"}},
+        {"type": "diagnostic", "@level": "error", "diagnostic": diagnostic},
+        "panic: something else",
+    )
+
+    with pytest.raises(TerraformFailed) as caught:
+        terraform.apply(lambda _: None)
+
+    assert "aws_sqs_queue.dlq: Invalid name: Too long." in str(caught.value)
+    assert "panic: something else" in str(caught.value)
+    assert "Deprecated" not in str(caught.value)
+
+
+def test_an_interrupted_caller_waits_for_terraform(terraform: Terraform) -> None:
+    says(terraform, 0, SUMMARY)
+
+    def interrupt(_: Activity) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        terraform.apply(interrupt)
+
+
+@pytest.mark.parametrize(("code", "changes"), [(0, False), (2, True)])
+def test_a_plan_tells_whether_it_would_change_anything(
+    terraform: Terraform, code: int, changes: bool
+) -> None:
+    says(terraform, code)
+
+    assert terraform.has_changes() is changes
+
+
+def test_a_failed_plan_is_no_answer(terraform: Terraform) -> None:
+    says(terraform, 1)
+
+    with pytest.raises(TerraformFailed):
+        terraform.has_changes()
+
+
+def test_data_sources_are_not_left_behind(terraform: Terraform) -> None:
+    terraform.state.write_text("{}")
+    says(terraform, 0, "aws_sqs_queue.q", "module.a[0].data.aws_region.r", "data.aws_partition.p")
+
+    assert terraform.resources() == ["aws_sqs_queue.q"]
+
+
+def test_the_users_terraform_settings_stay_out(tmp_path: Path, terraform: Terraform) -> None:
+    told = Terraform(
+        tmp_path,
+        tmp_path,
+        {**terraform.environment, "TF_VAR_region": "x", "TF_CLI_CONFIG_FILE": "/no/such/file"},
+    )._environment()
+
+    assert "TF_VAR_region" not in told
+    assert "TF_CLI_CONFIG_FILE" not in told
+    assert told["TF_DATA_DIR"] == str(tmp_path / "data")

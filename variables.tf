@@ -1,0 +1,122 @@
+variable "region" {
+  description = "AWS region in which everything is created, for example `eu-west-1`."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region must be an AWS region code such as eu-west-1."
+  }
+}
+
+variable "name_prefix" {
+  description = "First part of every resource name. Two stacks in one account and region need two prefixes."
+  type        = string
+  default     = "event-pipelines"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,22}[a-z0-9]$", var.name_prefix))
+    error_message = "name_prefix must be 2 to 24 lower-case letters, digits and hyphens, start with a letter and not end with a hyphen: bucket names are built from it."
+  }
+}
+
+variable "pipelines" {
+  description = "Which event systems are created. Leaving one out of the set destroys it."
+  type        = set(string)
+  default     = ["image-derivatives"]
+  nullable    = false
+
+  validation {
+    condition     = length(setsubtract(var.pipelines, ["image-derivatives"])) == 0
+    error_message = "pipelines may hold: image-derivatives."
+  }
+}
+
+variable "package_directory" {
+  description = "Folder that `build.sh` wrote: the function packages and their `manifest.json`. Relative to the working directory, so that no machine's path reaches the state."
+  type        = string
+  default     = "build"
+  nullable    = false
+
+  validation {
+    condition     = fileexists("${var.package_directory}/manifest.json")
+    error_message = "package_directory holds no manifest.json: run ./build.sh first, or name the folder it wrote."
+  }
+}
+
+variable "code_bucket" {
+  description = "Existing bucket through which function packages are deployed; needed for packages above 50 MiB. Null uploads them directly."
+  type = object({
+    name   = string
+    prefix = optional(string, "")
+  })
+  default = null
+}
+
+variable "image_derivatives" {
+  description = <<-EOT
+    Settings of the image pipeline; every field is described in pipelines/image-derivatives/variables.tf.
+    Fields left out keep that pipeline's defaults.
+  EOT
+  type = object({
+    derivatives = optional(map(object({
+      max_width  = number
+      max_height = number
+    })))
+    extensions      = optional(set(string))
+    allowed_formats = optional(set(string))
+    lifecycle_days = optional(object({
+      ingest            = optional(number)
+      noncurrent        = optional(number)
+      incomplete_upload = optional(number)
+      rejections        = optional(number)
+    }))
+    function = optional(object({
+      memory_size_mb      = optional(number)
+      timeout_seconds     = optional(number)
+      batch_size          = optional(number)
+      maximum_concurrency = optional(number)
+    }))
+    max_receive_count = optional(number)
+    email_subscribers = optional(set(string))
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "alarm" {
+  description = "Where alarms on dead letters, old messages, function errors and throttles are sent (ARNs of SNS topics, for example). Null creates no alarms."
+  type = object({
+    actions = list(string)
+  })
+  default = null
+}
+
+variable "log_retention_days" {
+  description = "Days for which function logs are kept."
+  type        = number
+  default     = 14
+  nullable    = false
+}
+
+variable "force_destroy_buckets" {
+  description = "Lets `terraform destroy` delete buckets that still hold objects, and the objects with them."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "s3_use_path_style" {
+  description = "Addresses buckets by path instead of by host name, as S3-compatible endpoints on one host need."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "tags" {
+  description = "Tags added to every resource."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
