@@ -1,0 +1,37 @@
+output "function" {
+  description = "The function: arn, name, qualified_arn (with its version), invoke_arn (for API Gateway)."
+  value = {
+    arn           = aws_lambda_function.function.arn
+    name          = aws_lambda_function.function.function_name
+    qualified_arn = aws_lambda_function.function.qualified_arn
+    invoke_arn    = aws_lambda_function.function.invoke_arn
+  }
+}
+
+output "function_arn_static" {
+  description = "The function's ARN as it will be, known before the function exists: for policies that name it, without waiting for it."
+  value       = local.function_arn
+}
+
+output "role" {
+  description = "The function's role: name, arn. Attach further policies to the name only if `policies` cannot say it."
+  value = {
+    name = aws_iam_role.function.name
+    arn  = aws_iam_role.function.arn
+  }
+}
+
+output "log_group_name" {
+  description = "Name of the function's log group."
+  value       = aws_cloudwatch_log_group.function.name
+}
+
+output "event_source_mapping_uuid" {
+  description = "UUID of the mapping between queue and function, to switch it off and on; null without a queue."
+  value       = one(aws_lambda_event_source_mapping.queue[*].uuid)
+}
+
+output "alarm_names" {
+  description = "Names of the alarms."
+  value       = concat(aws_cloudwatch_metric_alarm.errors[*].alarm_name, aws_cloudwatch_metric_alarm.throttles[*].alarm_name)
+}

@@ -1,0 +1,330 @@
+mock_provider "aws" {
+  source = "../../tests/terraform/mocks"
+}
+
+variables {
+  name    = "resize-images"
+  handler = "resize_images.handler.handler"
+  # Any file will do for a package: nothing is uploaded.
+  package = { path = "main.tf" }
+}
+
+run "a_queue_fed_function" {
+  command = plan
+
+  variables {
+    description = "Resizes images"
+    package = {
+      path         = "main.tf"
+      content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+      size_bytes   = 52428800
+      runtime      = "python3.13"
+      architecture = "arm64"
+    }
+    # The whole object, as sqs-with-dlq puts it out.
+    queue = {
+      arn                        = "arn:aws:sqs:eu-west-1:123456789012:images"
+      url                        = "https://sqs.eu-west-1.amazonaws.com/123456789012/images"
+      name                       = "images"
+      fifo                       = false
+      visibility_timeout_seconds = 200
+      kms_key_arn                = null
+    }
+    batch_size              = 100
+    batching_window_seconds = 20
+    maximum_concurrency     = 5
+    filter_patterns         = [jsonencode({ body = { kind = ["jpg"] } }), jsonencode({ body = { kind = ["png"] } })]
+    policies = {
+      images = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Action = "s3:GetObject", Resource = "arn:aws:s3:::images/*" }] })
+    }
+    environment          = { WIDTH = "128" }
+    reserved_concurrency = 5
+    alarm                = { actions = ["arn:aws:sns:eu-west-1:123456789012:alarms"], errors = 3 }
+    tags                 = { team = "pictures" }
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role.function.assume_role_policy) == {
+      Version = "2012-10-17"
+      Statement = [{
+        Effect    = "Allow"
+        Principal = { Service = "lambda.amazonaws.com" }
+        Action    = "sts:AssumeRole"
+        Condition = { StringEquals = { "aws:SourceAccount" = "123456789012" } }
+      }]
+    }
+    error_message = "Only Lambda, and only for this account, may assume the role."
+  }
+  assert {
+    condition     = aws_iam_role.function.name == "resize-images-eu-west-1"
+    error_message = "The role's name must hold the region: roles are global."
+  }
+  assert {
+    condition = jsondecode(aws_iam_role_policy.logs.policy) == {
+      Version = "2012-10-17"
+      Statement = [{
+        Effect   = "Allow"
+        Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        Resource = "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/lambda/resize-images:*"
+      }]
+    }
+    error_message = "The function may write streams into its own group and nothing else; it may not create groups."
+  }
+  assert {
+    condition = jsondecode(aws_iam_role_policy.queue[0].policy) == {
+      Version = "2012-10-17"
+      Statement = [{
+        Effect   = "Allow"
+        Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"]
+        Resource = "arn:aws:sqs:eu-west-1:123456789012:images"
+      }]
+    }
+    error_message = "The role may read this queue, and no key without a customer key."
+  }
+  assert {
+    condition     = aws_iam_role_policy.code["images"].policy == var.policies.images && aws_iam_role_policy.code["images"].name == "code-images"
+    error_message = "The caller's policy must be attached as it is, under a name that collides with none of the module's."
+  }
+  assert {
+    condition     = length(aws_iam_role_policy.environment) + length(aws_iam_role_policy.failure_destination) + length(aws_iam_role_policy.tracing) == 0
+    error_message = "What is not asked for must not be granted."
+  }
+  assert {
+    condition = (
+      aws_cloudwatch_log_group.function.name == "/aws/lambda/resize-images"
+      && aws_cloudwatch_log_group.function.retention_in_days == 14
+      && aws_lambda_function.function.logging_config[0].log_group == "/aws/lambda/resize-images"
+      && aws_lambda_function.function.logging_config[0].log_format == "JSON"
+      && aws_lambda_function.function.logging_config[0].application_log_level == "INFO"
+    )
+    error_message = "The function must log JSON into the group that the module made."
+  }
+  assert {
+    condition = (
+      aws_lambda_function.function.function_name == "resize-images"
+      && aws_lambda_function.function.description == "Resizes images"
+      && aws_lambda_function.function.filename == "main.tf"
+      && aws_lambda_function.function.s3_bucket == null
+      && aws_lambda_function.function.source_code_hash == "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+      && aws_lambda_function.function.handler == "resize_images.handler.handler"
+      && aws_lambda_function.function.runtime == "python3.13"
+      && aws_lambda_function.function.architectures == tolist(["arm64"])
+      && aws_lambda_function.function.timeout == 30
+      && aws_lambda_function.function.memory_size == 256
+      && aws_lambda_function.function.ephemeral_storage[0].size == 512
+      && aws_lambda_function.function.environment[0].variables == tomap({ WIDTH = "128" })
+      && aws_lambda_function.function.reserved_concurrent_executions == 5
+      && aws_lambda_function.function.kms_key_arn == null
+      && aws_lambda_function.function.tracing_config[0].mode == "PassThrough"
+      && aws_lambda_function.function.tags == tomap({ team = "pictures" })
+    )
+    error_message = "The function must be what the variables say, with the content hash as its only reason to be deployed again."
+  }
+  assert {
+    condition = (
+      aws_lambda_event_source_mapping.queue[0].event_source_arn == "arn:aws:sqs:eu-west-1:123456789012:images"
+      && aws_lambda_event_source_mapping.queue[0].enabled
+      && aws_lambda_event_source_mapping.queue[0].batch_size == 100
+      && aws_lambda_event_source_mapping.queue[0].maximum_batching_window_in_seconds == 20
+      && aws_lambda_event_source_mapping.queue[0].function_response_types == toset(["ReportBatchItemFailures"])
+      && aws_lambda_event_source_mapping.queue[0].scaling_config[0].maximum_concurrency == 5
+      && length(aws_lambda_event_source_mapping.queue[0].provisioned_poller_config) == 0
+      && [for filter in aws_lambda_event_source_mapping.queue[0].filter_criteria[0].filter : filter.pattern] == [
+        "{\"body\":{\"kind\":[\"jpg\"]}}", "{\"body\":{\"kind\":[\"png\"]}}"
+      ]
+    )
+    error_message = "The mapping must carry the batch, the window, the bound and the filters, and always partial batch responses."
+  }
+  assert {
+    condition     = length(aws_lambda_function_event_invoke_config.function) == 0 && length(aws_lambda_function_recursion_config.function) == 0 && length(aws_s3_object.package) == 0
+    error_message = "A queue-fed function has no asynchronous calls to configure, recursion stays as Lambda has it, and no bucket is written."
+  }
+  assert {
+    condition = jsonencode([for alarm in [aws_cloudwatch_metric_alarm.errors[0], aws_cloudwatch_metric_alarm.throttles[0]] : [
+      alarm.alarm_name, alarm.metric_name, alarm.dimensions, alarm.statistic, alarm.comparison_operator, alarm.threshold, alarm.period, alarm.treat_missing_data, alarm.alarm_actions, alarm.ok_actions
+      ]]) == jsonencode([
+      ["resize-images-errors", "Errors", { FunctionName = "resize-images" }, "Sum", "GreaterThanOrEqualToThreshold", 3, 300, "notBreaching", ["arn:aws:sns:eu-west-1:123456789012:alarms"], ["arn:aws:sns:eu-west-1:123456789012:alarms"]],
+      ["resize-images-throttles", "Throttles", { FunctionName = "resize-images" }, "Sum", "GreaterThanOrEqualToThreshold", 1, 300, "notBreaching", ["arn:aws:sns:eu-west-1:123456789012:alarms"], ["arn:aws:sns:eu-west-1:123456789012:alarms"]],
+    ])
+    error_message = "Both alarms must watch this function, tell the actions and count from the given thresholds."
+  }
+  assert {
+    condition     = strcontains(aws_cloudwatch_metric_alarm.errors[0].alarm_description, "dead-letter queue") && strcontains(aws_cloudwatch_metric_alarm.throttles[0].alarm_description, "dead-letter queue")
+    error_message = "The alarms of a queue-fed function must say where its messages go."
+  }
+  assert {
+    condition     = output.alarm_names == ["resize-images-errors", "resize-images-throttles"] && output.function_arn_static == "arn:aws:lambda:eu-west-1:123456789012:function:resize-images" && output.log_group_name == "/aws/lambda/resize-images"
+    error_message = "The outputs must be known in the first plan."
+  }
+}
+
+run "a_directly_called_function" {
+  command = plan
+
+  variables {
+    # 64 characters, the longest name.
+    name                      = format("split-csv-%054d", 0)
+    failure_destination       = { arn = "arn:aws:sqs:eu-west-1:123456789012:failed-calls", kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:key/queue" }
+    maximum_retry_attempts    = 1
+    maximum_event_age_seconds = 3600
+    tracing                   = true
+    recursive_loop            = "Allow"
+    kms_key                   = { arn = "arn:aws:kms:eu-west-1:123456789012:key/function" }
+    alarm                     = { actions = [] }
+  }
+
+  assert {
+    condition     = aws_iam_role.function.name == format("split-csv-%045d-%s", 0, substr(md5("${var.name}-eu-west-1"), 0, 8))
+    error_message = "A role name over 64 characters must be cut and told apart by a hash."
+  }
+  assert {
+    condition = jsondecode(aws_iam_role_policy.failure_destination[0].policy) == {
+      Version = "2012-10-17"
+      Statement = [
+        { Effect = "Allow", Action = "sqs:SendMessage", Resource = "arn:aws:sqs:eu-west-1:123456789012:failed-calls" },
+        {
+          Effect    = "Allow"
+          Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+          Resource  = "arn:aws:kms:eu-west-1:123456789012:key/queue"
+          Condition = { StringEquals = { "kms:ViaService" = "sqs.eu-west-1.amazonaws.com" } }
+        },
+      ]
+    }
+    error_message = "The role may send to the failure destination, and use its key only through its service."
+  }
+  assert {
+    condition = (
+      aws_lambda_function_event_invoke_config.function[0].function_name == var.name
+      && aws_lambda_function_event_invoke_config.function[0].maximum_retry_attempts == 1
+      && aws_lambda_function_event_invoke_config.function[0].maximum_event_age_in_seconds == 3600
+      && aws_lambda_function_event_invoke_config.function[0].destination_config[0].on_failure[0].destination == "arn:aws:sqs:eu-west-1:123456789012:failed-calls"
+    )
+    error_message = "Asynchronous calls must be retried and reported as the variables say."
+  }
+  assert {
+    condition = jsondecode(aws_iam_role_policy.environment[0].policy) == {
+      Version = "2012-10-17"
+      Statement = [{
+        Effect    = "Allow"
+        Action    = "kms:Decrypt"
+        Resource  = "arn:aws:kms:eu-west-1:123456789012:key/function"
+        Condition = { StringEquals = { "kms:EncryptionContext:aws:lambda:FunctionArn" = "arn:aws:lambda:eu-west-1:123456789012:function:${var.name}" } }
+      }]
+    }
+    error_message = "The key must open only this function's environment."
+  }
+  assert {
+    condition     = aws_lambda_function.function.kms_key_arn == var.kms_key.arn && aws_cloudwatch_log_group.function.kms_key_id == var.kms_key.arn
+    error_message = "The key must encrypt the environment and the logs."
+  }
+  assert {
+    condition = aws_lambda_function.function.tracing_config[0].mode == "Active" && jsondecode(aws_iam_role_policy.tracing[0].policy).Statement == [
+      { Effect = "Allow", Action = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], Resource = "*" }
+    ]
+    error_message = "Tracing must be on and allowed."
+  }
+  assert {
+    condition     = aws_lambda_function_recursion_config.function[0].recursive_loop == "Allow" && aws_lambda_function_recursion_config.function[0].function_name == var.name
+    error_message = "Recursion must be allowed when asked for."
+  }
+  assert {
+    condition     = length(aws_lambda_event_source_mapping.queue) == 0 && length(aws_iam_role_policy.queue) == 0 && length(aws_lambda_function.function.environment) == 0 && output.event_source_mapping_uuid == null
+    error_message = "Without a queue there must be no mapping and no right to any queue."
+  }
+  assert {
+    condition     = aws_lambda_function.function.source_code_hash == filebase64sha256("main.tf") && aws_lambda_function.function.reserved_concurrent_executions == -1
+    error_message = "Without a content hash the bytes of the zip must count."
+  }
+  assert {
+    condition     = !strcontains(aws_cloudwatch_metric_alarm.errors[0].alarm_description, "dead-letter queue") && strcontains(aws_cloudwatch_metric_alarm.errors[0].alarm_description, "failure destination")
+    error_message = "The alarm of a directly called function must not speak of a queue."
+  }
+}
+
+run "through_a_code_bucket_with_customer_keys_pollers_and_fifo" {
+  command = plan
+
+  variables {
+    # Slashes and plus signs of base64 would make folders and spaces of the key.
+    package     = { path = "main.tf", content_hash = "ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/abc=", size_bytes = 52428801 }
+    code_bucket = { name = "example-code", prefix = "lambda/" }
+    queue = {
+      arn                        = "arn:aws:sqs:eu-west-1:123456789012:images.fifo"
+      fifo                       = true
+      visibility_timeout_seconds = 180
+      kms_key_arn                = "arn:aws:kms:eu-west-1:123456789012:key/queue"
+    }
+    provisioned_pollers = { minimum = 2, maximum = 10 }
+    kms_key             = { arn = "arn:aws:kms:eu-west-1:123456789012:key/function" }
+    filter_patterns     = [jsonencode({ body = {} })]
+  }
+
+  assert {
+    condition = (
+      aws_s3_object.package[0].bucket == "example-code"
+      && aws_s3_object.package[0].key == "lambda/resize-images/ab-_ab-_ab-_ab-_ab-_ab-_ab-_ab-_ab-_ab-_abc.zip"
+      && aws_s3_object.package[0].source == "main.tf"
+    )
+    error_message = "The zip must lie under a key that holds the content hash."
+  }
+  assert {
+    condition = (
+      aws_lambda_function.function.filename == null
+      && aws_lambda_function.function.s3_bucket == "example-code"
+      && aws_lambda_function.function.s3_key == aws_s3_object.package[0].key
+      && aws_lambda_function.function.source_code_hash == "ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/abc="
+    )
+    error_message = "The function must take its code from the bucket and keep the content hash."
+  }
+  assert {
+    condition = jsondecode(aws_iam_role_policy.queue[0].policy).Statement[1] == {
+      Effect    = "Allow"
+      Action    = "kms:Decrypt"
+      Resource  = "arn:aws:kms:eu-west-1:123456789012:key/queue"
+      Condition = { StringEquals = { "kms:ViaService" = "sqs.eu-west-1.amazonaws.com" } }
+    }
+    error_message = "The role may decrypt with the queue's key, through SQS only."
+  }
+  assert {
+    condition = (
+      aws_lambda_event_source_mapping.queue[0].provisioned_poller_config[0].minimum_pollers == 2
+      && aws_lambda_event_source_mapping.queue[0].provisioned_poller_config[0].maximum_pollers == 10
+      && length(aws_lambda_event_source_mapping.queue[0].scaling_config) == 0
+      && aws_lambda_event_source_mapping.queue[0].kms_key_arn == "arn:aws:kms:eu-west-1:123456789012:key/function"
+      && aws_lambda_event_source_mapping.queue[0].batch_size == 10
+    )
+    error_message = "The mapping must carry the pollers, and the key for its filters."
+  }
+}
+
+run "reports_failures_to_a_topic" {
+  command = plan
+
+  variables {
+    failure_destination = { arn = "arn:aws:sns:eu-west-1:123456789012:failed-calls" }
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role_policy.failure_destination[0].policy).Statement == [
+      { Effect = "Allow", Action = "sns:Publish", Resource = "arn:aws:sns:eu-west-1:123456789012:failed-calls" }
+    ]
+    error_message = "A topic is published to, not sent to."
+  }
+  assert {
+    condition     = aws_lambda_function_event_invoke_config.function[0].maximum_retry_attempts == 2 && aws_lambda_function_event_invoke_config.function[0].maximum_event_age_in_seconds == 21600
+    error_message = "What is not asked for must be written out as Lambda has it, or the second plan would not be empty."
+  }
+}
+
+run "never_retries" {
+  command = plan
+
+  variables {
+    maximum_retry_attempts = 0
+  }
+
+  assert {
+    condition     = aws_lambda_function_event_invoke_config.function[0].maximum_retry_attempts == 0 && length(aws_lambda_function_event_invoke_config.function[0].destination_config) == 0
+    error_message = "Zero retries must not be taken for none given."
+  }
+}

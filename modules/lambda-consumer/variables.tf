@@ -1,0 +1,458 @@
+variable "name" {
+  description = "Name of the function; its role, log group and alarms are named after it."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_-]{1,64}$", var.name))
+    error_message = "name must be 1 to 64 letters, digits, hyphens and underscores: Lambda takes no others."
+  }
+}
+
+variable "description" {
+  description = "One sentence on what the function does, shown in the console."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = length(var.description) <= 256
+    error_message = "description has ${length(var.description)} characters and Lambda takes 256."
+  }
+}
+
+variable "package" {
+  description = <<-EOT
+    The zip to run:
+    - `path`: where it lies. Write it relative to the root module, or every other checkout shows a difference.
+    - `content_hash`: base64 SHA-256 of what makes the function behave as it does. The code is updated when it changes and not otherwise. Without it the zip's own bytes count.
+    - `size_bytes`: size of the zip, to know in time that it needs `code_bucket`.
+    - `runtime`, `architecture`: what the zip was built for, refused when `runtime` or `architecture` say otherwise.
+  EOT
+  type = object({
+    path         = string
+    content_hash = optional(string)
+    size_bytes   = optional(number)
+    runtime      = optional(string)
+    architecture = optional(string)
+  })
+  nullable = false
+
+  validation {
+    condition     = fileexists(var.package.path)
+    error_message = "There is no package at ${var.package.path}: run ./build.sh first, or correct package.path."
+  }
+  validation {
+    condition     = var.package.content_hash == null || can(regex("^[A-Za-z0-9+/]{43}=$", var.package.content_hash))
+    error_message = "package.content_hash must be a base64 SHA-256 (44 characters, the last one =), as in build/manifest.json or from filebase64sha256()."
+  }
+  validation {
+    condition     = var.package.size_bytes == null || coalesce(var.package.size_bytes, 0) <= 52428800 || var.code_bucket != null
+    error_message = "${var.package.path} has ${coalesce(var.package.size_bytes, 0)} bytes and Lambda takes 52428800 (50 MiB) directly: give code_bucket, and the zip goes through S3."
+  }
+  validation {
+    condition     = var.package.runtime == null || var.package.runtime == var.runtime
+    error_message = "${var.package.path} was built for ${coalesce(var.package.runtime, "-")} and runtime is ${var.runtime}: run ./build.sh --runtime ${var.runtime} --architecture ${var.architecture}, or set runtime to what was built."
+  }
+  validation {
+    condition     = var.package.architecture == null || var.package.architecture == var.architecture
+    error_message = "${var.package.path} was built for ${coalesce(var.package.architecture, "-")} and architecture is ${var.architecture}: run ./build.sh --runtime ${var.runtime} --architecture ${var.architecture}, or set architecture to what was built."
+  }
+}
+
+variable "code_bucket" {
+  description = "Bucket in the function's region through which the zip is deployed, as zips above 50 MiB need. The module writes `<prefix><name>/<content hash>.zip` there and removes it with the function; null uploads the zip directly."
+  type = object({
+    name   = string
+    prefix = optional(string, "")
+  })
+  default = null
+}
+
+variable "handler" {
+  description = "Where the code starts: `<package>.<module>.<function>`."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[^\\s]{1,128}$", var.handler))
+    error_message = "handler must be 1 to 128 characters without spaces, such as split_csv.handler.handler."
+  }
+}
+
+variable "runtime" {
+  description = "Lambda runtime, the one the package was built for."
+  type        = string
+  default     = "python3.13"
+  nullable    = false
+
+  validation {
+    condition     = length(var.runtime) > 0
+    error_message = "runtime must name a Lambda runtime, such as python3.13."
+  }
+}
+
+variable "architecture" {
+  description = "Processor, the one the package was built for: arm64 (cheaper) or x86_64."
+  type        = string
+  default     = "arm64"
+  nullable    = false
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.architecture)
+    error_message = "architecture must be arm64 or x86_64."
+  }
+}
+
+variable "timeout_seconds" {
+  description = "How long one invocation may take. A queue-fed function has this for the whole batch."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = var.timeout_seconds >= 1 && var.timeout_seconds <= 900 && floor(var.timeout_seconds) == var.timeout_seconds
+    error_message = "timeout_seconds must be a whole number from 1 to 900."
+  }
+}
+
+variable "memory_size_mb" {
+  description = "Memory of one invocation in MiB; processor time grows with it, one whole core at about 1769."
+  type        = number
+  default     = 256
+  nullable    = false
+
+  validation {
+    condition     = var.memory_size_mb >= 128 && var.memory_size_mb <= 10240 && floor(var.memory_size_mb) == var.memory_size_mb
+    error_message = "memory_size_mb must be a whole number from 128 to 10240."
+  }
+}
+
+variable "ephemeral_storage_mb" {
+  description = "Size of /tmp in MiB. It outlives an invocation, so code must clean up after itself."
+  type        = number
+  default     = 512
+  nullable    = false
+
+  validation {
+    condition     = var.ephemeral_storage_mb >= 512 && var.ephemeral_storage_mb <= 10240 && floor(var.ephemeral_storage_mb) == var.ephemeral_storage_mb
+    error_message = "ephemeral_storage_mb must be a whole number from 512 to 10240."
+  }
+}
+
+variable "environment" {
+  description = "Environment variables of the function. They show in the console and in plans: no secrets."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for key in keys(var.environment) : can(regex("^[A-Za-z][A-Za-z0-9_]+$", key))])
+    error_message = "Lambda takes environment variables of two or more letters, digits and underscores, beginning with a letter; not ${join(", ", [for key in keys(var.environment) : key if !can(regex("^[A-Za-z][A-Za-z0-9_]+$", key))])}."
+  }
+  validation {
+    condition     = length(setintersection(keys(var.environment), local.reserved_environment_names)) == 0
+    error_message = "Lambda sets ${join(", ", setintersection(keys(var.environment), local.reserved_environment_names))} itself: take it out of environment."
+  }
+  validation {
+    # Base64 counts bytes where length() counts letters: 4096 bytes make 5462 characters and padding.
+    condition     = length(replace(base64encode(jsonencode(var.environment)), "=", "")) <= 5462
+    error_message = "environment is over Lambda's 4 KB as JSON: keep long values in a parameter or an object and pass its name."
+  }
+}
+
+variable "queue" {
+  description = <<-EOT
+    SQS queue that feeds the function, as `sqs-with-dlq` outputs it; null for a function that is called directly:
+    - `arn`: the queue, in the function's region.
+    - `fifo`: whether it is a FIFO queue.
+    - `visibility_timeout_seconds`: at least 6 x `timeout_seconds` + `batching_window_seconds`.
+    - `kms_key_arn`: customer key that encrypts its messages.
+  EOT
+  type = object({
+    arn                        = string
+    fifo                       = optional(bool, false)
+    visibility_timeout_seconds = number
+    kms_key_arn                = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.queue == null || can(regex("^arn:[^:]+:sqs:[^:]+:[0-9]{12}:[A-Za-z0-9_.-]+$", var.queue.arn))
+    error_message = "queue.arn must be that of an SQS queue: arn:aws:sqs:<region>:<account>:<name>."
+  }
+  validation {
+    condition     = var.queue == null ? true : var.queue.fifo == endswith(var.queue.arn, ".fifo")
+    error_message = "queue.fifo must say what queue.arn says: true for a name that ends in .fifo, false for any other."
+  }
+  validation {
+    condition     = var.queue == null ? true : var.queue.visibility_timeout_seconds >= 6 * var.timeout_seconds + var.batching_window_seconds
+    error_message = "queue.visibility_timeout_seconds must be at least ${6 * var.timeout_seconds + var.batching_window_seconds} (6 x timeout_seconds + batching_window_seconds), or messages come back while they are still being worked on: give the queue's module consumer = { timeout_seconds = ${var.timeout_seconds}, batching_window_seconds = ${var.batching_window_seconds} }, or lower timeout_seconds."
+  }
+  validation {
+    condition     = var.queue == null ? true : !var.queue.fifo || var.batch_size <= 10 && var.batching_window_seconds == 0
+    error_message = "A FIFO queue hands over 10 messages at most and does not gather them: set batch_size (${var.batch_size}) to 10 or less and batching_window_seconds (${var.batching_window_seconds}) to 0."
+  }
+  validation {
+    condition     = var.queue != null || var.batching_window_seconds == 0
+    error_message = "batching_window_seconds gathers a queue's messages, and there is no queue: set it to 0, or give queue."
+  }
+}
+
+variable "batch_size" {
+  description = "Most messages handed over in one invocation: up to 10, or up to 10000 with a batching window."
+  type        = number
+  default     = 10
+  nullable    = false
+
+  validation {
+    condition     = var.batch_size >= 1 && var.batch_size <= 10000 && floor(var.batch_size) == var.batch_size
+    error_message = "batch_size must be a whole number from 1 to 10000."
+  }
+  validation {
+    condition     = var.batch_size <= 10 || var.batching_window_seconds >= 1
+    error_message = "batch_size above 10 needs batching_window_seconds of at least 1."
+  }
+}
+
+variable "batching_window_seconds" {
+  description = "How long to wait for a batch to fill; counts against the queue's visibility timeout."
+  type        = number
+  default     = 0
+  nullable    = false
+
+  validation {
+    condition     = var.batching_window_seconds >= 0 && var.batching_window_seconds <= 300 && floor(var.batching_window_seconds) == var.batching_window_seconds
+    error_message = "batching_window_seconds must be a whole number from 0 to 300."
+  }
+}
+
+variable "maximum_concurrency" {
+  description = "Most invocations that the queue may have running at a time; messages beyond them wait in the queue. Null sets no bound."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.maximum_concurrency == null ? true : var.maximum_concurrency >= 2 && var.maximum_concurrency <= 1000 && floor(var.maximum_concurrency) == var.maximum_concurrency
+    error_message = "maximum_concurrency must be a whole number from 2 to 1000. For one at a time use a FIFO queue with one message group."
+  }
+  validation {
+    condition     = var.maximum_concurrency == null || var.queue != null
+    error_message = "maximum_concurrency bounds what a queue starts, and there is no queue: use reserved_concurrency."
+  }
+  validation {
+    condition     = var.maximum_concurrency == null || var.provisioned_pollers == null
+    error_message = "maximum_concurrency and provisioned_pollers exclude each other: provisioned_pollers.maximum bounds concurrency too, by 10 for each poller."
+  }
+  validation {
+    condition     = var.maximum_concurrency == null || var.reserved_concurrency == -1 ? true : var.maximum_concurrency <= var.reserved_concurrency
+    error_message = "maximum_concurrency must not be above reserved_concurrency (${var.reserved_concurrency}): what is above it would be throttled, and every throttled message counts as received."
+  }
+}
+
+variable "provisioned_pollers" {
+  description = "Pollers kept running for the queue, `minimum` always and up to `maximum` under load, where the ordinary ones scale too slowly. Each is paid for by the hour."
+  type = object({
+    minimum = number
+    maximum = number
+  })
+  default = null
+
+  validation {
+    condition     = var.provisioned_pollers == null ? true : var.provisioned_pollers.minimum >= 2 && var.provisioned_pollers.minimum <= 200 && var.provisioned_pollers.maximum >= 2 && var.provisioned_pollers.maximum <= 2000
+    error_message = "provisioned_pollers.minimum must be from 2 to 200 and provisioned_pollers.maximum from 2 to 2000."
+  }
+  validation {
+    condition     = var.provisioned_pollers == null ? true : var.provisioned_pollers.minimum <= var.provisioned_pollers.maximum
+    error_message = "provisioned_pollers.minimum must not be above provisioned_pollers.maximum."
+  }
+  validation {
+    condition     = var.provisioned_pollers == null || var.queue != null
+    error_message = "provisioned_pollers read a queue, and there is no queue: leave them out, or give queue."
+  }
+}
+
+variable "filter_patterns" {
+  description = "Event filter patterns as JSON, such as `jsonencode({ body = { kind = [\"order\"] } })`: only messages that match one of them reach the function. Lambda deletes the others from the queue."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for pattern in var.filter_patterns : can(keys(jsondecode(pattern)))])
+    error_message = "Every element of filter_patterns must be a JSON object: write it with jsonencode({ body = { ... } })."
+  }
+  validation {
+    condition     = length(var.filter_patterns) <= 5
+    error_message = "filter_patterns has ${length(var.filter_patterns)} elements and Lambda takes 5: join them, one pattern may list several values."
+  }
+  validation {
+    condition     = length(var.filter_patterns) == 0 || var.queue != null
+    error_message = "filter_patterns sift a queue, and there is no queue: leave them out, or give queue."
+  }
+}
+
+variable "policies" {
+  description = "What the code itself may do, as IAM policy JSON by a name of your choice. What the module itself needs (logs, queue, keys, failure destination, tracing) it grants on its own."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for key in keys(var.policies) : can(regex("^[A-Za-z0-9_-]{1,64}$", key))])
+    error_message = "Keys of policies name role policies: use 1 to 64 letters, digits, hyphens and underscores."
+  }
+}
+
+variable "failure_destination" {
+  description = "Where Lambda reports an asynchronous call that used up its retries, event included: `arn` of an SQS queue or SNS topic, and `kms_key_arn` if a customer key encrypts it. Only for a function without a queue; a queue has its dead-letter queue."
+  type = object({
+    arn         = string
+    kms_key_arn = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.failure_destination == null || can(regex("^arn:[^:]+:(sqs|sns):[^:]+:[0-9]{12}:[A-Za-z0-9_.-]+$", var.failure_destination.arn))
+    error_message = "failure_destination.arn must be that of an SQS queue or an SNS topic."
+  }
+  validation {
+    condition     = var.failure_destination == null ? true : !endswith(var.failure_destination.arn, ".fifo")
+    error_message = "failure_destination.arn must not be FIFO: Lambda reports only to standard queues and topics."
+  }
+  validation {
+    condition     = var.failure_destination == null || var.queue == null
+    error_message = "failure_destination never hears of a queue's messages: leave it out, the queue's dead-letter queue takes what fails."
+  }
+}
+
+variable "maximum_retry_attempts" {
+  description = "How often Lambda repeats a failed asynchronous call, 0 to 2; null leaves its own 2. Only for a function without a queue."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.maximum_retry_attempts == null ? true : contains([0, 1, 2], var.maximum_retry_attempts)
+    error_message = "maximum_retry_attempts must be 0, 1 or 2."
+  }
+  validation {
+    condition     = var.maximum_retry_attempts == null || var.queue == null
+    error_message = "maximum_retry_attempts does not apply to a queue's messages: set max_receive_count on the queue."
+  }
+}
+
+variable "maximum_event_age_seconds" {
+  description = "How long Lambda keeps an asynchronous call waiting before it gives up, 60 to 21600; null leaves its own 21600. Only for a function without a queue."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.maximum_event_age_seconds == null ? true : var.maximum_event_age_seconds >= 60 && var.maximum_event_age_seconds <= 21600
+    error_message = "maximum_event_age_seconds must be from 60 to 21600."
+  }
+  validation {
+    condition     = var.maximum_event_age_seconds == null || var.queue == null
+    error_message = "maximum_event_age_seconds does not apply to a queue's messages: set message_retention_seconds on the queue."
+  }
+}
+
+variable "recursive_loop" {
+  description = "What Lambda does when it sees the function start itself about 16 times over, through SQS, SNS or S3: Terminate stops it, Allow is for code that feeds its own queue on purpose."
+  type        = string
+  default     = "Terminate"
+  nullable    = false
+
+  validation {
+    condition     = contains(["Terminate", "Allow"], var.recursive_loop)
+    error_message = "recursive_loop must be Terminate or Allow."
+  }
+}
+
+variable "reserved_concurrency" {
+  description = "Concurrency set aside for the function and its upper bound; -1 takes part in the account's common pool, 0 stops the function. With a queue, set `maximum_concurrency` as well and no higher."
+  type        = number
+  default     = -1
+  nullable    = false
+
+  validation {
+    condition     = var.reserved_concurrency >= -1 && floor(var.reserved_concurrency) == var.reserved_concurrency
+    error_message = "reserved_concurrency must be -1 or a whole number from 0."
+  }
+}
+
+variable "log_retention_days" {
+  description = "How long logs are kept, in days; 0 keeps them for ever."
+  type        = number
+  default     = 14
+  nullable    = false
+
+  validation {
+    condition     = contains([0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "log_retention_days must be one that CloudWatch knows: 0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
+  }
+}
+
+variable "log_level" {
+  description = "Lines below this level are not stored. Lambda takes a line without a level for INFO, and metrics in the embedded format have none: above INFO they are lost."
+  type        = string
+  default     = "INFO"
+  nullable    = false
+
+  validation {
+    condition     = contains(["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"], var.log_level)
+    error_message = "log_level must be TRACE, DEBUG, INFO, WARN, ERROR or FATAL."
+  }
+}
+
+variable "kms_key" {
+  description = "Customer key that encrypts the environment, the logs and the filter patterns: `arn`. Its policy must admit the services, see the README."
+  type = object({
+    arn = string
+  })
+  default = null
+
+  validation {
+    condition     = var.kms_key == null || can(regex("^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/.+$", var.kms_key.arn))
+    error_message = "kms_key.arn must be a key's ARN (arn:aws:kms:<region>:<account>:key/<id>), not an alias: the logs take no alias."
+  }
+}
+
+variable "tracing" {
+  description = "Whether calls are recorded in X-Ray."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "alarm" {
+  description = <<-EOT
+    CloudWatch alarms on the function; null for none:
+    - `actions`: ARNs to tell when one goes off and when it ends, such as an SNS topic.
+    - `errors`: failed invocations within a period that set it off.
+    - `throttles`: throttled invocations within a period that set it off.
+    - `period_seconds`: length of a period.
+  EOT
+  type = object({
+    actions        = list(string)
+    errors         = optional(number, 1)
+    throttles      = optional(number, 1)
+    period_seconds = optional(number, 300)
+  })
+  default = null
+
+  validation {
+    condition     = var.alarm == null ? true : var.alarm.errors >= 1 && var.alarm.throttles >= 1
+    error_message = "alarm.errors and alarm.throttles must be at least 1: at 0 the alarm never ends."
+  }
+  validation {
+    condition     = var.alarm == null ? true : var.alarm.period_seconds >= 60 && var.alarm.period_seconds % 60 == 0
+    error_message = "alarm.period_seconds must be a multiple of 60: Lambda's metrics come by the minute."
+  }
+}
+
+variable "tags" {
+  description = "Tags for everything that takes them."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
