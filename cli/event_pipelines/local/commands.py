@@ -12,6 +12,7 @@ from typing import Any
 
 import boto3
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from event_pipelines.demo import images, photographs, report
@@ -171,7 +172,7 @@ def _show_images(stack: Stack, collection: list[photographs.Photograph], console
     stack.home.report.write_text(report.page(pipeline, collection, account, made), encoding="utf-8")
     console.print(f"Report with the pictures: {stack.home.report}", soft_wrap=True)
     for fault in account.faults:
-        console.print(f"[bold red]{fault}")
+        console.print(fault, style="bold red", markup=False)
     return not account.faults
 
 
@@ -193,7 +194,8 @@ def _table(
         size = f"{len(photo.content) / 1000:.0f} kB"
         if photo.width:
             size = f"{photo.width}x{photo.height}, {size}"
-        table.add_row(photo.name, photo.note, size, *cells)
+        # A file name may look like markup.
+        table.add_row(escape(photo.name), photo.note, size, *cells)
     outcomes = [result.outcome for result in account.results]
     counts = ", ".join(
         f"{outcomes.count(kind)} {kind}" for kind in ("derived", "rejected", "missing")
