@@ -246,7 +246,8 @@ module "function" {
         },
         {
           # Without it S3 answers 403 instead of 404 for a missing key, and a deleted upload would
-          # look like a broken permission. A prefix condition does not serve: reads carry no prefix.
+          # look like a broken permission. No condition on the prefix: what S3 compares with it when
+          # it makes this choice is not documented.
           Sid      = "TellMissingFromForbidden"
           Effect   = "Allow"
           Action   = "s3:ListBucket"

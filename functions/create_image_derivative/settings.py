@@ -1,0 +1,123 @@
+"""What the function is told by its environment."""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from itertools import combinations
+
+from create_image_derivative.image import SUPPORTED_FORMATS, Recipe
+from shared.configuration import ConfigurationError, Environment
+
+# Part of every derivative's fingerprint: raise it when the pixels or bytes that a recipe gives
+# change, so that replayed events renew what an older version made.
+RENDERER_VERSION = 1
+
+# What the process takes before it decodes anything: interpreter, boto3, Pillow and the Lambda
+# runtime, with room for what earlier images left behind.
+RESERVED_MEMORY_MB = 160
+MINIMUM_MEMORY_MB = 512
+MAX_TARGET_SIDE = 8192
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Prefixes end with a slash; sizes are in bytes. ``rejections_bucket`` None: the event's."""
+
+    derivative: str
+    source_prefix: str
+    output_prefix: str
+    rejections_prefix: str
+    rejections_bucket: str | None
+    max_source_bytes: int
+    cache_control: str
+    recipe: Recipe
+
+    @classmethod
+    def from_environment(cls, environment: Environment) -> "Settings":
+        """Raises ConfigurationError that names the variable and what to set it to."""
+        settings = cls(
+            derivative=environment.text("DERIVATIVE"),
+            source_prefix=environment.prefix("SOURCE_PREFIX"),
+            output_prefix=environment.prefix("OUTPUT_PREFIX"),
+            rejections_prefix=environment.prefix("REJECTIONS_PREFIX"),
+            rejections_bucket=environment.optional("REJECTIONS_BUCKET"),
+            max_source_bytes=environment.integer(
+                "MAX_SOURCE_BYTES", 1, 400_000_000, default=50_000_000
+            ),
+            cache_control=environment.text("CACHE_CONTROL", "public, max-age=300"),
+            recipe=_recipe(environment),
+        )
+        settings._refuse_loops()
+        return settings
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes exactly when the same image would give another derivative."""
+        recipe = self.recipe
+        decisive = (
+            RENDERER_VERSION,
+            recipe.max_width,
+            recipe.max_height,
+            recipe.quality,
+            recipe.background,
+            self.cache_control,
+        )
+        return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
+
+    def output_key(self, source_key: str) -> str:
+        """The whole file name stays in: cat.png and cat.jpg are two pictures."""
+        return f"{self.output_prefix}{source_key.removeprefix(self.source_prefix)}.jpg"
+
+    def _refuse_loops(self) -> None:
+        prefixes = {
+            "SOURCE_PREFIX": self.source_prefix,
+            "OUTPUT_PREFIX": self.output_prefix,
+            "REJECTIONS_PREFIX": self.rejections_prefix,
+        }
+        for (name, prefix), (other_name, other) in combinations(prefixes.items(), 2):
+            if prefix.startswith(other) or other.startswith(prefix):
+                raise ConfigurationError(
+                    f"{other_name} ({other}) and {name} ({prefix}) overlap: set them to folders"
+                    " beside each other, or what is written would be taken for uploads."
+                )
+
+
+def _recipe(environment: Environment) -> Recipe:
+    memory_mb = environment.integer("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 1, 1_000_000, default=1024)
+    if memory_mb < MINIMUM_MEMORY_MB:
+        raise ConfigurationError(
+            f"The function has {memory_mb} MB of memory, too little to decode ordinary"
+            f" photographs: set its memory size to {MINIMUM_MEMORY_MB} MB or more."
+        )
+    return Recipe(
+        max_width=environment.integer("MAX_WIDTH", 1, MAX_TARGET_SIDE),
+        max_height=environment.integer("MAX_HEIGHT", 1, MAX_TARGET_SIDE),
+        quality=environment.integer("JPEG_QUALITY", 1, 95, default=82),
+        background=environment.parsed(
+            "BACKGROUND", _colour, "a colour such as #ffffff", default="#ffffff"
+        ),
+        formats=environment.parsed(
+            "ALLOWED_FORMATS",
+            _formats,
+            f"some of {','.join(sorted(SUPPORTED_FORMATS))}, separated by commas",
+            default="JPEG,PNG,WEBP,GIF,AVIF",
+        ),
+        max_pixels=environment.integer("MAX_PIXELS", 1, 1_000_000_000, default=200_000_000),
+        min_side=environment.integer("MIN_SIDE", 1, MAX_TARGET_SIDE, default=1),
+        memory_bytes=(memory_mb - RESERVED_MEMORY_MB) * 2**20,
+    )
+
+
+def _colour(value: str) -> tuple[int, int, int]:
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
+        raise ValueError
+    red, green, blue = bytes.fromhex(value[1:])
+    return red, green, blue
+
+
+def _formats(value: str) -> frozenset[str]:
+    formats = frozenset(name.strip().upper() for name in value.split(","))
+    if not formats <= SUPPORTED_FORMATS:
+        raise ValueError
+    return formats

@@ -1,0 +1,65 @@
+"""Environment variables, read once and checked before the first event."""
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class ConfigurationError(Exception):
+    """A variable is missing or wrong. The message names it, and what to set."""
+
+
+class Environment:
+    """Typed access to environment variables. An empty variable counts as not set."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """Raises ConfigurationError when the variable is not set and has no default."""
+        value = self._variables.get(name) or default
+        if value is None:
+            raise ConfigurationError(
+                f"The environment variable {name} is not set: set it on the function."
+            )
+        return value
+
+    def optional(self, name: str) -> str | None:
+        return self._variables.get(name) or None
+
+    def parsed(
+        self, name: str, parse: Callable[[str], T], must_be: str, default: str | None = None
+    ) -> T:
+        """Convert with ``parse``, whose ValueError means that the value is not ``must_be``."""
+        value = self.text(name, default)
+        try:
+            return parse(value)
+        except ValueError:
+            raise ConfigurationError(
+                f"The environment variable {name} is {value!r}: set it to {must_be}."
+            ) from None
+
+    def integer(self, name: str, minimum: int, maximum: int, default: int | None = None) -> int:
+        def parse(value: str) -> int:
+            number = int(value)
+            if not minimum <= number <= maximum:
+                raise ValueError
+            return number
+
+        return self.parsed(
+            name,
+            parse,
+            f"a whole number from {minimum} to {maximum}",
+            None if default is None else str(default),
+        )
+
+    def prefix(self, name: str) -> str:
+        """A key prefix that names a folder: ends with a slash, does not start with one."""
+
+        def parse(value: str) -> str:
+            if value.startswith("/") or not value.endswith("/"):
+                raise ValueError
+            return value
+
+        return self.parsed(name, parse, "a key prefix that ends with a slash, such as folder/")

@@ -1,0 +1,210 @@
+"""What S3 says happened to an object, whichever envelope it arrives in.
+
+This is the only place that knows the envelopes, and the only one that decodes keys.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_plus
+
+# EventBridge names events and reasons in prose; everything behind this module uses the names of
+# S3 notifications.
+EVENTBRIDGE_NAMES: Mapping[tuple[str, ...], str] = {
+    ("Object Created", "PutObject"): "ObjectCreated:Put",
+    ("Object Created", "POST Object"): "ObjectCreated:Post",
+    ("Object Created", "CopyObject"): "ObjectCreated:Copy",
+    ("Object Created", "CompleteMultipartUpload"): "ObjectCreated:CompleteMultipartUpload",
+    ("Object Deleted", "DeleteObject", "Permanently Deleted"): "ObjectRemoved:Delete",
+    ("Object Deleted", "DeleteObject", "Delete Marker Created"): (
+        "ObjectRemoved:DeleteMarkerCreated"
+    ),
+    ("Object Deleted", "Lifecycle Expiration", "Permanently Deleted"): (
+        "LifecycleExpiration:Delete"
+    ),
+    ("Object Deleted", "Lifecycle Expiration", "Delete Marker Created"): (
+        "LifecycleExpiration:DeleteMarkerCreated"
+    ),
+    ("Object Restore Initiated",): "ObjectRestore:Post",
+    ("Object Restore Completed",): "ObjectRestore:Completed",
+    ("Object Restore Expired",): "ObjectRestore:Delete",
+    ("Object Storage Class Changed",): "LifecycleTransition",
+    ("Object Access Tier Changed",): "IntelligentTiering",
+    ("Object ACL Updated",): "ObjectAcl:Put",
+    ("Object Tags Added",): "ObjectTagging:Put",
+    ("Object Tags Deleted",): "ObjectTagging:Delete",
+}
+
+
+class NotAnObjectEvent(ValueError):
+    """The payload is no S3 event in any known envelope. The message never quotes the payload."""
+
+
+@dataclass(frozen=True)
+class ObjectEvent:
+    """One thing that happened to one object.
+
+    ``event_name`` is written as in S3 notifications, without ``s3:`` in front. ``event_time`` is
+    ISO 8601 in UTC, as S3 wrote it. ``key`` is decoded; ``etag`` has no quotes; ``size`` is in
+    bytes. Whatever S3 leaves out for a kind of event is None.
+    """
+
+    event_name: str
+    event_version: str
+    event_time: str
+    region: str
+    bucket: str
+    key: str
+    version_id: str | None = None
+    etag: str | None = None
+    size: int | None = None
+    sequencer: str | None = None
+    principal: str | None = None
+    source_ip: str | None = None
+    request_id: str | None = None
+    configuration_id: str | None = None
+
+    @property
+    def creates_object(self) -> bool:
+        return self.event_name.startswith("ObjectCreated:")
+
+
+def object_events(payload: str | Mapping[str, Any]) -> list[ObjectEvent]:
+    """Read the body of an SQS message, or an event that S3 or EventBridge invoked us with.
+
+    Accepts S3 records, the same wrapped by SNS, and EventBridge's shape, wrapped or not. S3's
+    ``s3:TestEvent`` and an empty ``Records`` list announce nothing and give an empty list.
+    It is all or nothing: one record that cannot be read raises ``NotAnObjectEvent`` before any
+    of its neighbours has had an effect.
+    """
+    document = _document(payload)
+    if document.get("Type") == "Notification" and "Message" in document:
+        # One layer only: a topic cannot subscribe to a topic.
+        document = _document(document["Message"])
+    if document.get("Event") == "s3:TestEvent":
+        return []
+    if "Records" in document:
+        records = document["Records"]
+        if not isinstance(records, list):
+            raise NotAnObjectEvent("Records is not a list")
+        return [_from_notification(record) for record in records]
+    if document.get("source") == "aws.s3" and "detail-type" in document:
+        return [_from_eventbridge(document)]
+    raise NotAnObjectEvent("the message has neither Records nor the shape of an EventBridge event")
+
+
+def is_older(sequencer: str | None, other: str | None) -> bool:
+    """Tell whether ``sequencer`` precedes ``other``, of the same key. False where S3 gave none."""
+    if not sequencer or not other:
+        return False
+    width = max(len(sequencer), len(other))
+    return sequencer.upper().ljust(width, "0") < other.upper().ljust(width, "0")
+
+
+def _document(payload: object) -> Mapping[str, Any]:
+    if isinstance(payload, str):
+        try:
+            payload = json.loads(payload)
+        except (ValueError, RecursionError) as error:
+            raise NotAnObjectEvent("the message is not JSON") from error
+    if not isinstance(payload, Mapping):
+        raise NotAnObjectEvent("the message is not a JSON object")
+    return payload
+
+
+def _from_notification(record: object) -> ObjectEvent:
+    if not isinstance(record, Mapping) or record.get("eventSource") != "aws:s3":
+        raise NotAnObjectEvent("a record does not come from S3")
+    version = _text(record, "eventVersion")
+    # S3 raises the minor version when it adds fields, the major one when it breaks readers.
+    if version.split(".")[0] != "2":
+        raise NotAnObjectEvent("a record has an event version other than 2.x")
+    s3 = _part(record, "s3")
+    s3_object = _part(s3, "object")
+    try:
+        # Strict: with replacement characters in it a key names some other object.
+        key = unquote_plus(_text(s3_object, "key"), errors="strict")
+    except UnicodeDecodeError as error:
+        raise NotAnObjectEvent("a record has a key that is not UTF-8") from error
+    return ObjectEvent(
+        event_name=_text(record, "eventName").removeprefix("s3:"),
+        event_version=version,
+        event_time=_text(record, "eventTime"),
+        region=_text(record, "awsRegion"),
+        bucket=_text(_part(s3, "bucket"), "name"),
+        key=_encodable(key),
+        version_id=_optional(s3_object, "versionId"),
+        etag=_etag(s3_object, "eTag"),
+        size=_size(s3_object),
+        sequencer=_optional(s3_object, "sequencer"),
+        principal=_optional(_part(record, "userIdentity", {}), "principalId"),
+        source_ip=_optional(_part(record, "requestParameters", {}), "sourceIPAddress"),
+        request_id=_optional(_part(record, "responseElements", {}), "x-amz-request-id"),
+        configuration_id=_optional(s3, "configurationId"),
+    )
+
+
+def _from_eventbridge(event: Mapping[str, Any]) -> ObjectEvent:
+    detail = _part(event, "detail")
+    s3_object = _part(detail, "object")
+    kind = _text(event, "detail-type")
+    names = (kind, _optional(detail, "reason") or "", _optional(detail, "deletion-type") or "")
+    known = (EVENTBRIDGE_NAMES.get(names[:length]) for length in (3, 2, 1))
+    return ObjectEvent(
+        # A kind that S3 may add one day keeps the name it came with.
+        event_name=next((name for name in known if name), kind),
+        event_version=_text(event, "version"),
+        event_time=_text(event, "time"),
+        region=_text(event, "region"),
+        bucket=_text(_part(detail, "bucket"), "name"),
+        # EventBridge does not encode keys: a plus sign in one is a plus sign.
+        key=_encodable(_text(s3_object, "key")),
+        version_id=_optional(s3_object, "version-id"),
+        etag=_etag(s3_object, "etag"),
+        size=_size(s3_object),
+        sequencer=_optional(s3_object, "sequencer"),
+        principal=_optional(detail, "requester"),
+        source_ip=_optional(detail, "source-ip-address"),
+        request_id=_optional(detail, "request-id"),
+    )
+
+
+def _part(
+    record: Mapping[str, Any], name: str, default: Mapping[str, Any] | None = None
+) -> Mapping[str, Any]:
+    value = record.get(name, default)
+    if not isinstance(value, Mapping):
+        raise NotAnObjectEvent(f"a record has no {name}")
+    return value
+
+
+def _text(record: Mapping[str, Any], name: str) -> str:
+    value = record.get(name)
+    if not isinstance(value, str) or not value:
+        raise NotAnObjectEvent(f"a record has no {name}")
+    return value
+
+
+def _optional(record: Mapping[str, Any], name: str) -> str | None:
+    value = record.get(name)
+    return value if isinstance(value, str) and value else None
+
+
+def _etag(s3_object: Mapping[str, Any], name: str) -> str | None:
+    etag = _optional(s3_object, name)
+    return etag.strip('"') if etag else None
+
+
+def _size(s3_object: Mapping[str, Any]) -> int | None:
+    size = s3_object.get("size")
+    return size if isinstance(size, int) else None
+
+
+def _encodable(key: str) -> str:
+    # JSON can spell half a surrogate pair; S3 keys cannot.
+    try:
+        key.encode()
+    except UnicodeEncodeError as error:
+        raise NotAnObjectEvent("a record has a key that is not UTF-8") from error
+    return key

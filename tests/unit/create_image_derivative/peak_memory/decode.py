@@ -1,0 +1,20 @@
+"""Makes one derivative and reports how much memory that took on top of the imported module.
+
+Usage: decode.py FUNCTIONS_DIRECTORY IMAGE SIDE. Prints the number of bytes.
+"""
+
+import sys
+from pathlib import Path
+
+from invoke import peak_bytes
+
+if __name__ == "__main__":
+    functions, name, side = sys.argv[1:]
+    sys.path.insert(0, functions)
+    from create_image_derivative.image import SUPPORTED_FORMATS, Recipe, make_derivative
+
+    recipe = Recipe(int(side), int(side), formats=SUPPORTED_FORMATS, memory_bytes=2**40)
+    before = peak_bytes()
+    with Path(name).open("rb") as source:
+        make_derivative(source, Path(name).stat().st_size, recipe)
+    print(peak_bytes() - before)
