@@ -44,3 +44,23 @@ module "image_derivatives" {
   log_retention_days   = var.log_retention_days
   force_destroy_bucket = var.force_destroy_buckets
 }
+
+module "event_audit" {
+  source = "./pipelines/event-audit"
+  count  = contains(var.pipelines, "event-audit") ? 1 : 0
+
+  name_prefix = var.name_prefix
+  package     = local.packages["log_object_event"]
+  code_bucket = var.code_bucket
+
+  routes            = var.event_audit.routes
+  events            = var.event_audit.events
+  trail             = var.event_audit.trail
+  function          = var.event_audit.function
+  max_receive_count = var.event_audit.max_receive_count
+  email_subscribers = var.event_audit.email_subscribers
+
+  alarm                 = var.alarm
+  log_retention_days    = var.log_retention_days
+  force_destroy_buckets = var.force_destroy_buckets
+}

@@ -24,12 +24,12 @@ variable "name_prefix" {
 variable "pipelines" {
   description = "Which event systems are created. Leaving one out of the set destroys it."
   type        = set(string)
-  default     = ["image-derivatives"]
+  default     = ["event-audit", "image-derivatives"]
   nullable    = false
 
   validation {
-    condition     = length(setsubtract(var.pipelines, ["image-derivatives"])) == 0
-    error_message = "pipelines may hold: image-derivatives."
+    condition     = length(setsubtract(var.pipelines, ["event-audit", "image-derivatives"])) == 0
+    error_message = "pipelines may hold: event-audit, image-derivatives."
   }
 }
 
@@ -77,6 +77,34 @@ variable "image_derivatives" {
       timeout_seconds     = optional(number)
       batch_size          = optional(number)
       maximum_concurrency = optional(number)
+    }))
+    max_receive_count = optional(number)
+    email_subscribers = optional(set(string))
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "event_audit" {
+  description = <<-EOT
+    Settings of the audit pipeline; every field is described in pipelines/event-audit/variables.tf.
+    Fields left out keep that pipeline's defaults.
+  EOT
+  type = object({
+    routes = optional(map(object({
+      events = list(string)
+    })))
+    events = optional(set(string))
+    trail = optional(object({
+      retention_days      = optional(number)
+      deletion_protection = optional(bool)
+    }))
+    function = optional(object({
+      memory_size_mb          = optional(number)
+      timeout_seconds         = optional(number)
+      batch_size              = optional(number)
+      batching_window_seconds = optional(number)
+      maximum_concurrency     = optional(number)
     }))
     max_receive_count = optional(number)
     email_subscribers = optional(set(string))

@@ -4,21 +4,29 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from botocore.exceptions import BotoCoreError, ClientError
+
+from event_pipelines.audit import commands as audit
 from event_pipelines.errors import UserError
 from event_pipelines.local import commands as local
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns the exit code. A UserError becomes one sentence on stderr."""
+    """Runs one command; returns the exit code. What the user or AWS got wrong is one line."""
     parser = argparse.ArgumentParser(
         prog="event-pipelines", description="Event pipelines on S3, SNS, SQS and Lambda."
     )
     groups = parser.add_subparsers(metavar="GROUP", required=True)
     local.register(groups)
+    audit.register(groups)
     parsed = parser.parse_args(arguments)
     try:
         return int(parsed.run(parsed))
     except UserError as error:
+        print(f"event-pipelines: {error}", file=sys.stderr)
+        return 1
+    except (BotoCoreError, ClientError) as error:
+        # Their messages name what AWS refused, or which setting is missing.
         print(f"event-pipelines: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

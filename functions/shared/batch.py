@@ -50,7 +50,8 @@ class Message:
 class Outcome:
     """How one event ended: a name that becomes a metric, and what the log should say about it.
 
-    ``retry`` sends the message back to the queue; ``error`` is logged with its traceback.
+    ``retry`` sends the message back to the queue; ``error`` is logged with its traceback;
+    ``counts`` are further metrics that count it, by their names.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Outcome:
     fields: Mapping[str, object] = field(default_factory=dict)
     retry: bool = False
     error: Exception | None = None
+    counts: tuple[str, ...] = ()
 
     @classmethod
     def failure(cls, error: Exception, event: ObjectEvent | None = None) -> "Outcome":
@@ -165,7 +167,8 @@ def _report(
     logger: "Logger",
     metrics: EphemeralMetrics,
 ) -> None:
-    metrics.add_metric(outcome.name.title().replace("_", ""), MetricUnit.Count, 1)
+    for name in (outcome.name.title().replace("_", ""), *outcome.counts):
+        metrics.add_metric(name, MetricUnit.Count, 1)
     metrics.add_metric("Duration", MetricUnit.Milliseconds, duration_ms)
     event = outcome.event
     line = {

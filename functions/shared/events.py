@@ -133,7 +133,7 @@ def _from_notification(record: object) -> ObjectEvent:
         event_time=_text(record, "eventTime"),
         region=_text(record, "awsRegion"),
         bucket=_text(_part(s3, "bucket"), "name"),
-        key=_encodable(key),
+        key=key,
         version_id=_optional(s3_object, "versionId"),
         etag=_etag(s3_object, "eTag"),
         size=_size(s3_object),
@@ -159,7 +159,7 @@ def _from_eventbridge(event: Mapping[str, Any]) -> ObjectEvent:
         region=_text(event, "region"),
         bucket=_text(_part(detail, "bucket"), "name"),
         # EventBridge does not encode keys: a plus sign in one is a plus sign.
-        key=_encodable(_text(s3_object, "key")),
+        key=_text(s3_object, "key"),
         version_id=_optional(s3_object, "version-id"),
         etag=_etag(s3_object, "etag"),
         size=_size(s3_object),
@@ -183,12 +183,12 @@ def _text(record: Mapping[str, Any], name: str) -> str:
     value = record.get(name)
     if not isinstance(value, str) or not value:
         raise NotAnObjectEvent(f"a record has no {name}")
-    return value
+    return _encodable(value, name)
 
 
 def _optional(record: Mapping[str, Any], name: str) -> str | None:
     value = record.get(name)
-    return value if isinstance(value, str) and value else None
+    return _encodable(value, name) if isinstance(value, str) and value else None
 
 
 def _etag(s3_object: Mapping[str, Any], name: str) -> str | None:
@@ -198,13 +198,14 @@ def _etag(s3_object: Mapping[str, Any], name: str) -> str | None:
 
 def _size(s3_object: Mapping[str, Any]) -> int | None:
     size = s3_object.get("size")
-    return size if isinstance(size, int) else None
+    # JSON has numbers that no object can have and no database takes; true is an int in Python.
+    return size if type(size) is int and 0 <= size < 2**63 else None
 
 
-def _encodable(key: str) -> str:
-    # JSON can spell half a surrogate pair; S3 keys cannot.
+def _encodable(text: str, name: str) -> str:
+    # JSON can spell half a surrogate pair; S3 cannot, and no log or database takes one.
     try:
-        key.encode()
+        text.encode()
     except UnicodeEncodeError as error:
-        raise NotAnObjectEvent("a record has a key that is not UTF-8") from error
-    return key
+        raise NotAnObjectEvent(f"a record has a {name} that is not UTF-8") from error
+    return text

@@ -51,3 +51,10 @@ def eventually(condition: Callable[[], object], what: str, seconds: float = 90) 
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
         time.sleep(0.1)
+
+
+def messages_in(url: str) -> int:
+    """Messages of a queue, waiting or in flight."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    attributes = boto3.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
+    return sum(int(attributes["Attributes"][name]) for name in names)

@@ -11,7 +11,7 @@ run "region_is_enough" {
   command = plan
 
   assert {
-    condition     = output.image_derivatives != null
+    condition     = output.image_derivatives != null && output.event_audit != null
     error_message = "Every pipeline runs unless the caller says otherwise."
   }
 }
@@ -26,7 +26,7 @@ run "a_pipeline_left_out" {
   }
 
   assert {
-    condition     = output.image_derivatives == null
+    condition     = output.image_derivatives == null && output.event_audit == null
     error_message = "A pipeline that is not named is not created."
   }
 }
@@ -39,11 +39,23 @@ run "settings_reach_the_pipeline" {
       derivatives    = { banner = { max_width = 1200, max_height = 300 } }
       lifecycle_days = { ingest = 7 }
     }
+    event_audit = {
+      routes = { put = { events = ["ObjectCreated:Put"] } }
+      trail  = {}
+    }
   }
 
   assert {
     condition     = join(",", keys(output.image_derivatives.derivatives)) == "banner"
     error_message = "Derivatives are the caller's."
+  }
+  assert {
+    condition     = join(",", keys(output.event_audit.routes)) == "other,put"
+    error_message = "Routes are the caller's, and the catch-all."
+  }
+  assert {
+    condition     = output.event_audit.trail_table == "event-pipelines-audit-trail"
+    error_message = "A trail is kept on request."
   }
 }
 

@@ -1,25 +1,14 @@
 """A page that holds everything it shows: no file beside it, no network."""
 
-import base64
-import io
-import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from html import escape
-from typing import Any
-
-from PIL import Image, ImageOps
-
-from event_pipelines.demo.images import Account, Result
-from event_pipelines.demo.photographs import Photograph
-
-# Originals above this are shown as a smaller copy, so that the page stays a few megabytes.
-INLINE_BYTES = 300_000
-PREVIEW_PIXELS = 1280
 
 STYLE = """
 :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 18%, transparent); }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; margin-bottom: .2rem } h2 { font-size: 1.2rem; margin-top: 2.5rem }
+h1 { font-size: 1.6rem; margin-bottom: .2rem } h2 { font-size: 1.3rem; margin-top: 3rem }
+h3 { font-size: 1.1rem; margin-top: 2rem }
 table { border-collapse: collapse; width: 100% }
 th, td { text-align: left; vertical-align: top; padding: .6rem .8rem; }
 tr { border-top: 1px solid var(--line) }
@@ -32,123 +21,21 @@ pre { overflow-x: auto; padding: .8rem; border: 1px solid var(--line); font-size
 """
 
 
-def page(
-    pipeline: dict[str, Any], photographs: Iterable[Photograph], account: Account, made: str
-) -> str:
+@dataclass(frozen=True)
+class Chapter:
+    """What one pipeline did. `body` is HTML, everything in it escaped already."""
+
+    title: str
+    body: str
+
+
+def page(chapters: Iterable[Chapter], made: str) -> str:
     """The whole report as one HTML document. `made` says when and where the run happened."""
-    names = list(pipeline["derivatives"])
-    by_upload: dict[str, dict[str, Result]] = {}
-    for result in account.results:
-        by_upload.setdefault(result.photograph.name, {})[result.derivative] = result
-    derived = sum(result.outcome == "derived" for result in account.results)
-    rejected = sum(result.outcome == "rejected" for result in account.results)
-    rows = "".join(
-        f"<tr><td class=original>{_original(photo)}</td>"
-        + "".join(f"<td>{_derivative(by_upload[photo.name][name])}</td>" for name in names)
-        + "</tr>"
-        for photo in photographs
-    )
-    boxes = "".join(
-        f"<th>{escape(name)} <small>at most {d['max_width']}&times;{d['max_height']}</small></th>"
-        for name, d in pipeline["derivatives"].items()
-    )
+    body = "".join(f"<h2>{escape(chapter.title)}</h2>{chapter.body}" for chapter in chapters)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Event pipelines: local run</title><style>{STYLE}</style></head><body>
-<h1>Image derivatives</h1>
-<p>{escape(made)}. {len(by_upload)} uploads below
-<code>{escape(pipeline["bucket"])}/{escape(pipeline["source_prefix"])}</code>
-became {derived} derivatives and {rejected} rejection records.
-{_verdict(account)}</p>
-<table><thead><tr><th>Upload</th>{boxes}</tr></thead><tbody>{rows}</tbody></table>
-<h2>Rejected</h2>{_rejected(account)}
-<h2>Dead letters</h2>{_dead_letters(account)}
-<h2>Log lines</h2>{_logs(account)}
+<h1>Event pipelines</h1><p>{escape(made)}.</p>
+{body}
 </body></html>
 """
-
-
-def _verdict(account: Account) -> str:
-    if not account.faults:
-        return "Every upload is accounted for."
-    return "<span class=missing>" + escape(" ".join(account.faults)) + "</span>"
-
-
-def _original(photo: Photograph) -> str:
-    caption = f"<b>{escape(photo.name)}</b><small>{escape(photo.note)}</small>"
-    if not photo.width:
-        return f"{caption}<small>{len(photo.content):,} bytes</small>"
-    content, media_type, shown = photo.content, _media_type(photo.content), ""
-    if len(content) > INLINE_BYTES or not media_type:
-        content, media_type, shown = _preview(photo.content), "image/jpeg", ", shown smaller"
-    size = f"{photo.width}&times;{photo.height}, {len(photo.content):,} bytes{shown}"
-    return f"{_image(content, media_type)}{caption}<small>{size}</small>"
-
-
-def _derivative(result: Result) -> str:
-    time = "" if result.milliseconds is None else f", {result.milliseconds:,.0f} ms"
-    if result.content is None:
-        outcome = f"<span class={result.outcome.split()[0]}>{escape(result.outcome)}</span>"
-        return f"{outcome}<small>{escape(result.detail)}{time}</small>"
-    return (
-        f"{_image(result.content, 'image/jpeg')}{result.width}&times;{result.height}, "
-        f"{len(result.content):,} bytes{time}<small>{escape(result.detail)}</small>"
-    )
-
-
-def _rejected(account: Account) -> str:
-    rejected = [result for result in account.results if result.outcome == "rejected"]
-    if not rejected:
-        return "<p>None.</p>"
-    rows = "".join(
-        f"<tr><td>{escape(r.photograph.name)}</td><td>{escape(r.derivative)}</td><td>{escape(r.detail)}</td></tr>"
-        for r in rejected
-    )
-    head = "<thead><tr><th>Upload<th>Derivative<th>Reason</tr></thead>"
-    return f"<table>{head}<tbody>{rows}</tbody></table>"
-
-
-def _dead_letters(account: Account) -> str:
-    if not account.dead_letters:
-        return "<p>None.</p>"
-    return "".join(
-        f"<p>{escape(letter['queue'])}, message {escape(letter['message_id'])}</p>"
-        f"<pre>{escape(letter['body'])}</pre>"
-        for letter in account.dead_letters
-    )
-
-
-def _logs(account: Account) -> str:
-    return "".join(
-        f"<details><summary>{escape(group)}: {len(lines)} lines</summary><pre>"
-        + "\n".join(escape(json.dumps(line, ensure_ascii=False)) for line in lines)
-        + "</pre></details>"
-        for group, lines in account.logs.items()
-    )
-
-
-def _image(content: bytes, media_type: str) -> str:
-    encoded = base64.b64encode(content).decode()
-    return f'<img alt="" src="data:{media_type};base64,{encoded}">'
-
-
-def _media_type(content: bytes) -> str | None:
-    """The type a browser can show; CMYK JPEGs look wrong in some, so they are shown as a copy."""
-    with Image.open(io.BytesIO(content)) as image:
-        if image.mode == "CMYK":
-            return None
-        return Image.MIME.get(image.format or "")
-
-
-def _preview(content: bytes) -> bytes:
-    with Image.open(io.BytesIO(content)) as image:
-        image.draft("RGB", (PREVIEW_PIXELS, PREVIEW_PIXELS))
-        image.thumbnail((PREVIEW_PIXELS, PREVIEW_PIXELS))
-        upright = ImageOps.exif_transpose(image)
-    if upright.mode in ("RGBA", "LA", "P"):
-        layer = upright.convert("RGBA")
-        upright = Image.new("RGB", layer.size, "white")
-        upright.paste(layer, mask=layer.getchannel("A"))
-    buffer = io.BytesIO()
-    upright.convert("RGB").save(buffer, "JPEG", quality=80)
-    return buffer.getvalue()

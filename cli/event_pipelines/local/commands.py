@@ -5,17 +5,15 @@ import json
 import os
 import shlex
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import boto3
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from event_pipelines.demo import images, photographs, report
+from event_pipelines.demo import photographs, show
 from event_pipelines.errors import UserError
 from event_pipelines.local import engine as local_engine
 from event_pipelines.local import stack as local_stack
@@ -133,16 +131,16 @@ def _demo(arguments: argparse.Namespace) -> int:
         raise UserError(
             f"A stack already runs in {home.path}: run `event-pipelines local down` first."
         )
-    with counting(console, "Applying the stack with Terraform") as show:
+    with counting(console, "Applying the stack with Terraform") as progress:
         stack = local_stack.up(
             home,
             region=arguments.region,
             port=arguments.port,
             tied_to_parent=not arguments.keep,
-            on_activity=following(show),
+            on_activity=following(progress),
         )
     try:
-        good = _show_images(stack, collection, console)
+        good = show.show(stack, collection, console)
     except BaseException:
         local_engine.stop(home.path)
         raise
@@ -151,57 +149,6 @@ def _demo(arguments: argparse.Namespace) -> int:
         return 0 if good else 1
     left = _take_down(stack, console)
     return 0 if good and left == 0 else 1
-
-
-def _show_images(stack: Stack, collection: list[photographs.Photograph], console: Console) -> bool:
-    """Prints the table and writes the report; True if every upload is accounted for."""
-    pipeline = stack.outputs["image_derivatives"]
-    with stack.environment():
-        with counting(console, f"Deriving from {len(collection)} uploads") as show:
-            account = images.run(pipeline, collection, show)
-        with counting(console, "Sending one event that the function may not act on"):
-            letter = images.show_a_dead_letter(pipeline)
-    if letter is None:
-        account.faults.append("An event without permission did not reach the dead-letter queue.")
-    else:
-        account.dead_letters.append(letter)
-    console.print(_table(pipeline, collection, account))
-    made = (
-        f"Made on {time.strftime('%Y-%m-%d %H:%M:%S')}, region {stack.region}, on the local engine"
-    )
-    stack.home.report.write_text(report.page(pipeline, collection, account, made), encoding="utf-8")
-    console.print(f"Report with the pictures: {stack.home.report}", soft_wrap=True)
-    for fault in account.faults:
-        console.print(fault, style="bold red", markup=False)
-    return not account.faults
-
-
-def _table(
-    pipeline: dict[str, Any], collection: list[photographs.Photograph], account: images.Account
-) -> Table:
-    table = Table("upload", "what it is", "size", *pipeline["derivatives"], show_lines=False)
-    for photo in collection:
-        cells = []
-        for result in account.results:
-            if result.photograph is photo:
-                took = "" if result.milliseconds is None else f", {result.milliseconds:.0f} ms"
-                if result.content is None:
-                    cells.append(f"[red]{result.outcome}[/]: {result.detail}{took}")
-                else:
-                    cells.append(
-                        f"{result.width}x{result.height}, {len(result.content) / 1000:.1f} kB{took}"
-                    )
-        size = f"{len(photo.content) / 1000:.0f} kB"
-        if photo.width:
-            size = f"{photo.width}x{photo.height}, {size}"
-        # A file name may look like markup.
-        table.add_row(escape(photo.name), photo.note, size, *cells)
-    outcomes = [result.outcome for result in account.results]
-    counts = ", ".join(
-        f"{outcomes.count(kind)} {kind}" for kind in ("derived", "rejected", "missing")
-    )
-    table.caption = f"{len(outcomes)} events: {counts}; {len(account.dead_letters)} dead letter"
-    return table
 
 
 def _take_down(stack: Stack, console: Console) -> int:
@@ -227,10 +174,13 @@ def _queue_depths(outputs: dict[str, Any]) -> dict[str, dict[str, int]]:
             AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
         )["Attributes"]
 
+    images, audit = outputs["image_derivatives"], outputs["event_audit"]
+    parts = [*(images["derivatives"] if images else {}).values()]
+    parts += (audit["routes"] if audit else {}).values()
     depths = {}
-    for derivative in (outputs["image_derivatives"] or {"derivatives": {}})["derivatives"].values():
-        queue, dead = attributes(derivative["queue_url"]), attributes(derivative["dlq_url"])
-        depths[derivative["queue_url"].rsplit("/", 1)[-1]] = {
+    for part in parts:
+        queue, dead = attributes(part["queue_url"]), attributes(part["dlq_url"])
+        depths[part["queue_url"].rsplit("/", 1)[-1]] = {
             "waiting": int(queue["ApproximateNumberOfMessages"]),
             "in_flight": int(queue["ApproximateNumberOfMessagesNotVisible"]),
             "dead_letters": int(dead["ApproximateNumberOfMessages"])
@@ -255,7 +205,9 @@ def _print_how_to_look_around(stack: Stack) -> None:
         "" if stack.home == Home() else f" --home {shlex.quote(os.path.relpath(stack.home.path))}"
     )
     print(
+        # A profile would have a say in spite of the exports.
         f"\nThe stack is running. To look around with the AWS CLI:\n{exports}\n"
+        "  unset AWS_PROFILE\n"
         f"  aws s3 ls --recursive s3://{bucket}\n"
         f"  aws s3 cp picture.jpg s3://{bucket}/ingest/\n"
         f"To stop it:\n  {command} local down{home}"

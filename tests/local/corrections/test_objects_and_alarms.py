@@ -227,3 +227,57 @@ def test_version_listing_is_still_needed(
     uncorrected: Cloud, still_needed: Callable[[str, bool], None]
 ) -> None:
     still_needed("version_listing", listed_versions(uncorrected) != HARD_KEYS)
+
+
+# -- tagging_events
+
+
+TAGGING = {("ObjectTagging:Put", "tagged"), ("ObjectTagging:Delete", "tagged")}
+WRITE = {("ObjectCreated:Put", "last")}
+
+
+def events_of_tagging(cloud: Cloud, awaited: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Events of changing an object's tags and then of a write, once `awaited` are here."""
+    bucket, s3, sqs = cloud.bucket(), cloud.client("s3"), cloud.client("sqs")
+    queue = sqs.create_queue(QueueName=cloud.name())["QueueUrl"]
+    arn = cloud.arn("sqs", queue.rsplit("/", 1)[-1])
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "s3.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+        "Condition": {"ArnEquals": {"aws:SourceArn": f"arn:aws:s3:::{bucket}"}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    s3.put_object(Bucket=bucket, Key="tagged", Body=b"x")
+    kinds = ["s3:ObjectTagging:*", "s3:ObjectCreated:*"]
+    s3.put_bucket_notification_configuration(
+        Bucket=bucket,
+        NotificationConfiguration={"QueueConfigurations": [{"QueueArn": arn, "Events": kinds}]},
+    )
+    tags = {"TagSet": [{"Key": "a", "Value": "b"}]}
+    s3.put_object_tagging(Bucket=bucket, Key="tagged", Tagging=tags)
+    s3.delete_object_tagging(Bucket=bucket, Key="tagged")
+    s3.put_object(Bucket=bucket, Key="last", Body=b"x")
+    found: set[tuple[str, str]] = set()
+
+    def received() -> bool:
+        answer = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1)
+        for message in answer.get("Messages", []):
+            for record in json.loads(message["Body"]).get("Records", []):
+                found.add((record["eventName"], record["s3"]["object"]["key"]))
+        return awaited <= found
+
+    eventually(received, f"the events {awaited}")
+    return found
+
+
+def test_changed_tags_are_events(corrected: Cloud) -> None:
+    assert events_of_tagging(corrected, TAGGING | WRITE) == TAGGING | WRITE
+
+
+def test_tagging_events_is_still_needed(
+    uncorrected: Cloud, still_needed: Callable[[str, bool], None]
+) -> None:
+    still_needed("tagging_events", events_of_tagging(uncorrected, WRITE) == WRITE)

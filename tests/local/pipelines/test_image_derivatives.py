@@ -11,10 +11,9 @@ import pytest
 from PIL import Image
 
 from event_pipelines.demo import images, photographs
-from event_pipelines.demo.photographs import Photograph
 from event_pipelines.local import stack as local_stack
 from event_pipelines.local.stack import Stack
-from support.stacks import eventually, running_stack
+from support.stacks import eventually, messages_in, running_stack
 
 MAX_RECEIVE_COUNT = 3
 
@@ -23,7 +22,9 @@ MAX_RECEIVE_COUNT = 3
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     home = tmp_path_factory.mktemp("home")
     settings = {"max_receive_count": MAX_RECEIVE_COUNT}
-    with running_stack(home, "eu-west-1", image_derivatives=settings) as stack:
+    with running_stack(
+        home, "eu-west-1", pipelines=["image-derivatives"], image_derivatives=settings
+    ) as stack:
         yield stack
 
 
@@ -65,12 +66,6 @@ def rejections(pipeline: dict[str, Any], derivative: str) -> list[dict[str, Any]
 def log_lines(pipeline: dict[str, Any], derivative: str, key: str) -> list[dict[str, Any]]:
     lines = images.function_logs(pipeline)[pipeline["derivatives"][derivative]["log_group"]]
     return [line for line in lines if line.get("key") == key]
-
-
-def messages_in(url: str) -> int:
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    attributes = boto3.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
-    return sum(int(attributes["Attributes"][name]) for name in names)
 
 
 def is_idle(pipeline: dict[str, Any]) -> bool:
@@ -275,18 +270,3 @@ def test_the_function_may_not_leave_its_prefixes(pipeline: dict[str, Any]) -> No
             PolicySourceArn=arn, ActionNames=[action], ResourceArns=[resource]
         )
         assert answer["EvaluationResults"][0]["EvalDecision"] != "allowed", (action, resource)
-
-
-@pytest.mark.xdist_group("another region")
-def test_another_region(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with running_stack(tmp_path_factory.mktemp("elsewhere"), "ap-southeast-2") as stack:
-        pipeline = stack.outputs["image_derivatives"]
-        assert pipeline["bucket"].endswith("-ap-southeast-2")
-        assert ":ap-southeast-2:" in pipeline["topic_arn"]
-
-        account = images.run(
-            pipeline, [Photograph("far away.jpg", picture(), "", width=300, height=200)]
-        )
-
-        assert account.faults == []
-        assert not local_stack.has_changes(stack)

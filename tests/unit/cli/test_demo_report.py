@@ -5,7 +5,9 @@ import re
 
 from PIL import Image
 
-from event_pipelines.demo import photographs, report
+from event_pipelines.audit.sightings import Sighting
+from event_pipelines.demo import audit, image_report, photographs, report
+from event_pipelines.demo.audit import Deed
 from event_pipelines.demo.images import Account, Result, faults_of
 from event_pipelines.demo.photographs import Photograph
 
@@ -38,7 +40,7 @@ def rendered() -> str:
     letter = {"queue": "mobile (dead letters)", "message_id": "id-1", "body": '{"a": "<b>"}'}
     logs = {"/aws/lambda/f": [{"outcome": "derived", "key": HOSTILE}]}
     account = Account(results, logs, [letter], ["Something <i>is</i> wrong."])
-    return report.page(PIPELINE, [good, bad], account, "Made today")
+    return report.page([image_report.chapter(PIPELINE, [good, bad], account)], "Made today")
 
 
 def test_every_outcome_is_on_the_page() -> None:
@@ -67,7 +69,7 @@ def test_nothing_is_fetched() -> None:
 
 def test_every_kind_of_picture_can_be_shown() -> None:
     for photo in photographs.collection():
-        shown = report._original(photo)
+        shown = image_report._original(photo)
         assert ("<img" in shown) == bool(photo.width), photo.name
 
 
@@ -104,3 +106,27 @@ def test_the_collection_holds_what_people_upload() -> None:
     with Image.open(io.BytesIO(collection["studio.jpg"].content)) as image:
         assert image.info["progressive"]
     assert sum(photo.rejection is not None for photo in collection.values()) == 2
+
+
+UPLOAD = Deed("upload", "<b>.txt", "ObjectCreated:Put", "upload")
+
+
+def sighted(route: str) -> Sighting:
+    return Sighting("2026-11-21T08:00:00.000Z", UPLOAD.event_name, "b", UPLOAD.key, route)
+
+
+def test_a_deed_is_recorded_once_by_its_route() -> None:
+    assert audit.Account([(UPLOAD, [sighted("upload")])], "logs").faults == []
+    for wrong in ([], [sighted("other")], [sighted("upload"), sighted("upload")]):
+        assert len(audit.Account([(UPLOAD, wrong)], "logs").faults) == 1, wrong
+
+
+def test_the_audit_chapter_shows_every_deed() -> None:
+    account = audit.Account([(UPLOAD, [sighted("upload")]), (UPLOAD, [])], "table trail")
+
+    page = report.page([audit.chapter(account)], "Made today")
+
+    assert page.count("&lt;b&gt;.txt") >= 2
+    assert "<b>.txt" not in page
+    assert page.count("<span class=missing>missing</span>") == 1
+    assert "table trail" in page

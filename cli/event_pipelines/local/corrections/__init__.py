@@ -25,6 +25,7 @@ NAMES = (
     "s3_invoke_permission",
     "sns_body_filter",
     "subscription_dead_letters",
+    "tagging_events",
     "version_listing",
 )
 

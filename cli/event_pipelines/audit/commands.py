@@ -1,0 +1,84 @@
+"""The verbs of `event-pipelines audit`."""
+
+import argparse
+import json
+from collections import Counter
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from event_pipelines import durations
+from event_pipelines.audit import sightings
+from event_pipelines.audit.sightings import Sighting
+
+
+def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the `audit` group to the command line."""
+    audit = groups.add_parser("audit", help="what happened to the objects of the audited bucket")
+    verbs = audit.add_subparsers(metavar="VERB", required=True)
+    for name, run, help_text, since in (
+        ("tail", _tail, "list events, newest last", "10m"),
+        ("summary", _summary, "count events by kind, bucket and hour", "24h"),
+    ):
+        verb = verbs.add_parser(name, help=help_text, description=help_text)
+        verb.add_argument("--since", default=since, help="30s, 10m, 2h, 7d (default: %(default)s)")
+        verb.add_argument(
+            "--name-prefix", default="event-pipelines", help="the stack's (default: %(default)s)"
+        )
+        verb.add_argument("--json", action="store_true", help="print for machines")
+        verb.set_defaults(run=run)
+
+
+def _tail(arguments: argparse.Namespace) -> int:
+    audit, seen = _read(arguments)
+    if arguments.json:
+        for sighting in seen:
+            print(sighting.as_json())
+        return 0
+    table = Table("time", "event", "object", "version", "size", "who", "from", "route")
+    for sighting in seen:
+        cells = (
+            sighting.event_time + (" late" if sighting.late else ""),
+            sighting.event_name,
+            f"{sighting.bucket}/{sighting.key}",
+            (sighting.version_id or "")[:12],
+            "" if sighting.size is None else f"{sighting.size:,}",
+            sighting.principal or "",
+            sighting.source_address or "",
+            sighting.route,
+        )
+        # A key may look like markup.
+        table.add_row(*map(escape, cells))
+    _print(table, f"{len(seen)} events in the last {arguments.since}, from {audit.source}")
+    return 0
+
+
+def _summary(arguments: argparse.Namespace) -> int:
+    audit, seen = _read(arguments)
+    counts = Counter((s.event_time[:13], s.bucket, s.event_name) for s in seen)
+    if arguments.json:
+        rows = [
+            {"hour": hour, "bucket": bucket, "event_name": name, "events": count}
+            for (hour, bucket, name), count in sorted(counts.items())
+        ]
+        print(json.dumps(rows, indent=2))
+        return 0
+    table = Table("hour (UTC)", "bucket", "event", "events")
+    for (hour, bucket, name), count in sorted(counts.items()):
+        table.add_row(hour, escape(bucket), escape(name), f"{count:,}")
+    _print(table, f"{len(seen)} events in the last {arguments.since}, from {audit.source}")
+    return 0
+
+
+def _read(arguments: argparse.Namespace) -> tuple[sightings.Audit, list[Sighting]]:
+    span = durations.parse(arguments.since)
+    audit = sightings.find(arguments.name_prefix)
+    return audit, audit.since(span)
+
+
+def _print(table: Table, caption: str) -> None:
+    console = Console()
+    # Without a terminal nothing may be cut off: somebody greps it.
+    (console if console.is_terminal else Console(width=240)).print(table)
+    console.print(caption, highlight=False)

@@ -1,0 +1,104 @@
+"""The demo on a running stack: every pipeline's deeds, tables on the terminal, one report."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from event_pipelines.demo import audit, image_report, images, report
+from event_pipelines.demo.photographs import Photograph
+from event_pipelines.demo.report import Chapter
+from event_pipelines.local.stack import Stack
+from event_pipelines.progress import counting
+
+
+def show(stack: Stack, collection: list[Photograph], console: Console) -> bool:
+    """Prints what happened and writes the report; True if everything is accounted for."""
+    chapters: list[Chapter] = []
+    faults: list[str] = []
+    with stack.environment():
+        for chapter, found in _chapters(stack.outputs, collection, console):
+            chapters.append(chapter)
+            faults += found
+    made = f"Made on {time.strftime('%Y-%m-%d %H:%M:%S')}, region {stack.region}, local engine"
+    stack.home.report.write_text(report.page(chapters, made), encoding="utf-8")
+    console.print(f"Report with the pictures: {stack.home.report}", soft_wrap=True)
+    for fault in faults:
+        console.print(fault, style="bold red", markup=False)
+    return not faults
+
+
+def _chapters(
+    outputs: dict[str, Any], collection: list[Photograph], console: Console
+) -> Iterator[tuple[Chapter, list[str]]]:
+    if outputs["image_derivatives"]:
+        yield _images(outputs["image_derivatives"], collection, console)
+    if outputs["event_audit"]:
+        yield _audit(outputs["event_audit"], outputs["name_prefix"], console)
+
+
+def _images(
+    pipeline: dict[str, Any], collection: list[Photograph], console: Console
+) -> tuple[Chapter, list[str]]:
+    with counting(console, f"Deriving from {len(collection)} uploads") as progress:
+        account = images.run(pipeline, collection, progress)
+    with counting(console, "Sending one event that the function may not act on"):
+        letter = images.show_a_dead_letter(pipeline)
+    if letter is None:
+        account.faults.append("An event without permission did not reach the dead-letter queue.")
+    else:
+        account.dead_letters.append(letter)
+    console.print(_image_table(pipeline, collection, account))
+    return image_report.chapter(pipeline, collection, account), account.faults
+
+
+def _image_table(
+    pipeline: dict[str, Any], collection: list[Photograph], account: images.Account
+) -> Table:
+    table = Table("upload", "what it is", "size", *pipeline["derivatives"], show_lines=False)
+    for photo in collection:
+        cells = []
+        for result in account.results:
+            if result.photograph is photo:
+                took = "" if result.milliseconds is None else f", {result.milliseconds:.0f} ms"
+                if result.content is None:
+                    cells.append(f"[red]{result.outcome}[/]: {result.detail}{took}")
+                else:
+                    cells.append(
+                        f"{result.width}x{result.height}, {len(result.content) / 1000:.1f} kB{took}"
+                    )
+        size = f"{len(photo.content) / 1000:.0f} kB"
+        if photo.width:
+            size = f"{photo.width}x{photo.height}, {size}"
+        # A file name may look like markup.
+        table.add_row(escape(photo.name), photo.note, size, *cells)
+    outcomes = [result.outcome for result in account.results]
+    counts = ", ".join(
+        f"{outcomes.count(kind)} {kind}" for kind in ("derived", "rejected", "missing")
+    )
+    table.caption = f"{len(outcomes)} events: {counts}; {len(account.dead_letters)} dead letter"
+    return table
+
+
+def _audit(
+    pipeline: dict[str, Any], name_prefix: str, console: Console
+) -> tuple[Chapter, list[str]]:
+    with counting(console, "Auditing six deeds") as progress:
+        account = audit.run(pipeline, name_prefix, progress)
+    table = Table("done", "object", "event", "route", "by", "from")
+    for deed, found in account.seen:
+        first = found[0] if found else None
+        table.add_row(
+            deed.what,
+            escape(deed.key),
+            deed.event_name,
+            ", ".join(sighting.route for sighting in found) or "[red]missing",
+            escape(first.principal or "") if first else "",
+            escape(first.source_address or "") if first else "",
+        )
+    table.caption = f"recorded in {account.source}; see also `event-pipelines audit tail`"
+    console.print(table)
+    return audit.chapter(account), account.faults

@@ -1,0 +1,104 @@
+"""From messages to lines: each event once, by the one route that it belongs to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from log_object_event.settings import Settings
+from log_object_event.sighting import Sighting, UnreadableTime, iso
+from log_object_event.trail import Recorded, Trail
+from shared.batch import Message, Outcome
+from shared.events import NotAnObjectEvent, ObjectEvent, object_events
+from shared.rejections import Rejection, record_rejection
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+# S3 sends 64 KB at most, which the quoting inside a topic's envelope may double. More than this
+# has to fit into neither a line of the log (256 KB) nor an item of the trail (400 KB).
+MAX_BODY_BYTES = 192 * 1024
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class EventLog:
+    """Logs what its route takes; ``trail`` None: without remembering what it has seen."""
+
+    settings: Settings
+    s3: Callable[[], "S3Client"]
+    trail: Trail | None = None
+    now: Callable[[], datetime] = _now
+
+    def handle(self, event: ObjectEvent, message: Message) -> Outcome:
+        """Account for one event.
+
+        Raises ClientError or BotoCoreError for what another try may cure: the trail or the bucket
+        for rejections does not answer.
+        """
+        if len(message.body.encode(errors="replace")) > MAX_BODY_BYTES:
+            return self._rejected(
+                message, "too_large", f"the message has more than {MAX_BODY_BYTES} bytes", event
+            )
+        if not self.settings.route.takes(event.event_name):
+            return self._not_taken(event, message)
+        try:
+            sighting = Sighting.of(event, self.now())
+        except UnreadableTime as error:
+            return self._rejected(message, "unreadable_time", str(error), event)
+        return self._seen(sighting)
+
+    def refuse(self, message: Message, error: NotAnObjectEvent) -> Outcome:
+        """Keep a message that is no object event; trying again would not make it one."""
+        return self._rejected(message, "not_an_object_event", str(error))
+
+    def _seen(self, sighting: Sighting) -> Outcome:
+        fields = {**sighting.details(), "delay_ms": sighting.delay_ms}
+        if self.trail is None:
+            return Outcome("logged", sighting.event, fields, counts=(sighting.metric,))
+        # The trail first: a process that dies in between leaves an event without a line, where the
+        # other way round a line would be without an event, and be repeated.
+        recorded = self.trail.record(sighting, self.settings.route.name)
+        if recorded is Recorded.DUPLICATE:
+            return Outcome("duplicate", sighting.event)
+        late = recorded is Recorded.LATE
+        counts = (sighting.metric, "Late") if late else (sighting.metric,)
+        return Outcome("logged", sighting.event, {**fields, "late": late}, counts=counts)
+
+    def _not_taken(self, event: ObjectEvent, message: Message) -> Outcome:
+        """A topic delivers a message to every route that takes any of its records.
+
+        So the other routes have this record when one of its neighbours brought it here. When none
+        did, the message came another way (sent by hand, or by a filter that was just changed, for
+        which a topic needs up to 15 minutes), and here it may be the only one.
+        """
+        takes = self.settings.route.takes
+        if any(takes(neighbour.event_name) for neighbour in object_events(message.body)):
+            return Outcome("elsewhere", event)
+        return self._rejected(
+            message, "not_of_this_route", "no record of the message is of this route", event
+        )
+
+    def _rejected(
+        self, message: Message, reason: str, detail: str, event: ObjectEvent | None = None
+    ) -> Outcome:
+        # Of the message and not of the object: what is kept is the body, all of it.
+        rejection = Rejection(
+            reason=reason,
+            detail=detail,
+            received_at=iso(self.now()),
+            message_id=message.id,
+            body=message.body,
+        )
+        settings = self.settings
+        record = record_rejection(
+            self.s3(),
+            settings.rejections_bucket,
+            settings.rejections_prefix,
+            settings.route.name,
+            rejection,
+        )
+        return Outcome("rejected", event, {"reason": reason, "detail": detail, "record": record})

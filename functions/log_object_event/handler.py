@@ -1,0 +1,40 @@
+"""Lambda entry point: SQS messages about objects in, a line in the log for each event out."""
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from log_object_event.event_log import EventLog
+from log_object_event.settings import Settings
+from log_object_event.trail import Trail
+from shared.aws import dynamodb, s3
+from shared.batch import BatchResponse, Telemetry, each_object, process_batch
+from shared.configuration import ConfigurationError, Environment
+
+environment = Environment(os.environ)
+logger = Logger()
+if logger.log_level > logging.INFO:
+    raise ConfigurationError(
+        "The log level drops the lines that this function is there to write: set it to INFO."
+    )
+telemetry = Telemetry.from_environment(environment, logger)
+settings = Settings.from_environment(environment)
+logger.append_keys(route=settings.route.name)
+event_log = EventLog(
+    settings,
+    s3,
+    # At import, at full CPU, where a trail needs the client for every event. S3 can wait for bad
+    # input that may never come: without a trail nothing of boto3 is loaded until then.
+    Trail(dynamodb(), settings.trail_table, settings.trail_retention_days)
+    if settings.trail_table
+    else None,
+)
+
+
+@logger.inject_lambda_context
+def handler(event: Mapping[str, Any], context: LambdaContext) -> BatchResponse:
+    return process_batch(event, context, each_object(event_log.handle, event_log.refuse), telemetry)

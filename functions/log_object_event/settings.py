@@ -1,0 +1,65 @@
+"""What the function is told by its environment."""
+
+import re
+from dataclasses import dataclass
+
+from shared.configuration import ConfigurationError, Environment
+
+EVENT_NAME = re.compile(r"[A-Za-z0-9]+(:[A-Za-z0-9]+)?")
+
+
+@dataclass(frozen=True)
+class Route:
+    """Which events are logged here: ``events``, or for the catch-all everything but them."""
+
+    name: str
+    events: frozenset[str]
+    catch_all: bool
+
+    def takes(self, event_name: str) -> bool:
+        return (event_name in self.events) is not self.catch_all
+
+
+@dataclass(frozen=True)
+class Settings:
+    """``rejections_prefix`` ends with a slash. ``trail_table`` None: there is no trail."""
+
+    route: Route
+    rejections_bucket: str
+    rejections_prefix: str
+    trail_table: str | None
+    trail_retention_days: int
+
+    @classmethod
+    def from_environment(cls, environment: Environment) -> "Settings":
+        """Raises ConfigurationError that names the variable and what to set it to."""
+        return cls(
+            route=_route(environment),
+            rejections_bucket=environment.text("REJECTIONS_BUCKET"),
+            rejections_prefix=environment.prefix("REJECTIONS_PREFIX"),
+            trail_table=environment.optional("TRAIL_TABLE"),
+            trail_retention_days=environment.integer("TRAIL_RETENTION_DAYS", 1, 3650, default=90),
+        )
+
+
+def _route(environment: Environment) -> Route:
+    name = environment.text("ROUTE")
+    given = [v for v in ("ROUTE_EVENTS", "ROUTE_EXCEPT") if environment.optional(v)]
+    if len(given) != 1:
+        raise ConfigurationError(
+            "A route either has events or takes all but some: set one of the environment variables"
+            " ROUTE_EVENTS and ROUTE_EXCEPT, not both."
+        )
+    (variable,) = given
+    events = environment.parsed(
+        variable, _event_names, "names such as ObjectCreated:Put,ObjectCreated:Post, without s3:"
+    )
+    return Route(name, events, catch_all=variable == "ROUTE_EXCEPT")
+
+
+def _event_names(value: str) -> frozenset[str]:
+    names = frozenset(name.strip() for name in value.split(","))
+    # An asterisk, or s3: in front, would equal no name inside a message.
+    if not all(EVENT_NAME.fullmatch(name) for name in names):
+        raise ValueError
+    return names

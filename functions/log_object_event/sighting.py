@@ -1,0 +1,96 @@
+"""What there is to say about one event, for the log and for the trail alike."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from shared.events import ObjectEvent
+
+# Kinds that S3 has today. A metric of their own for these alone: CloudWatch bills every name for
+# a month, and a name can be anything that somebody publishes to the topic.
+EVENT_NAMES = frozenset(
+    {
+        "IntelligentTiering",
+        "LifecycleExpiration:Delete",
+        "LifecycleExpiration:DeleteMarkerCreated",
+        "LifecycleTransition",
+        "ObjectAcl:Put",
+        "ObjectAnnotation:Delete",
+        "ObjectAnnotation:Put",
+        "ObjectCreated:CompleteMultipartUpload",
+        "ObjectCreated:Copy",
+        "ObjectCreated:Post",
+        "ObjectCreated:Put",
+        "ObjectRemoved:Delete",
+        "ObjectRemoved:DeleteMarkerCreated",
+        "ObjectRestore:Completed",
+        "ObjectRestore:Delete",
+        "ObjectRestore:Post",
+        "ObjectRetention:Put",
+        "ObjectTagging:Delete",
+        "ObjectTagging:Put",
+        "ReducedRedundancyLostObject",
+        "Replication:OperationFailedReplication",
+        "Replication:OperationMissedThreshold",
+        "Replication:OperationNotTracked",
+        "Replication:OperationReplicatedAfterThreshold",
+    }
+)
+
+
+class UnreadableTime(ValueError):
+    """An event says it happened at a time that is none."""
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """An event, and when it was seen. Both times are in UTC."""
+
+    event: ObjectEvent
+    happened: datetime
+    seen: datetime
+
+    @classmethod
+    def of(cls, event: ObjectEvent, seen: datetime) -> "Sighting":
+        """Raises UnreadableTime."""
+        return cls(event, _utc(event.event_time), seen)
+
+    @property
+    def event_time(self) -> str:
+        """One form for all senders, so that times sort as text."""
+        return iso(self.happened)
+
+    @property
+    def delay_ms(self) -> int:
+        return round((self.seen - self.happened).total_seconds() * 1000)
+
+    @property
+    def metric(self) -> str:
+        name = self.event.event_name
+        return name.replace(":", "") if name in EVENT_NAMES else "UnknownEvent"
+
+    def details(self) -> dict[str, str | int | None]:
+        """What ``shared.batch`` does not already log of every event."""
+        event = self.event
+        return {
+            "event_version": event.event_version,
+            "event_time": self.event_time,
+            "size": event.size,
+            "etag": event.etag,
+            "principal": event.principal,
+            "source_address": event.source_ip,
+            "request_id": event.request_id,
+        }
+
+
+def iso(moment: datetime) -> str:
+    """ISO 8601 as S3 writes it: milliseconds, and a Z."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _utc(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+        # The first and last day of the calendar have no room for other time zones.
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise UnreadableTime("the event has a time that is not ISO 8601") from error

@@ -1,0 +1,140 @@
+"""The durable trail: each event once, in a table, however often it is delivered."""
+
+import hashlib
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from log_object_event.sighting import Sighting, iso
+from shared.events import ObjectEvent, is_older
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import UniversalAttributeValueTypeDef
+
+# What DynamoDB allows keys to be, in bytes of UTF-8.
+MAX_HASH_KEY = 2048
+MAX_RANGE_KEY = 1024
+SEQUENCER_WIDTH = 64
+
+
+class Recorded(Enum):
+    """What became of an event that was brought to the trail."""
+
+    IN_ORDER = "in order"
+    LATE = "late"
+    DUPLICATE = "duplicate"
+
+
+@dataclass(frozen=True)
+class Trail:
+    """A table with the hash key ``object`` and the range key ``event``, both text."""
+
+    dynamodb: "DynamoDBClient"
+    table: str
+    retention_days: int
+
+    def record(self, sighting: Sighting, route: str) -> Recorded:
+        """Write an event down unless it is there already.
+
+        LATE is certain: an event that S3 numbered higher, of the same object, was in the table
+        before. IN_ORDER is not, because two events that are written at the same moment do not see
+        each other; readers who need the order take it from the range key, which has it exactly.
+
+        Raises ClientError or BotoCoreError when the table cannot be read or written.
+        """
+        # First looked up, then written: the other way round it would take a second write to say
+        # so in the item, and an event would be late for another that only came after it.
+        late = self._knows_newer(sighting.event)
+        writer = uuid.uuid4().hex
+        try:
+            self.dynamodb.put_item(
+                TableName=self.table,
+                Item=self._item(sighting, route, late, writer),
+                ConditionExpression="attribute_not_exists(#object)",
+                ExpressionAttributeNames={"#object": "object"},
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except self.dynamodb.exceptions.ConditionalCheckFailedException as refusal:
+            # boto3 repeats a write whose answer was lost, and then meets what it wrote itself.
+            response: Mapping[str, Any] = refusal.response
+            if response.get("Item", {}).get("writer") != {"S": writer}:
+                return Recorded.DUPLICATE
+        return Recorded.LATE if late else Recorded.IN_ORDER
+
+    def _knows_newer(self, event: ObjectEvent) -> bool:
+        if event.sequencer is None:
+            return False
+        found = self.dynamodb.query(
+            TableName=self.table,
+            KeyConditionExpression="#object = :object",
+            ProjectionExpression="#sequencer",
+            ExpressionAttributeNames={"#object": "object", "#sequencer": "sequencer"},
+            ExpressionAttributeValues={":object": {"S": object_key(event)}},
+            ScanIndexForward=False,
+            Limit=1,
+            ConsistentRead=True,
+        )["Items"]
+        return any(is_older(event.sequencer, item.get("sequencer", {}).get("S")) for item in found)
+
+    def _item(
+        self, sighting: Sighting, route: str, late: bool, writer: str
+    ) -> dict[str, "UniversalAttributeValueTypeDef"]:
+        event = sighting.event
+        expires = sighting.seen + timedelta(days=self.retention_days)
+        values = {
+            "object": object_key(event),
+            "event": event_key(sighting),
+            "hour": sighting.event_time[: len("2026-11-21T08")],
+            "expires_at": int(expires.timestamp()),
+            "bucket": event.bucket,
+            "key": event.key,
+            "version_id": event.version_id,
+            "event_name": event.event_name,
+            "sequencer": event.sequencer,
+            **sighting.details(),
+            "route": route,
+            "logged_at": iso(sighting.seen),
+            "late": late,
+            "writer": writer,
+        }
+        return {name: _attribute(value) for name, value in values.items() if value is not None}
+
+
+def object_key(event: ObjectEvent) -> str:
+    return _fitted(f"{event.bucket}/{event.key}", MAX_HASH_KEY)
+
+
+def event_key(sighting: Sighting) -> str:
+    """The same for every delivery of an event; those of one object sort as S3 numbered them.
+
+    Events that S3 does not number come before the others, in the order of their times.
+    """
+    event = sighting.event
+    version = event.version_id or "-"
+    if event.sequencer is not None:
+        order = event.sequencer.upper().ljust(SEQUENCER_WIDTH, "0")
+        parts = [order, version, event.event_name]
+    else:
+        # A millisecond has room for two changes of the same tags; their requests differ.
+        order = f"-{sighting.event_time}"
+        parts = [order, version, event.event_name, event.request_id or "-"]
+    return _fitted("#".join(parts), MAX_RANGE_KEY)
+
+
+def _fitted(text: str, limit: int) -> str:
+    """Text that is too long keeps its beginning, for the order, and ends in a digest of it all."""
+    encoded = text.encode()
+    if len(encoded) <= limit:
+        return text
+    digest = hashlib.sha256(encoded).hexdigest()
+    return encoded[: limit - len(digest) - 1].decode(errors="ignore") + "#" + digest
+
+
+def _attribute(value: str | int | bool) -> "UniversalAttributeValueTypeDef":
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    return {"N": str(value)} if isinstance(value, int) else {"S": value}

@@ -1,0 +1,247 @@
+mock_provider "aws" {
+  source = "../../tests/terraform/mocks"
+}
+
+variables {
+  name_prefix = "acme"
+  package = {
+    path         = "tests/package.zip"
+    handler      = "log_object_event.handler.handler"
+    content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+    size_bytes   = 22
+    runtime      = "python3.13"
+    architecture = "arm64"
+  }
+}
+
+run "defaults" {
+  command = plan
+
+  assert {
+    condition     = aws_s3_bucket.watched.bucket == "acme-audit-123456789012-eu-west-1" && aws_s3_bucket.rejections.bucket == "acme-audit-rejections-123456789012-eu-west-1"
+    error_message = "Buckets are named by prefix, account and region."
+  }
+  assert {
+    condition     = local.routes["upload"].filter_policy == "{\"Records\":{\"eventName\":[\"ObjectCreated:CompleteMultipartUpload\",\"ObjectCreated:Post\",\"ObjectCreated:Put\"]}}"
+    error_message = "Uploads in one part, by form and in many parts are one route."
+  }
+  assert {
+    condition     = local.routes["copy"].filter_policy == "{\"Records\":{\"eventName\":[\"ObjectCreated:Copy\"]}}"
+    error_message = "Copies have a route of their own."
+  }
+  assert {
+    condition     = local.routes["removal"].filter_policy == "{\"Records\":{\"eventName\":[\"ObjectRemoved:Delete\",\"ObjectRemoved:DeleteMarkerCreated\"]}}"
+    error_message = "ObjectRemoved:* becomes the names it stands for."
+  }
+  assert {
+    condition     = local.routes["other"].filter_policy == "{\"Records\":{\"eventName\":[{\"anything-but\":[\"ObjectCreated:CompleteMultipartUpload\",\"ObjectCreated:Copy\",\"ObjectCreated:Post\",\"ObjectCreated:Put\",\"ObjectRemoved:Delete\",\"ObjectRemoved:DeleteMarkerCreated\"]}]}}"
+    error_message = "The catch-all is the opposite of all routes together."
+  }
+  assert {
+    condition     = [for route, settings in output.pipeline.routes : route if settings.catch_all] == ["other"]
+    error_message = "Only other is a catch-all."
+  }
+  assert {
+    condition     = output.pipeline.routes["copy"].function_name == "acme-audit-copy" && output.pipeline.routes["other"].log_group == "/aws/lambda/acme-audit-other"
+    error_message = "Every route, the catch-all too, has a function named after it."
+  }
+  assert {
+    condition = sort(var.events) == tolist([
+      "IntelligentTiering", "LifecycleExpiration:*", "LifecycleTransition", "ObjectAcl:Put", "ObjectCreated:*",
+      "ObjectRemoved:*", "ObjectRestore:*", "ObjectTagging:*", "ReducedRedundancyLostObject", "Replication:*",
+    ]) && length(local.watched_events) == 21
+    error_message = "Every long-established family is watched."
+  }
+  assert {
+    condition     = output.pipeline.trail_table == null && length(aws_dynamodb_table.trail) == 0
+    error_message = "There is no trail unless the caller asks for one."
+  }
+  assert {
+    condition = alltrue([
+      for bucket in ["watched", "rejections"] :
+      jsondecode(aws_s3_bucket_policy.bucket[bucket].policy).Statement[0].Condition.Bool["aws:SecureTransport"] == "false"
+      && contains(jsondecode(aws_s3_bucket_policy.bucket[bucket].policy).Statement[0].Resource, "arn:aws:s3:::${ { watched = "acme-audit", rejections = "acme-audit-rejections" }[bucket]}-123456789012-eu-west-1/*")
+      && aws_s3_bucket_versioning.bucket[bucket].versioning_configuration[0].status == "Enabled"
+    ])
+    error_message = "Both buckets refuse plain HTTP and keep versions."
+  }
+  assert {
+    condition = (
+      join(",", aws_s3_bucket_lifecycle_configuration.bucket["rejections"].rule[*].id) == "expire-rejection-records,remove-leftovers"
+      && join(",", aws_s3_bucket_lifecycle_configuration.bucket["watched"].rule[*].id) == "remove-leftovers"
+    )
+    error_message = "Rejection records expire, objects in the watched bucket do not."
+  }
+  assert {
+    condition = (
+      aws_s3_bucket_lifecycle_configuration.bucket["rejections"].rule[0].expiration[0].days == 90
+      && aws_s3_bucket_lifecycle_configuration.bucket["watched"].rule[0].noncurrent_version_expiration[0].noncurrent_days == 30
+      && aws_s3_bucket_lifecycle_configuration.bucket["watched"].rule[0].abort_incomplete_multipart_upload[0].days_after_initiation == 7
+    )
+    error_message = "Records go after 90 days, older versions after 30, unfinished uploads after 7."
+  }
+}
+
+# Every guard below, just satisfied.
+run "just_legal" {
+  command = plan
+
+  variables {
+    # The longer bucket name has 63 characters.
+    name_prefix = "a23456789-123456789-123"
+    routes = {
+      twenty-characters-ab = { events = ["ObjectCreated:*", "ObjectCreated:Put"] }
+      dlq                  = { events = ["ObjectRemoved:Delete"] }
+      others = {
+        events = [
+          "IntelligentTiering", "LifecycleExpiration:*", "LifecycleTransition", "ObjectAcl:Put", "ObjectAnnotation:*",
+          "ObjectRemoved:DeleteMarkerCreated", "ObjectRestore:*", "ObjectRetention:Put", "ObjectTagging:*",
+          "ReducedRedundancyLostObject", "Replication:*",
+        ]
+      }
+    }
+    events = [
+      "IntelligentTiering", "LifecycleExpiration:*", "LifecycleTransition", "ObjectAcl:Put", "ObjectAnnotation:*",
+      "ObjectCreated:*", "ObjectRemoved:Delete", "ObjectRemoved:DeleteMarkerCreated", "ObjectRestore:*",
+      "ObjectRetention:Put", "ObjectTagging:*", "ReducedRedundancyLostObject", "Replication:*",
+    ]
+    trail          = { retention_days = 3650 }
+    lifecycle_days = { noncurrent = 1, incomplete_upload = 1, rejections = 1 }
+    function       = { batch_size = 100, batching_window_seconds = 5 }
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket.rejections.bucket) == 63
+    error_message = "This run is meant to sit exactly on the limit of 63 characters."
+  }
+  assert {
+    condition     = length(local.routes["other"].events) == 24 && length(local.watched_events) == 24
+    error_message = "All 24 names that S3 has are routed and watched, each once."
+  }
+  assert {
+    condition     = length(local.routes["twenty-characters-ab"].events) == 4
+    error_message = "An event named alone and with its family, in one route, counts once."
+  }
+}
+
+run "put_alone_with_a_trail" {
+  command = plan
+
+  variables {
+    routes = { put = { events = ["ObjectCreated:Put"] } }
+    events = ["ObjectCreated:*"]
+    trail  = { retention_days = 1, deletion_protection = true }
+  }
+
+  assert {
+    condition     = local.routes["other"].filter_policy == "{\"Records\":{\"eventName\":[{\"anything-but\":[\"ObjectCreated:Put\"]}]}}"
+    error_message = "What the one route leaves out is in the other."
+  }
+  assert {
+    condition     = output.pipeline.trail_table == "acme-audit-trail" && aws_dynamodb_table.trail[0].deletion_protection_enabled
+    error_message = "The trail is named after the pipeline and protected when asked."
+  }
+  assert {
+    condition = (
+      aws_dynamodb_table.trail[0].hash_key == "object" && aws_dynamodb_table.trail[0].range_key == "event"
+      && [for index in aws_dynamodb_table.trail[0].global_secondary_index : "${index.name} ${index.hash_key} ${index.range_key} ${index.projection_type}"] == ["by_hour hour event_time ALL"]
+      && aws_dynamodb_table.trail[0].ttl[0].attribute_name == "expires_at" && aws_dynamodb_table.trail[0].ttl[0].enabled
+      && aws_dynamodb_table.trail[0].point_in_time_recovery[0].enabled
+    )
+    error_message = "The trail is keyed by object and event, indexed by hour, forgets, and can be restored."
+  }
+}
+
+run "name_too_long_and_event_in_two_routes" {
+  command = plan
+  variables {
+    name_prefix = "a23456789-123456789-1234"
+    routes = {
+      created = { events = ["ObjectCreated:*"] }
+      put     = { events = ["ObjectCreated:Put"] }
+    }
+  }
+  expect_failures = [aws_s3_bucket.rejections, aws_s3_bucket.watched]
+}
+
+run "routed_but_not_watched" {
+  command = plan
+  variables {
+    events = ["ObjectCreated:*", "ObjectRemoved:Delete"]
+  }
+  expect_failures = [aws_s3_bucket.watched]
+}
+
+run "prefix_of_the_notification" {
+  command = plan
+  variables {
+    routes         = { put = { events = ["s3:ObjectCreated:Put"] } }
+    events         = ["s3:ObjectCreated:Put"]
+    trail          = { retention_days = 0 }
+    lifecycle_days = { rejections = 0 }
+  }
+  expect_failures = [var.routes, var.events, var.trail, var.lifecycle_days]
+}
+
+run "events_that_do_not_exist" {
+  command = plan
+  variables {
+    # S3 has no such family: only ObjectAcl:Put.
+    routes         = { acl = { events = ["ObjectAcl:*"] } }
+    events         = ["ObjectAcl:*"]
+    trail          = { retention_days = 3651 }
+    lifecycle_days = { noncurrent = 1.5 }
+  }
+  expect_failures = [var.routes, var.events, var.trail, var.lifecycle_days]
+}
+
+run "event_watched_twice" {
+  command = plan
+  variables {
+    routes         = { Put = { events = ["ObjectCreated:Put"] } }
+    events         = ["ObjectCreated:*", "ObjectCreated:Put"]
+    trail          = { retention_days = 1.5 }
+    lifecycle_days = { incomplete_upload = 0 }
+  }
+  expect_failures = [var.routes, var.events, var.trail, var.lifecycle_days]
+}
+
+run "route_name_too_long" {
+  command = plan
+  variables {
+    routes = { twenty-one-characters = { events = ["ObjectCreated:Put"] } }
+  }
+  expect_failures = [var.routes]
+}
+
+run "route_named_other" {
+  command = plan
+  variables {
+    routes = { other = { events = ["ObjectCreated:Put"] } }
+  }
+  expect_failures = [var.routes]
+}
+
+run "route_named_like_a_dead_letter_queue" {
+  command = plan
+  variables {
+    routes = { copy-dlq = { events = ["ObjectCreated:Put"] } }
+  }
+  expect_failures = [var.routes]
+}
+
+run "route_without_events" {
+  command = plan
+  variables {
+    routes = { put = { events = [] } }
+  }
+  expect_failures = [var.routes]
+}
+
+run "no_routes" {
+  command = plan
+  variables {
+    routes = {}
+  }
+  expect_failures = [var.routes]
+}

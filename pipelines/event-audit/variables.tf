@@ -1,0 +1,182 @@
+variable "name_prefix" {
+  description = "First part of every resource name; the pipeline adds `-audit`."
+  type        = string
+  nullable    = false
+}
+
+variable "package" {
+  description = "Package of `log_object_event` as `build.sh` lists it in its manifest: path of the zip, Lambda handler, content hash (base64 SHA-256), size in bytes, and the runtime and architecture it was built for."
+  type = object({
+    path         = string
+    handler      = string
+    content_hash = string
+    size_bytes   = number
+    runtime      = string
+    architecture = string
+  })
+  nullable = false
+}
+
+variable "code_bucket" {
+  description = "Existing bucket through which the package is deployed. Null uploads the zip directly."
+  type = object({
+    name   = string
+    prefix = optional(string, "")
+  })
+  default = null
+}
+
+variable "routes" {
+  description = "Kinds of events that get a queue, a dead-letter queue and a function of their own, by a name of your choice. `events` are names as S3 writes them inside a message, without `s3:`; `ObjectRemoved:*` stands for every known name of the family. What no route names goes to the route `other`, which always exists."
+  type = map(object({
+    events = list(string)
+  }))
+  default = {
+    upload  = { events = ["ObjectCreated:Put", "ObjectCreated:Post", "ObjectCreated:CompleteMultipartUpload"] }
+    copy    = { events = ["ObjectCreated:Copy"] }
+    removal = { events = ["ObjectRemoved:*"] }
+  }
+  nullable = false
+
+  validation {
+    condition     = length(var.routes) > 0
+    error_message = "routes must name at least one route, for example { upload = { events = [\"ObjectCreated:*\"] } }: what it leaves out goes to the route other."
+  }
+  validation {
+    condition     = alltrue([for route in keys(var.routes) : can(regex("^[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?$", route))])
+    error_message = "Names in routes must be 1 to 20 lower-case letters, digits and inner hyphens: they become parts of queue, function and key names."
+  }
+  validation {
+    condition     = alltrue([for route in keys(var.routes) : !endswith(route, "-dlq")])
+    error_message = "Names in routes must not end in -dlq: the dead-letter queue of another route could have the same name."
+  }
+  validation {
+    condition     = !contains(keys(var.routes), "other")
+    error_message = "The route other is made by the pipeline, of everything that routes leaves out: give yours another name."
+  }
+  validation {
+    condition     = alltrue([for settings in values(var.routes) : length(settings.events) > 0])
+    error_message = "A route without events would receive nothing: ${join(", ", [for route, settings in var.routes : route if length(settings.events) == 0])}."
+  }
+  validation {
+    condition     = alltrue([for event in flatten(values(var.routes)[*].events) : !startswith(event, "s3:")])
+    error_message = "Events in routes are written without s3:, as they stand inside a message: ${join(", ", [for event in flatten(values(var.routes)[*].events) : event if startswith(event, "s3:")])}."
+  }
+  validation {
+    condition     = alltrue([for event in flatten(values(var.routes)[*].events) : startswith(event, "s3:") || contains(keys(local.event_names), event)])
+    error_message = "S3 has no such events: ${join(", ", [for event in flatten(values(var.routes)[*].events) : event if !startswith(event, "s3:") && !contains(keys(local.event_names), event)])}. Events in routes must be of ${join(", ", keys(local.event_names))}."
+  }
+}
+
+variable "events" {
+  description = "Events of the bucket that are watched at all, by the same names as in `routes`. By default every kind that S3 has had for years; annotations and retention, the youngest, can be added."
+  type        = set(string)
+  default = [
+    "IntelligentTiering",
+    "LifecycleExpiration:*",
+    "LifecycleTransition",
+    "ObjectAcl:Put",
+    "ObjectCreated:*",
+    "ObjectRemoved:*",
+    "ObjectRestore:*",
+    "ObjectTagging:*",
+    "ReducedRedundancyLostObject",
+    "Replication:*",
+  ]
+  nullable = false
+
+  validation {
+    condition     = alltrue([for event in var.events : contains(keys(local.event_names), event)])
+    error_message = "S3 has no such events: ${join(", ", setsubtract(var.events, keys(local.event_names)))}. events are written without s3: and must be of ${join(", ", keys(local.event_names))}."
+  }
+  validation {
+    condition     = alltrue([for event in var.events : endswith(event, ":*") || !contains(var.events, "${split(":", event)[0]}:*")])
+    error_message = "events names these twice, alone and with their family: ${join(", ", [for event in var.events : event if !endswith(event, ":*") && contains(var.events, "${split(":", event)[0]}:*")])}. Leave out one or the other."
+  }
+}
+
+variable "trail" {
+  description = "Keeps every event as an item in a DynamoDB table, where a repeated one counts once and a late one is recognised, for `retention_days` after it was written. `deletion_protection` makes AWS refuse to delete the table. Null keeps log lines only."
+  type = object({
+    retention_days      = optional(number, 90)
+    deletion_protection = optional(bool, false)
+  })
+  default = null
+
+  validation {
+    condition     = var.trail == null ? true : var.trail.retention_days >= 1 && var.trail.retention_days <= 3650 && floor(var.trail.retention_days) == var.trail.retention_days
+    error_message = "trail.retention_days must be a whole number of days from 1 to 3650."
+  }
+}
+
+variable "lifecycle_days" {
+  description = "Days after which older versions in both buckets are deleted (`noncurrent`), unfinished multipart uploads are aborted (`incomplete_upload`) and rejection records expire (`rejections`). Objects in the watched bucket stay."
+  type = object({
+    noncurrent        = optional(number, 30)
+    incomplete_upload = optional(number, 7)
+    rejections        = optional(number, 90)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for days in values(var.lifecycle_days) : days >= 1 && floor(days) == days])
+    error_message = "lifecycle_days must be whole numbers of days, 1 or more."
+  }
+}
+
+variable "function" {
+  description = "Size of each route's function: memory in MB, timeout in seconds, messages per invocation, how long to wait for them to gather, and how many invocations may run at once (null: as many as the account allows)."
+  type = object({
+    memory_size_mb          = optional(number, 256)
+    timeout_seconds         = optional(number, 30)
+    batch_size              = optional(number, 10)
+    batching_window_seconds = optional(number, 0)
+    maximum_concurrency     = optional(number)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "max_receive_count" {
+  description = "How often a message is tried before it goes to the dead-letter queue."
+  type        = number
+  default     = 5
+  nullable    = false
+}
+
+variable "email_subscribers" {
+  description = "E-mail addresses that get every event. AWS asks each to confirm first; the message is the event's JSON."
+  type        = set(string)
+  default     = []
+  nullable    = false
+}
+
+variable "alarm" {
+  description = "Where alarms are sent. Null creates none."
+  type = object({
+    actions = list(string)
+  })
+  default = null
+}
+
+variable "log_retention_days" {
+  description = "Days for which the functions' logs are kept: without a trail, the record of what happened."
+  type        = number
+  default     = 14
+  nullable    = false
+}
+
+variable "force_destroy_buckets" {
+  description = "Lets `terraform destroy` delete the buckets with the objects in them."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "tags" {
+  description = "Tags added to every resource of the pipeline."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}

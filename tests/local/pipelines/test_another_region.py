@@ -1,0 +1,22 @@
+"""Every pipeline at once, with defaults only, in a region that nothing else here names."""
+
+import pytest
+
+from event_pipelines.demo import audit, images, photographs
+from event_pipelines.local import stack as local_stack
+from support.stacks import running_stack
+
+
+def test_region_is_enough(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with running_stack(tmp_path_factory.mktemp("elsewhere"), "ap-southeast-2") as stack:
+        pictures, deeds = stack.outputs["image_derivatives"], stack.outputs["event_audit"]
+        assert pictures["bucket"].endswith("-ap-southeast-2")
+        assert ":ap-southeast-2:" in deeds["topic_arn"]
+
+        portrait = next(photographs.collection())
+        assert images.run(pictures, [portrait]).faults == []
+        account = audit.run(deeds, stack.outputs["name_prefix"])
+        assert account.faults == []
+        assert account.source == "the functions' logs"
+
+        assert not local_stack.has_changes(stack)

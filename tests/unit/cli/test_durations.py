@@ -1,0 +1,28 @@
+"""Spans of time as people type them."""
+
+from datetime import timedelta
+
+import pytest
+
+from event_pipelines import durations
+from event_pipelines.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("30s", timedelta(seconds=30)),
+        ("10m", timedelta(minutes=10)),
+        ("2h", timedelta(hours=2)),
+        ("7d", timedelta(days=7)),
+        ("3650d", timedelta(days=3650)),
+    ],
+)
+def test_a_span(text: str, span: timedelta) -> None:
+    assert durations.parse(text) == span
+
+
+@pytest.mark.parametrize("text", ["", "10", "m", "0m", "-5m", "1.5h", "10 m", "10M", "3651d", "٣m"])
+def test_what_is_none(text: str) -> None:
+    with pytest.raises(UserError, match="such as 10m"):
+        durations.parse(text)
