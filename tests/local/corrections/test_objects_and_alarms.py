@@ -281,3 +281,39 @@ def test_tagging_events_is_still_needed(
     uncorrected: Cloud, still_needed: Callable[[str, bool], None]
 ) -> None:
     still_needed("tagging_events", events_of_tagging(uncorrected, WRITE) == WRITE)
+
+
+# -- version_ranges
+
+
+def range_of_a_version(cloud: Cloud, wanted: str) -> tuple[bytes, str | None]:
+    bucket, s3 = cloud.bucket(), cloud.client("s3")
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    version = s3.put_object(Bucket=bucket, Key="k", Body=b"0123456789")["VersionId"]
+    s3.put_object(Bucket=bucket, Key="k", Body=b"newer")
+    answer = s3.get_object(Bucket=bucket, Key="k", VersionId=version, Range=wanted)
+    return answer["Body"].read(), answer.get("ContentRange")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "answer"),
+    [
+        ("bytes=2-4", (b"234", "bytes 2-4/10")),
+        ("bytes=8-99", (b"89", "bytes 8-9/10")),
+        ("bytes=7-", (b"789", "bytes 7-9/10")),
+        ("bytes=-1", (b"9", "bytes 9-9/10")),
+    ],
+)
+def test_a_range_of_a_version(corrected: Cloud, wanted: str, answer: tuple[bytes, str]) -> None:
+    assert range_of_a_version(corrected, wanted) == answer
+
+
+def test_a_range_beyond_a_version(corrected: Cloud) -> None:
+    with pytest.raises(ClientError, match=r"416|InvalidRange"):
+        range_of_a_version(corrected, "bytes=10-")
+
+
+def test_version_ranges_is_still_needed(
+    uncorrected: Cloud, still_needed: Callable[[str, bool], None]
+) -> None:
+    still_needed("version_ranges", range_of_a_version(uncorrected, "bytes=2-4")[1] is None)

@@ -1,6 +1,7 @@
 """`event-pipelines audit`, from logs and from the trail."""
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,11 +13,9 @@ from moto import mock_aws
 from event_pipelines.__main__ import main
 from event_pipelines.audit.sightings import hours_since, logged
 
-NOW = datetime.now(UTC)
-
 
 def moment(ago: timedelta) -> str:
-    return (NOW - ago).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (datetime.now(UTC) - ago).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def event(
@@ -53,7 +52,7 @@ def log(*lines: dict[str, Any] | str, route: str = "upload") -> None:
     client, group = boto3.client("logs"), f"/aws/lambda/event-pipelines-audit-{route}"
     client.create_log_group(logGroupName=group)
     client.create_log_stream(logGroupName=group, logStreamName="s")
-    at = int(NOW.timestamp() * 1000) - 1000
+    at = int(time.time() * 1000) - 1000
     messages = [line if isinstance(line, str) else json.dumps(line) for line in lines]
     client.put_log_events(
         logGroupName=group,
@@ -142,9 +141,10 @@ def test_the_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_summary_counts_by_hour_bucket_and_kind(capsys: pytest.CaptureFixture[str]) -> None:
+    happened = moment(timedelta(0))
     log(
-        *(event(str(i), timedelta(0), outcome="logged") for i in range(3)),
-        event("x", timedelta(0), name="ObjectCreated:Copy", outcome="logged"),
+        *(event(str(i), timedelta(0), event_time=happened, outcome="logged") for i in range(3)),
+        event("x", timedelta(0), "ObjectCreated:Copy", event_time=happened, outcome="logged"),
     )
 
     assert main(["audit", "summary", "--json"]) == 0
@@ -152,7 +152,7 @@ def test_summary_counts_by_hour_bucket_and_kind(capsys: pytest.CaptureFixture[st
     rows = json.loads(capsys.readouterr().out)
     counts = {(row["bucket"], row["event_name"]): row["events"] for row in rows}
     assert counts == {("watched", "ObjectCreated:Put"): 3, ("watched", "ObjectCreated:Copy"): 1}
-    assert {row["hour"] for row in rows} == {moment(timedelta(0))[:13]}
+    assert {row["hour"] for row in rows} == {happened[:13]}
 
 
 def test_no_pipeline_of_that_name(capsys: pytest.CaptureFixture[str]) -> None:

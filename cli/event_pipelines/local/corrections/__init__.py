@@ -27,6 +27,7 @@ NAMES = (
     "subscription_dead_letters",
     "tagging_events",
     "version_listing",
+    "version_ranges",
 )
 
 
