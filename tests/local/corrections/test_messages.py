@@ -1,4 +1,4 @@
-"""Corrections to SNS and SQS: sns_body_filter, subscription_dead_letters, message_move."""
+"""Corrections to SNS and SQS: see the names below."""
 
 import json
 from collections.abc import Callable
@@ -223,3 +223,56 @@ def test_message_move_is_still_needed(
         code = "none"
 
     still_needed("message_move", code == "InvalidAction")
+
+
+# -- batch_actions
+
+
+def refused_batches(cloud: Cloud, *actions: str) -> set[str]:
+    """Batches that somebody may not send who is allowed `actions`."""
+    queue, topic = cloud.queue(), cloud.topic()
+    user = cloud.user({"Effect": "Allow", "Action": list(actions), "Resource": [queue.arn, topic]})
+    sqs, sns = cloud.client("sqs", **user), cloud.client("sns", **user)
+    cloud.send(queue, "one", "two")
+    receipts = [
+        message["ReceiptHandle"]
+        for message in cloud.client("sqs").receive_message(
+            QueueUrl=queue.url, MaxNumberOfMessages=10
+        )["Messages"]
+    ]
+    hide = {"Id": "0", "ReceiptHandle": receipts[0], "VisibilityTimeout": 9}
+    attempts: dict[str, Callable[[], Any]] = {
+        "send": lambda: sqs.send_message_batch(
+            QueueUrl=queue.url, Entries=[{"Id": "0", "MessageBody": "x"}]
+        ),
+        "hide": lambda: sqs.change_message_visibility_batch(QueueUrl=queue.url, Entries=[hide]),
+        "delete": lambda: sqs.delete_message_batch(
+            QueueUrl=queue.url, Entries=[{"Id": "0", "ReceiptHandle": receipts[0]}]
+        ),
+        "publish": lambda: sns.publish_batch(
+            TopicArn=topic, PublishBatchRequestEntries=[{"Id": "0", "Message": "x"}]
+        ),
+    }
+    refused = set()
+    for name, attempt in attempts.items():
+        try:
+            attempt()
+        except ClientError as error:
+            if "not authorized" not in str(error):
+                raise
+            refused.add(name)
+    return refused
+
+
+SINGLES = ("sqs:SendMessage", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sns:Publish")
+
+
+def test_batches_need_the_permission_of_one_entry(corrected: Cloud) -> None:
+    assert refused_batches(corrected, *SINGLES) == set()
+    assert refused_batches(corrected, "sqs:GetQueueUrl") == {"send", "hide", "delete", "publish"}
+
+
+def test_batch_actions_is_still_needed(
+    uncorrected: Cloud, still_needed: Callable[[str, bool], None]
+) -> None:
+    still_needed("batch_actions", refused_batches(uncorrected, *SINGLES) != set())

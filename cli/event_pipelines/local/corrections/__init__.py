@@ -12,6 +12,7 @@ from pathlib import Path
 
 NAMES = (
     "alarm_description",
+    "batch_actions",
     "batch_response",
     "batching_window",
     "event_source_filter",
