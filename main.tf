@@ -64,3 +64,36 @@ module "event_audit" {
   log_retention_days    = var.log_retention_days
   force_destroy_buckets = var.force_destroy_buckets
 }
+
+module "csv_import" {
+  source = "./pipelines/csv-import"
+  count  = contains(var.pipelines, "csv-import") ? 1 : 0
+
+  name_prefix = var.name_prefix
+  packages = {
+    split = local.packages["split_csv"]
+    load  = local.packages["load_csv_rows"]
+  }
+  code_bucket = var.code_bucket
+
+  columns              = var.csv_import.columns
+  unknown_columns      = var.csv_import.unknown_columns
+  key_columns          = var.csv_import.key_columns
+  write_mode           = var.csv_import.write_mode
+  defaults             = var.csv_import.defaults
+  rows_per_message     = var.csv_import.rows_per_message
+  max_rejected_percent = var.csv_import.max_rejected_percent
+  pace                 = var.csv_import.pace
+  expected_rows        = var.csv_import.expected_rows
+  table                = var.csv_import.table
+  split                = var.csv_import.split
+  load                 = var.csv_import.load
+  ledger               = var.csv_import.ledger
+  lifecycle_days       = var.csv_import.lifecycle_days
+  notices              = var.csv_import.notices
+  max_receive_count    = var.csv_import.max_receive_count
+
+  alarm                = var.alarm
+  log_retention_days   = var.log_retention_days
+  force_destroy_bucket = var.force_destroy_buckets
+}

@@ -8,6 +8,11 @@ output "name_prefix" {
   value       = var.name_prefix
 }
 
+output "csv_import" {
+  description = "Bucket, tables, queues, functions and pace of the import pipeline; null when it is not in `pipelines`."
+  value       = one(module.csv_import[*].pipeline)
+}
+
 output "event_audit" {
   description = "Buckets, topic, trail table and routes of the audit pipeline; null when it is not in `pipelines`."
   value       = one(module.event_audit[*].pipeline)

@@ -24,12 +24,12 @@ variable "name_prefix" {
 variable "pipelines" {
   description = "Which event systems are created. Leaving one out of the set destroys it."
   type        = set(string)
-  default     = ["event-audit", "image-derivatives"]
+  default     = ["csv-import", "event-audit", "image-derivatives"]
   nullable    = false
 
   validation {
-    condition     = length(setsubtract(var.pipelines, ["event-audit", "image-derivatives"])) == 0
-    error_message = "pipelines may hold: event-audit, image-derivatives."
+    condition     = length(setsubtract(var.pipelines, ["csv-import", "event-audit", "image-derivatives"])) == 0
+    error_message = "pipelines may hold: csv-import, event-audit, image-derivatives."
   }
 }
 
@@ -108,6 +108,68 @@ variable "event_audit" {
     }))
     max_receive_count = optional(number)
     email_subscribers = optional(set(string))
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "csv_import" {
+  description = <<-EOT
+    Settings of the import pipeline; every field is described in pipelines/csv-import/variables.tf.
+    Fields left out keep that pipeline's defaults.
+  EOT
+  type = object({
+    columns         = optional(map(string))
+    unknown_columns = optional(string)
+    key_columns     = optional(list(string))
+    write_mode      = optional(string)
+    defaults = optional(map(object({
+      string = optional(string)
+      number = optional(number)
+      bool   = optional(bool)
+    })))
+    rows_per_message     = optional(number)
+    max_rejected_percent = optional(number)
+    pace = optional(object({
+      table_write_capacity    = optional(number)
+      maximum_concurrency     = optional(number)
+      one_at_a_time           = optional(bool)
+      batch_size              = optional(number)
+      batching_window_seconds = optional(number)
+      item_size_kb            = optional(number)
+    }))
+    expected_rows = optional(number)
+    table = optional(object({
+      hash_key               = optional(string)
+      point_in_time_recovery = optional(bool)
+      deletion_protection    = optional(bool)
+      read_capacity          = optional(number)
+    }))
+    split = optional(object({
+      memory_size_mb            = optional(number)
+      timeout_seconds           = optional(number)
+      maximum_concurrency       = optional(number)
+      stop_at_remaining_seconds = optional(number)
+      maximum_hops              = optional(number)
+    }))
+    load = optional(object({
+      memory_size_mb  = optional(number)
+      timeout_seconds = optional(number)
+    }))
+    ledger = optional(object({
+      retention_days      = optional(number)
+      deletion_protection = optional(bool)
+    }))
+    lifecycle_days = optional(object({
+      import            = optional(number)
+      noncurrent        = optional(number)
+      incomplete_upload = optional(number)
+      rejections        = optional(number)
+    }))
+    notices = optional(object({
+      email_subscribers = optional(set(string))
+    }))
+    max_receive_count = optional(number)
   })
   default  = {}
   nullable = false

@@ -8,6 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from event_pipelines.audit import commands as audit
 from event_pipelines.errors import UserError
+from event_pipelines.imports import commands as imports
 from event_pipelines.local import commands as local
 
 
@@ -19,6 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     groups = parser.add_subparsers(metavar="GROUP", required=True)
     local.register(groups)
     audit.register(groups)
+    imports.register(groups)
     parsed = parser.parse_args(arguments)
     try:
         return int(parsed.run(parsed))

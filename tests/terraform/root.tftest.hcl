@@ -11,7 +11,7 @@ run "region_is_enough" {
   command = plan
 
   assert {
-    condition     = output.image_derivatives != null && output.event_audit != null
+    condition     = alltrue([for pipeline in [output.csv_import, output.event_audit, output.image_derivatives] : pipeline != null])
     error_message = "Every pipeline runs unless the caller says otherwise."
   }
 }
@@ -26,7 +26,7 @@ run "a_pipeline_left_out" {
   }
 
   assert {
-    condition     = output.image_derivatives == null && output.event_audit == null
+    condition     = alltrue([for pipeline in [output.csv_import, output.event_audit, output.image_derivatives] : pipeline == null])
     error_message = "A pipeline that is not named is not created."
   }
 }
@@ -43,6 +43,9 @@ run "settings_reach_the_pipeline" {
       routes = { put = { events = ["ObjectCreated:Put"] } }
       trail  = {}
     }
+    csv_import = {
+      pace = { table_write_capacity = 50 }
+    }
   }
 
   assert {
@@ -56,6 +59,10 @@ run "settings_reach_the_pipeline" {
   assert {
     condition     = output.event_audit.trail_table == "event-pipelines-audit-trail"
     error_message = "A trail is kept on request."
+  }
+  assert {
+    condition     = output.csv_import.pace.rows_per_second == 40
+    error_message = "Four fifths of a provisioned table's capacity are used."
   }
 }
 

@@ -1,14 +1,16 @@
 """The demo on a running stack: every pipeline's deeds, tables on the terminal, one report."""
 
+import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from event_pipelines.demo import audit, image_report, images, report
+from event_pipelines.demo import audit, image_report, images, imports, report
 from event_pipelines.demo.photographs import Photograph
 from event_pipelines.demo.report import Chapter
 from event_pipelines.local.stack import Stack
@@ -38,6 +40,8 @@ def _chapters(
         yield _images(outputs["image_derivatives"], collection, console)
     if outputs["event_audit"]:
         yield _audit(outputs["event_audit"], outputs["name_prefix"], console)
+    if outputs["csv_import"]:
+        yield _import(outputs["name_prefix"], console)
 
 
 def _images(
@@ -102,3 +106,22 @@ def _audit(
     table.caption = f"recorded in {account.source}; see also `event-pipelines audit tail`"
     console.print(table)
     return audit.chapter(account), account.faults
+
+
+def _import(name_prefix: str, console: Console) -> tuple[Chapter, list[str]]:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        counting(console, f"Importing {imports.ROWS:,} rows") as progress,
+    ):
+        account = imports.run(name_prefix, Path(folder), progress)
+    table = Table("row", "line", "rejected because", "text")
+    for row in account.rejected:
+        table.add_row(str(row.row), str(row.line), f"{row.reason}: {row.detail}", escape(row.raw))
+    done = account.done
+    table.caption = (
+        f"{done.rows_loaded:,} rows loaded, {done.rows_rejected} rejected, of"
+        f" {account.rows_in_file:,} that SQLite reads; the same content: "
+        + ("yes" if account.digest_of_file == account.digest_of_table else "no")
+    )
+    console.print(table)
+    return imports.chapter(account), account.faults

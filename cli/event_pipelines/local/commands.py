@@ -177,6 +177,12 @@ def _queue_depths(outputs: dict[str, Any]) -> dict[str, dict[str, int]]:
     images, audit = outputs["image_derivatives"], outputs["event_audit"]
     parts = [*(images["derivatives"] if images else {}).values()]
     parts += (audit["routes"] if audit else {}).values()
+    parts += [
+        {"queue_url": csv[f"{name}_queue_url"], "dlq_url": csv[f"{name}_dlq_url"]}
+        for csv in [outputs["csv_import"]]
+        for name in ("imports", "rows")
+        if csv
+    ]
     depths = {}
     for part in parts:
         queue, dead = attributes(part["queue_url"]), attributes(part["dlq_url"])

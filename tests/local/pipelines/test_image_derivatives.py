@@ -3,6 +3,7 @@
 import io
 import json
 import urllib.parse
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -174,8 +175,11 @@ def test_the_same_event_twice_gives_one_effect(pipeline: dict[str, Any]) -> None
     )
 
     assert versions(pipeline, key) == 1
-    outcomes = [line["outcome"] for line in log_lines(pipeline, "thumbnail", "ingest/twice.jpg")]
-    assert outcomes == ["derived", "duplicate", "duplicate"]
+    # In no order: the picture is there before its own line in the log.
+    outcomes = Counter(
+        line["outcome"] for line in log_lines(pipeline, "thumbnail", "ingest/twice.jpg")
+    )
+    assert outcomes == {"derived": 1, "duplicate": 2}
 
 
 def test_a_corrupt_picture_is_recorded_once_and_never_retried(pipeline: dict[str, Any]) -> None:

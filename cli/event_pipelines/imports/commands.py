@@ -1,0 +1,196 @@
+"""The verbs of `event-pipelines imports`."""
+
+import argparse
+import json
+import sys
+import time
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Table
+
+from event_pipelines.errors import UserError
+from event_pipelines.imports import ledger
+from event_pipelines.imports.ledger import Import, Pipeline
+from event_pipelines.progress import counting
+
+POLL_SECONDS = 1.0
+# How long an upload may take to show in the ledger before the watcher says that it waits.
+STALLED_SECONDS = 300
+
+
+def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the `imports` group to the command line."""
+    imports = groups.add_parser("imports", help="CSV files into the table")
+    verbs = imports.add_subparsers(metavar="VERB", required=True)
+    for name, run, help_text in (
+        ("start", _start, "upload a file, which starts its import"),
+        ("watch", _watch, "follow an import to its end"),
+        ("list", _list, "list imports, newest last"),
+        ("show", _show, "everything the ledger has of one import"),
+        ("rejections", _rejections, "rejected rows as CSV, ready to mend and import again"),
+        ("rows", _rows, "what the table now holds of an import"),
+    ):
+        verb = verbs.add_parser(name, help=help_text, description=help_text)
+        verb.add_argument(
+            "--name-prefix", default="event-pipelines", help="the stack's (default: %(default)s)"
+        )
+        verb.add_argument("--json", action="store_true", help="print for machines")
+        verb.set_defaults(run=run)
+        if name == "start":
+            verb.add_argument("file", type=Path, metavar="FILE", help="a .csv or .csv.gz file")
+            verb.add_argument("--name", help="name below import/ (default: the file's)")
+            verb.add_argument("--watch", action="store_true", help="follow it to its end")
+        elif name != "list":
+            verb.add_argument("import_id", metavar="ID", help="as `start` and `list` print it")
+
+
+def _start(arguments: argparse.Namespace) -> int:
+    file: Path = arguments.file
+    name: str = arguments.name or file.name
+    if not name.lower().endswith(ledger.SUFFIXES):
+        raise UserError(f"{name} would start nothing: name it .csv or .csv.gz, with --name.")
+    if not file.is_file():
+        raise UserError(f"{file} is not a file: name the CSV file to import.")
+    pipeline = ledger.locate(arguments.name_prefix)
+    import_id = _upload(pipeline, file, name)
+    if arguments.watch:
+        return _follow(pipeline, import_id, arguments.json)
+    print(json.dumps({"import_id": import_id}) if arguments.json else import_id)
+    return 0
+
+
+def _upload(pipeline: Pipeline, file: Path, name: str) -> str:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("Uploading", total=file.stat().st_size)
+        return pipeline.upload(file, name, lambda sent: progress.advance(task, sent))
+
+
+def _watch(arguments: argparse.Namespace) -> int:
+    return _follow(ledger.locate(arguments.name_prefix), arguments.import_id, arguments.json)
+
+
+def _follow(pipeline: Pipeline, import_id: str, as_json: bool) -> int:
+    """Shows an import until it ends; 0 when it is complete, 1 when it failed."""
+    with counting(Console(stderr=True), f"Import {import_id}") as show:
+        found = follow(pipeline, import_id, lambda one: show(*progress_of(one)))
+    _print_import(found, as_json)
+    return 0 if found.status == "COMPLETE" else 1
+
+
+def follow(pipeline: Pipeline, import_id: str, on_change: Any) -> Import:
+    """Polls the ledger until the import has ended.
+
+    Raises UserError when the ledger does not hear of it, or nothing moves, for five minutes.
+    """
+    last: Import | None = None
+    moved = time.monotonic()
+    while True:
+        found = pipeline.find(import_id)
+        if found != last and found is not None:
+            last, moved = found, time.monotonic()
+            on_change(found)
+        if found is not None and found.ended:
+            return found
+        if time.monotonic() - moved > STALLED_SECONDS:
+            raise UserError(
+                f"Import {import_id} has not moved for {STALLED_SECONDS} s: look for dead letters"
+                " of the pipeline's queues, and into the functions' logs."
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def progress_of(found: Import) -> tuple[int, int, str]:
+    """Rows done, rows known so far, and the rest in words."""
+    seconds = (datetime.now(UTC) - datetime.fromisoformat(found.started_at)).total_seconds()
+    rate = found.rows_done / seconds if seconds > 0 else 0.0
+    detail = f"{found.rows_sent:,} sent, {found.rows_loaded:,} loaded, "
+    detail += f"{found.rows_rejected:,} rejected, {rate:,.0f} rows/s"
+    # Only when everything is sent does anybody know how much there is.
+    if found.status == "LOADING" and rate > 0:
+        detail += f", {max(0, found.rows_read - found.rows_done) / rate:,.0f} s left"
+    return found.rows_done, found.rows_read, detail
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    found = ledger.locate(arguments.name_prefix).all()
+    if arguments.json:
+        print(json.dumps([one.as_dict() for one in found], indent=2))
+        return 0
+    table = Table("import", "started", "status", "file", "sent", "loaded", "rejected")
+    for one in found:
+        table.add_row(
+            one.import_id,
+            one.started_at,
+            one.status,
+            escape(one.key),
+            *(f"{n:,}" for n in (one.rows_sent, one.rows_loaded, one.rows_rejected)),
+        )
+    console = Console()
+    (console if console.is_terminal else Console(width=200)).print(table)
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    _print_import(ledger.locate(arguments.name_prefix).get(arguments.import_id), arguments.json)
+    return 0
+
+
+def _print_import(found: Import, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(found.as_dict(), indent=2))
+        return
+    for name, value in found.as_dict().items():
+        print(f"{name:26} {', '.join(value) if isinstance(value, list) else value}")
+
+
+def _rejections(arguments: argparse.Namespace) -> int:
+    pipeline = ledger.locate(arguments.name_prefix)
+    found = pipeline.get(arguments.import_id)
+    rejected = list(pipeline.rejections(arguments.import_id))
+    if arguments.json:
+        for row in rejected:
+            print(json.dumps(row.__dict__, ensure_ascii=False))
+        return 0
+    sys.stdout.write(ledger.mendable(found.header, rejected))
+    for row in rejected:
+        lost = "" if row.cells is not None else f", not in the CSV: {row.raw[:80]!r}"
+        print(f"line {row.line}: {row.reason}: {row.detail}{lost}", file=sys.stderr)
+    return 0
+
+
+def _rows(arguments: argparse.Namespace) -> int:
+    pipeline = ledger.locate(arguments.name_prefix)
+    pipeline.get(arguments.import_id)
+    for item in pipeline.rows(arguments.import_id):
+        if arguments.json:
+            print(json.dumps(item, default=_plain, ensure_ascii=False, sort_keys=True))
+        else:
+            print(" ".join(f"{name}={item[name]}" for name in sorted(item)))
+    return 0
+
+
+def _plain(value: object) -> object:
+    """Numbers keep all their digits: as text where a float would lose some."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")

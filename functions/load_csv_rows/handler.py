@@ -1,0 +1,66 @@
+"""Lambda entry point: SQS messages with rows in, items in the table out."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from load_csv_rows.clients import sns, table
+from load_csv_rows.loader import Loader, Tally
+from load_csv_rows.pace import Pace
+from load_csv_rows.settings import Settings
+from load_csv_rows.table_writer import TableWriter
+from shared.aws import dynamodb, s3
+from shared.batch import BatchResponse, Message, Telemetry, process_batch
+from shared.configuration import Environment
+from shared.import_ending import ImportEnding
+from shared.import_ledger import ImportLedger
+
+environment = Environment(os.environ)
+logger = Logger()
+telemetry = Telemetry.from_environment(environment, logger)
+settings = Settings.from_environment(environment)
+ledger = ImportLedger(dynamodb(), settings.ledger_table, settings.ledger_retention_days)
+loader = Loader(
+    settings,
+    # The pace belongs to the environment and not to the invocation: the next one goes on with it.
+    TableWriter(
+        table(),
+        settings.table,
+        settings.shape.hash_key,
+        settings.write_mode,
+        Pace(settings.units_per_second),
+    ),
+    ledger,
+    s3,
+    ImportEnding(ledger, settings.max_rejected_percent, sns, settings.notices_topic),
+)
+
+
+@logger.inject_lambda_context
+def handler(event: Mapping[str, Any], context: LambdaContext) -> BatchResponse:
+    records = event["Records"]
+    tally = Tally()
+    finish = loader.load(
+        [Message.from_record(record) for record in records],
+        context.get_remaining_time_in_millis(),
+        # Only FIFO queues number their messages.
+        ordered=any("SequenceNumber" in record["attributes"] for record in records),
+        tally=tally,
+    )
+    response = process_batch(event, context, finish, telemetry)
+    if records:
+        report(tally)
+    return response
+
+
+def report(tally: Tally) -> None:
+    metrics = telemetry.metrics()
+    metrics.add_metric("RowsLoaded", MetricUnit.Count, tally.rows_loaded)
+    metrics.add_metric("RowsRejected", MetricUnit.Count, tally.rows_rejected)
+    metrics.add_metric("WriteUnits", MetricUnit.Count, tally.write_units)
+    metrics.add_metric("ThrottledCalls", MetricUnit.Count, tally.throttled_calls)
+    metrics.flush_metrics()

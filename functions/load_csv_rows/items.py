@@ -1,0 +1,202 @@
+"""From rows to items: the same row gives the same item, whenever and however often it is read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from load_csv_rows.cells import (
+    READERS,
+    SPACES,
+    Attribute,
+    ColumnType,
+    UnreadableCell,
+    attribute_size,
+    iso_utc,
+    text_size,
+)
+from load_csv_rows.settings import STAMP, Shape
+
+# What DynamoDB allows an item and a hash key to be, in bytes.
+MAX_ITEM_BYTES = 400 * 1024
+MAX_KEY_BYTES = 2048
+BYTES_PER_UNIT = 1024
+
+STAMPED_WITH_THE_START = ("created_at", "updated_at")
+KEY_SEPARATOR = "#"
+
+
+class RowRejected(ValueError):
+    """The row cannot become an item, today or later. ``reason`` is a code to filter by."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An item to write, and which row it is from.
+
+    ``key`` is the text of its hash key. ``stamp`` orders all rows of all imports: by the start of
+    the import, then by row. ``size`` is in bytes, as DynamoDB counts.
+    """
+
+    key: str
+    stamp: str
+    attributes: Mapping[str, Attribute]
+    size: int
+
+    @property
+    def units(self) -> int:
+        """Write units that putting it consumes, unless it replaces a larger one."""
+        return -(-self.size // BYTES_PER_UNIT)
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    position: int
+    name: str
+    type: ColumnType
+    has_default: bool
+
+    def value(self, text: str) -> "Attribute | None":
+        """None for an empty cell, unless it is an empty text. Raises RowRejected."""
+        if self.type is ColumnType.STRING:
+            return {"S": text} if text or not self.has_default else None
+        if not text.strip(SPACES):
+            return None
+        try:
+            return READERS[self.type](text)
+        except UnreadableCell as error:
+            raise RowRejected(error.reason, f"{self.name}: {error}") from None
+
+
+class ItemMaker:
+    """Makes items of the rows of one import.
+
+    ``started_at`` is when the import began, and what ``created_at`` and ``updated_at`` become
+    where the file has none: the time of writing would give every delivery of a message another
+    item, while the ledger has one start for all of them.
+    """
+
+    def __init__(
+        self, shape: Shape, header: Sequence[str], import_id: str, started_at: str
+    ) -> None:
+        self._shape = shape
+        self._import_id = import_id
+        self._header = tuple(header)
+        self._started_at = iso_utc(started_at)
+        self._key_columns = self._usual_key_columns()
+        self._trouble = self._trouble_with_header()
+        self._columns = self._known_columns()
+        self._constants = self._constant_attributes()
+
+    def make(self, number: int, cells: Sequence[str]) -> Item:
+        """Make the item of row ``number``. Raises RowRejected."""
+        if self._trouble:
+            raise RowRejected(*self._trouble)
+        self._check_cells(cells)
+        attributes: dict[str, Attribute] = dict(self._constants)
+        for column in self._columns:
+            value = column.value(cells[column.position])
+            if value is not None:
+                attributes[column.name] = value
+        key = self._key(number, attributes)
+        stamp = f"{self._started_at}{KEY_SEPARATOR}{self._import_id}{KEY_SEPARATOR}{number:012d}"
+        attributes[self._shape.hash_key] = key
+        # In place of the old one, where the file was made of items of an earlier import.
+        attributes[STAMP] = {"S": stamp}
+        size = sum(text_size(name) + attribute_size(value) for name, value in attributes.items())
+        if size > MAX_ITEM_BYTES:
+            raise RowRejected(
+                "item_too_large", f"the item has {size} bytes, more than {MAX_ITEM_BYTES}"
+            )
+        return Item(_text_of(key), stamp, attributes, size)
+
+    def _usual_key_columns(self) -> tuple[str, ...]:
+        """A column that is called what the table's key is called is the key."""
+        shape = self._shape
+        if not shape.key_columns and shape.hash_key in self._header:
+            return (shape.hash_key,)
+        return shape.key_columns
+
+    def _trouble_with_header(self) -> tuple[str, str] | None:
+        """What is wrong with every row, and found out row by row because rows are what is kept."""
+        names = set(self._header)
+        if len(names) < len(self._header):
+            return "duplicate_column", "the header has two columns of one name"
+        if "" in names:
+            return "unnamed_column", "the header has a column without a name"
+        missing = [name for name in self._key_columns if name not in names]
+        if missing:
+            detail = f"the header has no column {missing[0]}, which makes the key"
+            return "key_column_missing", detail
+        hash_key = self._shape.hash_key
+        if hash_key in names and self._key_columns != (hash_key,):
+            detail = f"the column {hash_key} has the name of the key, which other columns make"
+            return "key_column_replaced", detail
+        return None
+
+    def _known_columns(self) -> list["_Column"]:
+        types = self._shape.columns or {}
+        defaults = self._shape.defaults or {}
+        kept = (
+            (position, name)
+            for position, name in enumerate(self._header)
+            if self._shape.keep_unknown_columns or name in types or name in self._key_columns
+        )
+        return [
+            _Column(position, name, types.get(name, ColumnType.STRING), name in defaults)
+            for position, name in kept
+        ]
+
+    def _constant_attributes(self) -> dict[str, Attribute]:
+        named = {*self._header, *(self._shape.columns or {})}
+        start: Attribute = {"S": self._started_at}
+        stamps = {name: start for name in STAMPED_WITH_THE_START if name not in named}
+        return {**stamps, **(self._shape.defaults or {})}
+
+    def _check_cells(self, cells: Sequence[str]) -> None:
+        if len(cells) != len(self._header):
+            longer = len(cells) > len(self._header)
+            raise RowRejected(
+                "long_row" if longer else "short_row",
+                f"the row has {len(cells)} cells, the header {len(self._header)}",
+            )
+        for name, text in zip(self._header, cells, strict=True):
+            if "\0" in text:
+                raise RowRejected("nul_character", f"{name} has a NUL character")
+            try:
+                text.isascii() or text.encode()
+            except UnicodeEncodeError:
+                raise RowRejected("not_unicode", f"{name} has half a character") from None
+
+    def _key(self, number: int, attributes: Mapping[str, Attribute]) -> Attribute:
+        if not self._key_columns:
+            return {"S": f"{self._import_id}{KEY_SEPARATOR}{number:012d}"}
+        values = [attributes.get(name, {"S": ""}) for name in self._key_columns]
+        texts = [_text_of(value) for value in values]
+        for name, text in zip(self._key_columns, texts, strict=True):
+            if not text:
+                raise RowRejected("empty_key", f"{name} is empty and belongs to the key")
+        if self._key_columns == (self._shape.hash_key,) and "N" in values[0]:
+            return values[0]
+        key = texts[0] if len(texts) == 1 else KEY_SEPARATOR.join(map(_escaped, texts))
+        size = text_size(key)
+        if size > MAX_KEY_BYTES:
+            raise RowRejected(
+                "key_too_long", f"the key has {size} bytes, more than {MAX_KEY_BYTES}"
+            )
+        return {"S": key}
+
+
+def _text_of(attribute: Attribute) -> str:
+    for kind in ("S", "N"):
+        if kind in attribute:
+            return str(attribute[kind])
+    return "true" if attribute["BOOL"] else "false"
+
+
+def _escaped(part: str) -> str:
+    """Keeps a#b beside c apart from a beside b#c, and plain parts readable."""
+    return part.replace("%", "%25").replace(KEY_SEPARATOR, "%23")

@@ -1,0 +1,297 @@
+"""From messages to items in the table, each row counted once, however often it is delivered.
+
+The order of things makes that so. Items are written first, then the rows that were rejected, and
+only then is the message counted: whoever dies in between leaves a message that will come again,
+and gives the same items, the same rejections and the same counts.
+"""
+
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from load_csv_rows.cells import quoted
+from load_csv_rows.items import Item, ItemMaker, RowRejected
+from load_csv_rows.rejected_rows import RejectedRow, record_key, store_rejected_rows
+from load_csv_rows.settings import Settings, WriteMode
+from load_csv_rows.table_writer import Report, Settled, TableWriter
+from shared.batch import Message, Outcome
+from shared.import_ending import ImportEnding
+from shared.import_ledger import ImportLedger, ImportState, ImportStatus, ImportUnknown
+from shared.rejections import Rejection, record_rejection
+from shared.row_messages import NotARowMessage, Row, RowMessage
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+# What happened to a row, by its stamp: None for a row that is loaded. No entry, not yet.
+Fates = dict[str, RowRejected | None]
+# The items of each key. One call cannot write a key twice, and of two calls either might be the
+# later. So of a message only one row per key is written, the first here, and another only if
+# DynamoDB refuses it. Several messages have their turns one after the other, in the order of their
+# rows: what becomes of a row must not depend on the batch that its message happens to be in.
+Contests = dict[str, deque[deque[Item]]]
+
+
+@dataclass(frozen=True)
+class Load:
+    """A message of an import that is running: rows that became items, and rows that did not."""
+
+    rows: RowMessage
+    items: Sequence[tuple[Row, Item]]
+    rejected: Sequence[RejectedRow]
+
+
+@dataclass
+class Delivery:
+    """What is known about the messages of one batch, by message id, before they are finished."""
+
+    loads: dict[str, Load] = field(default_factory=dict)
+    settled: dict[str, Callable[[], Outcome]] = field(default_factory=dict)
+    fates: Fates = field(default_factory=dict)
+    error: Exception | None = None
+
+
+@dataclass
+class Tally:
+    """What a batch did, for metrics. Rows count when their message is counted."""
+
+    rows_loaded: int = 0
+    rows_rejected: int = 0
+    write_units: float = 0.0
+    throttled_calls: int = 0
+
+
+class Loader:
+    """Loads batches of messages.
+
+    A batch is written as a whole, so that messages of few rows share calls, and then finished
+    message by message.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        writer: TableWriter,
+        ledger: ImportLedger,
+        s3: Callable[[], "S3Client"],
+        ending: ImportEnding,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._writer = writer
+        self._ledger = ledger
+        self._s3 = s3
+        self._ending = ending
+        self._clock = clock
+
+    def load(
+        self, messages: Sequence[Message], remaining_ms: int, ordered: bool, tally: Tally
+    ) -> Callable[[Message], Iterator[Outcome]]:
+        """Write the rows of ``messages``, and return what finishes each of them.
+
+        Writing stops early enough to leave ``stop_ms`` of ``remaining_ms`` to what follows.
+        ``ordered`` messages are of a FIFO queue: behind one that has to come again all others do,
+        or its rows would be written over theirs.
+        """
+        deadline = self._clock() + (remaining_ms - self._settings.stop_ms) / 1000
+        delivery = self._open(messages)
+        self._write(delivery, deadline, tally)
+        held_up = False
+
+        def finish(message: Message) -> Iterator[Outcome]:
+            nonlocal held_up
+            if held_up:
+                yield _deferred("a message before it has to come first")
+                return
+            try:
+                outcome = self._finish(message, delivery, tally)
+            except Exception as error:
+                outcome = Outcome.failure(error)
+            held_up = ordered and outcome.retry
+            yield outcome
+
+        return finish
+
+    def _open(self, messages: Sequence[Message]) -> Delivery:
+        """Read the messages, and ask the ledger once per import what it knows of them."""
+        delivery = Delivery()
+        imports: dict[str, dict[str, RowMessage]] = defaultdict(dict)
+        for message in messages:
+            try:
+                rows = RowMessage.decode(message.body)
+            except NotARowMessage as error:
+                delivery.settled[message.id] = partial(self._refused, message, error)
+            else:
+                imports[rows.import_id][message.id] = rows
+        for import_id, row_messages in imports.items():
+            try:
+                self._open_import(import_id, row_messages, delivery)
+            except Exception as error:
+                failed = Outcome.failure(error)
+                for message_id, rows in row_messages.items():
+                    delivery.settled[message_id] = partial(_about, rows, failed)
+        return delivery
+
+    def _open_import(
+        self, import_id: str, row_messages: Mapping[str, RowMessage], delivery: Delivery
+    ) -> None:
+        state = self._ledger.get(import_id)
+        if state is None:
+            # Not rejected: the rows may be good, and a dead letter can be sent again once the
+            # ledger is the right one.
+            raise ImportUnknown(f"The ledger does not know the import {import_id}")
+        if state.status is ImportStatus.FAILED:
+            # More rows would only be more to clean up after an import that has to be repeated.
+            for message_id, rows in row_messages.items():
+                abandoned = Outcome("abandoned", fields={"detail": state.reason})
+                delivery.settled[message_id] = partial(_about, rows, abandoned)
+            return
+        first_rows = {rows.first_row for rows in row_messages.values()}
+        complete = state.status is ImportStatus.COMPLETE
+        counted = first_rows if complete else self._ledger.recorded(import_id, first_rows)
+        for message_id, rows in row_messages.items():
+            # Not written again: the table may have something newer by now.
+            if rows.first_row in counted:
+                delivery.settled[message_id] = partial(self._duplicate, rows, state)
+            else:
+                delivery.loads[message_id] = self._prepared(rows, state)
+
+    def _prepared(self, rows: RowMessage, state: ImportState) -> Load:
+        maker = ItemMaker(self._settings.shape, rows.header, state.import_id, state.started_at)
+        items: list[tuple[Row, Item]] = []
+        rejected: list[RejectedRow] = []
+        for row in rows.rows:
+            try:
+                items.append((row, maker.make(row.number, row.cells)))
+            except RowRejected as error:
+                rejected.append(RejectedRow(row, error.reason, error.detail))
+        return Load(rows, items, rejected)
+
+    def _write(self, delivery: Delivery, deadline: float, tally: Tally) -> None:
+        contests = self._contests(delivery.loads.values())
+        while contests:
+            report = self._writer.write([heats[0][0] for heats in contests.values()], deadline)
+            tally.write_units += report.units
+            tally.throttled_calls += report.throttled
+            unsettled = len(contests) - len(report.settled)
+            self._judge(contests, report, delivery.fates)
+            if unsettled:
+                delivery.error = report.error
+                return
+
+    def _contests(self, loads: Iterable[Load]) -> Contests:
+        last_wins = self._settings.write_mode is not WriteMode.INSERT_ONLY
+        by_key: dict[str, dict[tuple[str, int], deque[Item]]] = defaultdict(dict)
+        # A message that is twice in the batch is written once; both find the fates of its rows.
+        for message, load in {(x.rows.import_id, x.rows.first_row): x for x in loads}.items():
+            for _, item in load.items:
+                heat = by_key[item.key].setdefault(message, deque())
+                if last_wins:
+                    heat.appendleft(item)
+                else:
+                    heat.append(item)
+        return {
+            key: deque(sorted(heats.values(), key=lambda heat: heat[0].stamp))
+            for key, heats in by_key.items()
+        }
+
+    def _judge(self, contests: Contests, report: Report, fates: Fates) -> None:
+        for key, settled in report.settled.items():
+            heats = contests[key]
+            if settled.refusal is not None:
+                refused = heats[0].popleft()
+                fates[refused.stamp] = RowRejected("refused_by_table", settled.refusal)
+            else:
+                fates.update({item.stamp: self._fate(item, settled) for item in heats[0]})
+                heats[0].clear()
+            if not heats[0]:
+                heats.popleft()
+            if not heats:
+                del contests[key]
+
+    def _fate(self, item: Item, settled: Settled) -> RowRejected | None:
+        # In the other modes a row that is replaced, now or later, was loaded all the same: how
+        # rows are counted must not depend on which of them came first.
+        if self._settings.write_mode is not WriteMode.INSERT_ONLY or settled.holder == item.stamp:
+            return None
+        return RowRejected("already_exists", f"there is an item with the key {quoted(item.key)}")
+
+    def _finish(self, message: Message, delivery: Delivery, tally: Tally) -> Outcome:
+        settled = delivery.settled.get(message.id)
+        if settled is not None:
+            return settled()
+        load = delivery.loads[message.id]
+        unwritten = sum(item.stamp not in delivery.fates for _, item in load.items)
+        if not unwritten:
+            return self._record(load, delivery.fates, tally)
+        if delivery.error:
+            outcome = Outcome.failure(delivery.error)
+        else:
+            outcome = _deferred("there was no time left to write it")
+        return _about(load.rows, outcome, unwritten=unwritten)
+
+    def _record(self, load: Load, fates: Fates, tally: Tally) -> Outcome:
+        rows, settings = load.rows, self._settings
+        verdicts = ((row, fates[item.stamp]) for row, item in load.items)
+        rejected = [
+            *load.rejected,
+            *(RejectedRow(row, no.reason, no.detail) for row, no in verdicts if no is not None),
+        ]
+        record = None
+        if rejected:
+            record = record_key(settings.rejections_prefix, rows.import_id, rows.first_row)
+            store_rejected_rows(self._s3(), settings.rejections_bucket, record, rejected)
+        loaded = len(rows.rows) - len(rejected)
+        recorded = self._ledger.record_message(
+            rows.import_id, rows.first_row, loaded, len(rejected)
+        )
+        if not recorded.counted:
+            return self._duplicate(rows, recorded.state)
+        tally.rows_loaded += loaded
+        tally.rows_rejected += len(rejected)
+        outcome = self._ending.of(recorded.state).outcome("loaded")
+        return _about(rows, outcome, loaded=loaded, rejected=len(rejected), record=record)
+
+    def _duplicate(self, rows: RowMessage, state: ImportState) -> Outcome:
+        """Counted before, perhaps by one that did not live to see whether it was the last."""
+        return _about(rows, self._ending.of(state).outcome("duplicate"))
+
+    def _refused(self, message: Message, error: NotARowMessage) -> Outcome:
+        """Keep a message that has no rows; trying again would not give it any."""
+        settings = self._settings
+        rejection = Rejection(
+            reason="not_a_row_message",
+            detail=str(error),
+            received_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            message_id=message.id,
+            body=message.body,
+        )
+        record = record_rejection(
+            self._s3(),
+            settings.rejections_bucket,
+            settings.rejections_prefix,
+            "load_csv_rows",
+            rejection,
+        )
+        fields = {"reason": rejection.reason, "detail": rejection.detail, "record": record}
+        return Outcome("rejected", fields=fields)
+
+
+def _deferred(detail: str) -> Outcome:
+    return Outcome("deferred", fields={"detail": detail}, retry=True)
+
+
+def _about(rows: RowMessage, outcome: Outcome, **fields: object) -> Outcome:
+    source = {
+        "bucket": rows.bucket,
+        "key": rows.key,
+        "version_id": rows.version_id,
+        "import_id": rows.import_id,
+        "first_row": rows.first_row,
+        "rows": len(rows.rows),
+    }
+    return replace(outcome, fields={**source, **outcome.fields, **fields})

@@ -1,0 +1,56 @@
+"""Rows that cannot be loaded, one line each, where a person finds them and can mend them."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shared.row_messages import Row
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+MAX_RAW_BYTES = 1024
+
+
+@dataclass(frozen=True)
+class RejectedRow:
+    """``reason`` is a code to filter by, ``detail`` a sentence that names the column."""
+
+    row: Row
+    reason: str
+    detail: str
+
+    def line(self) -> str:
+        """JSON in ASCII. ``raw`` is the list of cells, or the beginning of its JSON if too long."""
+        cells: Sequence[str] = self.row.cells
+        text = json.dumps(cells)
+        document = {
+            "row": self.row.number,
+            "line": self.row.line,
+            "reason": self.reason,
+            "detail": self.detail,
+            "raw": cells if len(text) <= MAX_RAW_BYTES else text[:MAX_RAW_BYTES],
+        }
+        return json.dumps(document)
+
+
+def record_key(prefix: str, import_id: str, first_row: int) -> str:
+    return f"{prefix}{import_id}/{first_row:012d}.jsonl"
+
+
+def store_rejected_rows(
+    s3: "S3Client", bucket: str, key: str, rejected: Iterable[RejectedRow]
+) -> None:
+    """Write the rejected rows of one message, in their order, over what an earlier delivery wrote.
+
+    Raises botocore's ClientError or BotoCoreError when they cannot be stored.
+    """
+    lines = [row.line() + "\n" for row in sorted(rejected, key=lambda one: one.row.number)]
+    s3.put_object(
+        Bucket=bucket,
+        Key=key,
+        Body="".join(lines).encode(),
+        ContentType="application/x-ndjson",
+        ChecksumAlgorithm="SHA256",
+    )

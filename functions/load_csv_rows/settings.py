@@ -1,0 +1,173 @@
+"""What the function is told by its environment."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from load_csv_rows.cells import READERS, Attribute, ColumnType, UnreadableCell, read_number
+from shared.configuration import ConfigurationError, Environment
+
+# Every item says which row of which import it is; a column of that name would be replaced.
+STAMP = "import_stamp"
+# What the workers leave to the other users of the table, and to their own bursts.
+SHARE_OF_CAPACITY = 0.8
+
+
+class WriteMode(StrEnum):
+    """What happens to an item that is there already.
+
+    OVERWRITE: it is replaced, by whichever row is written last.
+    INSERT_ONLY: it stays, and the row is rejected.
+    LAST_ROW_WINS: it is replaced by rows that come after it, by import and then by row, whatever
+    order they are written in. An item that no import wrote is older than every row.
+    """
+
+    OVERWRITE = "overwrite"
+    INSERT_ONLY = "insert_only"
+    LAST_ROW_WINS = "last_row_wins"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a row becomes an item. Without ``key_columns``, a row's number makes its key."""
+
+    hash_key: str = "id"
+    key_columns: tuple[str, ...] = ()
+    columns: Mapping[str, ColumnType] | None = None
+    keep_unknown_columns: bool = True
+    defaults: Mapping[str, Attribute] | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """``units_per_second``: what one worker may write, None for as much as it can.
+
+    ``stop_ms``: how much of an invocation's time is left for what follows the writing.
+    """
+
+    table: str
+    ledger_table: str
+    shape: Shape
+    write_mode: WriteMode
+    rejections_bucket: str
+    rejections_prefix: str
+    units_per_second: float | None
+    max_rejected_percent: int
+    stop_ms: int
+    ledger_retention_days: int
+    notices_topic: str | None
+
+    @classmethod
+    def from_environment(cls, environment: Environment) -> "Settings":
+        """Raises ConfigurationError that names the variable and what to set it to."""
+        modes = ", ".join(WriteMode)
+        capacity = environment.integer("TABLE_WRITE_CAPACITY", 0, 10_000_000, default=0)
+        workers = environment.integer("MAXIMUM_CONCURRENCY", 1, 1000, default=1)
+        return cls(
+            table=environment.text("TABLE_NAME"),
+            ledger_table=environment.text("LEDGER_TABLE"),
+            shape=_shape(environment),
+            write_mode=environment.parsed(
+                "WRITE_MODE", WriteMode, f"one of {modes}", WriteMode.OVERWRITE
+            ),
+            rejections_bucket=environment.text("REJECTIONS_BUCKET"),
+            rejections_prefix=environment.prefix("REJECTIONS_PREFIX"),
+            units_per_second=capacity * SHARE_OF_CAPACITY / workers if capacity else None,
+            max_rejected_percent=environment.integer("MAX_REJECTED_PERCENT", 0, 100, default=100),
+            stop_ms=environment.integer("STOP_AT_REMAINING_MS", 1000, 300_000, default=10_000),
+            ledger_retention_days=environment.integer("LEDGER_RETENTION_DAYS", 1, 3650, default=90),
+            notices_topic=environment.optional("NOTICES_TOPIC_ARN"),
+        )
+
+
+def _shape(environment: Environment) -> Shape:
+    hash_key = environment.text("HASH_KEY", "id")
+    key_columns = environment.parsed(
+        "KEY_COLUMNS", _names, "names of columns, separated by commas", default=hash_key
+    )
+    declared = environment.parsed(
+        "COLUMNS",
+        _columns,
+        f'a JSON object such as {{"amount": "number"}}, of the types {", ".join(ColumnType)}',
+        default="{}",
+    )
+    defaults = environment.parsed(
+        "DEFAULTS",
+        _defaults,
+        'a JSON object of texts, numbers and booleans, such as {"completed": false}',
+        default='{"completed": false}',
+    )
+    for name in (STAMP, hash_key, *key_columns):
+        if name in defaults or (name == STAMP and name in (hash_key, *key_columns, *declared)):
+            raise ConfigurationError(
+                f"The attribute {name} is made by the import: take it out of the environment"
+                " variables that name columns."
+            )
+    return Shape(
+        hash_key=hash_key,
+        key_columns=key_columns if environment.optional("KEY_COLUMNS") else (),
+        # A column that is mostly left out has to have one type, whether it is or not.
+        columns={**{name: _type_of(value) for name, value in defaults.items()}, **declared},
+        keep_unknown_columns=bool(
+            environment.parsed("UNKNOWN_COLUMNS", ("drop", "keep").index, "keep or drop", "keep")
+        ),
+        defaults={
+            name: _typed(name, value, declared.get(name)) for name, value in defaults.items()
+        },
+    )
+
+
+def _names(value: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in value.split(","))
+    if not all(names) or len(set(names)) < len(names):
+        raise ValueError
+    return names
+
+
+def _object(value: str) -> dict[str, object]:
+    members = json.loads(value, parse_float=Decimal, parse_int=Decimal)
+    if not isinstance(members, dict) or not all(members):
+        raise ValueError
+    return members
+
+
+def _columns(value: str) -> dict[str, ColumnType]:
+    return {name: ColumnType(str(kind)) for name, kind in _object(value).items()}
+
+
+def _defaults(value: str) -> dict[str, Attribute]:
+    return {name: _attribute(member) for name, member in _object(value).items()}
+
+
+def _attribute(value: object) -> Attribute:
+    match value:
+        case bool():
+            return {"BOOL": value}
+        case Decimal():
+            return read_number(str(value))
+        case str():
+            return {"S": value}
+    raise ValueError
+
+
+def _type_of(default: Attribute) -> ColumnType:
+    types = {"BOOL": ColumnType.BOOL, "N": ColumnType.NUMBER, "S": ColumnType.STRING}
+    return types[next(iter(default))]
+
+
+def _typed(name: str, default: Attribute, declared: ColumnType | None) -> Attribute:
+    """A default has the type of its column; one for a timestamp gets the spelling of one."""
+    try:
+        if declared is ColumnType.TIMESTAMP and "S" in default:
+            return READERS[declared](default["S"])
+    except UnreadableCell:
+        pass
+    else:
+        if declared in (None, _type_of(default)):
+            return default
+    raise ConfigurationError(
+        f"The environment variable DEFAULTS gives {name} a value that is no {declared}: give it one"
+        " of the type that COLUMNS says."
+    )

@@ -1,0 +1,87 @@
+"""The end of an import: who comes last says so, once."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from shared.batch import Outcome
+from shared.import_ledger import ImportLedger, ImportState, ImportStatus
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
+
+# A subject is 100 characters of ASCII at most.
+SUBJECT_NAME_CHARACTERS = 60
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What a caller has ended: nothing, for all callers but one.
+
+    ``error`` is why the notice of it could not be sent; the end stands all the same.
+    """
+
+    fields: Mapping[str, object] = field(default_factory=dict)
+    counts: tuple[str, ...] = ()
+    error: Exception | None = None
+
+    def outcome(self, name: str) -> Outcome:
+        """What to say about the message that was the last."""
+        return Outcome(name, fields=self.fields, counts=self.counts, error=self.error)
+
+
+@dataclass(frozen=True)
+class ImportEnding:
+    """``max_rejected_percent`` 100 lets any import complete; ``topic`` None: nobody is told."""
+
+    ledger: ImportLedger
+    max_rejected_percent: int
+    sns: Callable[[], "SNSClient"]
+    topic: str | None = None
+
+    def of(self, state: ImportState) -> Ending:
+        """End the import if ``state`` says that its time has come, and if nobody else has.
+
+        Raises ClientError or BotoCoreError when the ledger does not answer; the message that this
+        is asked for then has to come again, since it may be the last that asks.
+        """
+        # Not before everything is sent: of a file that starts badly the rest may be good, and
+        # whether an import fails would depend on the order of its messages.
+        if state.status is not ImportStatus.LOADING:
+            return Ending()
+        if state.rejected_percent > self.max_rejected_percent:
+            reason = (
+                f"{state.rows_rejected} of {state.rows_read} rows were rejected,"
+                f" more than {self.max_rejected_percent} %"
+            )
+            ended = self.ledger.fail(state.import_id, reason)
+            return self.failed(state.import_id) if ended else Ending()
+        ended = self.ledger.complete_if_done(state)
+        return self._announced(state.import_id, "ImportsCompleted") if ended else Ending()
+
+    def failed(self, import_id: str) -> Ending:
+        """Tell of an import that the caller has ended as failed."""
+        return self._announced(import_id, "ImportsFailed")
+
+    def _announced(self, import_id: str, count: str) -> Ending:
+        # Whatever goes wrong from here must not send the message back: the import has ended, and
+        # the next delivery would not be told that it did.
+        try:
+            state = self.ledger.get(import_id)
+            summary = state.summary() if state else {"import_id": import_id}
+            if self.topic and state:
+                self._send(self.topic, state, summary)
+        except Exception as error:
+            return Ending({"import_id": import_id}, (count, "NoticesFailed"), error)
+        return Ending({"import": summary}, (count,))
+
+    def _send(self, topic: str, state: ImportState, summary: Mapping[str, object]) -> None:
+        name = re.sub(r"[^ -~]+", "_", state.source.key.rsplit("/", 1)[-1])
+        self.sns().publish(
+            TopicArn=topic,
+            Subject=f"CSV import {state.status.lower()}: {name[-SUBJECT_NAME_CHARACTERS:]}",
+            Message=json.dumps(summary, indent=2),
+            MessageAttributes={"status": {"DataType": "String", "StringValue": state.status.value}},
+        )

@@ -1,0 +1,580 @@
+"""How far each import is: one control item per import, and one item per message that was loaded.
+
+Everything that counts is counted exactly once, whoever is repeated, killed or run side by side:
+the splitter moves the checkpoint only from where it found it, and the loader counts a message in
+the transaction that remembers it.
+"""
+
+import hashlib
+import random
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import UniversalAttributeValueTypeDef
+
+T = TypeVar("T")
+
+CONTROL_PART = "IMPORT"
+MESSAGE_PART = "MESSAGE#"
+ENCODING = "utf-8"
+
+# As many as BatchGetItem takes.
+KEYS_PER_CALL = 100
+
+# The control item is in the transactions of all loaders, and DynamoDB refuses the ones that meet.
+ATTEMPTS = 10
+FIRST_PAUSE_SECONDS = 0.02
+LONGEST_PAUSE_SECONDS = 1.0
+PASSING = frozenset(
+    {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded", "None"}
+)
+
+
+class ImportUnknown(Exception):
+    """The ledger has no such import: it never began, or was forgotten after its retention."""
+
+
+class ImportLedgerBusy(Exception):
+    """The ledger's table answers, but only in part, and that for several tries."""
+
+
+class CheckpointLost(Exception):
+    """The import is no longer where this invocation left it: another one took it further.
+
+    ``state`` is what the ledger says now.
+    """
+
+    def __init__(self, state: "ImportState") -> None:
+        super().__init__(
+            f"Import {state.import_id} is {state.status} at offset"
+            f" {state.progress.next_offset}, where {state.holder} took it"
+        )
+        self.state = state
+
+
+class ImportStatus(StrEnum):
+    SPLITTING = "SPLITTING"
+    LOADING = "LOADING"  # everything is sent
+    COMPLETE = "COMPLETE"
+    FAILED = "FAILED"
+
+    @property
+    def final(self) -> bool:
+        return self in (ImportStatus.COMPLETE, ImportStatus.FAILED)
+
+
+@dataclass(frozen=True)
+class ImportSource:
+    """The version of an object that is imported, and what reading its beginning told.
+
+    ``size`` is in bytes as stored. ``rows_per_message`` belongs to the import and not to the
+    function, because a message that is sent again must be cut as it was the first time.
+    """
+
+    bucket: str
+    key: str
+    version_id: str | None
+    etag: str | None
+    size: int
+    header: tuple[str, ...]
+    compression: str
+    rows_per_message: int
+    encoding: str = ENCODING
+
+    @property
+    def import_id(self) -> str:
+        return import_id(self.bucket, self.key, self.version_id, self.etag)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the splitter is, in absolute numbers.
+
+    ``next_offset`` is in bytes of the decompressed content, always the start of a row;
+    ``next_row`` and ``next_line`` are the numbers of that row (from 1) and of its line.
+    ``rows_rejected`` are those that the splitter could not even send.
+    """
+
+    next_offset: int = 0
+    next_row: int = 1
+    next_line: int = 1
+    messages_sent: int = 0
+    rows_sent: int = 0
+    rows_rejected: int = 0
+    hops: int = 0
+
+
+@dataclass(frozen=True)
+class ImportState:
+    """The control item. ``rows_rejected`` counts the splitter's and the loader's.
+
+    Times are ISO 8601 in UTC. ``holder`` is who moved the checkpoint last.
+    """
+
+    import_id: str
+    status: ImportStatus
+    source: ImportSource
+    progress: Progress
+    rows_loaded: int
+    rows_rejected: int
+    messages_done: int
+    started_at: str
+    updated_at: str
+    finished_at: str | None = None
+    reason: str | None = None
+    holder: str | None = None
+
+    @property
+    def rows_read(self) -> int:
+        """Rows that the splitter has sent or rejected so far; all of them, once it is done."""
+        return self.progress.rows_sent + self.progress.rows_rejected
+
+    @property
+    def rejected_percent(self) -> float:
+        """Of the rows read."""
+        return 100 * self.rows_rejected / self.rows_read if self.rows_read else 0.0
+
+    @property
+    def done(self) -> bool:
+        """Everything is sent and every message counted, but nobody has said so yet."""
+        everything = self.messages_done == self.progress.messages_sent
+        return self.status is ImportStatus.LOADING and everything
+
+    def summary(self) -> dict[str, object]:
+        """What a notice and a line of the log say about an import."""
+        return {
+            "import_id": self.import_id,
+            "status": self.status.value,
+            "reason": self.reason,
+            "bucket": self.source.bucket,
+            "key": self.source.key,
+            "version_id": self.source.version_id,
+            "rows_sent": self.progress.rows_sent,
+            "rows_loaded": self.rows_loaded,
+            "rows_rejected": self.rows_rejected,
+            "started_at": self.started_at,
+            "finished_at": self.finished_at,
+        }
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The import after a message was brought to the ledger.
+
+    ``counted`` is False when the message had been counted before.
+    """
+
+    state: ImportState
+    counted: bool
+
+
+def import_id(bucket: str, key: str, version_id: str | None, etag: str | None) -> str:
+    """The same for every event of one version of an object. Without versioning its etag counts.
+
+    Raises ValueError when there is neither.
+    """
+    # S3 calls every version "null" that is written while versioning is off or suspended.
+    version = etag if version_id in (None, "null") else version_id
+    if not version:
+        raise ValueError(f"{key} in {bucket} has neither a version nor an etag")
+    return hashlib.sha256(f"{bucket}\n{key}\n{version}".encode()).hexdigest()[:16]
+
+
+def message_part(first_row: int) -> str:
+    return f"{MESSAGE_PART}{first_row:012d}"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True)
+class ImportLedger:
+    """A table with the hash key ``import_id`` and the range key ``part``, both text.
+
+    Every method raises ClientError or BotoCoreError when the table does not answer.
+    """
+
+    dynamodb: "DynamoDBClient"
+    table: str
+    retention_days: int
+    now: Callable[[], datetime] = _now
+    sleep: Callable[[float], None] = time.sleep
+
+    def get(self, import_id: str) -> ImportState | None:
+        """What the table says at this moment."""
+        found = self.dynamodb.get_item(
+            TableName=self.table, Key=_control_key(import_id), ConsistentRead=True
+        )
+        return _state(found["Item"]) if "Item" in found else None
+
+    def begin(self, source: ImportSource, start: Progress) -> ImportState:
+        """Write the import down unless it is there already, and return what is there."""
+        self._put(source, start, {"status": ImportStatus.SPLITTING.value})
+        return self._existing(source.import_id)
+
+    def refuse(self, source: ImportSource, reason: str) -> bool:
+        """Write the import down as failed, whether it began or not; answers like ``fail``."""
+        failed = self._ending(ImportStatus.FAILED, reason)
+        if self._put(source, Progress(), failed) or self._ended_by(source.import_id, failed):
+            return True
+        return self.fail(source.import_id, reason)
+
+    def checkpoint(self, state: ImportState, progress: Progress, holder: str) -> ImportState:
+        """Move the import from ``state`` on to ``progress``.
+
+        ``holder`` names this invocation, like no other: it is how a write is recognised whose
+        answer was lost. Raises CheckpointLost when the import is not where ``state`` has it, or
+        has failed meanwhile, and ValueError when ``progress`` is no progress.
+        """
+        if progress.next_offset <= state.progress.next_offset:
+            raise ValueError(f"Offset {progress.next_offset} does not advance {state.import_id}")
+        return self._move(state, progress, holder, ImportStatus.SPLITTING)
+
+    def finish_splitting(self, state: ImportState, progress: Progress, holder: str) -> ImportState:
+        """The last checkpoint: everything is sent. Raises CheckpointLost like ``checkpoint``.
+
+        Whoever calls this asks ``done`` afterwards: the loader may have been faster.
+        """
+        return self._move(state, progress, holder, ImportStatus.LOADING)
+
+    def record_message(
+        self, import_id: str, first_row: int, loaded: int, rejected: int
+    ) -> Recorded:
+        """Count a message and its rows, once. Raises ImportUnknown."""
+        now = self.now()
+        message = {
+            "import_id": import_id,
+            "part": message_part(first_row),
+            "loaded": loaded,
+            "rejected": rejected,
+            "expires_at": self._expires_at(now),
+        }
+        counted = self._through_conflicts(lambda: self._transact(message, _iso(now)))
+        return Recorded(self._existing(import_id), counted)
+
+    def recorded(self, import_id: str, first_rows: Iterable[int]) -> frozenset[int]:
+        """Those messages, by their first rows, that are counted already."""
+        keys = [
+            _attributes({"import_id": import_id, "part": message_part(row)})
+            for row in sorted(set(first_rows))
+        ]
+        parts: list[str] = []
+        for start in range(0, len(keys), KEYS_PER_CALL):
+            parts += self._parts_found(keys[start : start + KEYS_PER_CALL])
+        return frozenset(int(part.removeprefix(MESSAGE_PART)) for part in parts)
+
+    def complete_if_done(self, state: ImportState) -> bool:
+        """Tell exactly one caller that it completed the import; all others hear False."""
+        if not state.done:
+            return False
+        return self._finish(
+            state.import_id,
+            self._ending(ImportStatus.COMPLETE),
+            condition="#status = :loading AND messages_done = messages_sent",
+            values={":loading": ImportStatus.LOADING.value},
+        )
+
+    def fail(self, import_id: str, reason: str) -> bool:
+        """End the import as failed. True for exactly one caller, and only if it had not ended."""
+        return self._finish(
+            import_id,
+            self._ending(ImportStatus.FAILED, reason),
+            condition="#status IN (:splitting, :loading)",
+            values={
+                ":splitting": ImportStatus.SPLITTING.value,
+                ":loading": ImportStatus.LOADING.value,
+            },
+        )
+
+    def _move(
+        self, state: ImportState, progress: Progress, holder: str, status: ImportStatus
+    ) -> ImportState:
+        values = {
+            **_values(progress),
+            "status": status.value,
+            "holder": holder,
+            "updated_at": _iso(self.now()),
+        }
+        del values["rows_rejected"]
+        values["rows_rejected_by_splitter"] = progress.rows_rejected
+        condition = {
+            ":splitting": ImportStatus.SPLITTING.value,
+            ":found": state.progress.next_offset,
+            # Into the same sum as the loader's; the condition is what lets it count but once.
+            ":rejected": progress.rows_rejected - state.progress.rows_rejected,
+        }
+        try:
+            updated = self._through_conflicts(
+                lambda: self.dynamodb.update_item(
+                    TableName=self.table,
+                    Key=_control_key(state.import_id),
+                    UpdateExpression=f"{_set(values)} ADD rows_rejected :rejected",
+                    ConditionExpression="#status = :splitting AND next_offset = :found",
+                    ExpressionAttributeNames=_names(values),
+                    ExpressionAttributeValues=_attributes(
+                        {**{f":{name}": value for name, value in values.items()}, **condition}
+                    ),
+                    ReturnValues="ALL_NEW",
+                )
+            )
+        except self.dynamodb.exceptions.ConditionalCheckFailedException:
+            found = self._existing(state.import_id)
+            # boto3 repeats a write whose answer was lost, and then meets what it wrote itself.
+            ours = found.holder == holder and found.progress == progress
+            if ours and found.status is not ImportStatus.FAILED:
+                return found
+            raise CheckpointLost(found) from None
+        return _state(updated["Attributes"])
+
+    def _ending(self, status: ImportStatus, reason: str | None = None) -> dict[str, object]:
+        now = self.now()
+        return {
+            "status": status.value,
+            "finished_at": _iso(now),
+            "finished_by": uuid.uuid4().hex,
+            "updated_at": _iso(now),
+            "expires_at": self._expires_at(now),
+            **({"reason": reason} if reason else {}),
+        }
+
+    def _finish(
+        self,
+        import_id: str,
+        ending: dict[str, object],
+        condition: str,
+        values: dict[str, object],
+    ) -> bool:
+        try:
+            self._through_conflicts(
+                lambda: self.dynamodb.update_item(
+                    TableName=self.table,
+                    Key=_control_key(import_id),
+                    UpdateExpression=_set(ending),
+                    ConditionExpression=condition,
+                    ExpressionAttributeNames=_names(ending),
+                    ExpressionAttributeValues=_attributes(
+                        {**{f":{name}": value for name, value in ending.items()}, **values}
+                    ),
+                )
+            )
+        except self.dynamodb.exceptions.ConditionalCheckFailedException:
+            return self._ended_by(import_id, ending)
+        return True
+
+    def _ended_by(self, import_id: str, ending: Mapping[str, object]) -> bool:
+        """Recognise an ending as our own, when the answer to the first attempt was lost."""
+        found = self.dynamodb.get_item(
+            TableName=self.table, Key=_control_key(import_id), ConsistentRead=True
+        )
+        return found.get("Item", {}).get("finished_by") == {"S": ending["finished_by"]}
+
+    def _put(self, source: ImportSource, start: Progress, status: Mapping[str, object]) -> bool:
+        """Write a new control item; False when there is one."""
+        now = self.now()
+        item: dict[str, object] = {
+            "import_id": source.import_id,
+            "part": CONTROL_PART,
+            **_values(source),
+            **_values(start),
+            "rows_rejected": 0,
+            "rows_rejected_by_splitter": 0,
+            "rows_loaded": 0,
+            "messages_done": 0,
+            "started_at": _iso(now),
+            "updated_at": _iso(now),
+            "expires_at": self._expires_at(now),
+            **status,
+        }
+        try:
+            self.dynamodb.put_item(
+                TableName=self.table,
+                Item=_attributes(item),
+                ConditionExpression="attribute_not_exists(part)",
+            )
+        except self.dynamodb.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def _transact(self, message: Mapping[str, object], now: str) -> bool:
+        """Raises ClientError for what passes, so that it is tried again."""
+        try:
+            self.dynamodb.transact_write_items(
+                TransactItems=[
+                    {
+                        "Put": {
+                            "TableName": self.table,
+                            "Item": _attributes(message),
+                            "ConditionExpression": "attribute_not_exists(part)",
+                        }
+                    },
+                    {
+                        "Update": {
+                            "TableName": self.table,
+                            "Key": _control_key(str(message["import_id"])),
+                            "UpdateExpression": (
+                                "ADD messages_done :one, rows_loaded :loaded,"
+                                " rows_rejected :rejected SET updated_at = :now"
+                            ),
+                            "ConditionExpression": "attribute_exists(part)",
+                            "ExpressionAttributeValues": _attributes(
+                                {
+                                    ":one": 1,
+                                    ":loaded": message["loaded"],
+                                    ":rejected": message["rejected"],
+                                    ":now": now,
+                                }
+                            ),
+                        }
+                    },
+                ]
+            )
+        except self.dynamodb.exceptions.TransactionCanceledException as cancelled:
+            of_message, of_import = _cancellation_reasons(cancelled)
+            if of_message == "ConditionalCheckFailed":
+                return False
+            if of_import == "ConditionalCheckFailed":
+                raise _unknown(str(message["import_id"])) from cancelled
+            raise
+        return True
+
+    def _through_conflicts(self, write: Callable[[], T]) -> T:
+        """Repeat a write that met another one, with full jitter, as often as is reasonable."""
+        longest = FIRST_PAUSE_SECONDS
+        for _ in range(1, ATTEMPTS):
+            try:
+                return write()
+            except ClientError as error:
+                if not _passes(error):
+                    raise
+            self.sleep(random.uniform(0, longest))  # noqa: S311
+            longest = min(2 * longest, LONGEST_PAUSE_SECONDS)
+        return write()
+
+    def _parts_found(self, keys: list[dict[str, "UniversalAttributeValueTypeDef"]]) -> list[str]:
+        """Raises ImportLedgerBusy when the table keeps leaving out some of the keys."""
+        parts: list[str] = []
+        longest = FIRST_PAUSE_SECONDS
+        for _ in range(ATTEMPTS):
+            found = self.dynamodb.batch_get_item(
+                RequestItems={
+                    self.table: {
+                        "Keys": keys,
+                        "ConsistentRead": True,
+                        "ProjectionExpression": "part",
+                    }
+                }
+            )
+            parts += [item["part"]["S"] for items in found["Responses"].values() for item in items]
+            left: Mapping[str, Any] = found["UnprocessedKeys"]
+            keys = [key for request in left.values() for key in request["Keys"]]
+            if not keys:
+                return parts
+            self.sleep(random.uniform(0, longest))  # noqa: S311
+            longest = min(2 * longest, LONGEST_PAUSE_SECONDS)
+        raise ImportLedgerBusy(f"The ledger left {len(keys)} of the keys it was asked for unread")
+
+    def _existing(self, import_id: str) -> ImportState:
+        state = self.get(import_id)
+        if state is None:
+            raise _unknown(import_id)
+        return state
+
+    def _expires_at(self, now: datetime) -> int:
+        return int((now + timedelta(days=self.retention_days)).timestamp())
+
+
+def _unknown(import_id: str) -> ImportUnknown:
+    return ImportUnknown(f"The ledger does not know the import {import_id}")
+
+
+def _passes(error: ClientError) -> bool:
+    code = error.response["Error"]["Code"]
+    if code == "TransactionCanceledException":
+        return PASSING.issuperset(_cancellation_reasons(error))
+    return code == "TransactionConflictException"
+
+
+def _cancellation_reasons(error: ClientError) -> list[str]:
+    response: Mapping[str, Any] = error.response
+    return [reason.get("Code", "None") for reason in response["CancellationReasons"]]
+
+
+def _control_key(import_id: str) -> dict[str, "UniversalAttributeValueTypeDef"]:
+    return _attributes({"import_id": import_id, "part": CONTROL_PART})
+
+
+def _values(part: ImportSource | Progress) -> dict[str, Any]:
+    return {field.name: getattr(part, field.name) for field in fields(part)}
+
+
+def _set(values: Mapping[str, object]) -> str:
+    return "SET " + ", ".join(f"#{name} = :{name}" for name in values)
+
+
+def _names(values: Mapping[str, object]) -> dict[str, str]:
+    return {f"#{name}": name for name in values}
+
+
+def _attributes(values: Mapping[str, object]) -> dict[str, "UniversalAttributeValueTypeDef"]:
+    return {name: _attribute(value) for name, value in values.items() if value is not None}
+
+
+def _attribute(value: object) -> "UniversalAttributeValueTypeDef":
+    if isinstance(value, tuple):
+        return {"L": [_attribute(item) for item in value]}
+    return {"N": str(value)} if isinstance(value, int) else {"S": str(value)}
+
+
+def _state(item: Mapping[str, Any]) -> ImportState:
+    def text(name: str) -> str | None:
+        return item[name]["S"] if name in item else None
+
+    def number(name: str) -> int:
+        return int(item[name]["N"])
+
+    return ImportState(
+        import_id=item["import_id"]["S"],
+        status=ImportStatus(item["status"]["S"]),
+        source=ImportSource(
+            bucket=item["bucket"]["S"],
+            key=item["key"]["S"],
+            version_id=text("version_id"),
+            etag=text("etag"),
+            size=number("size"),
+            header=tuple(name["S"] for name in item["header"]["L"]),
+            compression=item["compression"]["S"],
+            rows_per_message=number("rows_per_message"),
+            encoding=item["encoding"]["S"],
+        ),
+        progress=Progress(
+            next_offset=number("next_offset"),
+            next_row=number("next_row"),
+            next_line=number("next_line"),
+            messages_sent=number("messages_sent"),
+            rows_sent=number("rows_sent"),
+            rows_rejected=number("rows_rejected_by_splitter"),
+            hops=number("hops"),
+        ),
+        rows_loaded=number("rows_loaded"),
+        rows_rejected=number("rows_rejected"),
+        messages_done=number("messages_done"),
+        started_at=item["started_at"]["S"],
+        updated_at=item["updated_at"]["S"],
+        finished_at=text("finished_at"),
+        reason=text("reason"),
+        holder=text("holder"),
+    )

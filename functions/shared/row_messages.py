@@ -1,0 +1,172 @@
+"""What travels from the splitter of a CSV file to its loader: some rows, and where they are from.
+
+A message is JSON in ASCII, whatever characters the rows have: SQS refuses control characters, and
+one character is one byte of its limits. It is an object of
+
+    v           1
+    import_id   16 hexadecimal digits
+    bucket, key, version_id (or null)
+    header      [name, ...]
+    first_row   number of the first row below; the first row under the header has number 1
+    skipped     [number, ...]: rows between the first and the last that the splitter rejected;
+                left out when there are none
+    rows        [[line, [cell, ...]], ...]: the line on which each begins; the header's is usually 1
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii
+from typing import Any, NamedTuple, TypeGuard
+
+VERSION = 1
+MAX_MESSAGE_BYTES = 64_000
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class NotARowMessage(ValueError):
+    """A message cannot be read as rows. Says what is wrong, and never quotes the message."""
+
+
+class Row(NamedTuple):
+    """A row of the file: its number among all rows, its first line in the file, its text."""
+
+    number: int
+    line: int
+    cells: list[str]
+
+
+@dataclass(frozen=True)
+class RowMessage:
+    """Rows of one import, in the order of the file. There is at least one."""
+
+    import_id: str
+    bucket: str
+    key: str
+    version_id: str | None
+    header: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def first_row(self) -> int:
+        """Identifies the message within its import."""
+        return self.rows[0].number
+
+    def encode(self) -> str:
+        envelope = Envelope(self.import_id, self.bucket, self.key, self.version_id, self.header)
+        packed = [(row.number, encode_row(row.line, row.cells)) for row in self.rows]
+        return envelope.seal([number for number, _ in packed], [text for _, text in packed])
+
+    @classmethod
+    def decode(cls, body: str) -> "RowMessage":
+        """Raises NotARowMessage when ``body`` is anything but what ``encode`` returns."""
+        try:
+            document = json.loads(body)
+        except (ValueError, RecursionError) as error:
+            raise NotARowMessage("the message is not JSON") from error
+        if not isinstance(document, dict):
+            raise NotARowMessage("the message is not a JSON object")
+        if document.get("v") != VERSION:
+            raise NotARowMessage(f"the message has a version other than {VERSION}")
+        header = document.get("header")
+        if not _is_text(header):
+            raise NotARowMessage("the message has no header of names")
+        return cls(
+            import_id=_text(document, "import_id"),
+            bucket=_text(document, "bucket"),
+            key=_text(document, "key"),
+            version_id=None
+            if document.get("version_id") is None
+            else _text(document, "version_id"),
+            header=tuple(header),
+            rows=_rows(document),
+        )
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """Makes messages of one import out of rows that are encoded already.
+
+    So a splitter knows how long a message has become without encoding a row twice.
+    """
+
+    import_id: str
+    bucket: str
+    key: str
+    version_id: str | None
+    header: tuple[str, ...]
+
+    def seal(self, numbers: Sequence[int], encoded_rows: Sequence[str]) -> str:
+        """``numbers`` ascend, and each belongs to the row at the same place."""
+        return f"{self._head(numbers)}{','.join(encoded_rows)}]}}"
+
+    def size(self, first_row: int) -> int:
+        """Bytes of a message without its rows, which add their own and a comma in between.
+
+        Each row that the splitter rejected in between may add ``SKIPPED_BYTES``.
+        """
+        return len(self._head([first_row])) + len("]}")
+
+    def _head(self, numbers: Sequence[int]) -> str:
+        document: dict[str, object] = {
+            "v": VERSION,
+            "import_id": self.import_id,
+            "bucket": self.bucket,
+            "key": self.key,
+            "version_id": self.version_id,
+            "header": self.header,
+            "first_row": numbers[0],
+        }
+        if numbers[-1] - numbers[0] >= len(numbers):
+            present = frozenset(numbers)
+            document["skipped"] = [n for n in range(numbers[0], numbers[-1]) if n not in present]
+        return f'{_encode(document)[:-1]},"rows":['
+
+
+# A row number of up to 12 digits, a comma, and a share of the list's own name and brackets.
+SKIPPED_BYTES = 32
+
+
+def encode_row(line: int, cells: Sequence[str]) -> str:
+    """The JSON of one row, in ASCII."""
+    # By hand: setting up an encoder takes longer than encoding a row, and this is done a million
+    # times.
+    return f"[{line},[{','.join(map(encode_basestring_ascii, cells))}]]"
+
+
+def _rows(document: dict[str, Any]) -> tuple[Row, ...]:
+    number, skipped, rows = (document.get(name) for name in ("first_row", "skipped", "rows"))
+    if type(number) is not int or number < 1:
+        raise NotARowMessage("the message has no number of its first row")
+    if skipped is None:
+        skipped = []
+    if not isinstance(skipped, list) or not all(type(n) is int for n in skipped):
+        raise NotARowMessage("the message has skipped rows that are not numbers")
+    if number in skipped:
+        raise NotARowMessage("the message skips its own first row")
+    if not isinstance(rows, list) or not rows:
+        raise NotARowMessage("the message has no rows")
+    without = frozenset(skipped)
+    read: list[Row] = []
+    for row in rows:
+        if not (isinstance(row, list) and len(row) == 2 and type(row[0]) is int):
+            raise NotARowMessage("a row is not a line number and its cells")
+        if not _is_text(row[1]):
+            raise NotARowMessage("a row has a cell that is not text")
+        while number in without:
+            number += 1
+        read.append(Row(number, row[0], row[1]))
+        number += 1
+    return tuple(read)
+
+
+def _text(document: dict[str, Any], name: str) -> str:
+    value = document.get(name)
+    if not isinstance(value, str) or not value:
+        raise NotARowMessage(f"the message has no {name}")
+    return value
+
+
+def _is_text(value: object) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)

@@ -1,0 +1,41 @@
+"""Lambda entry point: SQS messages about CSV files in, messages of their rows out."""
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from shared.batch import BatchResponse, Message, Outcome, Telemetry, process_batch
+from shared.configuration import Environment
+from shared.import_ending import ImportEnding
+from shared.import_ledger import ImportLedger
+from split_csv.clients import dynamodb, s3, sns, sqs
+from split_csv.row_queue import RowQueue
+from split_csv.settings import Settings
+from split_csv.splitter import Splitter
+
+# At import, which Lambda runs once per environment and at full CPU: a wrong variable stops the
+# function before it takes a message, and the first message does not wait for the clients.
+environment = Environment(os.environ)
+logger = Logger()
+telemetry = Telemetry.from_environment(environment, logger)
+settings = Settings.from_environment(environment)
+ledger = ImportLedger(dynamodb(), settings.ledger_table, settings.ledger_retention_days)
+splitter = Splitter(
+    settings,
+    s3(),
+    sqs(),
+    ledger,
+    RowQueue(sqs(), settings.rows_queue_url),
+    ImportEnding(ledger, settings.max_rejected_percent, sns, settings.notices_topic),
+)
+
+
+@logger.inject_lambda_context
+def handler(event: Mapping[str, Any], context: LambdaContext) -> BatchResponse:
+    def work(message: Message) -> Iterable[Outcome]:
+        return splitter.outcomes(message, context.get_remaining_time_in_millis)
+
+    return process_batch(event, context, work, telemetry)

@@ -1,0 +1,68 @@
+"""Sending messages of rows, ten a call, until each of them is accepted."""
+
+import random
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from split_csv.segments import OutgoingMessage
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+
+# Ten messages of at most 64,000 bytes are well below the 1 MiB that SQS takes in a call.
+MESSAGES_PER_CALL = 10
+ATTEMPTS = 8
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 5.0
+# One group: a FIFO queue is there to have the rows loaded one message at a time.
+MESSAGE_GROUP = "rows"
+
+
+class RowsNotSent(Exception):
+    """SQS kept refusing some messages; the import goes on from its checkpoint another time."""
+
+
+@dataclass(frozen=True)
+class RowQueue:
+    sqs: "SQSClient"
+    url: str
+    sleep: Callable[[float], None] = time.sleep
+
+    def send(self, import_id: str, messages: Iterable[OutgoingMessage]) -> None:
+        """Send at most ``MESSAGES_PER_CALL`` messages, and only those again that were refused.
+
+        Raises RowsNotSent, or ClientError or BotoCoreError when the whole call fails.
+        """
+        unsent = {str(message.first_row): message for message in messages}
+        longest = FIRST_PAUSE_SECONDS
+        for attempt in range(1, ATTEMPTS + 1):
+            if not unsent:
+                return
+            response = self.sqs.send_message_batch(
+                QueueUrl=self.url,
+                Entries=[self._entry(import_id, name, unsent[name]) for name in unsent],
+            )
+            # What is in neither list of the answer was not accepted either.
+            for accepted in response.get("Successful", []):
+                del unsent[accepted["Id"]]
+            if unsent and attempt < ATTEMPTS:
+                self.sleep(random.uniform(0, longest))  # noqa: S311
+                longest = min(2 * longest, LONGEST_PAUSE_SECONDS)
+        if unsent:
+            codes = sorted({failed["Code"] for failed in response.get("Failed", [])})
+            raise RowsNotSent(
+                f"{len(unsent)} messages of import {import_id} were refused {ATTEMPTS} times:"
+                f" {', '.join(codes) or 'no reason given'}"
+            )
+
+    def _entry(
+        self, import_id: str, name: str, message: OutgoingMessage
+    ) -> "SendMessageBatchRequestEntryTypeDef":
+        entry: SendMessageBatchRequestEntryTypeDef = {"Id": name, "MessageBody": message.body}
+        if self.url.endswith(".fifo"):
+            entry["MessageGroupId"] = MESSAGE_GROUP
+            entry["MessageDeduplicationId"] = f"{import_id}-{name}"
+        return entry

@@ -1,0 +1,388 @@
+"""From an upload to messages of its rows, however often it is interrupted, repeated or raced.
+
+The ledger says how far an import is. Whoever gets a message about it goes on from there: the first
+delivery, a duplicate, a redelivery after a crash, or the message by which an invocation that ran
+short of time asked for the next. Two at a time send the same messages, and the one that does not
+get to move the checkpoint stops.
+"""
+
+import json
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from shared.batch import Message, Outcome, each_object
+from shared.events import NotAnObjectEvent, ObjectEvent
+from shared.import_ending import Ending, ImportEnding
+from shared.import_ledger import (
+    CheckpointLost,
+    ImportLedger,
+    ImportSource,
+    ImportState,
+    ImportStatus,
+    Progress,
+    import_id,
+)
+from shared.rejections import Rejection, record_rejection
+from shared.row_messages import Envelope
+from split_csv.content import (
+    BLOCK_BYTES,
+    FileRefused,
+    SourceGone,
+    SourceReplaced,
+    StoredObject,
+    gunzip,
+)
+from split_csv.opening import Opening, open_csv
+from split_csv.records import RecordReader, lines
+from split_csv.rejected_rows import store_rejected_rows
+from split_csv.row_queue import MESSAGES_PER_CALL, RowQueue
+from split_csv.segments import Segment, cut_segments
+from split_csv.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+PART = "split"
+CONTINUE = "continue"
+
+# How much is sent a second time at most, when an invocation is killed. It makes 250 writes to the
+# ledger for a million rows, whether they travel alone or by the hundred.
+CHECKPOINT_ROWS = 4_000
+CHECKPOINT_BYTES = 4 << 20
+
+# What ends an import for good while its file is being read.
+ENDS = (FileRefused, SourceGone, SourceReplaced)
+
+
+class ImportStalled(Exception):
+    """The time of an invocation is not enough to get any further."""
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """One delivery of one message, and the time that is left to act on it, in milliseconds.
+
+    ``holder`` is this delivery's name in the ledger.
+    """
+
+    message: Message
+    remaining_ms: Callable[[], int]
+    event: ObjectEvent | None = None
+    nonce: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @property
+    def holder(self) -> str:
+        return f"{self.message.id}/{self.nonce}"
+
+    def shares_message_with(self, holder: str | None) -> bool:
+        return holder is not None and holder.startswith(f"{self.message.id}/")
+
+
+@dataclass(frozen=True)
+class Splitter:
+    settings: Settings
+    s3: "S3Client"
+    sqs: "SQSClient"
+    ledger: ImportLedger
+    rows: RowQueue
+    ending: ImportEnding
+    block_bytes: int = BLOCK_BYTES
+
+    def outcomes(self, message: Message, remaining_ms: Callable[[], int]) -> Iterable[Outcome]:
+        """Work for ``process_batch``: a message about uploads, or about an import to go on with.
+
+        What another try may cure is raised, or an outcome that asks for a retry: AWS does not
+        answer, SQS refuses rows, the time does not suffice, or another delivery of the very same
+        message is ahead.
+        """
+        known = _import_to_continue(message.body)
+        if known is not None:
+            return [self._proceed(known, Invocation(message, remaining_ms))]
+
+        def handle(event: ObjectEvent, message: Message) -> Outcome:
+            return self._upload(event, Invocation(message, remaining_ms, event))
+
+        def foreign(message: Message, error: NotAnObjectEvent) -> Outcome:
+            return self._kept(Invocation(message, remaining_ms), "not_an_object_event", str(error))
+
+        return each_object(handle, foreign)(message)
+
+    def _upload(self, event: ObjectEvent, invocation: Invocation) -> Outcome:
+        if not event.creates_object:
+            return _ignored(event, "not an upload")
+        if not event.key.startswith(self.settings.import_prefix):
+            return _ignored(event, f"not below {self.settings.import_prefix}")
+        if event.key.endswith("/") and event.size == 0:
+            return _ignored(event, "a folder marker")
+        try:
+            known = import_id(event.bucket, event.key, event.version_id, event.etag)
+        except ValueError as error:
+            return self._kept(invocation, "no_version", str(error))
+        state = self.ledger.get(known)
+        if state is None:
+            try:
+                state = self._begun(event)
+            except FileRefused as refused:
+                return self._refused(self._source(event), refused, invocation)
+            except (SourceGone, SourceReplaced) as error:
+                return Outcome(_name_of(error), event)
+        return self._split(state, invocation)
+
+    def _begun(self, event: ObjectEvent) -> ImportState:
+        opening = open_csv(self._stored(self._source(event)))
+        start = Progress(next_offset=opening.offset, next_line=opening.line)
+        return self.ledger.begin(self._source(event, opening), start)
+
+    def _proceed(self, known: str, invocation: Invocation) -> Outcome:
+        state = self.ledger.get(known)
+        if state is None:
+            detail = f"the ledger does not know the import {known}"
+            return self._kept(invocation, "import_unknown", detail)
+        return self._split(state, invocation)
+
+    def _split(self, state: ImportState, invocation: Invocation) -> Outcome:
+        """Go on with an import from its checkpoint."""
+        if state.status is not ImportStatus.SPLITTING:
+            return self._settled("duplicate", state, invocation)
+        try:
+            return self._send_rows(state, invocation)
+        except CheckpointLost as lost:
+            return self._overtaken(lost, invocation)
+        except FileRefused as refused:
+            return self._refused(state.source, refused, invocation)
+        except (SourceGone, SourceReplaced) as error:
+            name = _name_of(error)
+            ended = self.ledger.fail(state.import_id, name)
+            ending = self.ending.failed(state.import_id) if ended else Ending()
+            return _outcome(name, state, invocation, ending)
+
+    def _send_rows(self, state: ImportState, invocation: Invocation) -> Outcome:
+        reached = state.progress
+        hops = reached.hops + 1
+        try:
+            for call in _calls(self._segments(state, invocation)):
+                self.rows.send(state.import_id, [s.message for s in call if s.message])
+                reached = call[-1].progress
+                if invocation.remaining_ms() < self.settings.stop_at_remaining_ms:
+                    reached = replace(reached, hops=hops)
+                    state = self.ledger.checkpoint(state, reached, invocation.holder)
+                    return self._continued(state, invocation)
+                if _due(state.progress, reached):
+                    state = self.ledger.checkpoint(state, reached, invocation.holder)
+        except ENDS:
+            # Or the ledger would say of a failed import that more was loaded than sent.
+            if reached != state.progress:
+                self.ledger.checkpoint(state, reached, invocation.holder)
+            raise
+        state = self.ledger.finish_splitting(state, reached, invocation.holder)
+        return self._settled("split", state, invocation)
+
+    def _segments(self, state: ImportState, invocation: Invocation) -> Iterator[Segment]:
+        """Cut what is left of the file. What was rejected in a segment is stored before the next.
+
+        Raises ImportStalled when the time is gone before the first.
+        """
+        source, start = state.source, state.progress
+        stored = self._stored(source)
+        if source.compression == "gzip":
+            # Nothing tells where in a gzip file some offset of its content is, so that it is read
+            # from its beginning again.
+            chunks = self._behind(start.next_offset, gunzip(stored.chunks()), invocation)
+        else:
+            chunks = stored.chunks(start.next_offset)
+        records = RecordReader(lines(chunks), start.next_offset, start.next_line)
+        envelope = Envelope(
+            state.import_id, source.bucket, source.key, source.version_id, source.header
+        )
+        for segment in cut_segments(records, envelope, source.rows_per_message, start):
+            if segment.rejected:
+                prefix = self.settings.rejections_prefix
+                bucket = self.settings.rejections_bucket or source.bucket
+                store_rejected_rows(self.s3, bucket, prefix, state.import_id, segment.rejected)
+            yield segment
+
+    def _behind(
+        self, offset: int, chunks: Iterable[bytes], invocation: Invocation
+    ) -> Iterator[bytes]:
+        for chunk in chunks:
+            if offset < len(chunk):
+                yield chunk[offset:]
+                offset = 0
+                continue
+            offset -= len(chunk)
+            # Half of it is left for making use of what comes next.
+            if invocation.remaining_ms() < self.settings.stop_at_remaining_ms / 2:
+                raise ImportStalled(
+                    "Reading a gzip file up to where it was left takes all the time of an"
+                    " invocation: give the function more time, or upload the file uncompressed."
+                )
+
+    def _continued(self, state: ImportState, invocation: Invocation) -> Outcome:
+        """Ask for another invocation; the checkpoint is set, and the ledger saw it advance."""
+        if state.progress.hops > self.settings.max_hops:
+            raise FileRefused(
+                "too_many_hops",
+                f"after {self.settings.max_hops} continuations the file is not at its end: split it"
+                " into several, or give the function more time",
+            )
+        self.sqs.send_message(
+            QueueUrl=self.settings.imports_queue_url,
+            MessageBody=json.dumps({CONTINUE: state.import_id}),
+        )
+        return _outcome("continued", state, invocation)
+
+    def _overtaken(self, lost: CheckpointLost, invocation: Invocation) -> Outcome:
+        """Leave the import to whoever is ahead, because another message stands for that one.
+
+        Except when it is the same message, delivered twice: acknowledging it now would delete it,
+        and if the other is killed, nobody would go on.
+        """
+        splitting = lost.state.status is ImportStatus.SPLITTING
+        if splitting and invocation.shares_message_with(lost.state.holder):
+            raise lost
+        return self._settled("duplicate", lost.state, invocation)
+
+    def _settled(self, name: str, state: ImportState, invocation: Invocation) -> Outcome:
+        return _outcome(name, state, invocation, self.ending.of(state))
+
+    def _refused(
+        self, source: ImportSource, refused: FileRefused, invocation: Invocation
+    ) -> Outcome:
+        """End an import that can never be finished."""
+        rejection = Rejection(
+            reason=refused.reason,
+            detail=refused.detail,
+            received_at=_now(),
+            message_id=invocation.message.id,
+            bucket=source.bucket,
+            key=source.key,
+            version_id=source.version_id,
+            etag=source.etag,
+        )
+        bucket = self.settings.rejections_bucket or source.bucket
+        # The record first: whoever finds the import failed does not look for a reason to record.
+        outcome = self._recorded(bucket, rejection, invocation)
+        ended = self.ledger.refuse(source, refused.reason)
+        ending = self.ending.failed(source.import_id) if ended else Ending()
+        fields = {"import_id": source.import_id, **_named(source), **outcome.fields}
+        return replace(
+            outcome,
+            fields={**fields, **ending.fields},
+            counts=ending.counts,
+            error=ending.error,
+        )
+
+    def _kept(self, invocation: Invocation, reason: str, detail: str) -> Outcome:
+        """Keep a message that is about no import; trying again would not change that.
+
+        Where there is no bucket to keep it in, it fails and the dead-letter queue keeps it.
+        """
+        bucket = self.settings.rejections_bucket
+        if bucket is None:
+            return Outcome.failure(NotAnObjectEvent(detail), invocation.event)
+        rejection = Rejection(
+            reason=reason,
+            detail=detail,
+            received_at=_now(),
+            message_id=invocation.message.id,
+            body=invocation.message.body,
+        )
+        return self._recorded(bucket, rejection, invocation)
+
+    def _recorded(self, bucket: str, rejection: Rejection, invocation: Invocation) -> Outcome:
+        record = record_rejection(self.s3, bucket, self.settings.rejections_prefix, PART, rejection)
+        fields = {"reason": rejection.reason, "detail": rejection.detail, "record": record}
+        return Outcome("rejected", invocation.event, fields)
+
+    def _source(self, event: ObjectEvent, opening: Opening | None = None) -> ImportSource:
+        return ImportSource(
+            bucket=event.bucket,
+            key=event.key,
+            version_id=event.version_id,
+            etag=event.etag,
+            size=event.size or 0,
+            header=opening.header if opening else (),
+            compression=opening.compression if opening else "none",
+            rows_per_message=self.settings.rows_per_message,
+        )
+
+    def _stored(self, source: ImportSource) -> StoredObject:
+        return StoredObject(
+            self.s3, source.bucket, source.key, source.version_id, source.etag, self.block_bytes
+        )
+
+
+def _import_to_continue(body: str) -> str | None:
+    """Return what a message of ``_continued`` names, and None for any other message."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    known = document.get(CONTINUE) if isinstance(document, dict) else None
+    return known if isinstance(known, str) and known else None
+
+
+def _calls(segments: Iterable[Segment]) -> Iterator[list[Segment]]:
+    """As many segments as fit into a call, and before an end whatever there is until then.
+
+    It is always the same list, because the messages of two calls would take twice the memory.
+    """
+    call: list[Segment] = []
+    try:
+        for segment in segments:
+            call.append(segment)
+            if len(call) == MESSAGES_PER_CALL:
+                yield call
+                call.clear()
+    except ENDS:
+        if call:
+            yield call
+        raise
+    if call:
+        yield call
+
+
+def _due(saved: Progress, reached: Progress) -> bool:
+    return (
+        reached.next_row - saved.next_row >= CHECKPOINT_ROWS
+        or reached.next_offset - saved.next_offset >= CHECKPOINT_BYTES
+    )
+
+
+def _outcome(
+    name: str, state: ImportState, invocation: Invocation, ending: Ending | None = None
+) -> Outcome:
+    ending = ending or Ending()
+    fields = {
+        "import_id": state.import_id,
+        **_named(state.source),
+        "status": state.status.value,
+        "next_offset": state.progress.next_offset,
+        "rows_sent": state.progress.rows_sent,
+        "rows_rejected": state.progress.rows_rejected,
+        "messages_sent": state.progress.messages_sent,
+        "hops": state.progress.hops,
+        **ending.fields,
+    }
+    return Outcome(name, invocation.event, fields, counts=ending.counts, error=ending.error)
+
+
+def _named(source: ImportSource) -> dict[str, object]:
+    """For messages that announce no object themselves."""
+    return {"bucket": source.bucket, "key": source.key, "version_id": source.version_id}
+
+
+def _ignored(event: ObjectEvent, detail: str) -> Outcome:
+    return Outcome("ignored", event, {"detail": detail})
+
+
+def _name_of(error: SourceGone | SourceReplaced) -> str:
+    return "source_gone" if isinstance(error, SourceGone) else "source_replaced"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,390 @@
+mock_provider "aws" {
+  source = "../../tests/terraform/mocks"
+}
+
+variables {
+  name_prefix = "acme"
+  packages = {
+    split = {
+      path         = "tests/package.zip"
+      handler      = "split_csv.handler.handler"
+      content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+      size_bytes   = 22
+      runtime      = "python3.13"
+      architecture = "arm64"
+    }
+    load = {
+      path         = "tests/package.zip"
+      handler      = "load_csv_rows.handler.handler"
+      content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+      size_bytes   = 22
+      runtime      = "python3.13"
+      architecture = "arm64"
+    }
+  }
+}
+
+run "defaults" {
+  command = plan
+
+  assert {
+    condition = (
+      aws_s3_bucket.imports.bucket == "acme-csv-123456789012-eu-west-1" && output.pipeline.table == "acme-csv-items"
+      && output.pipeline.ledger_table == "acme-csv-ledger" && output.pipeline.split_function == "acme-csv-split"
+      && output.pipeline.load_log_group == "/aws/lambda/acme-csv-load" && module.imports_queue.queue.name == "acme-csv-imports"
+    )
+    error_message = "Everything is named by prefix and part."
+  }
+  assert {
+    condition     = alltrue([for suffix in [".csv", ".CSV", ".Csv", ".cSv", ".csv.gz", ".CSV.GZ", ".Csv.gZ"] : contains(local.suffixes, suffix)])
+    error_message = "Every letter case of .csv and .csv.gz must start an import."
+  }
+  assert {
+    condition     = length(local.suffixes) == 40 && length(distinct(local.suffixes)) == 40
+    error_message = ".csv has 8 letter cases and .csv.gz 32, each once; S3 takes 100 rules."
+  }
+  assert {
+    condition     = aws_dynamodb_table.items.billing_mode == "PAY_PER_REQUEST" && aws_dynamodb_table.items.hash_key == "id" && aws_dynamodb_table.items.point_in_time_recovery[0].enabled
+    error_message = "The table is on-demand, keyed by id, and can be restored."
+  }
+  assert {
+    condition = (
+      aws_dynamodb_table.ledger.hash_key == "import_id" && aws_dynamodb_table.ledger.range_key == "part"
+      && aws_dynamodb_table.ledger.ttl[0].attribute_name == "expires_at" && aws_dynamodb_table.ledger.ttl[0].enabled
+    )
+    error_message = "The ledger is keyed by import and part, and forgets."
+  }
+  assert {
+    condition     = module.rows_queue.queue.name == "acme-csv-rows" && !module.rows_queue.queue.fifo && module.rows_queue.queue.visibility_timeout_seconds == 720
+    error_message = "The row queue is a standard queue that hides a message for six tries of 120 seconds."
+  }
+  assert {
+    condition     = output.pipeline.pace == { workers = 5, batch_size = 10, rows_per_second = 4000 }
+    error_message = "Without limits five functions share what a new on-demand table takes, ten messages at a time."
+  }
+  assert {
+    condition     = jsonencode(local.defaults) == "{\"completed\":false}"
+    error_message = "completed is false, not a text, unless the file says otherwise."
+  }
+  assert {
+    condition     = output.pipeline.topic_arn == null
+    error_message = "There is no topic unless the caller asks for notices."
+  }
+  assert {
+    condition = (
+      jsondecode(aws_s3_bucket_policy.imports.policy).Statement[0].Condition.Bool["aws:SecureTransport"] == "false"
+      && aws_s3_bucket_versioning.imports.versioning_configuration[0].status == "Enabled"
+    )
+    error_message = "The bucket refuses plain HTTP and keeps versions."
+  }
+  assert {
+    condition = (
+      { for rule in aws_s3_bucket_lifecycle_configuration.imports.rule : rule.id => try(rule.expiration[0].days, null) if rule.id != "remove-leftovers" } ==
+      { expire-uploads = 30, expire-rejection-records = 90 }
+    )
+    error_message = "Uploads go after 30 days, rejection records after 90."
+  }
+}
+
+run "weak_table_one_at_a_time_just_legal" {
+  command = plan
+
+  variables {
+    # 63 characters: as long as a bucket name may be.
+    name_prefix      = "a23456789-123456789-123456789-123456"
+    pace             = { table_write_capacity = 5, one_at_a_time = true, maximum_concurrency = 1 }
+    load             = { timeout_seconds = 900 }
+    rows_per_message = 1800
+    expected_rows    = 4838400
+    table            = { deletion_protection = true, read_capacity = 1 }
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket.imports.bucket) == 63
+    error_message = "This run is meant to sit exactly on the limit of 63 characters."
+  }
+  assert {
+    condition     = output.pipeline.pace == { workers = 1, batch_size = 1, rows_per_second = 4 }
+    error_message = "One function alone takes 80 % of 5 units: 4 rows a second, 1800 in half of 900 seconds, 4838400 in 14 days."
+  }
+  assert {
+    condition     = module.rows_queue.queue.fifo && module.rows_queue.queue.name == "a23456789-123456789-123456789-123456-csv-rows.fifo"
+    error_message = "One at a time is a FIFO queue."
+  }
+  assert {
+    condition     = aws_dynamodb_table.items.billing_mode == "PROVISIONED" && aws_dynamodb_table.items.write_capacity == 5 && aws_dynamodb_table.items.read_capacity == 1
+    error_message = "A table with a write capacity is provisioned."
+  }
+  assert {
+    condition     = aws_dynamodb_table.items.deletion_protection_enabled
+    error_message = "The table is protected when asked."
+  }
+}
+
+run "shared_provisioned_table_just_legal" {
+  command = plan
+
+  variables {
+    pace                 = { table_write_capacity = 100, maximum_concurrency = 2, batch_size = 11, batching_window_seconds = 1, item_size_kb = 1.5 }
+    rows_per_message     = 109
+    max_rejected_percent = 0
+    table                = { hash_key = "sku", point_in_time_recovery = false }
+    key_columns          = ["sku"]
+    columns              = { sku = "string", amount = "number", day = "timestamp", done = "bool" }
+    unknown_columns      = "drop"
+    write_mode           = "last_row_wins"
+    defaults = {
+      country = { string = "DE" }
+      amount  = { number = 1.5 }
+      done    = { bool = true }
+      day     = { string = "2026-01-31" }
+    }
+    notices        = {}
+    split          = { timeout_seconds = 11, stop_at_remaining_seconds = 10, maximum_hops = 1 }
+    ledger         = { retention_days = 30 }
+    lifecycle_days = { import = 5, noncurrent = 5, incomplete_upload = 1, rejections = 1 }
+    alarm          = { actions = ["arn:aws:sns:eu-west-1:123456789012:on-call"] }
+  }
+
+  assert {
+    condition     = output.pipeline.pace == { workers = 2, batch_size = 11, rows_per_second = 40 }
+    error_message = "80 units a second at 2 a row are 40 rows, 20 for each of two: 1200 in half of 120 seconds, and 11 x 109 are 1199."
+  }
+  assert {
+    condition     = jsonencode(local.defaults) == "{\"amount\":1.5,\"country\":\"DE\",\"day\":\"2026-01-31\",\"done\":true}"
+    error_message = "Each default keeps its own type."
+  }
+  assert {
+    condition     = aws_dynamodb_table.items.hash_key == "sku" && !aws_dynamodb_table.items.point_in_time_recovery[0].enabled
+    error_message = "The key is the caller's, and so is the backup."
+  }
+  assert {
+    condition     = output.pipeline.topic_arn == "arn:aws:sns:eu-west-1:123456789012:acme-csv-notices"
+    error_message = "Notices have a topic of their own."
+  }
+}
+
+run "message_per_row_is_bound_by_the_ledger" {
+  command = plan
+
+  variables {
+    rows_per_message = 1
+    expected_rows    = 60480000
+    key_columns      = ["a", "b"]
+  }
+
+  assert {
+    condition     = output.pipeline.pace == { workers = 5, batch_size = 10, rows_per_second = 50 }
+    error_message = "50 messages a second, whatever the table takes."
+  }
+}
+
+run "upper_bounds_just_legal" {
+  command = plan
+
+  variables {
+    pace             = { table_write_capacity = 40000, maximum_concurrency = 1000 }
+    load             = { timeout_seconds = 900 }
+    rows_per_message = 10000
+    write_mode       = "insert_only"
+    ledger           = { retention_days = 3650 }
+    key_columns      = ["id"]
+    columns          = { id = "timestamp" }
+    defaults         = {}
+  }
+
+  assert {
+    condition     = output.pipeline.pace == { workers = 1000, batch_size = 1, rows_per_second = 32000 }
+    error_message = "A thousand functions write 32 rows a second each."
+  }
+}
+
+run "batch_too_large_and_name_too_long" {
+  command = plan
+  variables {
+    name_prefix      = "a23456789-123456789-123456789-1234567"
+    pace             = { table_write_capacity = 5, one_at_a_time = true }
+    load             = { timeout_seconds = 900 }
+    rows_per_message = 1801
+  }
+  expect_failures = [aws_dynamodb_table.items, aws_s3_bucket.imports]
+}
+
+run "share_of_a_weak_table_too_small" {
+  command = plan
+  variables {
+    pace = { table_write_capacity = 25 }
+    # What the functions write would be an upload.
+    rejections_prefix = "import/rejections/"
+  }
+  expect_failures = [aws_dynamodb_table.items, aws_s3_bucket.imports]
+}
+
+run "more_rows_than_can_drain" {
+  command = plan
+  variables {
+    pace          = { table_write_capacity = 5, one_at_a_time = true }
+    load          = { timeout_seconds = 900 }
+    expected_rows = 4838401
+  }
+  expect_failures = [aws_dynamodb_table.items]
+}
+
+# Every validation is tripped by itself. Where one looks at another variable, Terraform passes it over
+# once that variable is refused: table, columns, key_columns and what depends on them take turns.
+
+run "refused_1" {
+  command = plan
+  variables {
+    table                = { hash_key = "" }
+    import_prefix        = "/import/"
+    rejections_prefix    = "rejections"
+    write_mode           = "upsert"
+    rows_per_message     = 0
+    max_rejected_percent = 101
+    pace                 = { table_write_capacity = 0 }
+    expected_rows        = 0
+    split                = { stop_at_remaining_seconds = 9 }
+    load                 = { timeout_seconds = 29 }
+    ledger               = { retention_days = 29 }
+    lifecycle_days       = { incomplete_upload = 0 }
+  }
+  expect_failures = [
+    var.table, var.import_prefix, var.rejections_prefix, var.write_mode, var.rows_per_message, var.max_rejected_percent,
+    var.pace, var.expected_rows, var.split, var.load, var.ledger, var.lifecycle_days,
+  ]
+}
+
+run "refused_2" {
+  command = plan
+  variables {
+    table                = { hash_key = "import_stamp" }
+    rows_per_message     = 10001
+    max_rejected_percent = 0.5
+    pace                 = { maximum_concurrency = 1 }
+    expected_rows        = 1.5
+    split                = { timeout_seconds = 60, stop_at_remaining_seconds = 60 }
+    ledger               = { retention_days = 3651 }
+    lifecycle_days       = { import = 4 }
+  }
+  expect_failures = [
+    var.table, var.rows_per_message, var.max_rejected_percent, var.pace,
+    var.expected_rows, var.split, var.ledger, var.lifecycle_days,
+  ]
+}
+
+run "refused_3" {
+  command = plan
+  variables {
+    table            = { read_capacity = 0 }
+    rows_per_message = 1.5
+    pace             = { maximum_concurrency = 1001 }
+    split            = { maximum_hops = 0 }
+    ledger           = { retention_days = 30.5 }
+    lifecycle_days   = { noncurrent = 4 }
+  }
+  expect_failures = [var.table, var.rows_per_message, var.pace, var.split, var.ledger, var.lifecycle_days]
+}
+
+run "refused_4" {
+  command = plan
+  variables {
+    columns              = { amount = "decimal" }
+    pace                 = { maximum_concurrency = 2, one_at_a_time = true }
+    max_rejected_percent = -1
+  }
+  expect_failures = [var.columns, var.pace, var.max_rejected_percent]
+}
+
+run "refused_5" {
+  command = plan
+  variables {
+    columns = { import_stamp = "string" }
+    pace    = { batch_size = 0 }
+  }
+  expect_failures = [var.columns, var.pace]
+}
+
+run "refused_6" {
+  command = plan
+  variables {
+    columns = { id = "number" }
+    pace    = { batch_size = 11 }
+  }
+  expect_failures = [var.columns, var.pace]
+}
+
+run "refused_7" {
+  command = plan
+  variables {
+    key_columns = ["a,b"]
+    pace        = { batch_size = 11, one_at_a_time = true }
+  }
+  expect_failures = [var.key_columns, var.pace]
+}
+
+run "refused_8" {
+  command = plan
+  variables {
+    key_columns = ["a", "a"]
+    pace        = { batching_window_seconds = 1, one_at_a_time = true }
+  }
+  expect_failures = [var.key_columns, var.pace]
+}
+
+run "refused_9" {
+  command = plan
+  variables {
+    key_columns = ["import_stamp"]
+    pace        = { batching_window_seconds = 301 }
+  }
+  expect_failures = [var.key_columns, var.pace]
+}
+
+run "refused_10" {
+  command = plan
+  variables {
+    key_columns = ["id", "region"]
+    pace        = { item_size_kb = 401 }
+  }
+  expect_failures = [var.key_columns, var.pace]
+}
+
+run "refused_11" {
+  command = plan
+  variables {
+    unknown_columns = "reject"
+    defaults        = { completed = { bool = false, number = 0 } }
+    pace            = { item_size_kb = 0 }
+  }
+  expect_failures = [var.unknown_columns, var.defaults, var.pace]
+}
+
+run "refused_12" {
+  command = plan
+  variables {
+    unknown_columns = "drop"
+    defaults        = { id = { string = "x" } }
+    pace            = { table_write_capacity = 40001 }
+  }
+  expect_failures = [var.unknown_columns, var.defaults, var.pace]
+}
+
+run "refused_13" {
+  command = plan
+  variables {
+    defaults = { amount = { string = "1" } }
+    columns  = { amount = "number" }
+    pace     = { table_write_capacity = 1.5 }
+  }
+  expect_failures = [var.defaults, var.pace]
+}
+
+run "refused_14" {
+  command = plan
+  variables {
+    defaults = { day = { string = "31.1.2026" } }
+    columns  = { day = "timestamp" }
+  }
+  expect_failures = [var.defaults]
+}

@@ -1,0 +1,390 @@
+variable "name_prefix" {
+  description = "First part of every resource name; the pipeline adds `-csv`."
+  type        = string
+  nullable    = false
+}
+
+variable "packages" {
+  description = "Packages of `split_csv` (`split`) and `load_csv_rows` (`load`) as `build.sh` lists them in its manifest: path of the zip, Lambda handler, content hash (base64 SHA-256), size in bytes, and the runtime and architecture it was built for."
+  type = object({
+    split = object({
+      path         = string
+      handler      = string
+      content_hash = string
+      size_bytes   = number
+      runtime      = string
+      architecture = string
+    })
+    load = object({
+      path         = string
+      handler      = string
+      content_hash = string
+      size_bytes   = number
+      runtime      = string
+      architecture = string
+    })
+  })
+  nullable = false
+}
+
+variable "code_bucket" {
+  description = "Existing bucket through which the packages are deployed. Null uploads the zips directly."
+  type = object({
+    name   = string
+    prefix = optional(string, "")
+  })
+  default = null
+}
+
+variable "import_prefix" {
+  description = "Key prefix below which an uploaded `.csv` or `.csv.gz`, in whatever letter case, is imported."
+  type        = string
+  default     = "import/"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*/$", var.import_prefix))
+    error_message = "import_prefix must be a folder-like prefix that ends with a slash and does not start with one, for example \"import/\"."
+  }
+}
+
+variable "rejections_prefix" {
+  description = "Key prefix below which every row that can never become an item is recorded, and every file that can never be read."
+  type        = string
+  default     = "rejections/"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*/$", var.rejections_prefix))
+    error_message = "rejections_prefix must be a folder-like prefix that ends with a slash and does not start with one, for example \"rejections/\"."
+  }
+}
+
+variable "columns" {
+  description = "Types of the file's columns, by the name in its header: `string`, `number`, `bool` or `timestamp`. A value that is none of its column's type rejects its row. A column that is not named here is kept as text or dropped, as `unknown_columns` says."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for type in values(var.columns) : contains(["string", "number", "bool", "timestamp"], type)])
+    error_message = "Types in columns must be string, number, bool or timestamp: ${join(", ", [for name, type in var.columns : "${name} is ${type}" if !contains(["string", "number", "bool", "timestamp"], type)])}."
+  }
+  validation {
+    condition     = length(setintersection(keys(var.columns), ["", "import_stamp"])) == 0
+    error_message = "columns must name columns of the file's header; import_stamp is what every item says about the row that it is from."
+  }
+  validation {
+    condition     = contains(["string", "timestamp"], lookup(var.columns, var.table.hash_key, "string"))
+    error_message = "columns makes ${var.table.hash_key} a ${lookup(var.columns, var.table.hash_key, "string")}, and it is the table's hash key, which holds text: leave it out of columns, or give table.hash_key another name."
+  }
+}
+
+variable "unknown_columns" {
+  description = "What becomes of columns that neither `columns` nor `key_columns` names: `keep` stores them as text, `drop` leaves them out of the items."
+  type        = string
+  default     = "keep"
+  nullable    = false
+
+  validation {
+    condition     = contains(["keep", "drop"], var.unknown_columns)
+    error_message = "unknown_columns must be keep or drop."
+  }
+  validation {
+    condition     = var.unknown_columns != "drop" || length(var.columns) + length(var.key_columns) > 0
+    error_message = "unknown_columns = \"drop\" without columns would drop every column of the file: name in columns what is to be stored."
+  }
+}
+
+variable "key_columns" {
+  description = "Columns whose values together identify an item, so that a row of a later file meets the item of an earlier one. Empty: a column that is called like the table's hash key does, and in a file without one every row is an item of its own, identified by its import and row number."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for name in var.key_columns : can(regex("^[^,]+$", name)) && trimspace(name) == name && name != "import_stamp"])
+    error_message = "Names in key_columns must not be empty, hold a comma, begin or end with a space, or be import_stamp, which every item has."
+  }
+  validation {
+    condition     = length(distinct(var.key_columns)) == length(var.key_columns)
+    error_message = "key_columns names a column twice: once is enough."
+  }
+  validation {
+    condition     = length(var.key_columns) == 0 || var.key_columns == tolist([var.table.hash_key]) || !contains(concat(keys(var.columns), var.key_columns), var.table.hash_key)
+    error_message = "The column ${var.table.hash_key} has the name of the table's hash key, which key_columns makes out of other columns, so every row would be rejected: use it alone in key_columns, take it out of key_columns and columns, or give table.hash_key another name."
+  }
+}
+
+variable "write_mode" {
+  description = "What happens when an item with the same key is there already: `overwrite` replaces it, `insert_only` keeps it and rejects the row, `last_row_wins` replaces it unless it stems from a later row or a later import. `overwrite` writes 25 items a call and the others one; where two rows of one file share a key, only `last_row_wins` says which of them stays."
+  type        = string
+  default     = "overwrite"
+  nullable    = false
+
+  validation {
+    condition     = contains(["overwrite", "insert_only", "last_row_wins"], var.write_mode)
+    error_message = "write_mode must be overwrite, insert_only or last_row_wins."
+  }
+}
+
+variable "defaults" {
+  description = "Values of fields that a file or a row leaves out, by the field's name, each as exactly one of `string`, `number` and `bool`: `{ completed = { bool = false } }`. `created_at` and `updated_at` need none: they are the start of the import unless the file has them."
+  type = map(object({
+    string = optional(string)
+    number = optional(number)
+    bool   = optional(bool)
+  }))
+  default  = { completed = { bool = false } }
+  nullable = false
+
+  validation {
+    condition = alltrue([
+      for value in values(var.defaults) : length([for given in [value.string != null, value.number != null, value.bool != null] : given if given]) == 1
+    ])
+    error_message = "Every entry of defaults must have exactly one of string, number and bool, for example { completed = { bool = false } }."
+  }
+  validation {
+    condition = alltrue([
+      for name, value in var.defaults : lookup({
+        string    = value.string != null
+        timestamp = can(regex("^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ]|$)", value.string))
+        number    = value.number != null
+        bool      = value.bool != null
+      }, lookup(var.columns, name, "-"), true)
+    ])
+    error_message = "A default must have its column's type: ${join(", ", [for name in keys(var.defaults) : "${name} is a ${var.columns[name]}" if contains(keys(var.columns), name)])} (a timestamp is a string such as 2026-01-31T09:30:00Z)."
+  }
+  validation {
+    condition     = length(setintersection(keys(var.defaults), concat(["", "import_stamp", var.table.hash_key], var.key_columns))) == 0
+    error_message = "defaults must name fields, and none that the import makes itself: take out ${join(", ", setintersection(keys(var.defaults), concat(["", "import_stamp", var.table.hash_key], var.key_columns)))} (the table's hash key, key_columns and import_stamp have no default)."
+  }
+}
+
+variable "rows_per_message" {
+  description = "Most rows in one message of the row queue; a message also never exceeds 64,000 bytes. 1 gives the classic message per row, at 400 times the calls and the writes to the ledger."
+  type        = number
+  default     = 400
+  nullable    = false
+
+  validation {
+    condition     = var.rows_per_message >= 1 && var.rows_per_message <= 10000 && floor(var.rows_per_message) == var.rows_per_message
+    error_message = "rows_per_message must be a whole number from 1 to 10000."
+  }
+}
+
+variable "max_rejected_percent" {
+  description = "Share of a file's rows that may be rejected before its import as a whole counts as failed, once all of it is read. What is loaded by then stays, what still waits is not loaded. 100 never fails an import."
+  type        = number
+  default     = 100
+  nullable    = false
+
+  validation {
+    condition     = var.max_rejected_percent >= 0 && var.max_rejected_percent <= 100 && floor(var.max_rejected_percent) == var.max_rejected_percent
+    error_message = "max_rejected_percent must be a whole number from 0 to 100."
+  }
+}
+
+variable "pace" {
+  description = <<-EOT
+    How fast the row queue is worked off:
+    - `table_write_capacity`: write units a second that the table is provisioned with; the functions together use 80 % of it. Null makes the table on-demand and lets the functions write as fast as it takes.
+    - `maximum_concurrency`: most load functions at a time, 2 to 1000; 5 when left out. A provisioned table's capacity is shared equally among them.
+    - `one_at_a_time`: makes the row queue a FIFO queue with one message group, so that one load function runs at a time, in the order of the rows. Changing it replaces the queue with what is in it.
+    - `batch_size`: messages per invocation. Left out, as many as can be written within half of `load.timeout_seconds`, 10 at most.
+    - `batching_window_seconds`: how long to wait for a batch to fill, as a `batch_size` above 10 needs.
+    - `item_size_kb`: size of an item that the estimates assume; a write unit writes 1 KB, started ones count.
+  EOT
+  type = object({
+    table_write_capacity    = optional(number)
+    maximum_concurrency     = optional(number)
+    one_at_a_time           = optional(bool, false)
+    batch_size              = optional(number)
+    batching_window_seconds = optional(number, 0)
+    item_size_kb            = optional(number, 1)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.pace.table_write_capacity == null ? true : var.pace.table_write_capacity >= 1 && var.pace.table_write_capacity <= 40000 && floor(var.pace.table_write_capacity) == var.pace.table_write_capacity
+    error_message = "pace.table_write_capacity must be a whole number of write units from 1 to 40000, or be left out for an on-demand table."
+  }
+  validation {
+    condition     = var.pace.maximum_concurrency == null || var.pace.one_at_a_time ? true : var.pace.maximum_concurrency >= 2 && var.pace.maximum_concurrency <= 1000 && floor(var.pace.maximum_concurrency) == var.pace.maximum_concurrency
+    error_message = "pace.maximum_concurrency must be a whole number from 2 to 1000: Lambda takes no less. For one load function at a time set pace.one_at_a_time = true instead."
+  }
+  validation {
+    condition     = var.pace.maximum_concurrency == null || !var.pace.one_at_a_time ? true : var.pace.maximum_concurrency == 1
+    error_message = "pace.one_at_a_time and pace.maximum_concurrency = ${coalesce(var.pace.maximum_concurrency, 0)} contradict each other: leave one of them out."
+  }
+  validation {
+    condition     = var.pace.batch_size == null ? true : var.pace.batch_size >= 1 && var.pace.batch_size <= 10000 && floor(var.pace.batch_size) == var.pace.batch_size
+    error_message = "pace.batch_size must be a whole number from 1 to 10000, or be left out."
+  }
+  validation {
+    condition     = var.pace.batching_window_seconds >= 0 && var.pace.batching_window_seconds <= 300 && floor(var.pace.batching_window_seconds) == var.pace.batching_window_seconds
+    error_message = "pace.batching_window_seconds must be a whole number from 0 to 300."
+  }
+  validation {
+    condition     = var.pace.one_at_a_time || var.pace.batch_size == null ? true : var.pace.batch_size <= 10 || var.pace.batching_window_seconds >= 1
+    error_message = "pace.batch_size above 10 needs pace.batching_window_seconds of at least 1. More rows per invocation come cheaper by rows_per_message."
+  }
+  validation {
+    condition     = !var.pace.one_at_a_time ? true : coalesce(var.pace.batch_size, 1) <= 10 && var.pace.batching_window_seconds == 0
+    error_message = "With pace.one_at_a_time the row queue is a FIFO queue, which hands over 10 messages at most and does not gather them: set pace.batch_size to 10 or less and leave pace.batching_window_seconds out."
+  }
+  validation {
+    condition     = var.pace.item_size_kb > 0 && var.pace.item_size_kb <= 400
+    error_message = "pace.item_size_kb must be above 0 and at most 400, the largest item that DynamoDB takes."
+  }
+}
+
+variable "expected_rows" {
+  description = "Most rows that may be waiting at a time, for example those of the largest file. The plan is refused when they could not be loaded before the row queue's retention of 14 days deletes them. Null checks nothing."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.expected_rows == null ? true : var.expected_rows >= 1 && floor(var.expected_rows) == var.expected_rows
+    error_message = "expected_rows must be a whole number, 1 or more, or be left out."
+  }
+}
+
+variable "table" {
+  description = "The table: name of its hash key (text), whether it can be restored to any second of the last 35 days, whether AWS refuses to delete it, and the read units of a provisioned one (`pace.table_write_capacity` decides whether it is). Another `hash_key` is another table: the old one is deleted with its items, unless it is protected."
+  type = object({
+    hash_key               = optional(string, "id")
+    point_in_time_recovery = optional(bool, true)
+    deletion_protection    = optional(bool, false)
+    read_capacity          = optional(number, 5)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = length(var.table.hash_key) >= 1 && length(var.table.hash_key) <= 255 && var.table.hash_key != "import_stamp"
+    error_message = "table.hash_key must have 1 to 255 characters and not be import_stamp, which every item has beside its key."
+  }
+  validation {
+    condition     = var.table.read_capacity >= 1 && var.table.read_capacity <= 40000 && floor(var.table.read_capacity) == var.table.read_capacity
+    error_message = "table.read_capacity must be a whole number of read units from 1 to 40000."
+  }
+}
+
+variable "split" {
+  description = "Size of the function that reads the files: memory in MB, timeout in seconds, files read at a time, and when it hands the rest of a file to its next invocation: when this much time remains (`stop_at_remaining_seconds`), at most `maximum_hops` times per file."
+  type = object({
+    memory_size_mb            = optional(number, 1769)
+    timeout_seconds           = optional(number, 300)
+    maximum_concurrency       = optional(number, 5)
+    stop_at_remaining_seconds = optional(number, 60)
+    maximum_hops              = optional(number, 200)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.split.stop_at_remaining_seconds >= 10 && var.split.stop_at_remaining_seconds < var.split.timeout_seconds
+    error_message = "split.stop_at_remaining_seconds must be at least 10, which sending what was read may take, and less than split.timeout_seconds (${var.split.timeout_seconds}), or every invocation would stop as soon as it began."
+  }
+  validation {
+    condition     = var.split.maximum_hops >= 1 && var.split.maximum_hops <= 10000 && floor(var.split.maximum_hops) == var.split.maximum_hops
+    error_message = "split.maximum_hops must be a whole number from 1 to 10000."
+  }
+}
+
+variable "load" {
+  description = "Size of the function that writes the rows: memory in MB and timeout in seconds. A batch must be writable within half of the timeout; how many run at a time and what they get is in `pace`."
+  type = object({
+    memory_size_mb  = optional(number, 512)
+    timeout_seconds = optional(number, 120)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.load.timeout_seconds >= 30
+    error_message = "load.timeout_seconds must be at least 30: the function keeps 10 of them for what follows the writing."
+  }
+}
+
+variable "ledger" {
+  description = "The ledger of imports: days after which an import is forgotten (counted from its beginning and again from its end), and whether AWS refuses to delete the table."
+  type = object({
+    retention_days      = optional(number, 90)
+    deletion_protection = optional(bool, false)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.ledger.retention_days >= 30 && var.ledger.retention_days <= 3650 && floor(var.ledger.retention_days) == var.ledger.retention_days
+    error_message = "ledger.retention_days must be a whole number of days from 30 to 3650: rows may wait 14 days in their queue and 14 more as dead letters, and the ledger must still know their import."
+  }
+}
+
+variable "lifecycle_days" {
+  description = "Days after which uploads below the import prefix expire (`import`), older versions are deleted (`noncurrent`), unfinished multipart uploads are aborted (`incomplete_upload`) and rejection records expire (`rejections`)."
+  type = object({
+    import            = optional(number, 30)
+    noncurrent        = optional(number, 14)
+    incomplete_upload = optional(number, 7)
+    rejections        = optional(number, 90)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for days in values(var.lifecycle_days) : days >= 1 && floor(days) == days])
+    error_message = "lifecycle_days must be whole numbers of days, 1 or more."
+  }
+  validation {
+    condition     = var.lifecycle_days.import >= 5 && var.lifecycle_days.noncurrent >= 5
+    error_message = "lifecycle_days.import and lifecycle_days.noncurrent must be 5 or more: an upload may wait 4 days for its turn, and its file must still be there."
+  }
+}
+
+variable "notices" {
+  description = "Sends a message for every import that completed or failed to a topic of its own, and from there to these e-mail addresses, which AWS asks to confirm first. Null sends none and makes no topic."
+  type = object({
+    email_subscribers = optional(set(string), [])
+  })
+  default = null
+}
+
+variable "max_receive_count" {
+  description = "How often a message is tried before it goes to the dead-letter queue."
+  type        = number
+  default     = 5
+  nullable    = false
+}
+
+variable "alarm" {
+  description = "Where alarms are sent: on dead letters, errors, throttles, and rows that have waited for half of their queue's retention. Null creates none."
+  type = object({
+    actions = list(string)
+  })
+  default = null
+}
+
+variable "log_retention_days" {
+  description = "Days for which the functions' logs are kept."
+  type        = number
+  default     = 14
+  nullable    = false
+}
+
+variable "force_destroy_bucket" {
+  description = "Lets `terraform destroy` delete the bucket with the objects in it."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "tags" {
+  description = "Tags added to every resource of the pipeline."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}

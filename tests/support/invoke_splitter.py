@@ -1,0 +1,36 @@
+"""Invokes the real handler once and reports its answer and the peak memory of the whole process.
+
+Usage: invoke.py FUNCTIONS_DIRECTORY < EVENT. Prints one JSON line, the last on stdout.
+"""
+
+import json
+import resource
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+
+def peak_bytes() -> int:
+    status = Path("/proc/self/status")
+    if status.exists():
+        # Not ru_maxrss: on Linux that starts at the peak of the process that started this one.
+        fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(fields["VmHWM"].split()[0]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, sys.argv[1])
+    event = json.load(sys.stdin)
+    from split_csv.handler import handler
+
+    context = SimpleNamespace(
+        function_name="split",
+        memory_limit_in_mb=1769,
+        invoked_function_arn="arn:aws:lambda:eu-west-1:123456789012:function:split",
+        aws_request_id="a3de505e-f16b-42f4-b3e6-bcd2e4a73903",
+        get_remaining_time_in_millis=lambda: 900_000,
+    )
+    response = handler(event, context)
+    print(json.dumps({"response": response, "peak_bytes": peak_bytes()}))

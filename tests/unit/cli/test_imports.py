@@ -1,0 +1,96 @@
+"""`event-pipelines imports`: what it says when it cannot start, and what it prints to be mended."""
+
+import csv
+import io
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from moto import mock_aws
+
+from event_pipelines.__main__ import main
+from event_pipelines.demo import imports
+from event_pipelines.demo.imports import Account
+from event_pipelines.imports import commands, ledger
+from event_pipelines.imports.ledger import Import, RejectedRow
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    with mock_aws():
+        yield
+
+
+def one_line(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(["imports", *arguments]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+def test_a_name_that_would_start_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rows.txt"
+    file.touch()
+
+    assert "--name" in one_line(capsys, "start", str(file))
+
+
+def test_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "is not a file" in one_line(capsys, "start", str(tmp_path / "gone.csv"))
+
+
+@pytest.mark.usefixtures("cloud")
+def test_no_pipeline_of_that_name(capsys: pytest.CaptureFixture[str]) -> None:
+    line = one_line(capsys, "list", "--name-prefix", "acme")
+
+    assert "acme-csv in eu-west-1" in line
+    assert "--name-prefix" in line
+
+
+def test_rejected_rows_come_back_as_they_were() -> None:
+    cells = ["1", 'a "quoted" word', "two\nlines", ""]
+    rows = [
+        RejectedRow(7, 9, "short_row", "…", cells, ""),
+        RejectedRow(8, 11, "unreadable", "…", None, '5," never closed'),
+    ]
+
+    text = ledger.mendable(["id", "a", "b", "c"], rows)
+
+    assert list(csv.reader(io.StringIO(text, newline=""))) == [["id", "a", "b", "c"], cells]
+
+
+def test_numbers_keep_their_digits() -> None:
+    digits = "0.12345678901234567890123456789012345678"
+
+    assert commands._plain(Decimal("7")) == 7
+    assert commands._plain(Decimal(digits)) == digits
+
+
+def test_the_demo_notices_every_difference(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    imports.write_file(path)
+    read = imports._as_sqlite_reads(path)
+    assert len(read) == imports.ROWS
+    bad = [RejectedRow(row, row, "short_row", "", None, "") for row in imports.BAD_ROWS]
+    loaded = imports.ROWS - len(bad)
+
+    def account(status: str, rows_loaded: int, rejected: list[RejectedRow], table: str) -> Account:
+        done = Import(
+            "0" * 16, status, "import/rows.csv", 1, [], imports.ROWS, rows_loaded, len(bad), 0,
+            50, 50, 1, 0, "", "",
+        )  # fmt: skip
+        return Account(done, rejected, len(read), "digest", table)
+
+    assert account("COMPLETE", loaded, bad, "digest").faults == []
+    for wrong in (
+        account("FAILED", loaded, bad, "digest"),
+        account("COMPLETE", loaded - 1, bad, "digest"),
+        account("COMPLETE", loaded, bad[1:], "digest"),
+        account("COMPLETE", loaded, bad, "another"),
+    ):
+        assert len(wrong.faults) == 1, wrong
