@@ -5,11 +5,8 @@ that shares its memory.
 """
 
 import json
-import os
 import random
 import ssl
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,8 +19,8 @@ from urllib.parse import unquote, urlsplit
 import botocore
 import trustme
 
-HERE = Path(__file__).parent
-FUNCTIONS = HERE.parents[1] / "functions"
+from support.fresh_process import Upload, invoke_for
+
 MEGABYTE = 1_000_000
 BUCKET = "example-imports"
 ETAG = '"0f343b0931126a20f133d67c2b018a3b"'
@@ -153,24 +150,8 @@ def import_file(services: Services, path: Path) -> int:
     """Split one file in a fresh process; returns its peak in bytes."""
     key = f"import/{path.name}"
     services.files[key] = path
-    record = {
-        "eventVersion": "2.1",
-        "eventSource": "aws:s3",
-        "awsRegion": "eu-west-1",
-        "eventTime": "2026-03-01T09:30:00.123Z",
-        "eventName": "ObjectCreated:CompleteMultipartUpload",
-        "s3": {
-            "bucket": {"name": BUCKET},
-            "object": {"key": key, "size": path.stat().st_size, "eTag": ETAG.strip('"')},
-        },
-    }
-    message = {
-        "messageId": "059f36b4-87a3-44ab-83d2-661975830a7d",
-        "body": json.dumps({"Records": [record]}),
-        "attributes": {"ApproximateReceiveCount": "1"},
-    }
+    upload = Upload("ObjectCreated:CompleteMultipartUpload", BUCKET, key, path.stat().st_size, ETAG)
     environment = {
-        "PATH": os.environ["PATH"],
         "AWS_ENDPOINT_URL": services.endpoint,
         "AWS_CA_BUNDLE": str(services.ca_bundle),
         "AWS_REGION": "eu-west-1",
@@ -185,14 +166,5 @@ def import_file(services: Services, path: Path) -> int:
         "IMPORT_PREFIX": "import/",
         "REJECTIONS_PREFIX": "rejections/",
     }
-    finished = subprocess.run(
-        [sys.executable, HERE / "invoke_splitter.py", FUNCTIONS],
-        input=json.dumps({"Records": [message]}),
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    answer = json.loads(finished.stdout.splitlines()[-1])
-    assert answer["response"] == {"batchItemFailures": []}, finished.stdout
-    return int(answer["peak_bytes"])
+    peak, _ = invoke_for(upload, "split_csv", environment)
+    return peak

@@ -4,8 +4,6 @@ Each measurement is a process of its own, as on Lambda; S3 is served over TLS by
 """
 
 import hashlib
-import json
-import os
 import ssl
 import subprocess
 import sys
@@ -21,9 +19,10 @@ import pytest
 import trustme
 
 from create_image_derivative.image import SUPPORTED_FORMATS, ImageRejected, Recipe, make_derivative
+from support.fresh_process import FUNCTIONS, SUPPORT, Upload, invoke_for
 
 HERE = Path(__file__).parent
-FUNCTIONS = HERE.parents[2] / "functions"
+
 PROGRAMS = HERE / "peak_memory"
 MEGABYTE = 1_000_000
 
@@ -148,25 +147,9 @@ class PictureMaker:
 def invoke(store: ObjectStore, key: str, content: bytes, side: int) -> int:
     """Send one upload through a fresh process; returns its peak in bytes."""
     store.objects[key] = content
-    record = {
-        "eventVersion": "2.1",
-        "eventSource": "aws:s3",
-        "awsRegion": "eu-west-1",
-        "eventTime": "2026-03-01T09:30:00.123Z",
-        "eventName": "ObjectCreated:Put",
-        "s3": {
-            "bucket": {"name": "example-images"},
-            "object": {"key": key, "size": len(content), "eTag": etag(content).strip('"')},
-        },
-    }
-    message = {
-        "messageId": "059f36b4-87a3-44ab-83d2-661975830a7d",
-        "body": json.dumps({"Records": [record]}),
-        "attributes": {"ApproximateReceiveCount": "1"},
-    }
+    upload = Upload("ObjectCreated:Put", "example-images", key, len(content), etag(content))
     environment = {
         **store.environment(),
-        "PATH": os.environ["PATH"],
         "PIPELINE": "image-derivatives",
         "DERIVATIVE": "mobile",
         "MAX_WIDTH": str(side),
@@ -176,18 +159,9 @@ def invoke(store: ObjectStore, key: str, content: bytes, side: int) -> int:
         "REJECTIONS_PREFIX": "rejections/mobile/",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1024",
     }
-    finished = subprocess.run(
-        [sys.executable, PROGRAMS / "invoke.py", FUNCTIONS],
-        input=json.dumps({"Records": [message]}),
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    answer = json.loads(finished.stdout.splitlines()[-1])
-    assert answer["response"] == {"batchItemFailures": []}, finished.stdout
-    assert f"derived/mobile/{key.removeprefix('ingest/')}.jpg" in store.objects, finished.stdout
-    return int(answer["peak_bytes"])
+    peak, printed = invoke_for(upload, "create_image_derivative", environment)
+    assert f"derived/mobile/{key.removeprefix('ingest/')}.jpg" in store.objects, printed
+    return peak
 
 
 @pytest.mark.parametrize("side", [128, 640])
@@ -230,7 +204,7 @@ def test_no_picture_takes_more_memory_than_it_was_let_in_with(
 ) -> None:
     path = pictures.make(name)
     measured = subprocess.run(
-        [sys.executable, PROGRAMS / "decode.py", FUNCTIONS, path, str(side)],
+        [sys.executable, SUPPORT / "decode_picture.py", FUNCTIONS, path, str(side)],
         capture_output=True,
         text=True,
         check=True,

@@ -1,8 +1,9 @@
 """Invokes the real handler once and reports its answer and the peak memory of the whole process.
 
-Usage: invoke.py FUNCTIONS_DIRECTORY < EVENT. Prints one JSON line, the last on stdout.
+Usage: invoke_handler.py FUNCTIONS_DIRECTORY FUNCTION < EVENT. The last line on stdout is JSON.
 """
 
+import importlib
 import json
 import resource
 import sys
@@ -21,16 +22,17 @@ def peak_bytes() -> int:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, sys.argv[1])
+    functions, function = sys.argv[1:]
+    sys.path.insert(0, functions)
     event = json.load(sys.stdin)
-    from create_image_derivative.handler import handler
+    handler = importlib.import_module(f"{function}.handler").handler
 
     context = SimpleNamespace(
-        function_name="thumbnail",
-        memory_limit_in_mb=1024,
-        invoked_function_arn="arn:aws:lambda:eu-west-1:123456789012:function:thumbnail",
+        function_name=function,
+        memory_limit_in_mb=1769,
+        invoked_function_arn=f"arn:aws:lambda:eu-west-1:123456789012:function:{function}",
         aws_request_id="a3de505e-f16b-42f4-b3e6-bcd2e4a73903",
-        get_remaining_time_in_millis=lambda: 60_000,
+        get_remaining_time_in_millis=lambda: 900_000,
     )
     response = handler(event, context)
     print(json.dumps({"response": response, "peak_bytes": peak_bytes()}))

@@ -1,0 +1,57 @@
+"""A function in a process of its own, as on Lambda: what it peaks at is its own."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+SUPPORT = Path(__file__).parent
+FUNCTIONS = SUPPORT.parents[1] / "functions"
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What S3 announces; ``size`` in bytes."""
+
+    event_name: str
+    bucket: str
+    key: str
+    size: int
+    etag: str
+
+
+def invoke_for(upload: Upload, function: str, environment: Mapping[str, str]) -> tuple[int, str]:
+    """Let ``function`` work on an upload; returns its peak in bytes, and all that it printed.
+
+    ``environment`` is all that it sees, but for the path.
+    """
+    record = {
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "awsRegion": "eu-west-1",
+        "eventTime": "2026-03-01T09:30:00.123Z",
+        "eventName": upload.event_name,
+        "s3": {
+            "bucket": {"name": upload.bucket},
+            "object": {"key": upload.key, "size": upload.size, "eTag": upload.etag.strip('"')},
+        },
+    }
+    message = {
+        "messageId": "059f36b4-87a3-44ab-83d2-661975830a7d",
+        "body": json.dumps({"Records": [record]}),
+        "attributes": {"ApproximateReceiveCount": "1"},
+    }
+    finished = subprocess.run(
+        [sys.executable, SUPPORT / "invoke_handler.py", FUNCTIONS, function],
+        input=json.dumps({"Records": [message]}),
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    answer = json.loads(finished.stdout.splitlines()[-1])
+    assert answer["response"] == {"batchItemFailures": []}, finished.stdout
+    return int(answer["peak_bytes"]), finished.stdout
