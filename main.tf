@@ -97,3 +97,26 @@ module "csv_import" {
   log_retention_days   = var.log_retention_days
   force_destroy_bucket = var.force_destroy_buckets
 }
+
+module "tenant_routing" {
+  source = "./pipelines/tenant-routing"
+  count  = contains(var.pipelines, "tenant-routing") ? 1 : 0
+
+  name_prefix = var.name_prefix
+  packages = {
+    route   = local.packages["route_tenant_event"]
+    process = local.packages["process_tenant_file"]
+  }
+  code_bucket = var.code_bucket
+
+  queue_mode   = var.tenant_routing.queue_mode
+  cache        = var.tenant_routing.cache
+  router       = var.tenant_routing.router
+  consumer     = var.tenant_routing.consumer
+  queues       = var.tenant_routing.queues
+  group_bucket = var.tenant_routing.group_bucket
+  registry     = var.tenant_routing.registry
+
+  alarm              = var.alarm
+  log_retention_days = var.log_retention_days
+}

@@ -22,3 +22,13 @@ output "image_derivatives" {
   description = "Bucket, prefixes, topic, queues and functions of the image pipeline; null when it is not in `pipelines`."
   value       = one(module.image_derivatives[*].pipeline)
 }
+
+output "tenant_routing" {
+  description = "Registry tables, quarantine queue, functions and roles of the tenant pipeline; null when it is not in `pipelines`."
+  value       = one(module.tenant_routing[*].pipeline)
+}
+
+output "tenant_manager_policy" {
+  description = "IAM policy (JSON) for whoever runs `event-pipelines tenants`; null when tenant-routing is not in `pipelines`."
+  value       = one(module.tenant_routing[*].manager_policy)
+}

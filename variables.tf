@@ -24,12 +24,12 @@ variable "name_prefix" {
 variable "pipelines" {
   description = "Which event systems are created. Leaving one out of the set destroys it."
   type        = set(string)
-  default     = ["csv-import", "event-audit", "image-derivatives"]
+  default     = ["csv-import", "event-audit", "image-derivatives", "tenant-routing"]
   nullable    = false
 
   validation {
-    condition     = length(setsubtract(var.pipelines, ["csv-import", "event-audit", "image-derivatives"])) == 0
-    error_message = "pipelines may hold: csv-import, event-audit, image-derivatives."
+    condition     = length(setsubtract(var.pipelines, ["csv-import", "event-audit", "image-derivatives", "tenant-routing"])) == 0
+    error_message = "pipelines may hold: csv-import, event-audit, image-derivatives, tenant-routing."
   }
 }
 
@@ -170,6 +170,49 @@ variable "csv_import" {
       email_subscribers = optional(set(string))
     }))
     max_receive_count = optional(number)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "tenant_routing" {
+  description = <<-EOT
+    Settings of the tenant pipeline; every field is described in pipelines/tenant-routing/variables.tf.
+    Fields left out keep that pipeline's defaults.
+  EOT
+  type = object({
+    queue_mode = optional(string)
+    cache = optional(object({
+      seconds          = optional(number)
+      negative_seconds = optional(number)
+      stale_seconds    = optional(number)
+    }))
+    router = optional(object({
+      memory_size_mb      = optional(number)
+      timeout_seconds     = optional(number)
+      batch_size          = optional(number)
+      maximum_concurrency = optional(number)
+    }))
+    consumer = optional(object({
+      memory_size_mb       = optional(number)
+      ephemeral_storage_mb = optional(number)
+      timeout_seconds      = optional(number)
+      batch_size           = optional(number)
+      maximum_concurrency  = optional(number)
+      max_file_mb          = optional(number)
+    }))
+    queues = optional(object({
+      max_receive_count         = optional(number)
+      message_retention_seconds = optional(number)
+      dlq_retention_seconds     = optional(number)
+    }))
+    group_bucket = optional(object({
+      noncurrent_version_days = optional(number)
+      incomplete_upload_days  = optional(number)
+    }))
+    registry = optional(object({
+      deletion_protection = optional(bool)
+    }))
   })
   default  = {}
   nullable = false

@@ -4,12 +4,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
 from event_pipelines.audit import commands as audit
 from event_pipelines.errors import UserError
 from event_pipelines.imports import commands as imports
 from event_pipelines.local import commands as local
+from event_pipelines.tenants import commands as tenants
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,13 +23,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     local.register(groups)
     audit.register(groups)
     imports.register(groups)
+    tenants.register(groups)
     parsed = parser.parse_args(arguments)
     try:
         return int(parsed.run(parsed))
     except UserError as error:
         print(f"event-pipelines: {error}", file=sys.stderr)
         return 1
-    except (BotoCoreError, ClientError) as error:
+    except (Boto3Error, BotoCoreError, ClientError) as error:
         # Their messages name what AWS refused, or which setting is missing.
         print(f"event-pipelines: {error}", file=sys.stderr)
         return 1

@@ -5,7 +5,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 from event_pipelines.local.terraform import Activity
 
@@ -46,6 +55,21 @@ def counting(console: Console, title: str) -> Iterator[Callable[[int, int, str],
 
         yield show
     console.print(f"{title}: {time.monotonic() - started:.0f} s", highlight=False)
+
+
+@contextmanager
+def uploading(console: Console, size: int) -> Iterator[Callable[[int], None]]:
+    """Yields `advance(sent)`, which hears of the bytes of a file of `size` bytes as they go."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("Uploading", total=size)
+        yield lambda sent: progress.advance(task, sent)
 
 
 def following(show: Callable[[int, int, str], None]) -> Callable[[Activity], None]:

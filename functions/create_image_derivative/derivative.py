@@ -6,19 +6,18 @@ from, and every write is conditional on what was read. No table, and nothing to 
 
 import shutil
 import tempfile
-from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING
-from urllib.parse import quote
 
 from botocore.exceptions import ClientError
 
 from create_image_derivative.image import Derivative, ImageRejected, make_derivative
 from create_image_derivative.settings import Settings
 from shared.batch import Message, Outcome
-from shared.events import NotAnObjectEvent, ObjectEvent, is_older
+from shared.derived_objects import DerivedObject, source_metadata
+from shared.events import NotAnObjectEvent, ObjectEvent
 from shared.rejections import Rejection, record_rejection
 
 if TYPE_CHECKING:
@@ -30,37 +29,11 @@ COPY_BYTES = 1 << 18
 # How often another writer of the same derivative may come first before the queue decides.
 STORE_ATTEMPTS = 5
 
-SOURCE_ETAG = "source-etag"
-SOURCE_VERSION = "source-version-id"
-SOURCE_SEQUENCER = "source-sequencer"
 PIPELINE_VERSION = "pipeline-version"
 
 
 class DerivativeContended(Exception):
     """Other events for the same object kept changing the derivative while this one was stored."""
-
-
-@dataclass(frozen=True)
-class Stored:
-    """The derivative that exists, and the source version its metadata names."""
-
-    etag: str
-    metadata: Mapping[str, str]
-
-    def is_of(self, event: ObjectEvent) -> bool:
-        """Tell whether it was made from the very version that ``event`` announces."""
-        announced = _source_metadata(event)
-        if self.metadata.get(SOURCE_ETAG) != announced.get(SOURCE_ETAG):
-            return False
-        versions = (self.metadata.get(SOURCE_VERSION), announced.get(SOURCE_VERSION))
-        if "null" not in versions and all(versions):
-            return versions[0] == versions[1]
-        # Without versions the same content may have come back after another. The newer event
-        # then has to leave its mark, or a late one in between would overwrite it.
-        return not is_older(self.metadata.get(SOURCE_SEQUENCER), event.sequencer)
-
-    def is_newer_than(self, event: ObjectEvent) -> bool:
-        return is_older(event.sequencer, self.metadata.get(SOURCE_SEQUENCER))
 
 
 @dataclass(frozen=True)
@@ -130,7 +103,7 @@ class DerivativeMaker:
                 f"{size} bytes are more than {self.settings.max_source_bytes}",
             )
 
-    def _settled(self, event: ObjectEvent, stored: Stored | None) -> Outcome | None:
+    def _settled(self, event: ObjectEvent, stored: DerivedObject | None) -> Outcome | None:
         if stored is None:
             return None
         if stored.is_of(event):
@@ -138,14 +111,14 @@ class DerivativeMaker:
             return Outcome("duplicate", event) if current else None
         return Outcome("superseded", event) if stored.is_newer_than(event) else None
 
-    def _stored(self, bucket: str, key: str) -> Stored | None:
+    def _stored(self, bucket: str, key: str) -> DerivedObject | None:
         try:
             head = self.s3.head_object(Bucket=bucket, Key=key)
         except ClientError as error:
             if _status(error) == 404:
                 return None
             raise
-        return Stored(head["ETag"], head["Metadata"])
+        return DerivedObject(head["ETag"], head["Metadata"])
 
     def _download(self, event: ObjectEvent, file: IO[bytes]) -> Outcome | None:
         """Fill ``file`` with the version that ``event`` announces, or say why there is none."""
@@ -168,7 +141,7 @@ class DerivativeMaker:
         return None
 
     def _store(
-        self, event: ObjectEvent, key: str, stored: Stored | None, derivative: Derivative
+        self, event: ObjectEvent, key: str, stored: DerivedObject | None, derivative: Derivative
     ) -> Outcome:
         for _ in range(STORE_ATTEMPTS):
             request = self._put_request(event, key, derivative)
@@ -200,7 +173,7 @@ class DerivativeMaker:
             "CacheControl": self.settings.cache_control,
             "ChecksumAlgorithm": "SHA256",
             "Metadata": {
-                **_source_metadata(event),
+                **source_metadata(event),
                 PIPELINE_VERSION: self.settings.fingerprint,
                 "width": str(derivative.width),
                 "height": str(derivative.height),
@@ -245,16 +218,6 @@ def _derived(event: ObjectEvent, key: str, derivative: Derivative) -> Outcome:
         "source_size": f"{derivative.source_width}x{derivative.source_height}",
     }
     return Outcome("derived", event, fields)
-
-
-def _source_metadata(event: ObjectEvent) -> dict[str, str]:
-    values = {
-        SOURCE_ETAG: event.etag,
-        SOURCE_VERSION: event.version_id,
-        SOURCE_SEQUENCER: event.sequencer,
-    }
-    # Metadata travels in HTTP headers, which are ASCII.
-    return {name: quote(value, safe="") for name, value in values.items() if value}
 
 
 def _status(error: ClientError) -> int:

@@ -31,11 +31,12 @@ class BatchResponse(TypedDict):
 
 @dataclass(frozen=True)
 class Message:
-    """One SQS message, as the poller hands it over."""
+    """One SQS message, as the poller hands it over. ``queue`` is the name of where it waited."""
 
     id: str
     body: str
     receive_count: int
+    queue: str = ""
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Message":
@@ -43,6 +44,7 @@ class Message:
             id=record["messageId"],
             body=record["body"],
             receive_count=int(record["attributes"]["ApproximateReceiveCount"]),
+            queue=record.get("eventSourceARN", "").rpartition(":")[2],
         )
 
 

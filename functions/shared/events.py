@@ -70,8 +70,24 @@ class ObjectEvent:
         return self.event_name.startswith("ObjectCreated:")
 
 
+@dataclass(frozen=True)
+class Announcement:
+    """An event, and ``document``: what ``object_events`` would read as this event alone."""
+
+    event: ObjectEvent
+    document: Mapping[str, Any]
+
+
 def object_events(payload: str | Mapping[str, Any]) -> list[ObjectEvent]:
     """Read the body of an SQS message, or an event that S3 or EventBridge invoked us with.
+
+    As ``announcements``, for whoever needs no more than what happened.
+    """
+    return [announcement.event for announcement in announcements(payload)]
+
+
+def announcements(payload: str | Mapping[str, Any]) -> list[Announcement]:
+    """Read what one message, or one invocation, announces.
 
     Accepts S3 records, the same wrapped by SNS, and EventBridge's shape, wrapped or not. S3's
     ``s3:TestEvent`` and an empty ``Records`` list announce nothing and give an empty list.
@@ -88,9 +104,9 @@ def object_events(payload: str | Mapping[str, Any]) -> list[ObjectEvent]:
         records = document["Records"]
         if not isinstance(records, list):
             raise NotAnObjectEvent("Records is not a list")
-        return [_from_notification(record) for record in records]
+        return [Announcement(_from_notification(r), {"Records": [r]}) for r in records]
     if document.get("source") == "aws.s3" and "detail-type" in document:
-        return [_from_eventbridge(document)]
+        return [Announcement(_from_eventbridge(document), document)]
     raise NotAnObjectEvent("the message has neither Records nor the shape of an EventBridge event")
 
 

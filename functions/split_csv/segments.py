@@ -9,9 +9,9 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from shared.csv_records import Problem, Record
 from shared.import_ledger import Progress
 from shared.row_messages import MAX_MESSAGE_BYTES, SKIPPED_BYTES, Envelope, encode_row
-from split_csv.records import Problem, Record
 
 # A segment without rows ends too, because it takes memory and because only at its end reading can
 # be taken up again.

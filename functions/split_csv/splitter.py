@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from shared.batch import Message, Outcome, each_object
+from shared.csv_opening import Opening, open_csv
+from shared.csv_records import RecordReader, lines
 from shared.events import NotAnObjectEvent, ObjectEvent
 from shared.import_ending import Ending, ImportEnding
 from shared.import_ledger import (
@@ -25,9 +27,7 @@ from shared.import_ledger import (
     Progress,
     import_id,
 )
-from shared.rejections import Rejection, record_rejection
-from shared.row_messages import Envelope
-from split_csv.content import (
+from shared.object_content import (
     BLOCK_BYTES,
     FileRefused,
     SourceGone,
@@ -35,8 +35,8 @@ from split_csv.content import (
     StoredObject,
     gunzip,
 )
-from split_csv.opening import Opening, open_csv
-from split_csv.records import RecordReader, lines
+from shared.rejections import Rejection, record_rejection
+from shared.row_messages import Envelope
 from split_csv.rejected_rows import store_rejected_rows
 from split_csv.row_queue import MESSAGES_PER_CALL, RowQueue
 from split_csv.segments import Segment, cut_segments

@@ -364,7 +364,7 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
   alarm_description = join(" ", [
     "${var.alarm.errors} or more invocations of ${var.name} failed within ${var.alarm.period_seconds} seconds: an exception, a timeout or too little memory.",
     var.queue == null
-    ? "Lambda repeats a call that nobody waits for, then reports it to the failure destination, if there is one."
+    ? "Lambda repeats a call that nobody waits for, then reports it to the failure destination, if there is one; messages of a queue that is mapped to it elsewhere come back until that queue gives them up."
     : "Every message of a failed batch comes back, and after the queue's last try it goes to the dead-letter queue.",
     "Read ${local.log_group_name} at the time of the alarm and remove the cause.",
   ])
@@ -394,7 +394,7 @@ resource "aws_cloudwatch_metric_alarm" "throttles" {
   alarm_description = join(" ", [
     "Lambda refused to start ${var.name} ${var.alarm.throttles} or more times within ${var.alarm.period_seconds} seconds: its reserved concurrency, or what the account has, is used up.",
     var.queue == null
-    ? "Calls that nobody waits for are repeated for up to six hours, others fail at once."
+    ? "Calls that nobody waits for are repeated for up to six hours, others fail at once; of messages of a queue that is mapped to it elsewhere each refusal counts as a try."
     : "Each refusal counts as a try of its messages, which may end in the dead-letter queue untouched.",
     "Lower maximum_concurrency, raise reserved_concurrency, or have the account's limit raised.",
   ])

@@ -11,7 +11,7 @@ run "region_is_enough" {
   command = plan
 
   assert {
-    condition     = alltrue([for pipeline in [output.csv_import, output.event_audit, output.image_derivatives] : pipeline != null])
+    condition     = alltrue([for pipeline in [output.csv_import, output.event_audit, output.image_derivatives, output.tenant_routing] : pipeline != null])
     error_message = "Every pipeline runs unless the caller says otherwise."
   }
 }
@@ -26,8 +26,12 @@ run "a_pipeline_left_out" {
   }
 
   assert {
-    condition     = alltrue([for pipeline in [output.csv_import, output.event_audit, output.image_derivatives] : pipeline == null])
+    condition     = alltrue([for pipeline in [output.csv_import, output.event_audit, output.image_derivatives, output.tenant_routing] : pipeline == null])
     error_message = "A pipeline that is not named is not created."
+  }
+  assert {
+    condition     = output.tenant_manager_policy == null
+    error_message = "Nor is there a policy for managing its tenants."
   }
 }
 
@@ -46,6 +50,9 @@ run "settings_reach_the_pipeline" {
     csv_import = {
       pace = { table_write_capacity = 50 }
     }
+    tenant_routing = {
+      queue_mode = "shared_fair"
+    }
   }
 
   assert {
@@ -63,6 +70,10 @@ run "settings_reach_the_pipeline" {
   assert {
     condition     = output.csv_import.pace.rows_per_second == 40
     error_message = "Four fifths of a provisioned table's capacity are used."
+  }
+  assert {
+    condition     = output.tenant_routing.queue_mode == "shared_fair"
+    error_message = "The queue mode is the caller's."
   }
 }
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from event_pipelines.demo import audit, image_report, images, imports, report
+from event_pipelines.demo import audit, image_report, images, imports, report, tenants
 from event_pipelines.demo.photographs import Photograph
 from event_pipelines.demo.report import Chapter
 from event_pipelines.local.stack import Stack
@@ -42,6 +42,15 @@ def _chapters(
         yield _audit(outputs["event_audit"], outputs["name_prefix"], console)
     if outputs["csv_import"]:
         yield _import(outputs["name_prefix"], console)
+    if outputs["tenant_routing"]:
+        yield _tenants(outputs["name_prefix"], console)
+
+
+def clean_up(stack: Stack, console: Console) -> None:
+    """Removes what the demo made beside Terraform, which could not destroy it."""
+    if stack.outputs["tenant_routing"]:
+        with stack.environment(), counting(console, "Deleting the tenants") as progress:
+            tenants.remove(stack.outputs["name_prefix"], progress)
 
 
 def _images(
@@ -125,3 +134,23 @@ def _import(name_prefix: str, console: Console) -> tuple[Chapter, list[str]]:
     )
     console.print(table)
     return imports.chapter(account), account.faults
+
+
+def _tenants(name_prefix: str, console: Console) -> tuple[Chapter, list[str]]:
+    with counting(console, "Onboarding tenants") as progress:
+        account = tenants.run(name_prefix, progress)
+    table = Table("tenant", "file", "queue", "silver rows", "rejected rows")
+    for result in account.results:
+        table.add_row(
+            result.delivery.tenant,
+            result.delivery.name,
+            result.queue,
+            str(len(result.silver or [])),
+            str(len(result.rejected)),
+        )
+    table.caption = (
+        f"{tenants.EARLY.tenant}'s file came first, waited in quarantine"
+        f" ({', '.join(account.held)}) and was released; see also `event-pipelines tenants`"
+    )
+    console.print(table)
+    return tenants.chapter(account), account.faults

@@ -11,20 +11,12 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 from rich.table import Table
 
 from event_pipelines.errors import UserError
 from event_pipelines.imports import ledger
 from event_pipelines.imports.ledger import Import, Pipeline
-from event_pipelines.progress import counting
+from event_pipelines.progress import counting, uploading
 
 POLL_SECONDS = 1.0
 # How long an upload may take to show in the ledger before the watcher says that it waits.
@@ -65,24 +57,12 @@ def _start(arguments: argparse.Namespace) -> int:
     if not file.is_file():
         raise UserError(f"{file} is not a file: name the CSV file to import.")
     pipeline = ledger.locate(arguments.name_prefix)
-    import_id = _upload(pipeline, file, name)
+    with uploading(Console(stderr=True), file.stat().st_size) as advance:
+        import_id = pipeline.upload(file, name, advance)
     if arguments.watch:
         return _follow(pipeline, import_id, arguments.json)
     print(json.dumps({"import_id": import_id}) if arguments.json else import_id)
     return 0
-
-
-def _upload(pipeline: Pipeline, file: Path, name: str) -> str:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("Uploading", total=file.stat().st_size)
-        return pipeline.upload(file, name, lambda sent: progress.advance(task, sent))
 
 
 def _watch(arguments: argparse.Namespace) -> int:

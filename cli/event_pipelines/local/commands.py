@@ -147,6 +147,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     if arguments.keep:
         _print_how_to_look_around(stack)
         return 0 if good else 1
+    show.clean_up(stack, console)
     left = _take_down(stack, console)
     return 0 if good and left == 0 else 1
 
@@ -183,6 +184,14 @@ def _queue_depths(outputs: dict[str, Any]) -> dict[str, dict[str, int]]:
         for name in ("imports", "rows")
         if csv
     ]
+    tenants = outputs["tenant_routing"]
+    if tenants:
+        parts.append(
+            {
+                "queue_url": tenants["quarantine_queue_url"],
+                "dlq_url": tenants["quarantine_dlq_url"],
+            }
+        )
     depths = {}
     for part in parts:
         queue, dead = attributes(part["queue_url"]), attributes(part["dlq_url"])

@@ -80,11 +80,12 @@ class Cloud:
 
     # -- people and roles
 
-    def role(self, *statements: Mapping[str, Any]) -> str:
-        """The name of a role that Lambda may take and that allows the statements."""
+    def role(self, *statements: Mapping[str, Any], trust: Mapping[str, Any] | None = None) -> str:
+        """The name of a role that Lambda may take, or what `trust` says, and its statements."""
         name = self.name()
-        trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}
-        document = {"Version": "2012-10-17", "Statement": [trust | {"Action": "sts:AssumeRole"}]}
+        by_lambda = {"Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        statement = {"Effect": "Allow"} | dict(trust or by_lambda)
+        document = {"Version": "2012-10-17", "Statement": [statement]}
         self.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(document))
         self.allow(name, *statements)
         return name
@@ -109,6 +110,21 @@ class Cloud:
         return {
             "aws_access_key_id": key["AccessKeyId"],
             "aws_secret_access_key": key["SecretAccessKey"],
+        }
+
+    def session(
+        self, role: str, tags: Mapping[str, str] | None = None, **credentials: str
+    ) -> dict[str, str]:
+        """The credentials, for `client`, of a session in the role, opened with `credentials`."""
+        taken = self.client("sts", **credentials).assume_role(
+            RoleArn=f"arn:aws:iam::{self.engine.account_id}:role/{role}",
+            RoleSessionName="session",
+            Tags=[{"Key": key, "Value": value} for key, value in (tags or {}).items()],
+        )["Credentials"]
+        return {
+            "aws_access_key_id": taken["AccessKeyId"],
+            "aws_secret_access_key": taken["SecretAccessKey"],
+            "aws_session_token": taken["SessionToken"],
         }
 
     # -- functions

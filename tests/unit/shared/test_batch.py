@@ -258,3 +258,11 @@ def test_telemetry_is_told_by_the_environment() -> None:
 
 def never(*arguments: object) -> Outcome:
     raise AssertionError(f"called with {arguments}")
+
+
+def test_a_message_knows_the_queue_that_it_waited_in() -> None:
+    record = {"messageId": "1", "body": "{}", "attributes": {"ApproximateReceiveCount": "2"}}
+    arn = "arn:aws:sqs:eu-west-1:123456789012:example-tenant-acme-raw"
+
+    assert Message.from_record({**record, "eventSourceARN": arn}).queue == "example-tenant-acme-raw"
+    assert Message.from_record(record) == Message("1", "{}", 2, queue="")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.events import NotAnObjectEvent, ObjectEvent, is_older, object_events
+from shared.events import NotAnObjectEvent, ObjectEvent, announcements, is_older, object_events
 
 KEY = "ingest/summer 2024/café + 100%.jpg"
 
@@ -313,3 +313,14 @@ def test_sequencers_compare_like_fractions(first: str, second: str) -> None:
         return int(digits, 16) * 16 ** (len(first) + len(second) - len(digits))
 
     assert is_older(first, second) is (fraction(first) < fraction(second))
+
+
+@pytest.mark.parametrize(
+    "name", ["s3_in_sqs", "s3_in_sns_in_sqs", "s3_upload_and_copy_in_sqs", "eventbridge_in_sqs"]
+)
+def test_each_event_can_be_sent_on_alone(body: Callable[[str], str], name: str) -> None:
+    announced = announcements(body(name))
+
+    assert [one.event for one in announced] == object_events(body(name))
+    for one in announced:
+        assert object_events(json.dumps(one.document)) == [one.event]

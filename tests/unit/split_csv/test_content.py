@@ -12,7 +12,7 @@ from botocore.response import StreamingBody
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from split_csv.content import (
+from shared.object_content import (
     CHUNK_BYTES,
     READ_ATTEMPTS,
     FileRefused,

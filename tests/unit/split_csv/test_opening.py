@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from split_csv.content import FileRefused, StoredObject
-from split_csv.opening import MAX_HEADER_BYTES, SAMPLE_BYTES, Opening, open_csv
+from shared.csv_opening import MAX_HEADER_BYTES, SAMPLE_BYTES, Opening, open_csv
+from shared.object_content import FileRefused, StoredObject
 
 
 def opened(world: Any, content: bytes) -> Opening:

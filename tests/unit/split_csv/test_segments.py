@@ -7,10 +7,10 @@ from unittest.mock import patch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from shared.csv_records import RecordReader, lines
 from shared.import_ledger import Progress
 from shared.row_messages import MAX_MESSAGE_BYTES, Envelope, Row, RowMessage
 from split_csv import segments
-from split_csv.records import RecordReader, lines
 from split_csv.segments import MAX_REJECTED, Segment, cut_segments
 
 derandomized = settings(derandomize=True, deadline=None, max_examples=150)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from split_csv import records
-from split_csv.records import Record, RecordReader, lines
+from shared import csv_records
+from shared.csv_records import Record, RecordReader, lines
 
 derandomized = settings(derandomize=True, deadline=None, max_examples=200)
 
@@ -117,7 +117,7 @@ def test_bad_lines_do_not_touch_the_rows_behind_them(content: bytes) -> None:
 @derandomized
 @given(st.lists(st.sampled_from([b"a", b'"', b"\n", b",", b"aaaaaaa"]), max_size=60).map(b"".join))
 def test_no_more_is_held_than_a_record_may_have(content: bytes) -> None:
-    with patch.object(records, "MAX_RECORD_BYTES", 16):
+    with patch.object(csv_records, "MAX_RECORD_BYTES", 16):
         whole = read(content)
         for size in (1, 5, 17):
             parts = read(content, size)
@@ -172,7 +172,7 @@ def test_a_record_of_endless_short_values_ends() -> None:
     """Each value is closed soon, and opens the next: only the length of it all tells."""
     content = b'1,2\n"\n' + b'","\n' * 8_000
 
-    with patch.object(records, "MAX_RECORD_BYTES", 16_384):
+    with patch.object(csv_records, "MAX_RECORD_BYTES", 16_384):
         found = read(content)
 
     assert [(r.line, r.problem.reason) for r in found if r.problem] == [(2, "unterminated_quote")]

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 
+from shared.csv_records import Record, RecordReader, lines
+from shared.object_content import GZIP_MAGIC, FileRefused, StoredObject, gunzip
 from shared.row_messages import encode_row
-from split_csv.content import GZIP_MAGIC, FileRefused, StoredObject, gunzip
-from split_csv.records import Record, RecordReader, lines
 
 SAMPLE_BYTES = 1 << 18
 # It travels in every message, and DynamoDB is billed for it at every checkpoint.
@@ -40,7 +40,12 @@ class Opening:
 
 def open_csv(source: StoredObject) -> Opening:
     """Read the beginning of a file. Raises FileRefused, and what ``source.chunks`` raises."""
-    chunks = replace(source, block_bytes=SAMPLE_BYTES).chunks()
+    return read_opening(replace(source, block_bytes=SAMPLE_BYTES).chunks())
+
+
+def read_opening(chunks: Iterable[bytes]) -> Opening:
+    """Read as many chunks of a file as its beginning takes. Raises FileRefused."""
+    chunks = iter(chunks)
     first = next(chunks, b"")
     chunks = chain([first], chunks)
     zipped = first.startswith(GZIP_MAGIC)

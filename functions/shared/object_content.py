@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 GZIP_MAGIC = b"\x1f\x8b"
 
-# A request for the whole of a large file would have to last as long as sending all of its rows,
+# A request for the whole of a large file would have to last as long as the work on all of its rows,
 # and S3 closes connections that nobody reads from.
 BLOCK_BYTES = 8 << 20
 CHUNK_BYTES = 1 << 16
@@ -25,7 +25,7 @@ LONGEST_PAUSE_SECONDS = 2.0
 
 
 class FileRefused(Exception):
-    """The file can never be imported, however often it is tried.
+    """The file can never be processed, however often it is tried.
 
     ``reason`` is one of a few codes that people filter by; ``detail`` says it in a sentence.
     """

@@ -11,7 +11,7 @@ from io import BytesIO
 from typing import NamedTuple
 
 # What is kept in memory while a row is read that may never end. The csv module gives up on a value
-# of more than 131,072 characters, so no row that could be sent is longer than this.
+# of more than 131,072 characters, so no row that anybody needs is longer than this.
 MAX_RECORD_BYTES = 1 << 20
 RAW_BYTES = 1024
 
@@ -159,7 +159,7 @@ def _problem(error: Exception, *, several_lines: bool) -> Problem:
     if several_lines or "unexpected end" in message:
         return Problem("unterminated_quote", "a quote on this line is not closed as it has to be")
     if isinstance(error, RecordTooLong) or "field larger" in message:
-        return Problem("row_too_large", "the row is longer than a message may be")
+        return Problem("row_too_large", "the row is longer than a row may be")
     if "new-line" in message:
         return Problem("bare_carriage_return", "a carriage return without quotes around it")
     return Problem("text_after_quote", "text follows the quote that closes a value")

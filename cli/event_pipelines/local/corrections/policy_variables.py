@@ -1,0 +1,133 @@
+"""Policies may contain variables.
+
+AWS: `${key}` in a Resource, in a NotResource or in the value of a string or ARN condition stands
+for what the request has for this condition key, `${key, 'default'}` names what it is otherwise, and
+`${*}`, `${?}` and `${$}` are the characters themselves. What is put in has no wildcards. A
+statement does not apply while one of its variables has no value, or several. Policies that do not
+say "Version": "2012-10-17" have no variables.
+MiniStack: takes variables for text, so what they are to open stays closed, and a Deny is void.
+Correction: they are replaced by their values before a statement is compared with the request.
+"""
+
+import dataclasses
+import functools
+import re
+from collections.abc import Callable
+from typing import Any
+
+from ministack.core import iam_evaluator
+
+from event_pipelines.local.corrections import LambdaInterpreter
+from event_pipelines.local.corrections._ministack import around
+
+_VARIABLE = re.compile(r"\$\{([^}]*)\}")
+_KEY_AND_DEFAULT = re.compile(r"\s*([^,]+?)\s*(?:,\s*'([^']*)'\s*)?")
+_WILDCARD = re.compile(r"(\$\{[*?$]\}|[*?])")
+_KNOWS_VARIABLES = re.compile(r'"Version"\s*:\s*"2012-10-17"')
+# The operators that take what they compare with for a pattern.
+_PATTERN_OPERATORS = ("like", "arn")
+
+
+class _NoValue(Exception):
+    """A variable without a default has no value in this request, or several."""
+
+
+def apply(_: LambdaInterpreter) -> None:
+    around(iam_evaluator, "parse_policy_document", "doc", _parse)
+    around(iam_evaluator, "_first_match", "ctx stmts effect", _first_match)
+    around(iam_evaluator, "_conditions_met", "conditions ctx", _conditions_met)
+    around(iam_evaluator, "_fnmatch_compile", "pattern ignore_case", _compile)
+
+
+def _parse(original: Callable[..., Any], doc: Any) -> Any:
+    # Only the text of a whole policy has the version; MiniStack also has single statements parsed.
+    if isinstance(doc, str) and not _KNOWS_VARIABLES.search(doc):
+        doc = doc.replace("${", "${$}{")
+    return original(doc)
+
+
+def _first_match(original: Callable[..., Any], ctx: Any, stmts: list[Any], effect: str) -> Any:
+    applicable = []
+    for statement in stmts:
+        try:
+            applicable.append(
+                dataclasses.replace(
+                    statement,
+                    resources=[_resolve(each, ctx, _as_pattern) for each in statement.resources],
+                    not_resources=[
+                        _resolve(each, ctx, _as_pattern) for each in statement.not_resources
+                    ],
+                )
+            )
+        except _NoValue:
+            continue
+    return original(ctx, applicable, effect)
+
+
+def _conditions_met(original: Callable[..., bool], conditions: dict[str, Any], ctx: Any) -> bool:
+    try:
+        resolved = {
+            operator: _condition_values(operator.lower(), values, ctx)
+            for operator, values in conditions.items()
+        }
+    except _NoValue:
+        return False
+    return original(resolved, ctx)
+
+
+def _condition_values(operator: str, values: Any, ctx: Any) -> Any:
+    if not isinstance(values, dict) or not ("string" in operator or "arn" in operator):
+        return values
+    is_pattern = any(name in operator for name in _PATTERN_OPERATORS)
+    form = _as_pattern if is_pattern else str
+    return {
+        key: [
+            _resolve(each, ctx, form) if isinstance(each, str) else each
+            for each in (expected if isinstance(expected, list) else [expected])
+        ]
+        for key, expected in values.items()
+    }
+
+
+def _resolve(text: str, ctx: Any, form: Callable[[str], str]) -> str:
+    """`text` with its variables replaced by their values in this `form`; raises _NoValue."""
+
+    def value(variable: re.Match[str]) -> str:
+        if variable[1] in ("*", "?", "$"):
+            return form(variable[1])
+        match = _KEY_AND_DEFAULT.fullmatch(variable[1])
+        if match is None:
+            raise _NoValue(variable[0])
+        found = iam_evaluator._resolve_condition_key(match[1], ctx)
+        if found is None:
+            found = match[2]
+        if found is None or isinstance(found, list):
+            raise _NoValue(variable[0])
+        return form(str(found))
+
+    return _VARIABLE.sub(value, text)
+
+
+def _as_pattern(text: str) -> str:
+    """A pattern that matches `text` and nothing else."""
+    return re.sub(r"([*?$])", r"${\1}", text)
+
+
+def _compile(
+    original: Callable[..., re.Pattern[str]], pattern: str, ignore_case: bool
+) -> re.Pattern[str]:
+    return _compiled(pattern, ignore_case) if "${" in pattern else original(pattern, ignore_case)
+
+
+@functools.lru_cache(maxsize=4096)
+def _compiled(pattern: str, ignore_case: bool) -> re.Pattern[str]:
+    wildcards = {"*": ".*", "?": "."}
+    parts = (
+        wildcards.get(part) or re.escape(part[2] if _is_escape(part) else part)
+        for part in _WILDCARD.split(pattern)
+    )
+    return re.compile(f"^{''.join(parts)}$", re.IGNORECASE if ignore_case else 0)
+
+
+def _is_escape(part: str) -> bool:
+    return part.startswith("${") and _WILDCARD.fullmatch(part) is not None

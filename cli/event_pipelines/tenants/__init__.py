@@ -1,0 +1,1 @@
+"""`event-pipelines tenants`: groups and tenants, made and looked after at run time."""

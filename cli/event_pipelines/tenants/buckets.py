@@ -1,0 +1,440 @@
+"""A group's bucket: private, versioned, encrypted, TLS only, and its notification.
+
+What guards the data must be exactly so. What operators add beside it (tags, life cycle rules,
+notification rules) is theirs and stays.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from event_pipelines.errors import UserError
+from event_pipelines.tenants.patience import code_of, persist
+from event_pipelines.tenants.platform import Platform
+from event_pipelines.tenants.steps import (
+    MISSING,
+    Step,
+    canonical,
+    refuse_foreign,
+    tag_faults,
+)
+
+# The one region that S3 does not want to be told.
+_UNNAMED_REGION = "us-east-1"
+# S3 refuses a change while another one of the same bucket is under way.
+_CONFLICT_SECONDS = 60
+# A new queue's policy takes a while to reach whoever checks it.
+_DESTINATION_SECONDS = 60
+
+_EVENTS = ["s3:ObjectCreated:*"]
+_NOTIFICATION_ID = "event-pipelines-tenants"
+_LIFECYCLE_ID = "event-pipelines-remove-leftovers"
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A step: the bucket itself."""
+
+    platform: Platform
+    name: str
+    tags: Mapping[str, str]
+
+    answers_after_deletion = False
+
+    @property
+    def what(self) -> str:
+        return f"bucket {self.name}"
+
+    @property
+    def at(self) -> Any:
+        """Names it in a call, which S3 then refuses if the bucket is another account's."""
+        return {"Bucket": self.name, "ExpectedBucketOwner": self.platform.names.account_id}
+
+    def faults(self) -> list[str]:
+        try:
+            return [] if self.exists() else [MISSING]
+        except UserError as error:
+            return [str(error)]
+
+    def exists(self) -> bool:
+        """Raises UserError when there is one that is not ours, or not for these credentials."""
+        try:
+            self.platform.s3.head_bucket(**self.at)
+        except ClientError as error:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            if status == 404:
+                return False
+            if status == 403:
+                raise UserError(
+                    f"The bucket {self.name} is there and S3 denies access to it: either it is"
+                    " another account's, then choose another group name, or these credentials"
+                    " lack s3:ListBucket on it."
+                ) from error
+            raise
+        return True
+
+    def make(self) -> None:
+        if self.exists():
+            return
+        region = self.platform.names.region
+        place: Any = {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        try:
+            persist(
+                lambda: self.platform.s3.create_bucket(
+                    Bucket=self.name, **({} if region == _UNNAMED_REGION else place)
+                ),
+                _conflicting,
+                _CONFLICT_SECONDS,
+                lambda: self.platform.say(
+                    f"The {self.what} is being made or deleted elsewhere: waiting"
+                ),
+            )
+        except ClientError as error:
+            if code_of(error) == "BucketAlreadyExists":
+                raise UserError(
+                    f"The bucket {self.name} is another account's: choose another group name."
+                ) from error
+            # Another process was faster.
+            if code_of(error) != "BucketAlreadyOwnedByYou":
+                raise
+
+    def remove(self) -> None:
+        """Raises UserError when something has been put into it meanwhile."""
+        try:
+            persist(
+                lambda: self.platform.s3.delete_bucket(**self.at),
+                _conflicting,
+                _CONFLICT_SECONDS,
+            )
+        except ClientError as error:
+            if code_of(error) == "BucketNotEmpty":
+                raise UserError(
+                    f"Something was put into the {self.what} while it was being deleted: run the"
+                    " command again."
+                ) from error
+            if code_of(error) != "NoSuchBucket":
+                raise
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A step: one thing that S3 keeps for a bucket.
+
+    `read` gives what is there in the form of `wanted`, or None; `write` makes it `wanted`.
+    """
+
+    bucket: Bucket
+    label: str
+    wanted: Any
+    read: Callable[[], Any]
+    write: Callable[[], object]
+
+    answers_after_deletion = False
+
+    @property
+    def what(self) -> str:
+        return f"{self.label} of bucket {self.bucket.name}"
+
+    def faults(self) -> list[str]:
+        found = self.read()
+        if found is None:
+            return [MISSING]
+        if canonical(found) == canonical(self.wanted):
+            return []
+        return [f"is {json.dumps(found, default=str)}"]
+
+    def make(self) -> None:
+        persist(
+            self.write,
+            _conflicting,
+            _CONFLICT_SECONDS,
+            lambda: self.bucket.platform.say(f"The {self.bucket.what} is being changed: waiting"),
+        )
+
+
+def settings(bucket: Bucket) -> list[Step]:
+    """Everything about a group's bucket but its notification."""
+    s3, at = bucket.platform.s3, bucket.at
+    blocked: Any = {
+        "BlockPublicAcls": True,
+        "BlockPublicPolicy": True,
+        "IgnorePublicAcls": True,
+        "RestrictPublicBuckets": True,
+    }
+    owned: Any = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    encrypted: Any = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+    policy = _policy(bucket)
+    rule = _lifecycle_rule(bucket.platform)
+    return [
+        # First: they may say that the bucket is not this group's.
+        Tags(bucket),
+        Setting(
+            bucket,
+            "public access block",
+            blocked,
+            lambda: _read(
+                lambda: s3.get_public_access_block(**at)["PublicAccessBlockConfiguration"],
+                "NoSuchPublicAccessBlockConfiguration",
+            ),
+            lambda: s3.put_public_access_block(**at, PublicAccessBlockConfiguration=blocked),
+        ),
+        Setting(
+            bucket,
+            "ownership",
+            owned,
+            lambda: _read(
+                lambda: s3.get_bucket_ownership_controls(**at)["OwnershipControls"],
+                "OwnershipControlsNotFoundError",
+            ),
+            lambda: s3.put_bucket_ownership_controls(**at, OwnershipControls=owned),
+        ),
+        Setting(
+            bucket,
+            "versioning",
+            "Enabled",
+            lambda: _read(lambda: s3.get_bucket_versioning(**at).get("Status")),
+            lambda: s3.put_bucket_versioning(**at, VersioningConfiguration={"Status": "Enabled"}),
+        ),
+        Setting(
+            bucket,
+            "encryption",
+            ["AES256"],
+            lambda: _read_encryption(bucket),
+            lambda: s3.put_bucket_encryption(**at, ServerSideEncryptionConfiguration=encrypted),
+        ),
+        Setting(
+            bucket,
+            "policy",
+            policy,
+            lambda: _read(
+                lambda: json.loads(s3.get_bucket_policy(**at)["Policy"]), "NoSuchBucketPolicy"
+            ),
+            lambda: s3.put_bucket_policy(**at, Policy=json.dumps(policy)),
+        ),
+        Setting(
+            bucket,
+            "life cycle rule",
+            rule,
+            lambda: next((r for r in _lifecycle(bucket)[0] if r["ID"] == rule["ID"]), None),
+            lambda: _merge_lifecycle(bucket, rule),
+        ),
+    ]
+
+
+@dataclass(frozen=True)
+class Tags:
+    """A step: the bucket's tags, beside those that others gave it."""
+
+    bucket: Bucket
+
+    answers_after_deletion = False
+
+    @property
+    def what(self) -> str:
+        return f"tags of bucket {self.bucket.name}"
+
+    def faults(self) -> list[str]:
+        found = _read_tags(self.bucket)
+        return [MISSING] if found is None else tag_faults(found, self.bucket.tags)
+
+    def make(self) -> None:
+        found = _read_tags(self.bucket) or {}
+        refuse_foreign(self.bucket.what, found, self.bucket.tags)
+        merged = {k: v for k, v in found.items() if not k.startswith("aws:")} | dict(
+            self.bucket.tags
+        )
+        self.bucket.platform.s3.put_bucket_tagging(
+            **self.bucket.at,
+            Tagging={"TagSet": [{"Key": name, "Value": value} for name, value in merged.items()]},
+        )
+
+
+@dataclass(frozen=True)
+class Notification:
+    """A step: S3 announces every new object in the queue.
+
+    S3 keeps one configuration per bucket and replaces it whole, so the rules of others are read
+    and written back with ours. It offers no condition for that: who changes the rules of the same
+    bucket by hand at the same moment can lose.
+    """
+
+    bucket: Bucket
+    queue: str
+
+    answers_after_deletion = False
+
+    @property
+    def what(self) -> str:
+        return f"notification of bucket {self.bucket.name}"
+
+    def faults(self) -> list[str]:
+        found = self._found()
+        ours = self._ours(found) if found else []
+        if not ours:
+            return [MISSING]
+        if len(ours) > 1:
+            return [f"there are {len(ours)} rules for queue {self.queue}"]
+        return [] if _rule_form(ours[0]) == _rule_form(self._rule()) else [f"is {ours[0]}"]
+
+    def make(self) -> None:
+        found = self._found() or {}
+        others = self._others(found)
+        changed = found | {"QueueConfigurations": [*others, self._rule()]}
+        try:
+            persist(
+                lambda: self._write(changed),
+                lambda error: _conflicting(error) or _destination_unknown(error),
+                _DESTINATION_SECONDS,
+                lambda: self.bucket.platform.say(
+                    f"S3 does not find queue {self.queue} yet: waiting"
+                ),
+            )
+        except ClientError as error:
+            if code_of(error) != "InvalidArgument":
+                raise
+            rules = [rule.get("Id", "?") for kind in found.values() for rule in _rules(kind)]
+            foreign = ", ".join(rule for rule in rules if rule != _NOTIFICATION_ID) or "none"
+            raise UserError(
+                f"S3 refuses the {self.what} ({error.response['Error']['Message']}), which has to"
+                f" stand beside the rules of others (ids: {foreign}): remove the one that also"
+                " covers s3:ObjectCreated:*, or whose target is gone."
+            ) from error
+
+    def remove(self) -> None:
+        found = self._found()
+        if found and self._ours(found):
+            self._write(found | {"QueueConfigurations": self._others(found)})
+
+    def _found(self) -> dict[str, Any] | None:
+        found: Any = _read(
+            lambda: self.bucket.platform.s3.get_bucket_notification_configuration(**self.bucket.at)
+        )
+        if found is None:
+            return None
+        return {name: value for name, value in found.items() if name != "ResponseMetadata"}
+
+    def _write(self, configuration: Any) -> None:
+        self.bucket.platform.s3.put_bucket_notification_configuration(
+            **self.bucket.at, NotificationConfiguration=configuration
+        )
+
+    def _ours(self, found: Mapping[str, Any]) -> list[Any]:
+        return [rule for rule in found.get("QueueConfigurations", []) if self._is_ours(rule)]
+
+    def _others(self, found: Mapping[str, Any]) -> list[Any]:
+        return [rule for rule in found.get("QueueConfigurations", []) if not self._is_ours(rule)]
+
+    def _is_ours(self, rule: Mapping[str, Any]) -> bool:
+        return rule.get("Id") == _NOTIFICATION_ID or rule["QueueArn"] == self._rule()["QueueArn"]
+
+    def _rule(self) -> dict[str, Any]:
+        return {
+            "Id": _NOTIFICATION_ID,
+            "QueueArn": self.bucket.platform.names.queue_arn(self.queue),
+            "Events": _EVENTS,
+        }
+
+
+def _rules(value: Any) -> list[Any]:
+    """The rules of one kind; EventBridge has none."""
+    return value if isinstance(value, list) else []
+
+
+def _rule_form(rule: Mapping[str, Any]) -> Any:
+    filters = rule.get("Filter", {}).get("Key", {}).get("FilterRules", [])
+    filters = [one for one in filters if one.get("Value")]
+    return canonical([rule.get("Id"), rule["QueueArn"], rule["Events"], filters])
+
+
+def _policy(bucket: Bucket) -> dict[str, Any]:
+    arn = f"arn:{bucket.platform.names.partition}:s3:::{bucket.name}"
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "DenyPlainHttp",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:*",
+                "Resource": [arn, f"{arn}/*"],
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            }
+        ],
+    }
+
+
+def _lifecycle_rule(platform: Platform) -> dict[str, Any]:
+    terms = platform.settings
+    return {
+        "ID": _LIFECYCLE_ID,
+        "Status": "Enabled",
+        "Filter": {"Prefix": ""},
+        "NoncurrentVersionExpiration": {"NoncurrentDays": terms.noncurrent_version_days},
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": terms.incomplete_upload_days},
+        "Expiration": {"ExpiredObjectDeleteMarker": True},
+    }
+
+
+def _lifecycle(bucket: Bucket) -> tuple[list[Any], dict[str, Any]]:
+    """The rules in a comparable form, and what else belongs to them."""
+    found: Any = _read(
+        lambda: bucket.platform.s3.get_bucket_lifecycle_configuration(**bucket.at),
+        "NoSuchLifecycleConfiguration",
+    )
+    if found is None:
+        return [], {}
+    size = "TransitionDefaultMinimumObjectSize"
+    # S3 gives an empty filter back in several ways.
+    rules = [
+        rule | ({} if "Prefix" in rule else {"Filter": rule.get("Filter") or {"Prefix": ""}})
+        for rule in found["Rules"]
+    ]
+    return rules, {size: found[size]} if size in found else {}
+
+
+def _merge_lifecycle(bucket: Bucket, rule: Any) -> None:
+    rules, more = _lifecycle(bucket)
+    others = [one for one in rules if one["ID"] != rule["ID"]]
+    bucket.platform.s3.put_bucket_lifecycle_configuration(
+        **bucket.at, **more, LifecycleConfiguration={"Rules": [*others, rule]}
+    )
+
+
+def _read_encryption(bucket: Bucket) -> list[str] | None:
+    found = _read(
+        lambda: bucket.platform.s3.get_bucket_encryption(**bucket.at),
+        "ServerSideEncryptionConfigurationNotFoundError",
+    )
+    if found is None:
+        return None
+    rules = found["ServerSideEncryptionConfiguration"]["Rules"]
+    return [rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] for rule in rules]
+
+
+def _read_tags(bucket: Bucket) -> dict[str, str] | None:
+    found = _read(lambda: bucket.platform.s3.get_bucket_tagging(**bucket.at), "NoSuchTagSet")
+    return None if found is None else {tag["Key"]: tag["Value"] for tag in found["TagSet"]}
+
+
+def _read(read: Callable[[], Any], absent: str = "") -> Any:
+    """What S3 has, or None where it or the whole bucket is not there. Denied is not absent."""
+    try:
+        return read()
+    except ClientError as error:
+        if code_of(error) not in (absent, "NoSuchBucket"):
+            raise
+        return None
+
+
+def _conflicting(error: ClientError) -> bool:
+    return code_of(error) in ("OperationAborted", "ConflictException")
+
+
+def _destination_unknown(error: ClientError) -> bool:
+    return (
+        code_of(error) == "InvalidArgument"
+        and "Unable to validate" in error.response["Error"]["Message"]
+    )

@@ -1,0 +1,389 @@
+"""The verbs of `event-pipelines tenants`."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from event_pipelines.errors import UserError
+from event_pipelines.progress import counting, uploading
+from event_pipelines.tenants import files, groups, names, platform, quarantine, tenants
+from event_pipelines.tenants.platform import QUEUE_MODES, Platform
+from event_pipelines.tenants.registry import (
+    ACTIVE,
+    DELETING,
+    PROVISIONING,
+    SUSPENDED,
+    Group,
+    Record,
+    Registry,
+    Tenant,
+)
+from event_pipelines.tenants.steps import Done
+from event_pipelines.tenants.verification import Drift, Verification
+
+PREFIX_VARIABLE = "EVENT_PIPELINES_NAME_PREFIX"
+
+
+def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the `tenants` group to the command line."""
+    parser = groups.add_parser("tenants", help="groups of tenants, tenants and their queues")
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+
+    verb = _add(verbs, "create-group", _create_group, "make a group, or finish making it")
+    verb.add_argument("name", metavar="NAME")
+    verb.add_argument(
+        "--queue-mode", choices=QUEUE_MODES, help="a queue per tenant, or one fair queue for all"
+    )
+    verb = _add(verbs, "create", _create, "make a tenant, or finish making it")
+    verb.add_argument("name", metavar="NAME")
+    verb.add_argument("--group", required=True, metavar="G", help="the group it belongs to")
+
+    verb = _add(verbs, "list", _list, "list groups and tenants", changes=False)
+    verb.add_argument("--group", metavar="G", help="this group and its tenants only")
+    verb = _add(verbs, "show", _show, "a record, and what waits in its queues", changes=False)
+    verb.add_argument("name", metavar="NAME")
+
+    verb = _add(verbs, "suspend", _suspend, "quarantine a tenant's new files")
+    verb.add_argument("name", metavar="NAME")
+    verb = _add(verbs, "resume", _resume, "process a tenant's files again")
+    verb.add_argument("name", metavar="NAME")
+
+    verb = _add(verbs, "verify", _verify, "compare the registry with what is there", changes=False)
+    verb.add_argument("name", metavar="NAME", nargs="?", help="a group or tenant (default: all)")
+    verb.add_argument("--repair", action="store_true", help="make what differs as it must be")
+
+    for name, run, help_text in (
+        ("delete", _delete, "remove a tenant"),
+        ("delete-group", _delete_group, "remove a group without tenants"),
+    ):
+        verb = _add(verbs, name, run, help_text)
+        verb.add_argument("name", metavar="NAME")
+        verb.add_argument(
+            "--delete-data", action="store_true", help="its files and messages as well, for good"
+        )
+    verb = _add(verbs, "put-file", _put_file, "upload a file for a tenant, as it would")
+    verb.add_argument("name", metavar="NAME")
+    verb.add_argument("file", type=Path, metavar="FILE")
+    verb.add_argument("--as", dest="path", metavar="PATH", help="path below NAME/raw/")
+
+    held = verbs.add_parser("quarantine", help="events that the router could give to nobody")
+    held_verbs = held.add_subparsers(metavar="VERB", required=True)
+    verb = _add(held_verbs, "list", _quarantine_list, "list them, oldest first", changes=False)
+    verb.add_argument("--limit", type=int, default=1000, help="default: %(default)s")
+    verb = _add(held_verbs, "release", _release, "send a tenant's events to its router again")
+    verb.add_argument("name", metavar="NAME")
+
+
+def _add(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    help_text: str,
+    changes: bool = True,
+) -> argparse.ArgumentParser:
+    verb = verbs.add_parser(name, help=help_text, description=help_text)
+    verb.add_argument(
+        "--prefix",
+        default=os.environ.get(PREFIX_VARIABLE) or "event-pipelines",
+        help=f"the stack's name prefix (default: ${PREFIX_VARIABLE}, or event-pipelines)",
+    )
+    verb.add_argument("--json", action="store_true", help="print for machines")
+    if changes:
+        verb.add_argument(
+            "--dry-run", action="store_true", help="say what would be done and change nothing"
+        )
+    verb.set_defaults(run=run)
+    return verb
+
+
+def _open(arguments: argparse.Namespace) -> tuple[Platform, Registry]:
+    found = platform.locate(arguments.prefix, _say)
+    return found, Registry(found)
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
+class _Steps:
+    """Tells of steps as they are carried out, and remembers them for machines."""
+
+    def __init__(self, arguments: argparse.Namespace, console: Console) -> None:
+        self.done: list[Done] = []
+        self._quiet: bool = arguments.json
+        self._dry_run: bool = arguments.dry_run
+        # What would be done is the result of a dry run; otherwise it is how far the work is.
+        self._console = Console() if arguments.dry_run else console
+
+    def __call__(self, done: Done) -> None:
+        self.done.append(done)
+        if self._quiet:
+            return
+        intent = {"made": "make", "mended": "mend", "kept": "keep", "removed": "remove"}
+        outcome = f"would {intent[done.outcome]}" if self._dry_run else done.outcome
+        line = f"  {outcome:{12 if self._dry_run else 8}} {escape(done.what)}"
+        self._console.print(line, highlight=False, soft_wrap=True)
+
+    def as_list(self) -> list[dict[str, str]]:
+        return [asdict(done) for done in self.done]
+
+
+def _create_group(arguments: argparse.Namespace) -> int:
+    found, registry = _open(arguments)
+    steps = _Steps(arguments, Console(stderr=True))
+    group = groups.create(
+        found, registry, arguments.name, arguments.queue_mode, arguments.dry_run, steps
+    )
+    return _made(arguments, group, steps, f"its bucket is {group.bucket}")
+
+
+def _create(arguments: argparse.Namespace) -> int:
+    found, registry = _open(arguments)
+    steps = _Steps(arguments, Console(stderr=True))
+    tenant = tenants.create(
+        found, registry, arguments.name, arguments.group, arguments.dry_run, steps
+    )
+    where = f"files go below {tenant.base_prefix}raw/ in bucket {tenant.bucket}"
+    return _made(arguments, tenant, steps, where)
+
+
+def _made(arguments: argparse.Namespace, record: Record, steps: _Steps, where: str) -> int:
+    if arguments.json:
+        answer = {
+            record.kind: record.as_dict(),
+            "steps": steps.as_list(),
+            "dry_run": arguments.dry_run,
+        }
+        print(json.dumps(answer, indent=2))
+    elif not arguments.dry_run:
+        print(f"The {record.kind} {record.name} is {record.status}: {where}.")
+    return 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    _, registry = _open(arguments)
+    if arguments.group is None:
+        found_groups, found_tenants = registry.all(Group), registry.all(Tenant)
+    else:
+        found_groups = [registry.get(Group, names.check("group", arguments.group))]
+        found_tenants = registry.tenants_of(arguments.group)
+    if arguments.json:
+        answer = {
+            "groups": [group.as_dict() for group in found_groups],
+            "tenants": [tenant.as_dict() for tenant in found_tenants],
+        }
+        print(json.dumps(answer, indent=2))
+        return 0
+    table = Table("group", "status", "queues", "bucket", "created")
+    for group in found_groups:
+        table.add_row(group.name, group.status, group.queue_mode, group.bucket, group.created_at)
+    _print(table)
+    table = Table("tenant", "group", "status", "queue", "created")
+    for tenant in found_tenants:
+        queue = tenant.queue_arn.rpartition(":")[2]
+        table.add_row(tenant.name, tenant.group, tenant.status, queue, tenant.created_at)
+    _print(table)
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    found, registry = _open(arguments)
+    name = names.check("tenant", arguments.name)
+    group, tenant = registry.find(Group, name), registry.find(Tenant, name)
+    shown: dict[str, Any] = {}
+    if group is not None:
+        queues = groups.parts(found, name, group.queue_mode).queues
+        depths = {queue.name: asdict(queue.depth()) for queue in reversed(queues)}
+        shown["group"] = {**group.as_dict(), "Queues": depths}
+    if tenant is not None:
+        queues = tenants.parts(found, name, tenant.group, tenant.queue_mode).queues
+        depths = {queue.name: asdict(queue.depth()) for queue in reversed(queues)}
+        shown["tenant"] = {**tenant.as_dict(), "Queues": depths}
+    if not shown:
+        raise UserError(
+            f"There is no group and no tenant {name}: `event-pipelines tenants list` shows those"
+            " there are."
+        )
+    if arguments.json:
+        print(json.dumps(shown, indent=2))
+        return 0
+    for kind, record in shown.items():
+        print(kind)
+        for attribute, value in record.items():
+            if attribute != "Queues":
+                print(f"  {attribute:22} {value}")
+        for queue, depth in record["Queues"].items():
+            print(f"  {queue}: {depth['waiting']} waiting, {depth['in_flight']} in flight")
+    return 0
+
+
+def _suspend(arguments: argparse.Namespace) -> int:
+    found, registry = _open(arguments)
+    seconds = found.settings.cache_seconds * 6 // 5
+    effect = (
+        f"within {seconds} s the router quarantines its new files; those it has routed before are"
+        " still processed"
+    )
+    return _change(arguments, registry, ACTIVE, SUSPENDED, effect)
+
+
+def _resume(arguments: argparse.Namespace) -> int:
+    found, registry = _open(arguments)
+    effect = (
+        f"within {found.settings.negative_cache_seconds} s the router lets its files through;"
+        f" `event-pipelines tenants quarantine release {arguments.name}` sends what has waited"
+    )
+    return _change(arguments, registry, SUSPENDED, ACTIVE, effect)
+
+
+def _change(
+    arguments: argparse.Namespace, registry: Registry, before: str, after: str, effect: str
+) -> int:
+    name = names.check("tenant", arguments.name)
+    tenant = tenants.change(registry, name, before, after, arguments.dry_run)
+    if arguments.json:
+        print(json.dumps({"tenant": tenant.as_dict(), "dry_run": arguments.dry_run}, indent=2))
+    elif arguments.dry_run:
+        print(f"The tenant {name} is {tenant.status} and would be {after}.")
+    else:
+        print(f"The tenant {name} is {tenant.status}: {effect}.")
+    return 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    found, registry = _open(arguments)
+    with counting(Console(stderr=True), "Comparing") as show:
+        verification = Verification(found, registry, arguments.repair, show)
+        drift = verification.one(arguments.name) if arguments.name else verification.everything()
+    if arguments.json:
+        print(json.dumps({"drift": [asdict(one) for one in drift]}, indent=2))
+    else:
+        _print_drift(drift)
+    return 0 if all(one.repaired for one in drift) else 1
+
+
+def _print_drift(drift: Sequence[Drift]) -> None:
+    if not drift:
+        print("No drift.")
+        return
+    table = Table("of", "what", "fault", "")
+    for one in drift:
+        outcome = "repaired" if one.repaired else one.remedy or "repair it with --repair"
+        table.add_row(f"{one.kind} {one.name}", *map(escape, (one.what, one.fault, outcome)))
+    _print(table)
+
+
+def _delete(arguments: argparse.Namespace) -> int:
+    return _remove(arguments, "tenant", tenants.delete)
+
+
+def _delete_group(arguments: argparse.Namespace) -> int:
+    return _remove(arguments, "group", groups.delete)
+
+
+def _remove(arguments: argparse.Namespace, kind: str, delete: Callable[..., None]) -> int:
+    found, registry = _open(arguments)
+    console = Console(stderr=True)
+    steps = _Steps(arguments, console)
+    with counting(console, f"Deleting {kind} {arguments.name}") as show:
+        delete(
+            found,
+            registry,
+            arguments.name,
+            arguments.delete_data,
+            arguments.dry_run,
+            steps,
+            lambda removed: show(removed, 0, "versions of files removed"),
+        )
+    if arguments.json:
+        answer = {
+            kind: arguments.name,
+            "steps": steps.as_list(),
+            "dry_run": arguments.dry_run,
+        }
+        print(json.dumps(answer, indent=2))
+    elif not arguments.dry_run:
+        print(f"The {kind} {arguments.name} is gone.")
+    return 0
+
+
+def _put_file(arguments: argparse.Namespace) -> int:
+    file: Path = arguments.file
+    if not file.is_file():
+        raise UserError(f"{file} is not a file: name the one to upload.")
+    found, registry = _open(arguments)
+    name = found.names.check_tenant(arguments.name)
+    key = names.raw_key(name, arguments.path or file.name)
+    tenant = registry.get(Tenant, name)
+    if tenant.status in (PROVISIONING, DELETING):
+        verb = "delete" if tenant.status == DELETING else f"create --group {tenant.group}"
+        raise UserError(
+            f"The tenant {name} is {tenant.status}: finish that with"
+            f" `event-pipelines tenants {verb} {name}`."
+        )
+    if tenant.status == SUSPENDED:
+        _say(f"The tenant {name} is suspended: the file's event will wait in quarantine")
+    bucket = tenants.parts(found, name, tenant.group, tenant.queue_mode).bucket
+    if arguments.dry_run:
+        put = files.Put(bucket.name, key, "", file.stat().st_size)
+    else:
+        with uploading(Console(stderr=True), file.stat().st_size) as advance:
+            put = files.put(bucket, file, key, advance)
+    if arguments.json:
+        print(json.dumps({**asdict(put), "dry_run": arguments.dry_run}, indent=2))
+    else:
+        would = "would upload to " if arguments.dry_run else ""
+        print(f"{would}s3://{put.bucket}/{put.key}")
+    return 0
+
+
+def _quarantine_list(arguments: argparse.Namespace) -> int:
+    if arguments.limit < 1:
+        raise UserError(f"--limit {arguments.limit} would list nothing: take 1 or more.")
+    found, _ = _open(arguments)
+    held = quarantine.listed(found, arguments.limit)
+    if arguments.json:
+        print(json.dumps([one.as_dict() for one in held], indent=2, ensure_ascii=False))
+        return 0
+    table = Table("since", "reason", "tenant", "bucket", "key", "detail")
+    for one in held:
+        cells = (one.quarantined_at, one.reason, one.tenant, one.bucket, one.key, one.detail)
+        # A key may look like markup.
+        table.add_row(*(escape(str(cell or "")) for cell in cells))
+    _print(table)
+    _say(files.counted(len(held), "event") or "Nothing is in quarantine.")
+    return 0
+
+
+def _release(arguments: argparse.Namespace) -> int:
+    found, registry = _open(arguments)
+    tenant = registry.get(Tenant, names.check("tenant", arguments.name))
+    with counting(Console(stderr=True), "Looking through the quarantine") as show:
+        released = quarantine.release(
+            found, tenant, arguments.dry_run, lambda sent: show(sent, 0, "released")
+        )
+    if arguments.json:
+        kept = [{**one.as_dict(), "kept": why} for one, why in released.kept]
+        answer = {"released": released.sent, "kept": kept, "dry_run": arguments.dry_run}
+        print(json.dumps(answer, indent=2, ensure_ascii=False))
+        return 0
+    for one, why in released.kept:
+        print(f"kept {one.message_id}: {why}")
+    would = "would be sent" if arguments.dry_run else "sent"
+    print(f"{released.sent} events {would} to the router of group {tenant.group}.")
+    return 0
+
+
+def _print(table: Table) -> None:
+    console = Console()
+    # Without a terminal nothing may be cut off: somebody greps it.
+    (console if console.is_terminal else Console(width=240)).print(table)

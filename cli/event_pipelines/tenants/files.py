@@ -1,0 +1,184 @@
+"""What lies in a group's bucket: told, put there and taken away."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from event_pipelines.errors import UserError
+from event_pipelines.tenants.buckets import Bucket
+from event_pipelines.tenants.patience import code_of, persist
+from event_pipelines.tenants.steps import MISSING
+
+# S3 lists and deletes as many at a time.
+_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A step: the empty object that shows a prefix to people before anything lies below it."""
+
+    bucket: Bucket
+    key: str
+
+    answers_after_deletion = False
+
+    @property
+    def what(self) -> str:
+        return f"prefix {self.key} in bucket {self.bucket.name}"
+
+    def faults(self) -> list[str]:
+        try:
+            self.bucket.platform.s3.head_object(**self.bucket.at, Key=self.key)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                return [MISSING]
+            raise
+        return []
+
+    def make(self) -> None:
+        try:
+            persist(self._put, lambda e: code_of(e) == "ConditionalRequestConflict", seconds=10)
+        except ClientError as error:
+            if code_of(error) != "PreconditionFailed":
+                raise
+
+    def _put(self) -> None:
+        # Whoever comes second must not add a version.
+        self.bucket.platform.s3.put_object(
+            **self.bucket.at, Key=self.key, Body=b"", IfNoneMatch="*"
+        )
+
+
+@dataclass(frozen=True)
+class Remains:
+    """What a deletion would take away for good. Folders count as nothing."""
+
+    files: int
+    older_versions: int
+    uploads: int
+
+    def __str__(self) -> str:
+        parts = (
+            counted(self.files, "file"),
+            counted(self.older_versions, "older version"),
+            counted(self.uploads, "unfinished upload"),
+        )
+        return ", ".join(filter(None, parts))
+
+
+def counted(count: int, noun: str) -> str:
+    """What people call a number of things; an empty text for none."""
+    if not count:
+        return ""
+    number = f"{_PAGE} or more" if count >= _PAGE else str(count)
+    return f"{number} {noun}{'' if count == 1 else 's'}"
+
+
+@dataclass(frozen=True)
+class Files:
+    """Everything in a bucket whose key begins with `prefix`.
+
+    A tenant's prefix ends with a slash, so that acme is never taken for acme-2.
+    """
+
+    bucket: Bucket
+    prefix: str
+
+    def remains(self) -> Remains:
+        """Counts among the first thousand versions, which is enough to refuse a deletion."""
+        page = self._versions()
+        if page is None:
+            return Remains(0, 0, 0)
+        files = [one for one in page.get("Versions", []) if not _is_folder(one)]
+        current = sum(one["IsLatest"] for one in files)
+        return Remains(current, len(files) - current, len(self._uploads()))
+
+    def remove(self, show: Callable[[int], object]) -> None:
+        """Removes every version, deletion marker and unfinished upload; shows how many so far.
+
+        Asks again from the start until nothing is left, because files may still be arriving.
+        Raises UserError when S3 keeps one.
+        """
+        for upload in self._uploads():
+            self._abort(upload)
+        removed = 0
+        while True:
+            page = self._versions() or {}
+            found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])][:_PAGE]
+            if not found:
+                return
+            answer = self.bucket.platform.s3.delete_objects(
+                **self.bucket.at,
+                Delete={
+                    "Objects": [{"Key": o["Key"], "VersionId": o["VersionId"]} for o in found],
+                    "Quiet": True,
+                },
+            )
+            for error in answer.get("Errors", []):
+                raise UserError(
+                    f"S3 keeps {error.get('Key')} in bucket {self.bucket.name}"
+                    f" ({error.get('Code')}: {error.get('Message')}): remove what holds it, then"
+                    " run the command again."
+                )
+            removed += len(found)
+            show(removed)
+
+    def _versions(self) -> Any:
+        return self._unless_gone(
+            lambda: self.bucket.platform.s3.list_object_versions(
+                **self.bucket.at, Prefix=self.prefix, MaxKeys=_PAGE
+            )
+        )
+
+    def _uploads(self) -> list[Any]:
+        pages = self.bucket.platform.s3.get_paginator("list_multipart_uploads").paginate(
+            **self.bucket.at, Prefix=self.prefix
+        )
+        found = self._unless_gone(
+            lambda: [upload for page in pages for upload in page.get("Uploads", [])]
+        )
+        return found or []
+
+    def _abort(self, upload: Any) -> None:
+        try:
+            self.bucket.platform.s3.abort_multipart_upload(
+                **self.bucket.at, Key=upload["Key"], UploadId=upload["UploadId"]
+            )
+        except ClientError as error:
+            # Finished or given up meanwhile.
+            if code_of(error) != "NoSuchUpload":
+                raise
+
+    def _unless_gone(self, ask: Callable[[], Any]) -> Any:
+        try:
+            return ask()
+        except ClientError as error:
+            if code_of(error) != "NoSuchBucket":
+                raise
+            return None
+
+
+@dataclass(frozen=True)
+class Put:
+    """A file that was written for a tenant."""
+
+    bucket: str
+    key: str
+    version_id: str
+    size: int
+
+
+def put(bucket: Bucket, file: Path, key: str, progress: Callable[[int], object]) -> Put:
+    """Uploads a file, in parts when it is large; `progress` hears of the bytes as they go."""
+    owner = {"ExpectedBucketOwner": bucket.platform.names.account_id}
+    s3 = bucket.platform.s3
+    s3.upload_file(str(file), bucket.name, key, ExtraArgs=owner, Callback=progress)
+    head = s3.head_object(**bucket.at, Key=key)
+    return Put(bucket.name, key, head.get("VersionId", ""), head["ContentLength"])
+
+
+def _is_folder(version: Any) -> bool:
+    return bool(version["Key"].endswith("/") and version["Size"] == 0)

@@ -1,0 +1,184 @@
+"""Event source mappings: which queue feeds which function, and how."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from event_pipelines.errors import UserError
+from event_pipelines.tenants.patience import code_of, persist
+from event_pipelines.tenants.platform import Platform, Worker
+from event_pipelines.tenants.steps import MISSING, tag_faults
+
+# Lambda takes up to a minute to delete a mapping, and changes none that is being changed.
+_SETTLED_SECONDS = 120
+_OVERTAKEN_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A step: exactly one mapping from the queue to the worker, and to nobody else.
+
+    AWS refuses a second mapping of the same two, whoever asks for it, so a lost answer or a second
+    process cannot double it there; where it is not refused, the surplus is removed.
+    """
+
+    platform: Platform
+    queue: str
+    worker: Worker
+    tags: Mapping[str, str]
+
+    answers_after_deletion = False
+
+    @property
+    def what(self) -> str:
+        return f"mapping {self.queue} -> {self.worker.function_name}"
+
+    def faults(self) -> list[str]:
+        every = self._all()
+        live = self._live(every)
+        faults = [f"{other['FunctionArn']} reads the queue too" for other in self._others(every)]
+        if not live:
+            return [MISSING, *faults]
+        if len(live) > 1:
+            faults.append(f"there are {len(live)} of them")
+        return faults + self._setting_faults(live[0]) + tag_faults(self._tags(live[0]), self.tags)
+
+    def make(self) -> None:
+        # Another process may find two and keep the one that it made itself.
+        persist(self._make, _gone, _OVERTAKEN_SECONDS)
+
+    def remove(self) -> None:
+        for one in self._live(self._all()):
+            self._delete(one["UUID"])
+
+    def _make(self) -> None:
+        created = persist(
+            self._create_unless_there,
+            lambda error: _busy(error) or _queue_is_new(error),
+            _SETTLED_SECONDS,
+            lambda: self.platform.say(f"Lambda is not ready for the {self.what} yet: waiting"),
+        )
+        # The list may lag behind an answer.
+        found = {one["UUID"]: one for one in (*created, *self._live(self._all()))}
+        keep = found.pop(min(found))
+        for surplus in found:
+            self._delete(surplus)
+        if self._setting_faults(keep):
+            self._settled(lambda: self._update(keep["UUID"]))
+        if tag_faults(self._tags(keep), self.tags):
+            self.platform.functions.tag_resource(Resource=self._arn(keep), Tags=dict(self.tags))
+
+    def _create_unless_there(self) -> list[Any]:
+        """What was created: one, or none when there was one already."""
+        every = self._all()
+        for other in self._others(every):
+            raise UserError(
+                f"The function {other['FunctionArn']} reads the queue {self.queue} too, by the"
+                f" mapping {other['UUID']}, and takes messages away from"
+                f" {self.worker.function_name}: delete that mapping, or find out who needs it."
+            )
+        if self._live(every):
+            return []
+        return [
+            self.platform.functions.create_event_source_mapping(
+                EventSourceArn=self.platform.names.queue_arn(self.queue),
+                FunctionName=self.worker.function_name,
+                Tags=dict(self.tags),
+                **self._settings(),
+            )
+        ]
+
+    def _update(self, uuid: str) -> None:
+        # An empty one of these takes away what somebody added.
+        emptied: dict[str, Any] = {"FilterCriteria": {}, "ScalingConfig": {}}
+        self.platform.functions.update_event_source_mapping(
+            UUID=uuid, Enabled=True, **(emptied | self._settings())
+        )
+
+    def _delete(self, uuid: str) -> None:
+        try:
+            self._settled(lambda: self.platform.functions.delete_event_source_mapping(UUID=uuid))
+        except ClientError:
+            # One that is gone is not found, or denied to whoever may delete those of certain
+            # functions only: it is no function's any more.
+            if uuid in (one["UUID"] for one in self._all()):
+                raise
+
+    def _settled(self, change: Any) -> None:
+        persist(
+            change,
+            _busy,
+            _SETTLED_SECONDS,
+            lambda: self.platform.say(f"The {self.what} is being changed: waiting"),
+        )
+
+    def _settings(self) -> dict[str, Any]:
+        concurrency = self.worker.maximum_concurrency
+        limit = {} if concurrency is None else {"MaximumConcurrency": concurrency}
+        return {
+            "BatchSize": self.worker.batch_size,
+            # Without it one bad message brings its whole batch back.
+            "FunctionResponseTypes": ["ReportBatchItemFailures"],
+            **({"ScalingConfig": limit} if limit else {}),
+        }
+
+    def _setting_faults(self, found: Mapping[str, Any]) -> list[str]:
+        faults = [
+            f"{name} is {found.get(name, 'not set')}, not {wanted}"
+            for name, wanted in ({"ScalingConfig": {}} | self._settings()).items()
+            if (found.get(name) or {}) != wanted
+        ]
+        if found.get("FilterCriteria", {}).get("Filters"):
+            faults.append("has a filter, which deletes messages")
+        if found["State"] in ("Disabled", "Disabling"):
+            faults.append("is switched off")
+        return faults
+
+    def _live(self, every: list[Any]) -> list[Any]:
+        """The worker's mappings of the queue, in a fixed order."""
+        ours = [one for one in every if one["FunctionArn"] == self.worker.function_arn]
+        return sorted(ours, key=lambda one: str(one["UUID"]))
+
+    def _others(self, every: list[Any]) -> list[Any]:
+        return [one for one in every if one["FunctionArn"] != self.worker.function_arn]
+
+    def _all(self) -> list[Any]:
+        """The queue's mappings, without those that are going."""
+        pages = self.platform.functions.get_paginator("list_event_source_mappings").paginate(
+            EventSourceArn=self.platform.names.queue_arn(self.queue)
+        )
+        return [
+            one
+            for page in pages
+            for one in page["EventSourceMappings"]
+            if one["State"] != "Deleting"
+        ]
+
+    def _tags(self, mapping: Mapping[str, Any]) -> dict[str, str]:
+        answer = self.platform.functions.list_tags(Resource=self._arn(mapping))
+        return answer.get("Tags", {})
+
+    def _arn(self, mapping: Mapping[str, Any]) -> str:
+        names = self.platform.names
+        return (
+            f"arn:{names.partition}:lambda:{names.region}:{names.account_id}"
+            f":event-source-mapping:{mapping['UUID']}"
+        )
+
+
+def _busy(error: ClientError) -> bool:
+    return code_of(error) in ("ResourceConflictException", "ResourceInUseException")
+
+
+def _gone(error: ClientError) -> bool:
+    return code_of(error) == "ResourceNotFoundException"
+
+
+def _queue_is_new(error: ClientError) -> bool:
+    # Lambda tries the queue when it is told of it, and may be the first to ask where it is.
+    return (
+        code_of(error) == "InvalidParameterValueException"
+        and "NonExistentQueue" in error.response["Error"]["Message"]
+    )

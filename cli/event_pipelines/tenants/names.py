@@ -1,0 +1,133 @@
+"""Names: which a group or tenant may have, and what everything of theirs is called.
+
+Every name follows from the stack's prefix and from one name that a person chose, so nothing is
+ever found by searching, and no record can point a command at somebody else's queue or bucket.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import unquote
+
+from event_pipelines.errors import UserError
+
+Kind = Literal["group", "tenant"]
+
+# Three to forty characters: with the longest prefix and ending they fit a queue's name, and they
+# are keys, message group ids and tag values as they stand.
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,38}[a-z0-9]")
+_BUCKET_LENGTH = 63
+_QUEUE_LENGTH = 80
+
+# S3 takes keys of this many bytes.
+_KEY_BYTES = 1024
+
+
+@dataclass(frozen=True)
+class Names:
+    """What a stack's groups and tenants own is called. `queues_url` is the URL before the name."""
+
+    prefix: str
+    account_id: str
+    region: str
+    partition: str
+    queues_url: str
+    max_group_name_length: int
+
+    def bucket(self, group: str) -> str:
+        return f"{self.prefix}-tg-{group}-{self.account_id}-{self.region}"
+
+    def bucket_arn(self, group: str) -> str:
+        return f"arn:{self.partition}:s3:::{self.bucket(group)}"
+
+    def ingest_queue(self, group: str) -> str:
+        return f"{self.prefix}-tg-{group}-ingest"
+
+    def shared_queue(self, group: str) -> str:
+        return f"{self.prefix}-tg-{group}-raw"
+
+    def tenant_queue(self, tenant: str) -> str:
+        return f"{self.prefix}-tenant-{tenant}-raw"
+
+    def queue_arn(self, queue: str) -> str:
+        return f"arn:{self.partition}:sqs:{self.region}:{self.account_id}:{queue}"
+
+    def queue_url(self, queue: str) -> str:
+        return f"{self.queues_url}/{queue}"
+
+    def check_group(self, name: str) -> str:
+        """Returns the name, or raises UserError that says what is wrong with it."""
+        check("group", name)
+        room = min(self.max_group_name_length, _BUCKET_LENGTH - len(self.bucket("")))
+        if len(name) > room:
+            raise UserError(
+                f"The group name {name!r} has {len(name)} characters and its bucket's name leaves"
+                f" room for {room}: choose a shorter one."
+            )
+        return name
+
+    def check_tenant(self, name: str) -> str:
+        """Returns the name, or raises UserError that says what is wrong with it."""
+        check("tenant", name)
+        room = _QUEUE_LENGTH - len(dead_letters(self.tenant_queue("")))
+        if len(name) > room:
+            raise UserError(
+                f"The tenant name {name!r} has {len(name)} characters and its queue's name leaves"
+                f" room for {room}: choose a shorter one."
+            )
+        return name
+
+
+def dead_letters(queue: str) -> str:
+    """The name of a queue's dead-letter queue."""
+    return f"{queue}-dlq"
+
+
+def check(kind: Kind, name: str) -> str:
+    """Returns the name, or raises UserError that says why no group or tenant may be called so."""
+    if _NAME.fullmatch(name):
+        return name
+    raise UserError(
+        f"The {kind} name {name!r} {_objection(name)}: take 3 to 40 of a-z, 0-9 and -,"
+        " with a letter or digit at both ends."
+    )
+
+
+def _objection(name: str) -> str:
+    foreign = sorted(set(re.sub(r"[a-z0-9-]", "", name)))
+    if not name:
+        return "is empty"
+    if foreign:
+        return f"holds {', '.join(map(repr, foreign[:5]))}"
+    if not 3 <= len(name) <= 40:
+        return f"has {len(name)} characters"
+    return f"{'begins' if name.startswith('-') else 'ends'} with a hyphen"
+
+
+def raw_key(tenant: str, path: str) -> str:
+    """The key of a tenant's raw file. Raises UserError for paths that the router would refuse."""
+    segments = path.split("/")
+    if "" in segments:
+        fault = "has an empty part"
+    elif {".", ".."} & set(segments):
+        fault = "has a part . or .."
+    elif "\\" in path:
+        fault = "has a backslash"
+    elif any(unicodedata.category(character) == "Cc" for character in path):
+        fault = "has a control character"
+    elif _hides_something(path):
+        fault = "holds an encoded dot, slash or backslash"
+    elif len((key := f"{tenant}/raw/{path}").encode()) > _KEY_BYTES:
+        fault = f"makes a key of more than {_KEY_BYTES} bytes"
+    else:
+        return key
+    raise UserError(f"The path {path!r} {fault}: name it with --as, in the way of 2026/orders.csv.")
+
+
+def _hides_something(path: str) -> bool:
+    """Whether a part of a path appears only to whoever decodes it once more, or more often."""
+    decoded = path
+    while (again := unquote(decoded)) != decoded:
+        decoded = again
+    return any(decoded.count(character) > path.count(character) for character in "./\\")

@@ -1,0 +1,222 @@
+"""The quarantine queue: events that the router could give to nobody, each with its reason.
+
+SQS cannot be read without taking messages away for a while, so whoever looks takes them all, and
+shows them again at the end. What a killed process has not shown again comes back by itself.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from types import TracebackType
+from typing import Any, Self
+
+from event_pipelines.errors import UserError
+from event_pipelines.tenants.patience import pause
+from event_pipelines.tenants.platform import Platform
+from event_pipelines.tenants.registry import ACTIVE, Tenant
+
+# How long nobody else sees what is being looked at, unless it is shown again before.
+_HIDDEN_SECONDS = 120
+# SQS asks all its servers when it may wait, and only some of them when it may not.
+_WAIT_SECONDS = 1
+_BATCH = 10
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """One message. What the router could not tell is None; `event` is what S3 announced."""
+
+    message_id: str
+    receipt: str
+    received: int
+    reason: str
+    detail: str
+    tenant: str | None = None
+    group: str | None = None
+    bucket: str | None = None
+    key: str | None = None
+    quarantined_at: str | None = None
+    event: dict[str, Any] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "receipt"}
+
+
+class Look:
+    """A look at the queue. At its end, however it ends, what was not released is there again."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._url = platform.settings.quarantine_queue_url
+        self._held: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        held, self._held = list(self._held.items()), {}
+        for batch in _batches(held):
+            answer = self._platform.sqs.change_message_visibility_batch(
+                QueueUrl=self._url,
+                Entries=[
+                    {"Id": str(i), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
+                    for i, (_, receipt) in enumerate(batch)
+                ],
+            )
+            # Those that came back by themselves meanwhile are refused, which is as well.
+            if any(not failed["SenderFault"] for failed in answer.get("Failed", [])):
+                self._platform.say(
+                    f"Some messages show again only in {_HIDDEN_SECONDS} s: SQS did not take it"
+                )
+
+    def batches(self) -> Iterator[list[Quarantined]]:
+        """Every message once, up to ten at a time, in no order."""
+        while True:
+            answer = self._platform.sqs.receive_message(
+                QueueUrl=self._url,
+                MaxNumberOfMessages=_BATCH,
+                VisibilityTimeout=_HIDDEN_SECONDS,
+                WaitTimeSeconds=_WAIT_SECONDS,
+                MessageSystemAttributeNames=["ApproximateReceiveCount"],
+            )
+            found = answer.get("Messages", [])
+            new = [one for one in found if one["MessageId"] not in self._held]
+            self._held |= {one["MessageId"]: one["ReceiptHandle"] for one in found}
+            # The first ones again: a round takes longer than they stay hidden.
+            if not new:
+                return
+            yield [_read(one) for one in new]
+
+    def delete(self, messages: Sequence[Quarantined]) -> None:
+        """Raises UserError when SQS keeps one, which is then in the queue again."""
+        if not messages:
+            return
+        answer = self._platform.sqs.delete_message_batch(
+            QueueUrl=self._url,
+            Entries=[
+                {"Id": str(i), "ReceiptHandle": one.receipt} for i, one in enumerate(messages)
+            ],
+        )
+        failed = {entry["Id"]: entry for entry in answer.get("Failed", [])}
+        for i, one in enumerate(messages):
+            if str(i) not in failed:
+                self._held.pop(one.message_id, None)
+        for entry in failed.values():
+            raise UserError(
+                f"SQS did not delete a released message ({entry['Code']}): release again; what was"
+                " sent twice is processed once."
+            )
+
+
+@dataclass(frozen=True)
+class Released:
+    """How many events were sent on, and those that were not, with the reason."""
+
+    sent: int
+    kept: list[tuple[Quarantined, str]]
+
+
+def listed(platform: Platform, limit: int) -> list[Quarantined]:
+    """The quarantined messages, oldest first; `limit` of them at most."""
+    with Look(platform) as look:
+        found = list(islice((one for batch in look.batches() for one in batch), limit))
+    return sorted(found, key=lambda one: (one.quarantined_at or "", one.message_id))
+
+
+def release(
+    platform: Platform, tenant: Tenant, dry_run: bool, show: Callable[[int], object]
+) -> Released:
+    """Sends the events of a tenant to its group's ingest queue, and then deletes them here.
+
+    In this order a crash repeats an event, which changes nothing, and never loses one. Raises
+    UserError when the tenant is not active: they would all come back.
+    """
+    if tenant.status != ACTIVE:
+        raise UserError(
+            f"The tenant {tenant.name} is {tenant.status}, and the router would quarantine its"
+            " events again: make it ACTIVE first."
+        )
+    with Look(platform) as look:
+        # All of them before the first is sent: one that the router turned away again would be
+        # met again, and again.
+        theirs = [one for batch in look.batches() for one in batch if one.tenant == tenant.name]
+        kept = [(one, why) for one in theirs if (why := _objection(one, tenant))]
+        ready = [one for one in theirs if not _objection(one, tenant)]
+        if dry_run:
+            return Released(len(ready), kept)
+        if ready:
+            _let_the_router_forget(platform, tenant)
+        sent = 0
+        for batch in _batches(ready):
+            failed = _send(platform, tenant, batch)
+            look.delete([one for i, one in enumerate(batch) if i not in failed])
+            for code in failed.values():
+                raise UserError(
+                    f"SQS did not take an event of {tenant.name} ({code}): it is still in"
+                    " quarantine; release again."
+                )
+            sent += len(batch)
+            show(sent)
+    return Released(sent, kept)
+
+
+def _let_the_router_forget(platform: Platform, tenant: Tenant) -> None:
+    """Waits until the router acts upon the tenant's record as it is now."""
+    age = datetime.now(UTC) - datetime.fromisoformat(tenant.updated_at)
+    longest = platform.settings.negative_cache_seconds
+    # However much the clocks of two machines may differ.
+    seconds = min(longest, longest - age.total_seconds())
+    if seconds > 0:
+        platform.say(f"The router may still turn {tenant.name} away: waiting for {seconds:.0f} s")
+        pause(seconds)
+
+
+def _send(platform: Platform, tenant: Tenant, messages: Sequence[Quarantined]) -> dict[int, str]:
+    """Sends their events; returns why SQS did not take some, by their place in `messages`."""
+    answer = platform.sqs.send_message_batch(
+        QueueUrl=platform.names.queue_url(platform.names.ingest_queue(tenant.group)),
+        Entries=[
+            {"Id": str(i), "MessageBody": json.dumps(one.event)} for i, one in enumerate(messages)
+        ],
+    )
+    return {int(failed["Id"]): failed["Code"] for failed in answer.get("Failed", [])}
+
+
+def _objection(message: Quarantined, tenant: Tenant) -> str:
+    """Why a message of this tenant's name would only come back."""
+    if message.event is None:
+        return "holds no event of an object"
+    if message.bucket != tenant.bucket:
+        return f"is about bucket {message.bucket}, and the tenant's is {tenant.bucket}"
+    return ""
+
+
+def _read(message: Any) -> Quarantined:
+    """Somebody else's message is shown like ours, and never touched."""
+    received = int(message.get("Attributes", {}).get("ApproximateReceiveCount", 0))
+    identity = (message["MessageId"], message["ReceiptHandle"], received)
+    try:
+        body = json.loads(message["Body"])
+        fields = {name: body.get(name) for name in ("tenant", "group", "bucket", "key")}
+        return Quarantined(
+            *identity,
+            reason=str(body["reason"]),
+            detail=str(body.get("detail", "")),
+            quarantined_at=body.get("quarantined_at"),
+            event=body.get("event"),
+            **fields,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return Quarantined(*identity, reason="unreadable", detail=message["Body"][:200])
+
+
+def _batches(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(items), _BATCH):
+        yield items[start : start + _BATCH]

@@ -1,0 +1,231 @@
+"""Queues as modules/sqs-with-dlq makes them: encrypted, TLS only, dead letters beside them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from event_pipelines.tenants.names import dead_letters
+from event_pipelines.tenants.patience import code_of, pause, persist
+from event_pipelines.tenants.platform import Platform, Worker
+from event_pipelines.tenants.steps import MISSING, canonical, refuse_foreign, tag_faults
+
+# As large as S3 announcements and routed messages can get, four times over.
+_MESSAGE_BYTES = 262144
+# SQS keeps a deleted queue's name for a minute, and says so.
+_NAME_FREE_SECONDS = 120
+# A new queue may be unknown for a second.
+_USABLE_SECONDS = 1.0
+_VISIBLE_SECONDS = 30
+# Six tries of the function fit into one visibility period: see modules/sqs-with-dlq.
+_TRIES = 6
+
+_DOCUMENTS = ("Policy", "RedrivePolicy", "RedriveAllowPolicy")
+
+
+@dataclass(frozen=True)
+class Depth:
+    """Messages, as roughly as SQS counts them."""
+
+    waiting: int = 0
+    in_flight: int = 0
+
+    def __add__(self, other: "Depth") -> "Depth":
+        return Depth(self.waiting + other.waiting, self.in_flight + other.in_flight)
+
+    @property
+    def total(self) -> int:
+        return self.waiting + self.in_flight
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A step: one queue with these attributes, all as text, and at least these tags."""
+
+    platform: Platform
+    name: str
+    attributes: Mapping[str, str]
+    tags: Mapping[str, str]
+
+    # A deleted queue goes on answering for up to a minute; only CreateQueue knows better.
+    answers_after_deletion = True
+
+    @property
+    def what(self) -> str:
+        return f"queue {self.name}"
+
+    @property
+    def url(self) -> str:
+        return self.platform.names.queue_url(self.name)
+
+    @property
+    def _wanted(self) -> Any:
+        return dict(self.attributes)
+
+    def faults(self) -> list[str]:
+        found = self._found()
+        if found is None:
+            return [MISSING]
+        return self._attribute_faults(found) + tag_faults(self._found_tags(), self.tags)
+
+    def make(self) -> None:
+        known = self._found() is not None
+        if known:
+            refuse_foreign(self.what, self._found_tags(), self.tags)
+        self._create()
+        if not known:
+            pause(_USABLE_SECONDS)
+        found = persist(self._read, _absent, _VISIBLE_SECONDS)
+        if self._attribute_faults(found):
+            self.platform.sqs.set_queue_attributes(QueueUrl=self.url, Attributes=self._wanted)
+        if tag_faults(self._found_tags(), self.tags):
+            self.platform.sqs.tag_queue(QueueUrl=self.url, Tags=dict(self.tags))
+
+    def remove(self) -> None:
+        try:
+            self.platform.sqs.delete_queue(QueueUrl=self.url)
+        except ClientError as error:
+            if not _absent(error):
+                raise
+
+    def depth(self) -> Depth:
+        """What lies in the queue; nothing, when there is no queue."""
+        found = self._found() or {}
+        waiting = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed")
+        return Depth(
+            sum(int(found.get(name, 0)) for name in waiting),
+            int(found.get("ApproximateNumberOfMessagesNotVisible", 0)),
+        )
+
+    def _create(self) -> None:
+        """Creates the queue, or makes sure that one of that name is not about to vanish."""
+        create = self.platform.sqs.create_queue
+        try:
+            persist(
+                lambda: create(QueueName=self.name, Attributes=self._wanted, tags=dict(self.tags)),
+                lambda error: code_of(error) == "QueueDeletedRecently",
+                _NAME_FREE_SECONDS,
+                lambda: self.platform.say(
+                    f"A queue {self.name} was deleted less than a minute ago, and SQS keeps the"
+                    " name until then: waiting"
+                ),
+            )
+        except ClientError as error:
+            # It is there, with other attributes than ours: those are set afterwards.
+            if code_of(error) not in ("QueueAlreadyExists", "QueueNameExists"):
+                raise
+
+    def _attribute_faults(self, found: Mapping[str, str]) -> list[str]:
+        faults = []
+        for name, wanted in self.attributes.items():
+            value = found.get(name)
+            if name not in _DOCUMENTS:
+                if value != wanted:
+                    faults.append(f"{name} is {value or 'not set'}, not {wanted}")
+            elif _document(value) != _document(wanted):
+                faults.append(f"{name} is {value or 'not set'}")
+        return faults
+
+    def _found(self) -> dict[str, str] | None:
+        try:
+            return self._read()
+        except ClientError as error:
+            if not _absent(error):
+                raise
+            return None
+
+    def _read(self) -> dict[str, str]:
+        answer = self.platform.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])
+        return {str(name): value for name, value in answer["Attributes"].items()}
+
+    def _found_tags(self) -> dict[str, str]:
+        return self.platform.sqs.list_queue_tags(QueueUrl=self.url).get("Tags", {})
+
+
+def pair(
+    platform: Platform,
+    name: str,
+    consumer: Worker,
+    tags: Mapping[str, str],
+    bucket_arn: str | None = None,
+) -> tuple[Queue, Queue]:
+    """A queue for `consumer`, and its dead-letter queue first.
+
+    `bucket_arn`: the bucket whose notifications S3 may send to it.
+    """
+    settings, names = platform.settings, platform.names
+    dlq, queue = names.queue_arn(dead_letters(name)), names.queue_arn(name)
+    every = {
+        "DelaySeconds": "0",
+        "MaximumMessageSize": str(_MESSAGE_BYTES),
+        "SqsManagedSseEnabled": "true",
+    }
+    senders = [] if bucket_arn is None else [_from_bucket(bucket_arn, names.account_id)]
+    return (
+        Queue(
+            platform,
+            dead_letters(name),
+            every
+            | {
+                "MessageRetentionPeriod": str(settings.dlq_retention_seconds),
+                "Policy": _policy(dlq, []),
+                "RedriveAllowPolicy": json.dumps(
+                    {"redrivePermission": "byQueue", "sourceQueueArns": [queue]}
+                ),
+            },
+            tags,
+        ),
+        Queue(
+            platform,
+            name,
+            every
+            | {
+                "MessageRetentionPeriod": str(settings.message_retention_seconds),
+                "VisibilityTimeout": str(_TRIES * consumer.timeout_seconds),
+                "Policy": _policy(queue, senders),
+                "RedrivePolicy": json.dumps(
+                    {"deadLetterTargetArn": dlq, "maxReceiveCount": settings.max_receive_count}
+                ),
+            },
+            tags,
+        ),
+    )
+
+
+def _policy(queue_arn: str, senders: list[dict[str, Any]]) -> str:
+    deny = {
+        "Sid": "DenyInsecureTransport",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "sqs:*",
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    statements = [{"Resource": queue_arn, **statement} for statement in (deny, *senders)]
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+def _from_bucket(bucket_arn: str, account_id: str) -> dict[str, Any]:
+    return {
+        "Sid": "Allow-bucket",
+        "Effect": "Allow",
+        "Principal": {"Service": "s3.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        # A bucket's ARN names no account, and its name may become somebody else's one day.
+        "Condition": {
+            "ArnEquals": {"aws:SourceArn": bucket_arn},
+            "StringEquals": {"aws:SourceAccount": account_id},
+        },
+    }
+
+
+def _document(text: str | None) -> Any:
+    try:
+        return canonical(json.loads(text or "null"))
+    except ValueError:
+        return text
+
+
+def _absent(error: ClientError) -> bool:
+    return code_of(error) in ("NonExistentQueue", "QueueDoesNotExist")

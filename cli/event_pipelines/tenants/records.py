@@ -1,0 +1,57 @@
+"""The steps about a record itself: that it says the truth, and that it is ACTIVE at the end."""
+
+from dataclasses import dataclass
+from typing import Generic
+
+from event_pipelines.tenants.registry import ACTIVE, PROVISIONING, R, Registry
+
+_OWN = {"status", "created_at", "updated_at"}
+
+
+@dataclass(frozen=True)
+class Contents(Generic[R]):
+    """A step: the record names what follows from its name, and nothing of anybody else's."""
+
+    registry: Registry
+    record: R
+    wanted: R
+
+    answers_after_deletion = False
+
+    @property
+    def what(self) -> str:
+        return f"record of {self.record.kind} {self.record.name}"
+
+    def faults(self) -> list[str]:
+        return [
+            f"{attribute} is {getattr(self.record, field) or 'missing'},"
+            f" not {getattr(self.wanted, field) or 'left out'}"
+            for field, attribute in self.record.attributes.items()
+            if field not in _OWN and getattr(self.record, field) != getattr(self.wanted, field)
+        ]
+
+    def make(self) -> None:
+        self.registry.correct(self.record, self.wanted)
+
+
+@dataclass(frozen=True)
+class Activation(Generic[R]):
+    """A step, the last one: from here on the router knows."""
+
+    registry: Registry
+    record: R
+
+    answers_after_deletion = False
+
+    @property
+    def what(self) -> str:
+        return f"status of {self.record.kind} {self.record.name}"
+
+    def faults(self) -> list[str]:
+        # A suspended tenant is complete, and stays suspended.
+        if self.record.status != PROVISIONING:
+            return []
+        return [f"is {PROVISIONING}: its creation has not finished"]
+
+    def make(self) -> None:
+        self.registry.change_status(self.record, ACTIVE)

@@ -1,0 +1,353 @@
+"""The two tables that say which groups and tenants there are, and how far each of them is.
+
+A record is written before anything is made and becomes ACTIVE after everything is, so whatever a
+killed process leaves behind has a record that names it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Self, TypeVar
+
+from botocore.exceptions import ClientError
+
+from event_pipelines.errors import UserError
+from event_pipelines.tenants.names import Kind, Names
+from event_pipelines.tenants.patience import code_of, persist
+from event_pipelines.tenants.platform import PER_TENANT, SHARED_FAIR, Platform
+
+PROVISIONING, ACTIVE, SUSPENDED, DELETING = "PROVISIONING", "ACTIVE", "SUSPENDED", "DELETING"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What groups and tenants have in common. Times are ISO 8601 in UTC.
+
+    `created_at` tells one life of a name from the next: every change is made on condition of it.
+    """
+
+    name: str
+    region: str
+    bucket: str
+    queue_url: str
+    queue_arn: str
+    queue_mode: str
+    status: str
+    created_at: str
+    updated_at: str
+
+    kind: ClassVar[Kind]
+    attributes: ClassVar[Mapping[str, str]]
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> Self:
+        """An attribute that somebody took away reads as empty, for `verify` to find."""
+        return cls(**{name: item.get(at, {}).get("S", "") for name, at in cls.attributes.items()})
+
+    def as_dict(self) -> dict[str, str]:
+        """The attributes as the table has them; empty ones are left out."""
+        found = {at: getattr(self, name) for name, at in self.attributes.items()}
+        return {at: value for at, value in found.items() if value}
+
+    def as_item(self) -> dict[str, Any]:
+        return {at: {"S": value} for at, value in self.as_dict().items()}
+
+
+@dataclass(frozen=True)
+class Group(Record):
+    """`shared_queue_*` are empty where every tenant has a queue of its own."""
+
+    shared_queue_url: str = ""
+    shared_queue_arn: str = ""
+
+    kind: ClassVar[Kind] = "group"
+    attributes: ClassVar[Mapping[str, str]] = {
+        "name": "GroupName",
+        "bucket": "BucketName",
+        "region": "Region",
+        "queue_url": "QueueURL",
+        "queue_arn": "QueueArn",
+        "queue_mode": "QueueMode",
+        "shared_queue_url": "SharedQueueURL",
+        "shared_queue_arn": "SharedQueueArn",
+        "status": "Status",
+        "created_at": "CreatedAt",
+        "updated_at": "UpdatedAt",
+    }
+
+
+@dataclass(frozen=True)
+class Tenant(Record):
+    """`queue_*` are the queue that the tenant's raw files are announced in."""
+
+    group: str = ""
+    base_prefix: str = ""
+
+    kind: ClassVar[Kind] = "tenant"
+    attributes: ClassVar[Mapping[str, str]] = {
+        "name": "Name",
+        "group": "GroupName",
+        "bucket": "RootS3Bucket",
+        "base_prefix": "BasePrefix",
+        "region": "Region",
+        "queue_url": "TargetQueueForRawFile",
+        "queue_arn": "TargetQueueArn",
+        "queue_mode": "QueueMode",
+        "status": "Status",
+        "created_at": "CreatedAt",
+        "updated_at": "UpdatedAt",
+    }
+
+
+R = TypeVar("R", Group, Tenant)
+
+
+def new_group(names: Names, name: str, queue_mode: str) -> Group:
+    """The record of a group that nothing has been made for."""
+    shared = names.shared_queue(name) if queue_mode == SHARED_FAIR else ""
+    now = _now()
+    return Group(
+        name=name,
+        region=names.region,
+        bucket=names.bucket(name),
+        queue_url=names.queue_url(names.ingest_queue(name)),
+        queue_arn=names.queue_arn(names.ingest_queue(name)),
+        queue_mode=queue_mode,
+        status=PROVISIONING,
+        created_at=now,
+        updated_at=now,
+        shared_queue_url=names.queue_url(shared) if shared else "",
+        shared_queue_arn=names.queue_arn(shared) if shared else "",
+    )
+
+
+def new_tenant(names: Names, name: str, group: str, queue_mode: str) -> Tenant:
+    """The record of a tenant that nothing has been made for."""
+    own = names.tenant_queue(name) if queue_mode == PER_TENANT else names.shared_queue(group)
+    now = _now()
+    return Tenant(
+        name=name,
+        region=names.region,
+        bucket=names.bucket(group),
+        queue_url=names.queue_url(own),
+        queue_arn=names.queue_arn(own),
+        queue_mode=queue_mode,
+        status=PROVISIONING,
+        created_at=now,
+        updated_at=now,
+        group=group,
+        base_prefix=f"{name}/",
+    )
+
+
+class Registry:
+    """Both tables. Reads of one record, and those that decide about deletion, are consistent."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._dynamodb = platform.dynamodb
+        self._tables = {
+            Group: platform.settings.groups_table,
+            Tenant: platform.settings.tenants_table,
+        }
+
+    def find(self, record: type[R], name: str) -> R | None:
+        answer = self._dynamodb.get_item(
+            TableName=self._tables[record],
+            Key={record.attributes["name"]: {"S": name}},
+            ConsistentRead=True,
+        )
+        return record.from_item(answer["Item"]) if "Item" in answer else None
+
+    def get(self, record: type[R], name: str) -> R:
+        """Raises UserError when there is none of that name."""
+        found = self.find(record, name)
+        if found is None:
+            raise UserError(
+                f"There is no {record.kind} {name}: `event-pipelines tenants list` shows those"
+                " there are."
+            )
+        return found
+
+    def all(self, record: type[R]) -> list[R]:
+        """Every group, or every tenant, by name."""
+        pages = self._dynamodb.get_paginator("scan").paginate(
+            TableName=self._tables[record], ConsistentRead=True
+        )
+        found = [record.from_item(item) for page in pages for item in page["Items"]]
+        return sorted(found, key=lambda one: one.name)
+
+    def tenants_of(self, group: str) -> list[Tenant]:
+        """The tenants of a group, by name; one made a moment ago may be missing."""
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self._tables[Tenant],
+            IndexName="by_group",
+            KeyConditionExpression="GroupName = :group",
+            ExpressionAttributeValues={":group": {"S": group}},
+        )
+        return [Tenant.from_item(item) for page in pages for item in page["Items"]]
+
+    def every_tenant_of(self, group: str) -> list[Tenant]:
+        """The tenants of a group, none missing: an index lags behind its table, a scan does not."""
+        return [tenant for tenant in self.all(Tenant) if tenant.group == group]
+
+    def claim_group(self, group: Group) -> Group:
+        """Writes the record unless there is one of that name; returns the one there is then."""
+        try:
+            self._dynamodb.put_item(
+                TableName=self._tables[Group],
+                Item=group.as_item(),
+                ConditionExpression="attribute_not_exists(GroupName)",
+            )
+        except ClientError as error:
+            if code_of(error) != "ConditionalCheckFailedException":
+                raise
+            return self.get(Group, group.name)
+        return group
+
+    def claim_tenant(self, tenant: Tenant) -> Tenant:
+        """Like `claim_group`, and only into an active group: one that is being deleted gets no
+        more tenants. Raises UserError when the group is not active.
+        """
+        try:
+            persist(lambda: self._put_into_active_group(tenant), _collided, seconds=30)
+        except ClientError as error:
+            of_group, of_tenant = _reasons(error)
+            if "ConditionalCheckFailed" not in (of_group, of_tenant):
+                raise
+            found = self.find(Tenant, tenant.name)
+            if found is None:
+                raise not_active(self.find(Group, tenant.group), tenant.group) from error
+            return found
+        return tenant
+
+    def _put_into_active_group(self, tenant: Tenant) -> None:
+        self._dynamodb.transact_write_items(
+            TransactItems=[
+                {
+                    "ConditionCheck": {
+                        "TableName": self._tables[Group],
+                        "Key": {"GroupName": {"S": tenant.group}},
+                        "ConditionExpression": "#status = :active",
+                        "ExpressionAttributeNames": {"#status": "Status"},
+                        "ExpressionAttributeValues": {":active": {"S": ACTIVE}},
+                    }
+                },
+                {
+                    "Put": {
+                        "TableName": self._tables[Tenant],
+                        "Item": tenant.as_item(),
+                        "ConditionExpression": "attribute_not_exists(#name)",
+                        "ExpressionAttributeNames": {"#name": "Name"},
+                    }
+                },
+            ]
+        )
+
+    def change_status(self, record: R, status: str) -> R:
+        """Moves a record on from the status it was read with.
+
+        Another process that did the same is no hindrance. Raises UserError when it did something
+        else.
+        """
+        if record.status == status:
+            return record
+        changed = replace(record, status=status, updated_at=_now())
+        try:
+            self._update(record, changed, {"status", "updated_at"}, of_status=record.status)
+        except ClientError as error:
+            if code_of(error) != "ConditionalCheckFailedException":
+                raise
+            now = self.find(type(record), record.name)
+            if now is None or (now.created_at, now.status) != (record.created_at, status):
+                raise _overtaken(record, now) from error
+            return now
+        return changed
+
+    def correct(self, record: R, wanted: R) -> None:
+        """Gives a record the contents of `wanted`, except for its status and its age."""
+        kept = {"name", "status", "created_at"}
+        fields = {f for f in record.attributes if getattr(wanted, f) != getattr(record, f)} - kept
+        if not fields:
+            return
+        try:
+            self._update(record, replace(wanted, updated_at=_now()), fields | {"updated_at"})
+        except ClientError as error:
+            if code_of(error) != "ConditionalCheckFailedException":
+                raise
+            raise _overtaken(record, self.find(type(record), record.name)) from error
+
+    def _update(
+        self, record: Record, changed: Record, fields: Iterable[str], of_status: str | None = None
+    ) -> None:
+        attributes = [(record.attributes[f], getattr(changed, f)) for f in sorted(fields)]
+        names = {f"#{at}": at for at, _ in attributes}
+        values = {f":{at}": {"S": value} for at, value in attributes if value}
+        sets = ", ".join(f"#{at} = :{at}" for at, value in attributes if value)
+        gone = ", ".join(f"#{at}" for at, value in attributes if not value)
+        condition = "CreatedAt = :created"
+        values[":created"] = {"S": record.created_at}
+        if of_status is not None:
+            condition += " AND #Status = :before"
+            values[":before"] = {"S": of_status}
+        self._dynamodb.update_item(
+            TableName=self._tables[type(record)],
+            Key={record.attributes["name"]: {"S": record.name}},
+            UpdateExpression=f"SET {sets}" + (f" REMOVE {gone}" if gone else ""),
+            ConditionExpression=condition,
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=values,
+        )
+
+    def forget(self, record: R) -> None:
+        """Takes the record of a finished deletion away, unless a new life has begun."""
+        try:
+            self._dynamodb.delete_item(
+                TableName=self._tables[type(record)],
+                Key={record.attributes["name"]: {"S": record.name}},
+                ConditionExpression="CreatedAt = :created AND #status = :deleting",
+                ExpressionAttributeNames={"#status": "Status"},
+                ExpressionAttributeValues={
+                    ":created": {"S": record.created_at},
+                    ":deleting": {"S": DELETING},
+                },
+            )
+        except ClientError as error:
+            # Somebody else finished the same deletion, or the answer to our own was lost.
+            if code_of(error) != "ConditionalCheckFailedException":
+                raise
+
+
+def not_active(group: Group | None, name: str) -> UserError:
+    """Why a group can have no tenant, and what to do about it."""
+    if group is None:
+        return UserError(
+            f"There is no group {name}: make it with `event-pipelines tenants create-group {name}`."
+        )
+    verb = "delete-group" if group.status == DELETING else "create-group"
+    return UserError(
+        f"The group {name} is {group.status}: finish that with"
+        f" `event-pipelines tenants {verb} {name}`."
+    )
+
+
+def _overtaken(record: Record, now: Record | None) -> UserError:
+    return UserError(
+        f"Another process has made the {record.kind} {record.name}"
+        f" {now.status if now else 'disappear'} meanwhile: look at it with"
+        " `event-pipelines tenants list`, and repeat what is still to be done."
+    )
+
+
+def _reasons(error: ClientError) -> tuple[str, str]:
+    """Why a transaction was cancelled, for each of its two actions."""
+    answer: Mapping[str, Any] = error.response
+    codes = [reason.get("Code", "") for reason in answer.get("CancellationReasons", [])]
+    return (codes[0], codes[1]) if len(codes) == 2 else ("", "")
+
+
+def _collided(error: ClientError) -> bool:
+    return "TransactionConflict" in _reasons(error)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,187 @@
+"""Compares the registry with what is really there, in both directions."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from botocore.exceptions import ClientError
+
+from event_pipelines.errors import UserError
+from event_pipelines.tenants import groups, tenants
+from event_pipelines.tenants.names import check
+from event_pipelines.tenants.patience import code_of
+from event_pipelines.tenants.platform import QUEUE_MODES, Platform
+from event_pipelines.tenants.registry import (
+    ACTIVE,
+    DELETING,
+    Group,
+    Registry,
+    Tenant,
+)
+from event_pipelines.tenants.steps import Step
+
+_DENIED = ("AccessDenied", "AccessDeniedException", "Forbidden", "403")
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One difference. `remedy` is what a person has to do, where a repair cannot or did not."""
+
+    kind: str
+    name: str
+    what: str
+    fault: str
+    repaired: bool = False
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """`show` hears how many records of how many were compared, and which one is next."""
+
+    platform: Platform
+    registry: Registry
+    repair: bool
+    show: Callable[[int, int, str], None]
+
+    def one(self, name: str) -> list[Drift]:
+        """The drift of the group and of the tenant of this name.
+
+        Raises UserError when there is neither.
+        """
+        check("tenant", name)
+        found = (self.registry.find(Group, name), self.registry.find(Tenant, name))
+        records = [record for record in found if record is not None]
+        if not records:
+            raise UserError(
+                f"There is no group and no tenant {name}: `event-pipelines tenants list` shows"
+                " those there are."
+            )
+        return self._drift_of(records)
+
+    def everything(self) -> list[Drift]:
+        """The drift of every group and tenant, and what is there without a record."""
+        every_group = self.registry.all(Group)
+        every_tenant = self.registry.all(Tenant)
+        drift = self._drift_of([*every_group, *every_tenant])
+        return [*drift, *self._unregistered(every_group, every_tenant)]
+
+    def _drift_of(self, records: Sequence[Group | Tenant]) -> list[Drift]:
+        drift: list[Drift] = []
+        for done, record in enumerate(records):
+            self.show(done, len(records), f"{record.kind} {record.name}")
+            drift += self._compare(record)
+        self.show(len(records), len(records), "")
+        return drift
+
+    def _compare(self, record: Group | Tenant) -> Iterator[Drift]:
+        unusable = self._unusable(record)
+        if unusable is not None:
+            yield unusable
+            return
+        repair = self.repair
+        for step in self._plan(record):
+            found = list(self._examine(record, step, repair))
+            yield from found
+            # The later steps rely on the earlier ones, and the last one tells the router.
+            repair = repair and all(one.repaired for one in found)
+
+    def _unusable(self, record: Group | Tenant) -> Drift | None:
+        """Why there is nothing to compare this record with."""
+        try:
+            self._check_names(record)
+        except UserError as error:
+            remedy = "take it out of the table, or write there what was meant"
+            return Drift(record.kind, record.name, "record", str(error), remedy=remedy)
+        fault = ""
+        if record.status == DELETING:
+            verb = "delete-group" if isinstance(record, Group) else "delete"
+            fault = "is DELETING: its deletion has not finished"
+            remedy = f"run `event-pipelines tenants {verb} {record.name}`"
+        elif record.queue_mode not in QUEUE_MODES:
+            fault = f"QueueMode is {record.queue_mode or 'missing'}"
+            remedy = f"set it in the table to {' or '.join(QUEUE_MODES)}, as it was created"
+        elif isinstance(record, Tenant):
+            group = self.registry.find(Group, record.group)
+            if group is None or group.status != ACTIVE:
+                there = group.status if group else "not in the registry"
+                fault = f"its group {record.group} is {there}"
+                remedy = "finish or repair the group first"
+            elif group.queue_mode != record.queue_mode:
+                fault = f"its queue mode is {record.queue_mode}, its group's {group.queue_mode}"
+                remedy = "delete the tenant and create it anew"
+        if not fault:
+            return None
+        return Drift(record.kind, record.name, "record", fault, remedy=remedy)
+
+    def _check_names(self, record: Group | Tenant) -> None:
+        names = self.platform.names
+        if isinstance(record, Group):
+            names.check_group(record.name)
+        else:
+            names.check_tenant(record.name)
+            names.check_group(record.group)
+
+    def _plan(self, record: Group | Tenant) -> list[Step]:
+        if isinstance(record, Group):
+            return groups.plan(self.platform, self.registry, record)
+        return tenants.plan(self.platform, self.registry, record)
+
+    def _examine(self, record: Group | Tenant, step: Step, repair: bool) -> Iterator[Drift]:
+        try:
+            faults = step.faults()
+        except ClientError as error:
+            # Denied is neither there nor missing: it is said, and the rest is compared.
+            if code_of(error) not in _DENIED:
+                raise
+            remedy = "allow these credentials what the pipeline's manager policy allows"
+            yield Drift(record.kind, record.name, step.what, "access denied", remedy=remedy)
+            return
+        repaired, remedy = False, ""
+        if faults and repair:
+            try:
+                step.make()
+                repaired = True
+            except UserError as error:
+                remedy = str(error)
+        for fault in faults:
+            yield Drift(record.kind, record.name, step.what, fault, repaired, remedy)
+
+    def _unregistered(
+        self, every_group: Sequence[Group], every_tenant: Sequence[Tenant]
+    ) -> Iterator[Drift]:
+        """Queues and buckets that look like ours and that no record accounts for."""
+        made_groups = [groups.parts(self.platform, g.name, g.queue_mode) for g in every_group]
+        made_tenants = [
+            tenants.parts(self.platform, t.name, t.group, t.queue_mode) for t in every_tenant
+        ]
+        known = {queue.name for group in made_groups for queue in group.queues}
+        known |= {queue.name for tenant in made_tenants for queue in tenant.queues}
+        remedy = "delete it, or create its group or tenant again"
+        for queue in self._queues():
+            if queue not in known:
+                yield Drift("queue", queue, f"queue {queue}", "has no record", remedy=remedy)
+        buckets = {made.bucket.name for made in made_groups}
+        for bucket in self._buckets():
+            if bucket not in buckets:
+                yield Drift("bucket", bucket, f"bucket {bucket}", "has no record", remedy=remedy)
+
+    def _queues(self) -> Iterable[str]:
+        pages = self.platform.sqs.get_paginator("list_queues")
+        for part in ("tg", "tenant"):
+            for page in pages.paginate(
+                QueueNamePrefix=f"{self.platform.names.prefix}-{part}-",
+                # Without it SQS gives the first thousand and no way to the rest.
+                PaginationConfig={"PageSize": 1000},
+            ):
+                for url in page.get("QueueUrls", []):
+                    yield url.rpartition("/")[2]
+
+    def _buckets(self) -> Iterable[str]:
+        names = self.platform.names
+        start, end = f"{names.prefix}-tg-", f"-{names.account_id}-{names.region}"
+        pages = self.platform.s3.get_paginator("list_buckets").paginate(Prefix=start)
+        for page in pages:
+            for bucket in page.get("Buckets", []):
+                name = bucket["Name"]
+                if name.startswith(start) and name.endswith(end):
+                    yield name

@@ -1,0 +1,88 @@
+"""From a message about a tenant's file to what it does, on behalf of that tenant and nobody else.
+
+A message is believed only as far as the registry bears it out, and as the queue that it came from
+is the tenant's own. What does not fit together is no bad file but somebody's mistake, or worse: it
+is never processed, and ends in the dead-letter queue, untouched.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from process_tenant_file.settings import Settings
+from process_tenant_file.silver import SilverMaker
+from process_tenant_file.tenant_sessions import TenantSessions
+from shared.batch import Message, Outcome
+from shared.tenant_messages import NotATenantMessage, TenantMessage
+from shared.tenants import DELETING, Tenant
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+class TenantGone(Exception):
+    """The registry does not know the tenant, or it is being deleted."""
+
+
+class ForeignMessage(Exception):
+    """The message is not the tenant's: by its group, its bucket, or the queue it came from."""
+
+
+@dataclass(frozen=True)
+class FileProcessor:
+    settings: Settings
+    dynamodb: "DynamoDBClient"
+    sessions: TenantSessions
+
+    def outcomes(self, message: Message) -> Iterable[Outcome]:
+        """Work for ``process_batch``."""
+        try:
+            file = TenantMessage.decode(message.body)
+        except NotATenantMessage as error:
+            # Nobody's: there is no bucket to record it in.
+            return [Outcome.failure(error)]
+        try:
+            tenant = self._tenant(file, message.queue)
+            maker = SilverMaker(self.sessions.s3(tenant), self.settings.max_file_bytes)
+            outcome = maker.make(file, message.id)
+        except Exception as error:
+            outcome = Outcome.failure(error)
+        return [replace(outcome, fields={**_named(file), **outcome.fields})]
+
+    def _tenant(self, file: TenantMessage, queue: str) -> Tenant:
+        """Return the record of the tenant whose file it is. Raises TenantGone or ForeignMessage.
+
+        A tenant that was suspended since does not lose what was already sent to it.
+        """
+        item = self.dynamodb.get_item(
+            TableName=self.settings.tenants_table,
+            Key={"Name": {"S": file.tenant}},
+            ConsistentRead=True,
+        ).get("Item")
+        tenant = Tenant.from_item(item) if item else None
+        if tenant is None or tenant.status == DELETING:
+            raise TenantGone(f"The registry has no tenant {file.tenant} any more")
+        if (tenant.group, tenant.bucket) != (file.group, file.bucket):
+            raise ForeignMessage(
+                f"The tenant {file.tenant} belongs to another group or bucket than the message says"
+            )
+        expected = self.settings.queue_of(tenant)
+        if expected is None or queue != expected:
+            raise ForeignMessage(
+                f"The message came from the queue {queue or 'of nobody'}, and files of"
+                f" {file.tenant} come from {expected}"
+            )
+        return tenant
+
+
+def _named(file: TenantMessage) -> dict[str, object]:
+    """For the log: the message announces an object, but is not S3's own event."""
+    return {
+        "tenant": file.tenant,
+        "group": file.group,
+        "bucket": file.bucket,
+        "key": file.key,
+        "version_id": file.version_id,
+        "sequencer": file.sequencer,
+        "event_name": file.event_name,
+    }

@@ -1,0 +1,297 @@
+"""From the content of a file to JSON objects, one a row, strictly.
+
+What is wrong with a row costs the row, wherever it is known where the next begins.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from io import TextIOWrapper
+from json.encoder import encode_basestring
+from typing import IO, Any, NamedTuple
+
+from shared.csv_opening import AS_UTF_8, FOREIGN_BEGINNINGS, UTF_8_MARK, read_opening
+from shared.csv_records import (
+    MAX_RECORD_BYTES,
+    RAW_BYTES,
+    Problem,
+    RecordReader,
+    lines,
+)
+from shared.object_content import CHUNK_BYTES, FileRefused
+
+MAX_OBJECT_CHARACTERS = 1 << 20
+
+NOT_UTF8 = Problem("not_utf8", "the object holds bytes that are not UTF-8")
+NOT_AN_OBJECT = Problem("not_an_object", "the value is not a JSON object")
+REPEATED_NAME = Problem("duplicate_name", "the object has two members of the same name")
+NOT_A_NUMBER = Problem("not_a_number", "the object holds NaN or Infinity, which are not JSON")
+HALF_A_CHARACTER = Problem("not_unicode", "the object holds half of a surrogate pair")
+TOO_DEEP = Problem("nested_too_deep", "the object is nested too deeply to be read")
+TOO_LARGE = Problem("object_too_large", f"the object has more than {MAX_RECORD_BYTES} bytes")
+
+# With what is around it: there is none inside a JSON string.
+LINE_BREAK = re.compile(r"[ \t]*[\r\n][ \t\r\n]*")
+SPACES = re.compile(r"[ \t\r\n]*")
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class Row(NamedTuple):
+    """A JSON object on one line, or why there is none.
+
+    ``number`` counts rows, ``line`` is where in the file it begins; both start at 1. ``raw`` is
+    the beginning of what the file has.
+    """
+
+    number: int
+    line: int
+    text: str
+    problem: Problem | None = None
+    raw: str = ""
+
+
+def reader_of(path: str) -> Callable[[IO[bytes]], Iterator[Row]]:
+    """Return what reads files that are called so. Raises FileRefused."""
+    name = path.lower().removesuffix(".gz")
+    for ending, reader in READERS.items():
+        if name.endswith(ending):
+            return reader
+    raise FileRefused(
+        "unsupported_type",
+        f"the name does not say what the file is: end it in {', '.join(READERS)},"
+        " with .gz behind it where it is compressed",
+    )
+
+
+def csv_rows(file: IO[bytes]) -> Iterator[Row]:
+    """Rows under a header; every value is a text. Raises FileRefused."""
+    opening = read_opening(_chunks(file))
+    names = [encode_basestring(name) for name in opening.header]
+    file.seek(opening.offset)
+    number = 0
+    for record in RecordReader(lines(_chunks(file)), opening.offset, opening.line):
+        if not record.cells and record.problem is None:
+            continue
+        number += 1
+        problem = record.problem or _wrong_length(record.cells, names)
+        if problem:
+            yield Row(number, record.line, "", problem, record.raw)
+            continue
+        members = map("{}:{}".format, names, map(encode_basestring, record.cells))
+        yield Row(number, record.line, f"{{{','.join(members)}}}")
+
+
+def json_lines_rows(file: IO[bytes]) -> Iterator[Row]:
+    """An object on every line. Raises FileRefused."""
+    _refuse_other_encodings(file)
+    decoder = _Decoder()
+    number = 0
+    for line_number, line in enumerate(lines(_chunks(file)), 1):
+        if line.strip(b" \t\r\n"):
+            number += 1
+            yield _line_row(decoder, number, line_number, line)
+    if not number:
+        raise FileRefused("empty", "the file has no content")
+
+
+def json_rows(file: IO[bytes]) -> Iterator[Row]:
+    """One object, or an array of them, read as it comes. Raises FileRefused."""
+    _refuse_other_encodings(file)
+    text = TextIOWrapper(file, encoding="utf-8", newline="")
+    try:
+        yield from _document_rows(_Window(text))
+    except UnicodeDecodeError as error:
+        raise FileRefused("not_utf8", f"the file is not UTF-8 text: {AS_UTF_8}") from error
+    finally:
+        text.detach()
+
+
+READERS: Mapping[str, Callable[[IO[bytes]], Iterator[Row]]] = {
+    ".csv": csv_rows,
+    ".json": json_rows,
+    ".jsonl": json_lines_rows,
+    ".ndjson": json_lines_rows,
+}
+
+
+class _Decoder:
+    """Reads a JSON value to its end, and notes what JSON itself would let pass.
+
+    Numbers stay texts: they are passed on as they are written, and none is too long for that.
+    """
+
+    def __init__(self) -> None:
+        self._problem: Problem | None = None
+        self._decoder = json.JSONDecoder(
+            object_pairs_hook=self._members,
+            parse_constant=self._constant,
+            parse_float=str,
+            parse_int=str,
+        )
+
+    def read(self, text: str, start: int) -> tuple[int, Problem | None]:
+        """Return where the value ends, and what is wrong with it. Raises ValueError for no JSON.
+
+        Raises RecursionError where the value is nested too deeply.
+        """
+        self._problem = None
+        value, end = self._decoder.raw_decode(text, start)
+        if not isinstance(value, dict):
+            return end, NOT_AN_OBJECT
+        if self._problem is None and SURROGATE.search(text, start, end):
+            try:
+                json.dumps(value, ensure_ascii=False).encode()
+            except UnicodeEncodeError:
+                return end, HALF_A_CHARACTER
+        return end, self._problem
+
+    def _members(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        members = dict(pairs)
+        if len(members) < len(pairs):
+            self._problem = REPEATED_NAME
+        return members
+
+    def _constant(self, _: str) -> None:
+        self._problem = NOT_A_NUMBER
+
+
+class _Window:
+    """The part of a text that is held: from the value that is next, as far as one may go on."""
+
+    def __init__(self, text: TextIOWrapper) -> None:
+        self._text = text
+        self._ended = False
+        self.buffer = ""
+        self.position = 0
+        self.line = 1
+
+    def next_character(self) -> str:
+        """The next that is no space, which is where the window then begins; "" at the end."""
+        while True:
+            self.move_to(self._spaces_end())
+            if self.position < len(self.buffer) or self._ended:
+                break
+            self._read_on()
+        while len(self.buffer) - self.position <= MAX_OBJECT_CHARACTERS and not self._ended:
+            self._read_on()
+        return self.buffer[self.position : self.position + 1]
+
+    def move_to(self, position: int) -> None:
+        self.line += self.buffer.count("\n", self.position, position)
+        self.position = position
+
+    def _spaces_end(self) -> int:
+        spaces = SPACES.match(self.buffer, self.position)
+        return spaces.end() if spaces else self.position
+
+    def _read_on(self) -> None:
+        part = self._text.read(MAX_OBJECT_CHARACTERS)
+        self._ended = not part
+        self.buffer = self.buffer[self.position :] + part
+        self.position = 0
+
+
+def _document_rows(window: _Window) -> Iterator[Row]:
+    decoder = _Decoder()
+    first = window.next_character()
+    if not first:
+        raise FileRefused("empty", "the file has no content")
+    if first == "{":
+        yield _next_object(window, decoder, 1)
+    elif first == "[":
+        window.move_to(window.position + 1)
+        yield from _array_rows(window, decoder)
+    else:
+        raise _broken("it begins with neither { nor [")
+    if window.next_character():
+        raise _broken(
+            f"something follows its end, on line {window.line}: if there is an object on every"
+            " line, call it .jsonl"
+        )
+
+
+def _array_rows(window: _Window, decoder: _Decoder) -> Iterator[Row]:
+    number = 0
+    separator = window.next_character()
+    if separator == "]":
+        window.move_to(window.position + 1)
+    while separator != "]":
+        number += 1
+        window.next_character()
+        yield _next_object(window, decoder, number)
+        separator = window.next_character()
+        if separator not in (",", "]"):
+            raise _broken(f"neither a comma nor ] follows value {number}, on line {window.line}")
+        window.move_to(window.position + 1)
+
+
+def _next_object(window: _Window, decoder: _Decoder, number: int) -> Row:
+    start, line = window.position, window.line
+    place = f"value {number}, on line {line}"
+    try:
+        end, problem = decoder.read(window.buffer, start)
+    except RecursionError as error:
+        raise FileRefused("nested_too_deep", f"{place}, is nested too deeply") from error
+    except ValueError as error:
+        # Where the next value begins is anybody's guess now.
+        longer = f"or is longer than {MAX_OBJECT_CHARACTERS} characters"
+        raise _broken(f"{place}, is no JSON, {longer}") from error
+    if end - start > MAX_OBJECT_CHARACTERS:
+        detail = f"{place}, is longer than {MAX_OBJECT_CHARACTERS} characters"
+        raise FileRefused("object_too_large", detail)
+    text = window.buffer[start:end]
+    window.move_to(end)
+    if problem:
+        return Row(number, line, "", problem, text[:RAW_BYTES])
+    return Row(number, line, LINE_BREAK.sub("", text))
+
+
+def _line_row(decoder: _Decoder, number: int, line_number: int, line: bytes) -> Row:
+    content = line.strip(b" \t\r\n")
+    problem: Problem | None = None
+    text = ""
+    if len(line) > MAX_RECORD_BYTES:
+        problem = TOO_LARGE
+    else:
+        try:
+            text = content.decode()
+            end, problem = decoder.read(text, 0)
+            if end < len(text):
+                problem = Problem("broken_json", "something follows the value on its line")
+        except UnicodeDecodeError:
+            problem = NOT_UTF8
+        except RecursionError:
+            problem = TOO_DEEP
+        except ValueError as error:
+            problem = Problem("broken_json", f"the line is no JSON: {error}")
+    if problem:
+        raw = content[:RAW_BYTES].decode(errors="backslashreplace")
+        return Row(number, line_number, "", problem, raw)
+    return Row(number, line_number, LINE_BREAK.sub("", text))
+
+
+def _wrong_length(cells: Sequence[str], names: Sequence[str]) -> Problem | None:
+    if len(cells) == len(names):
+        return None
+    return Problem(
+        "long_row" if len(cells) > len(names) else "short_row",
+        f"the row has {len(cells)} cells, the header {len(names)}",
+    )
+
+
+def _refuse_other_encodings(file: IO[bytes]) -> None:
+    """Leave ``file`` where its text begins."""
+    beginning = file.read(4)
+    for mark, (reason, detail) in FOREIGN_BEGINNINGS.items():
+        if reason.startswith("utf") and beginning.startswith(mark):
+            raise FileRefused(reason, f"{detail}: {AS_UTF_8}")
+    file.seek(len(UTF_8_MARK) if beginning.startswith(UTF_8_MARK) else 0)
+
+
+def _broken(detail: str) -> FileRefused:
+    return FileRefused("broken_json", f"the file is no JSON document: {detail}")
+
+
+def _chunks(file: IO[bytes]) -> Iterable[bytes]:
+    return iter(partial(file.read, CHUNK_BYTES), b"")

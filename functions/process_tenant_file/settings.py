@@ -1,0 +1,37 @@
+"""What the function is told by its environment."""
+
+from dataclasses import dataclass
+
+from shared.configuration import Environment
+from shared.tenants import PER_TENANT, SHARED_FAIR, Tenant
+
+
+@dataclass(frozen=True)
+class Settings:
+    """``max_file_bytes`` counts what a file holds, decompressed.
+
+    ``tenant_role`` is the ARN of the role that is assumed for each tenant; ``queue_prefix`` is
+    what the names of all tenants' queues begin with.
+    """
+
+    tenants_table: str
+    tenant_role: str
+    queue_prefix: str
+    max_file_bytes: int
+
+    @classmethod
+    def from_environment(cls, environment: Environment) -> "Settings":
+        """Raises ConfigurationError that names the variable and what to set it to."""
+        return cls(
+            tenants_table=environment.text("TENANTS_TABLE"),
+            tenant_role=environment.text("TENANT_ROLE_ARN"),
+            queue_prefix=environment.text("QUEUE_PREFIX"),
+            max_file_bytes=environment.integer("MAX_FILE_MB", 1, 1000, default=50) * 1_000_000,
+        )
+
+    def queue_of(self, tenant: Tenant) -> str | None:
+        """The name of the queue that announces the files of a tenant, and of nobody else."""
+        return {
+            PER_TENANT: f"{self.queue_prefix}-tenant-{tenant.name}-raw",
+            SHARED_FAIR: f"{self.queue_prefix}-tg-{tenant.group}-raw",
+        }.get(tenant.queue_mode)

@@ -1,0 +1,280 @@
+"""From a tenant's file to its silver object: the same rows as JSON lines, checked.
+
+The silver object's own metadata says which version of the file it was made from, and every write
+is conditional on what was read, so that events may come late, twice, or at the same moment.
+"""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import chain
+from typing import IO, TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from process_tenant_file.rows import Row, reader_of
+from shared.batch import Outcome
+from shared.derived_objects import DerivedObject, source_metadata
+from shared.object_content import (
+    GZIP_MAGIC,
+    FileRefused,
+    SourceGone,
+    SourceReplaced,
+    StoredObject,
+    gunzip,
+)
+from shared.rejections import Rejection, record_rejection
+from shared.tenant_keys import REJECTED, SILVER
+from shared.tenant_messages import TenantMessage
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import PutObjectRequestTypeDef
+
+PART = "process_tenant_file"
+JSON_LINES = "application/x-ndjson"
+
+# Raise it when the same file would give another silver object: a replayed event then renews what
+# an older version of the function made.
+PROCESSOR = "1"
+PROCESSOR_VERSION = "processor-version"
+
+MAX_KEY_BYTES = 1024
+# How often another writer of the same object may come first before the queue decides.
+STORE_ATTEMPTS = 5
+# What a file may become, in times what it may hold: names of columns are repeated in every row,
+# and without a limit they would fill the disk.
+GROWTH = 8
+
+
+class SilverContended(Exception):
+    """Other events for the same file kept changing its silver object while it was stored."""
+
+
+@dataclass(frozen=True)
+class Converted:
+    """How many rows there were, and what holds them. ``size`` is of the silver ones, in bytes."""
+
+    rows: int
+    rejected_rows: int
+    size: int
+    silver: IO[bytes]
+    rejected: IO[bytes]
+
+
+@dataclass(frozen=True)
+class SilverMaker:
+    """Works on the files of one tenant, with a client that reaches no other's."""
+
+    s3: "S3Client"
+    max_file_bytes: int
+
+    def make(self, file: TenantMessage, message_id: str) -> Outcome:
+        """Bring the silver object up to date with ``file``, or record why that cannot be.
+
+        Raises ClientError, BotoCoreError, OSError or SilverContended for what another try may
+        cure.
+        """
+        try:
+            return self._make(file)
+        except FileRefused as refused:
+            return self._refused(file, message_id, refused)
+        except SourceGone:
+            return Outcome("source_gone")
+        except SourceReplaced:
+            return Outcome("source_replaced")
+
+    def _make(self, file: TenantMessage) -> Outcome:
+        key = silver_key(file)
+        read = reader_of(file.path)
+        self._check_size(file.size or 0)
+        stored = self._stored(file.bucket, key)
+        if settled := _settled(file, stored):
+            return settled
+        # On disk, and without names: memory does not depend on the file, and nothing is left
+        # behind even when the process is killed.
+        with (
+            tempfile.TemporaryFile() as content,
+            tempfile.TemporaryFile() as silver,
+            tempfile.TemporaryFile() as rejected,
+        ):
+            self._download(file, content)
+            converted = self._convert(read(content), silver, rejected)
+            # Before the silver object, which says that this version is done.
+            record = self._store_rejected(file, converted) if converted.rejected_rows else None
+            return self._store(file, key, stored, converted, record)
+
+    def _check_size(self, size: int) -> None:
+        if size > self.max_file_bytes:
+            raise FileRefused(
+                "too_large",
+                f"the file holds more than {self.max_file_bytes} bytes: upload it in parts",
+            )
+
+    def _stored(self, bucket: str, key: str) -> DerivedObject | None:
+        try:
+            head = self.s3.head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            # Without the permission to list, which would show other tenants' keys, S3 does not say
+            # of an object that it does not exist (403). The condition of the write will tell.
+            if _status(error) in (403, 404):
+                return None
+            raise
+        return DerivedObject(head["ETag"], head["Metadata"])
+
+    def _download(self, file: TenantMessage, content: IO[bytes]) -> None:
+        """Fill ``content`` with the version that was announced, decompressed."""
+        source = StoredObject(self.s3, file.bucket, file.key, file.version_id, file.etag)
+        chunks = source.chunks()
+        first = next(chunks, b"")
+        chunks = chain([first], chunks)
+        size = 0
+        for chunk in gunzip(chunks) if first.startswith(GZIP_MAGIC) else chunks:
+            size += len(chunk)
+            self._check_size(size)
+            content.write(chunk)
+        content.seek(0)
+        if content.read(len(GZIP_MAGIC)) == GZIP_MAGIC:
+            raise FileRefused("compressed_twice", "the file is compressed twice: once is enough")
+        content.seek(0)
+
+    def _convert(self, rows: Iterable[Row], silver: IO[bytes], rejected: IO[bytes]) -> Converted:
+        counts = {silver: 0, rejected: 0}
+        sizes = {silver: 0, rejected: 0}
+        for row in rows:
+            target = rejected if row.problem else silver
+            counts[target] += 1
+            sizes[target] += target.write(_encoded(row))
+            if sum(sizes.values()) > GROWTH * self.max_file_bytes:
+                raise FileRefused(
+                    "output_too_large",
+                    f"the rows take more than {GROWTH * self.max_file_bytes} bytes as JSON:"
+                    " shorten the names of the columns, or upload the file in parts",
+                )
+        return Converted(counts[silver], counts[rejected], sizes[silver], silver, rejected)
+
+    def _store(
+        self,
+        file: TenantMessage,
+        key: str,
+        stored: DerivedObject | None,
+        converted: Converted,
+        record: str | None,
+    ) -> Outcome:
+        for _ in range(STORE_ATTEMPTS):
+            request = _put_request(file, key, converted)
+            if stored is None:
+                request["IfNoneMatch"] = "*"
+            else:
+                request["IfMatch"] = stored.etag
+            try:
+                self.s3.put_object(**request)
+            except ClientError as error:
+                # Changed (412), being changed (409) or deleted (404) since it was read.
+                if _status(error) not in (404, 409, 412):
+                    raise
+                stored = self._stored(file.bucket, key)
+                if settled := _settled(file, stored):
+                    return settled
+            else:
+                fields = {
+                    "output_key": key,
+                    "output_bytes": converted.size,
+                    "rows": converted.rows,
+                    "rejected_rows": converted.rejected_rows,
+                    "record": record,
+                }
+                return Outcome("processed", fields=fields)
+        raise SilverContended(f"{key} changed {STORE_ATTEMPTS} times while it was stored")
+
+    def _store_rejected(self, file: TenantMessage, converted: Converted) -> str:
+        """Write the rejected rows, over what an earlier delivery wrote; returns the key."""
+        key = rejected_key(file)
+        converted.rejected.seek(0)
+        self.s3.put_object(
+            Bucket=file.bucket,
+            Key=key,
+            Body=converted.rejected,
+            ContentType=JSON_LINES,
+            ChecksumAlgorithm="SHA256",
+        )
+        return key
+
+    def _refused(self, file: TenantMessage, message_id: str, refused: FileRefused) -> Outcome:
+        rejection = Rejection(
+            reason=refused.reason,
+            detail=refused.detail,
+            received_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            message_id=message_id,
+            bucket=file.bucket,
+            key=file.key,
+            version_id=file.version_id,
+            etag=file.etag,
+        )
+        prefix = f"{file.tenant}/{REJECTED}/"
+        record = record_rejection(self.s3, file.bucket, prefix, PART, rejection)
+        fields = {"reason": refused.reason, "detail": refused.detail, "record": record}
+        return Outcome("rejected", fields=fields)
+
+
+def silver_key(file: TenantMessage) -> str:
+    """The whole name stays in: a.csv and a.json are two files. Raises FileRefused."""
+    key = f"{file.tenant}/{SILVER}/{file.path}.jsonl"
+    if len(rejected_key(file).encode()) > MAX_KEY_BYTES:
+        raise FileRefused(
+            "key_too_long", f"what is made of the file needs a key of more than {MAX_KEY_BYTES}"
+        )
+    return key
+
+
+def rejected_key(file: TenantMessage) -> str:
+    """Of this version only, so that a late event does not replace what a newer one rejected."""
+    version = json.dumps([file.version_id, file.etag])
+    digest = hashlib.sha256(version.encode()).hexdigest()[:16]
+    return f"{file.tenant}/{REJECTED}/{file.path}-{digest}.jsonl"
+
+
+def _settled(file: TenantMessage, stored: DerivedObject | None) -> Outcome | None:
+    if stored is None:
+        return None
+    if stored.is_of(file):
+        current = stored.metadata.get(PROCESSOR_VERSION) == PROCESSOR
+        return Outcome("duplicate") if current else None
+    return Outcome("superseded") if stored.is_newer_than(file) else None
+
+
+def _put_request(file: TenantMessage, key: str, converted: Converted) -> "PutObjectRequestTypeDef":
+    converted.silver.seek(0)
+    return {
+        "Bucket": file.bucket,
+        "Key": key,
+        "Body": converted.silver,
+        "ContentType": JSON_LINES,
+        "ChecksumAlgorithm": "SHA256",
+        "Metadata": {
+            **source_metadata(file),
+            PROCESSOR_VERSION: PROCESSOR,
+            "rows": str(converted.rows),
+            "rejected-rows": str(converted.rejected_rows),
+        },
+    }
+
+
+def _encoded(row: Row) -> bytes:
+    if row.problem is None:
+        return f"{row.text}\n".encode()
+    document = {
+        "row": row.number,
+        "line": row.line,
+        "reason": row.problem.reason,
+        "detail": row.problem.detail,
+        "raw": row.raw,
+    }
+    return f"{json.dumps(document)}\n".encode()
+
+
+def _status(error: ClientError) -> int:
+    return error.response["ResponseMetadata"]["HTTPStatusCode"]

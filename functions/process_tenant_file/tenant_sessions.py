@@ -1,0 +1,84 @@
+"""Access to files, by tenant: a session that IAM lets read and write one tenant's objects only.
+
+The function itself has no access to any file. Whatever might be wrong in its code, or in what it
+is told, the credentials in its hand are one tenant's at a time.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from process_tenant_file.clients import s3_with
+from shared.tenants import Tenant
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sts import STSClient
+    from mypy_boto3_sts.type_defs import CredentialsTypeDef
+
+# The most there is for a role that another role assumes.
+DURATION_SECONDS = 3600
+# The longest that an invocation takes: what it begins with lasts to its end.
+MARGIN = timedelta(minutes=15)
+# A client takes a third of a megabyte, and 6 ms to make.
+MAX_SESSIONS = 50
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class _TenantSession:
+    s3: "S3Client"
+    expires_at: datetime
+
+
+class TenantSessions:
+    """Keeps the sessions of the tenants that were served last, until shortly before they end."""
+
+    def __init__(
+        self,
+        sts: "STSClient",
+        role: str,
+        client: "Callable[[CredentialsTypeDef], S3Client]" = s3_with,
+        now: Callable[[], datetime] = _now,
+        max_sessions: int = MAX_SESSIONS,
+    ) -> None:
+        self._sts = sts
+        self._role = role
+        self._client = client
+        self._now = now
+        self._max_sessions = max_sessions
+        self._sessions: OrderedDict[tuple[str, str], _TenantSession] = OrderedDict()
+
+    def s3(self, tenant: Tenant) -> "S3Client":
+        """Return a client for the files of ``tenant``.
+
+        Raises ClientError or BotoCoreError when the role cannot be assumed.
+        """
+        key = (tenant.group, tenant.name)
+        session = self._sessions.get(key)
+        if session is None or self._now() >= session.expires_at - MARGIN:
+            session = self._begin(tenant)
+            self._sessions[key] = session
+        self._sessions.move_to_end(key)
+        if len(self._sessions) > self._max_sessions:
+            self._sessions.popitem(last=False)
+        return session.s3
+
+    def _begin(self, tenant: Tenant) -> _TenantSession:
+        credentials = self._sts.assume_role(
+            RoleArn=self._role,
+            # Seen in CloudTrail beside every access.
+            RoleSessionName=f"tenant-{tenant.name}",
+            DurationSeconds=DURATION_SECONDS,
+            # What the role's policy takes the bucket and the prefix from.
+            Tags=[
+                {"Key": "tenant", "Value": tenant.name},
+                {"Key": "group", "Value": tenant.group},
+            ],
+        )["Credentials"]
+        return _TenantSession(self._client(credentials), credentials["Expiration"])

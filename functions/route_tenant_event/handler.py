@@ -1,0 +1,33 @@
+"""Lambda entry point: SQS messages about a group's uploads in, messages to its tenants out."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from route_tenant_event.clients import dynamodb, sqs
+from route_tenant_event.registry import Registry
+from route_tenant_event.router import Router
+from route_tenant_event.sending import Sender
+from route_tenant_event.settings import Settings
+from shared.batch import BatchResponse, Message, Telemetry, process_batch
+from shared.configuration import Environment
+
+# At import, which Lambda runs once per environment and at full CPU: a wrong variable stops the
+# function before it takes a message, and the first message does not wait for the clients.
+environment = Environment(os.environ)
+logger = Logger()
+telemetry = Telemetry.from_environment(environment, logger)
+settings = Settings.from_environment(environment)
+router = Router(Registry(settings, dynamodb()), Sender(sqs()), settings.quarantine_queue_url)
+
+
+@logger.inject_lambda_context
+def handler(event: Mapping[str, Any], context: LambdaContext) -> BatchResponse:
+    work = router.route(
+        [Message.from_record(record) for record in event["Records"]],
+        context.get_remaining_time_in_millis,
+    )
+    return process_batch(event, context, work, telemetry)

@@ -1,0 +1,41 @@
+"""Whether an event may go to the tenant that its key names."""
+
+from route_tenant_event.registry import Standing
+from shared.events import ObjectEvent
+from shared.tenant_messages import (
+    GROUP_UNKNOWN,
+    TENANT_NOT_ACTIVE,
+    TENANT_SUSPENDED,
+    UNKNOWN_TENANT,
+    WRONG_BUCKET,
+)
+from shared.tenants import ACTIVE, SUSPENDED, Tenant
+
+
+class TurnedAway(Exception):
+    """The event goes to quarantine: ``reason`` is a code to filter by, ``detail`` a sentence."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+def admit(event: ObjectEvent, name: str, standing: Standing) -> Tenant:
+    """Return the tenant ``name``, if the event is its own and it is at work. Raises TurnedAway."""
+    tenant, group = standing.tenant, standing.group
+    if tenant is None:
+        raise TurnedAway(UNKNOWN_TENANT, f"no tenant is called {name}")
+    if tenant.status not in (ACTIVE, SUSPENDED):
+        status = tenant.status or "in no state"
+        raise TurnedAway(TENANT_NOT_ACTIVE, f"the tenant {name} is {status}")
+    # Before everything that is the tenant's own affair: this event is somebody else's.
+    if tenant.bucket != event.bucket:
+        raise TurnedAway(WRONG_BUCKET, f"the tenant {name} has its files in another bucket")
+    if tenant.status == SUSPENDED:
+        raise TurnedAway(TENANT_SUSPENDED, f"the tenant {name} is suspended")
+    if group is None:
+        raise TurnedAway(GROUP_UNKNOWN, f"no group is called {tenant.group}")
+    if group.status != ACTIVE or group.bucket != event.bucket:
+        raise TurnedAway(GROUP_UNKNOWN, f"the group {group.name} is not at work in this bucket")
+    return tenant

@@ -1,0 +1,159 @@
+"""What the router of tenants' events sends: to a tenant's queue, or to quarantine.
+
+Both are JSON in ASCII, whatever characters keys have, because SQS refuses control characters.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from shared.events import ObjectEvent
+from shared.tenant_keys import RAW, InvalidKey, TenantKey
+
+SCHEMA_VERSION = 1
+
+# Why an event is in quarantine.
+UNKNOWN_TENANT = "unknown_tenant"
+TENANT_SUSPENDED = "tenant_suspended"
+TENANT_NOT_ACTIVE = "tenant_not_active"
+WRONG_BUCKET = "wrong_bucket"
+GROUP_UNKNOWN = "group_unknown"
+INVALID_KEY = "invalid_key"
+NOT_AN_OBJECT_EVENT = "not_an_object_event"
+
+
+class NotATenantMessage(ValueError):
+    """A message is about no file of a tenant. Says what is wrong, and never quotes the message."""
+
+
+@dataclass(frozen=True)
+class TenantMessage:
+    """A file that a tenant uploaded.
+
+    ``key`` is decoded and is the tenant's; ``size`` is in bytes; ``event_name`` and ``event_time``
+    are S3's. Whatever S3 left out is None. ``source_message_id`` is the router's message.
+    """
+
+    tenant: str
+    group: str
+    bucket: str
+    key: str
+    version_id: str | None
+    etag: str | None
+    size: int | None
+    sequencer: str | None
+    event_name: str
+    event_time: str
+    source_message_id: str
+
+    @classmethod
+    def of(
+        cls, event: ObjectEvent, tenant: str, group: str, source_message_id: str
+    ) -> "TenantMessage":
+        return cls(
+            tenant=tenant,
+            group=group,
+            bucket=event.bucket,
+            key=event.key,
+            version_id=event.version_id,
+            etag=event.etag,
+            size=event.size,
+            sequencer=event.sequencer,
+            event_name=event.event_name,
+            event_time=event.event_time,
+            source_message_id=source_message_id,
+        )
+
+    @property
+    def path(self) -> str:
+        """The key below the tenant's raw files."""
+        return TenantKey.parse(self.key).path
+
+    def encode(self) -> str:
+        return json.dumps({"schema_version": SCHEMA_VERSION, **asdict(self)})
+
+    @classmethod
+    def decode(cls, body: str) -> "TenantMessage":
+        """Raises NotATenantMessage, also when the key is not one of the tenant's raw files."""
+        document = _document(body)
+        message = cls(
+            tenant=_text(document, "tenant"),
+            group=_text(document, "group"),
+            bucket=_text(document, "bucket"),
+            key=_text(document, "key"),
+            version_id=_optional(document, "version_id"),
+            etag=_optional(document, "etag"),
+            size=_size(document),
+            sequencer=_optional(document, "sequencer"),
+            event_name=_text(document, "event_name"),
+            event_time=_text(document, "event_time"),
+            source_message_id=_text(document, "source_message_id"),
+        )
+        try:
+            key = TenantKey.parse(message.key)
+        except InvalidKey as error:
+            raise NotATenantMessage(str(error)) from error
+        if key.tenant != message.tenant or key.area != RAW:
+            raise NotATenantMessage("the key is not one of the tenant's raw files")
+        return message
+
+
+@dataclass(frozen=True)
+class QuarantineMessage:
+    """An event that reached no tenant, and why.
+
+    ``event`` is what a queue of events takes again as this event alone; where the message was no
+    object event it is None and ``body`` is the message. ``tenant`` is who the key names, known
+    or not; ``group`` is the one that the registry has for it. ``quarantined_at`` is ISO 8601, UTC.
+    """
+
+    reason: str
+    detail: str
+    tenant: str | None
+    group: str | None
+    bucket: str | None
+    key: str | None
+    quarantined_at: str
+    source_message_id: str
+    event: Mapping[str, Any] | None
+    body: str | None
+
+    def encode(self) -> str:
+        return json.dumps({"schema_version": SCHEMA_VERSION, **vars(self)})
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """For the attributes of the message, by which it can be told without reading it."""
+        tenant = {"tenant": self.tenant} if self.tenant else {}
+        return {"reason": self.reason, **tenant}
+
+
+def _document(body: str) -> Mapping[str, Any]:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise NotATenantMessage("the message is not JSON") from error
+    if not isinstance(document, dict):
+        raise NotATenantMessage("the message is not a JSON object")
+    if document.get("schema_version") != SCHEMA_VERSION:
+        raise NotATenantMessage(f"the message has a schema version other than {SCHEMA_VERSION}")
+    return document
+
+
+def _text(document: Mapping[str, Any], name: str) -> str:
+    value = document.get(name)
+    if not isinstance(value, str) or not value:
+        raise NotATenantMessage(f"the message has no {name}")
+    return value
+
+
+def _optional(document: Mapping[str, Any], name: str) -> str | None:
+    return None if document.get(name) is None else _text(document, name)
+
+
+def _size(document: Mapping[str, Any]) -> int | None:
+    size = document.get("size")
+    if size is not None and (type(size) is not int or size < 0):
+        raise NotATenantMessage("the message has a size that is no number of bytes")
+    return size

@@ -1,0 +1,408 @@
+mock_provider "aws" {
+  source = "../../tests/terraform/mocks"
+}
+
+variables {
+  name_prefix = "acme"
+  packages = {
+    route = {
+      path         = "tests/package.zip"
+      handler      = "route_tenant_event.handler.handler"
+      content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+      size_bytes   = 22
+      runtime      = "python3.13"
+      architecture = "arm64"
+    }
+    process = {
+      path         = "tests/package.zip"
+      handler      = "process_tenant_file.handler.handler"
+      content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+      size_bytes   = 22
+      runtime      = "python3.13"
+      architecture = "arm64"
+    }
+  }
+}
+
+run "lower_bounds_just_legal" {
+  command = plan
+
+  variables {
+    name_prefix  = "ac"
+    queue_mode   = "shared_fair"
+    cache        = { seconds = 1, negative_seconds = 1, stale_seconds = 2 }
+    router       = { timeout_seconds = 1, batch_size = 1, maximum_concurrency = 2 }
+    consumer     = { timeout_seconds = 4, batch_size = 1, maximum_concurrency = 2, max_file_mb = 1, memory_size_mb = 1024 }
+    queues       = { max_receive_count = 2, message_retention_seconds = 60, dlq_retention_seconds = 60 }
+    group_bucket = { noncurrent_version_days = 15, incomplete_upload_days = 1 }
+    registry     = { deletion_protection = true }
+    alarm        = { actions = ["arn:aws:sns:eu-west-1:123456789012:on-call"] }
+  }
+
+  assert {
+    condition     = local.max_group_name_length == 34 && local.longest_tries_seconds == 48
+    error_message = "Two tries of four seconds take 48 seconds, less than the 60 of the queues."
+  }
+  assert {
+    condition     = aws_dynamodb_table.groups.deletion_protection_enabled && aws_dynamodb_table.tenants.deletion_protection_enabled
+    error_message = "The registry is protected when asked."
+  }
+  assert {
+    condition     = toset([aws_cloudwatch_metric_alarm.quarantined[0].alarm_name, aws_cloudwatch_metric_alarm.failed[0].alarm_name]) == toset(["ac-tenants-quarantine-has-messages", "ac-tenants-failed-records"])
+    error_message = "Quarantine and failures have alarms, beside those of the modules."
+  }
+}
+
+run "upper_bounds_just_legal" {
+  command = plan
+
+  variables {
+    # 24 characters: as long as a prefix may be.
+    name_prefix  = "a23456789-123456789-1234"
+    cache        = { seconds = 3600, negative_seconds = 3600, stale_seconds = 86400 }
+    router       = { batch_size = 10, maximum_concurrency = 1000 }
+    consumer     = { timeout_seconds = 900, batch_size = 10, maximum_concurrency = 1000, max_file_mb = 450, memory_size_mb = 10240, ephemeral_storage_mb = 4500 }
+    queues       = { max_receive_count = 223, message_retention_seconds = 1209600, dlq_retention_seconds = 1209600 }
+    group_bucket = { noncurrent_version_days = 56 }
+    tags         = { for number in range(8) : "tag-${number}" => format("%0244d", number) }
+  }
+
+  assert {
+    condition     = length(output.manager_policy) < 6144
+    error_message = "The manager's policy fits with the longest prefix."
+  }
+
+  assert {
+    condition     = local.max_group_name_length == 12 && local.file_seconds == 450 && local.longest_tries_seconds == 1204200
+    error_message = "The longest prefix leaves 12 characters for groups in eu-west-1."
+  }
+}
+
+run "old_answers_are_never_used" {
+  command = plan
+
+  variables {
+    cache = { stale_seconds = 0 }
+  }
+
+  assert {
+    condition     = var.cache.stale_seconds == 0
+    error_message = "0 is a legal answer to how old an answer may be."
+  }
+}
+
+run "more_tries_than_time" {
+  command = plan
+  variables {
+    queues   = { max_receive_count = 2, message_retention_seconds = 60, dlq_retention_seconds = 60 }
+    router   = { timeout_seconds = 5 }
+    consumer = { timeout_seconds = 1, max_file_mb = 1, memory_size_mb = 10240 }
+  }
+  # Two tries of 6 x 5 seconds take all of the 60.
+  expect_failures = [aws_ssm_parameter.platform]
+}
+
+run "larger_files_than_time" {
+  command = plan
+  variables {
+    consumer = { timeout_seconds = 900, max_file_mb = 451, memory_size_mb = 1769, ephemeral_storage_mb = 4510 }
+  }
+  expect_failures = [aws_ssm_parameter.platform]
+}
+
+run "more_tags_than_the_document_takes" {
+  command = plan
+  variables {
+    tags = { for number in range(8) : "tag-${number}" => format("%0245d", number) }
+  }
+  expect_failures = [aws_ssm_parameter.platform]
+}
+
+run "arns_longer_than_the_policy_takes" {
+  command = plan
+  # No partition is called so: the longest prefix leaves room for whatever is added to the policy.
+  override_data {
+    target = data.aws_partition.current
+    values = { partition = "aws-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some" }
+  }
+  expect_failures = [aws_iam_policy.manager]
+}
+
+# Every validation is tripped by itself. Where one looks at another variable, Terraform passes it over
+# once that variable is refused: queues and what depends on them take turns.
+
+run "refused_1" {
+  command = plan
+  variables {
+    name_prefix  = "a23456789-123456789-12345"
+    queue_mode   = "shared"
+    cache        = { seconds = 3601 }
+    router       = { batch_size = 0 }
+    consumer     = { batch_size = 0 }
+    group_bucket = { noncurrent_version_days = 25 }
+  }
+  expect_failures = [var.name_prefix, var.queue_mode, var.cache, var.router, var.consumer, var.group_bucket]
+}
+
+run "refused_2" {
+  command = plan
+  variables {
+    name_prefix = "aws-tenants"
+    cache       = { negative_seconds = 0 }
+    router      = { batch_size = 11 }
+    consumer    = { batch_size = 11 }
+    queues      = { max_receive_count = 0 }
+  }
+  expect_failures = [var.name_prefix, var.cache, var.router, var.consumer, var.queues]
+}
+
+run "refused_3" {
+  command = plan
+  variables {
+    name_prefix = "ssm"
+    cache       = { seconds = 4 }
+    router      = { maximum_concurrency = 1 }
+    consumer    = { maximum_concurrency = 1 }
+    queues      = { max_receive_count = 1001 }
+  }
+  expect_failures = [var.name_prefix, var.cache, var.router, var.consumer, var.queues]
+}
+
+run "refused_4" {
+  command = plan
+  variables {
+    name_prefix  = "acme-"
+    cache        = { stale_seconds = 71 }
+    router       = { maximum_concurrency = 1001 }
+    consumer     = { maximum_concurrency = 1001 }
+    group_bucket = { incomplete_upload_days = 0 }
+  }
+  expect_failures = [var.name_prefix, var.cache, var.router, var.consumer, var.group_bucket]
+}
+
+run "refused_5" {
+  command = plan
+  variables {
+    cache    = { stale_seconds = 86401 }
+    router   = { batch_size = 1.5 }
+    consumer = { max_file_mb = 0 }
+    queues   = { dlq_retention_seconds = 1209601 }
+  }
+  expect_failures = [var.cache, var.router, var.consumer, var.queues]
+}
+
+run "refused_6" {
+  command = plan
+  variables {
+    cache    = { stale_seconds = -1 }
+    consumer = { max_file_mb = 52 }
+    queues   = { message_retention_seconds = 59 }
+  }
+  expect_failures = [var.cache, var.consumer, var.queues]
+}
+
+run "refused_7" {
+  command = plan
+  variables {
+    cache    = { seconds = 1.5 }
+    consumer = { max_file_mb = 1.5 }
+    queues   = { message_retention_seconds = 345600, dlq_retention_seconds = 345599 }
+  }
+  expect_failures = [var.cache, var.consumer, var.queues]
+}
+
+run "refused_8" {
+  command = plan
+  variables {
+    cache        = { negative_seconds = 1.5 }
+    router       = { maximum_concurrency = 2.5 }
+    consumer     = { maximum_concurrency = 2.5 }
+    group_bucket = { noncurrent_version_days = 30.5 }
+  }
+  expect_failures = [var.cache, var.router, var.consumer, var.group_bucket]
+}
+
+run "refused_9" {
+  command = plan
+  variables {
+    cache    = { stale_seconds = 600.5 }
+    consumer = { batch_size = 1.5 }
+    queues   = { max_receive_count = 1.5 }
+  }
+  expect_failures = [var.cache, var.consumer, var.queues]
+}
+
+run "refused_10" {
+  command = plan
+  variables {
+    cache  = { seconds = 0, negative_seconds = 1 }
+    queues = { dlq_retention_seconds = 1209599.5 }
+  }
+  expect_failures = [var.cache, var.queues]
+}
+
+run "refused_11" {
+  command = plan
+  variables {
+    cache  = { seconds = 3600, negative_seconds = 3601 }
+    queues = { message_retention_seconds = 345600.5 }
+  }
+  expect_failures = [var.cache, var.queues]
+}
+
+# Last, because what is applied is there for every run behind it.
+
+run "defaults" {
+  command = apply
+
+  # Mocks of one type share an ARN; what is compared here must be told apart.
+  override_resource {
+    target = module.consumer.aws_iam_role.function
+    values = { arn = "arn:aws:iam::123456789012:role/acme-tenants-process-eu-west-1", id = "acme-tenants-process-eu-west-1" }
+  }
+  override_resource {
+    target = module.quarantine.aws_sqs_queue.queue
+    values = {
+      arn = "arn:aws:sqs:eu-west-1:123456789012:acme-tenants-quarantine"
+      url = "https://sqs.eu-west-1.amazonaws.com/123456789012/acme-tenants-quarantine"
+    }
+  }
+  override_resource {
+    target = module.quarantine.aws_sqs_queue.dlq
+    values = {
+      arn = "arn:aws:sqs:eu-west-1:123456789012:acme-tenants-quarantine-dlq"
+      url = "https://sqs.eu-west-1.amazonaws.com/123456789012/acme-tenants-quarantine-dlq"
+    }
+  }
+  override_data {
+    target = data.aws_default_tags.current
+    values = { tags = { "event-pipelines" = "acme" } }
+  }
+
+  assert {
+    condition = output.pipeline == {
+      groups_table         = "acme-TenantGroups"
+      tenants_table        = "acme-Tenants"
+      quarantine_queue_url = "https://sqs.eu-west-1.amazonaws.com/123456789012/acme-tenants-quarantine"
+      quarantine_dlq_url   = "https://sqs.eu-west-1.amazonaws.com/123456789012/acme-tenants-quarantine-dlq"
+      platform_parameter   = "/acme/tenants/platform"
+      router_function      = "acme-tenants-route"
+      router_role          = "acme-tenants-route-eu-west-1"
+      router_log_group     = "/aws/lambda/acme-tenants-route"
+      consumer_function    = "acme-tenants-process"
+      consumer_role        = "acme-tenants-process-eu-west-1"
+      consumer_log_group   = "/aws/lambda/acme-tenants-process"
+      tenant_role          = "acme-tenants-files-eu-west-1"
+      manager_policy_arn   = "arn:aws:iam::123456789012:policy/mock-policy"
+      queue_mode           = "per_tenant"
+    }
+    error_message = "Everything is named by prefix and part."
+  }
+  assert {
+    condition = jsondecode(aws_ssm_parameter.platform.insecure_value) == {
+      schema_version       = 1
+      name_prefix          = "acme"
+      account_id           = "123456789012"
+      region               = "eu-west-1"
+      partition            = "aws"
+      groups_table         = "acme-TenantGroups"
+      tenants_table        = "acme-Tenants"
+      quarantine_queue_url = "https://sqs.eu-west-1.amazonaws.com/123456789012/acme-tenants-quarantine"
+      quarantine_queue_arn = "arn:aws:sqs:eu-west-1:123456789012:acme-tenants-quarantine"
+      router = {
+        function_name       = "acme-tenants-route"
+        function_arn        = "arn:aws:lambda:eu-west-1:123456789012:function:acme-tenants-route"
+        batch_size          = 10
+        maximum_concurrency = 10
+        timeout_seconds     = 30
+      }
+      consumer = {
+        function_name       = "acme-tenants-process"
+        function_arn        = "arn:aws:lambda:eu-west-1:123456789012:function:acme-tenants-process"
+        batch_size          = 5
+        maximum_concurrency = 10
+        timeout_seconds     = 300
+      }
+      queues                = { max_receive_count = 5, message_retention_seconds = 345600, dlq_retention_seconds = 1209600 }
+      bucket                = { noncurrent_version_days = 30, incomplete_upload_days = 7 }
+      queue_mode            = "per_tenant"
+      cache                 = { seconds = 60, negative_seconds = 5, stale_seconds = 600 }
+      max_group_name_length = 32
+      tags                  = { "event-pipelines" = "acme" }
+    }
+    error_message = "The platform document says what the command line makes groups and tenants with."
+  }
+  assert {
+    condition = (
+      aws_dynamodb_table.groups.hash_key == "GroupName" && aws_dynamodb_table.tenants.hash_key == "Name"
+      && one(aws_dynamodb_table.tenants.global_secondary_index).name == "by_group"
+      && one(aws_dynamodb_table.tenants.global_secondary_index).hash_key == "GroupName"
+      && one(aws_dynamodb_table.tenants.global_secondary_index).range_key == "Name"
+      && one(aws_dynamodb_table.tenants.global_secondary_index).projection_type == "ALL"
+      && aws_dynamodb_table.groups.point_in_time_recovery[0].enabled && aws_dynamodb_table.tenants.point_in_time_recovery[0].enabled
+      && !aws_dynamodb_table.groups.deletion_protection_enabled
+    )
+    error_message = "Groups and tenants are found by name, tenants by group too, and both tables can be restored."
+  }
+  assert {
+    condition     = module.quarantine.queue.arn == "arn:aws:sqs:eu-west-1:123456789012:acme-tenants-quarantine" && length(module.quarantine.alarm_names) == 0
+    error_message = "The quarantine is a queue of the platform."
+  }
+  assert {
+    condition = (
+      local.poll_statements[1].Effect == "Deny" && local.poll_statements[1].Action == local.poll_statements[0].Action
+      && local.poll_statements[1].Condition.ArnLike["lambda:SourceFunctionArn"] == "arn:aws:lambda:*:*:function:*"
+    )
+    error_message = "What the pollers may do is denied to the code."
+  }
+  assert {
+    condition = jsondecode(aws_iam_role.files.assume_role_policy).Statement == [{
+      Sid       = "OnlyAsOneTenant"
+      Effect    = "Allow"
+      Principal = { AWS = "arn:aws:iam::123456789012:role/acme-tenants-process-eu-west-1" }
+      Action    = ["sts:AssumeRole", "sts:TagSession"]
+      Condition = {
+        Null                        = { "aws:RequestTag/tenant" = "false", "aws:RequestTag/group" = "false" }
+        "ForAllValues:StringEquals" = { "aws:TagKeys" = ["tenant", "group"] }
+      }
+    }]
+    error_message = "Only the consumer takes the role of a tenant, and never without saying which."
+  }
+  assert {
+    condition = { for statement in jsondecode(aws_iam_role_policy.files.policy).Statement : statement.Resource => statement.Action } == {
+      "arn:aws:s3:::acme-tg-$${aws:PrincipalTag/group}-123456789012-eu-west-1/$${aws:PrincipalTag/tenant}/raw/*"      = ["s3:GetObject", "s3:GetObjectVersion"]
+      "arn:aws:s3:::acme-tg-$${aws:PrincipalTag/group}-123456789012-eu-west-1/$${aws:PrincipalTag/tenant}/silver/*"   = ["s3:GetObject", "s3:PutObject"]
+      "arn:aws:s3:::acme-tg-$${aws:PrincipalTag/group}-123456789012-eu-west-1/$${aws:PrincipalTag/tenant}/rejected/*" = "s3:PutObject"
+    }
+    error_message = "A session reaches what its tags name, in the one bucket that its group has."
+  }
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(output.manager_policy).Statement :
+      alltrue([for action in flatten([statement.Action]) : !strcontains(action, "*")])
+      && (!contains(flatten([statement.Resource]), "*") || contains(["KeepMappings", "FindWhatThereIs"], statement.Sid))
+    ])
+    error_message = "The manager's policy has no wildcard for an action, and as a resource only where AWS has none."
+  }
+  assert {
+    condition = [
+      for statement in jsondecode(output.manager_policy).Statement : statement.Condition.ArnEquals["lambda:FunctionArn"] if statement.Sid == "KeepMappings"
+      ] == [[
+        "arn:aws:lambda:eu-west-1:123456789012:function:acme-tenants-route",
+        "arn:aws:lambda:eu-west-1:123456789012:function:acme-tenants-process",
+    ]]
+    error_message = "The manager maps queues to the two functions and to no other."
+  }
+  assert {
+    condition = output.manager_policy == aws_iam_policy.manager.policy && alltrue([
+      for statement in jsondecode(output.manager_policy).Statement :
+      alltrue([for resource in flatten([statement.Resource]) : endswith(resource, "/*/raw/*") || endswith(resource, "/*/silver/")])
+      if length(setintersection(flatten([statement.Action]), ["s3:GetObject", "s3:PutObject"])) > 0
+    ])
+    error_message = "The policy is the output, and the manager neither reads nor writes what tenants are given."
+  }
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.quarantined) + length(aws_cloudwatch_metric_alarm.failed) == 0
+    error_message = "There are no alarms unless the caller asks for them."
+  }
+}

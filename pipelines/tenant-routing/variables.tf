@@ -1,0 +1,217 @@
+variable "name_prefix" {
+  description = "First part of every resource name, also of those that `event-pipelines tenants` makes. Each character more is one less for the names of groups, whose buckets carry it, too."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,22}[a-z0-9]$", var.name_prefix))
+    error_message = "name_prefix must be 2 to 24 lower-case letters, digits and hyphens, start with a letter and not end with a hyphen: queues of tenants are named <name_prefix>-tenant-<up to 40 characters>-raw-dlq, and SQS takes 80."
+  }
+  validation {
+    condition     = !can(regex("^(aws|ssm)", var.name_prefix))
+    error_message = "name_prefix must not begin with aws or ssm: the parameter /${var.name_prefix}/tenants/platform would, and Systems Manager keeps such names for itself."
+  }
+}
+
+variable "packages" {
+  description = "Packages of `route_tenant_event` (`route`) and `process_tenant_file` (`process`) as `build.sh` lists them in its manifest: path of the zip, Lambda handler, content hash (base64 SHA-256), size in bytes, and the runtime and architecture it was built for."
+  type = object({
+    route = object({
+      path         = string
+      handler      = string
+      content_hash = string
+      size_bytes   = number
+      runtime      = string
+      architecture = string
+    })
+    process = object({
+      path         = string
+      handler      = string
+      content_hash = string
+      size_bytes   = number
+      runtime      = string
+      architecture = string
+    })
+  })
+  nullable = false
+}
+
+variable "code_bucket" {
+  description = "Existing bucket through which the packages are deployed. Null uploads the zips directly."
+  type = object({
+    name   = string
+    prefix = optional(string, "")
+  })
+  default = null
+}
+
+variable "queue_mode" {
+  description = "Where the events of new groups go unless `create-group` says otherwise: `per_tenant` gives every tenant a queue, `shared_fair` every group one that its tenants share fairly. A group keeps the mode that it was made with."
+  type        = string
+  default     = "per_tenant"
+  nullable    = false
+
+  validation {
+    condition     = contains(["per_tenant", "shared_fair"], var.queue_mode)
+    error_message = "queue_mode must be per_tenant or shared_fair."
+  }
+}
+
+variable "cache" {
+  description = "How long the router believes what it read in the registry, in seconds: of a tenant that is there (`seconds`; a suspension takes up to this long and a fifth more to be in force), of one that is not (`negative_seconds`), and while the registry cannot be read (`stale_seconds`, 0 for not at all)."
+  type = object({
+    seconds          = optional(number, 60)
+    negative_seconds = optional(number, 5)
+    stale_seconds    = optional(number, 600)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for seconds in [var.cache.seconds, var.cache.negative_seconds] : seconds >= 1 && seconds <= 3600 && floor(seconds) == seconds])
+    error_message = "cache.seconds and cache.negative_seconds must be whole numbers from 1 to 3600."
+  }
+  validation {
+    condition     = var.cache.negative_seconds <= var.cache.seconds
+    error_message = "cache.negative_seconds (${var.cache.negative_seconds}) must not be above cache.seconds (${var.cache.seconds}): a tenant that was just made would be unknown for longer than a suspended one is still served."
+  }
+  validation {
+    condition     = var.cache.stale_seconds >= 0 && var.cache.stale_seconds <= 86400 && floor(var.cache.stale_seconds) == var.cache.stale_seconds
+    error_message = "cache.stale_seconds must be a whole number from 0 to 86400: a registry that cannot be read may keep a suspended tenant going for a day at most."
+  }
+  validation {
+    # The router keeps an entry up to a fifth longer, so that not all of them expire at once.
+    condition     = var.cache.stale_seconds == 0 || var.cache.stale_seconds >= 1.2 * var.cache.seconds
+    error_message = "cache.stale_seconds must be 0 (never use old answers) or at least ${ceil(1.2 * var.cache.seconds)}, cache.seconds and a fifth: whatever is old enough to be asked for again would be too old to be used."
+  }
+}
+
+variable "router" {
+  description = "The function that routes events: memory in MB, timeout in seconds, events handed over at a time, and how many run at a time for one group."
+  type = object({
+    memory_size_mb      = optional(number, 256)
+    timeout_seconds     = optional(number, 30)
+    batch_size          = optional(number, 10)
+    maximum_concurrency = optional(number, 10)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.router.batch_size >= 1 && var.router.batch_size <= 10 && floor(var.router.batch_size) == var.router.batch_size
+    error_message = "router.batch_size must be a whole number from 1 to 10: the mappings are made without a batching window."
+  }
+  validation {
+    condition     = var.router.maximum_concurrency >= 2 && var.router.maximum_concurrency <= 1000 && floor(var.router.maximum_concurrency) == var.router.maximum_concurrency
+    error_message = "router.maximum_concurrency must be a whole number from 2 to 1000: Lambda takes no less."
+  }
+}
+
+variable "consumer" {
+  description = "The function that processes files: memory and space for temporary files in MB, timeout in seconds, files handed over at a time, how many run at a time for one queue (a tenant's, or with `shared_fair` a group's), and the largest file in MB, uncompressed, that it takes."
+  type = object({
+    memory_size_mb       = optional(number, 1024)
+    ephemeral_storage_mb = optional(number, 512)
+    timeout_seconds      = optional(number, 300)
+    batch_size           = optional(number, 5)
+    maximum_concurrency  = optional(number, 10)
+    max_file_mb          = optional(number, 50)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.consumer.batch_size >= 1 && var.consumer.batch_size <= 10 && floor(var.consumer.batch_size) == var.consumer.batch_size
+    error_message = "consumer.batch_size must be a whole number from 1 to 10: the mappings are made without a batching window."
+  }
+  validation {
+    condition     = var.consumer.maximum_concurrency >= 2 && var.consumer.maximum_concurrency <= 1000 && floor(var.consumer.maximum_concurrency) == var.consumer.maximum_concurrency
+    error_message = "consumer.maximum_concurrency must be a whole number from 2 to 1000: Lambda takes no less."
+  }
+  validation {
+    condition     = var.consumer.max_file_mb >= 1 && floor(var.consumer.max_file_mb) == var.consumer.max_file_mb
+    error_message = "consumer.max_file_mb must be a whole number of MB, 1 or more."
+  }
+  validation {
+    condition     = 10 * var.consumer.max_file_mb <= var.consumer.ephemeral_storage_mb
+    error_message = "consumer.ephemeral_storage_mb must be at least ${10 * var.consumer.max_file_mb}, ten times consumer.max_file_mb: a silver file, whose rows repeat the names of their columns, may take eight times what the raw one does, and both lie there meanwhile."
+  }
+}
+
+variable "queues" {
+  description = "The queues of groups and tenants: how often a message is tried before it goes to the dead-letter queue, and for how many seconds it is kept in the queue and in the dead-letter queue."
+  type = object({
+    max_receive_count         = optional(number, 5)
+    message_retention_seconds = optional(number, 345600)
+    dlq_retention_seconds     = optional(number, 1209600)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.queues.max_receive_count >= 1 && var.queues.max_receive_count <= 1000 && floor(var.queues.max_receive_count) == var.queues.max_receive_count
+    error_message = "queues.max_receive_count must be a whole number from 1 to 1000."
+  }
+  validation {
+    condition     = var.queues.dlq_retention_seconds <= 1209600 && floor(var.queues.dlq_retention_seconds) == var.queues.dlq_retention_seconds
+    error_message = "queues.dlq_retention_seconds must be a whole number, 1209600 (14 days) at most."
+  }
+  validation {
+    condition     = var.queues.message_retention_seconds >= 60 && floor(var.queues.message_retention_seconds) == var.queues.message_retention_seconds
+    error_message = "queues.message_retention_seconds must be a whole number, 60 or more."
+  }
+  validation {
+    condition     = var.queues.message_retention_seconds <= var.queues.dlq_retention_seconds
+    error_message = "queues.dlq_retention_seconds must be at least queues.message_retention_seconds (${var.queues.message_retention_seconds}): a message keeps its age when it moves to the dead-letter queue, and a shorter retention could delete it on arrival."
+  }
+}
+
+variable "group_bucket" {
+  description = "Life-cycle rules of the groups' buckets: days after which older versions are deleted and unfinished uploads are aborted. Files themselves stay."
+  type = object({
+    noncurrent_version_days = optional(number, 30)
+    incomplete_upload_days  = optional(number, 7)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for days in values(var.group_bucket) : days >= 1 && floor(days) == days])
+    error_message = "group_bucket.noncurrent_version_days and group_bucket.incomplete_upload_days must be whole numbers of days, 1 or more."
+  }
+  validation {
+    condition     = var.group_bucket.noncurrent_version_days * 86400 >= local.longest_wait_seconds
+    error_message = "group_bucket.noncurrent_version_days must be at least ${ceil(local.longest_wait_seconds / 86400)}: an event may wait 14 days in quarantine and three times queues.message_retention_seconds in queues, and its version of the file must still be there, however often the file was overwritten meanwhile."
+  }
+}
+
+variable "registry" {
+  description = "Whether AWS refuses to delete the two tables. They say what belongs to which tenant; nothing else does."
+  type = object({
+    deletion_protection = optional(bool, false)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "alarm" {
+  description = "Where alarms are sent: on events in quarantine, failed records, dead letters of the quarantine, errors and throttles. Null creates none."
+  type = object({
+    actions = list(string)
+  })
+  default = null
+}
+
+variable "log_retention_days" {
+  description = "Days for which the functions' logs are kept."
+  type        = number
+  default     = 14
+  nullable    = false
+}
+
+variable "tags" {
+  description = "Tags added to every resource of the pipeline, also to those that `event-pipelines tenants` makes."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
