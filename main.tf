@@ -120,3 +120,23 @@ module "tenant_routing" {
   alarm              = var.alarm
   log_retention_days = var.log_retention_days
 }
+
+module "item_relay" {
+  source = "./pipelines/item-relay"
+  count  = contains(var.pipelines, "item-relay") ? 1 : 0
+
+  name_prefix = var.name_prefix
+  package     = local.packages["update_item"]
+  code_bucket = var.code_bucket
+
+  function          = var.item_relay.function
+  service           = var.item_relay.service
+  table             = var.item_relay.table
+  members           = var.item_relay.members
+  lifecycle_days    = var.item_relay.lifecycle_days
+  max_receive_count = var.item_relay.max_receive_count
+
+  alarm                = var.alarm
+  log_retention_days   = var.log_retention_days
+  force_destroy_bucket = var.force_destroy_buckets
+}

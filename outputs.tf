@@ -23,6 +23,11 @@ output "image_derivatives" {
   value       = one(module.image_derivatives[*].pipeline)
 }
 
+output "item_relay" {
+  description = "Bucket, table, queues, function, groups and policies of the relay pipeline; null when it is not in `pipelines`."
+  value       = one(module.item_relay[*].pipeline)
+}
+
 output "tenant_routing" {
   description = "Registry tables, quarantine queue, functions and roles of the tenant pipeline; null when it is not in `pipelines`."
   value       = one(module.tenant_routing[*].pipeline)

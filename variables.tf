@@ -24,12 +24,12 @@ variable "name_prefix" {
 variable "pipelines" {
   description = "Which event systems are created. Leaving one out of the set destroys it."
   type        = set(string)
-  default     = ["csv-import", "event-audit", "image-derivatives", "tenant-routing"]
+  default     = ["csv-import", "event-audit", "image-derivatives", "item-relay", "tenant-routing"]
   nullable    = false
 
   validation {
-    condition     = length(setsubtract(var.pipelines, ["csv-import", "event-audit", "image-derivatives", "tenant-routing"])) == 0
-    error_message = "pipelines may hold: csv-import, event-audit, image-derivatives, tenant-routing."
+    condition     = length(setsubtract(var.pipelines, ["csv-import", "event-audit", "image-derivatives", "item-relay", "tenant-routing"])) == 0
+    error_message = "pipelines may hold: csv-import, event-audit, image-derivatives, item-relay, tenant-routing."
   }
 }
 
@@ -168,6 +168,43 @@ variable "csv_import" {
     }))
     notices = optional(object({
       email_subscribers = optional(set(string))
+    }))
+    max_receive_count = optional(number)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "item_relay" {
+  description = <<-EOT
+    Settings of the relay pipeline; every field is described in pipelines/item-relay/variables.tf.
+    Fields left out keep that pipeline's defaults.
+  EOT
+  type = object({
+    function = optional(object({
+      memory_size_mb      = optional(number)
+      timeout_seconds     = optional(number)
+      batch_size          = optional(number)
+      maximum_concurrency = optional(number)
+    }))
+    service = optional(object({
+      visibility_timeout_seconds = optional(number)
+      late_after_seconds         = optional(number)
+    }))
+    table = optional(object({
+      point_in_time_recovery = optional(bool)
+      deletion_protection    = optional(bool)
+    }))
+    members = optional(object({
+      script   = optional(set(string))
+      service  = optional(set(string))
+      operator = optional(set(string))
+    }))
+    lifecycle_days = optional(object({
+      files             = optional(number)
+      noncurrent        = optional(number)
+      incomplete_upload = optional(number)
+      rejections        = optional(number)
     }))
     max_receive_count = optional(number)
   })

@@ -10,7 +10,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from event_pipelines.audit import commands as audit
 from event_pipelines.errors import UserError
 from event_pipelines.imports import commands as imports
+from event_pipelines.items import commands as items
 from event_pipelines.local import commands as local
+from event_pipelines.queues import commands as queues
 from event_pipelines.tenants import commands as tenants
 
 
@@ -24,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     audit.register(groups)
     imports.register(groups)
     tenants.register(groups)
+    items.register(groups)
+    queues.register(groups)
     parsed = parser.parse_args(arguments)
     try:
         return int(parsed.run(parsed))

@@ -11,7 +11,7 @@ run "region_is_enough" {
   command = plan
 
   assert {
-    condition     = alltrue([for pipeline in [output.csv_import, output.event_audit, output.image_derivatives, output.tenant_routing] : pipeline != null])
+    condition     = alltrue([for pipeline in [output.csv_import, output.event_audit, output.image_derivatives, output.item_relay, output.tenant_routing] : pipeline != null])
     error_message = "Every pipeline runs unless the caller says otherwise."
   }
 }
@@ -26,7 +26,7 @@ run "a_pipeline_left_out" {
   }
 
   assert {
-    condition     = alltrue([for pipeline in [output.csv_import, output.event_audit, output.image_derivatives, output.tenant_routing] : pipeline == null])
+    condition     = alltrue([for pipeline in [output.csv_import, output.event_audit, output.image_derivatives, output.item_relay, output.tenant_routing] : pipeline == null])
     error_message = "A pipeline that is not named is not created."
   }
   assert {
@@ -50,6 +50,10 @@ run "settings_reach_the_pipeline" {
     csv_import = {
       pace = { table_write_capacity = 50 }
     }
+    item_relay = {
+      function = { memory_size_mb = 512 }
+      members  = { operator = ["ada"] }
+    }
     tenant_routing = {
       queue_mode = "shared_fair"
     }
@@ -70,6 +74,10 @@ run "settings_reach_the_pipeline" {
   assert {
     condition     = output.csv_import.pace.rows_per_second == 40
     error_message = "Four fifths of a provisioned table's capacity are used."
+  }
+  assert {
+    condition     = output.item_relay.groups.operator == "event-pipelines-relay-operator-eu-west-1"
+    error_message = "The relay has a group for operators."
   }
   assert {
     condition     = output.tenant_routing.queue_mode == "shared_fair"

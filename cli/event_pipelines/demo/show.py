@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from event_pipelines.demo import audit, image_report, images, imports, report, tenants
+from event_pipelines.demo import audit, image_report, images, imports, items, report, tenants
 from event_pipelines.demo.photographs import Photograph
 from event_pipelines.demo.report import Chapter
 from event_pipelines.local.stack import Stack
@@ -44,6 +44,8 @@ def _chapters(
         yield _import(outputs["name_prefix"], console)
     if outputs["tenant_routing"]:
         yield _tenants(outputs["name_prefix"], console)
+    if outputs["item_relay"]:
+        yield _items(outputs["name_prefix"], console)
 
 
 def clean_up(stack: Stack, console: Console) -> None:
@@ -154,3 +156,16 @@ def _tenants(name_prefix: str, console: Console) -> tuple[Chapter, list[str]]:
     )
     console.print(table)
     return tenants.chapter(account), account.faults
+
+
+def _items(name_prefix: str, console: Console) -> tuple[Chapter, list[str]]:
+    with counting(console, f"Relaying {items.ITEMS} items") as progress:
+        account = items.run(name_prefix, progress)
+    table = Table("item", "file", "before", "after", "added and changed")
+    for item_id, document in sorted(account.shown.items()):
+        before, after = (f"revision {document[s]['revision']}" for s in ("initial", "final"))
+        kept = "unchanged" if document["unchanged"] else "[red]changed"
+        table.add_row(item_id, kept, before, after, ", ".join(items.changes(document)))
+    table.caption = "shown by the service, which has stopped; see also `event-pipelines items`"
+    console.print(table)
+    return items.chapter(account), account.faults

@@ -192,6 +192,12 @@ def _queue_depths(outputs: dict[str, Any]) -> dict[str, dict[str, int]]:
                 "dlq_url": tenants["quarantine_dlq_url"],
             }
         )
+    parts += [
+        {"queue_url": relay[f"{name}_queue_url"], "dlq_url": relay[f"{name}_dlq_url"]}
+        for relay in [outputs["item_relay"]]
+        for name in ("updates", "finished")
+        if relay
+    ]
     depths = {}
     for part in parts:
         queue, dead = attributes(part["queue_url"]), attributes(part["dlq_url"])

@@ -109,7 +109,9 @@ KINDS: Mapping[str, list[str]] = {
     "batch_get_item": ["error", "killed_before"],
     "transact_write_items": [*COMMON, "conflict"],
     "update_item": [*COMMON, "conflict"],
+    "get_object": ["error", "killed_before"],
     "put_object": COMMON,
+    "send_message": COMMON,
     "publish": ["error"],
 }
 

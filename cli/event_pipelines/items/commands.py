@@ -1,0 +1,214 @@
+"""The verbs of `event-pipelines items`."""
+
+import argparse
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from event_pipelines.errors import UserError
+from event_pipelines.items import documents, names, put, samples, serving, status
+from event_pipelines.items.names import Relay
+from event_pipelines.items.put import NewItem, Placed
+from event_pipelines.items.service import Pace
+from event_pipelines.progress import counting
+
+MOST_ITEMS = 999_999
+
+
+def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the `items` group to the command line."""
+    items = groups.add_parser("items", help="JSON files through the item relay")
+    verbs = items.add_subparsers(metavar="VERB", required=True)
+    for name, run, help_text, add_arguments in (
+        ("put", _put, "store a file and its item, and ask for its update", _add_put),
+        ("status", _status, "where the items are, or how one of them is", _add_status),
+        ("serve", _serve, "fetch finished items and their files, and show them", _add_serve),
+    ):
+        verb = verbs.add_parser(name, help=help_text, description=help_text)
+        verb.add_argument(
+            "--prefix",
+            "--name-prefix",
+            default=names.default_prefix(),
+            help="the stack's (default: EVENT_PIPELINES_NAME_PREFIX, else event-pipelines)",
+        )
+        verb.add_argument("--json", action="store_true", help="print for machines")
+        verb.set_defaults(run=run)
+        add_arguments(verb)
+
+
+def _add_put(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("file", type=Path, nargs="?", metavar="FILE", help="a JSON object")
+    verb.add_argument("--generate", metavar="NAME", help="make up an item instead of a FILE")
+    verb.add_argument("--id", help="the item's (default: NAME, or the file's without .json)")
+    verb.add_argument(
+        "--count", type=int, metavar="N", help="put N of them, as ID-000001 and so on"
+    )
+
+
+def _add_status(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("item_id", nargs="?", metavar="ID", help="one item (default: count all)")
+
+
+def _add_serve(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--output",
+        type=Path,
+        default=Path("items"),
+        metavar="DIR",
+        help="gets a file for each item and revision (default: %(default)s)",
+    )
+    for option, name, default, help_text in (
+        ("--port", "PORT", None, "answer /healthz and /metrics on 127.0.0.1"),
+        ("--concurrency", "N", Pace.concurrency, "items in work at once"),
+        (
+            "--visibility",
+            "SECONDS",
+            Pace.visibility,
+            "until items in work of a service that was killed come again",
+        ),
+        ("--drain", "SECONDS", Pace.drain, "what a stop may take to finish what is in work"),
+        ("--until-idle", "SECONDS", None, "stop when no item came for so long"),
+    ):
+        shown = "" if default is None else " (default: %(default)s)"
+        verb.add_argument(option, type=int, default=default, metavar=name, help=help_text + shown)
+
+
+def _put(arguments: argparse.Namespace) -> int:
+    items = _new_items(arguments)
+    if arguments.count is not None:
+        return _put_many(arguments, items)
+    placed = put.connect(names.locate(arguments.prefix)).put(next(items))
+    if arguments.json:
+        print(json.dumps(placed.as_dict()))
+        return 0
+    _say("file", f"{placed.bucket}/{placed.key}", placed.file_created)
+    _say("item", placed.item_id, placed.item_created)
+    if placed.message_id is None:
+        print("message  none needed: the item is updated")
+    else:
+        print(f"message  {placed.message_id}")
+    return 0
+
+
+def _say(kind: str, name: str, created: bool) -> None:
+    print(f"{kind:8} {name} {'stored' if created else 'was there, the same'}")
+
+
+def _put_many(arguments: argparse.Namespace, items: Iterator[NewItem]) -> int:
+    script = put.connect(names.locate(arguments.prefix))
+    total: int = arguments.count
+    counts: Counter[str] = Counter()
+    started = time.monotonic()
+    with counting(Console(stderr=True), f"Putting {total:,} items") as show:
+
+        def on_placed(placed: Placed) -> None:
+            counts["items"] += 1
+            counts["created"] += placed.item_created
+            counts["messages"] += placed.message_id is not None
+            rate = counts["items"] / max(time.monotonic() - started, 0.001)
+            show(counts["items"], total, f"{rate:,.0f} items/s")
+
+        put.put_all(script, items, on_placed)
+    done = {name: counts[name] for name in ("items", "created", "messages")}
+    if arguments.json:
+        print(json.dumps(done))
+    else:
+        print(", ".join(f"{count:,} {name}" for name, count in done.items()))
+    return 0
+
+
+def _new_items(arguments: argparse.Namespace) -> Iterator[NewItem]:
+    """One item, or the numbered ones of a load. Raises UserError at once for what cannot be."""
+    file, name, count = arguments.file, arguments.generate, arguments.count
+    if (file is None) == (name is None):
+        raise UserError("Name a FILE to put, or make up an item with --generate NAME.")
+    if count is not None and not 1 <= count <= MOST_ITEMS:
+        raise UserError(f"--count {count} is not possible: give 1 to {MOST_ITEMS:,}.")
+    item_id = arguments.id or (name or file.name).removesuffix(".json")
+    numbers = [None] if count is None else range(1, count + 1)
+    names.checked_id(_numbered(item_id, numbers[-1]))
+    if name is not None:
+        return (_made_up(_numbered(item_id, number)) for number in numbers)
+    content, values = _read(file)
+    return (NewItem(_numbered(item_id, number), content, values) for number in numbers)
+
+
+def _numbered(item_id: str, number: int | None) -> str:
+    return item_id if number is None else f"{item_id}-{number:06}"
+
+
+def _made_up(item_id: str) -> NewItem:
+    content = samples.sample(item_id)
+    return NewItem(item_id, content, documents.read(content))
+
+
+def _read(file: Path) -> tuple[bytes, documents.Document]:
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(documents.MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise UserError(f"{file} cannot be read ({error.strerror}): name a JSON file.") from error
+    try:
+        return content, documents.read(content)
+    except documents.NotADocument as error:
+        raise UserError(f"{file} {error}.") from error
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    relay = names.locate(arguments.prefix)
+    if arguments.item_id is not None:
+        return _status_of_one(relay, names.checked_id(arguments.item_id), arguments.json)
+    with counting(Console(stderr=True), "Counting items") as show:
+        counts = status.counts(relay, lambda items: show(items, 0, ""))
+    if arguments.json:
+        print(json.dumps(counts.as_dict(), indent=2))
+        return 0
+    queues = Table("queue", "visible", "in flight", "delayed")
+    for depth in counts.queues:
+        numbers = (depth.visible, depth.in_flight, depth.delayed)
+        queues.add_row(escape(depth.queue), *(f"{number:,}" for number in numbers))
+    items = Table("revision", "items")
+    for revision, number in counts.items.items():
+        items.add_row(str(revision), f"{number:,}")
+    console = Console()
+    console = console if console.is_terminal else Console(width=160)
+    console.print(queues, items)
+    console.print(f"{counts.unsent:,} items updated but not sent on yet", highlight=False)
+    return 0
+
+
+def _status_of_one(relay: Relay, item_id: str, as_json: bool) -> int:
+    found = status.state(relay, item_id)
+    if as_json:
+        print(documents.encode(found.as_document(), indent=2))
+        return 0
+    print(f"{item_id}: {found.stage}; its file is {found.file}")
+    for name in sorted(found.item):
+        print(f"  {name:16} {documents.encode(found.item[name])}")
+    return 0
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    for option, lowest, highest in (
+        ("port", 0, 65_535),
+        ("concurrency", 1, 64),
+        # Less would end before it is extended; SQS takes no more.
+        ("visibility", 3, 43_200),
+        ("drain", 0, 3_600),
+        ("until_idle", 1, 86_400),
+    ):
+        value = getattr(arguments, option)
+        if value is not None and not lowest <= value <= highest:
+            name = option.replace("_", "-")
+            raise UserError(f"--{name} {value} is not possible: give {lowest} to {highest:,}.")
+    pace = Pace(arguments.concurrency, arguments.visibility, arguments.drain, arguments.until_idle)
+    serving.serve(
+        names.locate(arguments.prefix), arguments.output, pace, arguments.port, arguments.json
+    )
+    return 0

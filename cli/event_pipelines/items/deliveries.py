@@ -1,0 +1,130 @@
+"""Messages as a queue delivers them: each is ours for a while only, and that has to be kept up."""
+
+import threading
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
+
+# What SQS gives with one answer.
+BATCH = 10
+LONGEST_DELAY_SECONDS = 900
+
+
+@dataclass(frozen=True)
+class Message:
+    """One delivery of one message. ``receive_count`` includes this delivery."""
+
+    id: str
+    body: str
+    receive_count: int
+    receipt_handle: str
+
+    @classmethod
+    def from_response(cls, message: "MessageTypeDef") -> "Message":
+        return cls(
+            id=message["MessageId"],
+            body=message["Body"],
+            receive_count=int(message["Attributes"]["ApproximateReceiveCount"]),
+            receipt_handle=message["ReceiptHandle"],
+        )
+
+
+class Lease:
+    """The time for which a message is ours. It ends once; after that nothing here touches it.
+
+    So an extension that was on its way cannot undo what a worker decided, nor a worker that comes
+    too late delete what was given back. All methods raise botocore's ClientError or BotoCoreError.
+    """
+
+    def __init__(self, sqs: "SQSClient", queue_url: str, message: Message) -> None:
+        self.message = message
+        self._sqs = sqs
+        self._queue_url = queue_url
+        self._lock = threading.Lock()
+        self._ended = False
+
+    def extend(self, seconds: int) -> None:
+        with self._lock:
+            if not self._ended:
+                self._change_visibility(seconds)
+
+    def delete(self) -> bool:
+        """False when the lease had ended before, so that the message will come again."""
+        with self._lock:
+            ours, self._ended = not self._ended, True
+            if ours:
+                self._sqs.delete_message(
+                    QueueUrl=self._queue_url, ReceiptHandle=self.message.receipt_handle
+                )
+            return ours
+
+    def hand_back(self, delay_seconds: int) -> bool:
+        """Lets the message come again after a delay; False when the lease had ended before."""
+        with self._lock:
+            ours, self._ended = not self._ended, True
+            if ours:
+                self._change_visibility(delay_seconds)
+            return ours
+
+    def _change_visibility(self, seconds: int) -> None:
+        self._sqs.change_message_visibility(
+            QueueUrl=self._queue_url,
+            ReceiptHandle=self.message.receipt_handle,
+            VisibilityTimeout=seconds,
+        )
+
+
+class Queue:
+    """Receives from a FIFO queue by long polls. One at a time: it is not made for more threads.
+
+    ``poller`` may be silent for as long as a poll takes; ``settler`` does everything else.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        poller: "SQSClient",
+        settler: "SQSClient",
+        wait_seconds: int,
+        visibility_seconds: int,
+    ) -> None:
+        self._url = url
+        self._poller = poller
+        self._settler = settler
+        self._wait_seconds = wait_seconds
+        self._visibility_seconds = visibility_seconds
+        self._attempt = str(uuid.uuid4())
+
+    def receive(self, most: int) -> list[Lease]:
+        """Up to ``most`` messages, ten at the most; none when none came while it waited.
+
+        Raises botocore's ClientError or BotoCoreError.
+        """
+        attempt, self._attempt = self._attempt, str(uuid.uuid4())
+        try:
+            answer = self._poller.receive_message(
+                QueueUrl=self._url,
+                MaxNumberOfMessages=min(most, BATCH),
+                WaitTimeSeconds=self._wait_seconds,
+                VisibilityTimeout=self._visibility_seconds,
+                MessageSystemAttributeNames=["ApproximateReceiveCount"],
+                ReceiveRequestAttemptId=attempt,
+            )
+        except BotoCoreError:
+            # The answer may have been lost with messages in it: the same attempt gets the same
+            # messages, at once. After an answer, even one that refuses, SQS wants another attempt.
+            self._attempt = attempt
+            raise
+        found = map(Message.from_response, answer.get("Messages", []))
+        return [Lease(self._settler, self._url, message) for message in found]
+
+
+def retry_delay(receive_count: int) -> int:
+    """Seconds until a message that failed is tried again: 2, 4, 8 ... 900."""
+    return min(1 << min(receive_count, 10), LONGEST_DELAY_SECONDS)

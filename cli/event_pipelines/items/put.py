@@ -1,0 +1,196 @@
+"""Puts items into the relay: the file, then the item, then the message; each safe to repeat.
+
+Whatever the last message is about exists by then, and whoever is interrupted anywhere runs the
+same command again: what is there already is compared, not written, and a message more than needed
+changes nothing, because the function updates an item at its first revision only.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from event_pipelines.errors import UserError
+from event_pipelines.items.documents import Document
+from event_pipelines.items.messages import ItemMessage
+from event_pipelines.items.names import Relay, key_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+FIRST_REVISION = 1
+THREADS = 8
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class NewItem:
+    """What is to be put: the file's bytes and, read from them, the item's values."""
+
+    item_id: str
+    content: bytes
+    values: Document
+
+
+@dataclass(frozen=True)
+class Placed:
+    """What was done for one item. False says that it was there already, the same.
+
+    ``message_id`` is None when no message was needed, because the item has been updated.
+    """
+
+    item_id: str
+    bucket: str
+    key: str
+    file_sha256: str
+    file_created: bool
+    item_created: bool
+    message_id: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Script:
+    """The first actor of the relay, with no more permissions than it needs."""
+
+    relay: Relay
+    updates_url: str
+    s3: "S3Client"
+    dynamodb: "DynamoDBClient"
+    sqs: "SQSClient"
+
+    def put(self, item: NewItem) -> Placed:
+        """Raises UserError when another content has this id, and has it still afterwards."""
+        key = key_of(item.item_id)
+        record = {
+            "id": item.item_id,
+            "bucket": self.relay.bucket,
+            "file_key": key,
+            "file_sha256": hashlib.sha256(item.content).hexdigest(),
+            "values": item.values,
+            "revision": FIRST_REVISION,
+            "created_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        }
+        file_created = self._store_file(key, item)
+        existing = self._store_item(record)
+        message_id = None
+        # Later revisions need none, unless the function was cut off before it sent its own.
+        if existing is None or existing["revision"] == FIRST_REVISION or "outbox" in existing:
+            message_id = self._send(item.item_id, key)
+        return Placed(
+            item_id=item.item_id,
+            bucket=self.relay.bucket,
+            key=key,
+            file_sha256=str(record["file_sha256"]),
+            file_created=file_created,
+            item_created=existing is None,
+            message_id=message_id,
+        )
+
+    def _store_file(self, key: str, item: NewItem) -> bool:
+        """True when the file was not there before."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self.s3.put_object(
+                    Bucket=self.relay.bucket,
+                    Key=key,
+                    Body=item.content,
+                    ContentType="application/json",
+                    ChecksumAlgorithm="SHA256",
+                    IfNoneMatch="*",
+                )
+            except ClientError as error:
+                status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+                if status == 412:
+                    break
+                # 409: somebody else is writing the same key at this moment.
+                if status != 409 or attempt == ATTEMPTS:
+                    raise
+            else:
+                return True
+        found = self.s3.get_object(Bucket=self.relay.bucket, Key=key)
+        same_length = found["ContentLength"] == len(item.content)
+        if not same_length or found["Body"].read() != item.content:
+            raise _taken(item.item_id, f"file {self.relay.bucket}/{key}")
+        return False
+
+    def _store_item(self, record: dict[str, Any]) -> dict[str, Any] | None:
+        """The item that was there already, or None when this made it."""
+        write, read = TypeSerializer().serialize, TypeDeserializer().deserialize
+        try:
+            self.dynamodb.put_item(
+                TableName=self.relay.table,
+                Item={name: write(value) for name, value in record.items()},
+                ConditionExpression="attribute_not_exists(id)",
+            )
+        except self.dynamodb.exceptions.ConditionalCheckFailedException:
+            answer = self.dynamodb.get_item(
+                TableName=self.relay.table, Key={"id": {"S": record["id"]}}, ConsistentRead=True
+            )
+        else:
+            return None
+        existing = {name: read(value) for name, value in answer.get("Item", {}).items()}
+        # What the relay changes is not compared: it may have been at work already.
+        if any(existing.get(name) != record[name] for name in ("file_key", "file_sha256")):
+            raise _taken(record["id"], f"item in {self.relay.table}")
+        return existing
+
+    def _send(self, item_id: str, key: str) -> str:
+        message = ItemMessage(item_id, self.relay.bucket, key, FIRST_REVISION)
+        sent = self.sqs.send_message(QueueUrl=self.updates_url, MessageBody=message.encode())
+        return sent["MessageId"]
+
+
+def connect(relay: Relay) -> Script:
+    """Raises UserError when there is no such relay."""
+    config = Config(
+        max_pool_connections=THREADS, retries={"mode": "standard", "total_max_attempts": 5}
+    )
+    sqs = boto3.client("sqs", config=config)
+    return Script(
+        relay=relay,
+        updates_url=relay.queue_url(sqs, relay.updates),
+        s3=boto3.client("s3", config=config),
+        dynamodb=boto3.client("dynamodb", config=config),
+        sqs=sqs,
+    )
+
+
+def put_all(script: Script, items: Iterable[NewItem], on_placed: Callable[[Placed], None]) -> None:
+    """Puts many items, a few at a time; they are made only as they are needed.
+
+    The first failure is raised once what was under way is done, and nothing more is begun then.
+    """
+    coming = iter(items)
+    with ThreadPoolExecutor(THREADS) as threads:
+        under_way: set[Future[Placed]] = set()
+        try:
+            while True:
+                room = 2 * THREADS - len(under_way)
+                under_way |= {threads.submit(script.put, item) for item in islice(coming, room)}
+                if not under_way:
+                    return
+                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                for future in done:
+                    on_placed(future.result())
+        finally:
+            threads.shutdown(cancel_futures=True)
+
+
+def _taken(item_id: str, what: str) -> UserError:
+    return UserError(
+        f"There is another {what}: the id {item_id} is taken by other content, so choose another"
+        " with --id."
+    )

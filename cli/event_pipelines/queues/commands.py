@@ -1,0 +1,219 @@
+"""The verbs of `event-pipelines queues`."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from botocore.exceptions import ClientError
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from event_pipelines.errors import UserError
+from event_pipelines.progress import counting
+from event_pipelines.queues import redrive
+from event_pipelines.queues.directory import Directory, Queue, code, locate
+from event_pipelines.queues.peek import HIDDEN_SECONDS, look
+from event_pipelines.queues.redrive import Plan, Redriven
+
+DEFAULT_COUNT = 10
+MAX_COUNT = 1000
+INTERRUPTED = 130
+
+
+def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the `queues` group to the command line."""
+    queues = groups.add_parser("queues", help="every queue of every pipeline")
+    verbs = queues.add_subparsers(metavar="VERB", required=True)
+    for name, run, help_text in (
+        ("list", _list, "list queues with what waits in them"),
+        ("peek", _peek, "look at messages, which stay where they are"),
+        ("redrive", _redrive, "move dead letters back to where they can be processed"),
+        ("purge", _purge, "delete every message of a queue for ever"),
+    ):
+        verb = verbs.add_parser(name, help=help_text, description=help_text)
+        verb.add_argument(
+            "--prefix",
+            "--name-prefix",
+            default=os.environ.get("EVENT_PIPELINES_NAME_PREFIX", "event-pipelines"),
+            help="the stack's (default: %(default)s)",
+        )
+        verb.add_argument("--json", action="store_true", help="print for machines")
+        verb.set_defaults(run=run)
+        if name != "list":
+            verb.add_argument("queue", metavar="QUEUE", help="with or without the prefix")
+        if name == "peek":
+            verb.add_argument(
+                "--count", type=int, default=DEFAULT_COUNT, help="at most (default: %(default)s)"
+            )
+        if name == "redrive":
+            verb.add_argument("--to", metavar="QUEUE", help="default: where they came from")
+            verb.add_argument(
+                "--rate", type=int, help="messages a second (default: as fast as it goes)"
+            )
+            verb.add_argument("--dry-run", action="store_true", help="only say what it would do")
+        if name == "purge":
+            verb.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    queues = locate(arguments.prefix)
+    found = queues.all()
+    if arguments.json:
+        print(json.dumps([asdict(queue) for queue in found], indent=2))
+        return 0
+    table = Table("queue", "waiting", "in flight", "delayed", "dead letters go to", "after")
+    for queue in found:
+        table.add_row(
+            escape(queues.short(queue.name)),
+            *(f"{n:,}" for n in (queue.waiting, queue.in_flight, queue.delayed)),
+            escape(queues.short(queue.dead_letters or "")),
+            f"{queue.max_receive_count} receives" if queue.dead_letters else "",
+        )
+    console = Console()
+    (console if console.is_terminal else Console(width=200)).print(table)
+    console.print(
+        f"{len(found)} queues of {arguments.prefix} in {queues.region}; counts are approximate",
+        highlight=False,
+    )
+    return 0
+
+
+def _peek(arguments: argparse.Namespace) -> int:
+    if not 1 <= arguments.count <= MAX_COUNT:
+        raise UserError(f"--count {arguments.count} is out of range: 1 to {MAX_COUNT}.")
+    queues = locate(arguments.prefix)
+    queue = queues.find(arguments.queue)
+    seen = look(queues.sqs, queue, arguments.count)
+    for message in seen.messages:
+        if arguments.json:
+            print(json.dumps(message, ensure_ascii=False))
+        else:
+            _print_message(message)
+    _say(f"{len(seen.messages)} of about {queue.messages} messages of {queue.name}")
+    if seen.messages:
+        _say(_cost_of_looking(queue, seen.messages))
+    if seen.hidden:
+        _say(f"{seen.hidden} could not be shown again at once: hidden for {HIDDEN_SECONDS} s more")
+    return 0
+
+
+def _print_message(message: dict[str, Any]) -> None:
+    facts = {
+        "sent": message["sent_at"],
+        "received": f"{message['received']} times",
+        "group": message["group"],
+        "dead letter of": message["dead_letter_of"],
+    }
+    known = [f"{name} {value}" for name, value in facts.items() if value]
+    print(printable(f"{message['message_id']}  {', '.join(known)}"))
+    for name, value in message["attributes"].items():
+        print(printable(f"  {name}: {value}"))
+    print(printable(message["body"]), end="\n\n")
+
+
+def printable(text: str) -> str:
+    """Text that only prints: whatever could steer a terminal is spelled out."""
+    return "".join(
+        character if character.isprintable() or character in "\n\t" else repr(character)[1:-1]
+        for character in text
+    )
+
+
+def _cost_of_looking(queue: Queue, messages: list[dict[str, Any]]) -> str:
+    said = "Looking counted as one receive of each"
+    if queue.max_receive_count is None:
+        return f"{said}."
+    due = sum(message["received"] >= queue.max_receive_count for message in messages)
+    if not due:
+        return f"{said}, of {queue.max_receive_count} that end in {queue.dead_letters}."
+    return (
+        f"{said}: {due} have now had all {queue.max_receive_count} and go to {queue.dead_letters}"
+        " instead of being delivered again; redrive that queue to give them another try."
+    )
+
+
+def _redrive(arguments: argparse.Namespace) -> int:
+    queues = locate(arguments.prefix)
+    plan = redrive.plan(queues, arguments.queue, arguments.to, arguments.rate)
+    if arguments.dry_run:
+        print(json.dumps(plan.as_dict(), indent=2) if arguments.json else _intention(plan))
+        return 0
+    with counting(Console(stderr=True), f"Redriving {plan.source.name}") as show:
+        done = redrive.run(queues, plan, show, _say)
+    print(json.dumps(done.as_dict(), indent=2) if arguments.json else _deed(done))
+    if done.interrupted:
+        _say(done.problem or "")
+        return INTERRUPTED
+    if done.problem:
+        raise UserError(done.problem)
+    return 0
+
+
+def _intention(plan: Plan) -> str:
+    if plan.running:
+        return (
+            f"A move of {plan.source.name} is already running: the command would follow it,"
+            f" {plan.running.moved:,} of about {plan.running.to_move:,} messages are moved."
+        )
+    how = {"move": "by SQS's own message move", "copy": "by copying and deleting each"}
+    pace = f", at most {plan.rate} a second" if plan.rate else ""
+    return (
+        f"Would move about {plan.source.messages:,} messages from {plan.source.name} to"
+        f" {' and '.join(plan.targets)} {how[plan.method]}{pace}."
+    )
+
+
+def _deed(done: Redriven) -> str:
+    said = f"Moved {done.moved:,} messages from {done.source} to {' and '.join(done.targets)}."
+    if done.returned:
+        said += f" {done.returned:,} of them failed again at once and are back."
+    return said
+
+
+def _purge(arguments: argparse.Namespace) -> int:
+    queues = locate(arguments.prefix)
+    queue = queues.find(arguments.queue)
+    if not arguments.yes and not _agreed(queue, sys.stdin.isatty(), sys.stdin.readline):
+        print("Nothing was deleted.", file=sys.stderr)
+        return 1
+    _delete_all(queues, queue)
+    if arguments.json:
+        print(json.dumps({"queue": queue.name, "messages": queue.messages}))
+    else:
+        print(f"Purged {queue.name} of about {queue.messages:,} messages.")
+    _say("SQS takes up to 60 s for it, and may delete what is sent meanwhile.")
+    return 0
+
+
+def _agreed(queue: Queue, terminal: bool, read: Callable[[], str]) -> bool:
+    """Asks whoever sits at the terminal. Raises UserError when nobody does."""
+    about = f"about {queue.messages:,} messages of {queue.name}"
+    if not terminal:
+        raise UserError(
+            f"This would delete {about} for ever, and nobody is there to confirm it: run it in a"
+            " terminal, or with --yes."
+        )
+    print(f"Delete {about} for ever? [y/N] ", end="", file=sys.stderr, flush=True)
+    return read().strip().lower() in ("y", "yes")
+
+
+def _delete_all(queues: Directory, queue: Queue) -> None:
+    try:
+        queues.sqs.purge_queue(QueueUrl=queue.url)
+    except ClientError as error:
+        if code(error) != "PurgeQueueInProgress":
+            raise
+        raise UserError(
+            f"{queue.name} was purged less than 60 s ago and SQS is still at it: wait a minute, and"
+            " purge it again if it holds messages then."
+        ) from error
+
+
+def _say(text: str) -> None:
+    """For people only: standard output is for what was asked for."""
+    print(text, file=sys.stderr)

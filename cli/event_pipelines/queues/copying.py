@@ -1,0 +1,212 @@
+"""Moves messages where the service does not: a copy to the target, then a deletion at the source.
+
+No message is lost, whatever fails or dies in between: it is deleted only after the target has
+accepted its copy. What dies between the two leaves the message in both queues; in a FIFO queue the
+next run within five minutes does not make that two copies.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+from event_pipelines.queues.directory import Queue
+from event_pipelines.queues.messages import BATCH, batches, receive, release
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import BatchResultErrorEntryTypeDef, MessageTypeDef
+
+# Longer than ten messages take to be sent and deleted, also when each call has to be repeated.
+HIDDEN_SECONDS = 120
+# A call may succeed for some of its messages; boto3 does not repeat it for the others.
+ATTEMPTS = 3
+PAUSE_SECONDS = 0.2
+# What every queue takes in one call, whatever its largest message is.
+BATCH_BYTES = 256 * 1024
+
+
+@dataclass
+class Copying:
+    """One run. Message ids are those of the source unless they are said to be the target's.
+
+    `refused` says why the target did not take a message; `returned` were moved, failed again and
+    were met again before the run was over; `hidden` are left behind and not visible yet.
+    """
+
+    sqs: "SQSClient"
+    source: Queue
+    target: Queue
+    rate: int | None = None
+    refused: dict[str, str] = field(default_factory=dict)
+    returned: set[str] = field(default_factory=set)
+    hidden: int = 0
+    _copied: set[str] = field(default_factory=set)
+    _ids_in_target: set[str] = field(default_factory=set)
+    # Receipts of messages that were copied, and of messages that were not.
+    _undeleted: dict[str, str] = field(default_factory=dict)
+    _held: dict[str, str] = field(default_factory=dict)
+    # Copied, and the last receipt deletes no more: they come back with another.
+    _stuck: set[str] = field(default_factory=set)
+    # Groups of a FIFO queue of which a message was refused: no later one may overtake it.
+    _stopped: set[str] = field(default_factory=set)
+
+    @property
+    def moved(self) -> int:
+        return len(self._copied) - self.in_both
+
+    @property
+    def in_both(self) -> int:
+        """How many messages were copied and could not be deleted."""
+        return len(self._undeleted) + len(self._stuck)
+
+    def run(self, limit: int, on_progress: Callable[[int], None]) -> None:
+        """Moves at most `limit` messages, none of them twice. Raises what boto3 raises.
+
+        A limit is what ends it when every message fails at once and comes back.
+        """
+        started = time.monotonic()
+        try:
+            while (room := limit - len(self._copied) - len(self.refused)) > 0:
+                received = receive(
+                    self.sqs, self.source.url, min(room, self.rate or room), HIDDEN_SECONDS
+                )
+                if not received:
+                    break
+                for batch in self._batches(self._new(received)):
+                    self._copy(batch)
+                    self._delete()
+                    on_progress(self.moved)
+                self._delete()
+                if self.rate:
+                    due = started + len(self._copied) / self.rate
+                    time.sleep(max(0.0, due - time.monotonic()))
+        finally:
+            self._finish()
+
+    def _new(self, received: "list[MessageTypeDef]") -> "list[MessageTypeDef]":
+        """Those to copy, in order. A message can be received more than once in one run."""
+        new = {}
+        for message in received:
+            identity, receipt = message["MessageId"], message["ReceiptHandle"]
+            if identity in self._copied:
+                self._stuck.discard(identity)
+                self._undeleted[identity] = receipt
+                continue
+            self._held[identity] = receipt
+            if identity in self._ids_in_target:
+                self.returned.add(identity)
+                self._stop(message)
+            elif identity not in self.refused and _group(message) not in self._stopped:
+                new[identity] = message
+        return list(new.values())
+
+    def _batches(self, messages: "list[MessageTypeDef]") -> "Iterator[list[MessageTypeDef]]":
+        """What may be sent in one call: of a FIFO group one message, because any may fail."""
+        waves: list[list[MessageTypeDef]] = [messages]
+        if self.source.fifo:
+            groups = defaultdict(list)
+            for message in messages:
+                groups[_group(message)].append(message)
+            waves = [[m for m in wave if m] for wave in zip_longest(*groups.values())]
+        for wave in waves:
+            batch: list[MessageTypeDef] = []
+            size = 0
+            for message in wave:
+                if batch and (len(batch) == BATCH or size + _size(message) > BATCH_BYTES):
+                    yield batch
+                    batch, size = [], 0
+                batch.append(message)
+                size += _size(message)
+            if batch:
+                yield batch
+
+    def _copy(self, batch: "list[MessageTypeDef]") -> None:
+        waiting = {
+            str(number): message
+            for number, message in enumerate(batch)
+            if _group(message) not in self._stopped
+        }
+        for attempt in range(ATTEMPTS):
+            if not waiting:
+                return
+            time.sleep(attempt * PAUSE_SECONDS)
+            answer = self.sqs.send_message_batch(
+                QueueUrl=self.target.url,
+                Entries=[self._entry(number, message) for number, message in waiting.items()],
+            )
+            for sent in answer.get("Successful", []):
+                identity = waiting.pop(sent["Id"])["MessageId"]
+                self._ids_in_target.add(sent["MessageId"])
+                self._copied.add(identity)
+                self._undeleted[identity] = self._held.pop(identity)
+            for failed in answer.get("Failed", []):
+                if failed["SenderFault"] or attempt == ATTEMPTS - 1:
+                    self._refuse(waiting.pop(failed["Id"]), failed)
+
+    def _refuse(self, message: "MessageTypeDef", failed: "BatchResultErrorEntryTypeDef") -> None:
+        words = (failed["Code"], failed.get("Message", ""))
+        self.refused[message["MessageId"]] = ": ".join(filter(None, words))
+        self._stop(message)
+
+    def _entry(self, number: str, message: "MessageTypeDef") -> Any:
+        system = message.get("Attributes", {})
+        entry: dict[str, Any] = {"Id": number, "MessageBody": message["Body"]}
+        if attributes := message.get("MessageAttributes"):
+            entry["MessageAttributes"] = {
+                name: {key: part for key, part in value.items() if not key.endswith("ListValues")}
+                for name, value in attributes.items()
+            }
+        if group := system.get("MessageGroupId"):
+            entry["MessageGroupId"] = group
+        if trace := system.get("AWSTraceHeader"):
+            value = {"DataType": "String", "StringValue": trace}
+            entry["MessageSystemAttributes"] = {"AWSTraceHeader": value}
+        if self.target.fifo:
+            # What SQS itself gives to a message that it dead-letters. The sender's own id could
+            # still be known to the target, which would accept the copy and drop it.
+            entry["MessageDeduplicationId"] = message["MessageId"]
+        return entry
+
+    def _delete(self) -> None:
+        """Deletes what was copied; what cannot be deleted is tried again when it is seen again."""
+        for attempt in range(ATTEMPTS):
+            if not self._undeleted:
+                return
+            time.sleep(attempt * PAUSE_SECONDS)
+            for batch in batches(list(self._undeleted.items())):
+                answer = self.sqs.delete_message_batch(
+                    QueueUrl=self.source.url,
+                    Entries=[
+                        {"Id": str(number), "ReceiptHandle": receipt}
+                        for number, (_, receipt) in enumerate(batch)
+                    ],
+                )
+                for deleted in answer.get("Successful", []):
+                    del self._undeleted[batch[int(deleted["Id"])][0]]
+        self._stuck |= self._undeleted.keys()
+        self._undeleted.clear()
+
+    def _stop(self, message: "MessageTypeDef") -> None:
+        if self.source.fifo:
+            self._stopped.add(_group(message))
+
+    def _finish(self) -> None:
+        try:
+            self._delete()
+        finally:
+            self.hidden = release(self.sqs, self.source.url, list(self._held.values()))
+
+
+def _group(message: "MessageTypeDef") -> str:
+    return message.get("Attributes", {}).get("MessageGroupId", "")
+
+
+def _size(message: "MessageTypeDef") -> int:
+    size = len(message["Body"].encode())
+    for name, value in message.get("MessageAttributes", {}).items():
+        text = f"{name}{value['DataType']}{value.get('StringValue', '')}"
+        size += len(text.encode()) + len(value.get("BinaryValue", b""))
+    return size

@@ -1,0 +1,83 @@
+"""Looks at messages without taking them."""
+
+import base64
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from event_pipelines.queues.directory import Queue
+from event_pipelines.queues.messages import receive, release
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
+
+# Those found first stay hidden while the others are looked for, so that none is found twice.
+LOOKING_SECONDS = 10
+# What a look that was killed leaves hidden comes back after this.
+HIDDEN_SECONDS = LOOKING_SECONDS + 20
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen, as a FIFO queue delivers it or else oldest first.
+
+    `hidden` of it could not be shown to others again at once.
+    """
+
+    messages: list[dict[str, Any]]
+    hidden: int
+
+
+def look(sqs: "SQSClient", queue: Queue, count: int) -> Look:
+    """Up to `count` messages, which are hidden from others only while this looks for more."""
+    found: dict[str, MessageTypeDef] = {}
+    receipts: list[str] = []
+    deadline = time.monotonic() + LOOKING_SECONDS
+    try:
+        while len(found) < count and time.monotonic() < deadline:
+            received = receive(sqs, queue.url, count - len(found), HIDDEN_SECONDS)
+            receipts += (message["ReceiptHandle"] for message in received)
+            new = {message["MessageId"]: message for message in received}
+            if new.keys() <= found.keys():
+                break
+            found |= new
+    finally:
+        hidden = release(sqs, queue.url, receipts)
+    messages = [_described(message) for message in found.values()]
+    if not queue.fifo:
+        messages.sort(key=lambda message: message["sent_at"] or "")
+    return Look(messages, hidden)
+
+
+def _described(message: "MessageTypeDef") -> dict[str, Any]:
+    """A message as JSON can have it. Times are ISO 8601 in UTC."""
+    system = {str(name): value for name, value in message.get("Attributes", {}).items()}
+    source = system.get("DeadLetterQueueSourceArn")
+    return {
+        "message_id": message["MessageId"],
+        "sent_at": _moment(system.get("SentTimestamp")),
+        "received": int(system.get("ApproximateReceiveCount", 0)),
+        "group": system.get("MessageGroupId"),
+        "deduplication_id": system.get("MessageDeduplicationId"),
+        "sequence_number": system.get("SequenceNumber"),
+        "dead_letter_of": source.rpartition(":")[2] if source else None,
+        "attributes": {
+            name: _value(value) for name, value in message.get("MessageAttributes", {}).items()
+        },
+        "body": message["Body"],
+    }
+
+
+def _value(attribute: Any) -> str:
+    if "BinaryValue" in attribute:
+        return base64.b64encode(attribute["BinaryValue"]).decode()
+    return str(attribute.get("StringValue", ""))
+
+
+def _moment(milliseconds: str | None) -> str | None:
+    if milliseconds is None:
+        return None
+    moment = datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

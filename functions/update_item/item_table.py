@@ -1,0 +1,137 @@
+"""The items, and the one way in which they change.
+
+An update is a single write, of all or nothing:
+
+    revision          one more than it was
+    processed_at      when, in UTC
+    processed_sha256  of the file's bytes as they were read for it
+    outbox            the message about it, until that is sent
+
+Everything else of an item is left as it was found.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+class ItemUnknown(Exception):
+    """The table has no item with this id: none yet, if a message has overtaken the writing."""
+
+
+class NotARelayItem(ValueError):
+    """An item lacks what the script gives to every item. Says which attribute."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """What of an item decides about its update. ``outbox``: what is still to be sent about it."""
+
+    id: str
+    revision: int
+    bucket: str
+    file_key: str
+    file_sha256: str
+    outbox: str | None = None
+
+
+@dataclass(frozen=True)
+class ItemTable:
+    """A table with the hash key ``id``, text.
+
+    All methods raise ClientError or BotoCoreError when the table cannot be read or written.
+    """
+
+    dynamodb: "DynamoDBClient"
+    table: str
+
+    def get(self, item_id: str) -> Item:
+        """Raises ItemUnknown or NotARelayItem."""
+        found = self.dynamodb.get_item(
+            TableName=self.table,
+            Key={"id": {"S": item_id}},
+            ConsistentRead=True,
+            ProjectionExpression="#revision, #bucket, #file_key, #file_sha256, #outbox",
+            ExpressionAttributeNames={
+                f"#{name}": name
+                for name in ("revision", "bucket", "file_key", "file_sha256", "outbox")
+            },
+        )
+        if "Item" not in found:
+            raise ItemUnknown(f"The table has no item {item_id}")
+        return _item(item_id, found["Item"])
+
+    def update(self, item: Item, outbox: str, sha256: str, processed_at: str) -> Item:
+        """Update ``item`` if it still is what it was, and return what it is now.
+
+        That may be another delivery's doing, or this one's, repeated by boto3 because the answer
+        was lost: what is in the outbox is the same. Raises ItemUnknown or NotARelayItem when the
+        item was deleted or replaced meanwhile.
+        """
+        try:
+            self.dynamodb.update_item(
+                TableName=self.table,
+                Key={"id": {"S": item.id}},
+                # UpdateItem makes the item it does not find. And what is in an outbox has to be
+                # sent before anything else may be put there.
+                ConditionExpression=(
+                    "attribute_exists(#id) AND #revision = :revision"
+                    " AND attribute_not_exists(#outbox)"
+                ),
+                UpdateExpression=(
+                    "SET #revision = :next, #processed_at = :processed_at,"
+                    " #processed_sha256 = :sha256, #outbox = :outbox"
+                ),
+                ExpressionAttributeNames={
+                    f"#{name}": name
+                    for name in ("id", "revision", "processed_at", "processed_sha256", "outbox")
+                },
+                ExpressionAttributeValues={
+                    ":revision": {"N": str(item.revision)},
+                    ":next": {"N": str(item.revision + 1)},
+                    ":processed_at": {"S": processed_at},
+                    ":sha256": {"S": sha256},
+                    ":outbox": {"S": outbox},
+                },
+            )
+        except self.dynamodb.exceptions.ConditionalCheckFailedException:
+            return self.get(item.id)
+        return replace(item, revision=item.revision + 1, outbox=outbox)
+
+    def clear_outbox(self, item_id: str, outbox: str) -> bool:
+        """Take ``outbox`` out of the item; False when another delivery has done so already."""
+        try:
+            self.dynamodb.update_item(
+                TableName=self.table,
+                Key={"id": {"S": item_id}},
+                ConditionExpression="#outbox = :outbox",
+                UpdateExpression="REMOVE #outbox",
+                ExpressionAttributeNames={"#outbox": "outbox"},
+                ExpressionAttributeValues={":outbox": {"S": outbox}},
+            )
+        except self.dynamodb.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+
+def _item(item_id: str, attributes: Mapping[str, Any]) -> Item:
+    def value(name: str, kind: str) -> str:
+        found = attributes.get(name, {}).get(kind)
+        if found is None:
+            raise NotARelayItem(f"the item has no {name} as the script writes it")
+        return str(found)
+
+    revision = value("revision", "N")
+    if not revision.isdecimal():
+        raise NotARelayItem("the item has a revision that is not a whole number")
+    return Item(
+        id=item_id,
+        revision=int(revision),
+        bucket=value("bucket", "S"),
+        file_key=value("file_key", "S"),
+        file_sha256=value("file_sha256", "S"),
+        outbox=value("outbox", "S") if "outbox" in attributes else None,
+    )

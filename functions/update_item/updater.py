@@ -1,0 +1,190 @@
+"""From a message to an updated item and one message onward, however often it is delivered.
+
+The order of things makes that so: the update and, in the same write, what is to be said about it;
+then the message; then the note that it is sent. Whoever dies in between leaves an item that says
+what is still to be done, and a message that comes again. A message that is sent twice on the way
+is dropped by the queue, which knows it by its deduplication id.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from shared.batch import Message, Outcome
+from shared.item_messages import ItemMessage, NotAnItemMessage, deduplication_id
+from shared.rejections import Rejection, record_rejection
+from update_item.item_table import Item, ItemTable, NotARelayItem
+from update_item.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+PART = "update_item"
+READ_BYTES = 1 << 18
+# Forty times what an item can hold. Reading a larger one to see that it is another file could take
+# all of the function's time.
+MAX_FILE_BYTES = 16 << 20
+
+
+class ItemBehind(Exception):
+    """The item is not yet at the revision that the message speaks of."""
+
+
+class ItemRefused(ValueError):
+    """The message or its file is wrong, today and later. ``reason`` is a code to filter by.
+
+    ``file`` is the item whose file is to blame, ``etag`` that of the file that is there instead.
+    """
+
+    def __init__(
+        self, reason: str, detail: str, file: Item | None = None, etag: str | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+        self.file = file
+        self.etag = etag
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True)
+class ItemUpdater:
+    settings: Settings
+    table: ItemTable
+    s3: "S3Client"
+    sqs: "SQSClient"
+    now: Callable[[], datetime] = _now
+
+    def outcomes(self, message: Message) -> Iterator[Outcome]:
+        """Work for ``process_batch``: one outcome for one message.
+
+        What another try may cure asks for a retry: AWS does not answer, the table has no such item
+        yet, a rejection cannot be recorded.
+        """
+        try:
+            request = ItemMessage.decode(message.body)
+        except NotAnItemMessage as error:
+            yield self._rejected(message, ItemRefused("not_an_item_message", str(error)))
+            return
+        try:
+            outcome = self._handled(request, message)
+        except Exception as error:
+            outcome = Outcome.failure(error)
+        yield _about(request, outcome)
+
+    def _handled(self, request: ItemMessage, message: Message) -> Outcome:
+        try:
+            return self._relayed(request)
+        except ItemRefused as refused:
+            return self._rejected(message, refused)
+        except NotARelayItem as error:
+            return self._rejected(message, ItemRefused("not_a_relay_item", str(error)))
+
+    def _relayed(self, request: ItemMessage) -> Outcome:
+        self._check_place(request)
+        found = self.table.get(request.item_id)
+        if (request.bucket, request.key) != (found.bucket, found.file_key):
+            raise ItemRefused("another_file", "the item says that it is made of another file")
+        item = self._updated(found, request) if found.revision == request.revision else found
+        if item.revision <= request.revision:
+            raise ItemBehind(
+                f"The item is at revision {item.revision}, the message is about {request.revision}"
+            )
+        announced = self._announced(item)
+        # One outcome for each update, by whoever saw it through to its end.
+        if not announced or item.revision != request.following().revision:
+            return Outcome("duplicate")
+        return Outcome("updated", fields={"resumed": item is found})
+
+    def _check_place(self, request: ItemMessage) -> None:
+        bucket, prefix = self.settings.files_bucket, self.settings.files_prefix
+        if request.bucket != bucket or not request.key.startswith(prefix):
+            raise ItemRefused("foreign_file", f"the file is not below {bucket}/{prefix}")
+
+    def _updated(self, item: Item, request: ItemMessage) -> Item:
+        # About an earlier update, whose delivery did not live to send it.
+        self._announced(item)
+        sha256 = self._checksum(item)
+        return self.table.update(item, request.following().encode(), sha256, _iso(self.now()))
+
+    def _checksum(self, item: Item) -> str:
+        """SHA-256 of the file's bytes, in hexadecimal, if it is the one that the script stored."""
+        try:
+            response = self.s3.get_object(Bucket=item.bucket, Key=item.file_key)
+        except ClientError as error:
+            # A bucket that is gone answers 404, too, and is no fault of the message.
+            if error.response["Error"]["Code"] != "NoSuchKey":
+                raise
+            raise ItemRefused("file_missing", "the file is not there", item) from error
+        etag = response["ETag"].strip('"')
+        digest = hashlib.sha256()
+        with closing(response["Body"]) as body:
+            if response["ContentLength"] > MAX_FILE_BYTES:
+                detail = f"the file has more than {MAX_FILE_BYTES} bytes"
+                raise ItemRefused("file_changed", detail, item, etag)
+            while chunk := body.read(READ_BYTES):
+                digest.update(chunk)
+        if digest.hexdigest() != item.file_sha256:
+            detail = "the file is not the one that the item was made of"
+            raise ItemRefused("file_changed", detail, item, etag)
+        return item.file_sha256
+
+    def _announced(self, item: Item) -> bool:
+        """Send what is in the item's outbox. False when it was empty, or someone else emptied it.
+
+        Whoever finds it full sends it, however it came to be left: twice is as good as once.
+        """
+        if item.outbox is None:
+            return False
+        self.sqs.send_message(
+            QueueUrl=self.settings.next_queue_url,
+            MessageBody=item.outbox,
+            # What is said about one item arrives in order, and no item waits for another.
+            MessageGroupId=item.id,
+            MessageDeduplicationId=deduplication_id(item.id, item.revision),
+        )
+        return self.table.clear_outbox(item.id, item.outbox)
+
+    def _rejected(self, message: Message, refused: ItemRefused) -> Outcome:
+        """Keep a message that can have no effect; trying again would not give it one."""
+        file = refused.file
+        rejection = Rejection(
+            reason=refused.reason,
+            detail=refused.detail,
+            received_at=_iso(self.now()),
+            message_id=message.id,
+            bucket=file.bucket if file else None,
+            key=file.file_key if file else None,
+            etag=refused.etag,
+            # Whoever mends the file can send it again.
+            body=message.body,
+        )
+        settings = self.settings
+        record = record_rejection(
+            self.s3, settings.rejections_bucket, settings.rejections_prefix, PART, rejection
+        )
+        fields = {"reason": refused.reason, "detail": refused.detail, "record": record}
+        return Outcome("rejected", fields=fields)
+
+
+def _about(request: ItemMessage, outcome: Outcome) -> Outcome:
+    item = {
+        "item_id": request.item_id,
+        "bucket": request.bucket,
+        "key": request.key,
+        "revision": request.revision,
+    }
+    return replace(outcome, fields={**item, **outcome.fields})

@@ -1,0 +1,150 @@
+variable "name_prefix" {
+  description = "First part of every resource name; the pipeline adds `-relay`. The script and the service are given the same prefix and find everything by it."
+  type        = string
+  nullable    = false
+}
+
+variable "package" {
+  description = "Package of `update_item` as `build.sh` lists it in its manifest: path of the zip, Lambda handler, content hash (base64 SHA-256), size in bytes, and the runtime and architecture it was built for."
+  type = object({
+    path         = string
+    handler      = string
+    content_hash = string
+    size_bytes   = number
+    runtime      = string
+    architecture = string
+  })
+  nullable = false
+}
+
+variable "code_bucket" {
+  description = "Existing bucket through which the package is deployed. Null uploads the zip directly."
+  type = object({
+    name   = string
+    prefix = optional(string, "")
+  })
+  default = null
+}
+
+variable "function" {
+  description = "Size of the function that updates items: memory in MB, timeout in seconds, messages per invocation, and how many invocations may run at once (null: as many as the account allows)."
+  type = object({
+    memory_size_mb      = optional(number, 256)
+    timeout_seconds     = optional(number, 30)
+    batch_size          = optional(number, 10)
+    maximum_concurrency = optional(number)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.function.timeout_seconds <= 42
+    error_message = "function.timeout_seconds must be at most 42: a delivery that dies after sending is repeated 6 x timeout later and may take another timeout to send again, and the finished queue drops a repeated message for no more than 300 seconds."
+  }
+  validation {
+    condition     = var.function.batch_size <= 10
+    error_message = "function.batch_size must be at most 10: more need a batching window, which would delay the repetition of a delivery that died."
+  }
+}
+
+variable "service" {
+  description = "What the service is expected to do: how long a message stays hidden once the service has received it (the service prolongs that for as long as it works), and after how many seconds in the finished queue a message counts as late and, with `alarm`, sets one off."
+  type = object({
+    visibility_timeout_seconds = optional(number, 120)
+    late_after_seconds         = optional(number, 900)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.service.visibility_timeout_seconds >= 30
+    error_message = "service.visibility_timeout_seconds must be at least 30: the service waits up to 20 seconds for messages, and what it receives at the end of that must not be visible again before it is read."
+  }
+  validation {
+    condition     = var.service.late_after_seconds >= 60
+    error_message = "service.late_after_seconds must be at least 60: CloudWatch looks once a minute."
+  }
+}
+
+variable "table" {
+  description = "The table: whether it can be restored to any second of the last 35 days, and whether AWS refuses to delete it."
+  type = object({
+    point_in_time_recovery = optional(bool, true)
+    deletion_protection    = optional(bool, false)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "members" {
+  description = "Existing IAM users, by name, for the groups `script`, `service` and `operator` (both). Users who are in a group already stay there."
+  type = object({
+    script   = optional(set(string), [])
+    service  = optional(set(string), [])
+    operator = optional(set(string), [])
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for user in setunion(var.members.script, var.members.service, var.members.operator) : can(regex("^[A-Za-z0-9_+=,.@-]{1,64}$", user))])
+    error_message = "members must be names of IAM users, not ARNs: 1 to 64 letters, digits and _+=,.@- (check: ${join(", ", [for user in setunion(var.members.script, var.members.service, var.members.operator) : user if !can(regex("^[A-Za-z0-9_+=,.@-]{1,64}$", user))])})."
+  }
+}
+
+variable "lifecycle_days" {
+  description = "Days after which original files expire (`files`; null keeps them as long as their items), older versions are deleted (`noncurrent`), unfinished multipart uploads are aborted (`incomplete_upload`) and rejection records expire (`rejections`)."
+  type = object({
+    files             = optional(number)
+    noncurrent        = optional(number, 14)
+    incomplete_upload = optional(number, 7)
+    rejections        = optional(number, 90)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for days in values(var.lifecycle_days) : days == null ? true : days >= 1 && floor(days) == days])
+    error_message = "lifecycle_days must be whole numbers of days, 1 or more."
+  }
+  validation {
+    condition     = var.lifecycle_days.files == null ? true : var.lifecycle_days.files >= 30
+    error_message = "lifecycle_days.files must be 30 or more: a message may be a dead letter for 14 days before the function and for 14 more before the service, and its file must still be there."
+  }
+}
+
+variable "max_receive_count" {
+  description = "How often a message of either queue is tried before it goes to the dead-letter queue."
+  type        = number
+  default     = 5
+  nullable    = false
+}
+
+variable "alarm" {
+  description = "Where alarms are sent: on dead letters, errors, throttles, and finished items that the service does not fetch. Null creates none."
+  type = object({
+    actions = list(string)
+  })
+  default = null
+}
+
+variable "log_retention_days" {
+  description = "Days for which the function's logs are kept."
+  type        = number
+  default     = 14
+  nullable    = false
+}
+
+variable "force_destroy_bucket" {
+  description = "Lets `terraform destroy` delete the bucket with the objects in it."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "tags" {
+  description = "Tags added to every resource of the pipeline."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}

@@ -1,0 +1,498 @@
+"""`event-pipelines queues redrive`: by SQS's own move where it has one, else by copying."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from event_pipelines.__main__ import main
+from event_pipelines.queues import moves
+from event_pipelines.queues.directory import locate
+from unit.cli.queues.stack import MessageMoves, Stack
+
+
+def redriven(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> Any:
+    assert main(["queues", "redrive", "--json", *arguments]) == code
+    return json.loads(capsys.readouterr().out)
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(["queues", "redrive", *arguments]) == 1
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+def on_list(number: int, act: Callable[[], None]) -> Callable[[], None]:
+    """Does something when the moves are listed for the nth time."""
+    left = iter(range(1, number + 1))
+
+    def before() -> None:
+        if next(left, None) == number:
+            act()
+
+    return before
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+# -- SQS moves
+
+
+def test_dead_letters_go_back_by_the_service_itself(
+    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.send("image-dlq", "a", "b", "c")
+
+    done = redriven(capsys, "image-dlq", "--rate", "7")
+
+    assert (done["method"], done["status"], done["moved"]) == ("move", "COMPLETED", 3)
+    assert done["targets"] == ["event-pipelines-image"]
+    assert message_moves.starts == [
+        {
+            "SourceArn": stack.arn("image-dlq"),
+            "DestinationArn": stack.arn("image"),
+            "MaxNumberOfMessagesPerSecond": 7,
+        }
+    ]
+    assert sorted(stack.visible("image")) == ["a", "b", "c"]
+
+
+@pytest.mark.usefixtures("message_moves")
+def test_people_read_a_sentence(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    stack.send("image-dlq", "a")
+
+    assert main(["queues", "redrive", "image-dlq"]) == 0
+
+    sentence = "Moved 1 messages from event-pipelines-image-dlq to event-pipelines-image."
+    assert sentence in capsys.readouterr().out
+
+
+def test_old_moves_are_not_taken_for_the_new_one(
+    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.send("image-dlq", "a")
+    redriven(capsys, "image-dlq")
+    stack.send("image-dlq", "b", "c")
+
+    assert redriven(capsys, "image-dlq")["moved"] == 2
+    assert len(message_moves.tasks) == 2
+
+
+def test_a_move_that_is_not_listed_yet_is_waited_for(
+    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.send("image-dlq", "a")
+    redriven(capsys, "image-dlq")
+    stack.send("image-dlq", "b")
+    hidden: list[dict[str, Any]] = []
+    # Lists 1 and 2 are before the start.
+    message_moves.before_list = on_list(3, lambda: hidden.append(message_moves.tasks.pop(0)))
+    shown = on_list(4, lambda: message_moves.tasks.insert(0, hidden.pop()))
+    hide = message_moves.before_list
+    message_moves.before_list = lambda: (hide(), shown())[0]  # type: ignore[func-returns-value]
+
+    assert redriven(capsys, "image-dlq")["moved"] == 1
+    assert hidden == []
+
+
+def test_a_move_that_is_never_listed(
+    stack: Stack,
+    message_moves: MessageMoves,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(moves, "LISTED_WITHIN_SECONDS", 0)
+    message_moves.before_list = message_moves.tasks.clear
+    stack.send("image-dlq", "a")
+
+    assert "does not list it" in refused(capsys, "image-dlq")
+
+
+def test_a_move_that_already_runs_is_followed(
+    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.send("image-dlq", *"abcdefgh")
+    message_moves.begin(stack.arn("image-dlq"), stack.arn("image"))
+
+    assert main(["queues", "redrive", "image-dlq", "--json"]) == 0
+
+    printed = capsys.readouterr()
+    assert "already running: following that one" in printed.err
+    assert json.loads(printed.out)["moved"] == 8
+    assert message_moves.starts == []
+
+
+def test_somebody_else_may_be_faster(
+    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.send("image-dlq", *"abcdefgh")
+    start = message_moves._start
+
+    def too_late(request: dict[str, Any]) -> dict[str, Any]:
+        message_moves.begin(stack.arn("image-dlq"), stack.arn("image"))
+        return start(request)
+
+    message_moves._start = too_late  # type: ignore[method-assign]
+
+    assert redriven(capsys, "image-dlq")["moved"] == 8
+    assert message_moves.starts == []
+
+
+def test_a_running_move_to_elsewhere_is_not_followed_by_mistake(
+    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.queue("other")
+    stack.send("image-dlq", *"abcdefgh")
+    message_moves.begin(stack.arn("image-dlq"), stack.arn("image"))
+
+    line = refused(capsys, "image-dlq", "--to", "other")
+
+    assert "already being moved to event-pipelines-image" in line
+    assert "leaving out --to" in line
+
+
+def test_ctrl_c_cancels_and_says_what_was_moved(
+    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.send("image-dlq", *"abcdefgh")
+    message_moves.before_list = on_list(5, interrupt)
+
+    assert main(["queues", "redrive", "image-dlq"]) == 130
+
+    printed = capsys.readouterr()
+    (task,) = message_moves.tasks
+    assert task["Status"] == "CANCELLED"
+    moved = task["ApproximateNumberOfMessagesMoved"]
+    assert 0 < moved < 8
+    assert f"Moved {moved} messages" in printed.out
+    assert "the rest is still in event-pipelines-image-dlq" in printed.err
+    assert len(stack.visible("image")) == moved
+    assert len(stack.visible("image-dlq")) == 8 - moved
+
+
+def test_ctrl_c_before_anything_was_started(
+    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.send("image-dlq", "a")
+    message_moves._start = lambda _: interrupt()  # type: ignore[method-assign,assignment,return-value]
+
+    assert main(["queues", "redrive", "image-dlq"]) == 130
+
+    assert "interrupted" in capsys.readouterr().err
+    assert stack.visible("image-dlq") == ["a"]
+
+
+def test_ctrl_c_when_the_move_is_already_over(
+    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.send("image-dlq", "a")
+
+    def finish() -> None:
+        for _ in range(3):
+            message_moves._list({"SourceArn": stack.arn("image-dlq"), "MaxResults": 10})
+        raise KeyboardInterrupt
+
+    message_moves.before_list = on_list(3, finish)
+
+    assert redriven(capsys, "image-dlq")["status"] == "COMPLETED"
+
+
+@pytest.mark.parametrize("status", ["COMPLETED", None])
+def test_a_move_that_ends_while_it_is_cancelled(
+    stack: Stack,
+    message_moves: MessageMoves,
+    capsys: pytest.CaptureFixture[str],
+    status: str | None,
+) -> None:
+    stack.send("image-dlq", *"abcdefgh")
+    message_moves.before_list = on_list(4, interrupt)
+
+    def cancel(_: dict[str, Any]) -> dict[str, Any]:
+        if status:
+            message_moves._end(message_moves.tasks[0], status)
+        error = {"Error": {"Code": "ResourceNotFoundException", "Message": "gone"}}
+        raise ClientError(error, "CancelMessageMoveTask")
+
+    message_moves._cancel = cancel  # type: ignore[method-assign]
+
+    if status:
+        assert redriven(capsys, "image-dlq")["status"] == status
+    else:
+        assert "was not cancelled and may go on" in refused(capsys, "image-dlq")
+
+
+def test_a_move_that_fails_says_why(
+    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.send("image-dlq", "a")
+    message_moves.failure = "CouldNotDetermineMessageSource"
+
+    line = refused(capsys, "image-dlq")
+
+    assert "The move failed, because CouldNotDetermineMessageSource" in line
+    assert "still in event-pipelines-image-dlq" in line
+
+
+def test_a_move_that_somebody_cancels(
+    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.send("image-dlq", *"abcdefgh")
+    message_moves.before_list = on_list(
+        4, lambda: message_moves._end(message_moves.tasks[0], "CANCELLED")
+    )
+
+    done = redriven(capsys, "image-dlq", code=1)
+
+    assert done["status"] == "CANCELLED"
+    assert "was cancelled" in done["problem"]
+
+
+def test_a_refused_start_is_the_users_to_mend(
+    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.send("image-dlq", "a")
+
+    def denied(_: dict[str, Any]) -> dict[str, Any]:
+        error = {"Error": {"Code": "AccessDenied", "Message": "not authorized"}}
+        raise ClientError(error, "StartMessageMoveTask")
+
+    message_moves._start = denied  # type: ignore[method-assign]
+
+    assert "not authorized" in refused(capsys, "image-dlq")
+    assert stack.visible("image-dlq") == ["a"]
+
+
+# -- this command moves
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "InvalidAction",
+        "UnknownOperation",
+        "UnsupportedOperation",
+        "AWS.SimpleQueueService.UnsupportedOperation",
+    ],
+)
+def test_a_service_without_moves_gets_copies(
+    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str], code: str
+) -> None:
+    message_moves.refusal = code
+    attributes = {"reason": {"DataType": "String", "StringValue": "wide"}}
+    stack.send("image-dlq", *(str(number) for number in range(23)), MessageAttributes=attributes)
+
+    done = redriven(capsys, "image-dlq")
+
+    assert (done["method"], done["status"], done["moved"]) == ("copy", "COMPLETED", 23)
+    assert stack.visible("image-dlq") == []
+    answer = stack.sqs.receive_message(QueueUrl=stack.url("image"), MessageAttributeNames=["All"])
+    assert answer["Messages"][0]["MessageAttributes"] == attributes
+
+
+def test_moves_that_are_refused_only_when_started(
+    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unsupported(_: dict[str, Any]) -> dict[str, Any]:
+        error = {"Error": {"Code": "UnsupportedOperation", "Message": "not for this queue"}}
+        raise ClientError(error, "StartMessageMoveTask")
+
+    message_moves._start = unsupported  # type: ignore[method-assign]
+    stack.send("image-dlq", "a")
+
+    assert main(["queues", "redrive", "image-dlq", "--json"]) == 0
+
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["method"] == "copy"
+    assert "copying and deleting them instead" in printed.err
+    assert stack.visible("image") == ["a"]
+
+
+@pytest.mark.usefixtures("no_message_moves")
+def test_a_fifo_queue_keeps_groups_and_order(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(12):
+        stack.send("relay-dlq.fifo", str(number), MessageGroupId=f"g{number % 2}")
+
+    assert redriven(capsys, "relay-dlq")["moved"] == 12
+
+    seen: dict[str, list[str]] = {"g0": [], "g1": []}
+    while received := stack.sqs.receive_message(
+        QueueUrl=stack.url("relay.fifo"),
+        MaxNumberOfMessages=10,
+        MessageSystemAttributeNames=["All"],
+    ).get("Messages"):
+        for message in received:
+            seen[message["Attributes"]["MessageGroupId"]].append(message["Body"])
+            stack.sqs.delete_message(
+                QueueUrl=stack.url("relay.fifo"), ReceiptHandle=message["ReceiptHandle"]
+            )
+    assert seen == {
+        "g0": [str(number) for number in range(0, 12, 2)],
+        "g1": [str(number) for number in range(1, 12, 2)],
+    }
+
+
+@pytest.mark.usefixtures("message_moves")
+def test_messages_of_any_queue_can_be_sent_elsewhere(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.queue("quarantine")
+    stack.send("quarantine", "a", "b")
+
+    done = redriven(capsys, "quarantine", "--to", "image")
+
+    assert (done["method"], done["moved"]) == ("copy", 2)
+    assert sorted(stack.visible("image")) == ["a", "b"]
+
+
+@pytest.mark.usefixtures("no_message_moves")
+def test_messages_in_flight_are_left_and_counted(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.send("image-dlq", "a", "b", "c")
+    stack.sqs.receive_message(QueueUrl=stack.url("image-dlq"))
+
+    done = redriven(capsys, "image-dlq", code=1)
+
+    assert (done["status"], done["moved"]) == ("PARTIAL", 2)
+    assert "about 1 were not moved" in done["problem"]
+
+
+@pytest.mark.usefixtures("no_message_moves")
+def test_what_the_target_refuses_is_said_with_the_reason(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.send("image-dlq", "short", "long " * 400)
+    stack.sqs.set_queue_attributes(
+        QueueUrl=stack.url("image"), Attributes={"MaximumMessageSize": "1024"}
+    )
+
+    line = refused(capsys, "image-dlq")
+
+    assert "1024" in line
+    assert "event-pipelines-image" in line
+    assert sorted(stack.visible("image") + stack.visible("image-dlq")) == ["long " * 400, "short"]
+
+
+@pytest.mark.usefixtures("no_message_moves")
+def test_an_error_in_the_middle_says_how_far_it_came(
+    stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack.send("image-dlq", *(str(number) for number in range(12)))
+    client = locate("event-pipelines").sqs
+    send, answers = client.send_message_batch, iter([True])
+
+    def once(**request: Any) -> Any:
+        if next(answers, False):
+            return send(**request)
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "SendMessageBatch")
+
+    monkeypatch.setattr(client, "send_message_batch", once)
+    monkeypatch.setattr("event_pipelines.queues.directory.boto3.client", lambda *_, **__: client)
+
+    line = refused(capsys, "image-dlq")
+
+    assert "AccessDenied" in line
+    assert "10 messages were moved to event-pipelines-image" in line
+    assert len(stack.visible("image-dlq")) == 2
+
+
+@pytest.mark.usefixtures("no_message_moves")
+def test_ctrl_c_while_copying(
+    stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack.send("image-dlq", *(str(number) for number in range(12)))
+    monkeypatch.setattr("event_pipelines.queues.copying.time.sleep", lambda _: interrupt())
+
+    assert main(["queues", "redrive", "image-dlq", "--rate", "3"]) == 130
+
+    printed = capsys.readouterr()
+    assert "The redrive was stopped" in printed.err
+    moved = len(stack.visible("image"))
+    assert f"Moved {moved} messages" in printed.out
+    assert moved + len(stack.visible("image-dlq")) == 12
+
+
+# -- what it would do, and what it cannot
+
+
+def test_a_dry_run_only_says_what_it_would_do(
+    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.send("image-dlq", "a", "b")
+
+    assert main(["queues", "redrive", "image-dlq", "--dry-run", "--rate", "5"]) == 0
+    assert capsys.readouterr().out == (
+        "Would move about 2 messages from event-pipelines-image-dlq to event-pipelines-image"
+        " by SQS's own message move, at most 5 a second.\n"
+    )
+    message_moves.refusal = "InvalidAction"
+    assert redriven(capsys, "image-dlq", "--dry-run") == {
+        "source": "event-pipelines-image-dlq",
+        "targets": ["event-pipelines-image"],
+        "method": "copy",
+        "messages": 2,
+        "rate": None,
+        "already_running": False,
+    }
+    assert message_moves.starts == []
+    assert sorted(stack.visible("image-dlq")) == ["a", "b"]
+
+
+def test_a_dry_run_while_a_move_runs(
+    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.send("image-dlq", *"abcd")
+    message_moves.begin(stack.arn("image-dlq"), stack.arn("image"))
+
+    assert main(["queues", "redrive", "image-dlq", "--dry-run"]) == 0
+
+    assert "already running" in capsys.readouterr().out
+
+
+def test_several_queues_of_one_dead_letter_queue(
+    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.queue("mobile", dead_letters="image-dlq")
+    stack.send("image-dlq", "a")
+
+    planned = redriven(capsys, "image-dlq", "--dry-run")
+    assert sorted(planned["targets"]) == ["event-pipelines-image", "event-pipelines-mobile"]
+    message_moves.refusal = "InvalidAction"
+
+    line = refused(capsys, "image-dlq")
+
+    assert "event-pipelines-image and event-pipelines-mobile" in line
+    assert "--to" in line
+    assert stack.visible("image-dlq") == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["image"], ["is no dead-letter queue", "dead letters are in image-dlq"]),
+        (["solitary"], ["is no queue's dead-letter queue", "--to"]),
+        (["image-dlq", "--to", "relay"], ["is a standard queue", "same kind"]),
+        (["image-dlq", "--to", "image-dlq"], ["is where the messages are"]),
+        (["image-dlq", "--to", "imag"], ["no queue 'imag'", "did you mean image"]),
+        (["image-dlq", "--rate", "0"], ["--rate 0 is out of range", "1 to 500"]),
+        (["image-dlq", "--rate", "501"], ["--rate 501 is out of range"]),
+    ],
+)
+@pytest.mark.usefixtures("message_moves")
+def test_what_cannot_be_done(
+    stack: Stack,
+    arguments: list[str],
+    words: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stack.queue("solitary")
+
+    line = refused(capsys, *arguments)
+
+    for word in words:
+        assert word in line
