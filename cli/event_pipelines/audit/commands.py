@@ -11,6 +11,7 @@ from rich.table import Table
 from event_pipelines import durations
 from event_pipelines.audit import sightings
 from event_pipelines.audit.sightings import Sighting
+from event_pipelines.name_prefix import add_prefix
 
 
 def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -23,9 +24,7 @@ def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     ):
         verb = verbs.add_parser(name, help=help_text, description=help_text)
         verb.add_argument("--since", default=since, help="30s, 10m, 2h, 7d (default: %(default)s)")
-        verb.add_argument(
-            "--name-prefix", default="event-pipelines", help="the stack's (default: %(default)s)"
-        )
+        add_prefix(verb)
         verb.add_argument("--json", action="store_true", help="print for machines")
         verb.set_defaults(run=run)
 
@@ -73,7 +72,7 @@ def _summary(arguments: argparse.Namespace) -> int:
 
 def _read(arguments: argparse.Namespace) -> tuple[sightings.Audit, list[Sighting]]:
     span = durations.parse(arguments.since)
-    audit = sightings.find(arguments.name_prefix)
+    audit = sightings.find(arguments.prefix)
     return audit, audit.since(span)
 
 

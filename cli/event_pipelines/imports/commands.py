@@ -16,6 +16,7 @@ from rich.table import Table
 from event_pipelines.errors import UserError
 from event_pipelines.imports import ledger
 from event_pipelines.imports.ledger import Import, Pipeline
+from event_pipelines.name_prefix import add_prefix
 from event_pipelines.progress import counting, uploading
 
 POLL_SECONDS = 1.0
@@ -36,9 +37,7 @@ def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         ("rows", _rows, "what the table now holds of an import"),
     ):
         verb = verbs.add_parser(name, help=help_text, description=help_text)
-        verb.add_argument(
-            "--name-prefix", default="event-pipelines", help="the stack's (default: %(default)s)"
-        )
+        add_prefix(verb)
         verb.add_argument("--json", action="store_true", help="print for machines")
         verb.set_defaults(run=run)
         if name == "start":
@@ -56,7 +55,7 @@ def _start(arguments: argparse.Namespace) -> int:
         raise UserError(f"{name} would start nothing: name it .csv or .csv.gz, with --name.")
     if not file.is_file():
         raise UserError(f"{file} is not a file: name the CSV file to import.")
-    pipeline = ledger.locate(arguments.name_prefix)
+    pipeline = ledger.locate(arguments.prefix)
     with uploading(Console(stderr=True), file.stat().st_size) as advance:
         import_id = pipeline.upload(file, name, advance)
     if arguments.watch:
@@ -66,7 +65,7 @@ def _start(arguments: argparse.Namespace) -> int:
 
 
 def _watch(arguments: argparse.Namespace) -> int:
-    return _follow(ledger.locate(arguments.name_prefix), arguments.import_id, arguments.json)
+    return _follow(ledger.locate(arguments.prefix), arguments.import_id, arguments.json)
 
 
 def _follow(pipeline: Pipeline, import_id: str, as_json: bool) -> int:
@@ -112,7 +111,7 @@ def progress_of(found: Import) -> tuple[int, int, str]:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    found = ledger.locate(arguments.name_prefix).all()
+    found = ledger.locate(arguments.prefix).all()
     if arguments.json:
         print(json.dumps([one.as_dict() for one in found], indent=2))
         return 0
@@ -131,7 +130,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    _print_import(ledger.locate(arguments.name_prefix).get(arguments.import_id), arguments.json)
+    _print_import(ledger.locate(arguments.prefix).get(arguments.import_id), arguments.json)
     return 0
 
 
@@ -144,7 +143,7 @@ def _print_import(found: Import, as_json: bool) -> None:
 
 
 def _rejections(arguments: argparse.Namespace) -> int:
-    pipeline = ledger.locate(arguments.name_prefix)
+    pipeline = ledger.locate(arguments.prefix)
     found = pipeline.get(arguments.import_id)
     rejected = list(pipeline.rejections(arguments.import_id))
     if arguments.json:
@@ -159,7 +158,7 @@ def _rejections(arguments: argparse.Namespace) -> int:
 
 
 def _rows(arguments: argparse.Namespace) -> int:
-    pipeline = ledger.locate(arguments.name_prefix)
+    pipeline = ledger.locate(arguments.prefix)
     pipeline.get(arguments.import_id)
     for item in pipeline.rows(arguments.import_id):
         if arguments.json:

@@ -16,6 +16,7 @@ from event_pipelines.items import documents, names, put, samples, serving, statu
 from event_pipelines.items.names import Relay
 from event_pipelines.items.put import NewItem, Placed
 from event_pipelines.items.service import Pace
+from event_pipelines.name_prefix import add_prefix
 from event_pipelines.progress import counting
 
 MOST_ITEMS = 999_999
@@ -31,12 +32,7 @@ def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         ("serve", _serve, "fetch finished items and their files, and show them", _add_serve),
     ):
         verb = verbs.add_parser(name, help=help_text, description=help_text)
-        verb.add_argument(
-            "--prefix",
-            "--name-prefix",
-            default=names.default_prefix(),
-            help="the stack's (default: EVENT_PIPELINES_NAME_PREFIX, else event-pipelines)",
-        )
+        add_prefix(verb)
         verb.add_argument("--json", action="store_true", help="print for machines")
         verb.set_defaults(run=run)
         add_arguments(verb)

@@ -1,6 +1,5 @@
 """Where an item relay keeps what, found by its names alone: no permission is needed for that."""
 
-import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -57,10 +56,6 @@ class Relay:
                 f"There is no item relay {self.name} in {self.region} (no queue {queue}): deploy"
                 " it, or name another stack with --prefix or another region with AWS_REGION."
             ) from error
-
-
-def default_prefix() -> str:
-    return os.environ.get("EVENT_PIPELINES_NAME_PREFIX") or "event-pipelines"
 
 
 def locate(name_prefix: str) -> Relay:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -14,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from event_pipelines.errors import UserError
+from event_pipelines.name_prefix import add_prefix
 from event_pipelines.progress import counting
 from event_pipelines.queues import redrive
 from event_pipelines.queues.directory import Directory, Queue, code, locate
@@ -36,12 +36,7 @@ def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         ("purge", _purge, "delete every message of a queue for ever"),
     ):
         verb = verbs.add_parser(name, help=help_text, description=help_text)
-        verb.add_argument(
-            "--prefix",
-            "--name-prefix",
-            default=os.environ.get("EVENT_PIPELINES_NAME_PREFIX", "event-pipelines"),
-            help="the stack's (default: %(default)s)",
-        )
+        add_prefix(verb)
         verb.add_argument("--json", action="store_true", help="print for machines")
         verb.set_defaults(run=run)
         if name != "list":

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -14,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from event_pipelines.errors import UserError
+from event_pipelines.name_prefix import add_prefix
 from event_pipelines.progress import counting, uploading
 from event_pipelines.tenants import files, groups, names, platform, quarantine, tenants
 from event_pipelines.tenants.platform import QUEUE_MODES, Platform
@@ -29,8 +29,6 @@ from event_pipelines.tenants.registry import (
 )
 from event_pipelines.tenants.steps import Done
 from event_pipelines.tenants.verification import Drift, Verification
-
-PREFIX_VARIABLE = "EVENT_PIPELINES_NAME_PREFIX"
 
 
 def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -91,11 +89,7 @@ def _add(
     changes: bool = True,
 ) -> argparse.ArgumentParser:
     verb = verbs.add_parser(name, help=help_text, description=help_text)
-    verb.add_argument(
-        "--prefix",
-        default=os.environ.get(PREFIX_VARIABLE) or "event-pipelines",
-        help=f"the stack's name prefix (default: ${PREFIX_VARIABLE}, or event-pipelines)",
-    )
+    add_prefix(verb)
     verb.add_argument("--json", action="store_true", help="print for machines")
     if changes:
         verb.add_argument(
