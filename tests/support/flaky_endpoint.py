@@ -29,13 +29,13 @@ class FlakyEndpoint:
         threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
 
     def down(self) -> None:
-        assert self._listener is not None
-        # Wakes whoever waits in accept; closing alone does not.
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._listener = None
         with self._lock:
+            listener, self._listener = self._listener, None
+            assert listener is not None
+            # Wakes whoever waits in accept; closing alone does not.
+            with suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
             for one in self._open:
                 with suppress(OSError):
                     one.shutdown(socket.SHUT_RDWR)
@@ -48,6 +48,11 @@ class FlakyEndpoint:
                 return
             far = socket.create_connection(self.target)
             with self._lock:
+                if self._listener is not listener:
+                    # Accepted in the moment of the cut.
+                    near.close()
+                    far.close()
+                    return
                 self._open |= {near, far}
             for source, sink in ((near, far), (far, near)):
                 threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
