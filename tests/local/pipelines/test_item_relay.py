@@ -74,7 +74,8 @@ class User:
     def start(self, output: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         with (output.parent / f"{output.name}.log").open("a") as log:
             return subprocess.Popen(
-                command("serve", "--output", str(output), "--json", *arguments),
+                # It need not wait for the end of a long poll when it is asked to stop.
+                command("serve", "--output", str(output), "--json", "--drain", "3", *arguments),
                 env={**self.environment, **environment},
                 stdout=subprocess.DEVNULL,
                 stderr=log,

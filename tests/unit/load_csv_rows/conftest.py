@@ -21,6 +21,7 @@ from load_csv_rows import clients
 from shared import aws
 from shared.import_ledger import ImportLedger
 from shared.row_messages import RowMessage
+from support.invocations import Run, invoke, message
 from unit.load_csv_rows.imports import Import
 
 if TYPE_CHECKING:
@@ -42,39 +43,6 @@ ENVIRONMENT = {
 }
 
 
-@dataclass(frozen=True)
-class Context:
-    remaining_ms: int = 60_000
-    function_name: str = "event-pipelines-csv-load"
-    memory_limit_in_mb: int = 512
-    invoked_function_arn: str = "arn:aws:lambda:eu-west-1:123456789012:function:load"
-    aws_request_id: str = "a3de505e-f16b-42f4-b3e6-bcd2e4a73903"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return self.remaining_ms
-
-
-@dataclass(frozen=True)
-class Run:
-    """What came out of one invocation."""
-
-    retried: list[str]
-    lines: list[dict[str, Any]]
-    metrics: Counter[str]
-
-    @property
-    def outcomes(self) -> Counter[str]:
-        return Counter(line["outcome"] for line in self.lines)
-
-
-def message(message_id: str, body: str, **attributes: str) -> dict[str, Any]:
-    return {
-        "messageId": message_id,
-        "body": body,
-        "attributes": {"ApproximateReceiveCount": "1", **attributes},
-    }
-
-
 @dataclass
 class Function:
     """A handler in an execution environment of its own."""
@@ -90,21 +58,9 @@ class Function:
         )
 
     def invoke(self, *messages: dict[str, Any], remaining_ms: int = 60_000) -> Run:
-        with redirect_stdout(self.output):
-            response = self.module.handler({"Records": list(messages)}, Context(remaining_ms))
-        printed = [json.loads(line) for line in self.output.getvalue().splitlines()]
-        self.output.seek(0)
-        self.output.truncate()
-        metrics: Counter[str] = Counter()
-        for blob in printed:
-            if "_aws" in blob:
-                assert blob["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["pipeline"]]
-                metrics.update({k: sum(v) for k, v in blob.items() if isinstance(v, list)})
-        return Run(
-            retried=[item["itemIdentifier"] for item in response["batchItemFailures"]],
-            lines=[line for line in printed if "outcome" in line],
-            metrics=metrics,
-        )
+        run = invoke(self.module, self.output, messages, remaining_ms)
+        assert all(dimensions == [["pipeline"]] for dimensions in run.dimensions)
+        return run
 
 
 @dataclass

@@ -4,7 +4,6 @@ import importlib
 import io
 import json
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from botocore.config import Config
 from moto import mock_aws
 
 from shared import aws
+from support.invocations import Run, invoke
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -33,31 +33,6 @@ ENVIRONMENT = {
 }
 
 
-@dataclass(frozen=True)
-class Context:
-    function_name: str = "event-pipelines-audit-upload"
-    memory_limit_in_mb: int = 256
-    invoked_function_arn: str = "arn:aws:lambda:eu-west-1:123456789012:function:upload"
-    aws_request_id: str = "a3de505e-f16b-42f4-b3e6-bcd2e4a73903"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 60_000
-
-
-@dataclass(frozen=True)
-class Run:
-    """What came out of one invocation."""
-
-    retried: list[str]
-    lines: list[dict[str, Any]]
-    metrics: Counter[str]
-    dimensions: list[Any]
-
-    @property
-    def outcomes(self) -> Counter[str]:
-        return Counter(line["outcome"] for line in self.lines)
-
-
 @dataclass
 class Function:
     """A handler in an execution environment of its own."""
@@ -66,23 +41,7 @@ class Function:
     output: io.StringIO
 
     def invoke(self, *messages: dict[str, Any]) -> Run:
-        with redirect_stdout(self.output):
-            response = self.module.handler({"Records": list(messages)}, Context())
-        printed = [json.loads(line) for line in self.output.getvalue().splitlines()]
-        self.output.seek(0)
-        self.output.truncate()
-        metrics: Counter[str] = Counter()
-        for blob in printed:
-            if "_aws" in blob:
-                metrics.update({k: sum(v) for k, v in blob.items() if isinstance(v, list)})
-        return Run(
-            retried=[item["itemIdentifier"] for item in response["batchItemFailures"]],
-            lines=[line for line in printed if "outcome" in line],
-            metrics=metrics,
-            dimensions=[
-                b["_aws"]["CloudWatchMetrics"][0]["Dimensions"] for b in printed if "_aws" in b
-            ],
-        )
+        return invoke(self.module, self.output, messages)
 
 
 @dataclass

@@ -5,7 +5,6 @@ import io
 import itertools
 import json
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from process_tenant_file.processor import FileProcessor
 from process_tenant_file.settings import Settings
 from shared.batch import Message, Outcome
 from shared.tenant_messages import TenantMessage
+from support.invocations import Run, invoke
 
 TENANTS = "example-Tenants"
 BUCKET = "example-retail"
@@ -36,26 +36,6 @@ CREDENTIALS = {
 }
 
 
-@dataclass(frozen=True)
-class Context:
-    function_name: str = "event-pipelines-tenants-process"
-    memory_limit_in_mb: int = 512
-    invoked_function_arn: str = "arn:aws:lambda:eu-west-1:123456789012:function:process"
-    aws_request_id: str = "a3de505e-f16b-42f4-b3e6-bcd2e4a73903"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 60_000
-
-
-@dataclass(frozen=True)
-class Run:
-    """What came out of one invocation."""
-
-    retried: list[str]
-    lines: list[dict[str, Any]]
-    metrics: Counter[str]
-
-
 @dataclass
 class Function:
     """A handler in an execution environment of its own."""
@@ -64,19 +44,7 @@ class Function:
     output: io.StringIO
 
     def invoke(self, *records: dict[str, Any]) -> Run:
-        with redirect_stdout(self.output):
-            response = self.module.handler({"Records": list(records)}, Context())
-        printed = [json.loads(line) for line in self.output.getvalue().splitlines()]
-        self.output.seek(0)
-        self.output.truncate()
-        metrics: Counter[str] = Counter()
-        for blob in (line for line in printed if "_aws" in line):
-            metrics.update({k: len(v) for k, v in blob.items() if isinstance(v, list)})
-        return Run(
-            retried=[item["itemIdentifier"] for item in response["batchItemFailures"]],
-            lines=[line for line in printed if "outcome" in line],
-            metrics=metrics,
-        )
+        return invoke(self.module, self.output, records)
 
 
 @dataclass

@@ -154,7 +154,8 @@ def test_a_batch_of_several_tenants_each_in_its_own_name(
         "failed",
     ]
     assert run.retried == [run.lines[3]["message_id"]]
-    assert run.metrics == Counter(Processed=2, Rejected=1, Failed=1, Duration=4)
+    assert run.metrics.pop("Duration") > 0
+    assert run.metrics == Counter(Processed=2, Rejected=1, Failed=1)
     line = run.lines[1]
     assert (line["tenant"], line["group"], line["bucket"]) == ("globex", "retail", "example-retail")
     assert (line["key"], line["event_name"]) == ("globex/raw/a.csv", "ObjectCreated:Put")

@@ -62,14 +62,17 @@ def test_a_csv_file_becomes_json_lines_that_say_what_they_are_of(pipeline: Any) 
     [
         ("a.csv", b"id\n1\n2\n"),
         ("a.CSV", b"\xef\xbb\xbfid\r\n1\r\n2\r\n"),
-        ("a.csv.gz", gzip.compress(b"id\n1\n2\n")),
-        ("a.csv", gzip.compress(b"id\n1\n2\n")),
+        ("a.csv.gz", gzip.compress(b"id\n1\n2\n", mtime=0)),
+        ("a.csv", gzip.compress(b"id\n1\n2\n", mtime=0)),
         ("a.csv.gz", b"id\n1\n2\n"),
         ("a.json", b'[{"id":"1"},{"id":"2"}]'),
         ("a.json", b'[\n  {"id": "1"},\n  {"id": "2"}\n]\n'),
-        ("a.json.gz", gzip.compress(b'[{"id":"1"},') + gzip.compress(b'{"id":"2"}]')),
+        (
+            "a.json.gz",
+            gzip.compress(b'[{"id":"1"},', mtime=0) + gzip.compress(b'{"id":"2"}]', mtime=0),
+        ),
         ("a.jsonl", b'{"id":"1"}\n{"id":"2"}\n'),
-        ("a.jsonl.gz", gzip.compress(b'{"id":"1"}\n{"id":"2"}')),
+        ("a.jsonl.gz", gzip.compress(b'{"id":"1"}\n{"id":"2"}', mtime=0)),
         ("a.ndjson", b'{"id":"1"}\r\n{"id":"2"}'),
     ],
 )
@@ -163,8 +166,8 @@ def test_rejected_rows_are_stored_before_the_version_counts_as_done(pipeline: An
         ("a.json", b"[1", "broken_json"),
         ("a.csv", b"id,id\n1,2\n", "duplicate_column"),
         ("a.csv", "id\n1\n".encode("utf-16"), "utf_16"),
-        ("a.csv.gz", gzip.compress(CSV)[:-4], "broken_gzip"),
-        ("a.csv.gz", gzip.compress(gzip.compress(CSV)), "compressed_twice"),
+        ("a.csv.gz", gzip.compress(CSV, mtime=0)[:-4], "broken_gzip"),
+        ("a.csv.gz", gzip.compress(gzip.compress(CSV, mtime=0), mtime=0), "compressed_twice"),
     ],
 )
 def test_a_file_that_can_never_be_processed_is_recorded(

@@ -19,6 +19,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 
 from shared import aws
 from shared.item_messages import ItemMessage
+from support.invocations import Run, invoke, message
 from update_item import clients
 
 if TYPE_CHECKING:
@@ -43,36 +44,6 @@ ENVIRONMENT = {
 }
 
 
-@dataclass(frozen=True)
-class Context:
-    remaining_ms: int = 60_000
-    function_name: str = "event-pipelines-relay-update"
-    memory_limit_in_mb: int = 256
-    invoked_function_arn: str = "arn:aws:lambda:eu-west-1:123456789012:function:update"
-    aws_request_id: str = "a3de505e-f16b-42f4-b3e6-bcd2e4a73903"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return self.remaining_ms
-
-
-@dataclass(frozen=True)
-class Run:
-    """What came out of one invocation."""
-
-    retried: list[str]
-    lines: list[dict[str, Any]]
-    metrics: Counter[str]
-
-    @property
-    def outcomes(self) -> Counter[str]:
-        return Counter(line["outcome"] for line in self.lines)
-
-
-def message(message_id: str, body: str) -> dict[str, Any]:
-    attributes = {"ApproximateReceiveCount": "1"}
-    return {"messageId": message_id, "body": body, "attributes": attributes}
-
-
 @dataclass
 class Function:
     """A handler in an execution environment of its own."""
@@ -85,21 +56,9 @@ class Function:
         return self.invoke(*(message(f"m{n}", one.encode()) for n, one in enumerate(requests)))
 
     def invoke(self, *messages: dict[str, Any]) -> Run:
-        self.output.seek(0)
-        self.output.truncate()
-        with redirect_stdout(self.output):
-            response = self.module.handler({"Records": list(messages)}, Context())
-        printed = [json.loads(line) for line in self.output.getvalue().splitlines()]
-        metrics: Counter[str] = Counter()
-        for blob in printed:
-            if "_aws" in blob:
-                assert blob["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["pipeline"]]
-                metrics.update({k: sum(v) for k, v in blob.items() if isinstance(v, list)})
-        return Run(
-            retried=[item["itemIdentifier"] for item in response["batchItemFailures"]],
-            lines=[line for line in printed if "outcome" in line],
-            metrics=metrics,
-        )
+        run = invoke(self.module, self.output, messages)
+        assert all(dimensions == [["pipeline"]] for dimensions in run.dimensions)
+        return run
 
 
 @dataclass
