@@ -434,10 +434,10 @@ locals {
         Resource = local.group_bucket_arn
       },
       {
-        # Whether a file arrived is asked with HeadObject, which is allowed like reading it.
+        # No permission to read one: whether a file is there, the bucket's list says.
         Sid      = "PutFiles"
         Effect   = "Allow"
-        Action   = ["s3:GetObject", "s3:PutObject"]
+        Action   = "s3:PutObject"
         Resource = ["${local.group_bucket_arn}/*/raw/*", "${local.group_bucket_arn}/*/silver/"]
       },
       {

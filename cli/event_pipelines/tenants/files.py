@@ -30,13 +30,17 @@ class Folder:
         return f"prefix {self.key} in bucket {self.bucket.name}"
 
     def faults(self) -> list[str]:
+        # Not asked of the object itself, which would need the permission to read tenants' files.
         try:
-            self.bucket.platform.s3.head_object(**self.bucket.at, Key=self.key)
+            listed = self.bucket.platform.s3.list_objects_v2(
+                **self.bucket.at, Prefix=self.key, MaxKeys=1
+            )
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
                 return [MISSING]
             raise
-        return []
+        # Nothing that begins with a key comes before the key itself.
+        return [] if any(o["Key"] == self.key for o in listed.get("Contents", [])) else [MISSING]
 
     def make(self) -> None:
         try:
@@ -176,8 +180,10 @@ def put(bucket: Bucket, file: Path, key: str, progress: Callable[[int], object])
     owner = {"ExpectedBucketOwner": bucket.platform.names.account_id}
     s3 = bucket.platform.s3
     s3.upload_file(str(file), bucket.name, key, ExtraArgs=owner, Callback=progress)
-    head = s3.head_object(**bucket.at, Key=key)
-    return Put(bucket.name, key, head.get("VersionId", ""), head["ContentLength"])
+    # The newest version is the first; asking for the object would need the permission to read it.
+    listed = s3.list_object_versions(**bucket.at, Prefix=key, MaxKeys=1)
+    newest = listed["Versions"][0]
+    return Put(bucket.name, key, newest["VersionId"], newest["Size"])
 
 
 def _is_folder(version: Any) -> bool:
