@@ -20,7 +20,7 @@ test: test-environment packages lint check
 # because its tests share an engine.
 check: test-environment packages
 	@EVENT_PIPELINES_LAMBDA_PYTHON=$(abspath .local/lambda-runtime/bin/python) \
-	  $(VENV)/python -m pytest --numprocesses 4 --dist loadgroup $(TESTS)
+	  $(VENV)/python -m pytest --numprocesses 4 --dist loadgroup --no-loadscope-reorder $(TESTS)
 
 lint: test-environment
 	@$(VENV)/ruff check .

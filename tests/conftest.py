@@ -1,13 +1,25 @@
 """What all tests share: how they are spread over workers."""
 
+from collections.abc import Iterator
+
 import pytest
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # around pytest-xdist, which reads the groups then
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Iterator[None]:
     """Keeps the tests of one file in one worker, because they share engines and made pictures.
 
-    A test that names its own group (`pytest.mark.xdist_group`) is spread by that instead.
+    A test that names its own group (`pytest.mark.xdist_group`) is spread by that instead. Raises
+    UsageError when pytest-xdist does not see the groups: every worker would have its own stacks.
     """
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(str(item.path)))
+    yield
+    if getattr(config.option, "loadgroup", False) and not all("@" in item.nodeid for item in items):
+        raise pytest.UsageError(
+            "This pytest-xdist does not group tests under this pytest: install the versions of"
+            " requirements/test.txt."
+        )
