@@ -76,7 +76,7 @@ class DerivativeMaker:
             message_id=message.id,
             body=message.body,
         )
-        return self._recorded(bucket, rejection)
+        return self._recorded(bucket, rejection, rejection.detail)
 
     def _derive(self, event: ObjectEvent) -> Outcome:
         key = self.settings.output_key(event.key)
@@ -181,9 +181,10 @@ class DerivativeMaker:
         }
 
     def _rejected(self, event: ObjectEvent, message: Message, rejected: ImageRejected) -> Outcome:
+        complaint = f": {rejected.complaint}" if rejected.complaint else ""
         rejection = Rejection(
             reason=rejected.reason,
-            detail=rejected.detail,
+            detail=f"{rejected.detail}{complaint}",
             received_at=_now(),
             message_id=message.id,
             bucket=event.bucket,
@@ -191,16 +192,18 @@ class DerivativeMaker:
             version_id=event.version_id,
             etag=event.etag,
         )
-        return self._recorded(self.settings.rejections_bucket or event.bucket, rejection, event)
+        bucket = self.settings.rejections_bucket or event.bucket
+        return self._recorded(bucket, rejection, rejected.detail, event)
 
     def _recorded(
-        self, bucket: str, rejection: Rejection, event: ObjectEvent | None = None
+        self, bucket: str, rejection: Rejection, detail: str, event: ObjectEvent | None = None
     ) -> Outcome:
+        """The record has all that is known; ``detail`` is what the log may repeat of it."""
         settings = self.settings
         record = record_rejection(
             self.s3, bucket, settings.rejections_prefix, settings.derivative, rejection
         )
-        fields = {"reason": rejection.reason, "detail": rejection.detail, "record": record}
+        fields = {"reason": rejection.reason, "detail": detail, "record": record}
         return Outcome("rejected", event, fields)
 
 

@@ -77,12 +77,14 @@ class ImageRejected(Exception):
     """The image can never become a derivative, however often it is tried.
 
     ``reason`` is one of a few codes that people filter by; ``detail`` says it in a sentence.
+    ``complaint`` is in a decoder's own words, which may quote the file: not for a log.
     """
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: str, detail: str, complaint: str | None = None) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.complaint = complaint
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,8 @@ def make_derivative(source: IO[bytes], source_bytes: int, recipe: Recipe) -> Der
         if isinstance(error, OSError) and error.errno is not None:
             raise
         reason = "truncated" if "truncated" in str(error).lower() else "broken_image"
-        raise ImageRejected(reason, f"{type(error).__name__}: {error}") from error
+        detail = f"decoding it ended in {type(error).__name__}"
+        raise ImageRejected(reason, detail, complaint=str(error)) from error
 
 
 def _render(image: Image.Image, source: IO[bytes], source_bytes: int, recipe: Recipe) -> Derivative:

@@ -123,8 +123,10 @@ def _header(record: Record) -> tuple[str, ...]:
         )
     repeated = [name for name, times in Counter(names).items() if times > 1]
     if repeated:
+        # By number: names are content, which the log must not repeat.
+        first, second = [number for number, name in enumerate(names, 1) if name == repeated[0]][:2]
         raise FileRefused(
             "duplicate_column",
-            f"the column {repeated[0]!r} occurs more than once: give each a name of its own",
+            f"columns {first} and {second} have the same name: give each a name of its own",
         )
     return tuple(names)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.batch import BatchResponse, Message, Outcome, Telemetry, process_batch
@@ -14,7 +15,7 @@ from shared.import_ledger import ImportLedger
 from split_csv.clients import dynamodb, s3, sns, sqs
 from split_csv.row_queue import RowQueue
 from split_csv.settings import Settings
-from split_csv.splitter import Splitter
+from split_csv.splitter import Splitter, Tally
 
 # At import, which Lambda runs once per environment and at full CPU: a wrong variable stops the
 # function before it takes a message, and the first message does not wait for the clients.
@@ -35,7 +36,15 @@ splitter = Splitter(
 
 @logger.inject_lambda_context
 def handler(event: Mapping[str, Any], context: LambdaContext) -> BatchResponse:
-    def work(message: Message) -> Iterable[Outcome]:
-        return splitter.outcomes(message, context.get_remaining_time_in_millis)
+    tally = Tally()
 
-    return process_batch(event, context, work, telemetry)
+    def work(message: Message) -> Iterable[Outcome]:
+        return splitter.outcomes(message, context.get_remaining_time_in_millis, tally)
+
+    response = process_batch(event, context, work, telemetry)
+    # Those that cannot be cut out of the file; what the loader refuses it counts itself.
+    if tally.rows_rejected:
+        metrics = telemetry.metrics()
+        metrics.add_metric("RowsRejected", MetricUnit.Count, tally.rows_rejected)
+        metrics.flush_metrics()
+    return response

@@ -62,6 +62,13 @@ class ImportStalled(Exception):
     """The time of an invocation is not enough to get any further."""
 
 
+@dataclass
+class Tally:
+    """What was done, for metrics. Rows count when their record is stored, each time anew."""
+
+    rows_rejected: int = 0
+
+
 @dataclass(frozen=True)
 class Invocation:
     """One delivery of one message, and the time that is left to act on it, in milliseconds.
@@ -71,6 +78,7 @@ class Invocation:
 
     message: Message
     remaining_ms: Callable[[], int]
+    tally: Tally
     event: ObjectEvent | None = None
     nonce: str = field(default_factory=lambda: uuid.uuid4().hex)
 
@@ -92,7 +100,9 @@ class Splitter:
     ending: ImportEnding
     block_bytes: int = BLOCK_BYTES
 
-    def outcomes(self, message: Message, remaining_ms: Callable[[], int]) -> Iterable[Outcome]:
+    def outcomes(
+        self, message: Message, remaining_ms: Callable[[], int], tally: Tally
+    ) -> Iterable[Outcome]:
         """Work for ``process_batch``: a message about uploads, or about an import to go on with.
 
         What another try may cure is raised, or an outcome that asks for a retry: AWS does not
@@ -101,13 +111,14 @@ class Splitter:
         """
         known = _import_to_continue(message.body)
         if known is not None:
-            return [self._proceed(known, Invocation(message, remaining_ms))]
+            return [self._proceed(known, Invocation(message, remaining_ms, tally))]
 
         def handle(event: ObjectEvent, message: Message) -> Outcome:
-            return self._upload(event, Invocation(message, remaining_ms, event))
+            return self._upload(event, Invocation(message, remaining_ms, tally, event))
 
         def foreign(message: Message, error: NotAnObjectEvent) -> Outcome:
-            return self._kept(Invocation(message, remaining_ms), "not_an_object_event", str(error))
+            invocation = Invocation(message, remaining_ms, tally)
+            return self._kept(invocation, "not_an_object_event", str(error))
 
         return each_object(handle, foreign)(message)
 
@@ -203,6 +214,7 @@ class Splitter:
                 prefix = self.settings.rejections_prefix
                 bucket = self.settings.rejections_bucket or source.bucket
                 store_rejected_rows(self.s3, bucket, prefix, state.import_id, segment.rejected)
+                invocation.tally.rows_rejected += len(segment.rejected)
             yield segment
 
     def _behind(

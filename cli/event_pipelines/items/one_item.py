@@ -171,7 +171,8 @@ def shown(item: Document, content: bytes) -> Document:
     try:
         values = documents.read(content)
     except documents.NotADocument as error:
-        raise FileUnreadable(f"{item.get('file_key')} {error}") from error
+        # What is wrong where may quote the file, and this is logged; `items put` says it.
+        raise FileUnreadable(f"{item.get('file_key')} is no item's file any more") from error
     digest = hashlib.sha256(content).hexdigest()
     final = {name: value for name, value in item.items() if name not in PASSING_ATTRIBUTES}
     initial: Document = {

@@ -280,6 +280,15 @@ def test_pixels_that_unpack_to_too_little_are_refused() -> None:
     assert rejection(png(64, 64, (b"IDAT", zlib.compress(b"\0" * 10)))).reason == "truncated"
 
 
+def test_what_a_decoder_quotes_is_kept_apart() -> None:
+    """The detail is logged; a decoder names what it stumbles over, which is the file's content."""
+    pixels = zlib.compress(b"\0" * 64 * 193)
+    rejected = rejection(png(64, 64, (b"IDAT", pixels[:10]), (b"#1!?", b"")))
+
+    assert "#1!?" in str(rejected.complaint)
+    assert rejected.detail == "decoding it ended in SyntaxError"
+
+
 @pytest.mark.parametrize(
     ("mode", "sample"), [("F", struct.pack("=f", 0.5)), ("I", struct.pack("=i", 70_000))]
 )

@@ -27,7 +27,7 @@ from shared.import_ledger import ImportLedger, ImportState, import_id
 from shared.row_messages import RowMessage
 from split_csv.row_queue import RowQueue
 from split_csv.settings import Settings
-from split_csv.splitter import Splitter
+from split_csv.splitter import Splitter, Tally
 from unit.load_csv_rows.fake_ledger import FakeLedgerTable
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class World:
         self.deliveries += 1
         message = Message(message_id or f"message-{self.deliveries}", body, 1)
         try:
-            (outcome,) = (splitter or self.splitter()).outcomes(message, remaining_ms)
+            (outcome,) = (splitter or self.splitter()).outcomes(message, remaining_ms, Tally())
         except Exception as error:
             return Outcome.failure(error)
         return outcome

@@ -95,7 +95,7 @@ def test_refusals_say_what_to_do(world: Any) -> None:
         (b"id\r1\r", "save it with line feeds"),
         (b"PK\x03\x04", "export it as CSV"),
         (b"id,,name\n", "column 2 has no name: give it one"),
-        (b"id,name,id\n", "'id' occurs more than once: give each a name of its own"),
+        (b"id,name,id\n", "columns 1 and 3 have the same name: give each a name of its own"),
     ]:
         with pytest.raises(FileRefused) as refused:
             opened(world, content)

@@ -173,7 +173,9 @@ def test_a_file_becomes_messages_a_line_and_metrics(account: Account) -> None:
     table = [[str(number), f"näme {number}"] for number in range(100)]
     content = "id,name\n" + "".join(f"{number},{name}\n" for number, name in table)
 
-    failures, (line,), (metrics,) = account.invoke(account.upload(content.encode() + b"x,\0\n"))
+    failures, (line,), (metrics, refused) = account.invoke(
+        account.upload(content.encode() + b"x,\0\n")
+    )
 
     sent = [RowMessage.decode(body) for body in account.received(account.rows_url)]
     assert failures == []
@@ -182,9 +184,10 @@ def test_a_file_becomes_messages_a_line_and_metrics(account: Account) -> None:
     ) == list(enumerate(table, 1))
     assert (line["outcome"], line["rows_sent"], line["rows_rejected"]) == ("split", 100, 1)
     assert (line["bucket"], line["key"]) == (BUCKET, "import/a.csv")
-    assert metrics["Split"] == [1.0]
-    assert metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "EventPipelines"
-    assert metrics["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["pipeline"]]
+    assert (metrics["Split"], refused["RowsRejected"]) == ([1.0], [1.0])
+    for counted in (metrics, refused):
+        assert counted["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "EventPipelines"
+        assert counted["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["pipeline"]]
     item = account.control_item()
     assert (item["status"], item["rows_sent"], item["messages_sent"]) == ("LOADING", "100", "34")
     assert item["next_offset"] == item["size"]

@@ -707,7 +707,8 @@ def test_several_files_in_one_message_are_all_imported(world: Any) -> None:
     body = json.dumps({"Records": first["Records"] + second["Records"]})
     message = splitter_module.Message("message-1", body, 1)
 
-    outcomes = list(world.splitter().outcomes(message, lambda: 900_000))
+    tally = splitter_module.Tally()
+    outcomes = list(world.splitter().outcomes(message, lambda: 900_000, tally))
 
     assert [outcome.name for outcome in outcomes] == ["split", "split"]
     assert len(world.cells()) == 8
