@@ -13,11 +13,14 @@ from event_pipelines.imports import commands as imports
 from event_pipelines.items import commands as items
 from event_pipelines.local import commands as local
 from event_pipelines.queues import commands as queues
+from event_pipelines.reconcile import commands as reconcile
+from event_pipelines.status import commands as status
 from event_pipelines.tenants import commands as tenants
+from event_pipelines.trace import commands as trace
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns the exit code. What the user or AWS got wrong is one line."""
+def parser() -> argparse.ArgumentParser:
+    """Every command there is, and its options."""
     parser = argparse.ArgumentParser(
         prog="event-pipelines", description="Event pipelines on S3, SNS, SQS and Lambda."
     )
@@ -28,7 +31,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tenants.register(groups)
     items.register(groups)
     queues.register(groups)
-    parsed = parser.parse_args(arguments)
+    reconcile.register(groups)
+    status.register(groups)
+    trace.register(groups)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit code. What the user or AWS got wrong is one line."""
+    parsed = parser().parse_args(arguments)
     try:
         return int(parsed.run(parsed))
     except UserError as error:

@@ -3,6 +3,7 @@
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,20 @@ from event_pipelines.demo.photographs import Photograph
 from event_pipelines.demo.report import Chapter
 from event_pipelines.local.stack import Stack
 from event_pipelines.progress import counting
+from event_pipelines.status import path
+from event_pipelines.status.commands import shown
 
 
 def show(stack: Stack, collection: list[Photograph], console: Console) -> bool:
     """Prints what happened and writes the report; True if everything is accounted for."""
     chapters: list[Chapter] = []
     faults: list[str] = []
+    started = datetime.now(UTC)
     with stack.environment():
         for chapter, found in _chapters(stack.outputs, collection, console):
             chapters.append(chapter)
             faults += found
+        faults += _status(stack.outputs, started, console)
     made = f"Made on {time.strftime('%Y-%m-%d %H:%M:%S')}, region {stack.region}, local engine"
     stack.home.report.write_text(report.page(chapters, made), encoding="utf-8")
     console.print(f"Report with the pictures: {stack.home.report}", soft_wrap=True)
@@ -46,6 +51,19 @@ def _chapters(
         yield _tenants(outputs["name_prefix"], console)
     if outputs["item_relay"]:
         yield _items(outputs["name_prefix"], console)
+
+
+def _status(outputs: dict[str, Any], started: datetime, console: Console) -> list[str]:
+    """Shows what `event-pipelines status` says; returns the faults that are not on purpose."""
+    status = path.watch(outputs["name_prefix"], started).look()
+    console.print("What `event-pipelines status` says now:")
+    console.print(shown(status))
+    if not status.healthy:
+        console.print("So it exits with 1: what was sent to fail waits for somebody to act.")
+    derivatives = (outputs["image_derivatives"] or {}).get("derivatives", {})
+    # Alarms tell of the same, and of what was sent to be rejected.
+    on_purpose = ("Alarm ", *(f"1 dead letter in image-{name}-dlq:" for name in derivatives))
+    return [fault for fault in status.faults if not fault.startswith(on_purpose)]
 
 
 def clean_up(stack: Stack, console: Console) -> None:

@@ -88,8 +88,7 @@ class Pipeline:
         key = self.import_prefix + name
         s3.upload_file(str(file), self.bucket, key, Callback=progress)
         head = s3.head_object(Bucket=self.bucket, Key=key)
-        version = head.get("VersionId") or head["ETag"].strip('"')
-        return hashlib.sha256(f"{self.bucket}\n{key}\n{version}".encode()).hexdigest()[:16]
+        return import_id_of(self.bucket, key, head.get("VersionId"), head["ETag"])
 
     def find(self, import_id: str) -> Import | None:
         item = boto3.client("dynamodb").get_item(
@@ -152,6 +151,13 @@ class Pipeline:
         ):
             for item in page["Items"]:
                 yield {name: read(value) for name, value in item.items()}
+
+
+def import_id_of(bucket: str, key: str, version_id: str | None, etag: str) -> str:
+    """As `shared.import_ledger` calls the import of a version of an object."""
+    # Without versions they are all called null, or not at all, and contents tell them apart.
+    version = etag.strip('"') if version_id in (None, "null") else version_id
+    return hashlib.sha256(f"{bucket}\n{key}\n{version}".encode()).hexdigest()[:16]
 
 
 def locate(name_prefix: str) -> Pipeline:

@@ -125,11 +125,13 @@ def start(
     corrections: Literal["all"] | Collection[str] = "all",
     timeout_seconds: float = 20,
     tied_to_parent: bool = False,
+    recorded_calls: Path | None = None,
 ) -> Engine:
     """Start an engine for `home` and return it once it answers.
 
     `lambda_python` runs the Lambda functions. `port` None takes a free one. `corrections` names
     those to apply. With `tied_to_parent`, the engine ends when this process does, however it does.
+    `recorded_calls` is a file to which it writes who asked for what, see `recorded_calls.record`.
 
     Raises AlreadyRunning, PortTaken, PythonUnusable, EngineFailed; none of them leaves a process.
     """
@@ -148,6 +150,7 @@ def start(
             lambda_runtime=runtime,
             without=_left_out(corrections),
             tied_to_parent=tied_to_parent,
+            recorded_calls=recorded_calls,
         )
     try:
         layout.write_record(engine)
@@ -312,6 +315,7 @@ def _spawn(
     lambda_runtime: str,
     without: list[str],
     tied_to_parent: bool,
+    recorded_calls: Path | None,
 ) -> Engine:
     layout.temporary.mkdir(mode=0o700)
     issued = certificates.create(layout.directory)
@@ -324,6 +328,8 @@ def _spawn(
     command += ["--lambda-runtime", lambda_runtime]
     for name in without:
         command += ["--without", name]
+    if recorded_calls is not None:
+        command += ["--recorded-calls", str(recorded_calls.absolute())]
     inherited = [listener.fileno(), lock]
     lifeline = _Lifeline() if tied_to_parent else None
     if lifeline:

@@ -27,6 +27,7 @@ class Settings:
     lambda_python: Path
     lambda_runtime: str
     without: tuple[str, ...]
+    recorded_calls: Path | None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -43,6 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         [name for name in corrections.NAMES if name not in settings.without],
         corrections.LambdaInterpreter(settings.lambda_python, settings.lambda_runtime),
     )
+    if settings.recorded_calls is not None:
+        # Late, like MiniStack itself below.
+        from event_pipelines.local import recorded_calls
+
+        recorded_calls.record(settings.recorded_calls)
     _serve(settings)
 
 
@@ -85,6 +91,7 @@ def _parse(arguments: Sequence[str] | None) -> Settings:
     parser.add_argument("--lambda-python", type=Path, required=True)
     parser.add_argument("--lambda-runtime", required=True)
     parser.add_argument("--without", action="append", default=[], choices=corrections.NAMES)
+    parser.add_argument("--recorded-calls", type=Path)
     parsed = parser.parse_args(arguments)
     return Settings(**vars(parsed) | {"without": tuple(parsed.without)})
 

@@ -66,18 +66,20 @@ def up(
             home.path, lambda_python=home.lambda_python, port=port, tied_to_parent=tied_to_parent
         )
     try:
-        terraform = _terraform(home, engine, region)
-        terraform.home.mkdir(parents=True, exist_ok=True)
-        terraform.variables.write_text(
-            json.dumps({**_local_variables(home, region), **(variables or {})}, indent=2)
-        )
-        terraform.init()
+        terraform = _initialised(home, engine, region, variables or {})
         terraform.apply(on_activity)
         return Stack(home, engine, region, terraform.outputs())
     except BaseException:
         if started:
             local_engine.stop(home.path)
         raise
+
+
+def plan(
+    home: Home, engine: Engine, *, region: str = DEFAULT_REGION, variables: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What `up` would do on a running engine, as Terraform's JSON has it."""
+    return _initialised(home, engine, region, variables).plan()
 
 
 def current(home: Home) -> Stack | None:
@@ -101,6 +103,18 @@ def destroy(stack: Stack, on_activity: Callable[[Activity], None] = lambda _: No
     terraform = _terraform(stack.home, stack.engine, stack.region)
     terraform.destroy(on_activity)
     return terraform.resources()
+
+
+def _initialised(
+    home: Home, engine: Engine, region: str, variables: Mapping[str, Any]
+) -> Terraform:
+    terraform = _terraform(home, engine, region)
+    terraform.home.mkdir(parents=True, exist_ok=True)
+    terraform.variables.write_text(
+        json.dumps({**_local_variables(home, region), **variables}, indent=2)
+    )
+    terraform.init()
+    return terraform
 
 
 def _terraform(home: Home, engine: Engine, region: str) -> Terraform:

@@ -77,6 +77,18 @@ class Terraform:
             raise TerraformFailed(finished.stderr.strip())
         return finished.returncode == 2
 
+    def plan(self) -> dict[str, Any]:
+        """What an apply would do, as Terraform's JSON has it."""
+        file = self.home / "plan"
+        made = self._run(["plan", "-no-color", f"-out={file}", *self._settings()])
+        if made.returncode != 0:
+            raise TerraformFailed(made.stderr.strip())
+        shown = self._run(["show", "-json", str(file)])
+        if shown.returncode != 0:
+            raise TerraformFailed(shown.stderr.strip())
+        plan: dict[str, Any] = json.loads(shown.stdout)
+        return plan
+
     def outputs(self) -> dict[str, Any]:
         finished = self._run(["output", "-json", f"-state={self.state}"])
         if finished.returncode != 0:

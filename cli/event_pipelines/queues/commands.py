@@ -17,7 +17,7 @@ from event_pipelines.name_prefix import add_prefix
 from event_pipelines.progress import counting
 from event_pipelines.queues import redrive
 from event_pipelines.queues.directory import Directory, Queue, code, locate
-from event_pipelines.queues.peek import HIDDEN_SECONDS, look
+from event_pipelines.queues.peek import HIDDEN_SECONDS, cost_of_looking, look
 from event_pipelines.queues.redrive import Plan, Redriven
 
 DEFAULT_COUNT = 10
@@ -91,7 +91,7 @@ def _peek(arguments: argparse.Namespace) -> int:
             _print_message(message)
     _say(f"{len(seen.messages)} of about {queue.messages} messages of {queue.name}")
     if seen.messages:
-        _say(_cost_of_looking(queue, seen.messages))
+        _say(cost_of_looking(queue, seen.messages))
     if seen.hidden:
         _say(f"{seen.hidden} could not be shown again at once: hidden for {HIDDEN_SECONDS} s more")
     return 0
@@ -116,19 +116,6 @@ def printable(text: str) -> str:
     return "".join(
         character if character.isprintable() or character in "\n\t" else repr(character)[1:-1]
         for character in text
-    )
-
-
-def _cost_of_looking(queue: Queue, messages: list[dict[str, Any]]) -> str:
-    said = "Looking counted as one receive of each"
-    if queue.max_receive_count is None:
-        return f"{said}."
-    due = sum(message["received"] >= queue.max_receive_count for message in messages)
-    if not due:
-        return f"{said}, of {queue.max_receive_count} that end in {queue.dead_letters}."
-    return (
-        f"{said}: {due} have now had all {queue.max_receive_count} and go to {queue.dead_letters}"
-        " instead of being delivered again; redrive that queue to give them another try."
     )
 
 

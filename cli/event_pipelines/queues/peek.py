@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from event_pipelines.moments import iso
 from event_pipelines.queues.directory import Queue
 from event_pipelines.queues.messages import receive, release
 
@@ -51,6 +52,20 @@ def look(sqs: "SQSClient", queue: Queue, count: int) -> Look:
     return Look(messages, hidden)
 
 
+def cost_of_looking(queue: Queue, messages: list[dict[str, Any]]) -> str:
+    """A sentence for people: what a look did to the messages that it saw."""
+    said = "Looking counted as one receive of each"
+    if queue.max_receive_count is None:
+        return f"{said}."
+    due = sum(message["received"] >= queue.max_receive_count for message in messages)
+    if not due:
+        return f"{said}, of {queue.max_receive_count} that end in {queue.dead_letters}."
+    return (
+        f"{said}: {due} have now had all {queue.max_receive_count} and go to {queue.dead_letters}"
+        " instead of being delivered again; redrive that queue to give them another try."
+    )
+
+
 def _described(message: "MessageTypeDef") -> dict[str, Any]:
     """A message as JSON can have it. Times are ISO 8601 in UTC."""
     system = {str(name): value for name, value in message.get("Attributes", {}).items()}
@@ -79,5 +94,4 @@ def _value(attribute: Any) -> str:
 def _moment(milliseconds: str | None) -> str | None:
     if milliseconds is None:
         return None
-    moment = datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return iso(datetime.fromtimestamp(int(milliseconds) / 1000, UTC))

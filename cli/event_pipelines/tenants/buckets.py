@@ -165,7 +165,8 @@ def settings(bucket: Bucket) -> list[Step]:
         "RestrictPublicBuckets": True,
     }
     owned: Any = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
-    encrypted: Any = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+    encryption = _encryption(bucket.platform.settings.kms_key_arn)
+    encrypted: Any = {"Rules": [encryption]}
     policy = _policy(bucket)
     rule = _lifecycle_rule(bucket.platform)
     return [
@@ -201,7 +202,7 @@ def settings(bucket: Bucket) -> list[Step]:
         Setting(
             bucket,
             "encryption",
-            ["AES256"],
+            [encryption],
             lambda: _read_encryption(bucket),
             lambda: s3.put_bucket_encryption(**at, ServerSideEncryptionConfiguration=encrypted),
         ),
@@ -403,7 +404,21 @@ def _merge_lifecycle(bucket: Bucket, rule: Any) -> None:
     )
 
 
-def _read_encryption(bucket: Bucket) -> list[str] | None:
+def _encryption(kms_key_arn: str | None) -> Any:
+    """A rule as pipelines/*/main.tf write it."""
+    if kms_key_arn is None:
+        return {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    return {
+        "ApplyServerSideEncryptionByDefault": {
+            "SSEAlgorithm": "aws:kms",
+            "KMSMasterKeyID": kms_key_arn,
+        },
+        "BucketKeyEnabled": True,
+    }
+
+
+def _read_encryption(bucket: Bucket) -> list[Any] | None:
+    """The rules, of which only what is ours to say counts."""
     found = _read(
         lambda: bucket.platform.s3.get_bucket_encryption(**bucket.at),
         "ServerSideEncryptionConfigurationNotFoundError",
@@ -411,7 +426,8 @@ def _read_encryption(bucket: Bucket) -> list[str] | None:
     if found is None:
         return None
     rules = found["ServerSideEncryptionConfiguration"]["Rules"]
-    return [rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] for rule in rules]
+    names = _encryption(bucket.platform.settings.kms_key_arn)
+    return [{name: rule[name] for name in names if name in rule} for rule in rules]
 
 
 def _read_tags(bucket: Bucket) -> dict[str, str] | None:

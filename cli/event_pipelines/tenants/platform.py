@@ -44,6 +44,8 @@ class Worker:
 class Settings:
     """What the platform document says. Retention is in seconds, the bucket's terms in days.
 
+    `kms_key_arn` is the customer's key for all that is made; None leaves that to keys of AWS.
+
     The router acts upon what it read of a tenant for `cache_seconds` and a fifth more, and upon
     what kept it from doing so for `negative_cache_seconds`.
     """
@@ -63,6 +65,7 @@ class Settings:
     cache_seconds: int
     negative_cache_seconds: int
     tags: dict[str, str]
+    kms_key_arn: str | None
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,7 @@ def _settings(values: dict[str, Any]) -> Settings:
         cache_seconds=values["cache"]["seconds"],
         negative_cache_seconds=values["cache"]["negative_seconds"],
         tags=dict(values["tags"]),
+        kms_key_arn=values.get("kms_key_arn"),
     )
 
 

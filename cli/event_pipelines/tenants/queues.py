@@ -160,7 +160,12 @@ def pair(
     every = {
         "DelaySeconds": "0",
         "MaximumMessageSize": str(_MESSAGE_BYTES),
-        "SqsManagedSseEnabled": "true",
+        # SQS knows one kind of encryption at a time: naming one ends the other.
+        **(
+            {"SqsManagedSseEnabled": "true"}
+            if settings.kms_key_arn is None
+            else {"KmsMasterKeyId": settings.kms_key_arn}
+        ),
     }
     senders = [] if bucket_arn is None else [_from_bucket(bucket_arn, names.account_id)]
     return (

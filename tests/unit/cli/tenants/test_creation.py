@@ -26,6 +26,8 @@ from support.tenant_platform import (
     sentence,
 )
 
+KEY = f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
 
 def s3(operation: str, bucket: str) -> Any:
     return getattr(boto3.client("s3"), operation)(Bucket=bucket)
@@ -141,6 +143,47 @@ def test_a_tenants_queues_are_made_as_the_module_makes_them(acme: Cloud) -> None
         # Nobody but roles of this account may send: the policy allows nothing.
         (deny,) = json.loads(attributes["Policy"])["Statement"]
         assert deny["Effect"] == "Deny"
+
+
+def assert_encrypted_with(key: str, cloud: Cloud) -> None:
+    (rule,) = s3("get_bucket_encryption", cloud.bucket("gold"))[
+        "ServerSideEncryptionConfiguration"
+    ]["Rules"]
+    assert rule["ApplyServerSideEncryptionByDefault"] == {
+        "SSEAlgorithm": "aws:kms",
+        "KMSMasterKeyID": key,
+    }
+    assert rule["BucketKeyEnabled"] is True
+    queues = cloud.queues()
+    assert len(queues) == 4
+    assert {cloud.attributes(queue)["KmsMasterKeyId"] for queue in queues} == {key}
+
+
+def test_a_customers_key_is_on_everything(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+    cloud.describe(cloud.document(kms_key_arn=KEY))
+
+    run("create-group", "gold")
+    run("create", "acme", "--group", "gold")
+
+    assert_encrypted_with(KEY, cloud)
+    assert drift(capsys) == []
+
+
+def test_a_customers_key_reaches_what_is_there_by_a_repair(
+    acme: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    acme.describe(acme.document(kms_key_arn=KEY))
+
+    found = {what for _, what, _ in drift(capsys)}
+    assert found == {
+        f"encryption of bucket {acme.bucket('gold')}",
+        *(f"queue {name}" for name in acme.queues()),
+    }
+
+    drift(capsys, "--repair")
+
+    assert_encrypted_with(KEY, acme)
+    assert drift(capsys) == []
 
 
 def test_a_mapping_reports_partial_failures_and_is_bounded(acme: Cloud) -> None:

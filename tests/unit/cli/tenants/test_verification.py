@@ -175,7 +175,7 @@ DRIFT: dict[str, tuple[Callable[[Cloud], object], str, str, str]] = {
         bucket("put_bucket_encryption", ServerSideEncryptionConfiguration={
             "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}],
         }),
-        "group gold", f"encryption of bucket {BUCKET}", 'is ["aws:kms"]',
+        "group gold", f"encryption of bucket {BUCKET}", '"SSEAlgorithm": "aws:kms"',
     ),
     "no policy": (
         bucket("delete_bucket_policy"), "group gold", f"policy of bucket {BUCKET}", "missing",

@@ -1,0 +1,93 @@
+"""Which objects a person wants to have replayed, and of those, which a replay may help."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from event_pipelines.errors import UserError
+from event_pipelines.reconcile import stack
+from event_pipelines.reconcile.objects import StoredObject, find
+from event_pipelines.reconcile.pipeline import Lane, Pipeline, State
+from event_pipelines.reconcile.replay import Chosen
+from event_pipelines.reconcile.stack import Stack
+
+Wanted = tuple[Lane, str]
+
+
+def in_keys(pipeline: Pipeline, file: str, lanes: Sequence[Lane]) -> tuple[list[Wanted], list[str]]:
+    """Reads one key a line. Returns the lanes that take each, and the keys that none takes."""
+    keys = list(dict.fromkeys(filter(None, _text(file).split("\n"))))
+    wanted = [(lane, key) for key in keys for lane in lanes if pipeline.takes(lane, key)]
+    taken = {key for _, key in wanted}
+    return wanted, [key for key in keys if key not in taken]
+
+
+def in_list(pipeline: str, file: str, lanes: Sequence[Lane], only: str | None) -> list[Wanted]:
+    """Reads what `reconcile --json` printed; `only` is the name of a lane, None all of them.
+
+    Raises UserError when it is no such list, or not about these lanes.
+    """
+    by_name = {lane.name: lane for lane in lanes}
+    try:
+        document = json.loads(_text(file))
+        about = document["pipeline"]
+        found = [(one["lane"], one["bucket"], str(one["key"])) for one in document["missing"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{file} is not what `event-pipelines reconcile --json` prints: give that, or one key a"
+            " line with --keys."
+        ) from error
+    if about != pipeline:
+        raise UserError(f"{file} is about {about}: name that pipeline.")
+    for name, bucket, _ in found:
+        if name not in by_name:
+            raise UserError(f"{pipeline} has no lane {name} any more: list again.")
+        if bucket != by_name[name].bucket:
+            raise UserError(
+                f"{file} is about the bucket {bucket}, and this stack's is {by_name[name].bucket}:"
+                " name the other stack with --prefix, or its region with AWS_REGION."
+            )
+    return [(by_name[name], key) for name, _, key in found if only in (None, name)]
+
+
+def looked_up(
+    found: Stack, wanted: Sequence[Wanted]
+) -> tuple[dict[Lane, list[StoredObject]], list[str]]:
+    """What is there now, whatever was there when a list was made; and the keys of what is gone."""
+    places = list(dict.fromkeys((lane.bucket, key) for lane, key in wanted))
+    answers = stack.each(lambda place: find(found.s3, *place), places)
+    there = dict(zip(places, answers, strict=True))
+    by_lane: dict[Lane, list[StoredObject]] = {}
+    for lane, key in wanted:
+        if stored := there[lane.bucket, key]:
+            by_lane.setdefault(lane, []).append(stored)
+    return by_lane, [key for (_, key), stored in there.items() if stored is None]
+
+
+def sensible(
+    pipeline: Pipeline,
+    pages: Iterable[tuple[Lane, Sequence[StoredObject]]],
+    forgotten: bool,
+    left_out: Counter[State],
+) -> Iterator[Chosen]:
+    """Leaves out, and counts, what a replay would harm.
+
+    A message about what is INCOMPLETE would become a dead letter. What is FORGOTTEN may be done,
+    and would be done again.
+    """
+    for lane, page in pages:
+        for stored, state in zip(page, pipeline.states(lane, page), strict=True):
+            if state is State.INCOMPLETE or (state is State.FORGOTTEN and not forgotten):
+                left_out[state] += 1
+            else:
+                yield lane, stored
+
+
+def _text(file: str) -> str:
+    """A file's text, or with `-` what is piped in. Raises UserError when it cannot be read."""
+    try:
+        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} cannot be read ({error}): name a text file.") from error

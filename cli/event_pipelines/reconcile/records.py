@@ -1,0 +1,121 @@
+"""Whether an object that had no effect is named in a rejection record or in a dead letter."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from threading import RLock
+from typing import TYPE_CHECKING
+
+from event_pipelines.mentions import (
+    Mention,
+    mentions_in,
+    read_record,
+    record_name,
+    records_below,
+)
+from event_pipelines.queues.directory import Directory
+from event_pipelines.queues.peek import look
+from event_pipelines.reconcile.objects import StoredObject
+from event_pipelines.reconcile.stack import each
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+# More than a look can see in its time.
+_ALL = 1_000_000
+# So many files may be called alike in different folders without being read again for each.
+_NAMES_KEPT = 1_000
+
+
+def is_of(mention: Mention, stored: StoredObject) -> bool:
+    """Whether it names this very version, as far as it tells."""
+    if (mention.bucket, mention.key) != (stored.bucket, stored.key):
+        return False
+    version_id = None if mention.version_id == "null" else mention.version_id
+    if version_id and stored.version_id:
+        return version_id == stored.version_id
+    if mention.etag:
+        return mention.etag.strip('"') == stored.etag
+    return mention.at is None or mention.at >= stored.last_modified
+
+
+class _Mentions:
+    """By object, so that no object is compared with what is said of all the others."""
+
+    def __init__(self, mentions: Sequence[Mention]) -> None:
+        self._by_object: dict[tuple[str, str], list[Mention]] = defaultdict(list)
+        for mention in mentions:
+            self._by_object[mention.bucket, mention.key].append(mention)
+
+    def name(self, stored: StoredObject) -> bool:
+        found = self._by_object.get((stored.bucket, stored.key), ())
+        return any(is_of(mention, stored) for mention in found)
+
+
+class DeadLetters:
+    """The bodies found in some queues; `unseen` more, about, were not seen in time."""
+
+    def __init__(self, bodies: Sequence[str], unseen: int = 0) -> None:
+        self.bodies = bodies
+        self.unseen = unseen
+        self._mentions = _Mentions([mention for body in bodies for mention in mentions_in(body)])
+
+    def name(self, stored: StoredObject) -> bool:
+        """Whether one of them is about this version."""
+        return self._mentions.name(stored)
+
+
+def dead_letters(queues: Directory, name: str) -> DeadLetters:
+    """Looks into a queue that nobody receives from, and leaves everything where it is."""
+    queue = queues.find(name)
+    if queue.messages == 0:
+        return DeadLetters(())
+    seen = look(queues.sqs, queue, _ALL).messages
+    return DeadLetters(
+        [message["body"] for message in seen], unseen=max(0, queue.messages - len(seen))
+    )
+
+
+class Rejections:
+    """The records directly below one prefix, listed once and read as they are asked for.
+
+    Objects are asked about from several threads at a time.
+    """
+
+    def __init__(self, s3: "S3Client", bucket: str, prefix: str) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+        self._prefix = prefix
+        self._lock = RLock()
+        self._keys: Mapping[str, list[str]] | None = None
+        self._all: _Mentions | None = None
+        self._called = lru_cache(_NAMES_KEPT)(self._read)
+
+    def name(self, stored: StoredObject) -> bool:
+        """Whether a record says that this version was rejected."""
+        return self._called(record_name(stored.key)).name(stored)
+
+    def name_by_message(self, stored: StoredObject) -> bool:
+        """Like `name`, where records may be called after the message and not after the file."""
+        with self._lock:
+            if self._all is None:
+                keys = [key for found in self._by_name().values() for key in found]
+                self._all = _Mentions([one for found in each(self._said, keys) for one in found])
+        return self._all.name(stored)
+
+    def _read(self, name: str) -> _Mentions:
+        keys = self._by_name().get(name, ())
+        return _Mentions([mention for key in keys for mention in self._said(key)])
+
+    def _said(self, key: str) -> tuple[Mention, ...]:
+        return read_record(self._s3, self._bucket, key).mentions
+
+    def _by_name(self) -> Mapping[str, list[str]]:
+        # Whoever comes second must not take for all what the first has found so far.
+        with self._lock:
+            if self._keys is None:
+                found: dict[str, list[str]] = defaultdict(list)
+                for name, key in records_below(self._s3, self._bucket, self._prefix):
+                    found[name].append(key)
+                self._keys = dict(found)
+        return self._keys

@@ -1,0 +1,77 @@
+"""Sends objects through a pipeline again, as if they had just been announced.
+
+Each message is about one object, and goes to the queue where the pipeline's events arrive. What
+was done before is recognised by the functions and not done again, so that whoever is interrupted
+runs the same command again.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from event_pipelines.errors import UserError
+from event_pipelines.queues.directory import Directory
+from event_pipelines.queues.messages import BATCH
+from event_pipelines.reconcile.objects import StoredObject
+from event_pipelines.reconcile.pipeline import Lane, Pipeline
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+
+ATTEMPTS = 5
+PAUSE_SECONDS = 0.5
+
+Chosen = tuple[Lane, StoredObject]
+
+
+class Replay:
+    """`rate` is in messages a second. `sent` counts them by queue, also when it was cut short."""
+
+    def __init__(self, pipeline: Pipeline, queues: Directory, rate: int) -> None:
+        self._pipeline = pipeline
+        self._queues = queues
+        self._rate = rate
+        self._urls: dict[str, str] = {}
+        self.sent: Counter[str] = Counter()
+
+    def run(self, chosen: Iterable[Chosen], on_sent: Callable[[int], None]) -> None:
+        """Sends them all; `on_sent` hears how many are sent. Raises UserError when SQS refuses."""
+        started = time.monotonic()
+        # No more at a time than a second may have.
+        for batch in _batches(chosen, min(BATCH, self._rate)):
+            for queue in dict.fromkeys(lane.queues[0] for lane, _ in batch):
+                self._send(queue, [one for one in batch if one[0].queues[0] == queue])
+            on_sent(self.sent.total())
+            due = started + self.sent.total() / self._rate
+            time.sleep(max(0.0, due - time.monotonic()))
+
+    def _send(self, queue: str, batch: Sequence[Chosen]) -> None:
+        if queue not in self._urls:
+            self._urls[queue] = self._queues.find(queue).url
+        waiting: dict[str, SendMessageBatchRequestEntryTypeDef] = {
+            str(n): {"Id": str(n), "MessageBody": self._pipeline.message(stored)}
+            for n, (_, stored) in enumerate(batch)
+        }
+        for attempt in range(ATTEMPTS):
+            time.sleep(attempt * PAUSE_SECONDS)
+            answer = self._queues.sqs.send_message_batch(
+                QueueUrl=self._urls[queue], Entries=list(waiting.values())
+            )
+            for sent in answer.get("Successful", []):
+                del waiting[sent["Id"]]
+                self.sent[queue] += 1
+            if not waiting:
+                return
+        refused = answer["Failed"][0]
+        raise UserError(
+            f"SQS refuses messages to {queue} ({refused['Code']}) after {self.sent.total()} were"
+            " sent: repeat the command when that is mended, what is done is not done again."
+        )
+
+
+def _batches(chosen: Iterable[Chosen], size: int) -> Iterator[list[Chosen]]:
+    left = iter(chosen)
+    while batch := list(islice(left, size)):
+        yield batch

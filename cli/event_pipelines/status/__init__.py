@@ -1,0 +1,1 @@
+"""`event-pipelines status`: where the messages of every pipeline are, and whether all is well."""

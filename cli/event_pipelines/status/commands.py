@@ -1,0 +1,134 @@
+"""`event-pipelines status`."""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from event_pipelines import durations
+from event_pipelines.errors import UserError
+from event_pipelines.name_prefix import add_prefix
+from event_pipelines.status import path
+from event_pipelines.status.path import Passage, Status, Watcher
+
+MAX_INTERVAL = 3600
+
+
+def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds `status` to the command line."""
+    help_text = "where the messages of every pipeline are; ends with 1 unless all is well"
+    status = groups.add_parser("status", help=help_text, description=help_text)
+    add_prefix(status)
+    status.add_argument(
+        "--since",
+        default="1h",
+        help="count what ended since: 30s, 10m, 2h, 7d (default: %(default)s)",
+    )
+    status.add_argument("--watch", action="store_true", help="look again until Ctrl-C")
+    status.add_argument(
+        "--interval",
+        type=int,
+        default=5,
+        metavar="SECONDS",
+        help="between two looks (default: %(default)s)",
+    )
+    status.add_argument(
+        "--json", action="store_true", help="print for machines; a line for each look with --watch"
+    )
+    status.set_defaults(run=_status)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    if not 1 <= arguments.interval <= MAX_INTERVAL:
+        raise UserError(
+            f"--interval {arguments.interval} is out of range: seconds, 1 to {MAX_INTERVAL}."
+        )
+    start = datetime.now(UTC) - durations.parse(arguments.since)
+    watcher = path.watch(arguments.prefix, start)
+    if arguments.watch:
+        return _watch(watcher, arguments)
+    status = watcher.look()
+    if arguments.json:
+        print(json.dumps(status.as_dict(), indent=2))
+    else:
+        _console().print(shown(status))
+    return 0 if status.healthy else 1
+
+
+def _watch(watcher: Watcher, arguments: argparse.Namespace) -> int:
+    console = _console()
+    if arguments.json:
+        return _follow(watcher, arguments.interval, _print_line)
+    if not console.is_terminal:
+        return _follow(watcher, arguments.interval, lambda status: console.print(shown(status)))
+    with Live(console=console, auto_refresh=False) as live:
+        return _follow(
+            watcher, arguments.interval, lambda status: live.update(shown(status), refresh=True)
+        )
+
+
+def _follow(watcher: Watcher, seconds: int, show: Callable[[Status], None]) -> int:
+    """Looks until somebody stops it, which is how it is meant to end; tells of the last look."""
+    healthy = False
+    try:
+        while True:
+            status = watcher.look()
+            healthy = status.healthy
+            show(status)
+            time.sleep(seconds)
+    except KeyboardInterrupt:
+        return 0 if healthy else 1
+
+
+def _print_line(status: Status) -> None:
+    print(json.dumps(status.as_dict()), flush=True)
+
+
+def _console() -> Console:
+    console = Console()
+    # Without a terminal nothing may be cut off: somebody greps it.
+    return console if console.is_terminal else Console(width=160)
+
+
+def shown(status: Status) -> Group:
+    """The table, and under it what is wrong."""
+    table = Table("pipeline", "stage")
+    for heading in ("arrived", "queued", "in flight", "done", "rejected", "dead", "retries"):
+        table.add_column(heading, justify="right")
+    before = ""
+    for passage in status.passages:
+        table.add_row(
+            "" if passage.pipeline == before else passage.pipeline,
+            escape(passage.stage),
+            *_numbers(passage),
+        )
+        before = passage.pipeline
+    return Group(
+        table,
+        Text(
+            f"{status.prefix} in {status.region} at {status.at}; done, rejected and retries since"
+            f" {status.since}; counts are approximate"
+        ),
+        *(Text(fault, style="red") for fault in status.faults or ()),
+        *(() if status.faults else (Text("All is well.", style="green"),)),
+    )
+
+
+def _numbers(passage: Passage) -> list[str]:
+    counts = (
+        passage.arrived,
+        passage.queued,
+        passage.in_flight,
+        passage.done,
+        passage.rejected,
+        passage.dead,
+        passage.retried,
+    )
+    return ["" if count is None else f"{count:,}" for count in counts]

@@ -1,0 +1,99 @@
+"""What is wrong with a stack, as far as AWS knows: a sentence for each fault, with what to do."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from event_pipelines.queues.directory import Directory
+from event_pipelines.status.stages import TENANTS, Stage, is_ours
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_lambda.type_defs import EventSourceMappingConfigurationTypeDef
+
+# A mapping in any of these polls its queue, or is about to.
+_POLLING = ("Creating", "Enabling", "Enabled", "Updating")
+
+
+def faults(
+    queues: Directory,
+    stages: Sequence[Stage],
+    functions: "LambdaClient",
+    cloudwatch: "CloudWatchClient",
+) -> Iterator[str]:
+    for stage in stages:
+        for queue in stage.dead_letters:
+            if queue.messages:
+                yield _dead_letters(queues.short(queue.name), queue.messages)
+    for stage in stages:
+        if stage.function:
+            yield from _mappings(queues, functions, stage)
+    yield from _alarms(cloudwatch, queues.prefix)
+
+
+def _dead_letters(name: str, count: int) -> str:
+    letters = "1 dead letter" if count == 1 else f"{count:,} dead letters"
+    return (
+        f"{letters} in {name}: look with `event-pipelines queues peek {name}`, remove the cause,"
+        f" then `event-pipelines queues redrive {name}`."
+    )
+
+
+def _mappings(queues: Directory, functions: "LambdaClient", stage: Stage) -> Iterator[str]:
+    """A queue whose messages nobody takes, although nothing fails and no alarm need have rung."""
+    mappings = _mappings_of(functions, stage.function or "")
+    for queue in stage.queues:
+        name, mapping = queues.short(queue.name), mappings.get(queue.arn)
+        if mapping is None:
+            yield f"{stage.function} is not fed by {name}: {_remedy(stage)}."
+        elif mapping.get("State") not in _POLLING:
+            state = str(mapping.get("State")).lower()
+            yield f"{stage.function} is fed by {name}, but that is {state}: {_remedy(stage)}."
+        elif "PROBLEM" in (problem := mapping.get("LastProcessingResult", "")):
+            yield f"{stage.function} cannot take from {name}: {problem}"
+
+
+def _mappings_of(
+    functions: "LambdaClient", function: str
+) -> dict[str, "EventSourceMappingConfigurationTypeDef"]:
+    """By the ARN of the queue; empty when there is no such function."""
+    pages = functions.get_paginator("list_event_source_mappings").paginate(FunctionName=function)
+    try:
+        return {
+            mapping.get("EventSourceArn", ""): mapping
+            for page in pages
+            for mapping in page["EventSourceMappings"]
+        }
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+        return {}
+
+
+def _remedy(stage: Stage) -> str:
+    if stage.pipeline == TENANTS:
+        return "`event-pipelines tenants verify --repair` mends it"
+    return "apply the stack again"
+
+
+def _alarms(cloudwatch: "CloudWatchClient", prefix: str) -> Iterator[str]:
+    """Alarms that are meant to tell somebody, muted or not.
+
+    One without an action is a part of another: that no rows are loaded, say, which is wrong only
+    when rows wait.
+    """
+    pages = cloudwatch.get_paginator("describe_alarms").paginate(
+        AlarmNamePrefix=f"{prefix}-",
+        # Without these CloudWatch leaves composite ones out.
+        AlarmTypes=["MetricAlarm", "CompositeAlarm"],
+    )
+    for page in pages:
+        for alarm in (*page.get("CompositeAlarms", []), *page.get("MetricAlarms", [])):
+            if alarm.get("StateValue") != "ALARM":
+                continue
+            name = alarm.get("AlarmName", "")
+            # The stack acme-staging is not a part of the stack acme.
+            if alarm.get("AlarmActions") and is_ours(name.removeprefix(f"{prefix}-")):
+                yield f"Alarm {name}: {alarm.get('AlarmDescription', '')}"

@@ -1,0 +1,65 @@
+"""Counts outcomes, again and again, without reading again what was read before."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from event_pipelines.status import records
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs import CloudWatchLogsClient
+
+# A line can take so long from the function to where it is found, and be overtaken meanwhile.
+OVERLAP = timedelta(minutes=1)
+
+# These ended without the effect, and a person can find out why.
+REJECTIONS = frozenset({"rejected", "quarantined", "abandoned"})
+# And these did not end: the message comes again, or becomes a dead letter.
+RETRIES = frozenset({"failed", "deferred"})
+
+
+@dataclass
+class Outcomes:
+    """What became of the messages of one function, by the names it logs."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    newest: datetime | None = None
+    recent: Counter[tuple[str, datetime, str]] = field(default_factory=Counter)
+
+    @property
+    def done(self) -> int:
+        return self.counts.total() - self.rejected - self.retried
+
+    @property
+    def rejected(self) -> int:
+        return sum(self.counts[name] for name in REJECTIONS)
+
+    @property
+    def retried(self) -> int:
+        """Tries, not messages: the same one may fail again and again."""
+        return sum(self.counts[name] for name in RETRIES)
+
+
+class Tally:
+    """Outcomes since `start`, by function; every `read` adds what has been logged meanwhile."""
+
+    def __init__(self, logs: "CloudWatchLogsClient", start: datetime) -> None:
+        self.start = start
+        self._logs = logs
+        self._outcomes: dict[str, Outcomes] = defaultdict(Outcomes)
+
+    def read(self, function: str) -> Outcomes:
+        known = self._outcomes[function]
+        start = max(self.start, known.newest - OVERLAP) if known.newest else self.start
+        seen: Counter[tuple[str, datetime, str]] = Counter()
+        for record in records.read(self._logs, function, start):
+            seen[record.identity] += 1
+            # Not by the ids of log events: the local engine gives them none.
+            if seen[record.identity] > known.recent[record.identity]:
+                known.counts[record.outcome] += 1
+                known.newest = max(known.newest or record.logged, record.logged)
+        if known.newest:
+            oldest = known.newest - OVERLAP
+            known.recent = Counter({one: n for one, n in seen.items() if one[1] >= oldest})
+        return known

@@ -1,0 +1,242 @@
+"""Pictures against derivatives: what is done, what is not, and by whose word."""
+
+import json
+import time
+from typing import Any
+
+import boto3
+import pytest
+from botocore.client import BaseClient
+
+from event_pipelines.reconcile import images
+from shared.derived_objects import DerivedObject, source_metadata
+from shared.events import ObjectEvent, object_events
+from support.tenant_platform import refused
+from unit.cli.reconcile.cloud import Cloud, event_body
+
+DERIVATIVES = ("mobile", "thumbnail")
+
+
+@pytest.fixture
+def bucket(cloud: Cloud) -> str:
+    bucket = cloud.bucket("image")
+    cloud.queues(*(f"image-{name}" for name in DERIVATIVES))
+    cloud.notify(bucket, "image-uploads", ("ingest/", ".jpg"), ("ingest/", ".png"))
+    for name in DERIVATIVES:
+        cloud.function(
+            f"image-{name}",
+            PIPELINE=images.NAME,
+            DERIVATIVE=name,
+            SOURCE_PREFIX="ingest/",
+            OUTPUT_PREFIX=f"derived/{name}/",
+            REJECTIONS_PREFIX=f"rejections/{name}/",
+        )
+    return bucket
+
+
+def derive(cloud: Cloud, event: ObjectEvent, *derivatives: str) -> None:
+    for name in derivatives:
+        cloud.s3.put_object(
+            Bucket=event.bucket,
+            Key=f"derived/{name}/{event.key.removeprefix('ingest/')}.jpg",
+            Body=b"small",
+            Metadata=source_metadata(event),
+        )
+
+
+def test_every_object_has_one_state_in_each_derivative(cloud: Cloud, bucket: str) -> None:
+    derive(cloud, cloud.upload(bucket, "ingest/done.jpg"), *DERIVATIVES)
+    derive(cloud, cloud.upload(bucket, "ingest/half.jpg"), "mobile")
+    rejected = cloud.upload(bucket, "ingest/2026/cørrupt.png")
+    died = cloud.upload(bucket, "ingest/died.jpg")
+    for name in DERIVATIVES:
+        cloud.reject(rejected, f"rejections/{name}/", name)
+        cloud.send(f"image-{name}-dlq", event_body(died))
+
+    found = cloud.reconcile(images.NAME)
+
+    assert found["counts"] == {"done": 3, "rejected": 2, "dead": 2, "missing": 1}
+    assert [(one["lane"], one["key"]) for one in found["missing"]] == [
+        ("thumbnail", "ingest/half.jpg")
+    ]
+
+
+def test_what_the_notification_is_not_about_is_not_missed(cloud: Cloud, bucket: str) -> None:
+    for key in ("ingest/notes.txt", "elsewhere/cat.jpg", "ingest/folder.jpg/"):
+        cloud.upload(bucket, key, b"")
+
+    assert cloud.reconcile(images.NAME)["counts"] == {}
+
+
+def test_another_version_counts_for_nothing(cloud: Cloud, bucket: str) -> None:
+    for part in ("derived", "rejected", "dead"):
+        key = f"ingest/{part}.jpg"
+        older = cloud.upload(bucket, key, b"older")
+        if part == "derived":
+            derive(cloud, older, *DERIVATIVES)
+        elif part == "rejected":
+            cloud.reject(older, "rejections/mobile/", "mobile")
+        else:
+            cloud.send("image-mobile-dlq", event_body(older))
+        cloud.upload(bucket, key, b"newer")
+
+    assert cloud.reconcile(images.NAME)["counts"] == {"missing": 6}
+
+
+def test_the_same_content_uploaded_again_is_another_version(cloud: Cloud, bucket: str) -> None:
+    derive(cloud, cloud.upload(bucket, "ingest/cat.jpg"), *DERIVATIVES)
+    cloud.upload(bucket, "ingest/cat.jpg")
+
+    assert cloud.reconcile(images.NAME)["counts"] == {"missing": 2}
+
+
+def test_a_deleted_picture_is_not_missed(cloud: Cloud, bucket: str) -> None:
+    cloud.upload(bucket, "ingest/cat.jpg")
+    cloud.s3.delete_object(Bucket=bucket, Key="ingest/cat.jpg")
+
+    assert cloud.reconcile(images.NAME)["counts"] == {}
+
+
+def test_a_young_object_is_given_time(cloud: Cloud, bucket: str) -> None:
+    cloud.upload(bucket, "ingest/cat.jpg")
+
+    assert cloud.reconcile(images.NAME, settle=True)["counts"] == {"recent": 2}
+
+
+def test_what_waits_is_said(cloud: Cloud, bucket: str) -> None:
+    event = cloud.upload(bucket, "ingest/cat.jpg")
+    cloud.send("image-mobile", event_body(event))
+
+    assert cloud.reconcile(images.NAME)["waiting"] == 1
+
+
+def test_a_dead_letter_in_the_envelope_of_a_topic_is_known(cloud: Cloud, bucket: str) -> None:
+    event = cloud.upload(bucket, "ingest/cat.jpg")
+    body = json.dumps({"Type": "Notification", "Message": event_body(event)})
+    cloud.send("image-mobile-dlq", body)
+    cloud.send("image-mobile-dlq", "Testing Hello world")
+
+    assert cloud.missing(images.NAME) == [("thumbnail", "ingest/cat.jpg")]
+
+
+def test_a_replayed_object_is_announced_as_it_is(cloud: Cloud, bucket: str) -> None:
+    key = "ingest/päivää 日本+1 100%.jpg"
+    event = cloud.upload(bucket, key)
+
+    cloud.replay(images.NAME, "--missing")
+
+    for name in DERIVATIVES:
+        (body,) = cloud.taken(f"image-{name}")
+        (announced,) = object_events(body)
+        assert announced.creates_object
+        assert (announced.bucket, announced.key, announced.version_id, announced.etag) == (
+            bucket, key, event.version_id, event.etag,
+        )  # fmt: skip
+        assert announced.size == event.size
+        # What was made of it is known again, and what was made of an older one gives way.
+        assert DerivedObject("e", source_metadata(event)).is_of(announced)
+        assert not DerivedObject("e", source_metadata(event)).is_newer_than(announced)
+
+
+def test_another_stacks_queue_is_no_derivative(cloud: Cloud, bucket: str) -> None:
+    # The stack event-pipelines-image has a queue that is called like a derivative of ours.
+    cloud.queues("image-csv-imports")
+    cloud.upload(bucket, "ingest/cat.jpg")
+
+    assert {lane for lane, _ in cloud.missing(images.NAME)} == set(DERIVATIVES)
+
+
+def test_a_bucket_without_versions_goes_by_content(cloud: Cloud) -> None:
+    bucket = cloud.bucket("image", versioned=False)
+    cloud.queues("image-mobile")
+    cloud.notify(bucket, "image-uploads", ("ingest/", ".jpg"))
+    cloud.function(
+        "image-mobile",
+        PIPELINE=images.NAME,
+        DERIVATIVE="mobile",
+        SOURCE_PREFIX="ingest/",
+        OUTPUT_PREFIX="derived/mobile/",
+        REJECTIONS_PREFIX="rejections/mobile/",
+    )
+    derive(cloud, cloud.upload(bucket, "ingest/done.jpg"), "mobile")
+    cloud.upload(bucket, "ingest/lost.jpg")
+
+    (lost,) = cloud.reconcile(images.NAME)["missing"]
+
+    assert (lost["key"], lost["version_id"]) == ("ingest/lost.jpg", None)
+
+
+def test_a_bucket_that_notifies_nobody(cloud: Cloud, bucket: str) -> None:
+    boto3.client("s3").put_bucket_notification_configuration(
+        Bucket=bucket, NotificationConfiguration={}
+    )
+
+    assert "does not notify event-pipelines-image-uploads" in cloud.refused(
+        "reconcile", images.NAME
+    )
+
+
+def test_no_such_pipeline(cloud: Cloud) -> None:
+    line = cloud.refused("reconcile", images.NAME)
+
+    assert "has no pipeline image-derivatives in eu-west-1" in line
+    assert "--prefix" in line
+
+
+def test_one_listing_of_rejections_answers_for_all_who_ask_meanwhile(
+    cloud: Cloud, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        rejected = cloud.upload(bucket, f"ingest/{number}.jpg")
+        for name in DERIVATIVES:
+            cloud.reject(rejected, f"rejections/{name}/", name)
+    listings, ordinary = [], BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def call(client: Any, operation: str, request: dict[str, Any]) -> Any:
+        if operation == "ListObjectsV2":
+            listings.append(request["Prefix"])
+            # Long enough for all the others to ask.
+            time.sleep(0.2)
+        return ordinary(client, operation, request)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+
+    assert cloud.reconcile(images.NAME)["counts"] == {"rejected": 40}
+    assert sorted(listings) == ["rejections/mobile/", "rejections/thumbnail/"]
+
+
+def test_files_that_are_called_alike_are_told_apart(cloud: Cloud, bucket: str) -> None:
+    for folder in "ab":
+        event = cloud.upload(bucket, f"ingest/{folder}/cat.jpg")
+        if folder == "a":
+            cloud.reject(event, "rejections/mobile/", "mobile")
+
+    found = cloud.reconcile(images.NAME, "--lane", "mobile")
+
+    assert found["counts"] == {"rejected": 1, "missing": 1}
+    assert [one["key"] for one in found["missing"]] == ["ingest/b/cat.jpg"]
+
+
+def test_a_missing_permission_is_named(
+    cloud: Cloud, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.upload(bucket, "ingest/cat.jpg")
+    ordinary = BaseClient._make_api_call  # type: ignore[attr-defined]
+    forbidden = ["HeadObject"]
+
+    def call(client: Any, operation: str, request: dict[str, Any]) -> Any:
+        if operation in forbidden:
+            # HEAD is answered without a word.
+            code = "403" if operation == "HeadObject" else "AccessDenied"
+            raise refused(code, operation, 403, "not authorized to perform it")
+        return ordinary(client, operation, request)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+
+    line = cloud.refused("reconcile", images.NAME)
+    assert f"s3://{bucket}/derived/mobile/cat.jpg.jpg" in line
+    assert "s3:GetObject" in line
+    assert "s3:ListBucket" in line
+    forbidden[:] = ["ListObjectVersions"]
+    line = cloud.refused("reconcile", images.NAME)
+    assert "ListObjectVersions operation: not authorized" in line

@@ -1,0 +1,273 @@
+"""What is sent again, how fast, and what is said when it is not."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+
+from event_pipelines.__main__ import main
+from event_pipelines.reconcile import audit, images, replay
+from shared.derived_objects import source_metadata
+from shared.events import object_events
+from unit.cli.reconcile.cloud import Cloud
+
+QUEUE = "image-mobile"
+
+
+@pytest.fixture
+def bucket(cloud: Cloud) -> str:
+    bucket = cloud.bucket("image")
+    cloud.queues(QUEUE, "image-tiny")
+    cloud.notify(bucket, "image-uploads", ("ingest/", ".jpg"))
+    for name in ("mobile", "tiny"):
+        cloud.function(
+            f"image-{name}",
+            PIPELINE=images.NAME,
+            DERIVATIVE=name,
+            SOURCE_PREFIX="ingest/",
+            OUTPUT_PREFIX=f"derived/{name}/",
+            REJECTIONS_PREFIX=f"rejections/{name}/",
+        )
+    return bucket
+
+
+def sent(cloud: Cloud, queue: str = QUEUE) -> list[str]:
+    return sorted(event.key for body in cloud.taken(queue) for event in object_events(body))
+
+
+def test_a_prefix_is_sent_whatever_became_of_it(cloud: Cloud, bucket: str) -> None:
+    done = cloud.upload(bucket, "ingest/a/done.jpg")
+    for name in ("mobile", "tiny"):
+        cloud.s3.put_object(
+            Bucket=bucket, Key=f"derived/{name}/a/done.jpg.jpg", Metadata=source_metadata(done)
+        )
+    cloud.upload(bucket, "ingest/a/lost.jpg")
+    cloud.upload(bucket, "ingest/b/other.jpg")
+
+    cloud.replay(images.NAME, "--under", "ingest/a/", "--lane", "mobile")
+
+    assert sent(cloud) == ["ingest/a/done.jpg", "ingest/a/lost.jpg"]
+    assert sent(cloud, "image-tiny") == []
+
+
+def test_a_span_of_time(cloud: Cloud, bucket: str) -> None:
+    cloud.upload(bucket, "ingest/cat.jpg")
+
+    for since, until, expected in (
+        ("1h", None, 1),
+        (None, "1h", 0),
+        ("2020-01-01", "2020-02-01T00:00:00Z", 0),
+        ("2020-01-01", None, 1),
+    ):
+        span = [] if since is None else ["--since", since]
+        span += [] if until is None else ["--until", until]
+        cloud.replay(images.NAME, "--lane", "mobile", *span)
+        assert len(sent(cloud)) == expected, span
+
+
+def test_a_list_from_reconcile(cloud: Cloud, bucket: str, tmp_path: Path) -> None:
+    cloud.upload(bucket, "ingest/lost.jpg")
+    listed = tmp_path / "missing.json"
+    listed.write_text(json.dumps({"pipeline": images.NAME, **cloud.reconcile(images.NAME)}))
+    cloud.upload(bucket, "ingest/later.jpg")
+
+    output = cloud.replay(images.NAME, "--from", str(listed), "--json")
+
+    assert json.loads(output)["sent"] == {
+        "event-pipelines-image-mobile": 1,
+        "event-pipelines-image-tiny": 1,
+    }
+    assert sent(cloud) == sent(cloud, "image-tiny") == ["ingest/lost.jpg"]
+
+
+def test_what_was_listed_is_replayed_as_it_is_now(
+    cloud: Cloud, bucket: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloud.upload(bucket, "ingest/changed.jpg", b"older")
+    cloud.upload(bucket, "ingest/deleted.jpg")
+    listed = tmp_path / "missing.json"
+    listed.write_text(
+        json.dumps({"pipeline": images.NAME, **cloud.reconcile(images.NAME, "--lane", "mobile")})
+    )
+    newer = cloud.upload(bucket, "ingest/changed.jpg", b"newer")
+    cloud.s3.delete_object(Bucket=bucket, Key="ingest/deleted.jpg")
+    capsys.readouterr()
+
+    assert main(["replay", images.NAME, "--from", str(listed)]) == 1
+
+    assert "takes: ingest/deleted.jpg" in capsys.readouterr().err
+    (body,) = cloud.taken(QUEUE)
+    (event,) = object_events(body)
+    assert (event.version_id, event.etag) == (newer.version_id, newer.etag)
+
+
+def test_an_interrupted_replay_says_how_far_it_came(
+    cloud: Cloud, bucket: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(12):
+        cloud.upload(bucket, f"ingest/{number}.jpg")
+    clock = Clock([0.0], patience=1)
+    monkeypatch.setattr(replay, "time", clock)
+
+    assert main(["replay", images.NAME, "--lane", "mobile", "--all", "--rate", "10"]) == 130
+
+    captured = capsys.readouterr()
+    assert "Sent 10 messages to event-pipelines-image-mobile" in captured.out
+    assert captured.err.splitlines()[-1] == "event-pipelines: interrupted"
+    assert len(sent(cloud)) == 10
+
+
+def test_a_file_of_keys_and_what_of_it_is_not_there(
+    cloud: Cloud, bucket: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloud.upload(bucket, "ingest/one two.jpg")
+    cloud.upload(bucket, "ingest/notes.txt")
+    keys = tmp_path / "keys"
+    keys.write_text("ingest/one two.jpg\ningest/gone.jpg\ningest/notes.txt\ningest/one two.jpg\n")
+
+    code = main(["replay", images.NAME, "--keys", str(keys)])
+
+    assert code == 1
+    said = capsys.readouterr().err
+    assert "takes: ingest/gone.jpg" in said
+    assert "takes: ingest/notes.txt" in said
+    assert sent(cloud) == ["ingest/one two.jpg"]
+
+
+def test_a_dry_run_sends_nothing(
+    cloud: Cloud, bucket: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloud.upload(bucket, "ingest/lost.jpg")
+
+    assert main(["replay", images.NAME, "--all", "--dry-run", "--json"]) == 0
+
+    captured = capsys.readouterr()
+    planned = [json.loads(line) for line in captured.out.splitlines()]
+    assert [(one["queue"], one["key"]) for one in planned] == [
+        ("event-pipelines-image-mobile", "ingest/lost.jpg"),
+        ("event-pipelines-image-tiny", "ingest/lost.jpg"),
+    ]
+    assert "Would send 1 messages to event-pipelines-image-tiny" in captured.err
+    assert sent(cloud) == []
+
+
+def test_no_faster_than_asked(cloud: Cloud, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(5):
+        cloud.upload(bucket, f"ingest/{number}.jpg")
+    clock, batches = [0.0], []
+    ordinary = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def call(client: Any, operation: str, request: dict[str, Any]) -> Any:
+        if operation == "SendMessageBatch":
+            batches.append((clock[0], len(request["Entries"])))
+        return ordinary(client, operation, request)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+    monkeypatch.setattr(replay, "time", Clock(clock))
+    assert main(["replay", images.NAME, "--lane", "mobile", "--all", "--rate", "2"]) == 0
+
+    assert batches == [(0.0, 2), (1.0, 2), (2.0, 1)]
+
+
+class Clock:
+    """Time that passes only by waiting."""
+
+    def __init__(self, now: list[float], patience: int = 1_000) -> None:
+        self._now = now
+        self._patience = patience
+
+    def monotonic(self) -> float:
+        return self._now[0]
+
+    def sleep(self, seconds: float) -> None:
+        self._now[0] += seconds
+        if seconds:
+            self._patience -= 1
+        if not self._patience:
+            raise KeyboardInterrupt
+
+
+def test_what_sqs_refuses_is_tried_again_and_then_said(
+    cloud: Cloud, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.upload(bucket, "ingest/a.jpg")
+    cloud.upload(bucket, "ingest/b.jpg")
+    ordinary, refusals = BaseClient._make_api_call, [2]  # type: ignore[attr-defined]
+
+    def call(client: Any, operation: str, request: dict[str, Any]) -> Any:
+        if operation != "SendMessageBatch" or not refusals[0]:
+            return ordinary(client, operation, request)
+        refusals[0] -= 1
+        kept = request["Entries"][1:]
+        answer = ordinary(client, operation, {**request, "Entries": kept}) if kept else {}
+        failed = {"Id": request["Entries"][0]["Id"], "SenderFault": False, "Code": "Throttled"}
+        return {"Successful": answer.get("Successful", []), "Failed": [failed]}
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+    cloud.replay(images.NAME, "--lane", "mobile", "--all")
+    assert sent(cloud) == ["ingest/a.jpg", "ingest/b.jpg"]
+
+    refusals[0] = replay.ATTEMPTS
+    output = cloud.replay(images.NAME, "--lane", "mobile", "--all", code=1)
+    assert "Sent 1 messages" in output
+    assert sent(cloud) == ["ingest/b.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        ([], "--missing"),
+        (["--all", "--rate", "0"], "1 to 3000"),
+        (["--all", "--lane", "huge"], "mobile, tiny"),
+        (["--since", "yesterday"], "10m"),
+        (["--keys", "gone.txt"], "gone.txt cannot be read"),
+        (["--from", __file__], "is not what"),
+        (["--from", "-", "--under", "ingest/"], "leave out"),
+    ],
+)
+@pytest.mark.usefixtures("bucket")
+def test_what_cannot_be_done_is_said_in_a_sentence(
+    cloud: Cloud, arguments: list[str], remedy: str
+) -> None:
+    assert remedy in cloud.refused("replay", images.NAME, *arguments)
+
+
+def test_a_list_of_another_pipeline(cloud: Cloud, bucket: str, tmp_path: Path) -> None:
+    assert bucket
+    listed = tmp_path / "missing.json"
+    listed.write_text(json.dumps({"pipeline": "csv-import", "missing": []}))
+
+    assert "is about csv-import" in cloud.refused("replay", images.NAME, "--from", str(listed))
+
+
+def test_a_list_of_another_stack(cloud: Cloud, bucket: str, tmp_path: Path) -> None:
+    cloud.upload(bucket, "ingest/cat.jpg")
+    found = cloud.reconcile(images.NAME)
+    found["missing"][0]["bucket"] = "another-image-bucket"
+    listed = tmp_path / "missing.json"
+    listed.write_text(json.dumps(found))
+
+    said = cloud.refused("replay", images.NAME, "--from", str(listed))
+
+    assert "is about the bucket another-image-bucket" in said
+    assert "--prefix" in said
+
+
+def test_what_was_audited_cannot_be_replayed(cloud: Cloud) -> None:
+    assert "cannot be replayed" in cloud.refused("replay", audit.NAME, "--all")
+
+
+def test_people_see_a_table_and_the_sums(
+    cloud: Cloud, bucket: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(60):
+        cloud.s3.put_object(Bucket=bucket, Key=f"ingest/[bold]{number:02}.jpg", Body=b"")
+
+    assert main(["reconcile", images.NAME, "--lane", "tiny", "--settle", "0"]) == 1
+
+    output = capsys.readouterr().out
+    assert "ingest/[bold]00.jpg" in output
+    assert "and 10 more, which --json lists" in output
+    assert output.splitlines()[-1] == "60 missing"

@@ -1,0 +1,101 @@
+"""An account with queues, functions that are fed by them, and what those have logged."""
+
+import io
+import json
+import time
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from event_pipelines.queues import messages
+
+REGION = "eu-west-1"
+PREFIX = "event-pipelines"
+
+
+@dataclass(frozen=True)
+class Account:
+    """Names are without the prefix, which all of them have."""
+
+    role: str
+
+    def pair(self, name: str) -> None:
+        """A queue and its dead-letter queue."""
+        suffix = ".fifo" if name.endswith(".fifo") else ""
+        fifo = {"FifoQueue": "true"} if suffix else {}
+        letters = f"{name.removesuffix('.fifo')}-dlq{suffix}"
+        sqs = boto3.client("sqs")
+        sqs.create_queue(QueueName=f"{PREFIX}-{letters}", Attributes=fifo)
+        policy = {"deadLetterTargetArn": self.arn(letters), "maxReceiveCount": 3}
+        sqs.create_queue(
+            QueueName=f"{PREFIX}-{name}", Attributes={**fifo, "RedrivePolicy": json.dumps(policy)}
+        )
+
+    def url(self, name: str) -> str:
+        return boto3.client("sqs").get_queue_url(QueueName=f"{PREFIX}-{name}")["QueueUrl"]
+
+    def arn(self, name: str) -> str:
+        answer = boto3.client("sqs").get_queue_attributes(
+            QueueUrl=self.url(name), AttributeNames=["QueueArn"]
+        )
+        return answer["Attributes"]["QueueArn"]
+
+    def send(self, name: str, *bodies: Any) -> None:
+        for body in bodies:
+            text = body if isinstance(body, str) else json.dumps(body)
+            boto3.client("sqs").send_message(QueueUrl=self.url(name), MessageBody=text)
+
+    def function(self, name: str, *queues: str) -> None:
+        """A function, and a mapping of each of these queues to it."""
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as opened:
+            opened.writestr("handler.py", "")
+        functions = boto3.client("lambda")
+        functions.create_function(
+            FunctionName=f"{PREFIX}-{name}",
+            Runtime="python3.13",
+            Role=self.role,
+            Handler="handler.handler",
+            Code={"ZipFile": archive.getvalue()},
+        )
+        for queue in queues:
+            functions.create_event_source_mapping(
+                EventSourceArn=self.arn(queue), FunctionName=f"{PREFIX}-{name}"
+            )
+
+    def log(self, function: str, *lines: dict[str, Any] | str) -> None:
+        """Log events of one moment: half a minute ago."""
+        logs, group = boto3.client("logs"), f"/aws/lambda/{PREFIX}-{function}"
+        found = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+        if not found:
+            logs.create_log_group(logGroupName=group)
+            logs.create_log_stream(logGroupName=group, logStreamName="s")
+        texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+        at = int(time.time() * 1000) - 30_000
+        logs.put_log_events(
+            logGroupName=group,
+            logStreamName="s",
+            logEvents=[{"timestamp": at, "message": text} for text in texts],
+        )
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+    monkeypatch.setattr(messages, "WAIT_SECONDS", 0)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.delenv("EVENT_PIPELINES_NAME_PREFIX", raising=False)
+    # A terminal's width must not decide what a test can read.
+    monkeypatch.setenv("COLUMNS", "200")
+    with mock_aws():
+        trusted = {"Statement": [{"Action": "sts:AssumeRole", "Effect": "Allow"}]}
+        role = boto3.client("iam").create_role(
+            RoleName="any", AssumeRolePolicyDocument=json.dumps(trusted)
+        )
+        yield Account(role["Role"]["Arn"])

@@ -1,0 +1,271 @@
+"""`event-pipelines status`: the path of every pipeline, and what is wrong with it."""
+
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import boto3
+import pytest
+from botocore.client import BaseClient
+
+from event_pipelines.__main__ import main
+from event_pipelines.status import commands
+from unit.cli.status.conftest import Account
+
+
+@pytest.fixture(autouse=True)
+def images(account: Account) -> None:
+    account.pair("image-thumbnail")
+    account.function("image-thumbnail", "image-thumbnail")
+
+
+def status(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
+    code = main(["status", "--json", *arguments])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def outcome(name: str, **more: object) -> dict[str, Any]:
+    return {"message": "record", "outcome": name, **more}
+
+
+def test_what_came_is_somewhere(account: Account, capsys: pytest.CaptureFixture[str]) -> None:
+    account.pair("image-mobile")
+    account.send("image-mobile", "a", "b", "c")
+    boto3.client("sqs").receive_message(QueueUrl=account.url("image-mobile"))
+    # Not before: it would be invoked.
+    account.function("image-mobile", "image-mobile")
+    account.log(
+        "image-mobile",
+        outcome("derived"),
+        outcome("superseded"),
+        outcome("rejected", reason="empty"),
+        outcome("failed"),
+        'START with an "outcome"',
+        {"outcome": None},
+    )
+
+    code, found = status(capsys)
+
+    assert code == 0
+    assert found["healthy"] is True
+    passage, _ = found["passages"]
+    assert passage == {
+        "pipeline": "image-derivatives",
+        "stage": "mobile",
+        "arrived": 6,
+        "queued": 2,
+        "in_flight": 1,
+        "done": 2,
+        "rejected": 1,
+        "dead": 0,
+        "retried": 1,
+        "outcomes": {"derived": 1, "failed": 1, "rejected": 1, "superseded": 1},
+    }
+
+
+def test_a_log_event_may_hold_several_lines(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [outcome("derived"), outcome("derived"), outcome("duplicate")]
+    account.log("image-thumbnail", "\n".join(map(json.dumps, lines)))
+
+    _, found = status(capsys)
+
+    assert found["passages"][0]["done"] == 3
+
+
+def test_what_ended_before_is_not_counted(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.log("image-thumbnail", outcome("derived"))
+
+    assert status(capsys, "--since", "10s")[1]["passages"][0]["done"] == 0
+    assert status(capsys, "--since", "1m")[1]["passages"][0]["done"] == 1
+
+
+def test_dead_letters_are_a_fault(account: Account, capsys: pytest.CaptureFixture[str]) -> None:
+    account.send("image-thumbnail-dlq", "x", "y")
+
+    code, found = status(capsys)
+
+    assert (code, found["healthy"]) == (1, False)
+    assert found["passages"][0]["dead"] == found["passages"][0]["arrived"] == 2
+    (fault,) = found["faults"]
+    assert fault.startswith("2 dead letters in image-thumbnail-dlq: ")
+    assert "queues redrive image-thumbnail-dlq" in fault
+
+
+def test_a_queue_that_nobody_takes_from_is_a_fault(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    functions = boto3.client("lambda")
+    (mapping,) = functions.list_event_source_mappings()["EventSourceMappings"]
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    # Its function is not there at all.
+    account.pair("csv-rows")
+
+    code, found = status(capsys)
+
+    assert code == 1
+    assert found["faults"] == [
+        "event-pipelines-image-thumbnail is fed by image-thumbnail, but that is disabled: apply"
+        " the stack again.",
+        "event-pipelines-csv-load is not fed by csv-rows: apply the stack again.",
+    ]
+
+
+def test_a_tenants_queue_is_mended_by_another_command(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.pair("tenant-globex-raw")
+    account.function("tenants-process")
+
+    (fault,) = status(capsys)[1]["faults"]
+
+    assert "`event-pipelines tenants verify --repair` mends it" in fault
+
+
+TELL = ["arn:aws:sns:eu-west-1:123456789012:event-pipelines-alarms"]
+
+
+def alarm(name: str, actions: Sequence[str] = TELL, state: str = "ALARM") -> None:
+    cloudwatch = boto3.client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName=name,
+        AlarmDescription=f"What {name} means.",
+        AlarmActions=actions,
+        MetricName="m",
+        Namespace="n",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        Statistic="Sum",
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="test")
+
+
+def test_an_alarm_is_a_fault_with_its_own_words(capsys: pytest.CaptureFixture[str]) -> None:
+    alarm("event-pipelines-image-rejections")
+    alarm("event-pipelines-image-mobile-errors", state="OK")
+    # Of another stack, whose prefix begins with this one's.
+    alarm("event-pipelines-staging-image-rejections")
+
+    code, found = status(capsys)
+
+    assert code == 1
+    assert found["faults"] == [
+        "Alarm event-pipelines-image-rejections: What event-pipelines-image-rejections means."
+    ]
+
+
+def test_half_an_alarm_is_no_fault_and_both_halves_are(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for half in ("no-rows-loaded", "rows-waiting"):
+        alarm(f"event-pipelines-csv-{half}", actions=[])
+    assert status(capsys)[0] == 0
+
+    stalled = {
+        "AlarmName": "event-pipelines-csv-import-stalled",
+        "AlarmDescription": "Stalled.",
+        "AlarmActions": TELL,
+        "StateValue": "ALARM",
+    }
+    ordinary = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def call(client: Any, operation: str, request: dict[str, Any]) -> Any:
+        answer = ordinary(client, operation, request)
+        # moto has none of these; CloudWatch has, for whoever asks for them.
+        if operation == "DescribeAlarms" and "CompositeAlarm" in request.get("AlarmTypes", ()):
+            answer["CompositeAlarms"] = [stalled]
+        return answer
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+
+    code, found = status(capsys)
+
+    assert code == 1
+    assert found["faults"] == ["Alarm event-pipelines-csv-import-stalled: Stalled."]
+
+
+def test_what_a_service_does_is_not_known(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.pair("relay-finished.fifo")
+
+    code, found = status(capsys)
+
+    assert code == 0
+    relay = found["passages"][1]
+    assert (relay["stage"], relay["done"], relay["arrived"]) == ("serve", None, None)
+
+
+def test_for_people(account: Account, capsys: pytest.CaptureFixture[str]) -> None:
+    account.log("image-thumbnail", outcome("derived"))
+
+    assert main(["status"]) == 0
+    printed = capsys.readouterr().out
+    assert "image-derivatives" in printed
+    assert "All is well." in printed
+
+    account.send("image-thumbnail-dlq", "x")
+    assert main(["status"]) == 1
+    printed = capsys.readouterr().out
+    assert "1 dead letter in image-thumbnail-dlq" in printed
+    assert "All is well." not in printed
+
+
+def test_watching_adds_what_is_new_until_it_is_stopped(
+    account: Account, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.log("image-thumbnail", outcome("derived"))
+    looks = 0
+
+    def sleep(_: float) -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            raise KeyboardInterrupt
+        account.log("image-thumbnail", outcome("rejected"))
+        account.send("image-thumbnail-dlq", "x")
+
+    monkeypatch.setattr(commands.time, "sleep", sleep)
+
+    assert main(["status", "--watch", "--json"]) == 1
+
+    seen = [json.loads(line)["passages"][0] for line in capsys.readouterr().out.splitlines()]
+    assert [(one["done"], one["rejected"], one["dead"]) for one in seen] == [
+        (1, 0, 0),
+        (1, 1, 1),
+        (1, 2, 2),
+    ]
+
+
+def test_a_healthy_watch_ends_well(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sleep(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", sleep)
+
+    assert main(["status", "--watch"]) == 0
+    assert "All is well." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        (["--prefix", "acme"], "deploy the stack"),
+        (["--interval", "0"], "1 to 3600"),
+        (["--since", "soon"], "such as 10m"),
+    ],
+)
+def test_what_it_cannot_do(
+    arguments: list[str], remedy: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["status", *arguments]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert remedy in line
