@@ -32,15 +32,17 @@ module "image_derivatives" {
   package     = local.packages["create_image_derivative"]
   code_bucket = var.code_bucket
 
-  derivatives       = var.image_derivatives.derivatives
-  extensions        = var.image_derivatives.extensions
-  allowed_formats   = var.image_derivatives.allowed_formats
-  lifecycle_days    = var.image_derivatives.lifecycle_days
-  function          = var.image_derivatives.function
-  max_receive_count = var.image_derivatives.max_receive_count
-  email_subscribers = var.image_derivatives.email_subscribers
+  derivatives        = var.image_derivatives.derivatives
+  extensions         = var.image_derivatives.extensions
+  allowed_formats    = var.image_derivatives.allowed_formats
+  lifecycle_days     = var.image_derivatives.lifecycle_days
+  function           = var.image_derivatives.function
+  max_receive_count  = var.image_derivatives.max_receive_count
+  late_after_seconds = var.image_derivatives.late_after_seconds
+  email_subscribers  = var.image_derivatives.email_subscribers
 
-  alarm                = var.alarm
+  alarm                = local.alarm
+  kms_key              = var.kms_key
   log_retention_days   = var.log_retention_days
   force_destroy_bucket = var.force_destroy_buckets
 }
@@ -53,14 +55,16 @@ module "event_audit" {
   package     = local.packages["log_object_event"]
   code_bucket = var.code_bucket
 
-  routes            = var.event_audit.routes
-  events            = var.event_audit.events
-  trail             = var.event_audit.trail
-  function          = var.event_audit.function
-  max_receive_count = var.event_audit.max_receive_count
-  email_subscribers = var.event_audit.email_subscribers
+  routes             = var.event_audit.routes
+  events             = var.event_audit.events
+  trail              = var.event_audit.trail
+  function           = var.event_audit.function
+  max_receive_count  = var.event_audit.max_receive_count
+  late_after_seconds = var.event_audit.late_after_seconds
+  email_subscribers  = var.event_audit.email_subscribers
 
-  alarm                 = var.alarm
+  alarm                 = local.alarm
+  kms_key               = var.kms_key
   log_retention_days    = var.log_retention_days
   force_destroy_buckets = var.force_destroy_buckets
 }
@@ -76,24 +80,27 @@ module "csv_import" {
   }
   code_bucket = var.code_bucket
 
-  columns              = var.csv_import.columns
-  unknown_columns      = var.csv_import.unknown_columns
-  key_columns          = var.csv_import.key_columns
-  write_mode           = var.csv_import.write_mode
-  defaults             = var.csv_import.defaults
-  rows_per_message     = var.csv_import.rows_per_message
-  max_rejected_percent = var.csv_import.max_rejected_percent
-  pace                 = var.csv_import.pace
-  expected_rows        = var.csv_import.expected_rows
-  table                = var.csv_import.table
-  split                = var.csv_import.split
-  load                 = var.csv_import.load
-  ledger               = var.csv_import.ledger
-  lifecycle_days       = var.csv_import.lifecycle_days
-  notices              = var.csv_import.notices
-  max_receive_count    = var.csv_import.max_receive_count
+  columns               = var.csv_import.columns
+  unknown_columns       = var.csv_import.unknown_columns
+  key_columns           = var.csv_import.key_columns
+  write_mode            = var.csv_import.write_mode
+  defaults              = var.csv_import.defaults
+  rows_per_message      = var.csv_import.rows_per_message
+  max_rejected_percent  = var.csv_import.max_rejected_percent
+  pace                  = var.csv_import.pace
+  expected_rows         = var.csv_import.expected_rows
+  table                 = var.csv_import.table
+  split                 = var.csv_import.split
+  load                  = var.csv_import.load
+  ledger                = var.csv_import.ledger
+  lifecycle_days        = var.csv_import.lifecycle_days
+  notices               = var.csv_import.notices
+  max_receive_count     = var.csv_import.max_receive_count
+  late_after_seconds    = var.csv_import.late_after_seconds
+  stalled_after_seconds = var.csv_import.stalled_after_seconds
 
-  alarm                = var.alarm
+  alarm                = local.alarm
+  kms_key              = var.kms_key
   log_retention_days   = var.log_retention_days
   force_destroy_bucket = var.force_destroy_buckets
 }
@@ -117,7 +124,8 @@ module "tenant_routing" {
   group_bucket = var.tenant_routing.group_bucket
   registry     = var.tenant_routing.registry
 
-  alarm              = var.alarm
+  alarm              = local.alarm
+  kms_key            = var.kms_key
   log_retention_days = var.log_retention_days
 }
 
@@ -129,14 +137,16 @@ module "item_relay" {
   package     = local.packages["update_item"]
   code_bucket = var.code_bucket
 
-  function          = var.item_relay.function
-  service           = var.item_relay.service
-  table             = var.item_relay.table
-  members           = var.item_relay.members
-  lifecycle_days    = var.item_relay.lifecycle_days
-  max_receive_count = var.item_relay.max_receive_count
+  function           = var.item_relay.function
+  service            = var.item_relay.service
+  table              = var.item_relay.table
+  members            = var.item_relay.members
+  lifecycle_days     = var.item_relay.lifecycle_days
+  max_receive_count  = var.item_relay.max_receive_count
+  late_after_seconds = var.item_relay.late_after_seconds
 
-  alarm                = var.alarm
+  alarm                = local.alarm
+  kms_key              = var.kms_key
   log_retention_days   = var.log_retention_days
   force_destroy_bucket = var.force_destroy_buckets
 }

@@ -37,3 +37,21 @@ output "tenant_manager_policy" {
   description = "IAM policy (JSON) for whoever runs `event-pipelines tenants`; null when tenant-routing is not in `pipelines`."
   value       = one(module.tenant_routing[*].manager_policy)
 }
+
+output "alarms" {
+  description = "ARN of the topic that alarms are sent to, and the names of all alarms; null without `alarms`."
+  value = var.alarms == null ? null : {
+    topic_arn = one(local.alarm.actions)
+    names     = sort(local.alarm_names)
+  }
+}
+
+output "kms_key_policy_statements" {
+  description = "What the policy of a key for `kms_key` must say beside the default statement that lets the account's IAM policies decide, as a list of statements (JSON): the services that use it for this stack. There with and without `kms_key`, so that the key can be made ready first."
+  value       = jsonencode(local.kms_key_policy_statements)
+}
+
+output "dashboard" {
+  description = "Name of the CloudWatch dashboard; null without pipelines."
+  value       = one(aws_cloudwatch_dashboard.stack[*].dashboard_name)
+}

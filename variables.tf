@@ -78,8 +78,9 @@ variable "image_derivatives" {
       batch_size          = optional(number)
       maximum_concurrency = optional(number)
     }))
-    max_receive_count = optional(number)
-    email_subscribers = optional(set(string))
+    max_receive_count  = optional(number)
+    late_after_seconds = optional(number)
+    email_subscribers  = optional(set(string))
   })
   default  = {}
   nullable = false
@@ -106,8 +107,9 @@ variable "event_audit" {
       batching_window_seconds = optional(number)
       maximum_concurrency     = optional(number)
     }))
-    max_receive_count = optional(number)
-    email_subscribers = optional(set(string))
+    max_receive_count  = optional(number)
+    late_after_seconds = optional(number)
+    email_subscribers  = optional(set(string))
   })
   default  = {}
   nullable = false
@@ -169,7 +171,9 @@ variable "csv_import" {
     notices = optional(object({
       email_subscribers = optional(set(string))
     }))
-    max_receive_count = optional(number)
+    max_receive_count     = optional(number)
+    late_after_seconds    = optional(number)
+    stalled_after_seconds = optional(number)
   })
   default  = {}
   nullable = false
@@ -206,7 +210,8 @@ variable "item_relay" {
       incomplete_upload = optional(number)
       rejections        = optional(number)
     }))
-    max_receive_count = optional(number)
+    max_receive_count  = optional(number)
+    late_after_seconds = optional(number)
   })
   default  = {}
   nullable = false
@@ -255,12 +260,51 @@ variable "tenant_routing" {
   nullable = false
 }
 
-variable "alarm" {
-  description = "Where alarms on dead letters, old messages, function errors and throttles are sent (ARNs of SNS topics, for example). Null creates no alarms."
+variable "alarms" {
+  description = <<-EOT
+    Alarms on dead letters, on what waits too long, on rejections, errors and throttles; null for none.
+    - `email_subscribers`: addresses that are told when one starts and when it ends, each after confirming AWS's invitation.
+    - `topic_arn`: an existing topic to send to, in the stack's region, instead of the stack's own. Its policy must let CloudWatch publish.
+    - `rejections`: how many rejections of one pipeline within five minutes set one off.
+  EOT
   type = object({
-    actions = list(string)
+    email_subscribers = optional(set(string), [])
+    topic_arn         = optional(string)
+    rejections        = optional(number, 1)
+  })
+  default = {}
+
+  validation {
+    condition     = var.alarms == null ? true : var.alarms.topic_arn == null ? true : can(regex("^arn:[a-z0-9-]+:sns:${var.region}:[0-9]{12}:[A-Za-z0-9_-]{1,256}$", var.alarms.topic_arn))
+    error_message = "alarms.topic_arn must be the ARN of a standard SNS topic in ${var.region}: CloudWatch tells only topics of its own region. Leave it out to let the stack make one."
+  }
+
+  validation {
+    condition     = var.alarms == null ? true : var.alarms.topic_arn == null || length(var.alarms.email_subscribers) == 0
+    error_message = "alarms.email_subscribers are for the topic that the stack makes: with alarms.topic_arn, subscribe the addresses there."
+  }
+
+  validation {
+    condition     = var.alarms == null ? true : var.alarms.rejections >= 1
+    error_message = "alarms.rejections must be 1 or more: at 0 an alarm could never end."
+  }
+}
+
+variable "kms_key" {
+  description = <<-EOT
+    Customer managed key that encrypts everything the stack keeps: objects, messages, items, logs, environments.
+    Its own policy must hold the default statement that lets the account's IAM policies decide, and those of the
+    output `kms_key_policy_statements`, before it is named here. Null leaves encryption to keys of AWS.
+  EOT
+  type = object({
+    arn = string
   })
   default = null
+
+  validation {
+    condition     = var.kms_key == null ? true : can(regex("^arn:[a-z0-9-]+:kms:${var.region}:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key.arn))
+    error_message = "kms_key.arn must be the key ARN (arn:...:key/...) of a customer managed key in ${var.region}, not an alias: permissions on an alias grant nothing, and the aliases of AWS let no service send."
+  }
 }
 
 variable "log_retention_days" {

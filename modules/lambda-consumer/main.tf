@@ -94,7 +94,7 @@ resource "aws_iam_role_policy" "queue" {
     Statement = concat(
       [{
         Effect   = "Allow"
-        Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"]
+        Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
         Resource = var.queue.arn
       }],
       [for key_arn in var.queue.kms_key_arn[*] : {
@@ -357,6 +357,13 @@ resource "aws_lambda_function_event_invoke_config" "function" {
 
 # --- Alarms
 
+locals {
+  what_waits = (
+    var.alarm == null ? "" : var.alarm.name_prefix == null ? "" :
+    "`event-pipelines queues list --prefix ${var.alarm.name_prefix}` shows what waits and what has become a dead letter."
+  )
+}
+
 resource "aws_cloudwatch_metric_alarm" "errors" {
   count = var.alarm == null ? 0 : 1
 
@@ -367,6 +374,7 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
     ? "Lambda repeats a call that nobody waits for, then reports it to the failure destination, if there is one; messages of a queue that is mapped to it elsewhere come back until that queue gives them up."
     : "Every message of a failed batch comes back, and after the queue's last try it goes to the dead-letter queue.",
     "Read ${local.log_group_name} at the time of the alarm and remove the cause.",
+    local.what_waits,
   ])
 
   namespace   = "AWS/Lambda"
@@ -397,6 +405,7 @@ resource "aws_cloudwatch_metric_alarm" "throttles" {
     ? "Calls that nobody waits for are repeated for up to six hours, others fail at once; of messages of a queue that is mapped to it elsewhere each refusal counts as a try."
     : "Each refusal counts as a try of its messages, which may end in the dead-letter queue untouched.",
     "Lower maximum_concurrency, raise reserved_concurrency, or have the account's limit raised.",
+    local.what_waits,
   ])
 
   namespace   = "AWS/Lambda"
@@ -407,6 +416,37 @@ resource "aws_cloudwatch_metric_alarm" "throttles" {
 
   comparison_operator = "GreaterThanOrEqualToThreshold"
   threshold           = var.alarm.throttles
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+
+  alarm_actions = var.alarm.actions
+  ok_actions    = var.alarm.actions
+
+  tags = var.tags
+}
+
+# Also where recursive_loop is Allow: an alarm then says that the setting has been lost.
+resource "aws_cloudwatch_metric_alarm" "recursion" {
+  count = var.alarm == null ? 0 : 1
+
+  alarm_name = "${var.name}-recursion-stopped"
+  alarm_description = join(" ", [
+    "Lambda stopped ${var.name} because it seemed to feed itself: about 16 times in a row an event came back to it through a queue, topic or bucket.",
+    "What it was to work on goes to a dead-letter queue or failure destination, or is lost without one.",
+    var.recursive_loop == "Allow"
+    ? "It may do so here, which something outside Terraform has undone: apply again."
+    : "Find what it writes that starts it again, and break the loop.",
+    local.what_waits,
+  ])
+
+  namespace   = "AWS/Lambda"
+  metric_name = "RecursiveInvocationsDropped"
+  dimensions  = { FunctionName = aws_lambda_function.function.function_name }
+  statistic   = "Sum"
+  period      = var.alarm.period_seconds
+
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 1
   evaluation_periods  = 1
   treat_missing_data  = "notBreaching"
 

@@ -33,5 +33,9 @@ output "event_source_mapping_uuid" {
 
 output "alarm_names" {
   description = "Names of the alarms."
-  value       = concat(aws_cloudwatch_metric_alarm.errors[*].alarm_name, aws_cloudwatch_metric_alarm.throttles[*].alarm_name)
+  value = concat(
+    aws_cloudwatch_metric_alarm.errors[*].alarm_name,
+    aws_cloudwatch_metric_alarm.throttles[*].alarm_name,
+    aws_cloudwatch_metric_alarm.recursion[*].alarm_name,
+  )
 }

@@ -431,12 +431,15 @@ variable "alarm" {
     - `errors`: failed invocations within a period that set it off.
     - `throttles`: throttled invocations within a period that set it off.
     - `period_seconds`: length of a period.
+    - `name_prefix`: that of a stack of this project, whose `event-pipelines` commands the descriptions then name.
+    One more goes off when Lambda stops the function for feeding itself.
   EOT
   type = object({
     actions        = list(string)
     errors         = optional(number, 1)
     throttles      = optional(number, 1)
     period_seconds = optional(number, 300)
+    name_prefix    = optional(string)
   })
   default = null
 

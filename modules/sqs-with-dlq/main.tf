@@ -164,7 +164,9 @@ resource "aws_cloudwatch_metric_alarm" "dlq_depth" {
     "${local.dlq_name} holds ${var.alarm.dlq_messages} or more messages:",
     "${local.queue_name} gave each to its consumer ${var.max_receive_count} times in vain, or SNS or EventBridge could not deliver them.",
     "Nothing retries them.",
-    "Read one message and the consumer's log, remove the cause, then redrive the dead-letter queue",
+    var.alarm.name_prefix == null
+    ? "Read one message and the consumer's log, remove the cause, then redrive the dead-letter queue"
+    : "Run `event-pipelines queues peek ${local.dlq_name} --prefix ${var.alarm.name_prefix}`, remove the cause, then run `event-pipelines queues redrive ${local.dlq_name} --prefix ${var.alarm.name_prefix}`",
     "before its retention of ${format("%.3g", var.dlq_retention_seconds / 86400)} days, counted from the first delivery, deletes them.",
   ])
 
@@ -193,7 +195,9 @@ resource "aws_cloudwatch_metric_alarm" "oldest_message" {
   alarm_description = join(" ", [
     "The oldest message in ${local.queue_name} has waited ${var.alarm.age_seconds} seconds or longer:",
     "its consumer fails, is throttled, or cannot keep up.",
-    "Look at the consumer's errors, throttles and concurrency",
+    var.alarm.name_prefix == null
+    ? "Look at the consumer's errors, throttles and concurrency"
+    : "Run `event-pipelines queues list --prefix ${var.alarm.name_prefix}` and look at the consumer's errors, throttles and concurrency",
     "before the retention of ${format("%.3g", var.message_retention_seconds / 86400)} days deletes what waits.",
   ])
 

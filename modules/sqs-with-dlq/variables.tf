@@ -279,11 +279,12 @@ variable "policy_statements" {
 }
 
 variable "alarm" {
-  description = "Alarms, sent to `actions` (topic ARNs) when they start and when they end: the dead-letter queue holds `dlq_messages` or more messages and, if `age_seconds` is set, the oldest message in the queue has waited that long."
+  description = "Alarms, sent to `actions` (topic ARNs) when they start and when they end: the dead-letter queue holds `dlq_messages` or more messages and, if `age_seconds` is set, the oldest message in the queue has waited that long. With `name_prefix`, that of a stack of this project, their descriptions say which `event-pipelines` commands to run."
   type = object({
     actions      = list(string)
     dlq_messages = optional(number, 1)
     age_seconds  = optional(number)
+    name_prefix  = optional(string)
   })
   default = null
 
@@ -300,6 +301,11 @@ variable "alarm" {
   validation {
     condition     = var.alarm == null ? true : var.alarm.age_seconds == null ? true : var.alarm.age_seconds >= 1 && var.alarm.age_seconds < var.message_retention_seconds
     error_message = "alarm.age_seconds must be 1 or more and less than message_retention_seconds (${var.message_retention_seconds}), because no message grows older than that."
+  }
+
+  validation {
+    condition     = var.alarm == null ? true : var.alarm.name_prefix == null ? true : startswith(var.name, "${var.alarm.name_prefix}-")
+    error_message = "alarm.name_prefix must be what name (${var.name}) starts with, before a hyphen: the command line finds queues by it. Leave it out where there is no such stack."
   }
 }
 

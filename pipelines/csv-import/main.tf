@@ -56,6 +56,40 @@ locals {
   batch_rows          = local.batch_size * var.rows_per_message
   batch_seconds       = local.batch_rows / local.worker_rows_per_second
   drain_seconds       = coalesce(var.expected_rows, 0) / local.rows_per_second
+
+  # With the prefix, so that the descriptions name commands that find this stack.
+  alarm = var.alarm == null ? null : { actions = var.alarm.actions, name_prefix = var.name_prefix }
+
+  # Nobody uses the key himself: a service does for him, with his permission and for nothing else.
+  key_statements = {
+    for use, terms in {
+      objects  = { sid = "UseKeyOfObjects", service = "s3", actions = ["kms:Decrypt", "kms:GenerateDataKey"] }
+      messages = { sid = "UseKeyOfMessages", service = "sqs", actions = ["kms:Decrypt", "kms:GenerateDataKey"] }
+      notices  = { sid = "UseKeyOfNotices", service = "sns", actions = ["kms:Decrypt", "kms:GenerateDataKey"] }
+      items    = { sid = "UseKeyOfItems", service = "dynamodb", actions = local.table_key_actions }
+      } : use => [
+      for key in var.kms_key[*] : {
+        Sid       = terms.sid
+        Effect    = "Allow"
+        Action    = terms.actions
+        Resource  = key.arn
+        Condition = { StringEquals = { "kms:ViaService" = "${terms.service}.${local.region}.${data.aws_partition.current.dns_suffix}" } }
+      }
+    ]
+  }
+
+  # What DynamoDB asks of whoever reads and writes, after
+  # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html, and without
+  # kms:CreateGrant, which is for whoever makes the table.
+  table_key_actions = [
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+  ]
 }
 
 resource "aws_s3_bucket" "imports" {
@@ -105,8 +139,11 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "imports" {
 
   rule {
     apply_server_side_encryption_by_default {
-      sse_algorithm = "AES256"
+      sse_algorithm     = var.kms_key == null ? "AES256" : "aws:kms"
+      kms_master_key_id = one(var.kms_key[*].arn)
     }
+    # One key for many objects, made once in a while, instead of a call to KMS for every object.
+    bucket_key_enabled = var.kms_key == null ? null : true
   }
 }
 
@@ -194,8 +231,13 @@ module "imports_queue" {
   consumer          = { timeout_seconds = var.split.timeout_seconds }
   max_receive_count = var.max_receive_count
   senders           = { bucket = { service = "s3", source_arn = local.bucket_arn } }
-  alarm             = var.alarm
-  tags              = var.tags
+  alarm = var.alarm == null ? null : {
+    actions     = var.alarm.actions
+    age_seconds = var.late_after_seconds
+    name_prefix = var.name_prefix
+  }
+  kms_key = var.kms_key
+  tags    = var.tags
 }
 
 module "split" {
@@ -219,7 +261,8 @@ module "split" {
   # after 16 turns. It counts its turns itself, and each must have got further in the file.
   recursive_loop     = "Allow"
   log_retention_days = var.log_retention_days
-  alarm              = var.alarm
+  alarm              = local.alarm
+  kms_key            = var.kms_key
   tags               = var.tags
 
   environment = merge(
@@ -246,7 +289,7 @@ module "split" {
     {
       import = jsonencode({
         Version = "2012-10-17"
-        Statement = [
+        Statement = concat([
           {
             # The version that the event names, however many came after it.
             Sid      = "ReadUploads"
@@ -281,7 +324,7 @@ module "split" {
             Action   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
             Resource = local.ledger_table_arn
           },
-        ]
+        ], local.key_statements.objects, local.key_statements.messages, local.key_statements.items)
       })
     },
     local.notices_policy,
@@ -302,8 +345,13 @@ module "rows_queue" {
   message_retention_seconds = local.rows_retention_seconds
   max_receive_count         = var.max_receive_count
   # Waiting is what the queue is for; half of the time that it can wait is when someone must know.
-  alarm = var.alarm == null ? null : { actions = var.alarm.actions, age_seconds = local.rows_retention_seconds / 2 }
-  tags  = var.tags
+  alarm = var.alarm == null ? null : {
+    actions     = var.alarm.actions
+    age_seconds = local.rows_retention_seconds / 2
+    name_prefix = var.name_prefix
+  }
+  kms_key = var.kms_key
+  tags    = var.tags
 }
 
 module "load" {
@@ -325,7 +373,8 @@ module "load" {
   # With one message group the queue itself sees to it, and Lambda takes no bound below 2.
   maximum_concurrency = var.pace.one_at_a_time ? null : local.workers
   log_retention_days  = var.log_retention_days
-  alarm               = var.alarm
+  alarm               = local.alarm
+  kms_key             = var.kms_key
   tags                = var.tags
 
   environment = merge(
@@ -355,7 +404,7 @@ module "load" {
     {
       import = jsonencode({
         Version = "2012-10-17"
-        Statement = [
+        Statement = concat([
           {
             # A condition on what is there already goes with single writes only.
             Sid      = "WriteItems"
@@ -376,7 +425,7 @@ module "load" {
             Action   = "s3:PutObject"
             Resource = "${local.bucket_arn}/${var.rejections_prefix}*"
           },
-        ]
+        ], local.key_statements.objects, local.key_statements.items)
       })
     },
     local.notices_policy,
@@ -397,6 +446,14 @@ resource "aws_dynamodb_table" "items" {
   attribute {
     name = var.table.hash_key
     type = "S"
+  }
+
+  dynamic "server_side_encryption" {
+    for_each = var.kms_key[*]
+    content {
+      enabled     = true
+      kms_key_arn = server_side_encryption.value.arn
+    }
   }
 
   point_in_time_recovery {
@@ -453,6 +510,14 @@ resource "aws_dynamodb_table" "ledger" {
     enabled        = true
   }
 
+  dynamic "server_side_encryption" {
+    for_each = var.kms_key[*]
+    content {
+      enabled     = true
+      kms_key_arn = server_side_encryption.value.arn
+    }
+  }
+
   point_in_time_recovery {
     enabled = true
   }
@@ -464,6 +529,7 @@ module "notices" {
 
   name              = "${local.name}-notices"
   email_subscribers = var.notices.email_subscribers
+  kms_key           = var.kms_key
   tags              = var.tags
 }
 
@@ -471,12 +537,165 @@ locals {
   notices_policy = var.notices == null ? {} : {
     notices = jsonencode({
       Version = "2012-10-17"
-      Statement = [{
+      Statement = concat([{
         Sid      = "TellOfEndedImports"
         Effect   = "Allow"
         Action   = "sns:Publish"
         Resource = one(module.notices[*].topic_arn_static)
-      }]
+      }], local.key_statements.notices)
     })
   }
+}
+
+# --- Alarms beside those of the queues and functions
+
+resource "aws_cloudwatch_metric_alarm" "rejected" {
+  count = var.alarm == null ? 0 : 1
+
+  alarm_name = "${local.name}-rejections"
+  alarm_description = join(" ", [
+    "${var.alarm.rejections} or more files or messages were refused as a whole within 5 minutes: not CSV, or not in an encoding that is read.",
+    "Nothing tries them again, for it would end the same way: a record of each says why.",
+    "Run `event-pipelines imports list --prefix ${var.name_prefix}` for which and why; upload a mended file to import it.",
+  ])
+
+  namespace   = "EventPipelines"
+  metric_name = "Rejected"
+  dimensions  = { pipeline = "csv-import" }
+  statistic   = "Sum"
+  period      = 300
+
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = var.alarm.rejections
+  evaluation_periods  = 1
+  # Functions count nothing while they have nothing to do.
+  treat_missing_data = "notBreaching"
+
+  alarm_actions = var.alarm.actions
+  ok_actions    = var.alarm.actions
+
+  tags = var.tags
+}
+
+resource "aws_cloudwatch_metric_alarm" "rows_rejected" {
+  count = var.alarm == null ? 0 : 1
+
+  alarm_name = "${local.name}-row-rejections"
+  alarm_description = join(" ", [
+    "${var.alarm.rejections} or more rows were refused within 5 minutes: a cell does not fit its column, a key is missing, or a line is no row. The other rows of their files are loaded.",
+    "Run `event-pipelines imports list --prefix ${var.name_prefix}` for the imports,",
+    "and `event-pipelines imports rejections ID --prefix ${var.name_prefix}` for their rows as CSV, to mend and import again.",
+  ])
+
+  namespace   = "EventPipelines"
+  metric_name = "RowsRejected"
+  dimensions  = { pipeline = "csv-import" }
+  statistic   = "Sum"
+  period      = 300
+
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = var.alarm.rejections
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+
+  alarm_actions = var.alarm.actions
+  ok_actions    = var.alarm.actions
+
+  tags = var.tags
+}
+
+resource "aws_cloudwatch_metric_alarm" "failed" {
+  count = var.alarm == null ? 0 : 1
+
+  alarm_name = "${local.name}-imports-failed"
+  alarm_description = join(" ", [
+    "An import ended as failed within 5 minutes: its file was refused, or more than ${var.max_rejected_percent} % of its rows were.",
+    "Rows that were loaded stay loaded. Run `event-pipelines imports list --prefix ${var.name_prefix}` for which,",
+    "and `event-pipelines imports show ID --prefix ${var.name_prefix}` for the reason; upload a mended file to import it.",
+  ])
+
+  namespace   = "EventPipelines"
+  metric_name = "ImportsFailed"
+  dimensions  = { pipeline = "csv-import" }
+  statistic   = "Sum"
+  period      = 300
+
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 1
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+
+  alarm_actions = var.alarm.actions
+  ok_actions    = var.alarm.actions
+
+  tags = var.tags
+}
+
+# An import stands still when rows wait and none is loaded, and of a queue neither alone is wrong: rows
+# wait in every import, and none is loaded while nothing is imported. Hence two alarms that tell nobody,
+# and one that tells of both.
+resource "aws_cloudwatch_metric_alarm" "rows_waiting" {
+  count = var.alarm == null ? 0 : 1
+
+  alarm_name        = "${local.name}-rows-waiting"
+  alarm_description = "Rows have waited in ${module.rows_queue.queue.name} for ${var.stalled_after_seconds} seconds without a break. Tells nobody: it is half of ${local.name}-import-stalled."
+
+  namespace   = "AWS/SQS"
+  metric_name = "ApproximateNumberOfMessagesVisible"
+  dimensions  = { QueueName = module.rows_queue.queue.name }
+  statistic   = "Minimum"
+  period      = 300
+
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 1
+  evaluation_periods  = var.stalled_after_seconds / 300
+  # SQS stops reporting a queue that was idle for hours.
+  treat_missing_data = "notBreaching"
+
+  tags = var.tags
+}
+
+resource "aws_cloudwatch_metric_alarm" "no_rows_loaded" {
+  count = var.alarm == null ? 0 : 1
+
+  alarm_name        = "${local.name}-no-rows-loaded"
+  alarm_description = "No message of ${module.rows_queue.queue.name} was finished for ${var.stalled_after_seconds} seconds, as is right while nothing is imported. Tells nobody: it is half of ${local.name}-import-stalled."
+
+  namespace   = "AWS/SQS"
+  metric_name = "NumberOfMessagesDeleted"
+  dimensions  = { QueueName = module.rows_queue.queue.name }
+  statistic   = "Sum"
+  period      = 300
+
+  comparison_operator = "LessThanThreshold"
+  threshold           = 1
+  evaluation_periods  = var.stalled_after_seconds / 300
+  treat_missing_data  = "breaching"
+
+  tags = var.tags
+}
+
+resource "aws_cloudwatch_composite_alarm" "stalled" {
+  count = var.alarm == null ? 0 : 1
+
+  alarm_name = "${local.name}-import-stalled"
+  alarm_description = join(" ", [
+    "Rows have waited for ${var.stalled_after_seconds} seconds and not one message of them was finished, though a batch takes no more than half of ${var.load.timeout_seconds} seconds:",
+    "${local.name}-load does not run, or its table takes nothing.",
+    "Nothing is lost before the ${local.rows_retention_seconds / 86400} days of the queue are over.",
+    "Run `event-pipelines imports list --prefix ${var.name_prefix}` and `event-pipelines queues list --prefix ${var.name_prefix}`,",
+    "then look at the errors and throttles of ${local.name}-load and the throttled writes of ${local.items_table}.",
+  ])
+
+  alarm_rule = join(" AND ", [
+    for name in [
+      one(aws_cloudwatch_metric_alarm.rows_waiting[*].alarm_name),
+      one(aws_cloudwatch_metric_alarm.no_rows_loaded[*].alarm_name),
+    ] : "ALARM(\"${name}\")"
+  ])
+
+  alarm_actions = var.alarm.actions
+  ok_actions    = var.alarm.actions
+
+  tags = var.tags
 }

@@ -25,3 +25,40 @@ output "pipeline" {
     }
   }
 }
+
+output "alarm_names" {
+  description = "Names of the pipeline's alarms, empty without `alarm`."
+  value = concat(
+    module.imports_queue.alarm_names,
+    module.split.alarm_names,
+    module.rows_queue.alarm_names,
+    module.load.alarm_names,
+    aws_cloudwatch_metric_alarm.rejected[*].alarm_name,
+    aws_cloudwatch_metric_alarm.rows_rejected[*].alarm_name,
+    aws_cloudwatch_metric_alarm.failed[*].alarm_name,
+    aws_cloudwatch_composite_alarm.stalled[*].alarm_name,
+  )
+}
+
+output "path" {
+  description = "The way of an event, left to right, for a dashboard: what sends it (`arrived`: namespace, metric, dimension, value), queues and those that are made at run time (`queues_found_by`: words of their names), dead-letter queues, metrics of what is done and what is rejected, functions, their log groups, and tables."
+  value = {
+    title              = "CSV import"
+    pipeline           = "csv-import"
+    way                = "file → imports queue → split → rows queue → load → table; a long file arrives again for each time it is continued"
+    arrived            = [["AWS/SQS", "NumberOfMessagesSent", "QueueName", module.imports_queue.queue.name]]
+    queues             = [module.imports_queue.queue.name, module.rows_queue.queue.name]
+    queues_found_by    = []
+    dead_letter_queues = [module.imports_queue.dlq.name, module.rows_queue.dlq.name]
+    done               = ["RowsLoaded", "ImportsCompleted"]
+    rejected           = ["Rejected", "RowsRejected", "ImportsFailed"]
+    functions          = [module.split.function.name, module.load.function.name]
+    log_groups         = [module.split.log_group_name, module.load.log_group_name]
+    tables             = [aws_dynamodb_table.items.name, aws_dynamodb_table.ledger.name]
+  }
+}
+
+output "key_sources" {
+  description = "On whose behalf AWS services use `kms_key`, for its policy: ARNs of buckets that notify (`s3`) and of topics that fan out (`sns`)."
+  value       = { s3 = [local.bucket_arn], sns = [] }
+}

@@ -360,12 +360,55 @@ variable "max_receive_count" {
   nullable    = false
 }
 
+variable "late_after_seconds" {
+  description = "What the pipeline promises: the rows of a file begin to be read within this many seconds. With `alarm`, one goes off on a message that has waited longer."
+  type        = number
+  default     = 3600
+  nullable    = false
+
+  validation {
+    condition     = var.late_after_seconds >= 60 && var.late_after_seconds < 345600 && floor(var.late_after_seconds) == var.late_after_seconds
+    error_message = "late_after_seconds must be a whole number from 60 (CloudWatch looks once a minute) to 345599 (the queue deletes what is four days old)."
+  }
+}
+
+variable "stalled_after_seconds" {
+  description = "After how many seconds in which rows waited and none was loaded an import counts as stalled and, with `alarm`, sets one off."
+  type        = number
+  default     = 1800
+  nullable    = false
+
+  validation {
+    condition     = var.stalled_after_seconds >= 900 && var.stalled_after_seconds <= 86400 && var.stalled_after_seconds % 300 == 0
+    error_message = "stalled_after_seconds must be a multiple of 300 from 900, as long as one batch may take, to 86400, a day: CloudWatch looks at five minutes at a time and one day back."
+  }
+}
+
 variable "alarm" {
-  description = "Where alarms are sent: on dead letters, errors, throttles, and rows that have waited for half of their queue's retention. Null creates none."
+  description = "Where alarms are sent: on dead letters, files that wait too long, imports that fail or stand still, rejected files and rows, errors, throttles, and rows that have waited for half of their queue's retention. Rejections set one off from `rejections` within five minutes. Null creates none."
   type = object({
-    actions = list(string)
+    actions    = list(string)
+    rejections = optional(number, 1)
   })
   default = null
+
+  validation {
+    condition     = var.alarm == null ? true : var.alarm.rejections >= 1
+    error_message = "alarm.rejections must be 1 or more: at 0 the alarm could never end."
+  }
+}
+
+variable "kms_key" {
+  description = "Encrypts objects, messages, both tables, logs and the functions' environment with this customer managed key, whose policy must let the services in `key_sources` and CloudWatch Logs use it. Null leaves that to keys of AWS."
+  type = object({
+    arn = string
+  })
+  default = null
+
+  validation {
+    condition     = var.kms_key == null ? true : can(regex("^arn:[a-z0-9-]+:kms:${lookup(data.aws_region.current, "region", data.aws_region.current.id)}:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key.arn))
+    error_message = "kms_key.arn must be the key ARN (arn:...:key/...) of a customer managed key in ${lookup(data.aws_region.current, "region", data.aws_region.current.id)}, not an alias: permissions on an alias grant nothing."
+  }
 }
 
 variable "log_retention_days" {

@@ -72,6 +72,38 @@ locals {
       }
     },
   )
+
+  # With the prefix, so that the descriptions name commands that find this stack.
+  alarm = var.alarm == null ? null : { actions = var.alarm.actions, name_prefix = var.name_prefix }
+
+  # Nobody uses the key himself: a service does for him, with his permission and for nothing else.
+  key_statements = {
+    for use, terms in {
+      objects = { sid = "UseKeyOfObjects", service = "s3", actions = ["kms:Decrypt", "kms:GenerateDataKey"] }
+      items   = { sid = "UseKeyOfItems", service = "dynamodb", actions = local.table_key_actions }
+      } : use => [
+      for key in var.kms_key[*] : {
+        Sid       = terms.sid
+        Effect    = "Allow"
+        Action    = terms.actions
+        Resource  = key.arn
+        Condition = { StringEquals = { "kms:ViaService" = "${terms.service}.${local.region}.${data.aws_partition.current.dns_suffix}" } }
+      }
+    ]
+  }
+
+  # What DynamoDB asks of whoever reads and writes, after
+  # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html, and without
+  # kms:CreateGrant, which is for whoever makes the table.
+  table_key_actions = [
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+  ]
 }
 
 resource "aws_s3_bucket" "watched" {
@@ -151,8 +183,11 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "bucket" {
 
   rule {
     apply_server_side_encryption_by_default {
-      sse_algorithm = "AES256"
+      sse_algorithm     = var.kms_key == null ? "AES256" : "aws:kms"
+      kms_master_key_id = one(var.kms_key[*].arn)
     }
+    # One key for many objects, made once in a while, instead of a call to KMS for every object.
+    bucket_key_enabled = var.kms_key == null ? null : true
   }
 }
 
@@ -240,6 +275,7 @@ module "topic" {
     }
   }
   email_subscribers = var.email_subscribers
+  kms_key           = var.kms_key
   tags              = var.tags
 }
 
@@ -255,8 +291,13 @@ module "queue" {
   max_receive_count = var.max_receive_count
   senders           = { topic = { service = "sns", source_arn = module.topic.topic_arn_static } }
   dlq_senders       = { topic = { service = "sns", source_arn = module.topic.topic_arn_static } }
-  alarm             = var.alarm
-  tags              = var.tags
+  alarm = var.alarm == null ? null : {
+    actions     = var.alarm.actions
+    age_seconds = var.late_after_seconds
+    name_prefix = var.name_prefix
+  }
+  kms_key = var.kms_key
+  tags    = var.tags
 }
 
 module "function" {
@@ -282,7 +323,8 @@ module "function" {
   batching_window_seconds = var.function.batching_window_seconds
   maximum_concurrency     = var.function.maximum_concurrency
   log_retention_days      = var.log_retention_days
-  alarm                   = var.alarm
+  alarm                   = local.alarm
+  kms_key                 = var.kms_key
   tags                    = var.tags
 
   environment = merge(
@@ -307,24 +349,24 @@ module "function" {
     {
       rejections = jsonencode({
         Version = "2012-10-17"
-        Statement = [{
+        Statement = concat([{
           Sid      = "RecordRejections"
           Effect   = "Allow"
           Action   = "s3:PutObject"
           Resource = "${local.bucket_arns.rejections}/${each.key}/*"
-        }]
+        }], local.key_statements.objects)
       })
     },
     var.trail == null ? {} : {
       trail = jsonencode({
         Version = "2012-10-17"
-        Statement = [{
+        Statement = concat([{
           # The query is for newer events of the same object, which make this one late.
           Sid      = "KeepTrail"
           Effect   = "Allow"
           Action   = ["dynamodb:PutItem", "dynamodb:Query"]
           Resource = local.trail_table_arn
-        }]
+        }], local.key_statements.items)
       })
     },
   )
@@ -371,7 +413,45 @@ resource "aws_dynamodb_table" "trail" {
     enabled        = true
   }
 
+  dynamic "server_side_encryption" {
+    for_each = var.kms_key[*]
+    content {
+      enabled     = true
+      kms_key_arn = server_side_encryption.value.arn
+    }
+  }
+
   point_in_time_recovery {
     enabled = true
   }
+}
+
+# --- Alarms beside those of the queues and functions
+
+resource "aws_cloudwatch_metric_alarm" "rejected" {
+  count = var.alarm == null ? 0 : 1
+
+  alarm_name = "${local.name}-rejections"
+  alarm_description = join(" ", [
+    "${var.alarm.rejections} or more messages within 5 minutes were no object events: something other than ${local.bucket} sends to the topic or its queues.",
+    "No event is missing for it. Run `event-pipelines audit tail --prefix ${var.name_prefix}` to see that events still arrive,",
+    "and `aws s3 ls --recursive s3://${local.rejections_bucket}` for the messages.",
+  ])
+
+  namespace   = "EventPipelines"
+  metric_name = "Rejected"
+  dimensions  = { pipeline = "event-audit" }
+  statistic   = "Sum"
+  period      = 300
+
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = var.alarm.rejections
+  evaluation_periods  = 1
+  # Functions count nothing while they have nothing to do.
+  treat_missing_data = "notBreaching"
+
+  alarm_actions = var.alarm.actions
+  ok_actions    = var.alarm.actions
+
+  tags = var.tags
 }

@@ -18,3 +18,34 @@ output "pipeline" {
     }
   }
 }
+
+output "alarm_names" {
+  description = "Names of the pipeline's alarms, empty without `alarm`."
+  value = concat(
+    flatten([for route in keys(local.routes) : [module.queue[route].alarm_names, module.function[route].alarm_names]]),
+    aws_cloudwatch_metric_alarm.rejected[*].alarm_name,
+  )
+}
+
+output "path" {
+  description = "The way of an event, left to right, for a dashboard: what sends it (`arrived`: namespace, metric, dimension, value), queues and those that are made at run time (`queues_found_by`: words of their names), dead-letter queues, metrics of what is done and what is rejected, functions, their log groups, and tables."
+  value = {
+    title              = "Event audit"
+    pipeline           = "event-audit"
+    way                = "event → topic → queue of its route → function of its route → log line, trail"
+    arrived            = [["AWS/SNS", "NumberOfMessagesPublished", "TopicName", module.topic.topic_name]]
+    queues             = [for route in keys(local.routes) : module.queue[route].queue.name]
+    queues_found_by    = []
+    dead_letter_queues = [for route in keys(local.routes) : module.queue[route].dlq.name]
+    done               = ["Logged"]
+    rejected           = ["Rejected"]
+    functions          = [for route in keys(local.routes) : module.function[route].function.name]
+    log_groups         = [for route in keys(local.routes) : module.function[route].log_group_name]
+    tables             = aws_dynamodb_table.trail[*].name
+  }
+}
+
+output "key_sources" {
+  description = "On whose behalf AWS services use `kms_key`, for its policy: ARNs of buckets that notify (`s3`) and of topics that fan out (`sns`)."
+  value       = { s3 = [local.bucket_arns.watched], sns = [module.topic.topic_arn_static] }
+}

@@ -19,6 +19,24 @@ locals {
       for letters in setproduct([for letter in split("", extension) : distinct([letter, upper(letter)])]...) : ".${join("", letters)}"
     ]
   ])
+
+  # With the prefix, so that the descriptions name commands that find this stack.
+  alarm = var.alarm == null ? null : { actions = var.alarm.actions, name_prefix = var.name_prefix }
+
+  # Nobody uses the key himself: a service does for him, with his permission and for nothing else.
+  key_statements = {
+    for use, terms in {
+      objects = { sid = "UseKeyOfObjects", service = "s3", actions = ["kms:Decrypt", "kms:GenerateDataKey"] }
+      } : use => [
+      for key in var.kms_key[*] : {
+        Sid       = terms.sid
+        Effect    = "Allow"
+        Action    = terms.actions
+        Resource  = key.arn
+        Condition = { StringEquals = { "kms:ViaService" = "${terms.service}.${local.region}.${data.aws_partition.current.dns_suffix}" } }
+      }
+    ]
+  }
 }
 
 resource "aws_s3_bucket" "images" {
@@ -75,8 +93,11 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "images" {
 
   rule {
     apply_server_side_encryption_by_default {
-      sse_algorithm = "AES256"
+      sse_algorithm     = var.kms_key == null ? "AES256" : "aws:kms"
+      kms_master_key_id = one(var.kms_key[*].arn)
     }
+    # One key for many objects, made once in a while, instead of a call to KMS for every object.
+    bucket_key_enabled = var.kms_key == null ? null : true
   }
 }
 
@@ -170,6 +191,7 @@ module "topic" {
     }
   }
   email_subscribers = var.email_subscribers
+  kms_key           = var.kms_key
   tags              = var.tags
 }
 
@@ -182,8 +204,13 @@ module "queue" {
   max_receive_count = var.max_receive_count
   senders           = { topic = { service = "sns", source_arn = module.topic.topic_arn_static } }
   dlq_senders       = { topic = { service = "sns", source_arn = module.topic.topic_arn_static } }
-  alarm             = var.alarm
-  tags              = var.tags
+  alarm = var.alarm == null ? null : {
+    actions     = var.alarm.actions
+    age_seconds = var.late_after_seconds
+    name_prefix = var.name_prefix
+  }
+  kms_key = var.kms_key
+  tags    = var.tags
 }
 
 module "function" {
@@ -204,7 +231,8 @@ module "function" {
   batch_size          = var.function.batch_size
   maximum_concurrency = var.function.maximum_concurrency
   log_retention_days  = var.log_retention_days
-  alarm               = var.alarm
+  alarm               = local.alarm
+  kms_key             = var.kms_key
   tags                = var.tags
 
   environment = {
@@ -224,7 +252,7 @@ module "function" {
   policies = {
     images = jsonencode({
       Version = "2012-10-17"
-      Statement = [
+      Statement = concat([
         {
           Sid      = "ReadUploads"
           Effect   = "Allow"
@@ -253,7 +281,38 @@ module "function" {
           Action   = "s3:ListBucket"
           Resource = local.bucket_arn
         },
-      ]
+      ], local.key_statements.objects)
     })
   }
+}
+
+# --- Alarms beside those of the queues and functions
+
+resource "aws_cloudwatch_metric_alarm" "rejected" {
+  count = var.alarm == null ? 0 : 1
+
+  alarm_name = "${local.name}-rejections"
+  alarm_description = join(" ", [
+    "${var.alarm.rejections} or more derivatives were refused within 5 minutes: their pictures are broken, too large, or not what they are named.",
+    "Nothing tries them again, for it would end the same way: a record of each says why.",
+    "Run `event-pipelines queues list --prefix ${var.name_prefix}` to see that nothing else is wrong,",
+    "and `aws s3 ls --recursive s3://${local.bucket}/${var.rejections_prefix}` for the records; upload a mended picture under the same key.",
+  ])
+
+  namespace   = "EventPipelines"
+  metric_name = "Rejected"
+  dimensions  = { pipeline = "image-derivatives" }
+  statistic   = "Sum"
+  period      = 300
+
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = var.alarm.rejections
+  evaluation_periods  = 1
+  # Functions count nothing while they have nothing to do.
+  treat_missing_data = "notBreaching"
+
+  alarm_actions = var.alarm.actions
+  ok_actions    = var.alarm.actions
+
+  tags = var.tags
 }

@@ -20,3 +20,34 @@ output "pipeline" {
     }
   }
 }
+
+output "alarm_names" {
+  description = "Names of the pipeline's alarms, empty without `alarm`."
+  value = concat(
+    flatten([for name in keys(var.derivatives) : [module.queue[name].alarm_names, module.function[name].alarm_names]]),
+    aws_cloudwatch_metric_alarm.rejected[*].alarm_name,
+  )
+}
+
+output "path" {
+  description = "The way of an event, left to right, for a dashboard: what sends it (`arrived`: namespace, metric, dimension, value), queues and those that are made at run time (`queues_found_by`: words of their names), dead-letter queues, metrics of what is done and what is rejected, functions, their log groups, and tables."
+  value = {
+    title              = "Image derivatives"
+    pipeline           = "image-derivatives"
+    way                = "picture → topic → queue of each derivative → function of each derivative → derivative"
+    arrived            = [["AWS/SNS", "NumberOfMessagesPublished", "TopicName", module.topic.topic_name]]
+    queues             = [for name in keys(var.derivatives) : module.queue[name].queue.name]
+    queues_found_by    = []
+    dead_letter_queues = [for name in keys(var.derivatives) : module.queue[name].dlq.name]
+    done               = ["Derived"]
+    rejected           = ["Rejected"]
+    functions          = [for name in keys(var.derivatives) : module.function[name].function.name]
+    log_groups         = [for name in keys(var.derivatives) : module.function[name].log_group_name]
+    tables             = []
+  }
+}
+
+output "key_sources" {
+  description = "On whose behalf AWS services use `kms_key`, for its policy: ARNs of buckets that notify (`s3`) and of topics that fan out (`sns`)."
+  value       = { s3 = [local.bucket_arn], sns = [module.topic.topic_arn_static] }
+}

@@ -22,6 +22,42 @@ locals {
 
   # The service is one process, which may be off for a while: as long as SQS keeps anything.
   finished_retention_seconds = 1209600
+
+  # With the prefix, so that the descriptions name commands that find this stack.
+  alarm = var.alarm == null ? null : { actions = var.alarm.actions, name_prefix = var.name_prefix }
+
+  # Nobody uses the key himself: a service does for him, with his permission and for nothing else.
+  key_statements = {
+    for use, terms in {
+      objects      = { sid = "UseKeyOfObjects", service = "s3", actions = ["kms:Decrypt", "kms:GenerateDataKey"] }
+      read_objects = { sid = "OpenObjects", service = "s3", actions = ["kms:Decrypt"] }
+      messages     = { sid = "UseKeyOfMessages", service = "sqs", actions = ["kms:Decrypt", "kms:GenerateDataKey"] }
+      received     = { sid = "OpenMessages", service = "sqs", actions = ["kms:Decrypt"] }
+      items        = { sid = "UseKeyOfItems", service = "dynamodb", actions = local.table_key_actions }
+      read_items   = { sid = "OpenItems", service = "dynamodb", actions = ["kms:Decrypt", "kms:DescribeKey"] }
+      } : use => [
+      for key in var.kms_key[*] : {
+        Sid       = terms.sid
+        Effect    = "Allow"
+        Action    = terms.actions
+        Resource  = key.arn
+        Condition = { StringEquals = { "kms:ViaService" = "${terms.service}.${local.region}.${data.aws_partition.current.dns_suffix}" } }
+      }
+    ]
+  }
+
+  # What DynamoDB asks of whoever reads and writes, after
+  # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html, and without
+  # kms:CreateGrant, which is for whoever makes the table.
+  table_key_actions = [
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+  ]
 }
 
 # --- The original files
@@ -69,8 +105,11 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "relay" {
 
   rule {
     apply_server_side_encryption_by_default {
-      sse_algorithm = "AES256"
+      sse_algorithm     = var.kms_key == null ? "AES256" : "aws:kms"
+      kms_master_key_id = one(var.kms_key[*].arn)
     }
+    # One key for many objects, made once in a while, instead of a call to KMS for every object.
+    bucket_key_enabled = var.kms_key == null ? null : true
   }
 }
 
@@ -154,6 +193,14 @@ resource "aws_dynamodb_table" "items" {
     type = "S"
   }
 
+  dynamic "server_side_encryption" {
+    for_each = var.kms_key[*]
+    content {
+      enabled     = true
+      kms_key_arn = server_side_encryption.value.arn
+    }
+  }
+
   point_in_time_recovery {
     enabled = var.table.point_in_time_recovery
   }
@@ -167,8 +214,13 @@ module "updates_queue" {
   name              = "${local.name}-updates"
   consumer          = { timeout_seconds = var.function.timeout_seconds }
   max_receive_count = var.max_receive_count
-  alarm             = var.alarm
-  tags              = var.tags
+  alarm = var.alarm == null ? null : {
+    actions     = var.alarm.actions
+    age_seconds = var.late_after_seconds
+    name_prefix = var.name_prefix
+  }
+  kms_key = var.kms_key
+  tags    = var.tags
 }
 
 module "update" {
@@ -190,7 +242,8 @@ module "update" {
   # repeated, and that has to stay below what the finished queue remembers.
   maximum_concurrency = var.function.maximum_concurrency
   log_retention_days  = var.log_retention_days
-  alarm               = var.alarm
+  alarm               = local.alarm
+  kms_key             = var.kms_key
   tags                = var.tags
 
   environment = {
@@ -208,7 +261,7 @@ module "update" {
   policies = {
     relay = jsonencode({
       Version = "2012-10-17"
-      Statement = [
+      Statement = concat([
         {
           Sid      = "ReadFiles"
           Effect   = "Allow"
@@ -243,7 +296,7 @@ module "update" {
           Action   = "sqs:SendMessage"
           Resource = module.finished_queue.queue_arn_static
         },
-      ]
+      ], local.key_statements.objects, local.key_statements.messages, local.key_statements.items)
     })
   }
 }
@@ -261,8 +314,13 @@ module "finished_queue" {
   message_retention_seconds  = local.finished_retention_seconds
   max_receive_count          = var.max_receive_count
   # Nothing else tells that the service, which is no Lambda function, has stopped.
-  alarm = var.alarm == null ? null : { actions = var.alarm.actions, age_seconds = var.service.late_after_seconds }
-  tags  = var.tags
+  alarm = var.alarm == null ? null : {
+    actions     = var.alarm.actions
+    age_seconds = var.service.late_after_seconds
+    name_prefix = var.name_prefix
+  }
+  kms_key = var.kms_key
+  tags    = var.tags
 }
 
 # --- Who may do what
@@ -275,7 +333,7 @@ resource "aws_iam_policy" "script" {
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
+    Statement = concat([
       {
         # Reading, to compare what is there when a step is repeated.
         Sid      = "StoreFiles"
@@ -295,7 +353,7 @@ resource "aws_iam_policy" "script" {
         Action   = ["sqs:GetQueueUrl", "sqs:SendMessage"]
         Resource = module.updates_queue.queue_arn_static
       },
-    ]
+    ], local.key_statements.objects, local.key_statements.messages, local.key_statements.items)
   })
 }
 
@@ -306,7 +364,7 @@ resource "aws_iam_policy" "service" {
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
+    Statement = concat([
       {
         Sid      = "ReceiveFinished"
         Effect   = "Allow"
@@ -325,7 +383,7 @@ resource "aws_iam_policy" "service" {
         Action   = "s3:GetObject"
         Resource = "${local.bucket_arn}/${local.files_prefix}*"
       },
-    ]
+    ], local.key_statements.read_objects, local.key_statements.received, local.key_statements.read_items)
   })
 }
 
@@ -373,4 +431,35 @@ resource "aws_iam_user_group_membership" "members" {
     contains(var.members.service, each.value) ? [aws_iam_group.service.name] : [],
     contains(var.members.operator, each.value) ? [aws_iam_group.operator.name] : [],
   )
+}
+
+# --- Alarms beside those of the queues and functions
+
+resource "aws_cloudwatch_metric_alarm" "rejected" {
+  count = var.alarm == null ? 0 : 1
+
+  alarm_name = "${local.name}-rejections"
+  alarm_description = join(" ", [
+    "${var.alarm.rejections} or more items were refused within 5 minutes: their message cannot be read, or their file is missing or not the one that the script stored.",
+    "Nothing tries them again, for it would end the same way: a record of each says why.",
+    "Run `event-pipelines items status --prefix ${var.name_prefix}` for how many items were never updated,",
+    "and `aws s3 ls --recursive s3://${local.bucket}/${local.rejections_prefix}` for the records.",
+  ])
+
+  namespace   = "EventPipelines"
+  metric_name = "Rejected"
+  dimensions  = { pipeline = "item-relay" }
+  statistic   = "Sum"
+  period      = 300
+
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = var.alarm.rejections
+  evaluation_periods  = 1
+  # Functions count nothing while they have nothing to do.
+  treat_missing_data = "notBreaching"
+
+  alarm_actions = var.alarm.actions
+  ok_actions    = var.alarm.actions
+
+  tags = var.tags
 }

@@ -21,3 +21,36 @@ output "pipeline" {
     }
   }
 }
+
+output "alarm_names" {
+  description = "Names of the pipeline's alarms, empty without `alarm`."
+  value = concat(
+    module.updates_queue.alarm_names,
+    module.update.alarm_names,
+    module.finished_queue.alarm_names,
+    aws_cloudwatch_metric_alarm.rejected[*].alarm_name,
+  )
+}
+
+output "path" {
+  description = "The way of an event, left to right, for a dashboard: what sends it (`arrived`: namespace, metric, dimension, value), queues and those that are made at run time (`queues_found_by`: words of their names), dead-letter queues, metrics of what is done and what is rejected, functions, their log groups, and tables."
+  value = {
+    title              = "Item relay"
+    pipeline           = "item-relay"
+    way                = "script → updates queue → update → finished queue → service"
+    arrived            = [["AWS/SQS", "NumberOfMessagesSent", "QueueName", module.updates_queue.queue.name]]
+    queues             = [module.updates_queue.queue.name, module.finished_queue.queue.name]
+    queues_found_by    = []
+    dead_letter_queues = [module.updates_queue.dlq.name, module.finished_queue.dlq.name]
+    done               = ["Updated"]
+    rejected           = ["Rejected"]
+    functions          = [module.update.function.name]
+    log_groups         = [module.update.log_group_name]
+    tables             = [aws_dynamodb_table.items.name]
+  }
+}
+
+output "key_sources" {
+  description = "On whose behalf AWS services use `kms_key`, for its policy: ARNs of buckets that notify (`s3`) and of topics that fan out (`sns`)."
+  value       = { s3 = [], sns = [] }
+}

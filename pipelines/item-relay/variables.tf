@@ -120,12 +120,43 @@ variable "max_receive_count" {
   nullable    = false
 }
 
+variable "late_after_seconds" {
+  description = "What the pipeline promises: an item is updated within this many seconds; `service.late_after_seconds` is the service's promise. With `alarm`, one goes off on a message that has waited longer."
+  type        = number
+  default     = 900
+  nullable    = false
+
+  validation {
+    condition     = var.late_after_seconds >= 60 && var.late_after_seconds < 345600 && floor(var.late_after_seconds) == var.late_after_seconds
+    error_message = "late_after_seconds must be a whole number from 60 (CloudWatch looks once a minute) to 345599 (the queue deletes what is four days old)."
+  }
+}
+
 variable "alarm" {
-  description = "Where alarms are sent: on dead letters, errors, throttles, and finished items that the service does not fetch. Null creates none."
+  description = "Where alarms are sent: on dead letters, items that wait too long for their update, finished items that the service does not fetch, rejections, errors and throttles. Rejections set one off from `rejections` within five minutes. Null creates none."
   type = object({
-    actions = list(string)
+    actions    = list(string)
+    rejections = optional(number, 1)
   })
   default = null
+
+  validation {
+    condition     = var.alarm == null ? true : var.alarm.rejections >= 1
+    error_message = "alarm.rejections must be 1 or more: at 0 the alarm could never end."
+  }
+}
+
+variable "kms_key" {
+  description = "Encrypts objects, messages, items, logs and the function's environment with this customer managed key, whose policy must let the services in `key_sources` and CloudWatch Logs use it. Null leaves that to keys of AWS."
+  type = object({
+    arn = string
+  })
+  default = null
+
+  validation {
+    condition     = var.kms_key == null ? true : can(regex("^arn:[a-z0-9-]+:kms:${lookup(data.aws_region.current, "region", data.aws_region.current.id)}:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key.arn))
+    error_message = "kms_key.arn must be the key ARN (arn:...:key/...) of a customer managed key in ${lookup(data.aws_region.current, "region", data.aws_region.current.id)}, not an alias: permissions on an alias grant nothing."
+  }
 }
 
 variable "log_retention_days" {

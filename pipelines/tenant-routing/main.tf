@@ -53,6 +53,41 @@ locals {
   file_seconds = var.consumer.max_file_mb * 1769 / min(var.consumer.memory_size_mb, 1769)
 
   poll_actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+
+  # With the prefix, so that the descriptions name commands that find this stack.
+  alarm = var.alarm == null ? null : { actions = var.alarm.actions, name_prefix = var.name_prefix }
+
+  # Nobody uses the key himself: a service does for him, with his permission and for nothing else.
+  key_statements = {
+    for use, terms in {
+      objects    = { sid = "UseKeyOfObjects", service = "s3", actions = ["kms:Decrypt", "kms:GenerateDataKey"] }
+      messages   = { sid = "UseKeyOfMessages", service = "sqs", actions = ["kms:Decrypt", "kms:GenerateDataKey"] }
+      received   = { sid = "OpenMessages", service = "sqs", actions = ["kms:Decrypt"] }
+      items      = { sid = "UseKeyOfItems", service = "dynamodb", actions = local.table_key_actions }
+      read_items = { sid = "OpenItems", service = "dynamodb", actions = ["kms:Decrypt", "kms:DescribeKey"] }
+      } : use => [
+      for key in var.kms_key[*] : {
+        Sid       = terms.sid
+        Effect    = "Allow"
+        Action    = terms.actions
+        Resource  = key.arn
+        Condition = { StringEquals = { "kms:ViaService" = "${terms.service}.${local.region}.${data.aws_partition.current.dns_suffix}" } }
+      }
+    ]
+  }
+
+  # What DynamoDB asks of whoever reads and writes, after
+  # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html, and without
+  # kms:CreateGrant, which is for whoever makes the table.
+  table_key_actions = [
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+  ]
 }
 
 # --- The registry
@@ -68,6 +103,14 @@ resource "aws_dynamodb_table" "groups" {
   attribute {
     name = "GroupName"
     type = "S"
+  }
+
+  dynamic "server_side_encryption" {
+    for_each = var.kms_key[*]
+    content {
+      enabled     = true
+      kms_key_arn = server_side_encryption.value.arn
+    }
   }
 
   point_in_time_recovery {
@@ -99,6 +142,14 @@ resource "aws_dynamodb_table" "tenants" {
     projection_type = "ALL"
   }
 
+  dynamic "server_side_encryption" {
+    for_each = var.kms_key[*]
+    content {
+      enabled     = true
+      kms_key_arn = server_side_encryption.value.arn
+    }
+  }
+
   point_in_time_recovery {
     enabled = true
   }
@@ -120,7 +171,8 @@ module "router" {
   memory_size_mb     = var.router.memory_size_mb
   timeout_seconds    = var.router.timeout_seconds
   log_retention_days = var.log_retention_days
-  alarm              = var.alarm
+  alarm              = local.alarm
+  kms_key            = var.kms_key
   tags               = var.tags
 
   environment = {
@@ -137,12 +189,15 @@ module "router" {
 
   policies = {
     poll = jsonencode({
-      Version   = "2012-10-17"
-      Statement = [for statement in local.poll_statements : merge(statement, { Resource = local.ingest_queues })]
+      Version = "2012-10-17"
+      Statement = concat(
+        [for statement in local.poll_statements : merge(statement, { Resource = local.ingest_queues })],
+        local.key_statements.received,
+      )
     })
     route = jsonencode({
       Version = "2012-10-17"
-      Statement = [
+      Statement = concat([
         {
           Sid      = "LookUp"
           Effect   = "Allow"
@@ -155,7 +210,7 @@ module "router" {
           Action   = "sqs:SendMessage"
           Resource = concat(local.raw_queues, [module.quarantine.queue_arn_static])
         },
-      ]
+      ], local.key_statements.messages, local.key_statements.read_items)
     })
   }
 }
@@ -168,7 +223,8 @@ module "quarantine" {
   name                      = "${local.name}-quarantine"
   message_retention_seconds = local.quarantine_retention_seconds
   max_receive_count         = 1000
-  alarm                     = var.alarm
+  alarm                     = local.alarm
+  kms_key                   = var.kms_key
   tags                      = var.tags
 }
 
@@ -189,7 +245,8 @@ module "consumer" {
   timeout_seconds      = var.consumer.timeout_seconds
   ephemeral_storage_mb = var.consumer.ephemeral_storage_mb
   log_retention_days   = var.log_retention_days
-  alarm                = var.alarm
+  alarm                = local.alarm
+  kms_key              = var.kms_key
   tags                 = var.tags
 
   environment = {
@@ -205,12 +262,15 @@ module "consumer" {
   # No permission for any file: those are the tenant's, and only who says which tenant's gets them.
   policies = {
     poll = jsonencode({
-      Version   = "2012-10-17"
-      Statement = [for statement in local.poll_statements : merge(statement, { Resource = local.raw_queues })]
+      Version = "2012-10-17"
+      Statement = concat(
+        [for statement in local.poll_statements : merge(statement, { Resource = local.raw_queues })],
+        local.key_statements.received,
+      )
     })
     process = jsonencode({
       Version = "2012-10-17"
-      Statement = [
+      Statement = concat([
         {
           Sid      = "LookUp"
           Effect   = "Allow"
@@ -223,7 +283,7 @@ module "consumer" {
           Action   = ["sts:AssumeRole", "sts:TagSession"]
           Resource = local.files_role_arn
         },
-      ]
+      ], local.key_statements.read_items)
     })
   }
 }
@@ -273,7 +333,7 @@ resource "aws_iam_role_policy" "files" {
   role = aws_iam_role.files.name
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
+    Statement = concat([
       {
         # The version that the event names, however many came after it.
         Sid      = "ReadRawFiles"
@@ -294,7 +354,7 @@ resource "aws_iam_role_policy" "files" {
         Action   = "s3:PutObject"
         Resource = "${local.tenant_files_arn}/rejected/*"
       },
-    ]
+    ], local.key_statements.objects)
   })
 }
 
@@ -304,7 +364,7 @@ resource "aws_ssm_parameter" "platform" {
   name        = local.platform_name
   description = "What event-pipelines tenants makes groups and tenants with"
   type        = "String"
-  # Nothing in it is a secret, and the plan is to show what changes.
+  # Nothing in it is a secret, also with `kms_key`, and the plan is to show what changes.
   insecure_value = local.platform
   tags           = var.tags
 
@@ -344,7 +404,7 @@ locals {
   # What is made at run time is tagged like what is made here.
   platform_tags = merge(data.aws_default_tags.current.tags, var.tags)
 
-  platform = jsonencode({
+  platform = jsonencode(merge(var.kms_key == null ? {} : { kms_key_arn = var.kms_key.arn }, {
     schema_version       = 1
     name_prefix          = var.name_prefix
     account_id           = local.account_id
@@ -374,11 +434,11 @@ locals {
     cache                 = var.cache
     max_group_name_length = local.max_group_name_length
     tags                  = local.platform_tags
-  })
+  }))
 
   manager_policy_json = jsonencode({
     Version = "2012-10-17"
-    Statement = [
+    Statement = concat([
       {
         Sid      = "ReadPlatform"
         Effect   = "Allow"
@@ -390,7 +450,6 @@ locals {
         Sid    = "KeepRegistry"
         Effect = "Allow"
         Action = [
-          "dynamodb:ConditionCheckItem",
           "dynamodb:DeleteItem",
           "dynamodb:GetItem",
           "dynamodb:PutItem",
@@ -398,6 +457,12 @@ locals {
           "dynamodb:UpdateItem",
         ]
         Resource = [local.groups_table_arn, local.tenants_table_arn]
+      },
+      {
+        Sid      = "CheckGroup"
+        Effect   = "Allow"
+        Action   = "dynamodb:ConditionCheckItem"
+        Resource = local.groups_table_arn
       },
       {
         Sid      = "ListTenantsOfGroup"
@@ -496,7 +561,7 @@ locals {
         # None of the three has a resource type.
         Resource = "*"
       },
-    ]
+    ], local.key_statements.objects, local.key_statements.messages, local.key_statements.items)
   })
 }
 
@@ -508,7 +573,7 @@ resource "aws_cloudwatch_metric_alarm" "quarantined" {
   alarm_name = "${local.name}-quarantine-has-messages"
   alarm_description = join(" ", [
     "${local.name}-quarantine holds events that no tenant may have: of a tenant that is unknown, suspended or not ready, or with a key that names none.",
-    "`event-pipelines tenants quarantine list` says why; create or resume the tenant and release them,",
+    "`event-pipelines tenants quarantine list --prefix ${var.name_prefix}` says why; create or resume the tenant and run `event-pipelines tenants quarantine release TENANT --prefix ${var.name_prefix}`,",
     "before the retention of ${local.quarantine_retention_seconds / 86400} days deletes them.",
   ])
 
@@ -539,7 +604,7 @@ resource "aws_cloudwatch_metric_alarm" "failed" {
   alarm_description = join(" ", [
     "Events or files of tenants failed within 5 minutes and are tried again, ${var.queues.max_receive_count} times in all.",
     "${module.router.log_group_name} and ${module.consumer.log_group_name} say of which tenant and why,",
-    "`event-pipelines tenants show` how many of them have become dead letters.",
+    "`event-pipelines tenants show TENANT --prefix ${var.name_prefix}` how many of them have become dead letters.",
   ])
 
   namespace   = "EventPipelines"
@@ -552,6 +617,35 @@ resource "aws_cloudwatch_metric_alarm" "failed" {
   threshold           = 1
   evaluation_periods  = 1
   treat_missing_data  = "notBreaching"
+
+  alarm_actions = var.alarm.actions
+  ok_actions    = var.alarm.actions
+
+  tags = var.tags
+}
+
+resource "aws_cloudwatch_metric_alarm" "rejected" {
+  count = var.alarm == null ? 0 : 1
+
+  alarm_name = "${local.name}-rejections"
+  alarm_description = join(" ", [
+    "${var.alarm.rejections} or more files of tenants were refused within 5 minutes: not of a kind that is read, broken, or too large.",
+    "Nothing tries them again, for it would end the same way: a record of each says why.",
+    "The lines with outcome rejected in ${module.consumer.log_group_name} name tenant, file and record;",
+    "run `event-pipelines tenants show TENANT --prefix ${var.name_prefix}` for where the tenant's files are.",
+  ])
+
+  namespace   = "EventPipelines"
+  metric_name = "Rejected"
+  dimensions  = { pipeline = "tenant-routing" }
+  statistic   = "Sum"
+  period      = 300
+
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = var.alarm.rejections
+  evaluation_periods  = 1
+  # Functions count nothing while they have nothing to do.
+  treat_missing_data = "notBreaching"
 
   alarm_actions = var.alarm.actions
   ok_actions    = var.alarm.actions

@@ -22,3 +22,39 @@ output "manager_policy" {
   description = "What `event-pipelines tenants` needs, as IAM policy JSON: the document of `manager_policy_arn`, to attach by other means."
   value       = local.manager_policy_json
 }
+
+output "alarm_names" {
+  description = "Names of the pipeline's alarms, empty without `alarm`."
+  value = concat(
+    module.router.alarm_names,
+    module.consumer.alarm_names,
+    module.quarantine.alarm_names,
+    aws_cloudwatch_metric_alarm.quarantined[*].alarm_name,
+    aws_cloudwatch_metric_alarm.failed[*].alarm_name,
+    aws_cloudwatch_metric_alarm.rejected[*].alarm_name,
+  )
+}
+
+output "path" {
+  description = "The way of an event, left to right, for a dashboard: what sends it (`arrived`: namespace, metric, dimension, value), queues and those that are made at run time (`queues_found_by`: words of their names), dead-letter queues, metrics of what is done and what is rejected, functions, their log groups, and tables."
+  value = {
+    title    = "Tenant routing"
+    pipeline = "tenant-routing"
+    way      = "file → ingest queue of the group → route → queue of the tenant, or quarantine → process → silver file"
+    arrived  = [["EventPipelines", "Routed", "pipeline", "tenant-routing"], ["EventPipelines", "Quarantined", "pipeline", "tenant-routing"]]
+    queues   = [module.quarantine.queue.name]
+    # Groups and tenants come and go without Terraform, and their queues with them.
+    queues_found_by    = ["tg", "tenant"]
+    dead_letter_queues = [module.quarantine.dlq.name]
+    done               = ["Processed"]
+    rejected           = ["Rejected", "Quarantined"]
+    functions          = [module.router.function.name, module.consumer.function.name]
+    log_groups         = [module.router.log_group_name, module.consumer.log_group_name]
+    tables             = [aws_dynamodb_table.groups.name, aws_dynamodb_table.tenants.name]
+  }
+}
+
+output "key_sources" {
+  description = "On whose behalf AWS services use `kms_key`, for its policy: ARNs of buckets that notify (`s3`) and of topics that fan out (`sns`)."
+  value       = { s3 = [local.group_bucket_arn], sns = [] }
+}

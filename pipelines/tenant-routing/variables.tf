@@ -195,11 +195,30 @@ variable "registry" {
 }
 
 variable "alarm" {
-  description = "Where alarms are sent: on events in quarantine, failed records, dead letters of the quarantine, errors and throttles. Null creates none."
+  description = "Where alarms are sent: on events in quarantine, failed records, rejected files, dead letters of the quarantine, errors and throttles. Rejections set one off from `rejections` within five minutes. Null creates none."
   type = object({
-    actions = list(string)
+    actions    = list(string)
+    rejections = optional(number, 1)
   })
   default = null
+
+  validation {
+    condition     = var.alarm == null ? true : var.alarm.rejections >= 1
+    error_message = "alarm.rejections must be 1 or more: at 0 the alarm could never end."
+  }
+}
+
+variable "kms_key" {
+  description = "Encrypts the registry, messages, logs and the functions' environment, and what `event-pipelines tenants` makes, with this customer managed key, whose policy must let the services in `key_sources` and CloudWatch Logs use it. Null leaves that to keys of AWS."
+  type = object({
+    arn = string
+  })
+  default = null
+
+  validation {
+    condition     = var.kms_key == null ? true : can(regex("^arn:[a-z0-9-]+:kms:${lookup(data.aws_region.current, "region", data.aws_region.current.id)}:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key.arn))
+    error_message = "kms_key.arn must be the key ARN (arn:...:key/...) of a customer managed key in ${lookup(data.aws_region.current, "region", data.aws_region.current.id)}, not an alias: permissions on an alias grant nothing."
+  }
 }
 
 variable "log_retention_days" {

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import boto3
 
@@ -42,7 +43,28 @@ def left_behind() -> list[str]:
     found += [role["RoleName"] for role in boto3.client("iam").list_roles()["Roles"]]
     groups = boto3.client("logs").describe_log_groups()["logGroups"]
     found += [group["logGroupName"] for group in groups]
+    found += [alarm["AlarmName"] for alarm in alarms()]
+    boards = boto3.client("cloudwatch").list_dashboards()["DashboardEntries"]
+    found += [board["DashboardName"] for board in boards]
+    found += boto3.client("dynamodb").list_tables()["TableNames"]
+    subscriptions = boto3.client("sns").list_subscriptions()["Subscriptions"]
+    found += [subscription["SubscriptionArn"] for subscription in subscriptions]
+    parameters = boto3.client("ssm").describe_parameters()["Parameters"]
+    found += [parameter["Name"] for parameter in parameters]
+    iam = boto3.client("iam")
+    found += [policy["PolicyName"] for policy in iam.list_policies(Scope="Local")["Policies"]]
+    found += [group["GroupName"] for group in iam.list_groups()["Groups"]]
     return found
+
+
+def alarms() -> list[dict[str, Any]]:
+    """Every alarm there is, of metrics and of other alarms."""
+    pages = boto3.client("cloudwatch").get_paginator("describe_alarms")
+    return [
+        dict(alarm)
+        for page in pages.paginate(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+        for alarm in (*page["MetricAlarms"], *page["CompositeAlarms"])
+    ]
 
 
 def eventually(condition: Callable[[], object], what: str, seconds: float = 90) -> None:

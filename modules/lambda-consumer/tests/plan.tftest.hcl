@@ -75,7 +75,7 @@ run "a_queue_fed_function" {
       Version = "2012-10-17"
       Statement = [{
         Effect   = "Allow"
-        Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"]
+        Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
         Resource = "arn:aws:sqs:eu-west-1:123456789012:images"
       }]
     }
@@ -140,20 +140,25 @@ run "a_queue_fed_function" {
     error_message = "A queue-fed function has no asynchronous calls to configure, recursion stays as Lambda has it, and no bucket is written."
   }
   assert {
-    condition = jsonencode([for alarm in [aws_cloudwatch_metric_alarm.errors[0], aws_cloudwatch_metric_alarm.throttles[0]] : [
+    condition = jsonencode([for alarm in [aws_cloudwatch_metric_alarm.errors[0], aws_cloudwatch_metric_alarm.throttles[0], aws_cloudwatch_metric_alarm.recursion[0]] : [
       alarm.alarm_name, alarm.metric_name, alarm.dimensions, alarm.statistic, alarm.comparison_operator, alarm.threshold, alarm.period, alarm.treat_missing_data, alarm.alarm_actions, alarm.ok_actions
       ]]) == jsonencode([
       ["resize-images-errors", "Errors", { FunctionName = "resize-images" }, "Sum", "GreaterThanOrEqualToThreshold", 3, 300, "notBreaching", ["arn:aws:sns:eu-west-1:123456789012:alarms"], ["arn:aws:sns:eu-west-1:123456789012:alarms"]],
       ["resize-images-throttles", "Throttles", { FunctionName = "resize-images" }, "Sum", "GreaterThanOrEqualToThreshold", 1, 300, "notBreaching", ["arn:aws:sns:eu-west-1:123456789012:alarms"], ["arn:aws:sns:eu-west-1:123456789012:alarms"]],
+      ["resize-images-recursion-stopped", "RecursiveInvocationsDropped", { FunctionName = "resize-images" }, "Sum", "GreaterThanOrEqualToThreshold", 1, 300, "notBreaching", ["arn:aws:sns:eu-west-1:123456789012:alarms"], ["arn:aws:sns:eu-west-1:123456789012:alarms"]],
     ])
-    error_message = "Both alarms must watch this function, tell the actions and count from the given thresholds."
+    error_message = "All alarms must watch this function, tell the actions and count from the given thresholds."
   }
   assert {
     condition     = strcontains(aws_cloudwatch_metric_alarm.errors[0].alarm_description, "dead-letter queue") && strcontains(aws_cloudwatch_metric_alarm.throttles[0].alarm_description, "dead-letter queue")
     error_message = "The alarms of a queue-fed function must say where its messages go."
   }
   assert {
-    condition     = output.alarm_names == ["resize-images-errors", "resize-images-throttles"] && output.function_arn_static == "arn:aws:lambda:eu-west-1:123456789012:function:resize-images" && output.log_group_name == "/aws/lambda/resize-images"
+    condition     = !strcontains(aws_cloudwatch_metric_alarm.errors[0].alarm_description, "event-pipelines") && strcontains(aws_cloudwatch_metric_alarm.recursion[0].alarm_description, "break the loop")
+    error_message = "Without a prefix no command of this project is named, and a loop is for a person to break."
+  }
+  assert {
+    condition     = output.alarm_names == ["resize-images-errors", "resize-images-throttles", "resize-images-recursion-stopped"] && output.function_arn_static == "arn:aws:lambda:eu-west-1:123456789012:function:resize-images" && output.log_group_name == "/aws/lambda/resize-images"
     error_message = "The outputs must be known in the first plan."
   }
 }
@@ -170,7 +175,7 @@ run "a_directly_called_function" {
     tracing                   = true
     recursive_loop            = "Allow"
     kms_key                   = { arn = "arn:aws:kms:eu-west-1:123456789012:key/function" }
-    alarm                     = { actions = [] }
+    alarm                     = { actions = [], name_prefix = "split" }
   }
 
   assert {
@@ -238,6 +243,17 @@ run "a_directly_called_function" {
   assert {
     condition     = !strcontains(aws_cloudwatch_metric_alarm.errors[0].alarm_description, "dead-letter queue") && strcontains(aws_cloudwatch_metric_alarm.errors[0].alarm_description, "failure destination")
     error_message = "The alarm of a directly called function must not speak of a queue."
+  }
+  assert {
+    condition = alltrue([
+      for alarm in [aws_cloudwatch_metric_alarm.errors[0], aws_cloudwatch_metric_alarm.throttles[0], aws_cloudwatch_metric_alarm.recursion[0]] :
+      strcontains(alarm.alarm_description, "`event-pipelines queues list --prefix split`")
+    ])
+    error_message = "With a prefix, every alarm names the command to run."
+  }
+  assert {
+    condition     = strcontains(aws_cloudwatch_metric_alarm.recursion[0].alarm_description, "apply again")
+    error_message = "A function that may feed itself is stopped only when it has lost that setting."
   }
 }
 

@@ -481,3 +481,14 @@ run "a_dlq_policy_too_large" {
 
   expect_failures = [aws_sqs_queue.dlq]
 }
+
+run "prefix_of_another_stack" {
+  command = plan
+
+  variables {
+    name  = "orders"
+    alarm = { actions = [], name_prefix = "orders" }
+  }
+
+  expect_failures = [var.alarm]
+}

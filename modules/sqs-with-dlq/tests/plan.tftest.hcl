@@ -295,3 +295,21 @@ run "an_applied_queue_sends_its_failures_to_its_own_dlq" {
     error_message = "each object carries its own queue's URL"
   }
 }
+
+run "a_stack_of_this_project" {
+  command = plan
+
+  variables {
+    alarm = { actions = [], age_seconds = 60, name_prefix = "ord" }
+    name  = "ord-ers"
+  }
+
+  assert {
+    condition = (
+      strcontains(aws_cloudwatch_metric_alarm.dlq_depth[0].alarm_description, "`event-pipelines queues peek ord-ers-dlq --prefix ord`")
+      && strcontains(aws_cloudwatch_metric_alarm.dlq_depth[0].alarm_description, "`event-pipelines queues redrive ord-ers-dlq --prefix ord`")
+      && strcontains(aws_cloudwatch_metric_alarm.oldest_message[0].alarm_description, "`event-pipelines queues list --prefix ord`")
+    )
+    error_message = "with a prefix, the alarms name the commands to run"
+  }
+}

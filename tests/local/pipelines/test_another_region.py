@@ -4,7 +4,10 @@ import pytest
 
 from event_pipelines.demo import audit, images, photographs
 from event_pipelines.local import stack as local_stack
-from support.stacks import running_stack
+from support.stacks import alarms, running_stack
+
+# Of the alarm on a stalled import; they tell nobody, and are listed nowhere.
+HALVES = ("event-pipelines-csv-no-rows-loaded", "event-pipelines-csv-rows-waiting")
 
 
 def test_region_is_enough(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -20,3 +23,5 @@ def test_region_is_enough(tmp_path_factory: pytest.TempPathFactory) -> None:
         assert account.source == "the functions' logs"
 
         assert not local_stack.has_changes(stack)
+        names = {alarm["AlarmName"] for alarm in alarms()}
+        assert names == {*stack.outputs["alarms"]["names"], *HALVES}

@@ -1,0 +1,65 @@
+# What the policy of a customer managed key must say so that AWS services can use it for this stack. Also
+# without `kms_key`, since the key has to be ready before it is named there.
+
+locals {
+  key_sources = concat(
+    module.csv_import[*].key_sources,
+    module.event_audit[*].key_sources,
+    module.image_derivatives[*].key_sources,
+    module.item_relay[*].key_sources,
+    module.tenant_routing[*].key_sources,
+  )
+
+  # Services that send to what is encrypted, and for which sources they may.
+  key_users = {
+    s3  = { sid = "NotificationsOfBuckets", sources = sort(flatten(local.key_sources[*].s3)) }
+    sns = { sid = "DeliveriesOfTopics", sources = sort(flatten(local.key_sources[*].sns)) }
+    cloudwatch = {
+      sid     = "Alarms"
+      sources = length(module.alarms) > 0 && length(local.alarm_names) > 0 ? [local.alarm_arns] : []
+    }
+  }
+
+  kms_key_policy_statements = concat(
+    [
+      for service, user in local.key_users : {
+        Sid       = user.sid
+        Effect    = "Allow"
+        Principal = { Service = "${service}.amazonaws.com" }
+        # Decrypt, since a service that reuses a data key verifies it first.
+        Action = ["kms:Decrypt", "kms:GenerateDataKey"]
+        # In a key's policy: this key.
+        Resource = "*"
+        Condition = {
+          # Like, since groups of tenants and alarms are named by a pattern.
+          ArnLike      = { "aws:SourceArn" = user.sources }
+          StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.current.account_id }
+        }
+      } if length(user.sources) > 0
+    ],
+    [
+      # After https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html, its
+      # wildcards written out. The context names the account, so that no other's logs come with it.
+      for function_logs in length(local.paths) == 0 ? [] : ["${var.name_prefix}-*"] : {
+        Sid       = "Logs"
+        Effect    = "Allow"
+        Principal = { Service = "logs.${var.region}.${data.aws_partition.current.dns_suffix}" }
+        Action = [
+          "kms:Decrypt",
+          "kms:DescribeKey",
+          "kms:Encrypt",
+          "kms:GenerateDataKey",
+          "kms:GenerateDataKeyWithoutPlaintext",
+          "kms:ReEncryptFrom",
+          "kms:ReEncryptTo",
+        ]
+        Resource = "*"
+        Condition = {
+          ArnLike = {
+            "kms:EncryptionContext:aws:logs:arn" = "arn:${data.aws_partition.current.partition}:logs:${var.region}:${data.aws_caller_identity.current.account_id}:log-group:/aws/lambda/${function_logs}"
+          }
+        }
+      }
+    ],
+  )
+}

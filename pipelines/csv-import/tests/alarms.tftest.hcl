@@ -1,0 +1,175 @@
+mock_provider "aws" {
+  source = "../../tests/terraform/mocks"
+}
+
+variables {
+  name_prefix = "acme"
+  packages = {
+    split = {
+      path         = "tests/package.zip"
+      handler      = "split_csv.handler.handler"
+      content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+      size_bytes   = 22
+      runtime      = "python3.13"
+      architecture = "arm64"
+    }
+    load = {
+      path         = "tests/package.zip"
+      handler      = "load_csv_rows.handler.handler"
+      content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+      size_bytes   = 22
+      runtime      = "python3.13"
+      architecture = "arm64"
+    }
+  }
+}
+
+run "alarms" {
+  command = plan
+
+  variables {
+    alarm                 = { actions = ["arn:aws:sns:eu-west-1:123456789012:on-call"], rejections = 7 }
+    late_after_seconds    = 60
+    stalled_after_seconds = 900
+  }
+
+  assert {
+    condition = toset(output.alarm_names) == toset([
+      "acme-csv-imports-dlq-has-messages",
+      "acme-csv-imports-oldest-message-age",
+      "acme-csv-rows-dlq-has-messages",
+      "acme-csv-rows-oldest-message-age",
+      "acme-csv-split-errors",
+      "acme-csv-split-throttles",
+      "acme-csv-split-recursion-stopped",
+      "acme-csv-load-errors",
+      "acme-csv-load-throttles",
+      "acme-csv-load-recursion-stopped",
+      "acme-csv-rejections",
+      "acme-csv-row-rejections",
+      "acme-csv-imports-failed",
+      "acme-csv-import-stalled",
+    ])
+    error_message = "Everything that may go wrong has an alarm, and only that."
+  }
+
+  assert {
+    condition = (
+      aws_cloudwatch_metric_alarm.rejected[0].metric_name == "Rejected" && aws_cloudwatch_metric_alarm.rejected[0].threshold == 7
+      && aws_cloudwatch_metric_alarm.rejected[0].dimensions == tomap({ pipeline = "csv-import" })
+      && aws_cloudwatch_metric_alarm.rejected[0].alarm_actions == toset(["arn:aws:sns:eu-west-1:123456789012:on-call"])
+      && strcontains(aws_cloudwatch_metric_alarm.rejected[0].alarm_description, "event-pipelines imports list --prefix acme")
+    )
+    error_message = "Rejections are counted per pipeline, from the caller's threshold, and say what to run."
+  }
+
+  assert {
+    condition = (
+      aws_cloudwatch_metric_alarm.rows_rejected[0].metric_name == "RowsRejected" && aws_cloudwatch_metric_alarm.rows_rejected[0].threshold == 7
+      && aws_cloudwatch_metric_alarm.failed[0].metric_name == "ImportsFailed" && aws_cloudwatch_metric_alarm.failed[0].threshold == 1
+    )
+    error_message = "Rows count like files, and no import may fail unseen."
+  }
+  assert {
+    condition = (
+      aws_cloudwatch_composite_alarm.stalled[0].alarm_rule == "ALARM(\"acme-csv-rows-waiting\") AND ALARM(\"acme-csv-no-rows-loaded\")"
+      && aws_cloudwatch_composite_alarm.stalled[0].alarm_actions == toset(["arn:aws:sns:eu-west-1:123456789012:on-call"])
+    )
+    error_message = "An import is stalled when rows wait and none is loaded."
+  }
+  assert {
+    condition = alltrue([
+      for half in [aws_cloudwatch_metric_alarm.rows_waiting[0], aws_cloudwatch_metric_alarm.no_rows_loaded[0]] :
+      half.period * half.evaluation_periods == 900 && half.dimensions == tomap({ QueueName = "acme-csv-rows" }) && half.alarm_actions == null
+    ])
+    error_message = "Both halves look at the row queue for as long as the caller says, and neither tells anybody."
+  }
+  assert {
+    condition = (
+      aws_cloudwatch_metric_alarm.rows_waiting[0].treat_missing_data == "notBreaching"
+      && aws_cloudwatch_metric_alarm.no_rows_loaded[0].treat_missing_data == "breaching"
+      && aws_cloudwatch_metric_alarm.no_rows_loaded[0].comparison_operator == "LessThanThreshold"
+    )
+    error_message = "A queue without data has nothing that waits, and nothing is loaded from it."
+  }
+}
+
+run "promises_just_legal" {
+  command = plan
+
+  variables {
+    alarm                 = { actions = [], rejections = 1 }
+    late_after_seconds    = 345599
+    stalled_after_seconds = 86400
+  }
+
+  assert {
+    condition     = contains(output.alarm_names, "acme-csv-imports-oldest-message-age")
+    error_message = "A promise may be as long as the queue keeps a message."
+  }
+}
+
+run "no_alarms" {
+  command = plan
+
+  assert {
+    condition     = length(output.alarm_names) == 0
+    error_message = "There are no alarms unless the caller says whom to tell."
+  }
+}
+
+run "no_rejection_sets_one_off" {
+  command = plan
+  variables {
+    alarm = { actions = ["arn:aws:sns:eu-west-1:123456789012:on-call"], rejections = 0 }
+  }
+  expect_failures = [var.alarm]
+}
+
+run "late_sooner_than_cloudwatch_looks" {
+  command = plan
+  variables {
+    late_after_seconds = 59
+  }
+  expect_failures = [var.late_after_seconds]
+}
+
+run "late_when_the_queue_has_forgotten" {
+  command = plan
+  variables {
+    late_after_seconds = 345600
+  }
+  expect_failures = [var.late_after_seconds]
+}
+
+run "half_a_second_late" {
+  command = plan
+  variables {
+    late_after_seconds = 60.5
+  }
+  expect_failures = [var.late_after_seconds]
+}
+
+run "stalled_within_a_batch" {
+  command = plan
+  variables {
+    stalled_after_seconds = 600
+  }
+  expect_failures = [var.stalled_after_seconds]
+}
+
+run "stalled_longer_than_cloudwatch_looks_back" {
+  command = plan
+  variables {
+    stalled_after_seconds = 86700
+  }
+  expect_failures = [var.stalled_after_seconds]
+}
+
+run "stalled_between_two_looks" {
+  command = plan
+  variables {
+    stalled_after_seconds = 1000
+  }
+  expect_failures = [var.stalled_after_seconds]
+}

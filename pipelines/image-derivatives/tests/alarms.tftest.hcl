@@ -1,0 +1,106 @@
+mock_provider "aws" {
+  source = "../../tests/terraform/mocks"
+}
+
+variables {
+  name_prefix = "acme"
+  package = {
+    path         = "tests/package.zip"
+    handler      = "create_image_derivative.handler.handler"
+    content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+    size_bytes   = 22
+    runtime      = "python3.13"
+    architecture = "arm64"
+  }
+}
+
+run "alarms" {
+  command = plan
+
+  variables {
+    alarm              = { actions = ["arn:aws:sns:eu-west-1:123456789012:on-call"], rejections = 7 }
+    late_after_seconds = 60
+  }
+
+  assert {
+    condition = toset(output.alarm_names) == toset([
+      "acme-image-mobile-dlq-has-messages",
+      "acme-image-mobile-oldest-message-age",
+      "acme-image-mobile-errors",
+      "acme-image-mobile-throttles",
+      "acme-image-mobile-recursion-stopped",
+      "acme-image-thumbnail-dlq-has-messages",
+      "acme-image-thumbnail-oldest-message-age",
+      "acme-image-thumbnail-errors",
+      "acme-image-thumbnail-throttles",
+      "acme-image-thumbnail-recursion-stopped",
+      "acme-image-rejections",
+    ])
+    error_message = "Everything that may go wrong has an alarm, and only that."
+  }
+
+  assert {
+    condition = (
+      aws_cloudwatch_metric_alarm.rejected[0].metric_name == "Rejected" && aws_cloudwatch_metric_alarm.rejected[0].threshold == 7
+      && aws_cloudwatch_metric_alarm.rejected[0].dimensions == tomap({ pipeline = "image-derivatives" })
+      && aws_cloudwatch_metric_alarm.rejected[0].alarm_actions == toset(["arn:aws:sns:eu-west-1:123456789012:on-call"])
+      && strcontains(aws_cloudwatch_metric_alarm.rejected[0].alarm_description, "event-pipelines queues list --prefix acme")
+    )
+    error_message = "Rejections are counted per pipeline, from the caller's threshold, and say what to run."
+  }
+}
+
+run "promises_just_legal" {
+  command = plan
+
+  variables {
+    alarm              = { actions = [], rejections = 1 }
+    late_after_seconds = 345599
+  }
+
+  assert {
+    condition     = contains(output.alarm_names, "acme-image-mobile-oldest-message-age")
+    error_message = "A promise may be as long as the queue keeps a message."
+  }
+}
+
+run "no_alarms" {
+  command = plan
+
+  assert {
+    condition     = length(output.alarm_names) == 0
+    error_message = "There are no alarms unless the caller says whom to tell."
+  }
+}
+
+run "no_rejection_sets_one_off" {
+  command = plan
+  variables {
+    alarm = { actions = ["arn:aws:sns:eu-west-1:123456789012:on-call"], rejections = 0 }
+  }
+  expect_failures = [var.alarm]
+}
+
+run "late_sooner_than_cloudwatch_looks" {
+  command = plan
+  variables {
+    late_after_seconds = 59
+  }
+  expect_failures = [var.late_after_seconds]
+}
+
+run "late_when_the_queue_has_forgotten" {
+  command = plan
+  variables {
+    late_after_seconds = 345600
+  }
+  expect_failures = [var.late_after_seconds]
+}
+
+run "half_a_second_late" {
+  command = plan
+  variables {
+    late_after_seconds = 60.5
+  }
+  expect_failures = [var.late_after_seconds]
+}

@@ -1,0 +1,54 @@
+mock_provider "aws" {
+  source = "../../tests/terraform/mocks"
+}
+
+variables {
+  name_prefix = "acme"
+  package = {
+    path         = "tests/package.zip"
+    handler      = "update_item.handler.handler"
+    content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+    size_bytes   = 22
+    runtime      = "python3.13"
+    architecture = "arm64"
+  }
+}
+
+run "customer_key" {
+  command = plan
+
+  variables {
+    kms_key = { arn = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
+  }
+
+  assert {
+    condition     = one(aws_s3_bucket_server_side_encryption_configuration.relay.rule).apply_server_side_encryption_by_default[0].kms_master_key_id == var.kms_key.arn && one(aws_s3_bucket_server_side_encryption_configuration.relay.rule).apply_server_side_encryption_by_default[0].sse_algorithm == "aws:kms" && one(aws_s3_bucket_server_side_encryption_configuration.relay.rule).bucket_key_enabled
+    error_message = "The key encrypts what the pipeline keeps."
+  }
+
+  assert {
+    condition     = one(aws_dynamodb_table.items.server_side_encryption).enabled && one(aws_dynamodb_table.items.server_side_encryption).kms_key_arn == var.kms_key.arn
+    error_message = "The key encrypts what the pipeline keeps."
+  }
+
+  assert {
+    condition     = output.key_sources == { s3 = [], sns = [] }
+    error_message = "Who sends on the pipeline's behalf is known for the key's policy."
+  }
+}
+
+run "key_by_alias" {
+  command = plan
+  variables {
+    kms_key = { arn = "arn:aws:kms:eu-west-1:123456789012:alias/acme" }
+  }
+  expect_failures = [var.kms_key]
+}
+
+run "key_of_another_region" {
+  command = plan
+  variables {
+    kms_key = { arn = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
+  }
+  expect_failures = [var.kms_key]
+}

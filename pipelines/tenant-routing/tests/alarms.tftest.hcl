@@ -1,0 +1,76 @@
+mock_provider "aws" {
+  source = "../../tests/terraform/mocks"
+}
+
+variables {
+  name_prefix = "acme"
+  packages = {
+    route = {
+      path         = "tests/package.zip"
+      handler      = "route_tenant_event.handler.handler"
+      content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+      size_bytes   = 22
+      runtime      = "python3.13"
+      architecture = "arm64"
+    }
+    process = {
+      path         = "tests/package.zip"
+      handler      = "process_tenant_file.handler.handler"
+      content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+      size_bytes   = 22
+      runtime      = "python3.13"
+      architecture = "arm64"
+    }
+  }
+}
+
+run "alarms" {
+  command = plan
+
+  variables {
+    alarm = { actions = ["arn:aws:sns:eu-west-1:123456789012:on-call"], rejections = 7 }
+  }
+
+  assert {
+    condition = toset(output.alarm_names) == toset([
+      "acme-tenants-route-errors",
+      "acme-tenants-route-throttles",
+      "acme-tenants-route-recursion-stopped",
+      "acme-tenants-process-errors",
+      "acme-tenants-process-throttles",
+      "acme-tenants-process-recursion-stopped",
+      "acme-tenants-quarantine-dlq-has-messages",
+      "acme-tenants-quarantine-has-messages",
+      "acme-tenants-failed-records",
+      "acme-tenants-rejections",
+    ])
+    error_message = "Everything that may go wrong has an alarm, and only that."
+  }
+
+  assert {
+    condition = (
+      aws_cloudwatch_metric_alarm.rejected[0].metric_name == "Rejected" && aws_cloudwatch_metric_alarm.rejected[0].threshold == 7
+      && aws_cloudwatch_metric_alarm.rejected[0].dimensions == tomap({ pipeline = "tenant-routing" })
+      && aws_cloudwatch_metric_alarm.rejected[0].alarm_actions == toset(["arn:aws:sns:eu-west-1:123456789012:on-call"])
+      && strcontains(aws_cloudwatch_metric_alarm.rejected[0].alarm_description, "event-pipelines tenants show TENANT --prefix acme")
+    )
+    error_message = "Rejections are counted per pipeline, from the caller's threshold, and say what to run."
+  }
+}
+
+run "no_alarms" {
+  command = plan
+
+  assert {
+    condition     = length(output.alarm_names) == 0
+    error_message = "There are no alarms unless the caller says whom to tell."
+  }
+}
+
+run "no_rejection_sets_one_off" {
+  command = plan
+  variables {
+    alarm = { actions = ["arn:aws:sns:eu-west-1:123456789012:on-call"], rejections = 0 }
+  }
+  expect_failures = [var.alarm]
+}

@@ -1,0 +1,115 @@
+mock_provider "aws" {
+  source = "../../tests/terraform/mocks"
+}
+
+variables {
+  name_prefix = "acme"
+  packages = {
+    route = {
+      path         = "tests/package.zip"
+      handler      = "route_tenant_event.handler.handler"
+      content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+      size_bytes   = 22
+      runtime      = "python3.13"
+      architecture = "arm64"
+    }
+    process = {
+      path         = "tests/package.zip"
+      handler      = "process_tenant_file.handler.handler"
+      content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+      size_bytes   = 22
+      runtime      = "python3.13"
+      architecture = "arm64"
+    }
+  }
+}
+
+run "customer_key" {
+  command = plan
+
+  variables {
+    kms_key = { arn = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
+  }
+
+  assert {
+    condition     = one(aws_dynamodb_table.groups.server_side_encryption).enabled && one(aws_dynamodb_table.groups.server_side_encryption).kms_key_arn == var.kms_key.arn
+    error_message = "The key encrypts what the pipeline keeps."
+  }
+
+  assert {
+    condition     = one(aws_dynamodb_table.tenants.server_side_encryption).enabled && one(aws_dynamodb_table.tenants.server_side_encryption).kms_key_arn == var.kms_key.arn
+    error_message = "The key encrypts what the pipeline keeps."
+  }
+
+  assert {
+    condition     = output.key_sources == { s3 = ["arn:aws:s3:::acme-tg-*-123456789012-eu-west-1"], sns = [] }
+    error_message = "Who sends on the pipeline's behalf is known for the key's policy."
+  }
+}
+
+run "the_longest_policy" {
+  command = plan
+
+  variables {
+    # As long as a prefix may be.
+    name_prefix = "a23456789-123456789-1234"
+    kms_key     = { arn = "arn:aws:kms:eu-west-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab" }
+  }
+
+  assert {
+    condition     = length(output.manager_policy) < 6144
+    error_message = "The manager's policy fits with the longest prefix and a key."
+  }
+}
+
+run "key_by_alias" {
+  command = plan
+  variables {
+    kms_key = { arn = "arn:aws:kms:eu-west-1:123456789012:alias/acme" }
+  }
+  expect_failures = [var.kms_key]
+}
+
+run "key_of_another_region" {
+  command = plan
+  variables {
+    kms_key = { arn = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
+  }
+  expect_failures = [var.kms_key]
+}
+
+# Last, because what is applied is there for every run behind it.
+
+run "the_key_of_what_is_made_at_run_time" {
+  command = apply
+
+  variables {
+    kms_key = { arn = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
+  }
+
+  # Mocks of one type share an ARN; what is compared here must be told apart.
+  override_resource {
+    target = module.consumer.aws_iam_role.function
+    values = { arn = "arn:aws:iam::123456789012:role/acme-tenants-process-eu-west-1", id = "acme-tenants-process-eu-west-1" }
+  }
+  override_resource {
+    target = module.quarantine.aws_sqs_queue.queue
+    values = {
+      arn = "arn:aws:sqs:eu-west-1:123456789012:acme-tenants-quarantine"
+      url = "https://sqs.eu-west-1.amazonaws.com/123456789012/acme-tenants-quarantine"
+    }
+  }
+  override_resource {
+    target = module.quarantine.aws_sqs_queue.dlq
+    values = { arn = "arn:aws:sqs:eu-west-1:123456789012:acme-tenants-quarantine-dlq" }
+  }
+
+  assert {
+    condition     = jsondecode(aws_ssm_parameter.platform.insecure_value).kms_key_arn == var.kms_key.arn
+    error_message = "Groups and tenants are made with the key, too."
+  }
+  assert {
+    condition     = length(aws_ssm_parameter.platform.insecure_value) < 2048 && aws_ssm_parameter.platform.type == "String"
+    error_message = "The document has no secret in it, and leaves its tags the half of what a parameter takes."
+  }
+}

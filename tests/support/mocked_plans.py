@@ -1,0 +1,117 @@
+"""The root module as Terraform plans it with a mocked provider: no cloud, no engine."""
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Resource:
+    """What would be made at `address`. `values` leaves out what only an apply can tell."""
+
+    address: str
+    kind: str
+    values: dict[str, Any]
+
+    @property
+    def module(self) -> str:
+        return self.address.rpartition(f"{self.kind}.")[0]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run of a test file."""
+
+    resources: list[Resource]
+    outputs: dict[str, Any]
+
+    def all(self, *kinds: str) -> list[Resource]:
+        return [each for each in self.resources if each.kind in kinds]
+
+    def names(self, kind: str, attribute: str = "name") -> set[str]:
+        return {each.values[attribute] for each in self.all(kind)}
+
+
+def copy_tree(to: Path) -> Path:
+    """A copy of everything Terraform reads, so that no test leaves a file in the repository."""
+    for folder in ("modules", "pipelines", "tests/terraform"):
+        shutil.copytree(
+            REPOSITORY / folder, to / folder, ignore=shutil.ignore_patterns(".terraform*")
+        )
+    for file in REPOSITORY.glob("*.tf"):
+        shutil.copy(file, to)
+    for module in (to, *to.glob("modules/*"), *to.glob("pipelines/*")):
+        shutil.copy(REPOSITORY / ".terraform.lock.hcl", module)
+    (to / "provider-cache").mkdir()
+    return to
+
+
+def run(*command: str | Path, cwd: Path, tree: Path) -> str:
+    """What the command writes to standard output; fails with all it said when it fails."""
+    # A provider cache or mirror of the user's (TF_PLUGIN_*) is welcome, settings are not.
+    unwelcome = ("AWS_", "TF_VAR_", "TF_DATA_DIR", "TF_CLI_")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(unwelcome)}
+    finished = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env={
+            # From the registry, the provider is then fetched once and not for every module.
+            "TF_PLUGIN_CACHE_DIR": str(tree / "provider-cache"),
+            **environment,
+            "CHECKPOINT_DISABLE": "1",
+            "TF_IN_AUTOMATION": "1",
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    # A plan as JSON has the provider's whole schema in its line, which nobody wants to read.
+    said = [line for line in finished.stdout.splitlines() if len(line) < 10_000]
+    assert finished.returncode == 0, "\n".join([*said, finished.stderr])
+    return finished.stdout
+
+
+def terraform_test(tree: Path, module: Path, test_file: Path, *options: str) -> str:
+    """Runs one test file of a module of the tree; `test_file` is relative to the module."""
+    folder = tree / module
+    directory = f"-test-directory={test_file.parent}"
+    run(REPOSITORY / "tools/terraform_init.sh", folder, directory, cwd=folder, tree=tree)
+    said = run(
+        "terraform",
+        "test",
+        "-no-color",
+        directory,
+        f"-filter={test_file}",
+        *options,
+        cwd=folder,
+        tree=tree,
+    )
+    assert "Success!" in said, "no run was executed"
+    return said
+
+
+def plans(tree: Path, test_file: Path) -> dict[str, Plan]:
+    """Runs a test file of the root; returns its plans by the name of the run."""
+    said = terraform_test(tree, Path(), test_file, "-json", "-verbose")
+    messages = [json.loads(line) for line in said.splitlines()]
+    return {
+        message["@testrun"]: Plan(
+            [
+                Resource(each["address"], each["type"], each["change"]["after"])
+                for each in message["test_plan"].get("resource_changes", [])
+                if each["mode"] == "managed"
+            ],
+            {
+                name: change["after"]
+                for name, change in message["test_plan"].get("output_changes", {}).items()
+            },
+        )
+        for message in messages
+        if message["type"] == "test_plan"
+    }

@@ -1,0 +1,25 @@
+"""What tests of Terraform share: a copy of its files, and the plans of the root module."""
+
+from pathlib import Path
+
+import pytest
+
+from support import mocked_plans
+from support.mocked_plans import Plan
+
+
+@pytest.fixture(scope="session")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return mocked_plans.copy_tree(tmp_path_factory.mktemp("terraform"))
+
+
+@pytest.fixture(scope="session")
+def plans(tree: Path) -> dict[str, Plan]:
+    """The plans of tests/terraform/operate.tftest.hcl, by run."""
+    return mocked_plans.plans(tree, Path("tests/terraform/operate.tftest.hcl"))
+
+
+@pytest.fixture(scope="session")
+def encryption_plans(tree: Path) -> dict[str, Plan]:
+    """The plans of tests/terraform/encryption.tftest.hcl, by run."""
+    return mocked_plans.plans(tree, Path("tests/terraform/encryption.tftest.hcl"))
