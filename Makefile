@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check environment test-environment packages down clean
+.PHONY: help demo test drills lint check environment test-environment packages down clean
 
 VENV := .local/venv/bin
 
@@ -7,6 +7,8 @@ help:
 	@echo "make demo   apply the stack to the local engine, send real pictures through it, show, clean up"
 	@echo "            KEEP=1 leaves it running, PHOTO=path adds a picture of yours, REGION=, PORT="
 	@echo "make test   everything: lint, unit, terraform test, end to end on the local engine"
+	@echo "make drills every fault against every pipeline, a thousand events each; takes its time"
+	@echo "            EVENT_PIPELINES_DRILL_SEED=, EVENT_PIPELINES_DRILL_EVENTS=, ONLY=kills"
 	@echo "make down   stop what KEEP=1 left running"
 	@echo "make clean  remove .local/ and build/"
 
@@ -21,6 +23,10 @@ test: test-environment packages lint check
 check: test-environment packages
 	@EVENT_PIPELINES_LAMBDA_PYTHON=$(abspath .local/lambda-runtime/bin/python) \
 	  $(VENV)/python -m pytest --numprocesses 4 --dist loadgroup --no-loadscope-reorder $(TESTS)
+
+# A short form of them is among the tests.
+drills: test-environment packages
+	@$(VENV)/python -m pytest tests/faults/test_drills.py --drills full $(if $(ONLY),-k "$(ONLY)")
 
 lint: test-environment
 	@$(VENV)/ruff check .

@@ -23,3 +23,12 @@ def pytest_collection_modifyitems(
             "This pytest-xdist does not group tests under this pytest: install the versions of"
             " requirements/test.txt."
         )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--drills",
+        choices=("short", "full"),
+        default="short",
+        help="which form of the fault drills runs (default: %(default)s)",
+    )
