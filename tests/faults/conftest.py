@@ -37,7 +37,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("exercise", exercises(form, EVENTS, SEED), ids=str)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def drill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
     home = Home(tmp_path_factory.mktemp("drills"))
     # Not destroyed: other tests see to it that a destroy leaves nothing, and it takes a minute.

@@ -40,12 +40,12 @@ class Call:
     resource: str
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return Home(tmp_path_factory.mktemp("home"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def engine(home: Home) -> Iterator[Engine]:
     yield local_engine.start(
         home.path,
@@ -57,27 +57,27 @@ def engine(home: Home) -> Iterator[Engine]:
     local_engine.stop(home.path)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def plan(home: Home, engine: Engine) -> dict[str, Any]:
     """The plan of the whole root, of which nothing exists yet."""
     return local_stack.plan(home, engine, region=REGION, variables=VARIABLES)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(home: Home, engine: Engine, plan: dict[str, Any]) -> Stack:
     assert plan["resource_changes"]
     assert local_engine.running(home.path) == engine
     return local_stack.up(home, region=REGION, variables=VARIABLES)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def done(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Done:
     """One run of everything."""
     with stack.environment():
         return deeds.do_everything(stack.outputs, tmp_path_factory.mktemp("deeds"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def calls(home: Home, done: Done) -> frozenset[Call]:
     """What was asked for by then, before a test asked for what it should not get."""
     assert done

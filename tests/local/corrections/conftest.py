@@ -29,7 +29,8 @@ def lambda_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python
 
 
-@pytest.fixture(scope="session")
+# For each file anew: an engine that nobody uses goes on polling its queues.
+@pytest.fixture(scope="module")
 def corrected(tmp_path_factory: pytest.TempPathFactory, lambda_python: Path) -> Iterator[Cloud]:
     home = tmp_path_factory.mktemp("corrected")
     started = engine.start(home, lambda_python=lambda_python, tied_to_parent=True)
@@ -37,7 +38,7 @@ def corrected(tmp_path_factory: pytest.TempPathFactory, lambda_python: Path) -> 
     engine.stop(home)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def uncorrected(tmp_path_factory: pytest.TempPathFactory, lambda_python: Path) -> Iterator[Cloud]:
     home = tmp_path_factory.mktemp("uncorrected")
     started = engine.start(home, lambda_python=lambda_python, corrections=(), tied_to_parent=True)

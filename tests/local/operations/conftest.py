@@ -22,7 +22,7 @@ from event_pipelines.local.stack import Stack
 PREFIX, REGION = "acme", "eu-west-1"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def operated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     home = Home(tmp_path_factory.mktemp("home"))
     variables = {
@@ -48,7 +48,7 @@ def stack(operated: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         yield operated
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def operators(operated: Stack) -> dict[str, Session]:
     """By command, of a user who may do what docs/operations.md says that the command needs."""
     found: dict[str, Session] = {}

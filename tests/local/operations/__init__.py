@@ -1,0 +1,1 @@
+"""The commands that look after a stack, on one of their own."""

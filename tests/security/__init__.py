@@ -1,0 +1,1 @@
+"""Who may do what, proved on an engine of its own."""
