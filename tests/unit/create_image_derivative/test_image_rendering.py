@@ -170,7 +170,10 @@ def test_the_output_is_a_small_progressive_jpeg(
 
 
 @pytest.mark.parametrize(
-    "profile", [None, ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()]
+    "profile",
+    [None, ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()],
+    # A profile has the time in it, and pytest-xdist takes two names for two tests.
+    ids=["without a profile", "with a profile"],
 )
 def test_no_metadata_is_carried_over(
     render: Render, encoded: Encoded, photograph: Photograph, profile: bytes | None
