@@ -226,12 +226,21 @@ run "wrong_forms" {
     name        = "orders.fifo"
     consumer    = { timeout_seconds = 60, batching_window_seconds = 301 }
     kms_key     = { arn = "alias/aws/sqs" }
-    alarm       = { actions = ["alarms"] }
     senders     = { "my bucket" = { service = "s3", source_arn = "arn:aws:s3:::photos" } }
     dlq_senders = { "my topic" = { service = "sns", source_arn = "arn:aws:sns:eu-west-1:123456789012:uploads" } }
   }
 
-  expect_failures = [var.name, var.consumer, var.kms_key, var.alarm, var.senders, var.dlq_senders]
+  expect_failures = [var.name, var.consumer, var.kms_key, var.senders, var.dlq_senders]
+}
+
+run "alarms_sent_to_a_name" {
+  command = plan
+
+  variables {
+    alarm = { actions = ["alarms"] }
+  }
+
+  expect_failures = [var.alarm]
 }
 
 run "services_that_cannot_send" {

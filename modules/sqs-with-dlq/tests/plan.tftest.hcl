@@ -261,6 +261,24 @@ run "a_fifo_queue" {
   }
 }
 
+run "a_stack_of_this_project" {
+  command = plan
+
+  variables {
+    alarm = { actions = [], age_seconds = 60, name_prefix = "ord" }
+    name  = "ord-ers"
+  }
+
+  assert {
+    condition = (
+      strcontains(aws_cloudwatch_metric_alarm.dlq_depth[0].alarm_description, "`event-pipelines queues peek ord-ers-dlq --prefix ord`")
+      && strcontains(aws_cloudwatch_metric_alarm.dlq_depth[0].alarm_description, "`event-pipelines queues redrive ord-ers-dlq --prefix ord`")
+      && strcontains(aws_cloudwatch_metric_alarm.oldest_message[0].alarm_description, "`event-pipelines queues list --prefix ord`")
+    )
+    error_message = "with a prefix, the alarms name the commands to run"
+  }
+}
+
 run "an_applied_queue_sends_its_failures_to_its_own_dlq" {
   override_resource {
     target = aws_sqs_queue.queue
@@ -293,23 +311,5 @@ run "an_applied_queue_sends_its_failures_to_its_own_dlq" {
   assert {
     condition     = endswith(output.queue.url, "/orders") && endswith(output.dlq.url, "/orders-dlq")
     error_message = "each object carries its own queue's URL"
-  }
-}
-
-run "a_stack_of_this_project" {
-  command = plan
-
-  variables {
-    alarm = { actions = [], age_seconds = 60, name_prefix = "ord" }
-    name  = "ord-ers"
-  }
-
-  assert {
-    condition = (
-      strcontains(aws_cloudwatch_metric_alarm.dlq_depth[0].alarm_description, "`event-pipelines queues peek ord-ers-dlq --prefix ord`")
-      && strcontains(aws_cloudwatch_metric_alarm.dlq_depth[0].alarm_description, "`event-pipelines queues redrive ord-ers-dlq --prefix ord`")
-      && strcontains(aws_cloudwatch_metric_alarm.oldest_message[0].alarm_description, "`event-pipelines queues list --prefix ord`")
-    )
-    error_message = "with a prefix, the alarms name the commands to run"
   }
 }
