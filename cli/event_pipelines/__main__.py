@@ -12,6 +12,7 @@ from event_pipelines.errors import UserError
 from event_pipelines.imports import commands as imports
 from event_pipelines.items import commands as items
 from event_pipelines.local import commands as local
+from event_pipelines.plan_review import commands as plan_review
 from event_pipelines.queues import commands as queues
 from event_pipelines.reconcile import commands as reconcile
 from event_pipelines.status import commands as status
@@ -34,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
     reconcile.register(groups)
     status.register(groups)
     trace.register(groups)
+    plan_review.register(groups)
     return parser
 
 

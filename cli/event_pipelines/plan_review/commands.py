@@ -1,0 +1,85 @@
+"""`event-pipelines plan-review`."""
+
+import argparse
+import sys
+from dataclasses import replace
+
+from event_pipelines.errors import UserError
+from event_pipelines.plan_review import machine, refusals
+from event_pipelines.plan_review.document import Renderer, rendered
+from event_pipelines.plan_review.markdown import Markdown
+from event_pipelines.plan_review.page import Page
+from event_pipelines.plan_review.reading import read
+from event_pipelines.plan_review.review import review
+from event_pipelines.plan_review.sections import document, slug
+from event_pipelines.plan_review.text import Text
+
+REFUSED = 2
+# GitHub takes comments of 65,536 characters; what posts them may want a line of its own.
+COMMENT_BUDGET = 60_000
+RENDERERS: dict[str, type[Renderer]] = {"markdown": Markdown, "text": Text, "html": Page}
+
+
+def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the `plan-review` command to the command line."""
+    text = "what a Terraform plan would do, for whoever has to approve it"
+    add_arguments(groups.add_parser("plan-review", help=text, description=text))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "plan", metavar="PLAN", help="what `terraform show -json` wrote, or - for standard input"
+    )
+    parser.add_argument(
+        "--format",
+        choices=["markdown", "text", "json", "html"],
+        default="markdown",
+        help="default: %(default)s",
+    )
+    parser.add_argument(
+        "--fail-on",
+        action="append",
+        default=[],
+        metavar="ACTION[:GLOB],...",
+        help=f"exit with {REFUSED} when the plan does this to a type or an address that matches",
+    )
+    parser.add_argument(
+        "--budget",
+        type=int,
+        metavar="CHARACTERS",
+        help="leave out detail beyond this length, never a destroy; 0 for none"
+        f" (default: {COMMENT_BUDGET} for markdown, none otherwise)",
+    )
+    parser.add_argument(
+        "--name", help="what the plan is for, where one pull request has several of them"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints the review; returns 0, or REFUSED when --fail-on matched. Raises UserError."""
+    wanted = refusals.rules(arguments.fail_on)
+    budget = arguments.budget
+    if budget is None:
+        budget = COMMENT_BUDGET if arguments.format == "markdown" else 0
+    if budget < 0:
+        raise UserError(f"--budget {budget} is no length: give characters, or 0 for no limit.")
+    if arguments.name is not None and not slug(arguments.name):
+        raise UserError(
+            f"--name {arguments.name!r} cannot stand in a comment's marker: use letters, digits,"
+            " spaces and any of _ . , / with single hyphens between."
+        )
+    found = review(read(arguments.plan))
+    found = replace(found, failures=refusals.failures(found, wanted))
+    if arguments.format == "json":
+        text = machine.rendered(found)
+    else:
+        renderer = RENDERERS[arguments.format]()
+        text = rendered(document(found, arguments.name), renderer, budget or None)
+    # UTF-8 whatever the terminal has: what comes out is a file more often than not. Half a
+    # surrogate pair, which JSON can hold and UTF-8 cannot, is written as JSON writes it.
+    sys.stdout.buffer.write(text.encode(errors="backslashreplace"))
+    sys.stdout.flush()
+    for failure in found.failures:
+        print(f"event-pipelines: refused by --fail-on {failure}", file=sys.stderr)
+    return REFUSED if found.failures else 0
