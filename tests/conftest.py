@@ -1,4 +1,4 @@
-"""What all tests share: how they are spread over workers."""
+"""What all tests share: how they are spread over workers, and what only a full run runs."""
 
 from collections.abc import Iterator
 
@@ -14,6 +14,10 @@ def pytest_collection_modifyitems(
     A test that names its own group (`pytest.mark.xdist_group`) is spread by that instead. Raises
     UsageError when pytest-xdist does not see the groups: every worker would have its own stacks.
     """
+    if not config.getoption("--full"):
+        longest = [item for item in items if item.get_closest_marker("full")]
+        config.hook.pytest_deselected(items=longest)
+        items[:] = [item for item in items if item not in longest]
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(str(item.path)))
@@ -27,8 +31,7 @@ def pytest_collection_modifyitems(
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--drills",
-        choices=("short", "full"),
-        default="short",
-        help="which form of the fault drills runs (default: %(default)s)",
+        "--full",
+        action="store_true",
+        help="the fault drills in full instead of their short form, and tests marked as full",
     )

@@ -33,8 +33,8 @@ VARIABLES = {
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "exercise" in metafunc.fixturenames:
-        form = metafunc.config.getoption("--drills")
-        metafunc.parametrize("exercise", exercises(form, EVENTS, SEED), ids=str)
+        full = metafunc.config.getoption("--full")
+        metafunc.parametrize("exercise", exercises(EVENTS, SEED, full=full), ids=str)
 
 
 @pytest.fixture(scope="module")

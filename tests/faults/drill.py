@@ -78,9 +78,9 @@ class Exercise:
         return self.fault.name
 
 
-def exercises(form: str, events: int | None, seed: int) -> list[Exercise]:
-    """Of the form "short", or "full"; `events` for each pipeline, None for the form's own."""
-    if form == "short":
+def exercises(events: int | None, seed: int, *, full: bool) -> list[Exercise]:
+    """Of the full form or the short one; `events` for each pipeline, None for the form's own."""
+    if not full:
         return [Exercise(MIXED, events or 40, seed)]
     return [Exercise(fault, events or 1_000, seed) for fault in FAULTS]
 

@@ -52,8 +52,8 @@ def test_each_form_meets_every_kind_of_fault() -> None:
     injectable = set(Kind) - {Kind.PASS}
     assert set(MIXED.cards) == injectable
     assert {kind for fault in FAULTS for kind in fault.cards} == injectable
-    assert [str(one) for one in exercises("short", None, 1)] == ["mixed"]
-    full = exercises("full", 7, 1)
+    assert [str(one) for one in exercises(None, 1, full=False)] == ["mixed"]
+    full = exercises(7, 1, full=True)
     assert [(str(one), one.events, one.seed) for one in full] == [(f.name, 7, 1) for f in FAULTS]
     assert len({fault.name for fault in (*FAULTS, MIXED)}) == len(FAULTS) + 1
 

@@ -26,7 +26,7 @@ class Resource:
 
 @dataclass(frozen=True)
 class Plan:
-    """One run of a test file."""
+    """One run of a test file. An output that only an apply can tell is None."""
 
     resources: list[Resource]
     outputs: dict[str, Any]
@@ -40,14 +40,19 @@ class Plan:
 
 def copy_tree(to: Path) -> Path:
     """A copy of everything Terraform reads, so that no test leaves a file in the repository."""
-    for folder in ("modules", "pipelines", "tests/terraform"):
+    for folder in ("examples", "modules", "pipelines", "tests/terraform"):
         shutil.copytree(
-            REPOSITORY / folder, to / folder, ignore=shutil.ignore_patterns(".terraform*")
+            REPOSITORY / folder,
+            to / folder,
+            # What someone who tried an example in place has left there.
+            ignore=shutil.ignore_patterns(".terraform*", "terraform.tfstate*", "__pycache__"),
         )
     for file in REPOSITORY.glob("*.tf"):
         shutil.copy(file, to)
-    for module in (to, *to.glob("modules/*"), *to.glob("pipelines/*")):
-        shutil.copy(REPOSITORY / ".terraform.lock.hcl", module)
+    for folder in ("modules", "pipelines", "examples"):
+        for main in (to / folder).glob("*/main.tf"):
+            shutil.copy(REPOSITORY / ".terraform.lock.hcl", main.parent)
+    shutil.copy(REPOSITORY / ".terraform.lock.hcl", to)
     (to / "provider-cache").mkdir()
     return to
 
@@ -96,9 +101,9 @@ def terraform_test(tree: Path, module: Path, test_file: Path, *options: str) -> 
     return said
 
 
-def plans(tree: Path, test_file: Path) -> dict[str, Plan]:
-    """Runs a test file of the root; returns its plans by the name of the run."""
-    said = terraform_test(tree, Path(), test_file, "-json", "-verbose")
+def plans(tree: Path, test_file: Path, module: Path = Path()) -> dict[str, Plan]:
+    """Runs a test file, of the root unless `module` says otherwise; its plans by the run's name."""
+    said = terraform_test(tree, module, test_file, "-json", "-verbose")
     messages = [json.loads(line) for line in said.splitlines()]
     return {
         message["@testrun"]: Plan(
@@ -108,7 +113,7 @@ def plans(tree: Path, test_file: Path) -> dict[str, Plan]:
                 if each["mode"] == "managed"
             ],
             {
-                name: change["after"]
+                name: change.get("after")
                 for name, change in message["test_plan"].get("output_changes", {}).items()
             },
         )

@@ -1,0 +1,14 @@
+output "bucket" {
+  description = "The watched bucket."
+  value       = module.audit.pipeline.bucket
+}
+
+output "trail_table" {
+  description = "Table with an item for every event."
+  value       = module.audit.pipeline.trail_table
+}
+
+output "log_groups" {
+  description = "Where each route logs, by route."
+  value       = { for name, route in module.audit.pipeline.routes : name => route.log_group }
+}

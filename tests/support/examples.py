@@ -1,0 +1,20 @@
+"""What the tests of the examples share."""
+
+import re
+from pathlib import Path
+
+from support.mocked_plans import REPOSITORY
+
+EXAMPLES = sorted(path.parent.name for path in REPOSITORY.glob("examples/*/main.tf"))
+
+
+def declared(kind: str, file: Path) -> set[str]:
+    """Names of the variables or outputs in a file."""
+    return set(re.findall(rf'^{kind} "(\w+)"', file.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def packing_command(example: str) -> str:
+    """How the README makes the zip of a function of its own."""
+    readme = (REPOSITORY / "examples" / example / "README.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^mkdir .* python3 -m zipfile .*$", readme, re.MULTILINE)
+    return str(command)
