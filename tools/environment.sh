@@ -90,3 +90,9 @@ if environment "$home/lambda-runtime" "$root/requirements/lambda-runtime.txt"; t
   install "$home/lambda-runtime/bin/python" --require-hashes --no-deps -r "$root/requirements/lambda-runtime.txt"
   echo "$stamp" >"$home/lambda-runtime/.made-from"
 fi
+# Apart, because checkov pins other versions of packages that the command line and the tests use.
+if [ "$purpose" = test ] && environment "$home/lint" "$root/requirements/lint.txt"; then
+  echo "Installing checkov into .local/lint ..."
+  install "$home/lint/bin/python" --require-hashes --no-deps -r "$root/requirements/lint.txt"
+  echo "$stamp" >"$home/lint/.made-from"
+fi

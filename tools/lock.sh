@@ -13,11 +13,11 @@ command -v "${UV:=uv}" >/dev/null || {
 compile() {
   UV_CUSTOM_COMPILE_COMMAND=tools/lock.sh "$UV" pip compile --quiet --no-config \
     --generate-hashes --python-version 3.11 --default-index https://pypi.org/simple \
-    --no-emit-index-url --no-emit-find-links "$@"
+    --no-emit-index-url --no-emit-find-links --fork-strategy fewest "$@"
 }
 
 # test.in and lambda-runtime.in take their common versions from local.txt, so it comes first.
-for name in local lambda-runtime test; do
+for name in local lambda-runtime test lint; do
   compile --universal "$@" -o "requirements/$name.txt" "requirements/$name.in"
 done
 compile --universal --no-deps "$@" -o requirements/photographs.txt requirements/photographs.in

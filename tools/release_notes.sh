@@ -1,0 +1,29 @@
+#!/bin/sh
+# Prints what CHANGELOG.md says about a version, for its release; fails when the version is not ready.
+# Usage: tools/release_notes.sh v1.2.3
+set -eu
+
+fail() {
+  echo "release_notes.sh: $1" >&2
+  exit 1
+}
+
+tag=${1-}
+version=${tag#v}
+case $tag in
+v[0-9]*.[0-9]*.[0-9]*) ;;
+*) fail "'$tag' is not a version's tag: use one like v1.2.3." ;;
+esac
+cd "$(dirname "$0")/.."
+
+# The command tells its version, and bug reports quote it.
+grep -qxF "version = \"$version\"" cli/pyproject.toml ||
+  fail "cli/pyproject.toml is not at version $version: set it before you tag."
+
+notes=$(awk -v heading="## $version - " '
+  index($0, "## ") == 1 { inside = index($0, heading) == 1; next }
+  inside
+' CHANGELOG.md)
+[ -n "$notes" ] ||
+  fail "CHANGELOG.md has no section '## $version - <date>' with something in it: write it before you tag."
+printf '%s\n' "$notes"
