@@ -29,6 +29,7 @@ from event_pipelines.local import certificates
 from faults import workers
 from faults.proxy import FaultProxy, running
 from faults.schedule import DECK, Kind, Schedule
+from support.stacks import eventually
 
 TABLE = "things"
 
@@ -138,8 +139,8 @@ def proxy(
 
 
 @pytest.fixture
-def connect(proxy: FaultProxy) -> Callable[[str], Any]:
-    def make(service: str) -> Any:
+def connect(proxy: FaultProxy) -> Callable[..., Any]:
+    def make(service: str, patience: float = 60) -> Any:
         return boto3.client(
             service,
             region_name="eu-west-1",
@@ -149,7 +150,7 @@ def connect(proxy: FaultProxy) -> Callable[[str], Any]:
             aws_secret_access_key="secret",
             config=Config(
                 retries={"total_max_attempts": 1, "mode": "standard"},
-                read_timeout=0.5,
+                read_timeout=patience,
                 # Checksums of answers would be checked before what is looked at here.
                 response_checksum_validation="when_required",
                 s3={"addressing_style": "path"},
@@ -264,13 +265,14 @@ def test_errors_are_the_services_own_and_reach_nobody(
 
 @pytest.mark.parametrize(("kind", "arrives"), [(Kind.UNHEARD, 0), (Kind.UNANSWERED, 1)])
 def test_no_answer_comes_until_the_client_gives_up(
-    proxy: FaultProxy, upstream: Upstream, connect: Callable[[str], Any], kind: Kind, arrives: int
+    proxy: FaultProxy, upstream: Upstream, connect: Callable[..., Any], kind: Kind, arrives: int
 ) -> None:
     always(proxy, kind)
 
     with pytest.raises(ReadTimeoutError):
-        get(connect("dynamodb"))
+        get(connect("dynamodb", patience=0.5))
 
+    eventually(lambda: len(upstream.heard) >= arrives, "what was asked to arrive")
     assert len(upstream.heard) == arrives
 
 
@@ -278,7 +280,7 @@ def test_a_slow_answer_is_whole(
     proxy: FaultProxy, connect: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []
-    monkeypatch.setattr("faults.proxy.time.sleep", waited.append)
+    monkeypatch.setattr("faults.proxy._hold_back", waited.append)
     always(proxy, Kind.SLOW)
 
     assert "Item" in get(connect("dynamodb"))
