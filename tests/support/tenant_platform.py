@@ -152,6 +152,8 @@ def killed_after(calls: Calls, nth: int, *arguments: str) -> None:
 @contextmanager
 def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Calls]:
     calls, original, lock = Calls(), BaseClient._make_api_call, threading.Lock()
+    # moto looks at a condition and writes in two moments, between which another thread may write.
+    service = threading.RLock()
 
     def call(client: Any, name: str, parameters: dict[str, Any]) -> Any:
         with lock:
@@ -159,7 +161,8 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Calls]:
             calls.parameters.append(parameters)
             writes = len(calls.writes)
         calls.on_call(name, parameters)
-        answer = original(client, name, parameters)
+        with service:
+            answer = original(client, name, parameters)
         calls.on_answer(name, writes if is_write(name) else 0, answer)
         return answer
 
