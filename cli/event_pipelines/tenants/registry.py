@@ -206,7 +206,8 @@ class Registry:
 
     def claim_tenant(self, tenant: Tenant) -> Tenant:
         """Like `claim_group`, and only into an active group: one that is being deleted gets no
-        more tenants. Raises UserError when the group is not active.
+        more tenants. Raises UserError when the group is not active, and when the tenant that there
+        was is gone by the time it is read.
         """
         try:
             persist(lambda: self._put_into_active_group(tenant), _collided, seconds=30)
@@ -215,9 +216,11 @@ class Registry:
             if "ConditionalCheckFailed" not in (of_group, of_tenant):
                 raise
             found = self.find(Tenant, tenant.name)
-            if found is None:
+            if found is not None:
+                return found
+            if of_group == "ConditionalCheckFailed":
                 raise not_active(self.find(Group, tenant.group), tenant.group) from error
-            return found
+            raise _overtaken(tenant, None) from error
         return tenant
 
     def _put_into_active_group(self, tenant: Tenant) -> None:

@@ -194,6 +194,23 @@ def test_a_group_that_is_deleted_gets_no_more_tenants(
     assert gold.record("tenant", "acme") is None
 
 
+def test_a_tenant_that_comes_and_goes_meanwhile_is_not_blamed_on_its_group(
+    gold: Cloud, calls: Calls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def come_and_go(name: str, _: dict[str, Any]) -> None:
+        if name == "TransactWriteItems":
+            gold.set("tenant", "acme", "Status", "ACTIVE")
+        elif name == "GetItem" and "TransactWriteItems" in calls.made:
+            calls.undisturbed()
+            boto3.client("dynamodb").delete_item(
+                TableName=f"{PREFIX}-Tenants", Key={"Name": {"S": "acme"}}
+            )
+
+    calls.on_call = come_and_go
+
+    assert "made the tenant acme disappear meanwhile" in sentence(capsys, *TENANT)
+
+
 # -- What AWS is not ready for yet
 
 
