@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -147,6 +149,27 @@ def test_every_file_reaches_its_tenant_and_an_early_one_waits(platform: Platform
         {"id": "1", "amount": "9.50"},
         {"id": "2", "amount": "12.00"},
     ]
+
+
+@pytest.mark.usefixtures("platform")
+def test_two_processes_make_the_same_tenant() -> None:
+    command = [sys.executable, "-m", "event_pipelines"]
+    command += ["tenants", "create", "twins", "--group", "demo", "--json"]
+    processes = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+
+    said = [process.communicate() for process in processes]
+
+    assert [process.returncode for process in processes] == [0, 0], said
+    assert len({json.loads(printed)["tenant"]["CreatedAt"] for printed, _ in said}) == 1
+    urls = boto3.client("sqs").list_queues(QueueNamePrefix=f"{PREFIX}-tenant-twins")["QueueUrls"]
+    assert len(urls) == 2  # with the dead-letter queue
+    mappings = boto3.client("lambda").get_paginator("list_event_source_mappings").paginate()
+    sources = [each["EventSourceArn"] for page in mappings for each in page["EventSourceMappings"]]
+    assert sum("-tenant-twins-" in source for source in sources) == 1
+    assert json.loads(output("verify", "--json"))["drift"] == []
 
 
 def test_second_plan_is_empty(stack: Stack) -> None:
