@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import cache, partial
+from operator import itemgetter
 from typing import Any
 
 import boto3
@@ -34,6 +35,10 @@ THREADS = 8
 # One in so many events is poison.
 POISON_EVERY = 10
 TEST_EVENT = json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "any"})
+# How long a FIFO queue drops what has the deduplication id of something it took, whoever has
+# received that: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/
+# FIFO-queues-exactly-once-processing.html
+REMEMBERED_MILLISECONDS = 300_000
 # Longer than any key may be.
 ENORMOUS = "x" * 1100
 
@@ -182,17 +187,44 @@ def command(*arguments: str) -> str:
 
 def taken(url: str) -> list[str]:
     """Every body in a queue, which is empty then."""
-    sqs, bodies = client("sqs"), []
-    receive = partial(sqs.receive_message, QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=0)
+    return [message["Body"] for message in taken_messages(url)]
+
+
+def taken_messages(url: str) -> list[dict[str, Any]]:
+    """Every message in a queue, which is empty then, with the time when it was sent."""
+    sqs, messages = client("sqs"), []
+    receive = partial(
+        sqs.receive_message,
+        QueueUrl=url,
+        MaxNumberOfMessages=10,
+        WaitTimeSeconds=0,
+        MessageSystemAttributeNames=["SentTimestamp"],
+    )
     while found := receive().get("Messages"):
-        bodies += [message["Body"] for message in found]
+        messages += found
         entries = [
             {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]}
             for number, message in enumerate(found)
         ]
         answer = sqs.delete_message_batch(QueueUrl=url, Entries=entries)
         assert not answer.get("Failed"), answer
-    return bodies
+    return messages
+
+
+def announcements(sent: Iterable[tuple[str, int]]) -> Counter[str]:
+    """How often each item was announced, of items and the milliseconds of their messages.
+
+    What is sent again after the queue has forgotten the first is the same announcement: the
+    function died between sending and noting it, and the next delivery came too late for the queue
+    to drop the second. Whoever receives both has to know them for the same.
+    """
+    counted: Counter[str] = Counter()
+    latest: dict[str, int] = {}
+    for item, at in sorted(sent, key=itemgetter(1)):
+        is_forgotten = item in latest and at - latest[item] >= REMEMBERED_MILLISECONDS
+        counted[item] += not is_forgotten
+        latest[item] = at
+    return counted
 
 
 def send(url: str, body: str) -> Callable[[], object]:
@@ -317,7 +349,7 @@ def _made_and_deleted(bucket: str, key: str) -> None:
 
 
 class Relay(Driver):
-    """Good: revision 2, and one finished message. Poison: a rejection, or a dead letter."""
+    """Good: revision 2, announced once. Poison: a rejection, or a dead letter."""
 
     name = "item-relay"
 
@@ -325,7 +357,7 @@ class Relay(Driver):
         self._pipeline = outputs["item_relay"]
         self.functions = [self._pipeline["function"]]
         self._script = put.connect(item_names.locate(PREFIX))
-        self._finished: Counter[str] = Counter()
+        self._finished: list[tuple[str, int]] = []
 
     def queues(self) -> list[Queue]:
         return [queue_named(name_in(self._pipeline["updates_queue_url"]))]
@@ -354,7 +386,7 @@ class Relay(Driver):
         return Counter(
             {
                 one: count
-                for name, count in self._finished.items()
+                for name, count in announcements(self._finished).items()
                 for one in tokens(run, name)
                 if name in updated
             }
@@ -362,8 +394,9 @@ class Relay(Driver):
 
     def _collect(self) -> None:
         """Takes what is finished out of its queue, as a service would."""
-        for body in taken(self._pipeline["finished_queue_url"]):
-            self._finished[ItemMessage.decode(body).item_id] += 1
+        for message in taken_messages(self._pipeline["finished_queue_url"]):
+            item = ItemMessage.decode(message["Body"]).item_id
+            self._finished.append((item, int(message["Attributes"]["SentTimestamp"])))
 
     def rejections(self, run: str) -> frozenset[str]:
         found = objects(self._pipeline["bucket"], "rejections/")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from faults.drill import FAULTS, MIXED, Account, Report, exercises
-from faults.drivers import Fed, is_poison, token, tokens
+from faults.drivers import Fed, announcements, is_poison, token, tokens
 from faults.schedule import Kind
 
 FED = Fed(good=frozenset({"a", "b"}), poison=frozenset({"x"}))
@@ -56,6 +56,14 @@ def test_each_form_meets_every_kind_of_fault() -> None:
     full = exercises(7, 1, full=True)
     assert [(str(one), one.events, one.seed) for one in full] == [(f.name, 7, 1) for f in FAULTS]
     assert len({fault.name for fault in (*FAULTS, MIXED)}) == len(FAULTS) + 1
+
+
+def test_a_message_that_the_queue_should_have_dropped_is_a_second_announcement() -> None:
+    minute = 60_000
+    assert announcements([("a", 0), ("b", minute), ("a", 5 * minute - 1)]) == {"a": 2, "b": 1}
+    # The queue remembers the last one that it took, which may be the second.
+    assert announcements([("a", 11 * minute), ("a", 0), ("a", 6 * minute)]) == {"a": 1}
+    assert announcements([("a", 9 * minute), ("a", 0), ("a", 6 * minute)]) == {"a": 2}
 
 
 def test_a_token_is_found_in_whatever_holds_it() -> None:
