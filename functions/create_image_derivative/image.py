@@ -56,10 +56,10 @@ MAX_FRAMES = 10_000
 # progressive files have about ten, and embedded previews add as many.
 MAX_SCANS = 100
 
-# How far above the target the first, cheap reduction has to stop for the proper filter to take over.
-# The decoder of JPEG, which leaves out frequencies, may go on for longer than averaging pixels may:
+# How far above the target the first, cheap reduction stops for the proper filter to take over. The
+# decoder of JPEG, which leaves out frequencies, may go on for longer than averaging pixels may:
 # photographs of 12 and of 48 megapixels then give 640 pixels in three fifths of the time, with a
-# structural similarity of 0.997 and more to the filter on all pixels. Closer to the target it shows.
+# structural similarity of 0.997 or more to the filter on all pixels. Closer to the target it shows.
 DECODING_GAP = 1.57
 REDUCING_GAP = 2.0
 
@@ -230,9 +230,9 @@ def _target_size(size: tuple[int, int], orientation: int, recipe: Recipe) -> tup
 def _coefficient_bytes(image: Image.Image, source: IO[bytes]) -> int:
     """Return what libjpeg holds besides pixels, or reject a file made of endless scans.
 
-    A JPEG whose first scan carries all components is decoded row by row, and ends with it. Any other
-    (progressive, or one scan per component) is kept whole as 16-bit coefficients, whatever the
-    scale.
+    A JPEG whose first scan carries all components is decoded row by row, and ends with that scan.
+    Any other (progressive, or one scan per component) is kept whole as 16-bit coefficients,
+    whatever the scale.
     """
     position = source.tell()
     try:

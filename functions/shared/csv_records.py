@@ -14,6 +14,10 @@ from typing import NamedTuple
 # of more than 131,072 characters, so no row that anybody needs is longer than this.
 MAX_RECORD_BYTES = 1 << 20
 RAW_BYTES = 1024
+# How much is taken at once of rows that need not be parsed: less than the csv module's limit on a
+# value, and enough to be worth it.
+PLAIN_BYTES = 1 << 16
+FEWEST_PLAIN_BYTES = 512
 
 
 class Problem(NamedTuple):
@@ -44,6 +48,18 @@ class Record(NamedTuple):
         return start.rstrip(b"\r\n").decode(errors="backslashreplace")
 
 
+class PlainRows(NamedTuple):
+    """Consecutive rows in which no quote makes a comma or a line feed anything but what it is.
+
+    ``text`` is all of them, with line feeds between them only; none is empty. ``lines`` is the same
+    as it stands in the file, without line feeds. ``line`` is the number of the first.
+    """
+
+    line: int
+    text: str
+    lines: list[bytes]
+
+
 class LongLine(bytes):
     """The beginning of a line that is longer than any record; ``length`` is all of it."""
 
@@ -56,6 +72,59 @@ class RecordTooLong(Exception):
 
 def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Cut at line feeds, which stay at the end of their lines. At most a line is held."""
+    for block in _blocks(chunks):
+        if isinstance(block, LongLine):
+            yield block
+        else:
+            yield from BytesIO(block)
+
+
+class Lines:
+    """The same lines, one at a time, or many at once where they are plain."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._blocks = _blocks(chunks)
+        self._block = b""
+        self._start = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        block, start = self._rest()
+        if start == len(block):
+            raise StopIteration
+        end = self._start = block.find(b"\n", start) + 1 or len(block)
+        # A slice of a long line would not know how long it is.
+        return block if end - start == len(block) else block[start:end]
+
+    def plain(self) -> tuple[str, list[bytes]] | None:
+        """Take lines as ``text`` and ``lines`` of PlainRows; None where the next may not be one."""
+        block, start = self._rest()
+        end = start + PLAIN_BYTES
+        quote = block.find(b'"', start, end)
+        end = block.rfind(b"\n", start, end if quote < 0 else quote) + 1
+        taken = block[start:end]
+        if len(taken) < FEWEST_PLAIN_BYTES or b"\0" in taken:
+            return None
+        try:
+            text = taken.decode()
+        except UnicodeDecodeError:
+            return None
+        text = text.replace("\r\n", "\n")
+        if "\r" in text or text.startswith("\n") or "\n\n" in text:
+            return None
+        self._start = end
+        return text[:-1], taken[:-1].split(b"\n")
+
+    def _rest(self) -> tuple[bytes, int]:
+        if self._start == len(self._block):
+            self._block, self._start = next(self._blocks, b""), 0
+        return self._block, self._start
+
+
+def _blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Join what belongs to one line: blocks of whole lines, or one that is too long for that."""
     rest = b""
     dropped = 0
     for chunk in chunks:
@@ -63,10 +132,11 @@ def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         if end and dropped:
             first = chunk.index(b"\n") + 1
             yield _long_line(rest, dropped + first)
-            yield from BytesIO(chunk[first:end])
+            if first < end:
+                yield chunk[first:end]
             rest, dropped = chunk[end:], 0
         elif end:
-            yield from BytesIO(rest + chunk[:end])
+            yield rest + chunk[:end]
             rest = chunk[end:]
         elif dropped:
             dropped += len(chunk)
@@ -152,6 +222,31 @@ class RecordReader:
         self._offset += first.length if isinstance(first, LongLine) else len(first)
         problem = _problem(error, several_lines=bool(others))
         return Record(line, self._offset, self._line, [], [first], problem)
+
+
+class RowReader(RecordReader):
+    """Reads records, and rows that need not be parsed many at a time."""
+
+    def __init__(self, chunks: Iterable[bytes], offset: int = 0, line: int = 1) -> None:
+        self._source = Lines(chunks)
+        super().__init__(self._source, offset, line)
+
+    def stretches(self) -> Iterator[Record | PlainRows]:
+        records = iter(self)
+        while True:
+            # What was read in vain has its turn first.
+            plain = None if self._again else self._source.plain()
+            if plain is None:
+                record = next(records, None)
+                if record is None:
+                    return
+                yield record
+            else:
+                text, lines = plain
+                line = self._line
+                self._line += len(lines)
+                self._offset += sum(map(len, lines)) + len(lines)
+                yield PlainRows(line, text, lines)
 
 
 def _problem(error: Exception, *, several_lines: bool) -> Problem:

@@ -135,6 +135,21 @@ def encode_row(line: int, cells: Sequence[str]) -> str:
     return f"[{line},[{','.join(map(encode_basestring_ascii, cells))}]]"
 
 
+def encode_plain_rows(line: int, text: str) -> list[str]:
+    """The JSON of rows on a line each, from ``line`` on, in which commas separate cells.
+
+    As ``encode_row`` gives it for their cells, at a fraction of the time. There is no quote in
+    ``text``.
+    """
+    if "\\" in text:
+        rows = [encode_basestring_ascii(row)[1:-1] for row in text.split("\n")]
+        rows = [row.replace(",", '","') for row in rows]
+    else:
+        # Every backslash is of an escape, so that this one is a line feed.
+        rows = encode_basestring_ascii(text)[1:-1].replace(",", '","').split("\\n")
+    return [f'[{number},["{row}"]]' for number, row in enumerate(rows, line)]
+
+
 def _rows(document: dict[str, Any]) -> tuple[Row, ...]:
     number, skipped, rows = (document.get(name) for name in ("first_row", "skipped", "rows"))
     if type(number) is not int or number < 1:

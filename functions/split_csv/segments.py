@@ -6,12 +6,20 @@ are sent in the same messages, and rejected again in the same records.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
-from shared.csv_records import Problem, Record
+from shared.csv_records import PlainRows, Problem, Record
 from shared.import_ledger import Progress
-from shared.row_messages import MAX_MESSAGE_BYTES, SKIPPED_BYTES, Envelope, encode_row
+from shared.row_messages import (
+    MAX_MESSAGE_BYTES,
+    SKIPPED_BYTES,
+    Envelope,
+    encode_plain_rows,
+    encode_row,
+)
 
 # A segment without rows ends too, because it takes memory and because only at its end reading can
 # be taken up again.
@@ -62,41 +70,102 @@ class OutgoingMessage:
 
 
 def cut_segments(
-    records: Iterable[Record], envelope: Envelope, rows_per_message: int, start: Progress
+    stretches: Iterable[Record | PlainRows],
+    envelope: Envelope,
+    rows_per_message: int,
+    start: Progress,
 ) -> Iterator[Segment]:
     """Cut what is left of a file from ``start`` on. Empty lines are no rows, and count as none."""
     room = MAX_MESSAGE_BYTES - envelope.size(HIGHEST_ROW)
     too_large = Problem("row_too_large", f"the row does not fit into {room} bytes of JSON")
-    draft = _Draft(start)
-    for record in records:
-        if record.problem is not None:
-            draft.reject(record, record.problem)
-        elif record.cells:
-            encoded = encode_row(record.line, record.cells)
-            if len(encoded) > room:
-                draft.reject(record, too_large)
-            else:
-                size = draft.size_with(encoded)
-                if size > room:
+    draft = _Draft(start, room, rows_per_message)
+    for stretch in stretches:
+        if isinstance(stretch, PlainRows):
+            rows = _Encoded(stretch)
+            while rows:
+                if len(rows.first) > room:
+                    draft.reject(rows.first_as_record(), too_large)
+                    _, source_bytes = rows.take(1)
+                    draft.advance(source_bytes, 1)
+                elif draft.takes(rows.first):
+                    draft.add_fitting(rows)
+                else:
                     yield draft.segment(envelope)
-                    draft = _Draft(draft.progress)
-                    size = len(encoded)
-                draft.add(encoded, size)
-        draft.next_offset, draft.next_line = record.next_offset, record.next_line
-        if draft.full(rows_per_message):
+                    draft = draft.following()
+                if draft.full:
+                    yield draft.segment(envelope)
+                    draft = draft.following()
+            continue
+        if stretch.problem is not None:
+            draft.reject(stretch, stretch.problem)
+        elif stretch.cells:
+            encoded = encode_row(stretch.line, stretch.cells)
+            if len(encoded) > room:
+                draft.reject(stretch, too_large)
+            else:
+                if not draft.takes(encoded):
+                    yield draft.segment(envelope)
+                    draft = draft.following()
+                draft.add(encoded)
+        draft.next_offset, draft.next_line = stretch.next_offset, stretch.next_line
+        if draft.full:
             yield draft.segment(envelope)
-            draft = _Draft(draft.progress)
+            draft = draft.following()
     if draft.progress != draft.start:
         yield draft.segment(envelope)
 
 
-class _Draft:
-    """A segment in the making."""
+class _Encoded:
+    """What is left of rows that need not be parsed."""
 
-    def __init__(self, start: Progress) -> None:
+    def __init__(self, rows: PlainRows) -> None:
+        self._rows = rows
+        self._encoded = encode_plain_rows(rows.line, rows.text)
+        self._ends = list(accumulate(map(len, self._encoded)))
+        self._at = 0
+        self.source_bytes = _source_bytes(rows.lines)
+
+    def __bool__(self) -> bool:
+        return self._at < len(self._encoded)
+
+    @property
+    def first(self) -> str:
+        return self._encoded[self._at]
+
+    def first_as_record(self) -> Record:
+        line = self._rows.lines[self._at] + b"\n"
+        number = self._rows.line + self._at
+        return Record(number, 0, number + 1, [], [line])
+
+    def fitting(self, size: int, most: int) -> int:
+        """Tell how many there are behind the first in ``size`` bytes, a comma before each."""
+        ends, at = self._ends, self._at
+        behind = range(at + 1, min(at + 1 + most, len(ends)))
+        limit = ends[at] + at + size
+        return bisect_right(behind, limit, key=lambda index: ends[index] + index)
+
+    def take(self, many: int) -> tuple[list[str], int]:
+        """Return the first ``many``, and how long they are in the file."""
+        taken = slice(self._at, self._at + many)
+        self._at += many
+        source_bytes = _source_bytes(self._rows.lines[taken])
+        self.source_bytes -= source_bytes
+        return self._encoded[taken], source_bytes
+
+
+def _source_bytes(lines: Sequence[bytes]) -> int:
+    return sum(map(len, lines)) + len(lines)
+
+
+class _Draft:
+    """A segment in the making, with ``room`` bytes for rows."""
+
+    def __init__(self, start: Progress, room: int, rows_per_message: int) -> None:
         self.start = start
         self.next_offset = start.next_offset
         self.next_line = start.next_line
+        self._room = room
+        self._rows_per_message = rows_per_message
         self._next_row = start.next_row
         self._numbers: list[int] = []
         self._rows: list[str] = []
@@ -104,28 +173,54 @@ class _Draft:
         self._rejected: list[RejectedRow] = []
         self._skipped = 0
 
-    def size_with(self, encoded: str) -> int:
+    def following(self) -> "_Draft":
+        return _Draft(self.progress, self._room, self._rows_per_message)
+
+    def takes(self, encoded: str) -> bool:
+        return self._size_with(encoded) <= self._room
+
+    def add(self, encoded: str) -> None:
+        self._add([encoded], self._size_with(encoded))
+
+    def add_fitting(self, rows: _Encoded) -> None:
+        """Add the first of ``rows``, and as many of the others as still make one segment."""
+        size = self._size_with(rows.first)
+        most = self._rows_per_message - len(self._rows) - 1
+        if self.next_offset - self.start.next_offset + rows.source_bytes >= MAX_SEGMENT_BYTES:
+            most = 0
+        many = 1 + rows.fitting(self._room - size, most)
+        size -= len(rows.first)
+        encoded, source_bytes = rows.take(many)
+        self._add(encoded, size + sum(map(len, encoded)) + many - 1)
+        self.advance(source_bytes, many)
+
+    def advance(self, source_bytes: int, lines: int) -> None:
+        self.next_offset += source_bytes
+        self.next_line += lines
+
+    def _size_with(self, encoded: str) -> int:
         """Bytes of the rows in the message, with one more."""
         if not self._rows:
             return len(encoded)
         # Rows that were rejected before the first one need not be mentioned.
         return self._size + self._skipped * SKIPPED_BYTES + len(",") + len(encoded)
 
-    def add(self, encoded: str, size: int) -> None:
+    def _add(self, encoded: Sequence[str], size: int) -> None:
         self._size = size
         self._skipped = 0
-        self._numbers.append(self._next_row)
-        self._rows.append(encoded)
-        self._next_row += 1
+        self._numbers.extend(range(self._next_row, self._next_row + len(encoded)))
+        self._rows.extend(encoded)
+        self._next_row += len(encoded)
 
     def reject(self, record: Record, problem: Problem) -> None:
         self._rejected.append(RejectedRow(self._next_row, record.line, problem, record.raw))
         self._skipped += 1
         self._next_row += 1
 
-    def full(self, rows_per_message: int) -> bool:
+    @property
+    def full(self) -> bool:
         return (
-            len(self._rows) >= rows_per_message
+            len(self._rows) >= self._rows_per_message
             or len(self._rejected) >= MAX_REJECTED
             or self.next_offset - self.start.next_offset >= MAX_SEGMENT_BYTES
         )

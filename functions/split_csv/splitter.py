@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from shared.batch import Message, Outcome, each_object
 from shared.csv_opening import Opening, open_csv
-from shared.csv_records import RecordReader, lines
+from shared.csv_records import RowReader
 from shared.events import NotAnObjectEvent, ObjectEvent
 from shared.import_ending import Ending, ImportEnding
 from shared.import_ledger import (
@@ -205,11 +205,12 @@ class Splitter:
             chunks = self._behind(start.next_offset, gunzip(stored.chunks()), invocation)
         else:
             chunks = stored.chunks(start.next_offset)
-        records = RecordReader(lines(chunks), start.next_offset, start.next_line)
+        reader = RowReader(chunks, start.next_offset, start.next_line)
         envelope = Envelope(
             state.import_id, source.bucket, source.key, source.version_id, source.header
         )
-        for segment in cut_segments(records, envelope, source.rows_per_message, start):
+        stretches = reader.stretches()
+        for segment in cut_segments(stretches, envelope, source.rows_per_message, start):
             if segment.rejected:
                 prefix = self.settings.rejections_prefix
                 bucket = self.settings.rejections_bucket or source.bucket

@@ -7,7 +7,8 @@ from unittest.mock import patch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shared.csv_records import RecordReader, lines
+from shared import csv_records
+from shared.csv_records import PlainRows, RecordReader, RowReader, lines
 from shared.import_ledger import Progress
 from shared.row_messages import MAX_MESSAGE_BYTES, Envelope, Row, RowMessage
 from split_csv import segments
@@ -44,6 +45,14 @@ def cut(content: bytes, rows_per_message: int, start: Progress | None = None) ->
         lines([content[start.next_offset :]]), start.next_offset, start.next_line
     )
     return list(cut_segments(records, ENVELOPE, rows_per_message, start))
+
+
+def cut_fast(content: bytes, rows_per_message: int, chunk_bytes: int) -> list[Segment]:
+    """Like ``cut``, with rows that need not be parsed read many at a time."""
+    chunks = [content[at : at + chunk_bytes] for at in range(0, len(content), chunk_bytes)]
+    with patch.object(csv_records, "FEWEST_PLAIN_BYTES", 1):
+        stretches = RowReader(chunks).stretches()
+        return list(cut_segments(stretches, ENVELOPE, rows_per_message, Progress()))
 
 
 def sent(found: list[Segment]) -> list[Row]:
@@ -178,3 +187,55 @@ def test_a_rejected_row_is_one_line_of_json() -> None:
         "raw": '2,"x\nb\\xff","c"',
     }
     assert "\n" not in rejected.encode()
+
+
+# What decides whether a row has to be parsed, in every order; and what JSON escapes.
+difficult_files = st.lists(
+    st.sampled_from(
+        [
+            b"1,ok",
+            b"\n",
+            b"\r\n",
+            b"\r",
+            b",",
+            b'"',
+            b'2,"two\nlines"',
+            b'3,a"quote',
+            b"\0",
+            b"\xff",
+            b"\xc3\xa9 \xf0\x9f\x98\x80",
+            b"back\\slash\\n \\",
+            b"\t\x01\x0b\x85\x7f",
+            b"4," + b"x" * 20_000,
+            b"5," + b"\xc3\xa9" * 20_000,
+            b"6," + b"y" * 70_000,
+        ]
+    ),
+    max_size=40,
+).map(b"".join)
+
+
+@derandomized
+@given(st.one_of(files, difficult_files), st.integers(1, 9), st.sampled_from([3, 50, 1 << 16]))
+@example(b"1,ok\r\n\r\n2,ok\r\n", 9, 1 << 16)
+@example(b"1,ok\n2,bare\rreturn\n3,ok\n", 9, 1 << 16)
+@example(b"1,ok\n" * 3 + b"2," + b"z" * 63_990 + b"\n1,ok\n", 9, 1 << 16)
+@example(b"1,ok\n" + b"\xff\n" * 3 + b"2,ok\n" * 3, 4, 1 << 16)
+def test_rows_read_many_at_a_time_are_the_rows_read_one_by_one(
+    content: bytes, rows_per_message: int, chunk_bytes: int
+) -> None:
+    assert cut_fast(content, rows_per_message, chunk_bytes) == cut(content, rows_per_message)
+
+
+@derandomized
+@given(difficult_files, st.integers(1, 400))
+def test_segments_end_at_their_size_however_rows_are_read(content: bytes, limit: int) -> None:
+    with patch.object(segments, "MAX_SEGMENT_BYTES", limit):
+        assert cut_fast(content, 5, 1 << 16) == cut(content, 5)
+
+
+def test_a_file_without_quotes_is_not_parsed() -> None:
+    stretches = list(RowReader([b"1,ok\r\n" * 20_000]).stretches())
+
+    assert len(stretches) == 2
+    assert all(isinstance(stretch, PlainRows) for stretch in stretches)

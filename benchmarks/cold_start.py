@@ -1,0 +1,198 @@
+"""What it takes to start each function: from the interpreter to a handler that is ready.
+
+The packages are those that are deployed, built for this machine and unpacked; boto3 is that of the
+runtime. Usage: .local/venv/bin/python benchmarks/cold_start.py [--quick]
+"""
+
+import argparse
+import shutil
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import MAGIC_NUMBER
+from pathlib import Path
+from zipfile import ZipFile
+
+from harness import ROOT, Case, Look, Verdict, at_most, interleaved, peak, ratio, store, typical
+
+PROGRAM = ROOT / "benchmarks" / "programs" / "start.py"
+BUILD = ROOT / ".local" / "build"
+RUNTIME = ROOT / ".local" / "lambda-runtime"
+ROUNDS = 15
+
+AWS = {
+    "AWS_REGION": "eu-west-1",
+    "AWS_DEFAULT_REGION": "eu-west-1",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+QUEUE = "https://sqs.eu-west-1.amazonaws.com/123456789012/example"
+REJECTIONS = {"REJECTIONS_BUCKET": "example-rejections", "REJECTIONS_PREFIX": "rejections/"}
+
+
+@dataclass(frozen=True)
+class Start:
+    """A function: the clients that it makes at its start, and how often the minimum it may take."""
+
+    clients: str
+    environment: dict[str, str]
+    times_minimal: float | None = None
+
+
+FUNCTIONS = {
+    "create_image_derivative": Start(
+        "boto3:s3",
+        {
+            "DERIVATIVE": "mobile",
+            "MAX_WIDTH": "640",
+            "MAX_HEIGHT": "640",
+            "SOURCE_PREFIX": "ingest/",
+            "OUTPUT_PREFIX": "derived/mobile/",
+            **REJECTIONS,
+        },
+        times_minimal=13,
+    ),
+    "split_csv": Start(
+        "botocore:dynamodb,s3,sqs",
+        {
+            "ROWS_QUEUE_URL": QUEUE,
+            "IMPORTS_QUEUE_URL": QUEUE,
+            "LEDGER_TABLE": "example-ledger",
+            "IMPORT_PREFIX": "import/",
+            **REJECTIONS,
+        },
+        times_minimal=14,
+    ),
+    "load_csv_rows": Start(
+        "boto3:dynamodb,dynamodb",
+        {"TABLE_NAME": "example-items", "LEDGER_TABLE": "example-ledger", **REJECTIONS},
+        times_minimal=14,
+    ),
+    "log_object_event": Start(
+        "minimal", {"ROUTE": "upload", "ROUTE_EVENTS": "ObjectCreated:Put", **REJECTIONS}
+    ),
+    "route_tenant_event": Start(
+        "botocore:dynamodb,sqs",
+        {
+            "TENANTS_TABLE": "example-tenants",
+            "GROUPS_TABLE": "example-groups",
+            "QUARANTINE_QUEUE_URL": QUEUE,
+        },
+    ),
+    "process_tenant_file": Start(
+        "botocore:dynamodb,sts",
+        {
+            "TENANTS_TABLE": "example-tenants",
+            "TENANT_ROLE_ARN": "arn:aws:iam::123456789012:role/example-tenant",
+            "QUEUE_PREFIX": "example-tenant-",
+        },
+    ),
+    "update_item": Start(
+        "boto3:dynamodb,s3,sqs",
+        {
+            "TABLE_NAME": "example-items",
+            "NEXT_QUEUE_URL": f"{QUEUE}.fifo",
+            "FILES_BUCKET": "example-files",
+            "FILES_PREFIX": "files/",
+            **REJECTIONS,
+        },
+    ),
+}
+
+
+def case(name: str, what: str, folder: Path, environment: dict[str, str]) -> Case:
+    python = RUNTIME / "bin" / "python"
+    # The interpreter itself, as Lambda has it, and not the start of a virtual environment.
+    real = python.resolve()
+    site_packages = sysconfig.get_path("purelib", vars={"base": str(RUNTIME)})
+    command = [real, "-I", "-S", "-B", PROGRAM, what, folder, site_packages]
+    return Case(name, command, {**AWS, "PIPELINE": "example", **environment})
+
+
+@contextmanager
+def unpacked(function: str) -> Iterator[tuple[Path, Path]]:
+    """The package as it is deployed, and the same without its bytecode."""
+    with tempfile.TemporaryDirectory() as name:
+        shipped, bare = Path(name, "shipped"), Path(name, "bare")
+        with ZipFile(BUILD / f"{function}.zip") as package:
+            package.extractall(shipped)
+        caches = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(shipped, bare, ignore=caches)
+        yield shipped, bare
+
+
+def stale_bytecode(folder: Path) -> int:
+    """Count the files of bytecode that this Python would not load without a look at the source."""
+    flag = (0b01).to_bytes(4, "little")
+    heads = [path.read_bytes()[:8] for path in folder.rglob("*.pyc")]
+    return sum(head != MAGIC_NUMBER + flag for head in heads) if heads else 1
+
+
+def added(looks: dict[str, list[Look]]) -> float:
+    """What the package adds to its clients, by what the same adds to them without bytecode."""
+    pairs = zip(looks["shipped"], looks["clients"], looks["bare"], strict=True)
+    takes = [(a.cpu_seconds, b.cpu_seconds, c.cpu_seconds) for a, b, c in pairs]
+    shipped, clients, bare = (sorted(column)[len(takes) // 2] for column in zip(*takes, strict=True))
+    return (shipped - clients) / (bare - clients)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a look, which is not kept")
+    parser.add_argument("functions", nargs="*", default=list(FUNCTIONS))
+    arguments = parser.parse_args()
+    rounds = 5 if arguments.quick else ROUNDS
+    figures: dict[str, object] = {}
+    verdicts = []
+    for name in arguments.functions:
+        start = FUNCTIONS[name]
+        with unpacked(name) as (shipped, bare):
+            looks = interleaved(
+                [
+                    case("minimal", "minimal", shipped, {}),
+                    case("clients", start.clients, shipped, {}),
+                    case("shipped", name, shipped, start.environment),
+                    case("bare", name, bare, start.environment),
+                ],
+                rounds,
+            )
+            stale = stale_bytecode(shipped)
+        times, share = ratio(looks, "shipped", "minimal"), added(looks)
+        figures[name] = {
+            "times_minimal": times,
+            "clients_times_minimal": ratio(looks, "clients", "minimal"),
+            "without_bytecode_times_minimal": ratio(looks, "bare", "minimal"),
+            "added_by_added_without_bytecode": share,
+            "stale_bytecode": stale,
+            "peak_mb": typical(looks["shipped"], peak),
+            "minimal_peak_mb": typical(looks["minimal"], peak),
+        }
+        verdicts.append(
+            Verdict(
+                f"cold start of {name}, beyond its clients",
+                "the same zip without bytecode",
+                "<= 0.5x",
+                f"{share:.2f}x",
+                at_most(share, 0.5) and not stale,
+            )
+        )
+        if start.times_minimal is not None:
+            verdicts.append(
+                Verdict(
+                    f"cold start of {name}, whole",
+                    "a minimal handler",
+                    f"<= {start.times_minimal}x",
+                    f"{times:.1f}x",
+                    at_most(times, start.times_minimal),
+                )
+            )
+    store("cold_start", figures, verdicts, arguments.quick)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
