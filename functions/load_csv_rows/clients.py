@@ -3,12 +3,15 @@
 from functools import cache
 from typing import TYPE_CHECKING
 
+from shared.startup import collector_off
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sns import SNSClient
 
 
 @cache
+@collector_off()
 def table() -> "DynamoDBClient":
     """For the writer of items, which paces and repeats its calls itself.
 
@@ -29,6 +32,7 @@ def table() -> "DynamoDBClient":
 
 
 @cache
+@collector_off()
 def sns() -> "SNSClient":
     import boto3
     from botocore.config import Config

@@ -6,10 +6,10 @@ boto3 would only pass the calls on, and takes 3 MB and a tenth of a second to lo
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
-from botocore.config import Config
-from botocore.session import Session
+from shared.startup import collector_off
 
 if TYPE_CHECKING:
+    from botocore.session import Session
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sts import STSClient
@@ -38,13 +38,18 @@ def s3_with(credentials: "CredentialsTypeDef") -> "S3Client":
 
 
 @cache
-def _session() -> Session:
+def _session() -> "Session":
+    from botocore.session import Session
+
     return Session()
 
 
+@collector_off()
 def _client(
     service: str, key: str | None = None, secret: str | None = None, token: str | None = None
 ) -> Any:
+    from botocore.config import Config
+
     # As in shared.aws: the runtime's defaults may be others, and they outlast a function's timeout.
     config = Config(
         retries={"mode": "standard", "total_max_attempts": 3},

@@ -6,10 +6,10 @@ boto3 would only pass the calls on, and takes longer to load than a batch takes 
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
-from botocore.config import Config
-from botocore.session import Session
+from shared.startup import collector_off
 
 if TYPE_CHECKING:
+    from botocore.session import Session
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
@@ -27,11 +27,16 @@ def sqs() -> "SQSClient":
 
 
 @cache
-def _session() -> Session:
+def _session() -> "Session":
+    from botocore.session import Session
+
     return Session()
 
 
+@collector_off()
 def _client(service: str, *, attempts: int, connect: int, read: int) -> Any:
+    from botocore.config import Config
+
     config = Config(
         retries={"mode": "standard", "total_max_attempts": attempts},
         connect_timeout=connect,

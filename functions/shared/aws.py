@@ -10,6 +10,8 @@ the rest of a function, and some functions call AWS only when something is wrong
 from functools import cache
 from typing import TYPE_CHECKING
 
+from shared.startup import collector_off
+
 if TYPE_CHECKING:
     from botocore.config import Config
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 
 @cache
+@collector_off()
 def s3() -> "S3Client":
     import boto3
 
@@ -24,6 +27,7 @@ def s3() -> "S3Client":
 
 
 @cache
+@collector_off()
 def dynamodb() -> "DynamoDBClient":
     import boto3
 

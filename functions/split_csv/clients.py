@@ -7,10 +7,10 @@ of what reading a file of any size takes.
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
-from botocore.config import Config
-from botocore.session import Session
+from shared.startup import collector_off
 
 if TYPE_CHECKING:
+    from botocore.session import Session
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
@@ -38,11 +38,16 @@ def sns() -> "SNSClient":
 
 
 @cache
-def _session() -> Session:
+def _session() -> "Session":
+    from botocore.session import Session
+
     return Session()
 
 
+@collector_off()
 def _client(service: str) -> Any:
+    from botocore.config import Config
+
     # As in shared.aws: the runtime's defaults may be others, and they outlast a function's timeout.
     config = Config(
         retries={"mode": "standard", "total_max_attempts": 3},

@@ -3,11 +3,14 @@
 from functools import cache
 from typing import TYPE_CHECKING
 
+from shared.startup import collector_off
+
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 
 @cache
+@collector_off()
 def sqs() -> "SQSClient":
     import boto3
     from botocore.config import Config
