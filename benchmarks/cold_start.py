@@ -16,7 +16,18 @@ from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 from zipfile import ZipFile
 
-from harness import ROOT, Case, Look, Verdict, at_most, interleaved, peak, ratio, store, typical
+from harness import (
+    ROOT,
+    Case,
+    Look,
+    Verdict,
+    at_most,
+    interleaved,
+    peak,
+    ratio,
+    store,
+    typical,
+)
 
 PROGRAM = ROOT / "benchmarks" / "programs" / "start.py"
 BUILD = ROOT / ".local" / "build"
@@ -45,7 +56,7 @@ class Start:
 
 FUNCTIONS = {
     "create_image_derivative": Start(
-        "boto3:s3",
+        "botocore:s3",
         {
             "DERIVATIVE": "mobile",
             "MAX_WIDTH": "640",
@@ -68,7 +79,7 @@ FUNCTIONS = {
         times_minimal=14,
     ),
     "load_csv_rows": Start(
-        "boto3:dynamodb,dynamodb",
+        "botocore:dynamodb,dynamodb",
         {"TABLE_NAME": "example-items", "LEDGER_TABLE": "example-ledger", **REJECTIONS},
         times_minimal=14,
     ),
@@ -92,7 +103,7 @@ FUNCTIONS = {
         },
     ),
     "update_item": Start(
-        "boto3:dynamodb,s3,sqs",
+        "botocore:dynamodb,s3,sqs",
         {
             "TABLE_NAME": "example-items",
             "NEXT_QUEUE_URL": f"{QUEUE}.fifo",
@@ -136,7 +147,9 @@ def added(looks: dict[str, list[Look]]) -> float:
     """What the package adds to its clients, by what the same adds to them without bytecode."""
     pairs = zip(looks["shipped"], looks["clients"], looks["bare"], strict=True)
     takes = [(a.cpu_seconds, b.cpu_seconds, c.cpu_seconds) for a, b, c in pairs]
-    shipped, clients, bare = (sorted(column)[len(takes) // 2] for column in zip(*takes, strict=True))
+    shipped, clients, bare = (
+        sorted(column)[len(takes) // 2] for column in zip(*takes, strict=True)
+    )
     return (shipped - clients) / (bare - clients)
 
 

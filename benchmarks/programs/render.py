@@ -1,12 +1,14 @@
 """Makes a derivative of one picture in one way; prints processor seconds a time, and the peak.
 
 Usage: render.py WAY PICTURE SIDE TIMES SITE_PACKAGES_OF_THE_RUNTIME
+WAY `profile` tells where the time of what is shipped goes.
 
 Every way gets the picture as a function does, as a stream to be stored, in a process that has an S3
 client, and makes a JPEG of the same quality and kind. The first one is not counted: it loads what
 the others find loaded. The peak is that of the first, in bytes, of all the process.
 """
 
+import cProfile
 import json
 import os
 import resource
@@ -16,6 +18,7 @@ import tempfile
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from types import CodeType
 
 ROOT = Path(__file__).resolve().parents[2]
 COPY_BYTES = 1 << 18
@@ -100,6 +103,22 @@ WAYS: dict[str, Callable[[], Way]] = {
 }
 
 
+def shares(render: Way, picture: Path, side: int) -> dict[str, float]:
+    """Tell what share of the time is spent in what, of whatever takes a twentieth or more."""
+    render(picture, side)
+    profile = cProfile.Profile()
+    for _ in range(3):
+        profile.runcall(render, picture, side)
+    entries = profile.getstats()
+    whole = sum(entry.inlinetime for entry in entries)
+    found = {_name(entry.code): entry.inlinetime / whole for entry in entries}
+    return {name: share for name, share in found.items() if share >= 0.05}
+
+
+def _name(code: CodeType | str) -> str:
+    return code if isinstance(code, str) else code.co_qualname
+
+
 def peak_bytes() -> int:
     # Not ru_maxrss: on Linux that starts at the peak of the process that started this one.
     status = Path("/proc/self/status")
@@ -120,6 +139,9 @@ def main(way: str, picture: Path, side: int, times: int, runtime: str) -> None:
     import boto3
 
     client = boto3.client("s3", region_name="eu-west-1")
+    if way == "profile":
+        print(json.dumps(shares(shipped(), picture, side)))
+        return
     render = WAYS[way]()
     size = len(render(picture, side))
     peak = peak_bytes()

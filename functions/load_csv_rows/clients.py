@@ -1,9 +1,9 @@
 """Clients that only the loader needs, beside those that all functions share."""
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from shared.startup import collector_off
+from shared.aws import client
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -11,37 +11,29 @@ if TYPE_CHECKING:
 
 
 @cache
-@collector_off()
 def table() -> "DynamoDBClient":
     """For the writer of items, which paces and repeats its calls itself.
 
     boto3's own retries would wait without telling the pace, and a call that hangs would take the
     time that is kept for what follows the writing.
     """
-    import boto3
     from botocore.config import Config
 
-    return boto3.client(
-        "dynamodb",
-        config=Config(
-            retries={"mode": "standard", "total_max_attempts": 1},
-            connect_timeout=2,
-            read_timeout=5,
-        ),
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": 1},
+        connect_timeout=2,
+        read_timeout=5,
     )
+    return cast("DynamoDBClient", client("dynamodb", config))
 
 
 @cache
-@collector_off()
 def sns() -> "SNSClient":
-    import boto3
     from botocore.config import Config
 
-    return boto3.client(
-        "sns",
-        config=Config(
-            retries={"mode": "standard", "total_max_attempts": 3},
-            connect_timeout=3,
-            read_timeout=5,
-        ),
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": 3},
+        connect_timeout=3,
+        read_timeout=5,
     )
+    return cast("SNSClient", client("sns", config))

@@ -28,7 +28,7 @@ event_log = EventLog(
     settings,
     s3,
     # At import, at full CPU, where a trail needs the client for every event. S3 can wait for bad
-    # input that may never come: without a trail nothing of boto3 is loaded until then.
+    # input that may never come: without a trail no client is loaded until then.
     Trail(dynamodb(), settings.trail_table, settings.trail_retention_days)
     if settings.trail_table
     else None,

@@ -502,10 +502,10 @@ def test_a_log_level_that_drops_the_lines_stops_the_function(start: Start, varia
 
 
 @pytest.mark.parametrize(("trail", "loaded"), [({}, False), (TRAIL, True)])
-def test_boto3_is_loaded_only_where_there_is_a_trail(
+def test_clients_are_loaded_only_where_there_is_a_trail(
     environment: dict[str, str], trail: dict[str, str], loaded: bool
 ) -> None:
-    code = "import sys, log_object_event.handler; print('boto3' in sys.modules)"
+    code = "import sys, log_object_event.handler; print('botocore.session' in sys.modules)"
     variables = {**environment, **trail, "PYTHONPATH": str(ROOT / "functions")}
 
     printed = subprocess.run(

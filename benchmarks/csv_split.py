@@ -1,0 +1,137 @@
+"""What it takes to turn a file of a million rows into messages, and that memory stays flat.
+
+Usage: .local/venv/bin/python benchmarks/csv_split.py [--quick]
+"""
+
+import argparse
+import random
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from harness import (
+    MEGABYTE,
+    ROOT,
+    Case,
+    Verdict,
+    at_most,
+    cpu,
+    interleaved,
+    ratio,
+    store,
+    typical,
+)
+
+sys.path.insert(0, str(ROOT / "tests"))
+
+from support.import_services import import_file, import_services
+
+PROGRAM = ROOT / "benchmarks" / "programs" / "split_rows.py"
+ROUNDS = 5
+ROWS = 1_000_000
+SIZES = (10_000, ROWS, 10 * ROWS)
+PEAK_MB = 60
+# What a process of its own may differ in from another that does the same.
+FLAT_MB = 2
+
+
+def written(path: Path, rows: int) -> Path:
+    """84 bytes a row, of which every hundredth has a value of two lines."""
+    chance = random.Random(4)  # noqa: S311 (rows, no secrets)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write("id,name,email,amount,note\r\n")
+        for number in range(rows):
+            note = f"note {chance.randrange(10**8)}"
+            if number % 100 == 0:
+                note = f'"{note}\nof two lines"'
+            file.write(
+                f"{number},Customer Number {number},customer{number}@example.com,"
+                f"{number % 1000}.50,{note}\r\n"
+            )
+    return path
+
+
+def whole_function(folder: Path, rows: int) -> dict[str, float]:
+    """The peak of a process that splits the file, and its calls, with all of the SDK."""
+    path = written(folder / f"{rows}.csv", rows)
+    with import_services(folder) as services:
+        peak = import_file(services, path)
+        item = services.control_item()
+        calls = Counter(services.calls)
+    if int(item["rows_sent"]) != rows:
+        raise RuntimeError(f"{item['rows_sent']} of {rows} rows were sent")
+    path.unlink()
+    return {
+        "peak_mb": peak / MEGABYTE,
+        "messages": int(item["messages_sent"]),
+        "sqs_calls": calls["SendMessageBatch"],
+        "ledger_writes": calls["PutItem"] + calls["UpdateItem"],
+        "s3_reads": calls["GetObject"],
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a look, which is not kept")
+    arguments = parser.parse_args()
+    rows, sizes = (100_000, (10_000, 100_000)) if arguments.quick else (ROWS, SIZES)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        path = written(folder / "rows.csv", rows)
+        looks = interleaved(
+            [
+                Case(way, [sys.executable, PROGRAM, way, path], {"PYTHONUTF8": "1"})
+                for way in ("shipped", "classic")
+            ],
+            1 if arguments.quick else ROUNDS,
+        )
+        size = path.stat().st_size
+        path.unlink()
+        functions = {count: whole_function(folder, count) for count in sizes}
+    times = ratio(looks, "classic", "shipped")
+    peaks = [found["peak_mb"] for found in functions.values()]
+    whole = functions[rows]
+    classic_calls = looks["classic"][0].said["calls"]
+    fewer = classic_calls / whole["sqs_calls"]
+    flat = max(peaks) - min(peaks)
+    figures = {
+        "rows": rows,
+        "file_mb": size / MEGABYTE,
+        "cpu_classic_by_shipped": times,
+        "cpu_seconds_per_million_rows": typical(looks["shipped"], cpu) * ROWS / rows,
+        "message_bytes": looks["shipped"][0].said["bytes"],
+        "classic_message_bytes": looks["classic"][0].said["bytes"],
+        "classic_sqs_calls": classic_calls,
+        "by_rows": {str(count): found for count, found in functions.items()},
+    }
+    label = f"{rows:,} rows ({size / MEGABYTE:.0f} MB)"
+    verdicts = [
+        Verdict(
+            f"CSV split, CPU, {label}",
+            "DictReader and json.dumps per row",
+            ">= 3x less",
+            f"{times:.1f}x less",
+            times >= 3,
+        ),
+        Verdict(
+            f"CSV split, peak, from {sizes[0]:,} to {sizes[-1]:,} rows",
+            "",
+            f"<= {PEAK_MB} MB, flat",
+            f"{max(peaks):.1f} MB, {flat:.1f} MB apart",
+            at_most(max(peaks), PEAK_MB) and flat <= FLAT_MB,
+        ),
+        Verdict(
+            "CSV split, SQS requests",
+            "a row a message, ten a call",
+            "<= 1/30",
+            f"1/{fewer:.0f}",
+            fewer >= 30,
+        ),
+    ]
+    store("csv_split", figures, verdicts, arguments.quick)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""Compares derivatives, before they are encoded, with LANCZOS over every pixel.
+
+Usage: compare_pictures.py PICTURE SIDE. Prints structural similarity and decibels as JSON, of what
+is shipped and of libvips.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "functions"))
+os.environ["VIPS_CONCURRENCY"] = "1"
+
+import pyvips  # noqa: E402
+
+from create_image_derivative import image as image_module  # noqa: E402
+
+Samples = NDArray[np.float64]
+
+
+def shipped(picture: Path, side: int) -> Image.Image:
+    flat: list[Image.Image] = []
+
+    def keep(image: Image.Image, _: int) -> bytes:
+        flat.append(image)
+        return b""
+
+    recipe = image_module.Recipe(side, side)
+    with picture.open("rb") as source, patch.object(image_module, "_jpeg", keep):
+        image_module.make_derivative(source, picture.stat().st_size, recipe)
+    return flat[0]
+
+
+def libvips(picture: Path, side: int) -> Image.Image:
+    return Image.fromarray(pyvips.Image.thumbnail(str(picture), side, height=side).numpy())
+
+
+def similarity(one: Samples, other: Samples) -> float:
+    """SSIM as its authors define it: Gaussian windows of 11 pixels, of the luminance."""
+    window = np.exp(-((np.arange(11) - 5.0) ** 2) / (2 * 1.5**2))
+    window /= window.sum()
+
+    def blurred(samples: Samples) -> Samples:
+        for axis in (0, 1):
+            samples = np.apply_along_axis(np.convolve, axis, samples, window, mode="valid")
+        return samples
+
+    mean_one, mean_other = blurred(one), blurred(other)
+    variance_one = blurred(one * one) - mean_one**2
+    variance_other = blurred(other * other) - mean_other**2
+    covariance = blurred(one * other) - mean_one * mean_other
+    steady_light, steady_contrast = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    light = (2 * mean_one * mean_other + steady_light) / (
+        mean_one**2 + mean_other**2 + steady_light
+    )
+    structure = (2 * covariance + steady_contrast) / (
+        variance_one + variance_other + steady_contrast
+    )
+    return float((light * structure).mean())
+
+
+def decibels(one: Samples, other: Samples) -> float:
+    return float(10 * np.log10(255**2 / max(((one - other) ** 2).mean(), 1e-9)))
+
+
+def luminance(image: Image.Image) -> Samples:
+    return np.asarray(image.convert("L"), dtype=np.float64)
+
+
+def main(picture: Path, side: int) -> None:
+    ours, theirs = shipped(picture, side), libvips(picture, side)
+    with Image.open(picture) as image:
+        reference = image.convert("RGB").resize(ours.size, Image.Resampling.LANCZOS)
+    whole = luminance(reference)
+    said = {
+        name: {
+            "ssim": similarity(luminance(made), whole),
+            "decibels": decibels(luminance(made), whole),
+        }
+        for name, made in (("shipped", ours), ("libvips", theirs))
+    }
+    print(json.dumps(said))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
