@@ -17,6 +17,7 @@ from harness import (
     Looks,
     Verdict,
     at_most,
+    cpu,
     interleaved,
     look_at,
     peak,
@@ -57,6 +58,7 @@ def measured(name: str, side: int, rounds: int) -> dict[str, Any]:
     return {
         "source_bytes": (PICTURES / name).stat().st_size,
         "cpu": {way: ratio(looks, "shipped", way) for way in WAYS[1:]},
+        "cpu_seconds": {way: typical(looks[way], cpu) for way in WAYS},
         "peak_mb": peaks(looks),
         "output_bytes": {way: looks[way][0].said["output_bytes"] for way in WAYS},
         "ssim": {way: round(quality[way]["ssim"], 4) for way in quality},

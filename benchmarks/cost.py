@@ -1,0 +1,176 @@
+"""What a million rows and a million images cost: a model of calls, bytes and processor time.
+
+Counts and processor time are what the other benchmarks have found and kept; prices are those of
+prices.py; what is assumed is written below. Run those first: csv_split, csv_load, images.
+Usage: .local/venv/bin/python benchmarks/cost.py [--quick]
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+import prices
+from harness import RESULTS, Verdict, store
+
+MILLION = 1_000_000
+# A function of this size has one processor, and others have their share of it.
+MEMORY_OF_A_PROCESSOR_MB = 1769
+SPLITTER_MB, LOADER_MB, IMAGES_MB, TUTORIAL_MB = 1769, 512, 1024, 1024
+# What a call takes besides processor time. A splitter waits for one call at a time.
+SQS_SECONDS, DYNAMODB_SECONDS, S3_SECONDS = 0.010, 0.005, 0.050
+# Writing and signing a request, of a row or of ten, and reading the answer.
+CALL_CPU_SECONDS = 0.0015
+TARGET_DOLLARS = 0.01
+
+
+@dataclass
+class Bill:
+    """Dollars, by what they are for. ``rows`` is what writing the items themselves costs."""
+
+    rows: float = 0.0
+    queue: float = 0.0
+    functions: float = 0.0
+    ledger: float = 0.0
+    objects: float = 0.0
+
+    @property
+    def overhead(self) -> float:
+        return self.total - self.rows
+
+    @property
+    def total(self) -> float:
+        return self.rows + self.queue + self.functions + self.ledger + self.objects
+
+
+def function(memory_mb: int, cpu_seconds: float, waiting_seconds: float, requests: float) -> float:
+    duration = cpu_seconds / min(1, memory_mb / MEMORY_OF_A_PROCESSOR_MB) + waiting_seconds
+    return duration * memory_mb / 1024 * prices.LAMBDA_GB_SECOND + requests * prices.LAMBDA_REQUEST
+
+
+def requests_of(calls: float, messages_bytes: float) -> float:
+    """Every 64 KB of a call count as a request."""
+    return max(calls, ceil(messages_bytes / prices.SQS_REQUEST_BYTES))
+
+
+def shipped_rows(split: dict[str, Any], load: dict[str, Any]) -> Bill:
+    found = split["by_rows"][str(MILLION)]
+    messages, calls = found["messages"], found["sqs_calls"]
+    carried = requests_of(calls, split["message_bytes"])
+    # Sent, received in tens, and deleted in tens.
+    queue = (2 * carried + calls) * prices.SQS_REQUEST
+    writes = MILLION / load["rows"] * load["table_calls"]
+    functions = function(
+        SPLITTER_MB,
+        split["cpu_seconds_per_million_rows"] + calls * CALL_CPU_SECONDS,
+        calls * SQS_SECONDS + found["ledger_writes"] * DYNAMODB_SECONDS,
+        1,
+    ) + function(
+        LOADER_MB,
+        load["cpu_seconds_per_million_rows"],
+        (writes + messages) * DYNAMODB_SECONDS,
+        messages / 10,
+    )
+    # A message is counted in a transaction of two items of a kilobyte at most, which cost double;
+    # before that the ledger is asked for the import, and for the messages of the batch.
+    units = 4 * messages + found["ledger_writes"]
+    reads = messages / 10 + messages
+    return Bill(
+        rows=MILLION * prices.DYNAMODB_WRITE_UNIT,
+        queue=queue,
+        functions=functions,
+        ledger=units * prices.DYNAMODB_WRITE_UNIT + reads * prices.DYNAMODB_READ_UNIT,
+        objects=found["s3_reads"] * prices.S3_GET,
+    )
+
+
+def classic_rows(split: dict[str, Any], load: dict[str, Any]) -> Bill:
+    """A row a message, one a call; one item a call, and a record per row that it was done."""
+    # Sent one by one, received and deleted in tens.
+    queue = 1.2 * MILLION * prices.SQS_REQUEST
+    cpu = split["cpu_seconds_per_million_rows"] * split["cpu_classic_by_shipped"]
+    sending = function(
+        LOADER_MB, cpu + MILLION * CALL_CPU_SECONDS, MILLION * SQS_SECONDS, MILLION / 80_000
+    )
+    loading = function(
+        LOADER_MB,
+        3 * load["classic_cpu_seconds_per_million_rows"],
+        3 * MILLION * DYNAMODB_SECONDS,
+        MILLION / 10,
+    )
+    return Bill(
+        rows=MILLION * prices.DYNAMODB_WRITE_UNIT,
+        queue=queue,
+        functions=sending + loading,
+        # Put when a row is begun, and updated when it is done.
+        ledger=2 * MILLION * prices.DYNAMODB_WRITE_UNIT,
+    )
+
+
+def images(pictures: dict[str, Any], way: str) -> Bill:
+    """Photographs of 12 megapixels, made into two derivatives in two functions."""
+    cpu = sum(pictures[f"12_megapixels.jpg {side}"]["cpu_seconds"][way] for side in (128, 640))
+    memory = IMAGES_MB if way == "shipped" else TUTORIAL_MB
+    queue = 2 * 1.2 * MILLION * prices.SQS_REQUEST if way == "shipped" else 0.0
+    return Bill(
+        queue=queue,
+        # Read, stored, and before that looked up, where it is made sure that it is stored once.
+        functions=function(memory, MILLION * cpu, 2 * MILLION * 2 * S3_SECONDS, 2 * MILLION / 5),
+        objects=2 * MILLION * (prices.S3_PUT + prices.S3_GET * (2 if way == "shipped" else 1)),
+    )
+
+
+def figures_of(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())["figures"]
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a look, which is not kept")
+    arguments = parser.parse_args()
+    split, load = figures_of("csv_split"), figures_of("csv_load")
+    pictures = figures_of("images")["pictures"]
+    bills = {
+        "rows_shipped": shipped_rows(split, load),
+        "rows_classic": classic_rows(split, load),
+        "images_shipped": images(pictures, "shipped"),
+        "images_tutorial": images(pictures, "tutorial"),
+    }
+    figures: dict[str, Any] = {
+        "prices": {"region": prices.REGION, "listed": prices.LISTED},
+        **{
+            name: {**vars(bill), "overhead": bill.overhead, "total": bill.total}
+            for name, bill in bills.items()
+        },
+    }
+    overhead = bills["rows_shipped"].overhead
+    met = overhead <= TARGET_DOLLARS
+    parts = vars(bills["rows_shipped"])
+    verdicts = [
+        Verdict(
+            "cost of a million rows beyond the writes of the rows (model)",
+            f"a row a message: {bills['rows_classic'].overhead:.2f} $",
+            f"<= {TARGET_DOLLARS} $",
+            f"{overhead:.4f} $",
+            met,
+            ""
+            if met
+            else ", ".join(f"{name} {parts[name]:.4f} $" for name in parts if name != "rows"),
+        ),
+        Verdict(
+            "cost of a million images of 12 MP, two derivatives each (model)",
+            f"tutorial code: {bills['images_tutorial'].total:.2f} $",
+            "reported",
+            f"{bills['images_shipped'].total:.2f} $",
+            None,
+        ),
+    ]
+    store("cost", figures, verdicts, arguments.quick)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""What it takes to load rows into a table, and that none is written twice.
+
+Usage: .local/venv/bin/python benchmarks/csv_load.py [--quick]
+"""
+
+import argparse
+import sys
+
+from harness import ROOT, Case, Verdict, cpu, interleaved, ratio, store, typical
+
+PROGRAM = ROOT / "benchmarks" / "programs" / "load_rows.py"
+ROUNDS = 5
+ROWS = 20_000
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a look, which is not kept")
+    arguments = parser.parse_args()
+    rows = 4_000 if arguments.quick else ROWS
+    looks = interleaved(
+        [Case(way, [sys.executable, PROGRAM, way, str(rows)]) for way in ("shipped", "classic")],
+        1 if arguments.quick else ROUNDS,
+        warm=True,
+    )
+    shipped, classic = looks["shipped"][0].said, looks["classic"][0].said
+    fewer = classic["calls"] / shipped["calls"]
+    whole = shipped["loaded"] == shipped["rows"] == rows
+    per_million = 1_000_000 / rows
+    figures = {
+        "rows": rows,
+        "table_calls": shipped["calls"],
+        "classic_table_calls": classic["calls"],
+        "rows_repeated": shipped["repeated"],
+        "messages": shipped["messages"],
+        "message_bytes": shipped["message_bytes"],
+        "invocations": shipped["invocations"],
+        "cpu_classic_by_shipped": ratio(looks, "classic", "shipped"),
+        "cpu_seconds_per_million_rows": typical(looks["shipped"], cpu) * per_million,
+        "classic_cpu_seconds_per_million_rows": typical(looks["classic"], cpu) * per_million,
+    }
+    verdicts = [
+        Verdict(
+            "CSV load, calls to the table",
+            "put_item per row",
+            "25x fewer",
+            f"{fewer:.0f}x fewer",
+            fewer >= 25,
+        ),
+        Verdict(
+            "CSV load, rows written twice, every message delivered twice",
+            "",
+            "none",
+            f"{shipped['repeated']} of {rows:,}",
+            whole and not shipped["repeated"],
+        ),
+    ]
+    store("csv_load", figures, verdicts, arguments.quick)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
