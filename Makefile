@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test drills examples lint check environment test-environment packages down clean
+.PHONY: help demo test drills examples bench lint check environment test-environment packages down clean
 
 VENV := .local/venv/bin
 
@@ -10,6 +10,7 @@ help:
 	@echo "make drills every fault against every pipeline, a thousand events each; takes its time"
 	@echo "            EVENT_PIPELINES_DRILL_SEED=, EVENT_PIPELINES_DRILL_EVENTS=, ONLY=kills"
 	@echo "make examples apply every example to the local engine, try it and destroy it"
+	@echo "make bench  what it all takes, against what people would write or pick instead; QUICK=1 for a look"
 	@echo "make down   stop what KEEP=1 left running"
 	@echo "make clean  remove .local/ and build/"
 
@@ -32,6 +33,17 @@ drills: test-environment packages
 # `make test` plans them; to apply all nine takes as long as a quarter of the rest.
 examples: test-environment packages
 	@$(VENV)/python -m pytest tests/local/test_examples.py --full
+
+# One after the other, the model of costs behind what it counts on.
+BENCHMARKS := images cold_start csv_split csv_load cost
+
+bench: test-environment packages
+	@tools/environment.sh bench
+	@set -e; for name in $(BENCHMARKS); do \
+	  echo "benchmarks/$$name.py"; \
+	  $(VENV)/python "benchmarks/$$name.py" $(if $(QUICK),--quick,>/dev/null); \
+	done
+	@$(if $(QUICK),,$(VENV)/python benchmarks/table.py)
 
 # One call of a module stands for all that a for_each makes of it: checkov then takes two thirds of the
 # time, and finds what it finds without.

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the environments below .local/ that `make` works with, or says in one line what is missing.
-# Usage: tools/environment.sh [local|test]
+# Usage: tools/environment.sh [local|test|bench]
 set -eu
 
 purpose=${1:-local}
@@ -95,4 +95,9 @@ if [ "$purpose" = test ] && environment "$home/lint" "$root/requirements/lint.tx
   echo "Installing checkov into .local/lint ..."
   install "$home/lint/bin/python" --require-hashes --no-deps -r "$root/requirements/lint.txt"
   echo "$stamp" >"$home/lint/.made-from"
+fi
+if [ "$purpose" = bench ] && environment "$home/bench" "$root/requirements/bench-compare.txt"; then
+  echo "Installing what the benchmarks compare with into .local/bench ..."
+  install "$home/bench/bin/python" --require-hashes --no-deps -r "$root/requirements/bench-compare.txt"
+  echo "$stamp" >"$home/bench/.made-from"
 fi

@@ -16,8 +16,8 @@ compile() {
     --no-emit-index-url --no-emit-find-links --fork-strategy fewest "$@"
 }
 
-# test.in and lambda-runtime.in take their common versions from local.txt, so it comes first.
-for name in local lambda-runtime test lint; do
+# The others take their common versions from local.txt, so it comes first.
+for name in local lambda-runtime test lint bench-compare; do
   compile --universal "$@" -o "requirements/$name.txt" "requirements/$name.in"
 done
 compile --universal --no-deps "$@" -o requirements/photographs.txt requirements/photographs.in
