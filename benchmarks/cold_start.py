@@ -19,9 +19,10 @@ from zipfile import ZipFile
 from harness import (
     ROOT,
     Case,
-    Look,
+    Looks,
     Verdict,
     at_most,
+    cpu,
     interleaved,
     peak,
     ratio,
@@ -120,7 +121,7 @@ def case(name: str, what: str, folder: Path, environment: dict[str, str]) -> Cas
     # The interpreter itself, as Lambda has it, and not the start of a virtual environment.
     real = python.resolve()
     site_packages = sysconfig.get_path("purelib", vars={"base": str(RUNTIME)})
-    command = [real, "-I", "-S", "-B", PROGRAM, what, folder, site_packages]
+    command: list[str | Path] = [real, "-I", "-S", "-B", PROGRAM, what, folder, site_packages]
     return Case(name, command, {**AWS, "PIPELINE": "example", **environment})
 
 
@@ -143,14 +144,10 @@ def stale_bytecode(folder: Path) -> int:
     return sum(head != MAGIC_NUMBER + flag for head in heads) if heads else 1
 
 
-def added(looks: dict[str, list[Look]]) -> float:
+def added(looks: Looks) -> float:
     """What the package adds to its clients, by what the same adds to them without bytecode."""
-    pairs = zip(looks["shipped"], looks["clients"], looks["bare"], strict=True)
-    takes = [(a.cpu_seconds, b.cpu_seconds, c.cpu_seconds) for a, b, c in pairs]
-    shipped, clients, bare = (
-        sorted(column)[len(takes) // 2] for column in zip(*takes, strict=True)
-    )
-    return (shipped - clients) / (bare - clients)
+    clients = typical(looks["clients"], cpu)
+    return (typical(looks["shipped"], cpu) - clients) / (typical(looks["bare"], cpu) - clients)
 
 
 def main() -> int:

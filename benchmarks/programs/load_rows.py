@@ -60,10 +60,10 @@ class Calls:
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
 
-    def answer(self, request: Any, **_: Any) -> AWSResponse:
+    def answer(self, request: Any, **_: Any) -> Any:
         self.bodies.append(request.body)
         content = json.dumps({"UnprocessedItems": {}}).encode()
-        headers = {"content-type": "application/x-amz-json-1.0"}
+        headers: Any = {"content-type": "application/x-amz-json-1.0"}
         return AWSResponse(request.url, 200, headers, Answer(content))
 
     def keys(self) -> Counter[str]:
