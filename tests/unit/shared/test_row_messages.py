@@ -12,6 +12,7 @@ from shared.row_messages import (
     NotARowMessage,
     Row,
     RowMessage,
+    encode_plain_rows,
     encode_row,
 )
 
@@ -156,3 +157,24 @@ def test_what_is_wrong_is_said_without_quoting_the_message() -> None:
         RowMessage.decode(body)
 
     assert "secret" not in str(refused.value)
+
+
+plain_texts = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters='",\r\n'), min_size=1, max_size=8
+)
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.integers(1, 10**6), st.lists(st.lists(plain_texts, min_size=1, max_size=3), min_size=1))
+def test_plain_rows_are_encoded_as_each_of_them_would_be(line: int, rows: list[list[str]]) -> None:
+    text = "\n".join(",".join(cells) for cells in rows)
+
+    assert encode_plain_rows(line, text) == [
+        encode_row(number, cells) for number, cells in enumerate(rows, line)
+    ]
+
+
+def test_a_backslash_before_an_n_is_no_line_feed() -> None:
+    encoded = encode_plain_rows(2, "a\\n,\\\nb\t,c")
+
+    assert list(map(json.loads, encoded)) == [[2, ["a\\n", "\\"]], [3, ["b\t", "c"]]]
