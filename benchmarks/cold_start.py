@@ -33,7 +33,7 @@ from harness import (
 PROGRAM = ROOT / "benchmarks" / "programs" / "start.py"
 BUILD = ROOT / ".local" / "build"
 RUNTIME = ROOT / ".local" / "lambda-runtime"
-ROUNDS = 15
+ROUNDS = 9
 
 AWS = {
     "AWS_REGION": "eu-west-1",

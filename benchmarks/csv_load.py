@@ -9,8 +9,8 @@ import sys
 from harness import ROOT, Case, Verdict, cpu, interleaved, ratio, store, typical
 
 PROGRAM = ROOT / "benchmarks" / "programs" / "load_rows.py"
-ROUNDS = 5
-ROWS = 20_000
+ROUNDS = 3
+ROWS = 10_000
 
 
 def main() -> int:

@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from support.import_services import import_file, import_services
 
 PROGRAM = ROOT / "benchmarks" / "programs" / "split_rows.py"
-ROUNDS = 5
+ROUNDS = 3
 ROWS = 1_000_000
 SIZES = (10_000, ROWS, 10 * ROWS)
 PEAK_MB = 60
