@@ -37,7 +37,7 @@ FLAT_MB = 2
 
 
 def written(path: Path, rows: int) -> Path:
-    """84 bytes a row, of which every hundredth has a value of two lines."""
+    """About 80 bytes a row, of which every hundredth has a value of two lines."""
     chance = random.Random(4)  # noqa: S311 (rows, no secrets)
     with path.open("w", encoding="utf-8", newline="") as file:
         file.write("id,name,email,amount,note\r\n")

@@ -41,6 +41,8 @@ os.environ |= {
     "REJECTIONS_PREFIX": "rejections/",
     "POWERTOOLS_LOG_LEVEL": "CRITICAL",
     "POWERTOOLS_METRICS_DISABLED": "true",
+    # Shells keep the width of the terminal under this name; empty means that nothing is said.
+    "COLUMNS": "",
 }
 
 
