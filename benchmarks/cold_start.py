@@ -153,9 +153,10 @@ def added(looks: Looks) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a look, which is not kept")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("functions", nargs="*", default=list(FUNCTIONS))
     arguments = parser.parse_args()
-    rounds = 5 if arguments.quick else ROUNDS
+    rounds = 5 if arguments.quick else arguments.rounds
     figures: dict[str, object] = {}
     verdicts = []
     for name in arguments.functions:

@@ -2,11 +2,11 @@
 
 Usage: python -I -S -B start.py WHAT FOLDER SITE_PACKAGES_OF_THE_RUNTIME
 
-WHAT is `minimal`, `boto3:NAME,…` or `botocore:NAME,…` for clients alone, or the name of a function;
-FOLDER is where its package is unpacked. Without site, because what people have installed there
-costs time at every start; without writing bytecode, because a package's folder is read-only on
-Lambda; and without an end, because an environment is frozen and not taken down. Nothing is imported
-here that the smallest function could do without.
+WHAT is `minimal`, `botocore:NAME,…` for clients alone, or the name of a function; FOLDER is where
+its package is unpacked. Without site, because what people have installed there costs time at every
+start; without writing bytecode, because a package's folder is read-only on Lambda; and without an
+end, because an environment is frozen and not taken down. Nothing is imported here that the smallest
+function could do without.
 """
 
 import sys
@@ -17,17 +17,18 @@ def main(what: str, folder: str, runtime: str) -> None:
     kind, _, names = what.partition(":")
     if kind == "minimal":
         minimal()
-    elif kind == "boto3":
-        import boto3
-
-        for name in names.split(","):
-            boto3.client(name)  # type: ignore[call-overload]
     elif kind == "botocore":
+        import gc
+
+        # As in shared.startup, or taking its gain away from what the package adds would hide that.
+        gc.disable()
         from botocore.session import Session
 
         session = Session()
         for name in names.split(","):
             session.create_client(name)
+            gc.freeze()
+        gc.enable()
     else:
         module = __import__(f"{kind}.handler", fromlist=["handler"])
         if not callable(module.handler):
