@@ -8,6 +8,7 @@ from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
 from event_pipelines.audit import commands as audit
+from event_pipelines.capacity import commands as capacity
 from event_pipelines.errors import UserError
 from event_pipelines.imports import commands as imports
 from event_pipelines.items import commands as items
@@ -36,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     status.register(groups)
     trace.register(groups)
     plan_review.register(groups)
+    capacity.register(groups)
     return parser
 
 

@@ -91,12 +91,20 @@ class Plan:
 
 def read(source: str) -> Plan:
     """Reads the plan in the file `source`, or on standard input for `-`. Raises NotAPlan."""
-    name = "standard input" if source == "-" else source
+    return plan_of(load(source), _named(source))
+
+
+def load(source: str) -> dict[str, Any]:
+    """The plan's JSON as it is, secrets and all. Raises NotAPlan as `document` does."""
     try:
         content = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
     except OSError as error:
-        raise NotAPlan(f"{name} cannot be read: {error.strerror or error}.") from error
-    return plan_of(document(name, content), name)
+        raise NotAPlan(f"{_named(source)} cannot be read: {error.strerror or error}.") from error
+    return document(_named(source), content)
+
+
+def _named(source: str) -> str:
+    return "standard input" if source == "-" else source
 
 
 def document(name: str, content: bytes) -> dict[str, Any]:
