@@ -20,6 +20,7 @@ class FifoQueue(Queue):
         for lot in reversed(lots):
             lot.visible = now
             self._lots.appendleft(lot)
+            self.waiting += lot.count
         self._free += 1
 
     def takeable(self) -> int:

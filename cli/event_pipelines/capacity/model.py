@@ -76,10 +76,14 @@ class HopResult:
 
     @property
     def holds(self) -> bool | None:
-        """Whether the queue's age alarm stays silent; None: it has none."""
+        """Whether the queue's age alarm stays silent; None: it has none.
+
+        What is deleted unread, or dead because no invocation can end in time, is no promise kept.
+        """
         if self.hop.promise is None:
             return None
-        return self.counts.oldest < self.hop.promise and not self.expired
+        late = self.counts.timeouts and self.counts.dead
+        return self.counts.oldest < self.hop.promise and not self.expired and not late
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ class Result:
     whole: Ages
     dollars: Dollars
     events: int
-    others_oldest: float | None = None
+    others_slowest: float | None = None
     timeline: tuple[tuple[float, int, int], ...] = ()
 
     @property
@@ -290,6 +294,7 @@ class _Run:
         self.surge -= count
         if self.surge == 0 and self.clock.now >= self.load.surge_ends:
             self.drained = self.clock.now
+            self._stopped = self._stopped or self.clock.now >= self.load.seconds
 
     def _upload(self, count: int, tenant: int, surge: bool, delayed: bool) -> None:
         self.objects += count
@@ -419,7 +424,7 @@ class _Run:
             whole=whole,
             dollars=self._dollars(hops, seconds),
             events=self.clock.happened,
-            others_oldest=self._others_oldest(hops),
+            others_slowest=self._others_slowest(hops),
             timeline=tuple(self._timeline),
         )
 
@@ -501,10 +506,11 @@ class _Run:
             )
         return 0.0
 
-    def _others_oldest(self, hops: Sequence[HopResult]) -> float | None:
-        if self.pipeline.name != TENANTS:
+    def _others_slowest(self, hops: Sequence[HopResult]) -> float | None:
+        """From upload to done, of those who do not flood; None where there is nobody else."""
+        if self.pipeline.name != TENANTS or not self.load.rate or self.question.tenants < 2:
             return None
-        last = hops[-1].counts.oldest_of
+        last = hops[-1].counts.slowest_of
         return max((age for tenant, age in last.items() if tenant), default=0.0)
 
 
@@ -555,6 +561,6 @@ def merged(every: Sequence[Counts]) -> Counts:
         total.ages.include(counts.ages)
         total.whole.include(counts.whole)
         total.blocked.update(counts.blocked)
-        for tenant, age in counts.oldest_of.items():
-            total.oldest_of[tenant] = max(age, total.oldest_of.get(tenant, 0.0))
+        for tenant, age in counts.slowest_of.items():
+            total.slowest_of[tenant] = max(age, total.slowest_of.get(tenant, 0.0))
     return total

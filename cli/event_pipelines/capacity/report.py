@@ -32,7 +32,7 @@ def _result(result: Result) -> dict[str, Any]:
             "max": _rounded(result.whole.most),
         },
         "most_executions": result.most_executions,
-        "oldest_of_other_tenants": _rounded(result.others_oldest),
+        "slowest_of_other_tenants": _rounded(result.others_slowest),
         "bottleneck": None
         if bottleneck is None
         else {
@@ -108,8 +108,8 @@ def _lines(result: Result) -> Iterator[str]:
         f"  upload to done p50 {span(whole.quantile(0.5))}, p99 {span(whole.quantile(0.99))},"
         f" max {span(whole.most)}"
     )
-    if result.others_oldest is not None and result.question.tenants > 1:
-        yield f"  other tenants  oldest message {span(result.others_oldest)}"
+    if result.others_slowest is not None:
+        yield f"  other tenants  max {span(result.others_slowest)} from upload to done"
     yield f"  executions     {result.most_executions:,} at once at most"
     dollars = result.dollars
     parts = ", ".join(

@@ -74,7 +74,11 @@ class Terms:
 
 @dataclass
 class Counts:
-    """What happened in a stage; seconds of invocations include those that timed out."""
+    """What happened in a stage; seconds of invocations include those that timed out.
+
+    `ages` are those of messages in this queue, `whole` and `slowest_of` (by tenant) the time from
+    the upload. `oldest`: the most that ApproximateAgeOfOldestMessage showed.
+    """
 
     arrived: int = 0
     done: int = 0
@@ -93,7 +97,7 @@ class Counts:
     ages: Ages = field(default_factory=Ages)
     whole: Ages = field(default_factory=Ages)
     blocked: Counter[Bound] = field(default_factory=Counter)
-    oldest_of: dict[int, float] = field(default_factory=dict)
+    slowest_of: dict[int, float] = field(default_factory=dict)
 
 
 class Stage:
@@ -269,7 +273,7 @@ class Stage:
             for lot in failed:
                 if lot.receives <= RECEIVES_THAT_AGE:
                     until = back if lot.receives < RECEIVES_THAT_AGE else now
-                    self._note_age(lot, until - lot.sent)
+                    self._note_age(until - lot.sent)
             self.clock.at(back, partial(self._come_again, failed))
         refused = self.account.refused
         if refused:
@@ -285,9 +289,12 @@ class Stage:
         self._inside -= good
         age = now - lot.sent
         counts.ages.add(age, good)
-        counts.whole.add(now - lot.uploaded, good)
+        whole = now - lot.uploaded
+        counts.whole.add(whole, good)
+        if whole > counts.slowest_of.get(lot.tenant, 0.0):
+            counts.slowest_of[lot.tenant] = whole
         if lot.receives <= RECEIVES_THAT_AGE:
-            self._note_age(lot, age)
+            self._note_age(age)
         if self.deliver is not None:
             self.deliver(lot.part(good))
         if lot.surge:
@@ -309,12 +316,9 @@ class Stage:
         self.queue.give_back(again, now)
         self.dispatch()
 
-    def _note_age(self, lot: Lot, age: float) -> None:
-        counts = self.counts
-        if age > counts.oldest:
-            counts.oldest = age
-        if age > counts.oldest_of.get(lot.tenant, 0.0):
-            counts.oldest_of[lot.tenant] = age
+    def _note_age(self, age: float) -> None:
+        if age > self.counts.oldest:
+            self.counts.oldest = age
 
     def _account_for(self, now: float) -> None:
         passed = now - self._looked

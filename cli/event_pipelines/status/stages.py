@@ -3,8 +3,11 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from event_pipelines.queues.directory import Queue
+if TYPE_CHECKING:
+    # Plans are read where there is no boto3, and their pipelines are called as those of a stack.
+    from event_pipelines.queues.directory import Queue
 
 IMAGES = "image-derivatives"
 AUDIT = "event-audit"
@@ -24,8 +27,8 @@ class Stage:
     pipeline: str
     name: str
     function: str | None
-    queues: tuple[Queue, ...]
-    dead_letters: tuple[Queue, ...]
+    queues: "tuple[Queue, ...]"
+    dead_letters: "tuple[Queue, ...]"
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ _STEPS = (
 )
 
 
-def of(prefix: str, queues: Iterable[Queue]) -> list[Stage]:
+def of(prefix: str, queues: "Iterable[Queue]") -> list[Stage]:
     """The stages that have queues, so that a pipeline that is not deployed has none."""
     named = {queue.name: queue for queue in queues}
     targets = {queue.dead_letters for queue in named.values()}

@@ -1,0 +1,380 @@
+"""What the pipelines carry with their default settings, by the model of `event-pipelines capacity`.
+
+Usage: python benchmarks/capacity.py [--only NAME] [--plots]
+       python benchmarks/capacity.py --validate [--objects 300]
+
+Without --validate it runs the scenarios below on the plans in benchmarks/plans, writes
+`benchmarks/results/capacity.json`, prints the table for benchmarks/README.md, and with --plots
+draws `benchmarks/results/capacity-*.png`, for which it needs what requirements/bench.txt locks.
+
+--validate compares the model with real functions: two pipelines on the local engine, each with a
+backlog that waits behind a mapping that is switched off. The model is given the durations of every
+other invocation, and has to say how long the whole backlog took; then the same with those of the
+backlog before, between which and this one a shared machine may have changed its speed.
+"""
+
+import argparse
+import json
+import re
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from event_pipelines.capacity import model, report, settings
+from event_pipelines.capacity.arrivals import Load
+from event_pipelines.capacity.clock import Clock
+from event_pipelines.capacity.event_source import Scaling
+from event_pipelines.capacity.model import Question, Result
+from event_pipelines.capacity.queue import Lot, Queue
+from event_pipelines.capacity.stage import Account, Stage, Terms
+from event_pipelines.capacity.work import Durations, Fixed, Measured
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+POINTS = 100
+# What a validation may be off by.
+TOLERANCE = 0.15
+PREFIX = "bench"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`queue_mode` overrides the plan's; `promise` is said of the pipeline's own alarms."""
+
+    name: str
+    plan: str
+    question: Question
+    pipelines: tuple[str, ...] = ()
+    queue_mode: str | None = None
+
+
+# One message of rows per file: 400 rows of 146 bytes.
+ONE_MESSAGE_MB = 400 * model.ROW_BYTES / 1e6
+FLOOD = Question(Load(rate=20, seconds=900, backlog=100_000), object_mb=0.1, tenants=10)
+
+SCENARIOS = (
+    Scenario("backlog of 10 M", "defaults", Question(Load(backlog=10_000_000))),
+    Scenario(
+        "backlog of 10 M, 400 rows a file",
+        "defaults",
+        Question(Load(backlog=10_000_000), object_mb=ONE_MESSAGE_MB),
+        ("csv-import",),
+    ),
+    Scenario("burst of 100x on 5/s", "defaults", Question(Load(rate=5, burst=100))),
+    Scenario(
+        "1 M rows, 100 write units",
+        "weak_table",
+        Question(Load(backlog=100), object_mb=10_000 * model.ROW_BYTES / 1e6),
+        ("csv-import",),
+    ),
+    Scenario(
+        "1 M rows, on demand",
+        "defaults",
+        Question(Load(backlog=100), object_mb=10_000 * model.ROW_BYTES / 1e6),
+        ("csv-import",),
+    ),
+    Scenario("tenant flood, per_tenant", "defaults", FLOOD, ("tenant-routing",), "per_tenant"),
+    Scenario("tenant flood, shared_fair", "defaults", FLOOD, ("tenant-routing",), "shared_fair"),
+)
+
+
+def results(scenario: Scenario) -> list[Result]:
+    """The scenario's results, one for each pipeline that it is about."""
+    pipelines = settings.read(str(HERE / "plans" / f"{scenario.plan}.json"))
+    chosen = [
+        each for each in pipelines if not scenario.pipelines or each.name in scenario.pipelines
+    ]
+    if scenario.queue_mode:
+        chosen = [replace(each, queue_mode=scenario.queue_mode) for each in chosen]
+    return [model.run(pipeline, scenario.question, POINTS) for pipeline in chosen]
+
+
+def row(scenario: Scenario, result: Result) -> str:
+    """A line of the table in benchmarks/README.md."""
+    holds = {True: "yes", False: "no", None: "-"}[result.holds]
+    lost = sum(hop.lost for hop in result.hops)
+    found = result.bottleneck
+    cells = (
+        scenario.name,
+        result.pipeline.name,
+        report.span(result.drained or 0.0),
+        report.span(max(hop.counts.oldest for hop in result.hops)),
+        "" if result.others_slowest is None else report.span(result.others_slowest),
+        f"{result.most_executions:,}",
+        f"{result.dollars_per_million:,.2f}",
+        holds if not lost else f"{holds}; {lost:,} messages lost",
+        found.setting if found else "none",
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+HEADINGS = (
+    "| scenario | pipeline | drained after | oldest message | other tenants wait | at once"
+    " | $ per million objects | promise holds | bottleneck |\n|" + "---|" * 9
+)
+
+
+def run(only: str | None, plots: bool) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    written: list[dict[str, Any]] = []
+    every: list[tuple[Scenario, Result]] = []
+    print(HEADINGS)
+    for scenario in SCENARIOS:
+        if only and only not in scenario.name:
+            continue
+        started = time.process_time()
+        found = results(scenario)
+        took = time.process_time() - started
+        written.append(
+            {
+                "scenario": scenario.name,
+                "plan": scenario.plan,
+                "simulated_events": sum(result.events for result in found),
+                "processor_seconds": round(took, 1),
+                **report.as_dict(found),
+            }
+        )
+        every += [(scenario, result) for result in found]
+        for result in found:
+            print(row(scenario, result), flush=True)
+    if only is None:
+        text = json.dumps(written, indent=1) + "\n"
+        (RESULTS / "capacity.json").write_text(text, encoding="utf-8")
+    if plots:
+        draw(every)
+
+
+# --- Plots
+
+
+def draw(every: Sequence[tuple[Scenario, Result]]) -> None:
+    """A figure for each scenario: what waits, over time, and what runs."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    import matplotlib.pyplot as plt
+
+    for scenario in SCENARIOS:
+        own = [result for each, result in every if each is scenario]
+        if not own:
+            continue
+        figure, axes = plt.subplots(
+            len(own), 1, figsize=(7, 0.8 + 1.5 * len(own)), squeeze=False, layout="constrained"
+        )
+        for (axis,), result in zip(axes, own, strict=True):
+            _curves(axis, result)
+        figure.suptitle(f"{scenario.name}: messages waiting, executions at once", fontsize=10)
+        name = re.sub(r"[^a-z0-9]+", "-", scenario.name.lower()).strip("-")
+        figure.savefig(RESULTS / f"capacity-{name}.png", dpi=80, metadata={"Software": None})
+        plt.close(figure)
+
+
+def _curves(axis: Any, result: Result) -> None:
+    last = max(result.seconds, 1.0)
+    unit, name = (
+        (86_400, "days")
+        if last > 3 * 86_400
+        else (3600, "hours")
+        if last > 7200
+        else (60, "minutes")
+    )
+    times = [time / unit for time, _, _ in result.timeline]
+    axis.fill_between(times, [waiting for _, waiting, _ in result.timeline], alpha=0.4, lw=0)
+    axis.set_ylim(bottom=0)
+    axis.set_xlabel(name, fontsize=7)
+    axis.set_ylabel("waiting", fontsize=7, color="tab:blue")
+    axis.set_title(result.pipeline.name, fontsize=8, loc="left")
+    other = axis.twinx()
+    other.plot(times, [busy for _, _, busy in result.timeline], color="tab:red", lw=0.8)
+    other.set_ylim(bottom=0)
+    other.set_ylabel("executions", fontsize=7, color="tab:red")
+    for each in (axis, other):
+        each.tick_params(labelsize=7)
+
+
+# --- Validation
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """Seconds, on the engine's clock."""
+
+    ended: float
+    seconds: float
+
+
+def predicted(objects: int, batch: int, places: int, batches: Sequence[float]) -> float:
+    """Seconds in which the model drains a backlog; `batches`: durations of full batches."""
+    clock, random = Clock(), Random(1)  # noqa: S311
+    terms = Terms("validated", batch, timeout=900, visibility=5400, max_receives=5)
+    durations = Durations(Measured(tuple(batches)), Fixed(0.0), random)
+    stage = Stage(
+        clock, terms, Queue(), Scaling(places, places), durations, Account(places), random
+    )
+    clock.at(0.0, lambda: stage.arrive(Lot(0.0, 0.0, objects)))
+    clock.run(float("inf"))
+    return stage.counts.last
+
+
+def validate(objects: int) -> int:
+    """Prints what was measured and predicted; 1 when they are further apart than allowed."""
+    import boto3
+
+    from event_pipelines.local import engine, stack
+    from event_pipelines.local.home import Home
+
+    figures = {}
+    with tempfile.TemporaryDirectory(prefix="capacity-") as folder:
+        home = Home(path=Path(folder))
+        running = stack.up(
+            home,
+            variables={
+                "name_prefix": PREFIX,
+                "pipelines": ["event-audit", "image-derivatives"],
+                "alarms": None,
+                "event_audit": {"trail": {}, "function": {"maximum_concurrency": 2}},
+                "image_derivatives": {
+                    "derivatives": {"thumbnail": {"max_width": 128, "max_height": 128}},
+                    "function": {"maximum_concurrency": 2},
+                },
+            },
+            tied_to_parent=True,
+        )
+        try:
+            with running.environment():
+                outputs = running.outputs
+                audit, images = outputs["event_audit"], outputs["image_derivatives"]
+                picture = _picture()
+                figures["event-audit"] = _validated(
+                    boto3, objects, f"{PREFIX}-audit-upload", audit["bucket"], "in/{}.txt", b"x"
+                )
+                figures["image-derivatives"] = _validated(
+                    boto3,
+                    objects,
+                    f"{PREFIX}-image-thumbnail",
+                    images["bucket"],
+                    "ingest/{}.jpg",
+                    picture,
+                )
+        finally:
+            engine.stop(home.path)
+    RESULTS.mkdir(exist_ok=True)
+    text = json.dumps(figures, indent=1) + "\n"
+    (RESULTS / "capacity-validation.json").write_text(text, encoding="utf-8")
+    print(text, end="")
+    return max(abs(each["off_by"]) for each in figures.values()) > TOLERANCE
+
+
+def _validated(
+    boto3: Any, objects: int, function: str, bucket: str, key: str, body: bytes
+) -> dict[str, Any]:
+    functions, s3 = boto3.client("lambda"), boto3.client("s3")
+    mapping = functions.list_event_source_mappings(FunctionName=function)["EventSourceMappings"][0]
+    batch, places = mapping["BatchSize"], mapping["ScalingConfig"]["MaximumConcurrency"]
+
+    def upload(name: str, many: int) -> None:
+        for number in range(many):
+            s3.put_object(Bucket=bucket, Key=key.format(f"{name}-{number}"), Body=body)
+
+    def drained(name: str, many: int) -> list[Invocation]:
+        """The invocations that work off a backlog, once all of it waits."""
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+        time.sleep(2)
+        upload(name, many)
+        _until(lambda: _depth(boto3, function) == (many, 0))
+        before = len(_invocations(boto3, function))
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+        _until(lambda: _depth(boto3, function) == (0, 0))
+        time.sleep(1)
+        return _invocations(boto3, function)[before:]
+
+    # Workers start with the first ones, which is not what is compared.
+    drained("warm", 4 * batch)
+    before = len(_invocations(boto3, function))
+    for number in range(20):
+        upload(f"alone-{number}", 1)
+        _until(lambda number=number: len(_invocations(boto3, function)) > before + number)
+    alone = [each.seconds for each in _invocations(boto3, function)[before:]]
+    learnt = drained("learnt", objects)
+    seen = drained("seen", objects)
+    begun = min(each.ended - each.seconds for each in seen)
+    measured = max(each.ended for each in seen) - begun
+    # A shared machine changes its speed from one minute to the next: what the model is given are
+    # durations of the same minutes, those of every other invocation.
+    same = predicted(objects, batch, places, [each.seconds for each in seen[::2]])
+    before_it = predicted(objects, batch, places, [each.seconds for each in learnt])
+    return {
+        "objects": objects,
+        "batch_size": batch,
+        "places": places,
+        "invocations": len(seen),
+        "median_seconds_of_one_alone": round(statistics.median(alone), 4),
+        "median_seconds_of_a_batch": round(statistics.median(e.seconds for e in seen), 4),
+        "drained_in": round(measured, 2),
+        "predicted": round(same, 2),
+        "off_by": round(same / measured - 1, 3),
+        "predicted_from_the_backlog_before": round(before_it, 2),
+        "then_off_by": round(before_it / measured - 1, 3),
+    }
+
+
+def _depth(boto3: Any, name: str) -> tuple[int, int]:
+    sqs = boto3.client("sqs")
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return int(found[names[0]]), int(found[names[1]])
+
+
+def _invocations(boto3: Any, function: str) -> list[Invocation]:
+    """Those that have ended, in the order of their end."""
+    pages = boto3.client("logs").get_paginator("filter_log_events")
+    group = f"/aws/lambda/{function}"
+    found = [
+        Invocation(event["timestamp"] / 1000, float(report[1]) / 1000)
+        for page in pages.paginate(logGroupName=group)
+        for event in page["events"]
+        if (report := re.search(r"^REPORT .*?\tDuration: ([0-9.]+) ms", event["message"]))
+    ]
+    return sorted(found, key=lambda each: each.ended)
+
+
+def _until(so: Callable[[], bool]) -> None:
+    while not so():
+        time.sleep(0.5)
+
+
+def _picture() -> bytes:
+    """A JPEG of two megapixels with something in it."""
+    import io
+
+    from PIL import Image
+
+    noise = Random(1).randbytes(400 * 300 * 3)  # noqa: S311
+    image = Image.frombytes("RGB", (400, 300), noise).resize((1600, 1200))
+    written = io.BytesIO()
+    image.save(written, "JPEG", quality=85)
+    return written.getvalue()
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", metavar="NAME", help="scenarios whose name has this in it")
+    parser.add_argument("--plots", action="store_true", help="draw with Matplotlib")
+    parser.add_argument("--validate", action="store_true", help="compare with the local engine")
+    parser.add_argument("--objects", type=int, default=300, help="of a validation's backlog")
+    parsed = parser.parse_args(arguments)
+    if parsed.validate:
+        return int(validate(parsed.objects))
+    run(parsed.only, parsed.plots)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
