@@ -171,7 +171,7 @@ def draw(every: Sequence[tuple[Scenario, Result]]) -> None:
             _curves(axis, result)
         figure.suptitle(f"{scenario.name}: messages waiting, executions at once", fontsize=10)
         name = re.sub(r"[^a-z0-9]+", "-", scenario.name.lower()).strip("-")
-        figure.savefig(RESULTS / f"capacity-{name}.png", dpi=80, metadata={"Software": None})
+        figure.savefig(RESULTS / f"capacity-{name}.png", dpi=70, metadata={"Software": None})
         plt.close(figure)
 
 

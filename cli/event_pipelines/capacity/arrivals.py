@@ -53,10 +53,13 @@ class Load:
             gap = max(1 / rate, self.seconds / _MOMENTS, now / _MOMENTS)
             if self.poisson:
                 gap = random.expovariate(rate)
-                yield now + gap, 1
-            else:
-                owed += rate * gap
-                whole = int(owed + 1e-9)
-                owed -= whole
-                yield now + gap, whole
+            # No gap of a low rate reaches over the beginning or the end of the burst.
+            for change in (self.burst_after, self.burst_after + self.burst_seconds):
+                if self.bursts and now < change < now + gap:
+                    gap, rate = change - now, 0.0 if self.poisson else rate
+            owed += rate * gap
             now += gap
+            whole = int(owed + 1e-9) if not self.poisson else int(rate > 0)
+            owed = 0.0 if self.poisson else owed - whole
+            if whole:
+                yield now, whole

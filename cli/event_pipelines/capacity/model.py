@@ -226,7 +226,7 @@ class _Run:
             return Measured(tuple(measured)) if len(measured) > 1 else _around(measured[0])
         if hop.code == "load_csv_rows":
             rate, _ = self.load_rate(hop)
-            rows = min(self.rows, float(self.rows_per_message))
+            rows = self._rows_in_message
             return Lognormal(
                 self.work(hop).seconds(hop.memory_mb, 0.0) + rows / rate, self.work(hop).variation
             )
@@ -250,7 +250,7 @@ class _Run:
     def _units(self, hop: Hop) -> float:
         """Write units that a message costs the table which bounds its stage."""
         if hop.code == "load_csv_rows":
-            return min(self.rows, float(self.rows_per_message))
+            return self._rows_in_message
         if hop.code == "log_object_event":
             return TRAIL_UNITS if self.pipeline.table else 0.0
         return self.work(hop).write_units if hop.code == "update_item" else 0.0
@@ -259,9 +259,14 @@ class _Run:
     def _messages_per_object(self) -> float:
         return max(1.0, math.ceil(self.rows / self.rows_per_message))
 
+    @property
+    def _rows_in_message(self) -> float:
+        """All of a file's messages alike, though the last one of it is not full."""
+        return self.rows / self._messages_per_object
+
     def message_bytes(self, hop: Hop) -> int:
         if hop.code == "load_csv_rows":
-            return int(min(self.rows, float(self.rows_per_message)) * _PACKED_ROW_BYTES) + 200
+            return int(self._rows_in_message * _PACKED_ROW_BYTES) + 200
         return _EVENT_BYTES
 
     # --- What flows
@@ -463,7 +468,10 @@ class _Run:
         if bound is Bound.FLIGHT:
             return f"the {MOST_IN_FLIGHT:,} messages that a queue has in flight: lower batch_size"
         if bound is Bound.ACCOUNT:
-            return f"the account's {self.account.limit:,} concurrent executions"
+            return (
+                f"the account's {self.account.limit:,} concurrent executions (set {path} below it:"
+                " AWS counts a refused batch as a try)"
+            )
         if bound is Bound.SCALING:
             return "how fast Lambda scales, 300 batches a minute from 5"
         if hop.code == "service":
@@ -560,7 +568,8 @@ def merged(every: Sequence[Counts]) -> Counts:
         total.last = max(total.last, counts.last)
         total.ages.include(counts.ages)
         total.whole.include(counts.whole)
-        total.blocked.update(counts.blocked)
+        for bound, seconds in counts.blocked.items():
+            total.blocked[bound] += seconds
         for tenant, age in counts.slowest_of.items():
             total.slowest_of[tenant] = max(age, total.slowest_of.get(tenant, 0.0))
     return total

@@ -129,7 +129,8 @@ def _load(result: Result) -> str:
     if load.backlog:
         parts.append(f"a backlog of {load.backlog:,}")
     if load.rate:
-        parts.append(f"{load.rate:g}/s for {span(load.seconds)}")
+        until = " and until it is drained" if load.backlog or load.bursts else ""
+        parts.append(f"{load.rate:g}/s for {span(load.seconds)}{until}")
     if load.bursts:
         parts.append(f"{load.burst:g} times as many for {span(load.burst_seconds)}")
     return ", ".join(parts)

@@ -23,6 +23,8 @@ _CODE = {
 # Root variables, by pipeline.
 VARIABLES = {name: name.replace("-", "_") for name in PIPELINES}
 _RETENTION = 345_600
+# The longest that SQS lets a message be worked on.
+_SERVICE_SECONDS = 43_200
 # Defaults of the pipelines' variables, for what is known after apply only.
 _MAX_RECEIVES = 5
 _ROWS_PER_MESSAGE = 400
@@ -82,7 +84,10 @@ def read(source: str) -> tuple[Pipeline, ...]:
 
     Raises NotAPlan, and NoPipelines for a plan that leaves none of the pipelines behind.
     """
-    return pipelines(reading.load(source))
+    plan = reading.load(source)
+    # For what it refuses: a plan in another shape than Terraform's.
+    reading.plan_of(plan, source)
+    return pipelines(plan)
 
 
 def pipelines(plan: Mapping[str, Any]) -> tuple[Pipeline, ...]:
@@ -181,7 +186,13 @@ class _Plan:
         finished = self._queues.get(name)
         if finished:
             service = self._hop_of(
-                RELAY, "serve", "service", {"function_name": "service"}, name, {}, assumed
+                RELAY,
+                "serve",
+                "service",
+                {"function_name": "service", "timeout": _SERVICE_SECONDS},
+                name,
+                {},
+                assumed,
             )
             hops = (*hops, service)
         table = self._table(hops[0].function, "-relay-items") or {}
@@ -204,21 +215,21 @@ class _Plan:
         )
 
         def term(path: tuple[str, ...], default: Any) -> Any:
-            if platform is None:
-                return self._given(TENANTS, path, default, assumed)
             found: Any = platform
             for part in path:
+                if not isinstance(found, Mapping) or part not in found:
+                    return self._given(TENANTS, path, default, assumed)
                 found = found[part]
             return found
 
         def hop(name: str, part: str, code: str, function: Mapping[str, Any], usual: Any) -> Hop:
-            timeout = float(function["timeout"])
+            timeout = float(function.get("timeout") or 3)
             return Hop(
                 name=name,
                 code=code,
                 queue=name,
                 function=str(function["function_name"]),
-                memory_mb=int(function["memory_size"]),
+                memory_mb=int(function.get("memory_size") or 128),
                 timeout=timeout,
                 architecture=_architecture(function),
                 batch_size=int(term((part, "batch_size"), usual["batch_size"])),
@@ -287,7 +298,7 @@ class _Plan:
             queue=queue,
             function=str(function["function_name"]),
             memory_mb=int(function.get("memory_size") or 128),
-            timeout=float(function.get("timeout") or 43_200),
+            timeout=float(function.get("timeout") or 3),
             architecture=_architecture(function),
             batch_size=int(mapping.get("batch_size") or 1),
             window=float(mapping.get("maximum_batching_window_in_seconds") or 0),

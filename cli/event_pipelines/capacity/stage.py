@@ -6,7 +6,7 @@ for some that follow each other in one place (`turns`).
 """
 
 import math
-from collections import Counter, deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -96,7 +96,7 @@ class Counts:
     last: float = 0.0
     ages: Ages = field(default_factory=Ages)
     whole: Ages = field(default_factory=Ages)
-    blocked: Counter[Bound] = field(default_factory=Counter)
+    blocked: defaultdict[Bound, float] = field(default_factory=lambda: defaultdict(float))
     slowest_of: dict[int, float] = field(default_factory=dict)
 
 
@@ -122,7 +122,6 @@ class Stage:
         self.deliver, self.ended = deliver, ended
         self.counts = Counts()
         self.busy = 0
-        self.samples: list[tuple[float, int, int]] = []
         self._random = random
         self._warm = 0
         self._inside = 0
@@ -154,7 +153,7 @@ class Stage:
         """Starts as many invocations as may start now."""
         now, terms, queue = self.clock.now, self.terms, self.queue
         if self._bound is not None:
-            self.counts.blocked[self._bound] += now - self._bound_since  # type: ignore[assignment]
+            self.counts.blocked[self._bound] += now - self._bound_since
             self._bound = None
         limit = -1
         while available := queue.takeable():
@@ -239,7 +238,9 @@ class Stage:
         counts.invocations += len(each)
         lasting += stretch
         counts.billed_seconds += lasting
-        self.clock.at(now + lasting, partial(self._finish, lots, late, now))
+        # In turns, visibility runs from the last of them.
+        began = now if len(each) == 1 else now + lasting - each[-1]
+        self.clock.at(now + lasting, partial(self._finish, lots, late, began))
 
     def _batches(self, count: int) -> list[float]:
         """Seconds of the invocations that so many messages take in one place, one by one."""
@@ -251,7 +252,7 @@ class Stage:
             [self.durations.draw(rest)] if rest else []
         )
 
-    def _finish(self, lots: list[Lot], late: int, started: float) -> None:
+    def _finish(self, lots: list[Lot], late: int, began: float) -> None:
         now, counts, terms = self.clock.now, self.counts, self.terms
         self._account_for(now)
         self.busy -= 1
@@ -269,7 +270,7 @@ class Stage:
         self.queue.settle(lots, now, bool(failed))
         counts.last = now
         if failed:
-            back = max(now, started + terms.visibility)
+            back = max(now, began + terms.visibility)
             for lot in failed:
                 if lot.receives <= RECEIVES_THAT_AGE:
                     until = back if lot.receives < RECEIVES_THAT_AGE else now

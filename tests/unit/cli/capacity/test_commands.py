@@ -29,7 +29,7 @@ def test_the_answer_to_a_person(capsys: pytest.CaptureFixture[str]) -> None:
     assert said.startswith("event-audit: the promise holds\n")
     for part in ("time to drain", "keeps up", "p99", "per million objects", "bottleneck", "15m ok"):
         assert part in said
-    assert "a backlog of 10,000, 20/s for 2m" in said
+    assert "a backlog of 10,000, 20/s for 2m and until it is drained;" in said
     assert "event_audit.max_receive_count = 5" in said
 
 

@@ -181,3 +181,18 @@ def test_the_timeline_shows_what_waits_and_what_runs() -> None:
     assert list(times) == sorted(times)
     assert waiting[0] > waiting[-1] == 0
     assert max(busy) == 5
+
+
+def test_rows_that_go_one_at_a_time_are_loaded_by_one_function() -> None:
+    found = pipeline("csv-import", "weak_table")
+    split, load = found.hops
+    load = replace(load, fifo=True, maximum_concurrency=None)
+    found = replace(found, hops=(split, load))
+
+    result = model.run(found, Question(Load(backlog=1), object_mb=1.0))
+
+    assert result.hops[1].counts.most_busy == 1
+    assert result.bottleneck is not None
+    assert result.bottleneck.setting == "csv_import.pace.one_at_a_time"
+    # One function has all four fifths of the table, not a fifth of them.
+    assert result.drained == pytest.approx(1e6 / model.ROW_BYTES / 80, rel=0.1)
