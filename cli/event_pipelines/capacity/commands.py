@@ -18,7 +18,8 @@ _MOST_WORKERS = 10_000
 _DESCRIPTION = (
     "How long the pipelines of a plan take for a load, how old messages become, whether the plan's"
     " age alarms stay silent, what it costs and which setting is in the way. Simulated: needs"
-    " neither network nor credentials. Ends with 2 when a promise does not hold."
+    " neither network nor credentials. Ends with 2 when a promise does not hold, or messages are"
+    " deleted unread."
 )
 _EPILOG = (
     "example: terraform plan -var-file=prod.tfvars -out=tfplan; terraform show -json tfplan >"
@@ -101,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(report.as_dict(results), indent=2))
     else:
         sys.stdout.write(report.text(results))
-    return BROKEN if any(result.holds is False for result in results) else 0
+    return BROKEN if any(result.holds is False or result.unread for result in results) else 0
 
 
 def _question(arguments: argparse.Namespace) -> model.Question:

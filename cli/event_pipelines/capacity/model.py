@@ -120,6 +120,11 @@ class Result:
         return all(known) if known else None
 
     @property
+    def unread(self) -> int:
+        """Messages that were deleted because they were too old."""
+        return sum(hop.expired for hop in self.hops)
+
+    @property
     def dollars_per_million(self) -> float:
         return self.dollars.total / self.objects * 1e6 if self.objects else 0.0
 

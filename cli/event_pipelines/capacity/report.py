@@ -21,6 +21,7 @@ def _result(result: Result) -> dict[str, Any]:
     return {
         "pipeline": result.pipeline.name,
         "promise_holds": result.holds,
+        "messages_deleted_unread": result.unread,
         "objects": result.objects,
         "object_mb": result.object_mb,
         "seconds_to_drain": _rounded(result.drained),
@@ -96,7 +97,8 @@ def _lines(result: Result) -> Iterator[str]:
         None: "no age alarm in the plan",
     }[result.holds]
     size = f"{result.object_mb:g} MB" if result.object_mb else "any size"
-    yield f"{result.pipeline.name}: {verdict}"
+    lost = f"; {result.unread:,} MESSAGES ARE DELETED UNREAD" if result.unread else ""
+    yield f"{result.pipeline.name}: {verdict}{lost}"
     yield f"  load           {_load(result)}; {result.objects:,} objects in all, of {size}"
     if result.drained is not None:
         yield f"  time to drain  {span(result.drained)}"
@@ -129,7 +131,8 @@ def _load(result: Result) -> str:
     if load.backlog:
         parts.append(f"a backlog of {load.backlog:,}")
     if load.rate:
-        until = " and until it is drained" if load.backlog or load.bursts else ""
+        drains = (load.backlog or load.bursts) and not result.growth
+        until = " and until it is drained" if drains else ""
         parts.append(f"{load.rate:g}/s for {span(load.seconds)}{until}")
     if load.bursts:
         parts.append(f"{load.burst:g} times as many for {span(load.burst_seconds)}")

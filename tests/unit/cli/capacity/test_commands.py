@@ -66,6 +66,16 @@ def test_a_promise_that_does_not_hold_is_an_exit_code(
     assert "THE PROMISE DOES NOT HOLD" in capsys.readouterr().out
 
 
+def test_what_is_deleted_unread_is_said_first(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ("--plan", PLAN, "--pipeline", "tenant-routing", "--object-size", "1GB")
+
+    assert ask(*given, "--backlog", "100000", "--seconds", "process_tenant_file=50") == 2
+
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith("tenant-routing: no age alarm in the plan; ")
+    assert first.endswith(" MESSAGES ARE DELETED UNREAD")
+
+
 def test_a_plan_on_standard_input(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
