@@ -8,9 +8,6 @@ MORE_PER_MINUTE = 300
 MOST_BATCHES = 1250
 # The page says that Lambda scales back to five when traffic is low. How soon is an assumption.
 CALM_SECONDS = 60.0
-# The least and the most that maximum_concurrency may be. Source: Lambda API Reference,
-# "ScalingConfig".
-LEAST_MAXIMUM, MOST_MAXIMUM = 2, 1000
 # Bytes of one invocation's messages. Source: Lambda Developer Guide, "Lambda quotas" (invocation
 # payload, synchronous).
 PAYLOAD_BYTES = 6 * 1024 * 1024

@@ -40,8 +40,8 @@ _EVENT_BYTES = 1_200
 _INVOCATIONS = 150_000
 # Backlogs with poison in them come in lots of this many, so that it is spread.
 _MIXED = 1_000
+# Share of the rate that has to stay behind before it counts as not kept up with.
 _GROWING = 0.01
-_LONGEST_JUDGED = 600.0
 
 
 @dataclass(frozen=True)
@@ -400,10 +400,12 @@ class _Run:
             backlog -= part
         if load.rate:
             self._arrivals()
-            clock.at(load.seconds / 2, lambda: self._note_inside(load.seconds))
-            self._inside_at.clear()
-            clock.at(load.seconds / 2, lambda: self._note_inside(load.seconds / 2))
-            clock.at(load.seconds, lambda: self._judge(load.seconds))
+            # Not before a burst is as long over as it took to come.
+            first = max(load.seconds, 2 * load.surge_ends if load.bursts else 0.0)
+            clock.at(first / 2, lambda: self._note_inside(first / 2))
+            clock.at(first, lambda: self._judge(first))
+        if load.bursts:
+            clock.at(load.surge_ends, lambda: self._ended(0))
         if self._samples:
             clock.at(0.0, self._sample)
         clock.run(math.inf)

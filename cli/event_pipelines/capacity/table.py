@@ -1,7 +1,5 @@
 """What a DynamoDB table takes: units a second, and what it has saved up."""
 
-import math
-
 # Seconds of unused provisioned capacity that a table may spend later. Source: Amazon DynamoDB
 # Developer Guide, "DynamoDB burst and adaptive capacity".
 BURST_SECONDS = 300
@@ -53,12 +51,3 @@ class Table:
         if now - self._grown >= ON_DEMAND_DOUBLING_SECONDS:
             self.rate = self.burst = min(ON_DEMAND_MOST, max(self.rate, 2 * self._peak))
             self._grown, self._peak = now, 0.0
-
-    @property
-    def provisioned(self) -> float:
-        """Units a second that are paid for, used or not."""
-        return 0.0 if self.on_demand else self.rate
-
-    def most(self, seconds: float) -> float:
-        """Units that can be written within so many seconds of the start."""
-        return math.inf if self.on_demand else self.rate * seconds + self.burst

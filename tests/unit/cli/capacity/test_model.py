@@ -119,6 +119,19 @@ def test_a_burst_is_drained_and_the_rate_kept_up_with() -> None:
     assert 60 <= result.drained < 200
 
 
+def test_a_burst_right_before_the_end_is_not_taken_for_falling_behind() -> None:
+    result = run("event-audit", Load(rate=10, burst=100, seconds=120))
+
+    assert not result.growth
+    assert result.drained is not None
+
+
+def test_a_burst_that_is_done_before_it_is_over_is_drained() -> None:
+    result = run("event-audit", Load(rate=0.05, burst=2, seconds=300))
+
+    assert result.drained == pytest.approx(60, abs=30)
+
+
 def test_a_flood_of_one_tenant_reaches_others_by_queue_mode() -> None:
     flood = Load(rate=2, seconds=300, backlog=10_000)
     found = pipeline("tenant-routing")
