@@ -1,6 +1,6 @@
 """The four modules beside those of terraform-aws-modules and cloudposse: what each plans, refuses.
 
-Usage: python benchmarks/module_comparison.py CHECKOUTS [--only WORD] [--apply [--pairs 10] ...]
+Usage: python benchmarks/module_comparison.py CHECKOUTS [--only WORD] [--apply [--keep] ...]
 
 CHECKOUTS is a folder that holds their repositories as `terraform-aws-modules/terraform-aws-sqs`,
 `cloudposse/terraform-aws-sns-topic` and so on, each at the release to compare (docs/comparison.md
@@ -10,8 +10,10 @@ copies that are planned: making packages, which this comparison does not ask for
 bucket, and a pause between two settings of a bucket.
 
 A plan meets no cloud: a listener on loopback answers the two questions that the provider and the
-modules ask before a plan, who they are. With --apply the local engine is started as well, and pairs
-of queues are applied and destroyed by both sides at the same time, round after round.
+modules ask before a plan, who they are. With --apply the local engine is started as well, and each
+of WIRINGS is applied and destroyed by all sides at the same time, round after round.
+
+With --keep what came of --apply goes to benchmarks/results as well, for the table in its README.
 
 Prints JSON: `pair` (to the same effect) and `shortest` (as each module makes it by itself) count
 what is in a plan, the same on every machine; `mistakes` has what Terraform says to each, or that it
@@ -29,6 +31,7 @@ import sys
 import tempfile
 import threading
 import time
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -36,6 +39,8 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from harness import Verdict, store
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ACCOUNT, REGION = "123456789012", "eu-west-1"
@@ -97,6 +102,327 @@ SHORTEST = {
     OURS: '\n  source = "{ours}/sqs-with-dlq"\n  name = "NAME"\n',
     TAM: '\n  source = "{terraform-aws-modules}/terraform-aws-sqs"\n  name = "NAME"\n'
     "  create_dlq = true\n",
+}
+
+# --- What is applied. All of a wiring's sides come to the same effect, and where they cannot, the
+# --- page that quotes the times says what is more or less. NAME is the side.
+
+TLS_ONLY = """{
+      effect     = "Deny"
+      actions    = ["ACTION"]
+      principals = [{ type = "AWS", identifiers = ["*"] }]
+      conditions = [{ test = "Bool", variable = "aws:SecureTransport", values = ["false"] }]
+    }"""
+MAY = """{
+      actions    = ["ACTION"]
+      principals = [{ type = "Service", identifiers = ["SERVICE.amazonaws.com"] }]
+      conditions = [
+        { test = "ArnEquals", variable = "aws:SourceArn", values = [ARN] },
+        { test = "StringEquals", variable = "aws:SourceAccount", values = ["123456789012"] },
+      ]
+    }"""
+
+
+def _statements(action: str, service: str, arn: str) -> str:
+    """Statements as terraform-aws-modules take them: a service may, nobody without TLS."""
+    may = MAY.replace("ACTION", action).replace("SERVICE", service).replace("ARN", arn)
+    deny = TLS_ONLY.replace("ACTION", action if action == "sns:Publish" else "sqs:*")
+    return f"{{\n    sender = {may}\n    tls = {deny}\n  }}"
+
+
+UPLOADS = '"arn:aws:s3:::acme-uploads"'
+ROUTES = """
+locals {
+  routes = {
+    puts   = "ObjectCreated:Put"
+    posts  = "ObjectCreated:Post"
+    copies = "ObjectCreated:Copy"
+  }
+}
+"""
+# Queues, a topic and a function that were there before, one of each for each side.
+EXISTING = """
+variable "sides" {
+  type = set(string)
+}
+
+locals {
+  queues = toset([
+    for pair in setproduct(var.sides, ["puts", "posts", "copies"]) : join("-existing-", pair)
+  ])
+}
+
+resource "aws_sqs_queue" "queue" {
+  for_each                   = local.queues
+  name                       = each.key
+  visibility_timeout_seconds = 180
+  policy = jsonencode({ Version = "2012-10-17", Statement = [{
+    Effect    = "Allow"
+    Action    = "sqs:SendMessage"
+    Resource  = "arn:aws:sqs:eu-west-1:123456789012:${each.key}"
+    Principal = { Service = ["s3.amazonaws.com", "sns.amazonaws.com"] }
+    Condition = { StringEquals = { "aws:SourceAccount" = "123456789012" } }
+  }] })
+}
+
+resource "aws_sns_topic" "topic" {
+  for_each = var.sides
+  name     = "${each.key}-existing"
+  policy = jsonencode({ Version = "2012-10-17", Statement = [{
+    Effect    = "Allow"
+    Action    = "sns:Publish"
+    Resource  = "arn:aws:sns:eu-west-1:123456789012:${each.key}-existing"
+    Principal = { Service = "s3.amazonaws.com" }
+    Condition = { StringEquals = { "aws:SourceAccount" = "123456789012" } }
+  }] })
+}
+
+resource "aws_iam_role" "function" {
+  name = "existing"
+  assume_role_policy = jsonencode({ Version = "2012-10-17", Statement = [{
+    Effect = "Allow", Action = "sts:AssumeRole", Principal = { Service = "lambda.amazonaws.com" }
+  }] })
+}
+
+resource "aws_lambda_function" "function" {
+  for_each      = var.sides
+  function_name = "${each.key}-existing"
+  role          = aws_iam_role.function.arn
+  handler       = "price.handler"
+  runtime       = "python3.13"
+  filename      = "package.zip"
+}
+"""
+
+
+def _arn(service: str, name: str) -> str:
+    return f'"arn:aws:{service}:{REGION}:{ACCOUNT}:{name}"'
+
+
+FAN_OUT = {
+    OURS: f"""{ROUTES}
+module "topic" {{
+  source     = "{{ours}}/sns-filtered-fanout"
+  name       = "NAME"
+  publishers = {{ uploads = {{ service = "s3", source_arn = {UPLOADS} }} }}
+  subscriptions = {{
+    for route, event in local.routes : route => {{
+      queue_arn     = module.queue[route].queue.arn
+      filter_policy = jsonencode({{ Records = {{ eventName = [event] }} }})
+      dlq           = {{ arn = module.queue[route].dlq.arn }}
+    }}
+  }}
+}}
+
+module "queue" {{
+  source      = "{{ours}}/sqs-with-dlq"
+  for_each    = local.routes
+  name        = "NAME-${{each.key}}"
+  senders     = {{ topic = {{ service = "sns", source_arn = module.topic.topic_arn_static }} }}
+  dlq_senders = {{ topic = {{ service = "sns", source_arn = module.topic.topic_arn_static }} }}
+}}
+""",
+    TAM: f"""{ROUTES}
+module "topic" {{
+  source                      = "{{terraform-aws-modules}}/terraform-aws-sns"
+  name                        = "NAME"
+  enable_default_topic_policy = false
+  topic_policy_statements     = {_statements("sns:Publish", "s3", UPLOADS)}
+  subscriptions = {{
+    for route, event in local.routes : route => {{
+      protocol             = "sqs"
+      endpoint             = module.queue[route].queue_arn
+      raw_message_delivery = true
+      filter_policy        = jsonencode({{ Records = {{ eventName = [event] }} }})
+      filter_policy_scope  = "MessageBody"
+      redrive_policy = jsonencode({{
+        deadLetterTargetArn = module.queue[route].dead_letter_queue_arn
+      }})
+    }}
+  }}
+}}
+
+module "queue" {{
+  source                        = "{{terraform-aws-modules}}/terraform-aws-sqs"
+  for_each                      = local.routes
+  name                          = "NAME-${{each.key}}"
+  create_dlq                    = true
+  dlq_message_retention_seconds = 1209600
+  create_queue_policy           = true
+  queue_policy_statements       = {_statements("sqs:SendMessage", "sns", "module.topic.topic_arn")}
+  create_dlq_queue_policy       = true
+  dlq_queue_policy_statements   = {_statements("sqs:SendMessage", "sns", "module.topic.topic_arn")}
+}}
+""",
+}
+
+
+def _subscriptions(queue: str, settings: str) -> str:
+    return f"""{{
+    for route, event in local.routes : route => {{
+      {queue}       = "arn:aws:sqs:{REGION}:{ACCOUNT}:NAME-existing-${{route}}"
+      filter_policy = jsonencode({{ Records = {{ eventName = [event] }} }})
+      {settings}
+    }}
+  }}"""
+
+
+TO_A_QUEUE = """protocol = "sqs"
+      raw_message_delivery = true
+      filter_policy_scope  = "MessageBody"
+"""
+TOPIC = {
+    OURS: f"""{ROUTES}
+module "topic" {{
+  source        = "{{ours}}/sns-filtered-fanout"
+  name          = "NAME"
+  publishers    = {{ uploads = {{ service = "s3", source_arn = {UPLOADS} }} }}
+  subscriptions = {_subscriptions("queue_arn", "")}
+}}
+""",
+    TAM: f"""{ROUTES}
+module "topic" {{
+  source                      = "{{terraform-aws-modules}}/terraform-aws-sns"
+  name                        = "NAME"
+  enable_default_topic_policy = false
+  topic_policy_statements     = {_statements("sns:Publish", "s3", UPLOADS)}
+  subscriptions = {_subscriptions("endpoint", TO_A_QUEUE)}
+}}
+""",
+    CLOUDPOSSE: f"""{ROUTES}
+module "topic" {{
+  source                                 = "{{cloudposse}}/terraform-aws-sns-topic"
+  name                                   = "NAME"
+  encryption_enabled                     = false
+  allowed_aws_services_for_sns_published = ["s3.amazonaws.com"]
+  subscribers = {_subscriptions("endpoint", TO_A_QUEUE)}
+}}
+""",
+}
+
+BUCKET = """
+resource "aws_s3_bucket" "uploads" {
+  bucket = "NAME-uploads"
+}
+"""
+QUEUE, EXISTING_TOPIC = _arn("sqs", "NAME-existing-puts"), _arn("sns", "NAME-existing")
+FUNCTION = _arn("lambda", "function:NAME-existing")
+NOTIFICATION = {
+    OURS: f"""{BUCKET}
+module "notification" {{
+  source = "{{ours}}/bucket-notification"
+  bucket = aws_s3_bucket.uploads.id
+  queues = {{ rows = {{ arn = {QUEUE}, filter_prefix = "rows/" }} }}
+  topics = {{ images = {{ arn = {EXISTING_TOPIC}, filter_prefix = "images/" }} }}
+  functions = {{
+    files = {{ arn = {FUNCTION}, name = "NAME-existing", filter_prefix = "files/" }}
+  }}
+}}
+""",
+    TAM: f"""{BUCKET}
+module "notification" {{
+  source            = "{{terraform-aws-modules}}/terraform-aws-s3-bucket/modules/notification"
+  bucket            = aws_s3_bucket.uploads.id
+  create_sqs_policy = false
+  create_sns_policy = false
+  sqs_notifications = {{
+    rows = {{ queue_arn = {QUEUE}, filter_prefix = "rows/", events = ["s3:ObjectCreated:*"] }}
+  }}
+  sns_notifications = {{
+    images = {{
+      topic_arn = {EXISTING_TOPIC}, filter_prefix = "images/", events = ["s3:ObjectCreated:*"]
+    }}
+  }}
+  lambda_notifications = {{
+    files = {{
+      function_arn   = {FUNCTION}
+      function_name  = "NAME-existing"
+      source_account = "{ACCOUNT}"
+      filter_prefix  = "files/"
+      events         = ["s3:ObjectCreated:*"]
+    }}
+  }}
+}}
+""",
+    CLOUDPOSSE: f"""
+resource "aws_lambda_permission" "uploads" {{
+  action         = "lambda:InvokeFunction"
+  function_name  = "NAME-existing"
+  principal      = "s3.amazonaws.com"
+  source_arn     = "arn:aws:s3:::NAME-uploads"
+  source_account = "{ACCOUNT}"
+}}
+
+module "bucket" {{
+  source      = "{{cloudposse}}/terraform-aws-s3-bucket"
+  bucket_name = "NAME-uploads"
+  event_notification_details = {{
+    enabled     = true
+    queue_list  = [{{ queue_arn = {QUEUE}, filter_prefix = "rows/" }}]
+    topic_list  = [{{ topic_arn = {EXISTING_TOPIC}, filter_prefix = "images/" }}]
+    lambda_list = [{{ lambda_function_arn = {FUNCTION}, filter_prefix = "files/" }}]
+  }}
+  depends_on = [aws_lambda_permission.uploads]
+}}
+""",
+}
+
+RECEIVE = '"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"'
+CONSUMER = {
+    OURS: f"""
+module "function" {{
+  source             = "{{ours}}/lambda-consumer"
+  name               = "NAME-price"
+  package            = {{ path = "package.zip" }}
+  handler            = "price.handler"
+  runtime            = "python3.13"
+  timeout_seconds    = 30
+  log_retention_days = 30
+  queue              = {{ arn = {QUEUE}, visibility_timeout_seconds = 180 }}
+}}
+""",
+    TAM: f"""
+module "function" {{
+  source                            = "{{terraform-aws-modules}}/terraform-aws-lambda"
+  function_name                     = "NAME-price"
+  handler                           = "price.handler"
+  runtime                           = "python3.13"
+  timeout                           = 30
+  create_package                    = false
+  local_existing_package            = "package.zip"
+  cloudwatch_logs_retention_in_days = 30
+  attach_policy_statements          = true
+  policy_statements = {{
+    queue = {{ effect = "Allow", actions = [{RECEIVE}], resources = [{QUEUE}] }}
+  }}
+  event_source_mapping = {{
+    rows = {{
+      event_source_arn        = {QUEUE}
+      function_response_types = ["ReportBatchItemFailures"]
+    }}
+  }}
+}}
+""",
+    CLOUDPOSSE: f"""
+module "function" {{
+  source                            = "{{cloudposse}}/terraform-aws-lambda-function"
+  function_name                     = "NAME-price"
+  handler                           = "price.handler"
+  runtime                           = "python3.13"
+  timeout                           = 30
+  filename                          = "package.zip"
+  cloudwatch_logs_retention_in_days = 30
+  inline_iam_policy = jsonencode({{ Version = "2012-10-17", Statement = [{{
+    Effect = "Allow", Action = [{RECEIVE}], Resource = {QUEUE}
+  }}] }})
+}}
+
+resource "aws_lambda_event_source_mapping" "queue" {{
+  event_source_arn        = {QUEUE}
+  function_name           = module.function.function_name
+  function_response_types = ["ReportBatchItemFailures"]
+}}
+""",
 }
 
 
@@ -491,7 +817,8 @@ class Bench:
         folder = self.folder / name
         folder.mkdir(parents=True)
         (folder / "main.tf").write_text(hcl)
-        (folder / "package.zip").write_bytes(b"")
+        with zipfile.ZipFile(folder / "package.zip", "w") as package:
+            package.writestr("price.py", "def handler(event, context):\n    return {}\n")
         shutil.copy(REPOSITORY / "versions.tf", folder)
         shutil.copy(REPOSITORY / ".terraform.lock.hcl", folder)
         root = Root(folder, self.environment)
@@ -588,9 +915,21 @@ def timed(root: Root, *command: str) -> float:
     return time.monotonic() - started
 
 
+WIRINGS = {
+    "fan_out_with_three_routes": FAN_OUT,
+    "topic_with_three_subscriptions": TOPIC,
+    "bucket_with_notification": NOTIFICATION,
+    "function_fed_by_a_queue": CONSUMER,
+}
+# Times theirs.
+TARGETS = {("pairs", "apply"): 0.5, ("pairs", "destroy"): 0.25}
+SERIAL_WAITS = 2
+
+
 def times(folder: Path, modules: Mapping[str, str], number: int, rounds: int) -> dict[str, Any]:
-    """Seconds to apply and to destroy `number` pairs, both sides at the same time; and what a plan
-    shows when afterwards one tag is added."""
+    """For `number` pairs of queues and for each of WIRINGS: seconds to apply and to destroy, all
+    sides at the same time, and the counts of `described`; for the pairs also those of one tag more.
+    """
     sys.path.insert(0, str(REPOSITORY / "cli"))
     from event_pipelines.local import engine as local_engine
     from event_pipelines.local.home import Home
@@ -599,40 +938,97 @@ def times(folder: Path, modules: Mapping[str, str], number: int, rounds: int) ->
     engine = local_engine.start(home.path, lambda_python=Home().lambda_python, tied_to_parent=True)
     try:
         bench = Bench(folder / "roots", modules, engine.process_environment(REGION))
-        sides = {side: bench.root(f"pairs-{side}", pairs(side, number)) for side in PAIR}
-        seconds: dict[str, dict[str, list[float]]] = {
-            side: {"apply": [], "destroy": []} for side in sides
-        }
-        tagged: dict[str, Any] = {}
-        for _ in range(rounds):
-            for command in ("apply", "destroy"):
-                for side, took in zip(sides, _together(list(sides.values()), command), strict=True):
-                    seconds[side][command].append(took)
-                    print(f"{command}: {side}: {took:.1f} s", file=sys.stderr)
-                if command == "apply" and not tagged:
-                    for side, root in sides.items():
-                        main = root.folder / "main.tf"
-                        before = main.read_text()
-                        main.write_text(before.replace("= {}", '= { team = "orders" }'))
-                        tagged[side] = described(root)
-                        main.write_text(before)
+        existing = bench.root("existing", EXISTING)
+        (existing.folder / "terraform.tfvars").write_text(f"sides = {json.dumps(SIDES)}")
+        existing.terraform("apply", "-input=false", "-auto-approve")
+        wirings = {"pairs": {side: pairs(side, number) for side in PAIR}} | WIRINGS
+        return {what: _times_of(bench, what, sides, rounds) for what, sides in wirings.items()}
     finally:
         local_engine.stop(home.path)
-    ours = seconds[OURS]
-    return {
-        "seconds": {
-            side: {key: round(statistics.median(each), 1) for key, each in measured.items()}
-            for side, measured in seconds.items()
-        },
-        "times_ours": {
-            side: {
-                key: round(statistics.median(each) / statistics.median(ours[key]), 2)
-                for key, each in measured.items()
-            }
-            for side, measured in seconds.items()
-        },
-        "one_tag_more": tagged,
+
+
+def _times_of(bench: Bench, what: str, hcl: Mapping[str, str], rounds: int) -> dict[str, Any]:
+    roots = {
+        side: bench.root(f"{what}-{side}", text.replace("NAME", side)) for side, text in hcl.items()
     }
+    planned = {side: described(root) for side, root in roots.items()}
+    seconds: dict[str, dict[str, list[float]]] = {
+        side: {"apply": [], "destroy": []} for side in roots
+    }
+    tagged: dict[str, Any] = {}
+    for _ in range(rounds):
+        for command in ("apply", "destroy"):
+            for side, took in zip(roots, _together(list(roots.values()), command), strict=True):
+                seconds[side][command].append(took)
+                print(f"{what}: {command}: {side}: {took:.1f} s", file=sys.stderr)
+            if what == "pairs" and command == "apply" and not tagged:
+                tagged = {side: _with_one_tag(root) for side, root in roots.items()}
+    medians = {
+        side: {key: round(statistics.median(each), 2) for key, each in measured.items()}
+        for side, measured in seconds.items()
+    }
+    return {
+        "plan": planned,
+        "seconds": medians,
+        "times_ours": {
+            side: {key: round(each / medians[OURS][key], 2) for key, each in measured.items()}
+            for side, measured in medians.items()
+        },
+        **({"one_tag_more": tagged} if tagged else {}),
+    }
+
+
+def verdicts(found: Mapping[str, Any]) -> list[Verdict]:
+    """What the times are held to, in the words of benchmarks/README.md."""
+    made = []
+    for what, measured in found.items():
+        for command in ("apply", "destroy"):
+            ratio = 1 / measured["times_ours"][TAM][command]
+            limit = TARGETS.get((what, command))
+            made.append(
+                Verdict(
+                    f"terraform {command}, {_words(what)}",
+                    "terraform-aws-modules",
+                    f"<= {limit}x" if limit else "reported",
+                    f"{ratio:.2f}x",
+                    ratio <= limit if limit else None,
+                    "" if not limit or ratio <= limit else _why(measured["plan"]),
+                )
+            )
+        waits = measured["plan"][OURS]["one_after_the_other"]
+        if waits:
+            theirs = measured["plan"][TAM]["one_after_the_other"]
+            made.append(
+                Verdict(
+                    f"queues one after the other, {_words(what)}, from the graph",
+                    f"terraform-aws-modules: {theirs}",
+                    f"<= {SERIAL_WAITS}",
+                    str(waits),
+                    waits <= SERIAL_WAITS,
+                    "" if waits <= SERIAL_WAITS else _why(measured["plan"]),
+                )
+            )
+    return made
+
+
+def _words(wiring: str) -> str:
+    return "queue + DLQ pairs" if wiring == "pairs" else wiring.replace("_", " ")
+
+
+def _why(plans: Mapping[str, Mapping[str, Any]]) -> str:
+    return "; ".join(
+        f"{side}: {plan['resources']} resources, {plan['one_after_the_other']} queues in a row"
+        for side, plan in plans.items()
+    )
+
+
+def _with_one_tag(root: Root) -> dict[str, Any]:
+    main = root.folder / "main.tf"
+    before = main.read_text()
+    main.write_text(before.replace("= {}", '= { team = "orders" }'))
+    found = described(root)
+    main.write_text(before)
+    return found
 
 
 def _together(roots: Sequence[Root], command: str) -> list[float]:
@@ -645,6 +1041,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("checkouts", type=Path, help="folder with the repositories to compare with")
     parser.add_argument("--only", default="", help="only mistakes whose description has this in it")
     parser.add_argument("--apply", action="store_true", help="measure on the local engine as well")
+    parser.add_argument("--keep", action="store_true", help="keep the times in benchmarks/results")
     parser.add_argument("--pairs", type=int, default=10, help="pairs of queues to apply")
     parser.add_argument("--rounds", type=int, default=3, help="how often to apply them")
     asked = parser.parse_args(arguments)
@@ -668,6 +1065,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         }
         if asked.apply:
             figures["times"] = times(folder / "engine", modules, asked.pairs, asked.rounds)
+            if asked.keep:
+                store(
+                    "module_comparison", figures["times"], verdicts(figures["times"]), quick=False
+                )
     print(json.dumps(figures, indent=2))
     return 0
 

@@ -3,6 +3,7 @@
 import importlib.util
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -101,15 +102,17 @@ resource "aws_s3_bucket" "this" {
 
 
 @pytest.fixture(scope="module")
-def benchmark() -> ModuleType:
+def benchmark() -> Iterator[ModuleType]:
     spec = importlib.util.spec_from_file_location("module_comparison", PATH)
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     # Dataclasses look their module up by its name.
     sys.modules["module_comparison"] = module
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(PATH.parent))
+        spec.loader.exec_module(module)
+        yield module
 
 
 def test_a_chain_counts_what_sqs_makes_and_nothing_else(benchmark: ModuleType) -> None:
