@@ -1,0 +1,103 @@
+"""How long `make demo` and `make test` take here, whole, and where the time of the tests goes.
+
+Usage: .local/venv/bin/python benchmarks/make_targets.py [--quick]
+
+In the repository as it is: environments and packages that are there are not made again. Processor
+time is that of everything that was started and waited for. --quick runs the demo alone.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from harness import ROOT, Verdict, store
+
+LIMITS = {"demo": 180, "test": 600}
+# As pytest prints what took longest: "12.34s setup    tests/local/test_examples.py::test_all[x]".
+DURATION = re.compile(r"(?m)^([0-9.]+)s (?:setup|call|teardown) +(tests/[^:]+)::")
+
+
+class TargetFailed(Exception):
+    """The target did not succeed. Says how it ended."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Seconds of one target; `by_folder` are those of its tests, in all workers together."""
+
+    seconds: float
+    processor_seconds: float
+    by_folder: Counter[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**vars(self), "by_folder": dict(self.by_folder.most_common())}
+
+
+def taken(target: str) -> Taken:
+    """Raises TargetFailed."""
+    before = os.times()
+    started = time.monotonic()
+    finished = subprocess.run(
+        ["make", target],
+        cwd=ROOT,
+        env={**os.environ, "PYTEST_ADDOPTS": "--durations=0 --durations-min=0.5"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    seconds = time.monotonic() - started
+    after = os.times()
+    if finished.returncode:
+        end = "\n".join(finished.stdout.splitlines()[-30:])
+        raise TargetFailed(f"make {target} ended with {finished.returncode}:\n{end}")
+    by_folder: Counter[str] = Counter()
+    for took, path in DURATION.findall(finished.stdout):
+        by_folder["/".join(path.split("/")[:2])] += round(float(took), 1)
+    processor = after.children_user + after.children_system
+    processor -= before.children_user + before.children_system
+    return Taken(seconds, processor, by_folder)
+
+
+def verdict(target: str, found: Taken) -> Verdict:
+    limit = LIMITS[target]
+    met = found.seconds <= limit
+    shares = ", ".join(
+        f"{took / found.by_folder.total():.0%} {folder}"
+        for folder, took in found.by_folder.most_common(5)
+    )
+    why = f"{found.processor_seconds / 60:.0f} min of processor time" + (
+        f"; of the time in tests {shares}" if shares else ""
+    )
+    return Verdict(
+        f"make {target}, whole, {os.cpu_count()} processors",
+        "",
+        f"<= {limit / 60:.0f} min",
+        f"{found.seconds / 60:.1f} min",
+        met,
+        "" if met else why,
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a look at the demo, not kept")
+    quick = parser.parse_args().quick
+    found = {target: taken(target) for target in (["demo"] if quick else LIMITS)}
+    store(
+        "make_targets",
+        {target: each.as_dict() for target, each in found.items()},
+        [verdict(target, each) for target, each in found.items()],
+        quick,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
