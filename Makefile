@@ -10,7 +10,8 @@ help:
 	@echo "make drills every fault against every pipeline, a thousand events each; takes its time"
 	@echo "            EVENT_PIPELINES_DRILL_SEED=, EVENT_PIPELINES_DRILL_EVENTS=, ONLY=kills"
 	@echo "make examples apply every example to the local engine, try it and destroy it"
-	@echo "make bench  what it all takes, against what people would write or pick instead; QUICK=1 for a look"
+	@echo "make bench  what it all takes, against what people would write or pick instead;"
+	@echo "            takes two hours; QUICK=1 for a look, CHECKOUTS= for other modules as well"
 	@echo "make down   stop what KEEP=1 left running"
 	@echo "make clean  remove .local/ and build/"
 
@@ -34,8 +35,9 @@ drills: test-environment packages
 examples: test-environment packages
 	@$(VENV)/python -m pytest tests/local/test_examples.py --full
 
-# One after the other, the model of costs behind what it counts on.
-BENCHMARKS := images cold_start csv_split csv_load cost
+# One after the other, each beside what it is compared with; the model of costs behind what it counts
+# on. Those of other modules need copies of their repositories: docs/comparison.md.
+BENCHMARKS := images cold_start csv_split csv_load cost engine_throughput make_targets
 
 bench: test-environment packages
 	@tools/environment.sh bench
@@ -43,7 +45,19 @@ bench: test-environment packages
 	  echo "benchmarks/$$name.py"; \
 	  $(VENV)/python "benchmarks/$$name.py" $(if $(QUICK),--quick,>/dev/null); \
 	done
-	@$(if $(QUICK),,$(VENV)/python benchmarks/table.py)
+ifndef QUICK
+	@echo "benchmarks/capacity.py"
+	@$(VENV)/python benchmarks/capacity.py >/dev/null
+	@$(VENV)/python benchmarks/capacity.py --validate >/dev/null
+ifdef CHECKOUTS
+	@echo "benchmarks/module_comparison.py"
+	@$(VENV)/python benchmarks/module_comparison.py "$(CHECKOUTS)" --only none --apply --keep >/dev/null
+else
+	@echo "Not compared with other modules: say where they are with CHECKOUTS=, see docs/comparison.md."
+endif
+	@$(VENV)/python benchmarks/table.py
+	@.local/bench/bin/python benchmarks/plots.py
+endif
 
 # One call of a module stands for all that a for_each makes of it: checkov then takes two thirds of the
 # time, and finds what it finds without.

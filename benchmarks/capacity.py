@@ -1,11 +1,10 @@
 """What the pipelines carry with their default settings, by the model of `event-pipelines capacity`.
 
-Usage: python benchmarks/capacity.py [--only NAME] [--plots]
+Usage: python benchmarks/capacity.py [--only NAME]
        python benchmarks/capacity.py --validate [--objects 300]
 
 Without --validate it runs the scenarios below on the plans in benchmarks/plans, writes
-`benchmarks/results/capacity.json`, prints the table for benchmarks/README.md, and with --plots
-draws `benchmarks/results/capacity-*.png`, for which it needs what requirements/bench.txt locks.
+`benchmarks/results/capacity*.json` and prints its table, which table.py puts into the README.
 
 --validate compares the model with real functions: two pipelines on the local engine, each with a
 backlog that waits behind a mapping that is switched off. The model is given the durations of every
@@ -26,6 +25,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from harness import RESULTS, Verdict, store
+from table import CAPACITY_HEADINGS
+
 from event_pipelines.capacity import model, report, settings
 from event_pipelines.capacity.arrivals import Load
 from event_pipelines.capacity.clock import Clock
@@ -36,7 +38,6 @@ from event_pipelines.capacity.stage import Account, Stage, Terms
 from event_pipelines.capacity.work import Durations, Fixed, Measured
 
 HERE = Path(__file__).parent
-RESULTS = HERE / "results"
 POINTS = 100
 # What a validation may be off by.
 TOLERANCE = 0.15
@@ -114,17 +115,16 @@ def row(scenario: Scenario, result: Result) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-HEADINGS = (
-    "| scenario | pipeline | drained after | oldest message | other tenants wait | at once"
-    " | $ per million objects | promise holds | bottleneck |\n|" + "---|" * 9
-)
+def timeline(result: Result) -> list[tuple[int, int, int]]:
+    """Seconds, messages that wait, and executions, for the plots."""
+    return [(round(time), waiting, busy) for time, waiting, busy in result.timeline]
 
 
-def run(only: str | None, plots: bool) -> None:
+def run(only: str | None) -> None:
     RESULTS.mkdir(exist_ok=True)
     written: list[dict[str, Any]] = []
-    every: list[tuple[Scenario, Result]] = []
-    print(HEADINGS)
+    timelines: dict[str, dict[str, list[tuple[int, int, int]]]] = {}
+    print(CAPACITY_HEADINGS)
     for scenario in SCENARIOS:
         if only and only not in scenario.name:
             continue
@@ -138,64 +138,16 @@ def run(only: str | None, plots: bool) -> None:
                 "simulated_events": sum(result.events for result in found),
                 "processor_seconds": round(took, 1),
                 **report.as_dict(found),
+                "rows": [row(scenario, each) for each in found],
             }
         )
-        every += [(scenario, result) for result in found]
-        for result in found:
-            print(row(scenario, result), flush=True)
+        timelines[scenario.name] = {each.pipeline.name: timeline(each) for each in found}
+        print(*written[-1]["rows"], sep="\n", flush=True)
     if only is None:
         text = json.dumps(written, indent=1) + "\n"
         (RESULTS / "capacity.json").write_text(text, encoding="utf-8")
-    if plots:
-        draw(every)
-
-
-# --- Plots
-
-
-def draw(every: Sequence[tuple[Scenario, Result]]) -> None:
-    """A figure for each scenario: what waits, over time, and what runs."""
-    import matplotlib as mpl
-
-    mpl.use("agg")
-    import matplotlib.pyplot as plt
-
-    for scenario in SCENARIOS:
-        own = [result for each, result in every if each is scenario]
-        if not own:
-            continue
-        figure, axes = plt.subplots(
-            len(own), 1, figsize=(7, 0.8 + 1.5 * len(own)), squeeze=False, layout="constrained"
-        )
-        for (axis,), result in zip(axes, own, strict=True):
-            _curves(axis, result)
-        figure.suptitle(f"{scenario.name}: messages waiting, executions at once", fontsize=10)
-        name = re.sub(r"[^a-z0-9]+", "-", scenario.name.lower()).strip("-")
-        figure.savefig(RESULTS / f"capacity-{name}.png", dpi=70, metadata={"Software": None})
-        plt.close(figure)
-
-
-def _curves(axis: Any, result: Result) -> None:
-    last = max(result.seconds, 1.0)
-    unit, name = (
-        (86_400, "days")
-        if last > 3 * 86_400
-        else (3600, "hours")
-        if last > 7200
-        else (60, "minutes")
-    )
-    times = [time / unit for time, _, _ in result.timeline]
-    axis.fill_between(times, [waiting for _, waiting, _ in result.timeline], alpha=0.4, lw=0)
-    axis.set_ylim(bottom=0)
-    axis.set_xlabel(name, fontsize=7)
-    axis.set_ylabel("waiting", fontsize=7, color="tab:blue")
-    axis.set_title(result.pipeline.name, fontsize=8, loc="left")
-    other = axis.twinx()
-    other.plot(times, [busy for _, _, busy in result.timeline], color="tab:red", lw=0.8)
-    other.set_ylim(bottom=0)
-    other.set_ylabel("executions", fontsize=7, color="tab:red")
-    for each in (axis, other):
-        each.tick_params(labelsize=7)
+        text = json.dumps(timelines).replace("}, ", "},\n") + "\n"
+        (RESULTS / "capacity_timelines.json").write_text(text, encoding="utf-8")
 
 
 # --- Validation
@@ -222,8 +174,8 @@ def predicted(objects: int, batch: int, places: int, batches: Sequence[float]) -
     return stage.counts.last
 
 
-def validate(objects: int) -> int:
-    """Prints what was measured and predicted; 1 when they are further apart than allowed."""
+def validate(objects: int) -> None:
+    """Keeps what was measured and predicted."""
     import boto3
 
     from event_pipelines.local import engine, stack
@@ -264,11 +216,18 @@ def validate(objects: int) -> int:
                 )
         finally:
             engine.stop(home.path)
-    RESULTS.mkdir(exist_ok=True)
-    text = json.dumps(figures, indent=1) + "\n"
-    (RESULTS / "capacity-validation.json").write_text(text, encoding="utf-8")
-    print(text, end="")
-    return int(max(abs(each["off_by"]) for each in figures.values()) > TOLERANCE)
+    verdicts = [
+        Verdict(
+            f"capacity model, {pipeline}: a backlog of {each['objects']} in {each['drained_in']} s",
+            "the local engine",
+            f"within {TOLERANCE:.0%}",
+            f"{each['off_by']:+.0%}; {each['then_off_by']:+.0%} from the backlog before",
+            abs(each["off_by"]) <= TOLERANCE,
+            "" if abs(each["off_by"]) <= TOLERANCE else f"{each}",
+        )
+        for pipeline, each in figures.items()
+    ]
+    store("capacity_validation", figures, verdicts, quick=False)
 
 
 def _validated(
@@ -368,13 +327,13 @@ def _picture() -> bytes:
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", metavar="NAME", help="scenarios whose name has this in it")
-    parser.add_argument("--plots", action="store_true", help="draw with Matplotlib")
     parser.add_argument("--validate", action="store_true", help="compare with the local engine")
     parser.add_argument("--objects", type=int, default=300, help="of a validation's backlog")
     parsed = parser.parse_args(arguments)
     if parsed.validate:
-        return validate(parsed.objects)
-    run(parsed.only, parsed.plots)
+        validate(parsed.objects)
+    else:
+        run(parsed.only)
     return 0
 
 

@@ -1,7 +1,8 @@
 """What a million rows and a million images cost: a model of calls, bytes and processor time.
 
 Counts and processor time are what the other benchmarks have found and kept; prices are those of
-prices.py; what is assumed is written below. Run those first: csv_split, csv_load, images.
+`event-pipelines capacity`; what is assumed is written below. Run those first: csv_split, csv_load,
+images.
 Usage: .local/venv/bin/python benchmarks/cost.py [--quick]
 """
 
@@ -12,8 +13,9 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-import prices
 from harness import RESULTS, Verdict, store
+
+from event_pipelines.capacity import prices
 
 MILLION = 1_000_000
 # A function of this size has one processor, and others have their share of it.
@@ -49,7 +51,8 @@ class Bill:
 
 def function(memory_mb: int, cpu_seconds: float, waiting_seconds: float, requests: float) -> float:
     duration = cpu_seconds / min(1, memory_mb / MEMORY_OF_A_PROCESSOR_MB) + waiting_seconds
-    return duration * memory_mb / 1024 * prices.LAMBDA_GB_SECOND + requests * prices.LAMBDA_REQUEST
+    gb_seconds = duration * memory_mb / 1024
+    return gb_seconds * prices.LAMBDA_GB_SECOND["arm64"] + requests * prices.LAMBDA_REQUEST
 
 
 def requests_of(calls: float, messages_bytes: float) -> float:

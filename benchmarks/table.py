@@ -8,15 +8,29 @@ from typing import Any
 from harness import RESULTS, ROOT
 
 README = ROOT / "benchmarks" / "README.md"
-BEGIN, END = "<!-- BEGIN_RESULTS -->\n", "<!-- END_RESULTS -->\n"
+RESULTS_MARK, CAPACITY_MARK = "RESULTS", "CAPACITY"
 # In the order of the table; others follow.
-ORDER = ["images", "cold_start", "csv_split", "csv_load", "cost"]
+ORDER = [
+    "images",
+    "cold_start",
+    "csv_split",
+    "csv_load",
+    "cost",
+    "module_comparison",
+    "engine_throughput",
+    "make_targets",
+    "capacity_validation",
+]
+CAPACITY_HEADINGS = (
+    "| scenario | pipeline | drained after | oldest message | other tenants wait | at once"
+    " | $ per million objects | promise holds | bottleneck |\n|" + "---|" * 9
+)
 MET = {True: "yes", False: "**no**", None: ""}
 
 
 def results(folder: Path) -> list[dict[str, Any]]:
     found = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
-    judged = [result for result in found if "verdicts" in result]
+    judged = [result for result in found if isinstance(result, dict) and "verdicts" in result]
     places = {name: place for place, name in enumerate(ORDER)}
     return sorted(judged, key=lambda result: places.get(result["benchmark"], len(ORDER)))
 
@@ -30,21 +44,35 @@ def table(found: list[dict[str, Any]]) -> str:
             lines.append(f"| {' | '.join(cells)} | {MET[verdict['met']]} |")
             if verdict["why"]:
                 reasons.append(
-                    f"- {verdict['what']}, against {verdict['against']}: {verdict['why']}."
+                    f"- {', against '.join(filter(None, (verdict['what'], verdict['against'])))}:"
+                    f" {verdict['why']}."
                 )
     if reasons:
         lines += ["", "Where the time goes in what is not met:", "", *reasons]
     return "\n".join(lines) + "\n"
 
 
-def rewritten(text: str, content: str) -> str:
+def capacity_table(scenarios: list[dict[str, Any]]) -> str:
+    rows = [row for scenario in scenarios for row in scenario["rows"]]
+    return "\n".join([CAPACITY_HEADINGS, *rows]) + "\n"
+
+
+def rewritten(text: str, mark: str, content: str) -> str:
     """Raises ValueError where the markers are missing."""
-    start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
-    return text[:start] + content + text[end:]
+    begin, end = f"<!-- BEGIN_{mark} -->\n", f"<!-- END_{mark} -->\n"
+    before, after = text.index(begin) + len(begin), text.index(end)
+    return text[:before] + content + text[after:]
+
+
+def with_tables(text: str, folder: Path) -> str:
+    """The text of the README with what is in the folder of results."""
+    scenarios = json.loads((folder / "capacity.json").read_text())
+    text = rewritten(text, RESULTS_MARK, table(results(folder)))
+    return rewritten(text, CAPACITY_MARK, capacity_table(scenarios))
 
 
 def main() -> int:
-    README.write_text(rewritten(README.read_text(), table(results(RESULTS))))
+    README.write_text(with_tables(README.read_text(), RESULTS))
     return 0
 
 

@@ -96,8 +96,8 @@ if [ "$purpose" = test ] && environment "$home/lint" "$root/requirements/lint.tx
   install "$home/lint/bin/python" --require-hashes --no-deps -r "$root/requirements/lint.txt"
   echo "$stamp" >"$home/lint/.made-from"
 fi
-if [ "$purpose" = bench ] && environment "$home/bench" "$root/requirements/bench-compare.txt"; then
+if [ "$purpose" = bench ] && environment "$home/bench" "$root/requirements/bench.txt"; then
   echo "Installing what the benchmarks compare with into .local/bench ..."
-  install "$home/bench/bin/python" --require-hashes --no-deps -r "$root/requirements/bench-compare.txt"
+  install "$home/bench/bin/python" --require-hashes --no-deps -r "$root/requirements/bench.txt"
   echo "$stamp" >"$home/bench/.made-from"
 fi

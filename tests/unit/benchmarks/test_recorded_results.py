@@ -73,7 +73,7 @@ def run(program: str, *arguments: str | Path) -> dict[str, Any]:
 def test_the_table_says_what_was_recorded(table: ModuleType) -> None:
     text = (BENCHMARKS / "README.md").read_text()
 
-    assert table.rewritten(text, table.table(table.results(BENCHMARKS / "results"))) == text
+    assert table.with_tables(text, BENCHMARKS / "results") == text
 
 
 def test_a_missed_target_says_why(table: ModuleType) -> None:
