@@ -31,7 +31,7 @@ check: test-environment packages
 drills: test-environment packages
 	@$(VENV)/python -m pytest tests/faults/test_drills.py --full $(if $(ONLY),-k "$(ONLY)")
 
-# `make test` plans them; to apply all nine takes as long as a quarter of the rest.
+# `make test` only plans them.
 examples: test-environment packages
 	@$(VENV)/python -m pytest tests/local/test_examples.py --full
 

@@ -37,7 +37,7 @@ PROGRAM = ROOT / "benchmarks" / "programs" / "start.py"
 BUILD = ROOT / ".local" / "build"
 RUNTIME = ROOT / ".local" / "lambda-runtime"
 # What a package adds is a small difference of two large figures.
-ROUNDS = 25
+ROUNDS = 40
 AWS = {
     "AWS_REGION": "eu-west-1",
     "AWS_DEFAULT_REGION": "eu-west-1",
