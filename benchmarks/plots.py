@@ -132,8 +132,14 @@ def engine_throughput() -> None:
 
 
 def main() -> int:
-    for draw in (capacity, images, cold_start, engine_throughput):
-        draw()
+    for name, draw in (
+        ("capacity_timelines", capacity),
+        ("images", images),
+        ("cold_start", cold_start),
+        ("engine_throughput", engine_throughput),
+    ):
+        if (RESULTS / f"{name}.json").exists():
+            draw()
     return 0
 
 
