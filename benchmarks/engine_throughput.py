@@ -109,15 +109,7 @@ def sides() -> Iterator[dict[str, Side]]:
         try:
             _start_bare(homes["bare"])
             yield {
-                name: Side(
-                    stack.up(
-                        home,
-                        region=REGION,
-                        variables=VARIABLES,
-                        packages_through_s3=True,
-                        tied_to_parent=True,
-                    )
-                )
+                name: Side(stack.up(home, region=REGION, variables=VARIABLES, tied_to_parent=True))
                 for name, home in homes.items()
             }
         finally:

@@ -55,15 +55,19 @@ ANSWERS = (
 UNKNOWN_ITEM = {"batchItemFailures": [{"itemIdentifier": "no-such-message"}]}
 
 
-def answering(cloud: Cloud, answer: Any) -> tuple[Queue, Queue]:
-    """A queue whose consumer answers so, and its dead-letter queue after two tries."""
+def answering(cloud: Cloud, answer: Any, *, seconds: int) -> tuple[Queue, Queue]:
+    """A queue whose consumer answers so, and its dead-letter queue after two tries.
+
+    The consumer may take `seconds`, after which a message comes again: few where it has to, and
+    many where it must not, since a consumer that ran out of time would fail the batch as well.
+    """
     dead_letters = cloud.queue()
-    queue = cloud.queue(RedrivePolicy=redrive(dead_letters, tries=2))
+    queue = cloud.queue(RedrivePolicy=redrive(dead_letters, tries=2), VisibilityTimeout=seconds)
     function = cloud.function(
         ANSWERS,
         role=cloud.role(MAY_LOG, MAY_CONSUME),
         variables={"ANSWER": json.dumps(answer)},
-        timeout_seconds=1,
+        timeout_seconds=seconds,
     )
     cloud.map(queue, function, FunctionResponseTypes=["ReportBatchItemFailures"])
     cloud.send(queue, "one")
@@ -71,13 +75,13 @@ def answering(cloud: Cloud, answer: Any) -> tuple[Queue, Queue]:
 
 
 def test_a_malformed_batch_response_fails_the_batch(corrected: Cloud) -> None:
-    _, dead_letters = answering(corrected, UNKNOWN_ITEM)
+    _, dead_letters = answering(corrected, UNKNOWN_ITEM, seconds=1)
 
     eventually(lambda: corrected.holds(dead_letters) == 1, "the message in the dead-letter queue")
 
 
 def test_an_empty_batch_response_is_success(corrected: Cloud) -> None:
-    queue, dead_letters = answering(corrected, {"batchItemFailures": []})
+    queue, dead_letters = answering(corrected, {"batchItemFailures": []}, seconds=30)
 
     eventually(lambda: corrected.holds(queue) == 0, "the message deleted")
     assert corrected.holds(dead_letters) == 0
@@ -86,7 +90,7 @@ def test_an_empty_batch_response_is_success(corrected: Cloud) -> None:
 def test_batch_response_is_still_needed(
     uncorrected: Cloud, still_needed: Callable[[str, bool], None]
 ) -> None:
-    queue, dead_letters = answering(uncorrected, UNKNOWN_ITEM)
+    queue, dead_letters = answering(uncorrected, UNKNOWN_ITEM, seconds=30)
 
     eventually(lambda: uncorrected.holds(queue) == 0, "the message gone")
     still_needed("batch_response", uncorrected.holds(dead_letters) == 0)
