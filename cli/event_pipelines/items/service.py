@@ -263,7 +263,8 @@ class Service:
         self._busy_at = self._clock()
         if ending.error is not None and ending.away:
             self._back_off(ending.error)
-        elif ending.done:
+        elif ending.done and unsettled is None:
+            # Only then has AWS answered: an item may be shown just before AWS goes away.
             self._go_on()
         self._watch.ended(lease.message, ending, seconds, unsettled)
         self._watch.working(len(self._leases))

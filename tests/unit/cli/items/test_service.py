@@ -262,6 +262,19 @@ def test_aws_away_for_a_while() -> None:
     assert stage.queue.done("received")[0] <= 150 + service.LONGEST_BACKOFF_SECONDS
 
 
+def test_work_that_aws_had_no_part_in_is_no_sign_that_it_is_back() -> None:
+    """Shown without AWS, but the message could not be deleted."""
+    stage = Stage(lambda _: 30.0)
+    stage.queue.send("a")
+    stage.world.at(5.0, lambda: setattr(stage.queue, "away", True))
+    stage.world.at(100.0, lambda: setattr(stage.queue, "away", False))
+
+    stage.run(until=200.0)
+
+    assert [unsettled is None for _, _, _, unsettled in stage.notes.of("ended")] == [False, True]
+    assert len(stage.notes.of("away")) == len(stage.notes.of("back")) == 1
+
+
 def test_many_services_do_not_come_back_in_step() -> None:
     def tries(draw: float) -> list[float]:
         stage = Stage(draw=lambda: draw)
