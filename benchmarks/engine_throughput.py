@@ -16,6 +16,8 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count as counting
+from itertools import filterfalse, islice
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +84,8 @@ class Side:
 
 
 def _events_per_second(driver: Driver, run: str, count: int) -> float:
-    numbers = (number for number in range(2 * count) if not is_poison(number))
-    deeds = [driver.deeds(run, number) for number, _ in zip(numbers, range(count), strict=False)]
+    good = islice(filterfalse(is_poison, counting()), count)
+    deeds = [driver.deeds(run, number) for number in good]
     wanted = {one for deed in deeds for one in deed.ids}
     queues = [queue.url for queue in driver.queues()]
     started = time.monotonic()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from unit.build.workspace import REPOSITORY
+from unit.tools.workspace import REPOSITORY
 
 # Makes folders instead of environments, notes what pip would install, and tells its real version.
 FAKE = f"""#!/bin/sh

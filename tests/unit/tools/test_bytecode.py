@@ -12,7 +12,7 @@ import pytest
 
 import compile_bytecode
 from lambda_target import find_interpreter
-from unit.build.workspace import REPOSITORY
+from unit.tools.workspace import REPOSITORY
 
 COMPILER = REPOSITORY / "tools" / "compile_bytecode.py"
 SOURCE = """

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from unit.build.workspace import REPOSITORY
+from unit.tools.workspace import REPOSITORY
 
 CHANGELOG = """# Changelog
 

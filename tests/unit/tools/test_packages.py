@@ -15,7 +15,7 @@ from zipfile import ZIP_STORED, ZipFile
 import pytest
 
 import package_functions
-from unit.build.workspace import ELF_MACHINES, Workspace, library
+from unit.tools.workspace import ELF_MACHINES, Workspace, library
 
 BYTECODE_TAG = f"cpython-3{sys.version_info.minor}"
 # No such Python exists yet, so a package for it has no bytecode on any machine.

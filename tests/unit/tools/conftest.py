@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from unit.build.workspace import Workspace
+from unit.tools.workspace import Workspace
 
 
 @pytest.fixture

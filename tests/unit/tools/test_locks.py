@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import locked_wheels
-from unit.build.workspace import REPOSITORY
+from unit.tools.workspace import REPOSITORY
 
 LOCKS = sorted(REPOSITORY.glob("requirements/*.txt"))
 FUNCTION_LOCKS = sorted(REPOSITORY.glob("functions/*/requirements.txt"))

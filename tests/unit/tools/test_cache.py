@@ -3,7 +3,7 @@
 from pathlib import Path
 from zipfile import ZipFile
 
-from unit.build.workspace import Workspace
+from unit.tools.workspace import Workspace
 
 RUNTIME = "python3.99"
 

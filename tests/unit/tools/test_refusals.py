@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import package_functions
-from unit.build.workspace import REPOSITORY, Workspace, library
+from unit.tools.workspace import REPOSITORY, Workspace, library
 
 RUNTIME = "python3.99"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from unit.build.workspace import REPOSITORY
+from unit.tools.workspace import REPOSITORY
 
 UNREACHABLE = "Error: Failed to query available provider packages"
 FAKE = """#!/bin/sh
