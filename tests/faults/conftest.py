@@ -41,7 +41,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def drill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
     home = Home(tmp_path_factory.mktemp("drills"))
     # Not destroyed: other tests see to it that a destroy leaves nothing, and it takes a minute.
-    stack = local_stack.up(home, region="eu-west-1", variables=VARIABLES, tied_to_parent=True)
+    stack = local_stack.up(
+        home,
+        region="eu-west-1",
+        variables=VARIABLES,
+        packages_through_s3=True,
+        tied_to_parent=True,
+    )
     engine = stack.engine
     proxy = FaultProxy(
         upstream=engine.endpoint,

@@ -67,7 +67,7 @@ def plan(home: Home, engine: Engine) -> dict[str, Any]:
 def stack(home: Home, engine: Engine, plan: dict[str, Any]) -> Stack:
     assert plan["resource_changes"]
     assert local_engine.running(home.path) == engine
-    return local_stack.up(home, region=REGION, variables=VARIABLES)
+    return local_stack.up(home, region=REGION, variables=VARIABLES, packages_through_s3=True)
 
 
 @pytest.fixture(scope="package")

@@ -15,9 +15,17 @@ from event_pipelines.local.stack import Stack
 
 
 @contextmanager
-def running_stack(path: Path, region: str, **variables: object) -> Iterator[Stack]:
+def running_stack(
+    path: Path, region: str, *, packages_through_s3: bool = False, **variables: object
+) -> Iterator[Stack]:
     """A stack in `path`; fails when `terraform destroy` leaves anything in state or engine."""
-    stack = local_stack.up(Home(path), region=region, variables=variables, tied_to_parent=True)
+    stack = local_stack.up(
+        Home(path),
+        region=region,
+        variables=variables,
+        packages_through_s3=packages_through_s3,
+        tied_to_parent=True,
+    )
     try:
         with stack.environment():
             yield stack

@@ -65,7 +65,11 @@ def _up(arguments: argparse.Namespace) -> int:
     home, console = _home(arguments), Console(stderr=True)
     with counting(console, "Applying the stack") as show:
         stack = local_stack.up(
-            home, region=arguments.region, port=arguments.port, on_activity=following(show)
+            home,
+            region=arguments.region,
+            port=arguments.port,
+            packages_through_s3=True,
+            on_activity=following(show),
         )
     if arguments.json:
         print(json.dumps({"environment": _environment(stack), "outputs": stack.outputs}, indent=2))
@@ -136,6 +140,7 @@ def _demo(arguments: argparse.Namespace) -> int:
             home,
             region=arguments.region,
             port=arguments.port,
+            packages_through_s3=True,
             tied_to_parent=not arguments.keep,
             on_activity=following(progress),
         )

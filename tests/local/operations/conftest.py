@@ -32,7 +32,13 @@ def operated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         "event_audit": {"trail": {}},
     }
     try:
-        yield local_stack.up(home, region=REGION, variables=variables, tied_to_parent=True)
+        yield local_stack.up(
+            home,
+            region=REGION,
+            variables=variables,
+            packages_through_s3=True,
+            tied_to_parent=True,
+        )
     finally:
         # Not destroyed: other tests see to it that a destroy leaves nothing, and it takes a while.
         local_engine.stop(home.path)

@@ -28,6 +28,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with running_stack(
         tmp_path_factory.mktemp("home"),
         "eu-west-1",
+        # With the most functions, the others without.
+        packages_through_s3=True,
         name_prefix=PREFIX,
         pipelines=["event-audit"],
         event_audit=settings,
