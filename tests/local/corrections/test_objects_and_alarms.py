@@ -283,6 +283,33 @@ def test_tagging_events_is_still_needed(
     still_needed("tagging_events", events_of_tagging(uncorrected, WRITE) == WRITE)
 
 
+# -- multipart_tags
+
+
+def tags_of_a_multipart_upload(cloud: Cloud, *, versioned: bool) -> dict[str, str]:
+    bucket, s3 = cloud.bucket(), cloud.client("s3")
+    if versioned:
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    place = {"Bucket": bucket, "Key": "package.zip"}
+    upload = s3.create_multipart_upload(**place, Tagging="team=a%20%26%20b&empty=")["UploadId"]
+    part = s3.upload_part(**place, UploadId=upload, PartNumber=1, Body=b"x")["ETag"]
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part}]}
+    s3.complete_multipart_upload(**place, UploadId=upload, MultipartUpload=parts)
+    return {tag["Key"]: tag["Value"] for tag in s3.get_object_tagging(**place)["TagSet"]}
+
+
+@pytest.mark.parametrize("versioned", [False, True])
+def test_an_upload_in_parts_keeps_its_tags(corrected: Cloud, versioned: bool) -> None:
+    tags = tags_of_a_multipart_upload(corrected, versioned=versioned)
+    assert tags == {"team": "a & b", "empty": ""}
+
+
+def test_multipart_tags_is_still_needed(
+    uncorrected: Cloud, still_needed: Callable[[str, bool], None]
+) -> None:
+    still_needed("multipart_tags", tags_of_a_multipart_upload(uncorrected, versioned=False) == {})
+
+
 # -- version_ranges
 
 

@@ -25,6 +25,7 @@ NAMES = (
     "memory_limit",
     "message_move",
     "missing_object",
+    "multipart_tags",
     "policy_variables",
     "s3_invoke_permission",
     "sns_body_filter",
