@@ -4,11 +4,17 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support.resident_provider import resident_provider
+
 REPOSITORY = Path(__file__).resolve().parents[2]
+# In a copied tree: how Terraform finds the provider that runs already.
+ATTACHMENT = "attached-provider.json"
 
 
 @dataclass(frozen=True)
@@ -57,11 +63,32 @@ def copy_tree(to: Path) -> Path:
     return to
 
 
+def provider_binary(tree: Path) -> Path:
+    """Where Terraform has the provider that it runs in the tree."""
+    folder = tree / "modules/sqs-with-dlq"
+    if not (folder / ".terraform").exists():
+        run(REPOSITORY / "tools/terraform_init.sh", folder, cwd=folder, tree=tree)
+    # Not "**", which passes over the links into a cache.
+    [binary] = folder.glob(".terraform/providers/*/hashicorp/aws/*/*/terraform-provider-aws_*")
+    return binary
+
+
+@contextmanager
+def attached_provider(tree: Path) -> Iterator[None]:
+    """What runs in the tree meanwhile asks one provider instead of starting its own."""
+    with resident_provider(provider_binary(tree)) as attachment:
+        (tree / ATTACHMENT).write_text(attachment)
+        yield
+        (tree / ATTACHMENT).unlink()
+
+
 def run(*command: str | Path, cwd: Path, tree: Path) -> str:
     """What the command writes to standard output; fails with all it said when it fails."""
     # A provider cache or mirror of the user's (TF_PLUGIN_*) is welcome, settings are not.
     unwelcome = ("AWS_", "TF_VAR_", "TF_DATA_DIR", "TF_CLI_")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(unwelcome)}
+    if (tree / ATTACHMENT).exists():
+        environment["TF_REATTACH_PROVIDERS"] = (tree / ATTACHMENT).read_text()
     finished = subprocess.run(
         [str(part) for part in command],
         cwd=cwd,

@@ -1,5 +1,6 @@
 """What tests of Terraform share: a copy of its files, and the plans of the root module."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from support.mocked_plans import Plan
 
 
 @pytest.fixture(scope="session")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return mocked_plans.copy_tree(tmp_path_factory.mktemp("terraform"))
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    copied = mocked_plans.copy_tree(tmp_path_factory.mktemp("terraform"))
+    with mocked_plans.attached_provider(copied):
+        yield copied
 
 
 @pytest.fixture(scope="session")

@@ -43,13 +43,8 @@ def planned(tree: Path, example: str) -> Plan:
     return plans(tree, TEST_FILE, Path("examples", example))["example"]
 
 
-@pytest.mark.parametrize(
-    "example",
-    [
-        pytest.param(name, marks=pytest.mark.xdist_group(f"terraform example {name}"))
-        for name in EXAMPLES
-    ],
-)
+@pytest.mark.xdist_group("mocked plans")
+@pytest.mark.parametrize("example", EXAMPLES)
 def test_example_plans_without_credentials(example: str, tree: Path) -> None:
     folder = tree / "examples" / example
     if (folder / "src").is_dir():

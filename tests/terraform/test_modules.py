@@ -6,6 +6,9 @@ import pytest
 
 from support.mocked_plans import REPOSITORY, terraform_test
 
+# With all that use it in one worker, there is one provider.
+pytestmark = pytest.mark.xdist_group("mocked plans")
+
 # The others of the root are run by the tests that read their plans.
 READ_ELSEWHERE = {"operate.tftest.hcl": "plans", "encryption.tftest.hcl": "encryption_plans"}
 ROOT_TESTS = [
@@ -24,21 +27,12 @@ def module_of(test_file: Path) -> Path:
     return Path() if test_file in ROOT_TESTS else test_file.parent.parent
 
 
-@pytest.mark.parametrize(
-    "test_file",
-    [
-        pytest.param(
-            path, marks=pytest.mark.xdist_group(f"terraform {module_of(path)}"), id=str(path)
-        )
-        for path in (*MODULE_TESTS, *ROOT_TESTS)
-    ],
-)
+@pytest.mark.parametrize("test_file", [*MODULE_TESTS, *ROOT_TESTS], ids=str)
 def test_terraform_test(test_file: Path, tree: Path) -> None:
     module = module_of(test_file)
     terraform_test(tree, module, test_file.relative_to(module))
 
 
-@pytest.mark.xdist_group("mocked plans")
 @pytest.mark.parametrize("fixture", READ_ELSEWHERE.values())
 def test_plans_that_other_tests_read(fixture: str, request: pytest.FixtureRequest) -> None:
     assert request.getfixturevalue(fixture)
