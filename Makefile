@@ -23,9 +23,9 @@ test: test-environment packages lint check
 
 # Terraform waits more than it works, so more workers than cores; every file stays in one worker
 # because its tests share an engine. Terraform and its provider spend a third of their time on
-# collecting garbage, unless they are told that there is memory.
+# collecting garbage; less when they may have half as much memory again.
 check: test-environment packages
-	@EVENT_PIPELINES_LAMBDA_PYTHON=$(abspath .local/lambda-runtime/bin/python) GOGC=400 \
+	@EVENT_PIPELINES_LAMBDA_PYTHON=$(abspath .local/lambda-runtime/bin/python) GOGC=200 \
 	  $(VENV)/python -m pytest --numprocesses 4 --dist loadgroup --no-loadscope-reorder $(TESTS)
 
 # A short form of them is among the tests.

@@ -90,17 +90,21 @@ def _events_per_second(driver: Driver, run: str, count: int) -> float:
     queues = [queue.url for queue in driver.queues()]
     started = time.monotonic()
     in_parallel([deed.act for deed in deeds])
-    moved, missing = time.monotonic(), set(wanted)
+    ended, moved, before = started, time.monotonic(), (0, count)
+    missing = wanted
     while missing:
-        while any(map(messages_in, queues)):
-            time.sleep(0.1)
-        ended = time.monotonic()
-        left = wanted - driver.effects(run).keys()
-        if len(left) < len(missing):
-            moved = ended
-        elif ended - moved > STANDS_STILL_AFTER_SECONDS:
-            raise EffectsMissing(f"{driver.name}: {len(left)} of {count}, such as {min(left)}")
-        missing = left
+        waiting = next(filter(None, map(messages_in, queues)), 0)
+        now = time.monotonic()
+        if not waiting:
+            ended, missing = now, wanted - driver.effects(run).keys()
+        if (waiting, len(missing)) != before:
+            moved, before = now, (waiting, len(missing))
+        elif now - moved > STANDS_STILL_AFTER_SECONDS:
+            raise EffectsMissing(
+                f"{driver.name}, {run}: {waiting} messages wait, of {count} events are without"
+                f" effect {len(missing)}, such as {min(missing)}"
+            )
+        time.sleep(0.1)
     return count / (ended - started)
 
 
@@ -111,7 +115,15 @@ def sides() -> Iterator[dict[str, Side]]:
         try:
             _start_bare(homes["bare"])
             yield {
-                name: Side(stack.up(home, region=REGION, variables=VARIABLES, tied_to_parent=True))
+                name: Side(
+                    stack.up(
+                        home,
+                        region=REGION,
+                        variables=VARIABLES,
+                        packages_through_s3=True,
+                        tied_to_parent=True,
+                    )
+                )
                 for name, home in homes.items()
             }
         finally:
