@@ -52,6 +52,11 @@ QUICK_COMPARED, QUICK_GROWING = 40, (20, 60)
 # How much longer an event may take among the most than among the fewest.
 LINEAR = 1.2
 STANDS_STILL_AFTER_SECONDS = 120.0
+# By a sampling profiler (py-spy) on the engine, while it was fed with few events and with many.
+WHY_NOT_LINEAR = {
+    "item-relay": "for every call the engine goes through all that a queue holds, and all that a"
+    " FIFO queue remembers: its queues take 3% of the samples with 200 events, 10% with 5,000"
+}
 
 
 class EffectsMissing(Exception):
@@ -195,10 +200,15 @@ def verdicts(found: dict[str, Any], compared: int, growing: Sequence[int]) -> li
                 f"<= {LINEAR}x",
                 f"{longer:.2f}x",
                 longer <= LINEAR,
-                "" if longer <= LINEAR else f"{rates['growing']} events a second",
+                "" if longer <= LINEAR else WHY_NOT_LINEAR.get(pipeline, _by_number(rates)),
             )
         )
     return made
+
+
+def _by_number(rates: dict[str, Any]) -> str:
+    each = ", ".join(f"{rate:.0f} with {count}" for count, rate in rates["growing"].items())
+    return f"events a second: {each}"
 
 
 def main() -> int:
