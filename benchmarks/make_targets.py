@@ -48,7 +48,8 @@ def taken(target: str) -> Taken:
         cwd=ROOT,
         env={**os.environ, "PYTEST_ADDOPTS": "--durations=0 --durations-min=0.5"},
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
