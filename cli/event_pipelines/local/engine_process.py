@@ -65,7 +65,9 @@ def _serve(settings: Settings) -> None:
     config.certfile = str(settings.certificate)
     config.keyfile = str(settings.key)
     config.alpn_protocols = ["http/1.1"]
-    config.keep_alive_timeout = 75
+    # Longer than clients keep a connection that rests (Go's SDK: 90 s), so that they close it:
+    # hypercorn may close one just as a request comes, which is then worked on and not answered.
+    config.keep_alive_timeout = 3600
     # Without a trigger of ours hypercorn catches SIGTERM and waits for idle connections to close.
     asyncio.run(hypercorn.asyncio.serve(ministack.app.app, config, shutdown_trigger=_never))
 
