@@ -1,6 +1,6 @@
 """One process of the provider for all tests with a mocked one.
 
-Terraform starts the provider for every run of a test file, to learn its schema: nine tenths of the
+Terraform starts the provider for every run of a test file, to learn its schema: five sixths of the
 processor time of such a run, though a mocked provider is asked for nothing else.
 """
 
