@@ -240,6 +240,22 @@ def test_a_flood_of_scans_is_refused_unread(encoded: Encoded, photograph: Photog
     assert "more than 100" in rejected.detail
 
 
+@pytest.mark.parametrize("bytes_at_a_time", [1, 3])
+def test_scans_count_wherever_reading_cuts_them(
+    bytes_at_a_time: int,
+    encoded: Encoded,
+    photograph: Photograph,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    content = encoded(photograph(30, 20), "JPEG", progressive=True)
+    last = content.rindex(b"\xff\xda")
+    flood = content[:last] + content[last:-2] * 100 + content[-2:]
+    scans = flood.count(b"\xff\xda")
+    monkeypatch.setattr(image_module, "SCAN_READ_BYTES", bytes_at_a_time)
+
+    assert rejection(flood).detail == f"{scans} scans are more than 100"
+
+
 def test_previews_inside_a_photograph_are_not_counted_as_its_scans(
     render: Render, encoded: Encoded, photograph: Photograph
 ) -> None:
