@@ -39,7 +39,7 @@ examples: test-environment packages
 # One after the other, each beside what it is compared with; the model of costs behind what it counts
 # on. `make test` comes first: it would find that the table is not of the results that are made later.
 # Those of other modules need copies of their repositories: docs/comparison.md.
-BENCHMARKS := make_targets images cold_start csv_split csv_load cost engine_throughput
+BENCHMARKS := make_targets images cold_start csv_split csv_load cost engine_throughput engine_linearity
 
 bench: test-environment packages
 	@tools/environment.sh bench

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import matplotlib as mpl
@@ -118,17 +119,46 @@ def cold_start() -> None:
 
 
 def engine_throughput() -> None:
-    """Events a second on the local engine, by how many came."""
-    figure, axis = plt.subplots(figsize=(6, 3), layout="constrained")
-    for pipeline, found in recorded("engine_throughput")["figures"].items():
-        counts = [int(count) for count in found["growing"]]
-        axis.plot(counts, list(found["growing"].values()), marker="o", ms=3, label=pipeline)
-    axis.set_ylim(bottom=0)
-    axis.set_xlabel("events", fontsize=8)
-    axis.set_ylabel("events a second, upload to effect", fontsize=8)
+    """Events a second on the local engine, and on itself without IAM and isolation."""
+    rates = recorded("engine_throughput")["figures"]
+    sides = {"as_it_is": "as it is", "bare": "without IAM and isolation"}
+    values = {label: [found[side] for found in rates.values()] for side, label in sides.items()}
+    _pairs("engine_throughput", list(rates), values, "events a second, upload to effect")
+
+
+def engine_linearity() -> None:
+    """Processor time of an event on the local engine, among few and among many."""
+    pipelines = recorded("engine_linearity")["figures"]
+    few, many = {}, {}
+    for pipeline, found in pipelines.items():
+        each = [_processor_milliseconds(fed) for fed in found["few"]]
+        few[pipeline], many[pipeline] = median(each), _processor_milliseconds(found["many"])
+    counts = next(iter(pipelines.values()))
+    values = {
+        f"among {counts['few'][0]['count']:,}": list(few.values()),
+        f"among {counts['many']['count']:,}": list(many.values()),
+    }
+    _pairs("engine_linearity", list(pipelines), values, "processor time of an event, ms")
+
+
+def _processor_milliseconds(fed: Mapping[str, float]) -> float:
+    # Not known where the benchmark ran without /proc.
+    return (fed["processor_seconds"] or 0) / fed["count"] * 1000
+
+
+def _pairs(
+    name: str, pipelines: Sequence[str], values: Mapping[str, Sequence[float]], what: str
+) -> None:
+    figure, axis = plt.subplots(figsize=(6, 2.6), layout="constrained")
+    for place, (label, each) in enumerate(values.items()):
+        rows = [row + (place - 0.5) * 0.4 for row in range(len(pipelines))]
+        axis.barh(rows, each, 0.4, label=label)
+    axis.set_yticks(range(len(pipelines)), pipelines, fontsize=7)
+    axis.set_xlabel(what, fontsize=8)
     axis.tick_params(labelsize=7)
+    axis.invert_yaxis()
     axis.legend(fontsize=7)
-    saved(figure, "engine_throughput")
+    saved(figure, name)
 
 
 def main() -> int:
@@ -137,6 +167,7 @@ def main() -> int:
         ("images", images),
         ("cold_start", cold_start),
         ("engine_throughput", engine_throughput),
+        ("engine_linearity", engine_linearity),
     ):
         if (RESULTS / f"{name}.json").exists():
             draw()

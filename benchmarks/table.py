@@ -18,6 +18,7 @@ ORDER = [
     "cost",
     "module_comparison",
     "engine_throughput",
+    "engine_linearity",
     "make_targets",
     "capacity_validation",
 ]

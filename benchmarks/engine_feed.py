@@ -1,0 +1,158 @@
+"""All five pipelines on a local engine, and what feeds them from upload to effect.
+
+What feeds the pipelines and finds the effects is what the fault drills use; here nothing is broken.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count as counting
+from itertools import filterfalse, islice
+from pathlib import Path
+
+from harness import ROOT
+
+sys.path.append(str(ROOT / "tests"))
+
+from event_pipelines.local import stack
+from event_pipelines.local.home import Home
+from event_pipelines.local.stack import Stack
+from faults import drivers
+from faults.drivers import DRIVERS, PREFIX, Driver, in_parallel, is_poison
+from support.stacks import messages_in
+
+REGION = "eu-west-1"
+# As many as most laptops have cores to spare, so that the engine is measured and not the switching.
+AT_A_TIME = {"maximum_concurrency": 2}
+VARIABLES = {
+    "name_prefix": PREFIX,
+    "alarms": None,
+    "image_derivatives": {"function": AT_A_TIME},
+    "event_audit": {"function": AT_A_TIME, "trail": {}},
+    "csv_import": {"pace": AT_A_TIME, "split": AT_A_TIME},
+    "item_relay": {"function": AT_A_TIME},
+    "tenant_routing": {"router": AT_A_TIME, "consumer": AT_A_TIME},
+}
+STANDS_STILL_AFTER_SECONDS = 120.0
+
+
+class EffectsMissing(Exception):
+    """Events without effect, though nothing has moved for a while. Names the first of them."""
+
+
+@dataclass(frozen=True)
+class Fed:
+    """Seconds that `count` events took from the first upload until the last message was worked off.
+
+    `processor_seconds` are those of the engine and of all functions; None where no /proc says it.
+    """
+
+    count: int
+    seconds: float
+    processor_seconds: float | None
+
+    @property
+    def events_per_second(self) -> float:
+        return self.count / self.seconds
+
+    @property
+    def processor_milliseconds(self) -> float | None:
+        """For each event."""
+        if self.processor_seconds is None:
+            return None
+        return self.processor_seconds / self.count * 1000
+
+
+class Side:
+    """A stack of all pipelines on an engine of its own, and what feeds them."""
+
+    def __init__(self, built: Stack) -> None:
+        self._stack = built
+        with self.active():
+            self._drivers = {made.name: made for made in (make(built.outputs) for make in DRIVERS)}
+
+    @classmethod
+    def deployed(cls, home: Home) -> "Side":
+        """Raises UserError when the stack cannot be had; the caller stops the engine."""
+        return cls(
+            stack.up(
+                home,
+                region=REGION,
+                variables=VARIABLES,
+                packages_through_s3=True,
+                tied_to_parent=True,
+            )
+        )
+
+    @property
+    def pipelines(self) -> list[str]:
+        return list(self._drivers)
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Clients are those of this side meanwhile."""
+        drivers.client.cache_clear()
+        with self._stack.environment():
+            yield
+
+    def warm(self, pipeline: str) -> None:
+        """Start the workers, which the first events do. Raises EffectsMissing."""
+        self.fed(pipeline, "warm", 20)
+
+    def fed(self, pipeline: str, run: str, count: int) -> Fed:
+        """Counts only if every event had its effect. Raises EffectsMissing."""
+        with self.active():
+            before = processor_seconds(self._stack.engine.pid)
+            seconds = _seconds_until_done(self._drivers[pipeline], run, count)
+            after = processor_seconds(self._stack.engine.pid)
+        taken = None if before is None or after is None else after - before
+        return Fed(count, seconds, taken)
+
+
+def processor_seconds(group: int) -> float | None:
+    """What all processes of a group have used, those that have ended and were waited for as well.
+
+    None where the system has no /proc.
+    """
+    if not Path("/proc/self/stat").exists():
+        return None
+    ticks = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = path.read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            # Ended since it was listed: whoever waits for it has its share.
+            continue
+        # See proc(5): what follows the name, which may hold anything, begins with field 3.
+        fields = text.rpartition(")")[2].split()
+        if int(fields[2]) == group:
+            ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _seconds_until_done(driver: Driver, run: str, count: int) -> float:
+    good = islice(filterfalse(is_poison, counting()), count)
+    deeds = [driver.deeds(run, number) for number in good]
+    wanted = {one for deed in deeds for one in deed.ids}
+    queues = [queue.url for queue in driver.queues()]
+    started = time.monotonic()
+    in_parallel([deed.act for deed in deeds])
+    ended, moved, before = started, time.monotonic(), (0, count)
+    missing = wanted
+    while missing:
+        waiting = next(filter(None, map(messages_in, queues)), 0)
+        now = time.monotonic()
+        if not waiting:
+            ended, missing = now, wanted - driver.effects(run).keys()
+        if (waiting, len(missing)) != before:
+            moved, before = now, (waiting, len(missing))
+        elif now - moved > STANDS_STILL_AFTER_SECONDS:
+            raise EffectsMissing(
+                f"{driver.name}, {run}: {waiting} messages wait, of {count} events are without"
+                f" effect {len(missing)}, such as {min(missing)}"
+            )
+        time.sleep(0.1)
+    return ended - started

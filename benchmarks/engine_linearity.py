@@ -1,0 +1,130 @@
+"""Whether an event costs the local engine the same among many as among few.
+
+Usage: .local/venv/bin/python benchmarks/engine_linearity.py [--quick]
+
+All five pipelines on one engine, each fed by itself: a few events three times, then many, then a
+few twice more. What is judged is the processor time of the engine and of all functions for an
+event, among many and in the median of the few; the time itself stands beside it, but whatever else
+the machine does is in it.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine_feed import Fed, Side
+from harness import Verdict, at_most, store
+
+from event_pipelines.local import engine as local_engine
+from event_pipelines.local.home import Home
+
+FEW, MANY = 200, 5000
+QUICK_FEW, QUICK_MANY = 20, 60
+BEFORE, AFTER = 3, 2
+# How much more an event may cost among many than among few.
+LINEAR = 1.2
+# By a sampling profiler (py-spy) on the engine, while it was fed with few events and with many.
+WHY_NOT_LINEAR = {
+    "item-relay": "for every call the engine goes through all that a queue holds, and all that a"
+    " FIFO queue remembers: its queues take 3% of the samples with 200 events, 10% with 5,000"
+}
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The same pipeline, fed with few events several times and with many once."""
+
+    few: list[Fed]
+    many: Fed
+
+    @property
+    def times_seconds(self) -> float:
+        """How many times the seconds of an event among few it takes among many."""
+        return statistics.median(fed.events_per_second for fed in self.few) / (
+            self.many.events_per_second
+        )
+
+    @property
+    def times_processor(self) -> float | None:
+        """As `times_seconds`, of processor time."""
+        few = [fed.processor_milliseconds for fed in self.few]
+        many = self.many.processor_milliseconds
+        if many is None:
+            return None
+        return many / statistics.median(each for each in few if each is not None)
+
+    def as_dict(self) -> dict[str, object]:
+        return {
+            "few": [vars(fed) for fed in self.few],
+            "many": vars(self.many),
+            "times_processor": self.times_processor,
+            "times_seconds": self.times_seconds,
+        }
+
+
+def measured(few: int, many: int) -> dict[str, Compared]:
+    with tempfile.TemporaryDirectory(prefix="linearity-") as folder:
+        home = Home(Path(folder))
+        try:
+            side = Side.deployed(home)
+            return {pipeline: compared(side, pipeline, few, many) for pipeline in side.pipelines}
+        finally:
+            local_engine.stop(home.path)
+
+
+def compared(side: Side, pipeline: str, few: int, many: int) -> Compared:
+    """Raises EffectsMissing."""
+    side.warm(pipeline)
+    before = [side.fed(pipeline, f"before{number}", few) for number in range(BEFORE)]
+    crowd = side.fed(pipeline, "many", many)
+    after = [side.fed(pipeline, f"after{number}", few) for number in range(AFTER)]
+    found = Compared([*before, *after], crowd)
+    print(pipeline, found.as_dict(), file=sys.stderr, flush=True)
+    return found
+
+
+def verdict(pipeline: str, found: Compared, few: int, many: int) -> Verdict:
+    ratio, judged = found.times_processor, "processor time"
+    measured = f"{ratio:.2f}x, and {found.times_seconds:.2f}x the time" if ratio else ""
+    if ratio is None:
+        ratio, judged = found.times_seconds, "time"
+        measured = f"{ratio:.2f}x"
+    met = at_most(ratio, LINEAR)
+    return Verdict(
+        f"local engine, {pipeline}, {judged} of an event among {many:,}",
+        f"among {few:,}",
+        f"<= {LINEAR}x",
+        measured,
+        met,
+        "" if met else WHY_NOT_LINEAR.get(pipeline, _by_number(found)),
+    )
+
+
+def _by_number(found: Compared) -> str:
+    few = ", ".join(f"{fed.events_per_second:.0f}" for fed in found.few)
+    return (
+        f"events a second: {few} with {found.few[0].count},"
+        f" {found.many.events_per_second:.0f} with {found.many.count}"
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a look, which is not kept")
+    quick = parser.parse_args().quick
+    few, many = (QUICK_FEW, QUICK_MANY) if quick else (FEW, MANY)
+    found = measured(few, many)
+    store(
+        "engine_linearity",
+        {pipeline: each.as_dict() for pipeline, each in found.items()},
+        [verdict(pipeline, each, few, many) for pipeline, each in found.items()],
+        quick,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
