@@ -44,26 +44,30 @@ class EffectsMissing(Exception):
 
 
 @dataclass(frozen=True)
+class ProcessorSeconds:
+    """Of the process that is the engine, and of the processes of functions."""
+
+    engine: float
+    functions: float
+
+    def since(self, before: "ProcessorSeconds") -> "ProcessorSeconds":
+        return ProcessorSeconds(self.engine - before.engine, self.functions - before.functions)
+
+
+@dataclass(frozen=True)
 class Fed:
     """Seconds that `count` events took from the first upload until the last message was worked off.
 
-    `processor_seconds` are those of the engine and of all functions; None where no /proc says it.
+    `processor` is None where no /proc says it.
     """
 
     count: int
     seconds: float
-    processor_seconds: float | None
+    processor: ProcessorSeconds | None
 
     @property
     def events_per_second(self) -> float:
         return self.count / self.seconds
-
-    @property
-    def processor_milliseconds(self) -> float | None:
-        """For each event."""
-        if self.processor_seconds is None:
-            return None
-        return self.processor_seconds / self.count * 1000
 
 
 class Side:
@@ -108,18 +112,18 @@ class Side:
             before = processor_seconds(self._stack.engine.pid)
             seconds = _seconds_until_done(self._drivers[pipeline], run, count)
             after = processor_seconds(self._stack.engine.pid)
-        taken = None if before is None or after is None else after - before
+        taken = None if before is None or after is None else after.since(before)
         return Fed(count, seconds, taken)
 
 
-def processor_seconds(group: int) -> float | None:
-    """What all processes of a group have used, those that have ended and were waited for as well.
+def processor_seconds(engine: int) -> ProcessorSeconds | None:
+    """What an engine and its functions, all of one process group, have used so far.
 
-    None where the system has no /proc.
+    Functions that have ended count as well. None where the system has no /proc.
     """
     if not Path("/proc/self/stat").exists():
         return None
-    ticks = 0
+    own = functions = 0
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             text = path.read_text()
@@ -128,9 +132,16 @@ def processor_seconds(group: int) -> float | None:
             continue
         # See proc(5): what follows the name, which may hold anything, begins with field 3.
         fields = text.rpartition(")")[2].split()
-        if int(fields[2]) == group:
-            ticks += sum(map(int, fields[11:15]))
-    return ticks / os.sysconf("SC_CLK_TCK")
+        if int(fields[2]) != engine:
+            continue
+        itself, waited_for = sum(map(int, fields[11:13])), sum(map(int, fields[13:15]))
+        if path.parent.name == str(engine):
+            own += itself
+            functions += waited_for
+        else:
+            functions += itself + waited_for
+    ticks = os.sysconf("SC_CLK_TCK")
+    return ProcessorSeconds(own / ticks, functions / ticks)
 
 
 def _seconds_until_done(driver: Driver, run: str, count: int) -> float:

@@ -12,10 +12,11 @@ import argparse
 import statistics
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from engine_feed import Fed, Side
+from engine_feed import Fed, ProcessorSeconds, Side
 from harness import Verdict, at_most, store
 
 from event_pipelines.local import engine as local_engine
@@ -27,9 +28,9 @@ BEFORE, AFTER = 3, 2
 # How much more an event may cost among many than among few.
 LINEAR = 1.2
 # By a sampling profiler (py-spy) on the engine, while it was fed with few events and with many.
-WHY_NOT_LINEAR = {
-    "item-relay": "for every call the engine goes through all that a queue holds, and all that a"
-    " FIFO queue remembers: its queues take 3% of the samples with 200 events, 10% with 5,000"
+PROFILED = {
+    "item-relay": "for every call it goes through all that a queue holds, and all that a FIFO queue"
+    " remembers: its queues take 3% of the samples with 200 events, 10% with 5,000"
 }
 
 
@@ -43,26 +44,47 @@ class Compared:
     @property
     def times_seconds(self) -> float:
         """How many times the seconds of an event among few it takes among many."""
-        return statistics.median(fed.events_per_second for fed in self.few) / (
-            self.many.events_per_second
-        )
+        few = statistics.median(fed.events_per_second for fed in self.few)
+        return few / self.many.events_per_second
 
     @property
     def times_processor(self) -> float | None:
-        """As `times_seconds`, of processor time."""
-        few = [fed.processor_milliseconds for fed in self.few]
-        many = self.many.processor_milliseconds
-        if many is None:
-            return None
-        return many / statistics.median(each for each in few if each is not None)
+        """As `times_seconds`, of processor time; None where it is not known."""
+        few, many = _typical(self.few), _typical([self.many])
+        return (
+            (many.engine + many.functions) / (few.engine + few.functions) if few and many else None
+        )
+
+    @property
+    def by_process(self) -> str:
+        """Where the processor time of an event goes, or the rates where it is not known."""
+        few, many = _typical(self.few), _typical([self.many])
+        if few and many:
+            return (
+                f"the engine takes {few.engine * 1000:.0f} and {many.engine * 1000:.0f} ms of an"
+                f" event, the functions {few.functions * 1000:.0f} and"
+                f" {many.functions * 1000:.0f} ms"
+            )
+        rates = ", ".join(f"{fed.events_per_second:.0f}" for fed in self.few)
+        return f"events a second: {rates} and {self.many.events_per_second:.0f}"
 
     def as_dict(self) -> dict[str, object]:
         return {
-            "few": [vars(fed) for fed in self.few],
-            "many": vars(self.many),
+            "few": [asdict(fed) for fed in self.few],
+            "many": asdict(self.many),
             "times_processor": self.times_processor,
             "times_seconds": self.times_seconds,
         }
+
+
+def _typical(runs: Sequence[Fed]) -> ProcessorSeconds | None:
+    """Of one event, the medians of all runs."""
+    known = [(fed.processor, fed.count) for fed in runs]
+    engine = [used.engine / count for used, count in known if used]
+    functions = [used.functions / count for used, count in known if used]
+    if not engine:
+        return None
+    return ProcessorSeconds(statistics.median(engine), statistics.median(functions))
 
 
 def measured(few: int, many: int) -> dict[str, Compared]:
@@ -93,21 +115,14 @@ def verdict(pipeline: str, found: Compared, few: int, many: int) -> Verdict:
         ratio, judged = found.times_seconds, "time"
         measured = f"{ratio:.2f}x"
     met = at_most(ratio, LINEAR)
+    why = "; ".join(filter(None, (found.by_process, PROFILED.get(pipeline))))
     return Verdict(
         f"local engine, {pipeline}, {judged} of an event among {many:,}",
         f"among {few:,}",
         f"<= {LINEAR}x",
         measured,
         met,
-        "" if met else WHY_NOT_LINEAR.get(pipeline, _by_number(found)),
-    )
-
-
-def _by_number(found: Compared) -> str:
-    few = ", ".join(f"{fed.events_per_second:.0f}" for fed in found.few)
-    return (
-        f"events a second: {few} with {found.few[0].count},"
-        f" {found.many.events_per_second:.0f} with {found.many.count}"
+        "" if met else why,
     )
 
 

@@ -141,9 +141,9 @@ def engine_linearity() -> None:
     _pairs("engine_linearity", list(pipelines), values, "processor time of an event, ms")
 
 
-def _processor_milliseconds(fed: Mapping[str, float]) -> float:
+def _processor_milliseconds(fed: Mapping[str, Any]) -> float:
     # Not known where the benchmark ran without /proc.
-    return (fed["processor_seconds"] or 0) / fed["count"] * 1000
+    return sum((fed["processor"] or {}).values()) / fed["count"] * 1000
 
 
 def _pairs(
