@@ -27,11 +27,6 @@ QUICK_FEW, QUICK_MANY = 20, 60
 BEFORE, AFTER = 3, 2
 # How much more an event may cost among many than among few.
 LINEAR = 1.2
-# By a sampling profiler (py-spy) on the engine, while it was fed with few events and with many.
-PROFILED = {
-    "item-relay": "for every call it goes through all that a queue holds, and all that a FIFO queue"
-    " remembers: its queues take 3% of the samples with 200 events, 10% with 5,000"
-}
 
 
 @dataclass(frozen=True)
@@ -115,14 +110,13 @@ def verdict(pipeline: str, found: Compared, few: int, many: int) -> Verdict:
         ratio, judged = found.times_seconds, "time"
         measured = f"{ratio:.2f}x"
     met = at_most(ratio, LINEAR)
-    why = "; ".join(filter(None, (found.by_process, PROFILED.get(pipeline))))
     return Verdict(
         f"local engine, {pipeline}, {judged} of an event among {many:,}",
         f"among {few:,}",
         f"<= {LINEAR}x",
         measured,
         met,
-        "" if met else why,
+        "" if met else found.by_process,
     )
 
 
