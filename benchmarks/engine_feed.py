@@ -37,6 +37,7 @@ VARIABLES = {
     "tenant_routing": {"router": AT_A_TIME, "consumer": AT_A_TIME},
 }
 STANDS_STILL_AFTER_SECONDS = 120.0
+PROC = Path("/proc")
 
 
 class EffectsMissing(Exception):
@@ -121,10 +122,10 @@ def processor_seconds(engine: int) -> ProcessorSeconds | None:
 
     Functions that have ended count as well. None where the system has no /proc.
     """
-    if not Path("/proc/self/stat").exists():
+    if not PROC.is_dir():
         return None
     own = functions = 0
-    for path in Path("/proc").glob("[0-9]*/stat"):
+    for path in PROC.glob("[0-9]*/stat"):
         try:
             text = path.read_text()
         except (FileNotFoundError, ProcessLookupError):

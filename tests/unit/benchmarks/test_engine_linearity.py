@@ -1,7 +1,7 @@
 """What an event costs the engine is counted whole, and judged by the median."""
 
 import importlib
-import subprocess
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,13 +10,6 @@ from types import ModuleType
 import pytest
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
-# A child that ends before its parent does, with a quarter of a second of processor time.
-PARENT = """
-import subprocess, sys
-subprocess.run([sys.executable, "-c", "import time\\nwhile time.process_time() < 0.25: pass"])
-print(flush=True)
-input()
-"""
 
 
 @pytest.fixture(scope="module")
@@ -33,23 +26,41 @@ def feed(benchmark: ModuleType) -> ModuleType:  # noqa: ARG001 (loads it)
     return sys.modules["engine_feed"]
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="there is no /proc to read")
-def test_functions_that_have_ended_count_beside_their_engine(feed: ModuleType) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", PARENT],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-    ) as parent:
-        assert parent.stdout is not None
-        parent.stdout.readline()
-        counted = feed.processor_seconds(parent.pid)
-        parent.communicate(b"\n")
+def process(proc: Path, pid: int, group: int, ticks: str, name: str = "python") -> None:
+    """As in proc(5): group, eight others, then ticks: own two, two of those waited for."""
+    (proc / str(pid)).mkdir(parents=True)
+    text = f"{pid} ({name}) S 1 {group} 0 0 -1 4194304 7 7 0 0 {ticks} 20 0 1 0 8350 9999 77\n"
+    (proc / str(pid) / "stat").write_text(text)
 
-    assert counted.functions > 0.2
-    # No more than an interpreter takes to start: what was burnt is not counted twice.
-    assert counted.engine < counted.functions
-    assert feed.processor_seconds(parent.pid) == feed.ProcessorSeconds(0, 0)
+
+def test_an_engine_and_its_functions_are_told_apart(
+    feed: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = os.sysconf("SC_CLK_TCK")
+    # Of the engine, and of functions that have ended.
+    process(tmp_path, 700, 700, f"{3 * ticks} {ticks} {10 * ticks} {20 * ticks}")
+    process(tmp_path, 701, 700, f"{5 * ticks} {2 * ticks} {ticks} 0", name="worker) S 1 9 (x")
+    process(tmp_path, 800, 800, f"{ticks} {ticks} {ticks} {ticks}")
+    process(tmp_path, 702, 700, "9 9 9 9")
+    read = Path.read_text
+
+    def read_too_late(path: Path) -> str:
+        if path.parent.name == "702":
+            path.unlink()
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_text", read_too_late)
+    monkeypatch.setattr(feed, "PROC", tmp_path)
+
+    assert feed.processor_seconds(700) == feed.ProcessorSeconds(engine=4, functions=38)
+
+
+def test_processor_time_is_not_known_without_proc(
+    feed: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "PROC", tmp_path / "proc")
+
+    assert feed.processor_seconds(700) is None
 
 
 def fed(benchmark: ModuleType, count: int, seconds: float, *processor: float) -> object:
