@@ -1,6 +1,7 @@
 """Corrections to SNS and SQS: see the names below."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -276,3 +277,107 @@ def test_batch_actions_is_still_needed(
     uncorrected: Cloud, still_needed: Callable[[str, bool], None]
 ) -> None:
     still_needed("batch_actions", refused_batches(uncorrected, *SINGLES) != set())
+
+
+# -- receive_attempts
+
+
+def fifo_queue(cloud: Cloud, *bodies: str) -> str:
+    """The URL of a queue that holds the messages, each of a group of its own."""
+    sqs = cloud.client("sqs")
+    url = str(
+        sqs.create_queue(
+            QueueName=f"{cloud.name()}.fifo",
+            Attributes={"FifoQueue": "true", "ContentBasedDeduplication": "true"},
+        )["QueueUrl"]
+    )
+    for body in bodies:
+        sqs.send_message(QueueUrl=url, MessageBody=body, MessageGroupId=body)
+    return url
+
+
+def polled(cloud: Cloud, url: str, attempt: str, hidden_seconds: int = 60) -> dict[str, str]:
+    """Receipt handles by body, of at most two messages."""
+    answer = cloud.client("sqs").receive_message(
+        QueueUrl=url,
+        MaxNumberOfMessages=2,
+        VisibilityTimeout=hidden_seconds,
+        ReceiveRequestAttemptId=attempt,
+    )
+    return {message["Body"]: message["ReceiptHandle"] for message in answer.get("Messages", [])}
+
+
+def test_an_attempt_that_is_repeated_gets_the_same_messages(corrected: Cloud) -> None:
+    url = fifo_queue(corrected, "a", "b", "c")
+
+    first, again = (polled(corrected, url, "first") for _ in range(2))
+    other, empty = polled(corrected, url, "other"), polled(corrected, url, "one more")
+
+    assert first.keys() == {"a", "b"}
+    assert again == first
+    assert other.keys() == {"c"}
+    assert empty == {}
+
+
+def test_an_attempt_without_an_answer_is_a_new_one(corrected: Cloud) -> None:
+    url = fifo_queue(corrected)
+
+    before = polled(corrected, url, "first")
+    corrected.client("sqs").send_message(QueueUrl=url, MessageBody="late", MessageGroupId="late")
+
+    assert before == {}
+    assert polled(corrected, url, "first").keys() == {"late"}
+
+
+def test_an_attempt_is_over_when_one_of_its_messages_was_deleted(corrected: Cloud) -> None:
+    url = fifo_queue(corrected, "a", "b", "c")
+    first = polled(corrected, url, "first")
+    corrected.client("sqs").delete_message(QueueUrl=url, ReceiptHandle=first["a"])
+
+    assert polled(corrected, url, "first").keys() == {"c"}
+
+
+def test_an_attempt_is_over_when_a_message_is_to_be_hidden_for_longer(corrected: Cloud) -> None:
+    url = fifo_queue(corrected, "a", "b", "c")
+    first = polled(corrected, url, "first")
+    corrected.client("sqs").change_message_visibility(
+        QueueUrl=url, ReceiptHandle=first["b"], VisibilityTimeout=90
+    )
+
+    assert polled(corrected, url, "first").keys() == {"c"}
+
+
+def test_a_repeated_attempt_hides_its_messages_anew(corrected: Cloud) -> None:
+    url = fifo_queue(corrected, "a")
+    first = polled(corrected, url, "first", hidden_seconds=60)
+
+    assert polled(corrected, url, "first", hidden_seconds=1) == first
+    # Within less than the minute that was asked for first.
+    eventually(lambda: polled(corrected, url, "other"), "the message")
+
+
+def test_messages_that_are_visible_again_belong_to_no_attempt(corrected: Cloud) -> None:
+    url = fifo_queue(corrected, "a")
+    first = polled(corrected, url, "first", hidden_seconds=1)
+    time.sleep(1.2)
+
+    again = polled(corrected, url, "first")
+
+    assert again.keys() == {"a"}
+    assert again != first
+
+
+def test_an_attempt_is_one_of_its_queue(corrected: Cloud) -> None:
+    here, there = fifo_queue(corrected, "a"), fifo_queue(corrected, "b")
+    first = polled(corrected, here, "first")
+
+    assert polled(corrected, there, "first").keys() == {"b"}
+    assert polled(corrected, here, "first") == first
+
+
+def test_receive_attempts_is_still_needed(
+    uncorrected: Cloud, still_needed: Callable[[str, bool], None]
+) -> None:
+    url = fifo_queue(uncorrected, "a")
+    first = polled(uncorrected, url, "first")
+    still_needed("receive_attempts", polled(uncorrected, url, "first") != first)

@@ -27,6 +27,7 @@ NAMES = (
     "missing_object",
     "multipart_tags",
     "policy_variables",
+    "receive_attempts",
     "s3_invoke_permission",
     "sns_body_filter",
     "source_function",

@@ -1,0 +1,101 @@
+"""A poll of a FIFO queue whose answer was lost can be asked again.
+
+AWS: ReceiveMessage with the ReceiveRequestAttemptId of an earlier one gives the same messages and
+receipt handles for five minutes, as long as all are hidden still and none was deleted or had its
+visibility changed, and hides them anew.
+MiniStack: ignores the name of the attempt; what a lost answer had in it stays hidden until its
+visibility timeout is over.
+Correction: the messages of a named attempt are remembered. How often they were received stays as
+it was; AWS does not say.
+"""
+
+import contextvars
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ministack.services import sqs
+
+from event_pipelines.local.corrections import LambdaInterpreter
+from event_pipelines.local.corrections._ministack import around
+
+_REMEMBERED_SECONDS = 300
+
+# The name of the attempt that this request is one of.
+_attempt: contextvars.ContextVar[str] = contextvars.ContextVar("attempt", default="")
+
+
+@dataclass
+class _Answer:
+    """Messages that one attempt was given, hidden until the same moment; seconds since 1970."""
+
+    messages: list[dict[str, Any]]
+    receipt_handles: list[str]
+    hidden_until: float
+    forgotten_at: float
+
+    def is_unchanged(self, queue: dict[str, Any]) -> bool:
+        held = {id(message) for message in queue["messages"]}
+        return all(
+            id(message) in held
+            and message["receipt_handle"] == receipt_handle
+            and message["visible_at"] == self.hidden_until
+            for message, receipt_handle in zip(self.messages, self.receipt_handles, strict=True)
+        )
+
+    def hide(self, until: float) -> None:
+        self.hidden_until = until
+        for message in self.messages:
+            message["visible_at"] = until
+
+
+# By the queue's ARN and the attempt's name, oldest first.
+_answers: dict[tuple[str, str], _Answer] = {}
+
+
+def apply(_: LambdaInterpreter) -> None:
+    around(sqs, "_act_receive_message", "data qurl", _receive)
+    around(sqs, "_collect_msgs", "q max_n vis_timeout", _collect)
+    sqs._HANDLERS["ReceiveMessage"] = sqs._act_receive_message
+
+
+async def _receive(original: Callable[..., Any], data: dict[str, Any], qurl: str) -> Any:
+    token = _attempt.set(data.get("ReceiveRequestAttemptId") or "")
+    try:
+        return await original(data, qurl)
+    finally:
+        _attempt.reset(token)
+
+
+def _collect(
+    original: Callable[..., list[Any]], q: dict[str, Any], max_n: int, vis_timeout: int
+) -> list[Any]:
+    attempt = _attempt.get()
+    if not (attempt and q["is_fifo"]):
+        return original(q, max_n, vis_timeout)
+    now = time.time()
+    _forget(now)
+    key = q["attributes"]["QueueArn"], attempt
+    answer = _answers.get(key)
+    if answer is not None and now < answer.hidden_until and answer.is_unchanged(q):
+        answer.hide(now + vis_timeout)
+        return answer.messages
+    messages = original(q, max_n, vis_timeout)
+    if messages:
+        _answers.pop(key, None)
+        _answers[key] = _Answer(
+            messages,
+            [message["receipt_handle"] for message in messages],
+            messages[0]["visible_at"],
+            now + _REMEMBERED_SECONDS,
+        )
+    return messages
+
+
+def _forget(now: float) -> None:
+    while _answers:
+        oldest = next(iter(_answers))
+        if now < _answers[oldest].forgotten_at:
+            return
+        del _answers[oldest]
