@@ -354,13 +354,17 @@ def test_a_service_that_is_killed_leaves_nothing_half_done(
 
 
 def test_the_service_outlives_an_outage(
-    stack: Stack, script: User, service: User, tmp_path: Path
+    stack: Stack, script: User, service: User, outputs: dict[str, Any], tmp_path: Path
 ) -> None:
     output = tmp_path / "shown"
     with flaky_endpoint(stack.engine.endpoint) as endpoint:
-        process = service.start(output, AWS_ENDPOINT_URL=endpoint.url)
+        # Longer than the test: what the poll that is cut takes with it has to be asked for again.
+        hidden = ("--visibility", "600")
+        process = service.start(output, *hidden, AWS_ENDPOINT_URL=endpoint.url)
         script.run("put", "--generate", "before")
         eventually(lambda: "before" in shown(output), "the item before")
+        # Its message is deleted after it is shown; cut in between, it would come again.
+        eventually(lambda: messages_in(outputs["finished_queue_url"]) == 0, "an empty queue")
 
         endpoint.down()
         script.run("put", "--generate", "meanwhile")
