@@ -259,6 +259,8 @@ def test_an_item_whose_message_was_lost_is_updated_once(
         return table.get_item(Key={"id": item}, ConsistentRead=True)["Item"]["revision"]
 
     eventually(lambda: revision("seen") == revision("lost") == 2, "both updates")
+    # The function comes back to an item that it has updated and announced.
+    eventually(lambda: messages_in(outputs["updates_queue_url"]) == 0, "an empty queue")
     # As if its message had never been sent.
     table.update_item(
         Key={"id": "lost"},
