@@ -9,7 +9,6 @@ Correction: they exist, with the same conditions.
 
 import base64
 import contextvars
-import itertools
 import json
 import threading
 import time
@@ -148,9 +147,10 @@ def _cancel(data: dict[str, Any], _: str) -> dict[str, Any]:
     if source:
         _authorize(source)
     for task in _tasks.get(source or "", []):
-        if task.handle == handle and task.status == "RUNNING":
-            task.status = "CANCELLED"
-            return {"ApproximateNumberOfMessagesMoved": task.moved}
+        with sqs._queues_lock:
+            if task.handle == handle and task.status == "RUNNING":
+                task.status = "CANCELLED"
+                return {"ApproximateNumberOfMessagesMoved": task.moved}
     raise sqs._Err("ResourceNotFoundException", "The task does not exist or is not running.", 404)
 
 
@@ -185,24 +185,22 @@ def _require(action: str, arn: str) -> None:
 
 
 def _move_all(task: _Task, default_target: str) -> None:
-    for count in itertools.count(1):
-        if task.status != "RUNNING":
-            return
-        if not _move_one(task, default_target):
-            task.status = "COMPLETED"
-            return
-        task.moved = count
+    while _move_one(task, default_target):
         if task.rate:
             time.sleep(1 / task.rate)
 
 
 def _move_one(task: _Task, default_target: str) -> bool:
+    """False when there is nothing left to do; `moved` is never behind the queues."""
     now = time.time()
     with sqs._queues_lock:
+        if task.status != "RUNNING":
+            return False
         source = sqs._queue_by_arn(task.source)
         waiting = source["messages"] if source else []
         message = next((each for each in waiting if each["visible_at"] <= now), None)
         if message is None:
+            task.status = "COMPLETED"
             return False
         came_from = message.get("sys", {}).get("DeadLetterQueueSourceArn", default_target)
         target = sqs._queue_by_arn(task.target or came_from)
@@ -211,6 +209,7 @@ def _move_one(task: _Task, default_target: str) -> bool:
             return False
         waiting.remove(message)
         target["messages"].append(_as_new(message, now))
+        task.moved += 1
     esm_wake.set()
     return True
 
