@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from event_pipelines.interruption import held_back
 from event_pipelines.queues.directory import Queue
 from event_pipelines.queues.messages import BATCH, batches, receive, release
 
@@ -65,26 +66,32 @@ class Copying:
     def run(self, limit: int, on_progress: Callable[[int], None]) -> None:
         """Moves at most `limit` messages, none of them twice. Raises what boto3 raises.
 
-        A limit is what ends it when every message fails at once and comes back.
+        A limit is what ends it when every message fails at once and comes back. Ctrl-C ends it
+        when the ten messages at hand are moved; a second one at once.
         """
         started = time.monotonic()
         try:
             while (room := limit - len(self._copied) - len(self.refused)) > 0:
-                received = receive(
-                    self.sqs, self.source.url, min(room, self.rate or room), HIDDEN_SECONDS
-                )
-                if not received:
-                    break
-                for batch in self._batches(self._new(received)):
-                    self._copy(batch)
-                    self._delete()
-                    on_progress(self.moved)
-                self._delete()
+                # What SQS has done and not yet answered would be neither counted nor undone.
+                with held_back():
+                    if not self._move_some(min(room, self.rate or room), on_progress):
+                        break
                 if self.rate:
                     due = started + len(self._copied) / self.rate
                     time.sleep(max(0.0, due - time.monotonic()))
         finally:
-            self._finish()
+            with held_back():
+                self._finish()
+
+    def _move_some(self, most: int, on_progress: Callable[[int], None]) -> bool:
+        """False when there were none."""
+        received = receive(self.sqs, self.source.url, most, HIDDEN_SECONDS)
+        for batch in self._batches(self._new(received)):
+            self._copy(batch)
+            self._delete()
+            on_progress(self.moved)
+        self._delete()
+        return bool(received)
 
     def _new(self, received: "list[MessageTypeDef]") -> "list[MessageTypeDef]":
         """Those to copy, in order. A message can be received more than once in one run."""

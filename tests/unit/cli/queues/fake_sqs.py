@@ -7,6 +7,7 @@ repeated deduplication id is accepted and dropped.
 
 import itertools
 import random
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -101,6 +102,8 @@ class FakeSqs:
         if fault == "killed_after":
             self.dead = True
             raise Killed
+        if fault == "ctrl_c":
+            signal.raise_signal(signal.SIGINT)
         if fault == "lost":
             raise ReadTimeoutError(endpoint_url="https://sqs")
 

@@ -1,6 +1,7 @@
 """Copy-then-delete: no message is lost, whatever call fails and wherever the process dies."""
 
 import random
+import signal
 from collections import Counter
 from collections.abc import Iterator, MutableSequence
 from contextlib import suppress
@@ -302,6 +303,36 @@ def test_ctrl_c_still_deletes_what_was_copied() -> None:
     assert (run.moved, run.in_both) == (20, 0)
     assert sorted(bodies(sqs, "target") + bodies(sqs, "source")) == sorted(everything(25))
     assert all(message.visible_at <= sqs.now for message in sqs.queues["source"].messages)
+
+
+@pytest.fixture
+def _told_of_ctrl_c() -> Iterator[None]:
+    """As a shell starts a command; one in the background is not told of it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_told_of_ctrl_c")
+@pytest.mark.parametrize("fifo", [False, True])
+def test_ctrl_c_in_any_call_leaves_no_message_in_both_queues_and_none_hidden(fifo: bool) -> None:
+    """SQS has done what it was asked for, and its answer is still on the way."""
+    whole = FakeSqs(fifo)
+    filled(whole, 25, 2)
+    redrive(whole, 25)
+    assert len(whole.calls) > 8
+
+    ended_early = 0
+    for last in range(len(whole.calls)):
+        sqs = FakeSqs(fifo, lambda number, _, last=last: "ctrl_c" if number == last else "")
+        filled(sqs, 25, 2)
+        run = redrive(sqs, 25)
+
+        assert (run.moved, run.in_both) == (len(bodies(sqs, "target")), 0), sqs.calls
+        assert sorted(bodies(sqs, "target") + bodies(sqs, "source")) == sorted(everything(25))
+        assert all(message.visible_at <= sqs.now for message in sqs.queues["source"].messages)
+        ended_early += run.moved < 25
+    assert ended_early > 3
 
 
 @pytest.mark.parametrize(("rate", "seconds"), [(1, 24), (5, 4), (100, 0)])

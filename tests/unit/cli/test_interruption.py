@@ -1,0 +1,83 @@
+"""Ctrl-C waits for the end of what belongs together, and for nothing longer."""
+
+import signal
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from event_pipelines.interruption import held_back
+
+
+@pytest.fixture(autouse=True)
+def _told_of_ctrl_c() -> Iterator[None]:
+    """As a shell starts a command; one in the background is not told of it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def ctrl_c() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def interrupted(times: int, error: Exception | None = None) -> Iterator[str]:
+    """What is done of something that belongs together, and is interrupted so often."""
+    with held_back():
+        for _ in range(times):
+            ctrl_c()
+        yield "the rest"
+        if error:
+            raise error
+
+
+def test_one_waits_for_the_end() -> None:
+    work = interrupted(1)
+
+    assert next(work) == "the rest"
+    with pytest.raises(KeyboardInterrupt):
+        next(work)
+
+
+def test_two_do_not() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        next(interrupted(2))
+
+
+def test_none_changes_nothing() -> None:
+    assert list(interrupted(0)) == ["the rest"]
+
+    with pytest.raises(KeyboardInterrupt):
+        ctrl_c()
+
+
+def test_an_error_is_not_hidden_and_ctrl_c_works_again() -> None:
+    with pytest.raises(ValueError, match="of a call"):
+        list(interrupted(1, ValueError("of a call")))
+
+    with pytest.raises(KeyboardInterrupt):
+        ctrl_c()
+
+
+def test_who_is_not_told_of_it_is_not_told_here_either() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    assert list(interrupted(1)) == ["the rest"]
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+def test_other_threads_leave_signals_alone() -> None:
+    """They may not set handlers; Python would raise ValueError."""
+    problems: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            list(interrupted(0))
+        except ValueError as error:
+            problems.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+    assert problems == []
