@@ -54,7 +54,7 @@ def run(name_prefix: str, show: Callable[[int, int, str], None]) -> Account:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         command = [sys.executable, "-m", "event_pipelines", "items", "serve"]
-        # It stops as soon as nothing is in work, and not when its long poll has ended.
+        # For short polls, with which it stops soon.
         command += ["--prefix", name_prefix, "--output", str(folder), "--drain", "3"]
         with subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

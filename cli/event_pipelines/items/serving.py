@@ -75,10 +75,16 @@ def _queue(relay: Relay, pace: Pace) -> Queue:
         relay.queue_url(settler, relay.finished),
         poller,
         settler,
-        # Whoever waits for idleness wants to hear of it in time.
-        wait_seconds=min(LONGEST_POLL_SECONDS, pace.idle or LONGEST_POLL_SECONDS),
+        wait_seconds=_poll_seconds(pace),
         visibility_seconds=pace.visibility,
     )
+
+
+def _poll_seconds(pace: Pace) -> int:
+    """How long a poll waits for messages."""
+    # Whoever waits for idleness wants to hear of it in time. A poll that is open still when
+    # stopping is over takes what comes next with it, and nobody sees that for a visibility timeout.
+    return max(1, min(LONGEST_POLL_SECONDS, pace.idle or LONGEST_POLL_SECONDS, pace.drain - 1))
 
 
 def _showing(relay: Relay, exhibit: Exhibit, pace: Pace) -> Showing:

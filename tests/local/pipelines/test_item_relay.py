@@ -74,7 +74,7 @@ class User:
     def start(self, output: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         with (output.parent / f"{output.name}.log").open("a") as log:
             return subprocess.Popen(
-                # It need not wait for the end of a long poll when it is asked to stop.
+                # For short polls, with which it stops soon.
                 command("serve", "--output", str(output), "--json", "--drain", "3", *arguments),
                 env={**self.environment, **environment},
                 stdout=subprocess.DEVNULL,
@@ -360,9 +360,10 @@ def test_the_service_outlives_an_outage(
 ) -> None:
     output = tmp_path / "shown"
     with flaky_endpoint(stack.engine.endpoint) as endpoint:
-        # Longer than the test: what the poll that is cut takes with it has to be asked for again.
-        hidden = ("--visibility", "600")
-        process = service.start(output, *hidden, AWS_ENDPOINT_URL=endpoint.url)
+        # The poll that is cut is long enough to take the item with it, which then is hidden for
+        # longer than the test, unless it is asked for again.
+        slow = ("--drain", "15", "--visibility", "600")
+        process = service.start(output, *slow, AWS_ENDPOINT_URL=endpoint.url)
         script.run("put", "--generate", "before")
         eventually(lambda: "before" in shown(output), "the item before")
         # Its message is deleted after it is shown; cut in between, it would come again.

@@ -127,3 +127,11 @@ def test_a_poll_may_be_silent_for_longer_than_it_waits(relay: Relay) -> None:
 @pytest.mark.parametrize(("idle", "wait"), [(None, 20), (600, 20), (3, 3)])
 def test_a_poll_ends_in_time_to_notice_idleness(relay: Relay, idle: int | None, wait: int) -> None:
     assert serving._queue(relay, Pace(idle=idle))._wait_seconds == wait
+
+
+@pytest.mark.parametrize(
+    ("drain", "wait"), [(30, 20), (21, 20), (20, 19), (3, 2), (2, 1), (1, 1), (0, 1)]
+)
+def test_a_poll_ends_before_a_stop_has_to(relay: Relay, drain: int, wait: int) -> None:
+    """And never at once, or it would ask without a pause."""
+    assert serving._queue(relay, Pace(drain=drain))._wait_seconds == wait
