@@ -56,8 +56,11 @@ def taken(target: str) -> Taken:
     seconds = time.monotonic() - started
     after = os.times()
     if finished.returncode:
+        # All of it: what went wrong stands before a long list of durations.
+        log = ROOT / ".local" / f"make-{target}.log"
+        log.write_text(finished.stdout)
         end = "\n".join(finished.stdout.splitlines()[-30:])
-        raise TargetFailed(f"make {target} ended with {finished.returncode}:\n{end}")
+        raise TargetFailed(f"make {target} ended with {finished.returncode}, see {log}:\n{end}")
     by_folder: Counter[str] = Counter()
     for took, path in DURATION.findall(finished.stdout):
         by_folder["/".join(path.split("/")[:2])] += round(float(took), 1)
