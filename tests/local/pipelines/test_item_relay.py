@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,7 @@ class User:
     """Somebody with a key and a group, and nothing else."""
 
     environment: Mapping[str, str]
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def session(self) -> Any:
@@ -73,7 +74,7 @@ class User:
 
     def start(self, output: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         with (output.parent / f"{output.name}.log").open("a") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 # For short polls, with which it stops soon.
                 command("serve", "--output", str(output), "--json", "--drain", "3", *arguments),
                 env={**self.environment, **environment},
@@ -81,6 +82,8 @@ class User:
                 stderr=log,
                 text=True,
             )
+        self.started.append(process)
+        return process
 
 
 def command(verb: str, *arguments: str) -> list[str]:
@@ -93,13 +96,18 @@ def member_of(group: str) -> Iterator[User]:
     iam.create_user(UserName=name)
     iam.add_user_to_group(GroupName=group, UserName=name)
     key = iam.create_access_key(UserName=name)["AccessKey"]
-    yield User(
+    user = User(
         {
             **os.environ,
             "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
             "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
         }
     )
+    yield user
+    for process in user.started:
+        # A test that failed has not asked it to stop.
+        process.kill()
+        process.wait()
     iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
     iam.remove_user_from_group(GroupName=group, UserName=name)
     iam.delete_user(UserName=name)
