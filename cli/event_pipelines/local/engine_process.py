@@ -11,6 +11,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from event_pipelines.local import corrections
 
@@ -55,9 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _serve(settings: Settings) -> None:
     # Late: MiniStack reads its environment when imported, and corrections check it first.
     import hypercorn.asyncio
+    import hypercorn.asyncio.tcp_server
     import hypercorn.config
     import ministack.app
 
+    _end_connections_with_their_clients(hypercorn.asyncio.tcp_server.TCPServer)
     config = hypercorn.config.Config()
     # The application is served here instead of by MiniStack's own command because that one also
     # takes port 443 when it may, and leaves files that name a process id.
@@ -70,6 +73,17 @@ def _serve(settings: Settings) -> None:
     config.keep_alive_timeout = 3600
     # Without a trigger of ours hypercorn catches SIGTERM and waits for idle connections to close.
     asyncio.run(hypercorn.asyncio.serve(ministack.app.app, config, shutdown_trigger=_never))
+
+
+def _end_connections_with_their_clients(server: Any) -> None:
+    """hypercorn keeps a connection that the client has closed until its time to rest is over."""
+    read_data = server._read_data
+
+    async def read_then_rest_no_more(self: Any) -> None:
+        await read_data(self)
+        await self.idle_task.stop()
+
+    server._read_data = read_then_rest_no_more
 
 
 async def _never() -> None:

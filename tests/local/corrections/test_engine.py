@@ -3,8 +3,10 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
+import ssl
 import stat
 import subprocess
 import sys
@@ -70,6 +72,39 @@ def test_stopping_ends_the_engine_and_running_functions(home: Path, lambda_pytho
     assert not engine.stop(home)
     left = {path.name for path in (home / "engine").iterdir()}
     assert left == {"lock", "engine.log", "ca.pem", "server.pem", "server.key"}
+
+
+def resident_megabytes(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status")
+    if status.exists():
+        (kilobytes,) = re.findall(r"VmRSS:\s*(\d+) kB", status.read_text())
+    else:
+        command = ["ps", "-o", "rss=", "-p", str(pid)]
+        kilobytes = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return int(kilobytes) / 1024
+
+
+def come_and_go(started: Engine, times: int) -> None:
+    """Clients that ask once and close their connection."""
+    trusted = ssl.create_default_context(cafile=str(started.ca_bundle))
+    for _ in range(times):
+        with (
+            socket.create_connection((engine.HOST, started.port)) as plain,
+            trusted.wrap_socket(plain, server_hostname=engine.HOST) as client,
+        ):
+            client.sendall(b"GET /_ministack/health HTTP/1.1\r\nHost: engine\r\n\r\n")
+            assert client.recv(1 << 16).startswith(b"HTTP/1.1 200")
+
+
+def test_connections_that_are_closed_take_no_memory(home: Path, lambda_python: Path) -> None:
+    """Each would take 0.3 MB for as long as one that is open may rest."""
+    started = start(home, lambda_python)
+    come_and_go(started, 100)
+    before = resident_megabytes(started.pid)
+
+    come_and_go(started, 300)
+
+    assert resident_megabytes(started.pid) - before < 20
 
 
 def test_an_engine_is_found_by_its_home_and_not_started_twice(
