@@ -1,10 +1,33 @@
-"""Ctrl-C between calls that belong together, and not inside them."""
+"""Signals that ask a program to stop: it does so in good order, and at once when asked again."""
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+
+@contextmanager
+def first_signal(numbers: tuple[signal.Signals, ...], act: Callable[[str], None]) -> Iterator[None]:
+    """Calls ``act`` with the name of the first of these signals; another raises KeyboardInterrupt.
+
+    Raises ValueError in other threads than the main one.
+    """
+    asked = False
+
+    def on_signal(number: int, _: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        act(signal.Signals(number).name)
+
+    before = {number: signal.signal(number, on_signal) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -18,18 +41,8 @@ def held_back() -> Iterator[None]:
     if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
-    asked = False
-
-    def on_signal(_: int, __: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-
-    signal.signal(signal.SIGINT, on_signal)
-    try:
+    asked: list[str] = []
+    with first_signal((signal.SIGINT,), asked.append):
         yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     if asked:
         raise KeyboardInterrupt

@@ -2,15 +2,13 @@
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 import boto3
 from botocore.config import Config
 
 from event_pipelines.errors import UserError
+from event_pipelines.interruption import first_signal
 from event_pipelines.items import documents
 from event_pipelines.items.deliveries import Queue
 from event_pipelines.items.documents import Document, Value
@@ -40,7 +38,7 @@ def serve(relay: Relay, output: Path, pace: Pace, port: int | None, as_json: boo
     with (
         json_logs(sys.stderr),
         listening(monitor, port) as listening_port,
-        _stopped_by_signals(service.stop),
+        first_signal((signal.SIGTERM, signal.SIGINT), service.stop),
     ):
         if listening_port is not None:
             logger.info("listening", extra={"fields": {"port": listening_port}})
@@ -102,28 +100,6 @@ def _config(read_timeout: int, concurrency: int) -> Config:
         # A connection for each worker, and as many for leases that are extended meanwhile.
         max_pool_connections=2 * concurrency,
     )
-
-
-@contextmanager
-def _stopped_by_signals(stop: Callable[[str], None]) -> Iterator[None]:
-    asked = False
-
-    def on_signal(number: int, _: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-        stop(signal.Signals(number).name)
-
-    before = {number: signal.signal(number, on_signal) for number in STOPPING}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 def _print_json(document: Document) -> None:

@@ -1,7 +1,6 @@
 """Corrections to SNS and SQS: see the names below."""
 
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -189,6 +188,19 @@ def test_only_dead_letter_queues_can_be_moved(corrected: Cloud) -> None:
         corrected.client("sqs").start_message_move_task(SourceArn=corrected.queue().arn)
 
 
+def test_a_move_to_a_queue_that_is_gone_fails(corrected: Cloud) -> None:
+    sqs = corrected.client("sqs")
+    gone, dead_letters = dead_lettered(corrected, "a")
+    redrive = {"deadLetterTargetArn": dead_letters.arn, "maxReceiveCount": 1}
+    corrected.queue(RedrivePolicy=redrive)
+    sqs.delete_queue(QueueUrl=gone.url)
+
+    sqs.start_message_move_task(SourceArn=dead_letters.arn)
+
+    assert finished_move(corrected, dead_letters)["Status"] == "FAILED"
+    assert corrected.holds(dead_letters) == 1
+
+
 def test_a_move_needs_permission_at_both_ends(corrected: Cloud) -> None:
     queue, dead_letters = dead_lettered(corrected, "a")
     at_source = {"Effect": "Allow", "Action": [MOVE, *READ], "Resource": dead_letters.arn}
@@ -358,8 +370,7 @@ def test_a_repeated_attempt_hides_its_messages_anew(corrected: Cloud) -> None:
 
 def test_messages_that_are_visible_again_belong_to_no_attempt(corrected: Cloud) -> None:
     url = fifo_queue(corrected, "a")
-    first = polled(corrected, url, "first", hidden_seconds=1)
-    time.sleep(1.2)
+    first = polled(corrected, url, "first", hidden_seconds=0)
 
     again = polled(corrected, url, "first")
 

@@ -96,18 +96,13 @@ def member_of(group: str) -> Iterator[User]:
     iam.create_user(UserName=name)
     iam.add_user_to_group(GroupName=group, UserName=name)
     key = iam.create_access_key(UserName=name)["AccessKey"]
-    user = User(
+    yield User(
         {
             **os.environ,
             "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
             "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
         }
     )
-    yield user
-    for process in user.started:
-        # A test that failed has not asked it to stop.
-        process.kill()
-        process.wait()
     iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
     iam.remove_user_from_group(GroupName=group, UserName=name)
     iam.delete_user(UserName=name)
@@ -123,6 +118,16 @@ def script(outputs: dict[str, Any]) -> Iterator[User]:
 def service(outputs: dict[str, Any]) -> Iterator[User]:
     with member_of(outputs["groups"]["service"]) as user:
         yield user
+
+
+@pytest.fixture(autouse=True)
+def _nothing_served_to_the_next_test(service: User) -> Iterator[None]:
+    yield
+    while service.started:
+        process = service.started.pop()
+        # A test that failed has not asked it to stop.
+        process.kill()
+        process.wait()
 
 
 def shown(output: Path) -> dict[str, Any]:

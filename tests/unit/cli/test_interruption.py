@@ -8,13 +8,7 @@ import pytest
 
 from event_pipelines.interruption import held_back
 
-
-@pytest.fixture(autouse=True)
-def _told_of_ctrl_c() -> Iterator[None]:
-    """As a shell starts a command; one in the background is not told of it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+pytestmark = pytest.mark.usefixtures("_told_of_ctrl_c")
 
 
 def ctrl_c() -> None:

@@ -1,7 +1,6 @@
 """Copy-then-delete: no message is lost, whatever call fails and wherever the process dies."""
 
 import random
-import signal
 from collections import Counter
 from collections.abc import Iterator, MutableSequence
 from contextlib import suppress
@@ -303,14 +302,6 @@ def test_ctrl_c_still_deletes_what_was_copied() -> None:
     assert (run.moved, run.in_both) == (20, 0)
     assert sorted(bodies(sqs, "target") + bodies(sqs, "source")) == sorted(everything(25))
     assert all(message.visible_at <= sqs.now for message in sqs.queues["source"].messages)
-
-
-@pytest.fixture
-def _told_of_ctrl_c() -> Iterator[None]:
-    """As a shell starts a command; one in the background is not told of it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("_told_of_ctrl_c")
