@@ -1,8 +1,15 @@
 """What all tests share: how they are spread over workers, and what only a full run runs."""
 
+import os
+import sys
 from collections.abc import Iterator
 
 import pytest
+
+# Without cached bytecode each worker compiles every test, and each of the hundreds of processes that
+# tests start compiles all it imports: more than half of what collecting costs.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # around pytest-xdist, which reads the groups then

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes the environments below .local/ that `make` works with, or says in one line what is missing.
-# Usage: tools/environment.sh [local|test|bench]
+# Usage: tools/environment.sh [local|test|lint|bench]
+# Each purpose adds to what the others made, in any order; `lint` and `bench` include `test`.
 set -eu
 
 purpose=${1:-local}
@@ -34,70 +35,85 @@ fi
 command -v terraform >/dev/null 2>&1 ||
   fail "Terraform is not on PATH: install Terraform 1.9 or later from https://developer.hashicorp.com/terraform/install."
 
+case $purpose in
+local | test | lint | bench) ;;
+*) fail "unknown purpose $purpose: name local, test, lint or bench." ;;
+esac
 case $(uname -m) in
 arm64 | aarch64 | x86_64 | amd64) ;;
 *) fail "this machine is $(uname -m): the local engine needs an arm64 or x86_64 machine." ;;
 esac
 
-# environment DIR STAMP-INPUTS... : makes a virtual environment unless these inputs made it already
-environment() {
-  target=$1
-  shift
-  stamp=$({
-    "$python" -c 'import sys; print(sys.version, sys.base_prefix)'
-    cat "$@"
-  } | "$python" -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())')
-  [ "$(cat "$target/.made-from" 2>/dev/null)" = "$stamp" ] && return 1
-  rm -rf "$target"
-  log=$home/environment.log
-  "$python" -m venv "$target" >"$log" 2>&1 ||
+# inputs FILE... : what an environment is made from
+inputs() {
+  echo "$version"
+  cat "$@"
+}
+
+# made TARGET LAYER FILE... : whether these files made this layer of the environment already
+made() {
+  stamp=$1/.made-from-$2
+  shift 2
+  [ -e "$stamp" ] && inputs "$@" | cmp -s - "$stamp"
+}
+
+create() {
+  rm -rf "$1"
+  "$python" -m venv "$1" >"$log" 2>&1 ||
     fail "$python cannot make a virtual environment (see $log): install its venv module, on Debian the package python3-venv."
-  return 0
 }
 
 install() {
-  pip=$1
+  target=$1
   shift
-  "$pip" -m pip install --quiet --disable-pip-version-check --no-compile "$@" >>"$home/environment.log" 2>&1 || {
-    tail -n 3 "$home/environment.log" >&2
-    fail "pip could not install the pinned packages (see $home/environment.log): check the network, or set PIP_INDEX_URL to a mirror."
+  "$target/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile "$@" >>"$log" 2>&1 || {
+    tail -n 3 "$log" >&2
+    fail "pip could not install the pinned packages (see $log): check the network, or set PIP_INDEX_URL to a mirror."
   }
 }
 
-mkdir -p "$home"
-locks="$root/requirements/local.txt $root/requirements/photographs.txt $root/cli/pyproject.toml"
-[ "$purpose" = test ] && locks="$locks $root/requirements/test.txt"
-# A test environment serves the local run as well: do not throw it away for one.
-[ "$purpose" = local ] && [ -e "$home/venv/.made-for-tests" ] && locks="$locks $root/requirements/test.txt"
+locked() {
+  install "$1" --require-hashes --no-deps -r "$root/requirements/$2.txt"
+}
 
-# shellcheck disable=SC2086 # a list of paths that this script wrote
-if environment "$home/venv" $locks; then
+# separate TARGET SENTENCE : an environment of the one lock that has its name
+separate() {
+  lock=$root/requirements/$1.txt
+  made "$home/$1" all "$lock" && return
+  echo "$2 into .local/$1 ..."
+  create "$home/$1"
+  locked "$home/$1" "$1"
+  inputs "$lock" >"$home/$1/.made-from-all"
+}
+
+version=$("$python" -c 'import sys; print(sys.version, sys.base_prefix)')
+venv=$home/venv
+log=$home/environment.log
+mkdir -p "$home"
+set -- "$root/requirements/local.txt" "$root/requirements/photographs.txt" "$root/cli/pyproject.toml"
+tests=$root/requirements/test.txt
+# The tools of the tests stay where they are: a local run does not throw them away.
+tools=no
+if [ "$purpose" != local ] || [ -e "$venv/.made-from-test" ]; then tools=yes; fi
+
+# A lock of the tests that changed may have lost packages, which only a new environment loses as well.
+if ! made "$venv" local "$@" || { [ -e "$venv/.made-from-test" ] && ! made "$venv" test "$@" "$tests"; }; then
   echo "Installing the command line and the local engine into .local/venv ..."
-  venv=$home/venv/bin/python
-  install "$venv" --require-hashes --no-deps -r "$root/requirements/local.txt"
+  create "$venv"
+  locked "$venv" local
   # The picture that Matplotlib ships is wanted, not the packages that Matplotlib needs to draw.
-  install "$venv" --require-hashes --no-deps -r "$root/requirements/photographs.txt"
-  case $locks in *test.txt*)
-    install "$venv" --require-hashes --no-deps -r "$root/requirements/test.txt"
-    touch "$home/venv/.made-for-tests"
-    ;;
-  esac
+  locked "$venv" photographs
   install "$venv" --no-deps --no-build-isolation -e "$root/cli"
-  echo "$stamp" >"$home/venv/.made-from"
+  inputs "$@" >"$venv/.made-from-local"
 fi
-if environment "$home/lambda-runtime" "$root/requirements/lambda-runtime.txt"; then
-  echo "Installing what the Lambda runtime provides into .local/lambda-runtime ..."
-  install "$home/lambda-runtime/bin/python" --require-hashes --no-deps -r "$root/requirements/lambda-runtime.txt"
-  echo "$stamp" >"$home/lambda-runtime/.made-from"
+if [ "$tools" = yes ] && ! made "$venv" test "$@" "$tests"; then
+  echo "Installing the tools of the tests into .local/venv ..."
+  locked "$venv" test
+  inputs "$@" "$tests" >"$venv/.made-from-test"
 fi
+separate lambda-runtime "Installing what the Lambda runtime provides"
+case $purpose in
 # Apart, because checkov pins other versions of packages that the command line and the tests use.
-if [ "$purpose" = test ] && environment "$home/lint" "$root/requirements/lint.txt"; then
-  echo "Installing checkov into .local/lint ..."
-  install "$home/lint/bin/python" --require-hashes --no-deps -r "$root/requirements/lint.txt"
-  echo "$stamp" >"$home/lint/.made-from"
-fi
-if [ "$purpose" = bench ] && environment "$home/bench" "$root/requirements/bench.txt"; then
-  echo "Installing what the benchmarks compare with into .local/bench ..."
-  install "$home/bench/bin/python" --require-hashes --no-deps -r "$root/requirements/bench.txt"
-  echo "$stamp" >"$home/bench/.made-from"
-fi
+lint) separate lint "Installing checkov" ;;
+bench) separate bench "Installing what the benchmarks compare with" ;;
+esac

@@ -3,20 +3,20 @@
 import os
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 
 import pytest
 
 from unit.tools.workspace import REPOSITORY
 
-# Makes folders instead of environments, notes what pip would install, and tells its real version.
-FAKE = f"""#!/bin/sh
+# Makes folders instead of environments, notes what pip would install, and tells a version.
+FAKE = """#!/bin/sh
 case "$1 $2" in
 "-m venv") mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
 "-m pip") echo "$0 $*" >>"$CALLS" ;;
-*) exec {sys.executable} "$@" ;;
+*) echo 3.11 ;;
 esac
 """
 
@@ -63,30 +63,66 @@ def checkout(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path)
 
 
-LOCAL = ["venv: local.txt", "venv: photographs.txt"]
+LOCAL = ["venv: local.txt", "venv: photographs.txt", "venv: cli"]
+TOOLS = ["venv: test.txt"]
 RUNTIME = ["lambda-runtime: lambda-runtime.txt"]
+ALL = {
+    "local": {*LOCAL, *RUNTIME},
+    "test": {*LOCAL, *RUNTIME, *TOOLS},
+    "lint": {*LOCAL, *RUNTIME, *TOOLS, "lint: lint.txt"},
+    "bench": {*LOCAL, *RUNTIME, *TOOLS, "bench: bench.txt"},
+}
 
 
-def test_the_local_run_needs_no_tools_of_the_tests(checkout: Checkout) -> None:
-    assert checkout.prepare("local") == [*LOCAL, "venv: cli", *RUNTIME]
-    assert checkout.prepare("local") == []
+@pytest.mark.parametrize("purposes", list(permutations(ALL)), ids="-".join)
+def test_purposes_in_every_order_install_each_lock_once(
+    checkout: Checkout, purposes: tuple[str, ...]
+) -> None:
+    there: set[str] = set()
+    for purpose in purposes:
+        installed = checkout.prepare(purpose)
+        assert sorted(installed) == sorted(ALL[purpose] - there)
+        there |= ALL[purpose]
 
 
-def test_checkov_is_apart_from_the_other_tools(checkout: Checkout) -> None:
-    assert checkout.prepare("test") == [
-        *LOCAL,
-        "venv: test.txt",
-        "venv: cli",
-        *RUNTIME,
-        "lint: lint.txt",
-    ]
-    assert checkout.prepare("test") == []
-    assert checkout.prepare("local") == []
+def test_nothing_is_installed_twice(checkout: Checkout) -> None:
+    for purpose in ALL:
+        checkout.prepare(purpose)
+
+    assert [checkout.prepare(purpose) for purpose in ALL] == [[]] * len(ALL)
 
 
-def test_another_lock_makes_its_own_environment_again(checkout: Checkout) -> None:
-    checkout.prepare("test")
-    with (checkout.path / "requirements" / "lint.txt").open("a") as lock:
-        lock.write("# another version\n")
+def test_tools_are_installed_after_what_they_are_pinned_to(checkout: Checkout) -> None:
+    assert checkout.prepare("test") == [*LOCAL, *TOOLS, *RUNTIME]
 
-    assert checkout.prepare("test") == ["lint: lint.txt"]
+
+@pytest.mark.parametrize(
+    ("lock", "again"),
+    [
+        ("local.txt", [*LOCAL, *TOOLS]),
+        ("test.txt", [*LOCAL, *TOOLS]),
+        ("lambda-runtime.txt", RUNTIME),
+        ("lint.txt", ["lint: lint.txt"]),
+        ("bench.txt", ["bench: bench.txt"]),
+    ],
+)
+def test_another_lock_makes_its_own_environment_again(
+    checkout: Checkout, lock: str, again: list[str]
+) -> None:
+    checkout.prepare("lint")
+    checkout.prepare("bench")
+    with (checkout.path / "requirements" / lock).open("a") as file:
+        file.write("# another version\n")
+
+    # The local run is asked for, and what else is there stays: with the tools, where they were.
+    assert [*checkout.prepare("local"), *checkout.prepare("lint"), *checkout.prepare("bench")] == (
+        again
+    )
+
+
+def test_unknown_purpose_is_named_before_anything_is_made(checkout: Checkout) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        checkout.prepare("tests")
+
+    assert b"unknown purpose tests: name local, test, lint or bench" in failed.value.stderr
+    assert not (checkout.path / ".local").exists()
