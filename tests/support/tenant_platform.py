@@ -22,6 +22,7 @@ from moto.sqs.models import Queue
 
 from event_pipelines.__main__ import main
 from event_pipelines.tenants import patience
+from support.moto_state import States
 
 PREFIX, ACCOUNT, REGION = "acme-events", "123456789012", "eu-west-1"
 TAGS = {"project": "acme"}
@@ -68,6 +69,7 @@ GROUP, SHARED_GROUP, TENANT = (
 )
 
 _LOADER = Loader()
+_STATES = States()
 
 # What leaves everything as it was; looking into a queue hides messages and shows them again.
 _READS = ("Get", "List", "Head", "Scan", "Query", "Describe")
@@ -195,7 +197,7 @@ def platform(monkeypatch: pytest.MonkeyPatch, region: str = REGION) -> Iterator[
     # Without Docker moto answers for a function itself.
     with mock_aws(config={"lambda": {"use_docker": False}}):
         cloud = Cloud(region, pauses)
-        cloud.build()
+        cloud.once("platform", cloud.build)
         yield cloud
 
 
@@ -216,6 +218,10 @@ class Cloud:
 
     region: str
     pauses: list[float]
+
+    def once(self, name: str, build: Callable[[], None]) -> None:
+        """Builds in the account; from the second time on the account becomes what that left."""
+        _STATES.once(f"{name} in {self.region}", build, self.pauses)
 
     def build(self) -> None:
         for table, key in ((f"{PREFIX}-TenantGroups", "GroupName"), (f"{PREFIX}-Tenants", "Name")):

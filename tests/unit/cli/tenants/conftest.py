@@ -24,13 +24,17 @@ def calls(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calls]:  # 
 @pytest.fixture
 def gold(cloud: Cloud) -> Cloud:
     """An account with the group gold, whose tenants have queues of their own."""
-    run("create-group", "gold")
-    cloud.acknowledge_test_events()
+
+    def build() -> None:
+        run("create-group", "gold")
+        cloud.acknowledge_test_events()
+
+    cloud.once("gold", build)
     return cloud
 
 
 @pytest.fixture
 def acme(gold: Cloud) -> Cloud:
     """An account with the group gold and its tenant acme."""
-    run("create", "acme", "--group", "gold")
+    gold.once("acme", lambda: run("create", "acme", "--group", "gold"))
     return gold
