@@ -1,12 +1,16 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test drills examples bench lint check environment test-environment packages down clean
+.PHONY: help demo test unit drills examples bench lint check environment test-environment \
+  lint-environment packages down clean
 
 VENV := .local/venv/bin
+# Where it is set, each of the hundreds of Python processes of a run compiles all that it imports.
+export PYTHONDONTWRITEBYTECODE :=
 
 help:
 	@echo "make demo   apply the stack to the local engine, send real pictures through it, show, clean up"
 	@echo "            KEEP=1 leaves it running, PHOTO=path adds a picture of yours, REGION=, PORT="
 	@echo "make test   everything: lint, unit, terraform test, end to end on the local engine"
+	@echo "make unit   the unit tests that need no engine, Terraform, checkov or packages; TESTS=path"
 	@echo "make drills every fault against every pipeline, a thousand events each; takes its time"
 	@echo "            EVENT_PIPELINES_DRILL_SEED=, EVENT_PIPELINES_DRILL_EVENTS=, ONLY=kills"
 	@echo "make examples apply every example to the local engine, try it and destroy it"
@@ -21,12 +25,19 @@ demo: environment packages
 
 test: test-environment packages lint check
 
+# The loop of daily work: no engine, no Terraform, no packages, no checkov. Workers take longer to start
+# than the tests of one file to run.
+unit: test-environment
+	@$(VENV)/python -m pytest --quiet $(or $(TESTS),tests/unit --ignore tests/unit/lint \
+	  --ignore tests/unit/tools --numprocesses auto --dist loadgroup --no-loadscope-reorder)
+
 # Terraform waits more than it works, so more workers than cores; every file stays in one worker
-# because its tests share an engine. Terraform and its provider collect garbage half as
+# because its tests share an engine. What asks checkov runs in `make lint`. Terraform and its provider collect garbage half as
 # often as they would, which spares a tenth of their processor time.
 check: test-environment packages
 	@EVENT_PIPELINES_LAMBDA_PYTHON=$(abspath .local/lambda-runtime/bin/python) GOGC=200 \
-	  $(VENV)/python -m pytest --numprocesses 4 --dist loadgroup --no-loadscope-reorder $(TESTS)
+	  $(VENV)/python -m pytest --numprocesses 4 --dist loadgroup --no-loadscope-reorder \
+	  $(or $(TESTS),tests --ignore tests/unit/lint)
 
 # A short form of them is among the tests.
 drills: test-environment packages
@@ -61,9 +72,8 @@ endif
 	@.local/bench/bin/python benchmarks/plots.py
 endif
 
-# One call of a module stands for all that a for_each makes of it: checkov then takes two thirds of the
-# time, and finds what it finds without.
-lint: test-environment
+# Checkov runs once, in tests/unit/lint: what it finds without .checkov.yaml's skips must be these skips.
+lint: lint-environment
 	@$(VENV)/ruff check .
 	@$(VENV)/ruff format --check .
 	@$(VENV)/mypy
@@ -71,7 +81,7 @@ lint: test-environment
 	@$(VENV)/shfmt -d -i 2 build.sh tools/*.sh .ci/run
 	@terraform fmt -check -recursive -diff
 	@tools/validate.sh
-	@CHECKOV_ENABLE_MODULES_FOREACH_HANDLING=False .local/lint/bin/checkov --config-file .checkov.yaml
+	@$(VENV)/python -m pytest --quiet tests/unit/lint
 	@$(VENV)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(VENV)/zizmor --quiet --offline .github/workflows
 
@@ -84,6 +94,9 @@ environment:
 
 test-environment:
 	@tools/environment.sh test
+
+lint-environment:
+	@tools/environment.sh lint
 
 down:
 	@$(VENV)/event-pipelines local down

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-# Without cached bytecode each worker compiles every test, and each of the hundreds of processes that
-# tests start compiles all it imports: more than half of what collecting costs.
+# Without cached bytecode each worker compiles every test, and each of the hundreds of processes
+# that tests start compiles all it imports: more than half of what collecting costs.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 

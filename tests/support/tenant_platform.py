@@ -4,6 +4,7 @@ import io
 import json
 import threading
 import zipfile
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -191,7 +192,7 @@ def platform(monkeypatch: pytest.MonkeyPatch, region: str = REGION) -> Iterator[
     monkeypatch.setattr(FakeBucket, "get_permission", lambda *_: PermissionResult.NEUTRAL)
     # Making clients takes longer than all that a command does with them here.
     monkeypatch.setattr(botocore.session, "create_loader", lambda _: _LOADER)
-    monkeypatch.setattr(boto3.session.Session, "client", cache_of_clients())
+    monkeypatch.setattr(boto3.session.Session, "client", _CLIENTS[region])
     pauses: list[float] = []
     monkeypatch.setattr(patience.time, "sleep", pauses.append)
     # Without Docker moto answers for a function itself.
@@ -210,6 +211,10 @@ def cache_of_clients() -> Callable[..., Any]:
         return made[service]
 
     return client
+
+
+# A client has no state of the account: it serves every test of its region.
+_CLIENTS: defaultdict[str, Callable[..., Any]] = defaultdict(cache_of_clients)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What .checkov.yaml leaves of the rules of checkov: enough to bite, and no skip without need."""
+"""Checkov's rules for all HCL here, and what .checkov.yaml skips of them; `make lint` runs this."""
 
 import json
 import os
@@ -32,15 +32,16 @@ resource "aws_s3_bucket_policy" "uploads" {
 """
 
 
-def broken_rules(folder: Path, *options: str) -> set[str]:
-    """Numbers of the rules that the HCL in `folder` breaks."""
+def broken_rules(folder: Path, *options: str) -> dict[str, list[str]]:
+    """The rules that the HCL in `folder` breaks, by number, and where it does."""
     finished = subprocess.run(
         [
             REPOSITORY / ".local" / "lint" / "bin" / "checkov",
             *("--config-file", CONFIGURATION, "--output", "json", *options),
         ],
         cwd=folder,
-        # As in the Makefile.
+        # One call of a module stands for all that a for_each makes of it: checkov then takes two
+        # thirds of the time, and finds what it finds without.
         env={**os.environ, "CHECKOV_ENABLE_MODULES_FOREACH_HANDLING": "False"},
         capture_output=True,
         text=True,
@@ -49,7 +50,10 @@ def broken_rules(folder: Path, *options: str) -> set[str]:
     report = json.loads(finished.stdout)
     assert report["summary"]["parsing_errors"] == 0
     assert report["summary"]["resource_count"] > 0
-    found = {each["check_id"] for each in report["results"]["failed_checks"]}
+    found: dict[str, list[str]] = {}
+    for each in report["results"]["failed_checks"]:
+        place = f"{each['file_path']}: {each['resource']}: {each['check_name']}"
+        found.setdefault(each["check_id"], []).append(place)
     assert finished.returncode == bool(found), finished.stderr
     return found
 
@@ -58,16 +62,18 @@ def test_policies_that_let_everybody_in_are_found(tmp_path: Path) -> None:
     (tmp_path / "main.tf").write_text(OPEN_TO_EVERYBODY)
 
     # The queue's, and the bucket's.
-    assert broken_rules(tmp_path) >= {"CKV_AWS_168", "CKV_AWS_70"}
+    assert broken_rules(tmp_path).keys() >= {"CKV_AWS_168", "CKV_AWS_70"}
 
 
-def test_what_is_skipped_is_what_would_be_found_here() -> None:
+def test_no_rule_is_broken_but_what_is_skipped_and_each_skip_is_needed() -> None:
     _, skips = CONFIGURATION.read_text().split("skip-check:\n")
+    skipped = set(re.findall(r"(?m)^  - (\w+)$", skips))
 
     # What the command line says replaces what the file says.
     broken = broken_rules(REPOSITORY, "--skip-check", "no-rule")
 
-    assert broken == set(re.findall(r"(?m)^  - (\w+)$", skips))
+    assert {rule: places for rule, places in broken.items() if rule not in skipped} == {}
+    assert skipped - broken.keys() == set()
 
 
 def test_every_skip_has_its_reason_above_it() -> None:
