@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from engine_feed import Side
 from harness import Verdict, store
@@ -45,16 +46,13 @@ def _start_bare(home: Home) -> None:
     def without_iam(*arguments: Any) -> dict[str, str]:
         return {name: value for name, value in whole(*arguments).items() if name != "AUTH"}
 
-    local_engine._engine_environment = without_iam
-    try:
+    with patch.object(local_engine, "_engine_environment", without_iam):
         local_engine.start(
             home.path,
             lambda_python=home.lambda_python,
             corrections=set(corrections.NAMES) - {"isolated_interpreter"},
             tied_to_parent=True,
         )
-    finally:
-        local_engine._engine_environment = whole
 
 
 def measured(compared: int) -> dict[str, dict[str, float]]:

@@ -12,8 +12,8 @@ import re
 import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,10 +35,13 @@ class Taken:
 
     seconds: float
     processor_seconds: float
-    by_folder: Counter[str]
+    by_folder: Mapping[str, float]
 
     def as_dict(self) -> dict[str, Any]:
-        return {**vars(self), "by_folder": dict(self.by_folder.most_common())}
+        return {**vars(self), "by_folder": dict(self.longest())}
+
+    def longest(self) -> list[tuple[str, float]]:
+        return sorted(self.by_folder.items(), key=lambda one: -one[1])
 
 
 def taken(target: str) -> Taken:
@@ -63,7 +66,7 @@ def taken(target: str) -> Taken:
         log.write_text(finished.stdout)
         end = "\n".join(finished.stdout.splitlines()[-30:])
         raise TargetFailed(f"make {target} ended with {finished.returncode}, see {log}:\n{end}")
-    by_folder: Counter[str] = Counter()
+    by_folder: dict[str, float] = defaultdict(float)
     for took, path in DURATION.findall(finished.stdout):
         by_folder["/".join(path.split("/")[:2])] += round(float(took), 1)
     processor = after.children_user + after.children_system
@@ -74,8 +77,8 @@ def taken(target: str) -> Taken:
 def verdicts(target: str, found: Taken) -> Iterator[Verdict]:
     """Of the time that passed, and of processor time where that has a limit."""
     shares = ", ".join(
-        f"{took / found.by_folder.total():.0%} {folder}"
-        for folder, took in found.by_folder.most_common(5)
+        f"{took / sum(found.by_folder.values()):.0%} {folder}"
+        for folder, took in found.longest()[:5]
     )
     why = f"{found.processor_seconds / 60:.0f} min of processor time" + (
         f"; of the time in tests {shares}" if shares else ""

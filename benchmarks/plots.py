@@ -143,7 +143,8 @@ def engine_linearity() -> None:
 
 def _processor_milliseconds(fed: Mapping[str, Any]) -> float:
     # Not known where the benchmark ran without /proc.
-    return sum((fed["processor"] or {}).values()) / fed["count"] * 1000
+    seconds: float = sum((fed["processor"] or {}).values())
+    return seconds / int(fed["count"]) * 1000
 
 
 def _pairs(

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import TypeAlias
 from unittest.mock import patch
 
 import numpy as np
@@ -22,7 +23,7 @@ import pyvips  # noqa: E402
 
 from create_image_derivative import image as image_module  # noqa: E402
 
-Samples = NDArray[np.float64]
+Samples: TypeAlias = "NDArray[np.float64]"
 
 
 def shipped(picture: Path, side: int) -> Image.Image:

@@ -10,12 +10,13 @@ its processing has smeared over a few pixels. Both decide what decoding costs: a
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Field = NDArray[np.float32]
+Field: TypeAlias = "NDArray[np.float32]"
 
 SEED = 9
 # Of fields that repeat themselves without a seam; drawing 48 megapixels at once takes gigabytes.

@@ -51,7 +51,8 @@ TENANTS = {"alice": "north", "anton": "north", "bob": "south", "bea": "south"}
 @cache
 def client(service: str) -> Any:
     """Like `boto3.client`, for as many calls at a time as are made here; made once."""
-    return boto3.client(service, config=Config(max_pool_connections=2 * THREADS))
+    make: Any = boto3.client  # its overloads know no service that is not written out
+    return make(service, config=Config(max_pool_connections=2 * THREADS))
 
 
 @dataclass(frozen=True)

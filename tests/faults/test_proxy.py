@@ -141,7 +141,8 @@ def proxy(
 @pytest.fixture
 def connect(proxy: FaultProxy) -> Callable[..., Any]:
     def make(service: str, patience: float = 60) -> Any:
-        return boto3.client(
+        make_client: Any = boto3.client  # its overloads know no service that is not written out
+        return make_client(
             service,
             region_name="eu-west-1",
             endpoint_url=proxy.url,

@@ -162,7 +162,7 @@ def subscription_of(topic: str) -> str:
 
 def attributes(url: str) -> dict[str, str]:
     found = boto3.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
-    return dict(found["Attributes"])
+    return {str(name): value for name, value in found["Attributes"].items()}
 
 
 def made_at(url: str) -> str:

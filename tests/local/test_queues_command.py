@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 import pytest
@@ -23,6 +23,9 @@ from event_pipelines.local import corrections
 from event_pipelines.local import engine as local_engine
 from event_pipelines.local.engine import Engine
 from support.stacks import eventually, messages_in
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 REGION = "eu-west-1"
 CLI = Path(__file__).resolve().parents[2] / "cli"
@@ -64,7 +67,7 @@ class Queues:
 
     def make(self, name: str, dead_letters: str | None = None) -> None:
         sqs = boto3.client("sqs")
-        attributes = {"VisibilityTimeout": "0"}
+        attributes: dict[Any, str] = {"VisibilityTimeout": "0"}
         if name.endswith(".fifo"):
             attributes["FifoQueue"] = "true"
         if dead_letters:
@@ -78,9 +81,9 @@ class Queues:
     def dead_letter(self, name: str, bodies: Sequence[str]) -> None:
         """Sends messages whose consumer fails until SQS puts them aside."""
         sqs, url = boto3.client("sqs"), self.url(name)
-        attributes = {"origin": {"DataType": "String", "StringValue": "test"}}
+        attributes: Any = {"origin": {"DataType": "String", "StringValue": "test"}}
         for number, body in enumerate(bodies):
-            fifo = {"MessageGroupId": f"g{number % 2}", "MessageDeduplicationId": body}
+            fifo: Any = {"MessageGroupId": f"g{number % 2}", "MessageDeduplicationId": body}
             sqs.send_message(
                 QueueUrl=url,
                 MessageBody=body,
@@ -94,9 +97,10 @@ class Queues:
 
         eventually(failed, "the dead letters")
 
-    def take(self, name: str) -> list[dict[str, Any]]:
+    def take(self, name: str) -> list["MessageTypeDef"]:
         """Everything that can be received now, received for good."""
-        sqs, url, taken = boto3.client("sqs"), self.url(name), []
+        sqs, url = boto3.client("sqs"), self.url(name)
+        taken: list[MessageTypeDef] = []
         while received := sqs.receive_message(
             QueueUrl=url,
             MaxNumberOfMessages=10,
@@ -261,7 +265,7 @@ def test_a_redrive_that_was_killed_can_be_repeated(
 
 
 def waiting_in(url: str) -> int:
-    name = "ApproximateNumberOfMessages"
+    name: Final = "ApproximateNumberOfMessages"
     answer = boto3.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=[name])
     return int(answer["Attributes"][name])
 

@@ -105,8 +105,8 @@ def import_files(pipeline: dict[str, Any]) -> None:
     put = s3.put_object(Bucket=pipeline["bucket"], Key=key, Body=b"id\n1\n")
     etag = put["ETag"].strip('"')
     unversioned = object_event(pipeline["bucket"], key, etag=etag, version=None)
-    for body in (gone, unversioned, f"{MARKER} is no event"):
-        sqs.send_message(QueueUrl=pipeline["imports_queue_url"], MessageBody=body)
+    for event in (gone, unversioned, f"{MARKER} is no event"):
+        sqs.send_message(QueueUrl=pipeline["imports_queue_url"], MessageBody=event)
     sqs.send_message(QueueUrl=pipeline["rows_queue_url"], MessageBody=f"{MARKER} are no rows")
 
 
@@ -114,7 +114,7 @@ def touch_audited_objects(pipeline: dict[str, Any]) -> None:
     s3, bucket = boto3.client("s3"), pipeline["bucket"]
     s3.put_object(Bucket=bucket, Key="letter", Body=MARKER.encode(), Metadata={"said": MARKER})
     s3.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "letter"})
-    tags = {"TagSet": [{"Key": "said", "Value": MARKER}]}
+    tags: Any = {"TagSet": [{"Key": "said", "Value": MARKER}]}
     s3.put_object_tagging(Bucket=bucket, Key="letter", Tagging=tags)
     s3.delete_object(Bucket=bucket, Key="copy")
     unheard = object_event(bucket, "letter", name="ObjectFrozen:Solid")
@@ -176,7 +176,7 @@ def send_a_tenant_what_fails(function: str) -> None:
 def meddle_with_tenants(pipeline: dict[str, Any]) -> None:
     """Changes everything that a manager can set right."""
     s3, sqs, functions = boto3.client("s3"), boto3.client("sqs"), boto3.client("lambda")
-    kms = [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}]
+    kms: Any = [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}]
     for bucket in s3.list_buckets(Prefix=f"{PREFIX}-tg-")["Buckets"]:
         name = bucket["Name"]
         s3.delete_public_access_block(Bucket=name)

@@ -110,7 +110,7 @@ def test_nothing_else_is_asked_for(granted: Grants, calls: frozenset[Call]) -> N
 @pytest.mark.usefixtures("here")
 def test_a_role_that_the_plan_could_not_show_lets_in_one_function(here: Stack) -> None:
     role = here.outputs["tenant_routing"]["tenant_role"]
-    document = boto3.client("iam").get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
+    document: Any = boto3.client("iam").get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
     policy = Policy(role, "aws_iam_role", document["Statement"])
 
     assert list(open_to_strangers(policy, ACCOUNT_ID, PREFIX)) == []

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import boto3
 import pytest
@@ -20,7 +20,7 @@ from security.deeds import PREFIX, Done, key_of
 
 pytestmark = pytest.mark.xdist_group("security")
 
-REGION = "eu-west-1"
+REGION: Final = "eu-west-1"
 FOREIGN_ACCOUNT = "210987654321"
 SUFFIX = f"{ACCOUNT_ID}-{REGION}"
 
@@ -209,7 +209,7 @@ def _after_the_run(here: Stack, calls: object) -> None:
     assert calls
 
 
-def as_function(role: str, attempts: Mapping[str, Attempt], runtime: str) -> dict[str, str]:
+def as_function(role: str, attempts: Mapping[str, Attempt], runtime: Any) -> dict[str, str]:
     """What code in the role gets for each attempt: "allowed", or the code of the refusal."""
     functions, name = boto3.client("lambda"), f"probe-{role}"
     package = io.BytesIO()
@@ -413,7 +413,9 @@ def test_the_bucket_of_somebody_else_cannot_send_events(
         "queue": ("Queue", f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{PREFIX}-csv-imports"),
     }
     kind, arn = kinds[target]
-    settings = {f"{kind}Configurations": [{f"{kind}Arn": arn, "Events": ["s3:ObjectCreated:*"]}]}
+    settings: Any = {
+        f"{kind}Configurations": [{f"{kind}Arn": arn, "Events": ["s3:ObjectCreated:*"]}]
+    }
 
     try:
         # What S3 says of a target that does not let it in, and of nothing else.

@@ -184,7 +184,7 @@ def test_only_lambda_itself_assumes_a_role_without_a_source() -> None:
 
 # --- By which way
 
-TLS_ONLY = {
+TLS_ONLY: dict[str, Any] = {
     "Effect": "Deny",
     "Principal": "*",
     "Condition": {"Bool": {"aws:SecureTransport": "false"}},
@@ -194,7 +194,7 @@ BUCKET = "arn:aws:s3:::acme-images"
 
 def with_policy(kind: str, change: Mapping[str, Any]) -> list[Resource]:
     """A queue, topic or bucket that denies plain HTTP, but for the change."""
-    about = {
+    about: dict[str, dict[str, Any]] = {
         "aws_sqs_queue": {"Action": "sqs:*", "Resource": QUEUE},
         "aws_sns_topic": {"Action": "sns:Publish", "Resource": QUEUE.replace("sqs", "sns")},
         "aws_s3_bucket": {"Action": "s3:*", "Resource": [BUCKET, f"{BUCKET}/*"]},

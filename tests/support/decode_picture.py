@@ -1,12 +1,13 @@
 """Makes one derivative and reports how much memory that took on top of the imported module.
 
-Usage: decode_picture.py FUNCTIONS_DIRECTORY IMAGE SIDE. Prints the number of bytes.
+Usage, in tests/: python -m support.decode_picture FUNCTIONS_DIRECTORY IMAGE SIDE
+Prints the number of bytes.
 """
 
 import sys
 from pathlib import Path
 
-from invoke_handler import peak_bytes
+from support.invoke_handler import peak_bytes
 
 if __name__ == "__main__":
     functions, name, side = sys.argv[1:]

@@ -85,6 +85,6 @@ def eventually(condition: Callable[[], object], what: str, seconds: float = 90) 
 
 def messages_in(url: str) -> int:
     """Messages of a queue, waiting or in flight."""
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    names: list[Any] = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     attributes = boto3.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
     return sum(int(attributes["Attributes"][name]) for name in names)

@@ -3,6 +3,7 @@
 import io
 import json
 import threading
+import time
 import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -22,7 +23,6 @@ from moto.s3.models import FakeBucket
 from moto.sqs.models import Queue
 
 from event_pipelines.__main__ import main
-from event_pipelines.tenants import patience
 from support.moto_state import States
 
 PREFIX, ACCOUNT, REGION = "acme-events", "123456789012", "eu-west-1"
@@ -154,7 +154,8 @@ def killed_after(calls: Calls, nth: int, *arguments: str) -> None:
 
 @contextmanager
 def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Calls]:
-    calls, original, lock = Calls(), BaseClient._make_api_call, threading.Lock()
+    calls, lock = Calls(), threading.Lock()
+    original: Any = vars(BaseClient)["_make_api_call"]
     # moto looks at a condition and writes in two moments, between which another thread may write.
     service = threading.RLock()
 
@@ -194,7 +195,7 @@ def platform(monkeypatch: pytest.MonkeyPatch, region: str = REGION) -> Iterator[
     monkeypatch.setattr(botocore.session, "create_loader", lambda _: _LOADER)
     monkeypatch.setattr(boto3.session.Session, "client", _CLIENTS[region])
     pauses: list[float] = []
-    monkeypatch.setattr(patience.time, "sleep", pauses.append)
+    monkeypatch.setattr(time, "sleep", pauses.append)
     # Without Docker moto answers for a function itself.
     with mock_aws(config={"lambda": {"use_docker": False}}):
         cloud = Cloud(region, pauses)

@@ -62,7 +62,8 @@ class Cloud:
 
     @functools.cache  # noqa: B019 (lives as long as the test session)
     def client(self, service: str, **credentials: str) -> Any:
-        return boto3.client(
+        make: Any = boto3.client  # its overloads know no service that is not written out
+        return make(
             service,
             region_name=REGION,
             endpoint_url=self.engine.endpoint,

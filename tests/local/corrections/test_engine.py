@@ -13,6 +13,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -55,7 +56,8 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 
 def start(home: Path, lambda_python: Path, **options: object) -> Engine:
-    return engine.start(home, lambda_python=lambda_python, **{"tied_to_parent": True} | options)
+    wanted: dict[str, Any] = {"tied_to_parent": True} | options
+    return engine.start(home, lambda_python=lambda_python, **wanted)
 
 
 def test_stopping_ends_the_engine_and_running_functions(home: Path, lambda_python: Path) -> None:
@@ -281,9 +283,13 @@ def test_the_engines_files_are_the_users_alone(corrected: Cloud) -> None:
 
 def test_only_tls_with_the_engines_own_authority_works(corrected: Cloud) -> None:
     def identity(**options: object) -> object:
-        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        wanted: dict[str, Any] = {
+            "aws_access_key_id": "test",
+            "aws_secret_access_key": "test",
+            **options,
+        }
         once = Config(retries={"total_max_attempts": 1})
-        sts = boto3.client("sts", region_name=REGION, config=once, **keys, **options)
+        sts = boto3.client("sts", region_name=REGION, config=once, **wanted)
         return sts.get_caller_identity()
 
     endpoint = corrected.engine.endpoint

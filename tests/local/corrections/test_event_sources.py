@@ -224,7 +224,8 @@ def test_event_source_limits_is_still_needed(
 ) -> None:
     function = uncorrected.function(REPORTS, timeout_seconds=6)
     for attributes, mapping, _ in LIMITS:
-        queue = uncorrected.queue(**{"VisibilityTimeout": 6} | attributes)
+        wanted: dict[str, Any] = {"VisibilityTimeout": 6} | attributes
+        queue = uncorrected.queue(**wanted)
         still_needed(
             "event_source_limits", not refusal(uncorrected.map, queue, function, **mapping)
         )

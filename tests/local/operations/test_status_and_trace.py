@@ -24,7 +24,8 @@ Run = Callable[..., int]
 
 @pytest.fixture
 def images(stack: Stack) -> dict[str, Any]:
-    return stack.outputs["image_derivatives"]
+    outputs: dict[str, Any] = stack.outputs["image_derivatives"]
+    return outputs
 
 
 def put(bucket: str, key: str, content: bytes) -> None:
@@ -52,6 +53,7 @@ class Looks:
         return code, json.loads(printed.out)
 
     def passage(self, stage: str) -> dict[str, Any]:
+        found: dict[str, Any]
         (found,) = (one for one in self.status()[1]["passages"] if one["stage"] == stage)
         return found
 

@@ -36,7 +36,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def outputs(stack: Stack) -> dict[str, Any]:
-    return stack.outputs["csv_import"]
+    outputs: dict[str, Any] = stack.outputs["csv_import"]
+    return outputs
 
 
 @pytest.fixture(scope="module")

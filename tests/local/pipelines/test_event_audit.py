@@ -39,7 +39,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def pipeline(stack: Stack) -> dict[str, Any]:
-    return stack.outputs["event_audit"]
+    outputs: dict[str, Any] = stack.outputs["event_audit"]
+    return outputs
 
 
 def record(pipeline: dict[str, Any], key: str, name: str, sequencer: str) -> dict[str, Any]:
@@ -261,14 +262,14 @@ def test_two_hundred_events_are_all_accounted_for(pipeline: dict[str, Any]) -> N
         s3.put_object(Bucket=bucket, Key=f"sum/{number}", Body=b"x" * number)
         done["ObjectCreated:Put", "upload"] += 1
     for number in range(40):
-        source = {"Bucket": bucket, "Key": f"sum/{number}"}
+        source: Any = {"Bucket": bucket, "Key": f"sum/{number}"}
         s3.copy_object(Bucket=bucket, Key=f"sum/copy {number}", CopySource=source)
         done["ObjectCreated:Copy", "copy"] += 1
     for number in range(60):
         s3.delete_object(Bucket=bucket, Key=f"sum/{number}")
         done["ObjectRemoved:DeleteMarkerCreated", "removal"] += 1
     for number in range(60, 80):
-        tags = {"TagSet": [{"Key": "n", "Value": str(number)}]}
+        tags: Any = {"TagSet": [{"Key": "n", "Value": str(number)}]}
         s3.put_object_tagging(Bucket=bucket, Key=f"sum/{number}", Tagging=tags)
         done["ObjectTagging:Put", "other"] += 1
 

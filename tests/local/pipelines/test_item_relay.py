@@ -46,7 +46,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def outputs(stack: Stack) -> dict[str, Any]:
-    return stack.outputs["item_relay"]
+    outputs: dict[str, Any] = stack.outputs["item_relay"]
+    return outputs
 
 
 @dataclass(frozen=True)
@@ -265,7 +266,7 @@ def test_an_update_that_could_not_be_announced_is_announced_later(
     script: User, service: User, outputs: dict[str, Any], tmp_path: Path
 ) -> None:
     iam, sqs, role = boto3.client("iam"), boto3.client("sqs"), outputs["role"]
-    policies = {
+    policies: dict[str, Any] = {
         name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
         for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
     }

@@ -110,7 +110,8 @@ def remove_group(name: str) -> None:
 
 @pytest.fixture(scope="module")
 def outputs(stack: Stack) -> dict[str, Any]:
-    return stack.outputs["tenant_routing"]
+    outputs: dict[str, Any] = stack.outputs["tenant_routing"]
+    return outputs
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +136,8 @@ def silver(platform: Platform, group: str, tenant: str, name: str = "orders.csv"
 
 
 def held() -> list[Any]:
-    return json.loads(output("quarantine", "list", "--json"))
+    found: list[Any] = json.loads(output("quarantine", "list", "--json"))
+    return found
 
 
 def test_every_file_reaches_its_tenant_and_an_early_one_waits(platform: Platform) -> None:

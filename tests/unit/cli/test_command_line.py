@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from event_pipelines.__main__ import main
+from event_pipelines.errors import UserError
 from event_pipelines.local import engine as local_engine
 from event_pipelines.local import stack as local_stack
 from event_pipelines.local.home import Home
@@ -39,7 +40,7 @@ def test_a_taken_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_packages_not_built(tmp_path: Path) -> None:
-    with pytest.raises(local_stack.UserError, match="make packages"):
+    with pytest.raises(UserError, match="make packages"):
         local_stack.up(Home(tmp_path, tools=tmp_path))
 
     assert local_engine.running(tmp_path) is None

@@ -2,6 +2,7 @@
 
 import io
 import re
+from typing import Any
 
 from PIL import Image
 
@@ -11,7 +12,7 @@ from event_pipelines.demo.audit import Deed
 from event_pipelines.demo.images import Account, Result, faults_of
 from event_pipelines.demo.photographs import Photograph
 
-PIPELINE = {
+PIPELINE: dict[str, Any] = {
     "bucket": "acme-image",
     "source_prefix": "ingest/",
     "derivatives": {

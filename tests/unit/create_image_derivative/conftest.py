@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from moto import mock_aws
 from PIL import Image
@@ -157,7 +158,7 @@ def failure(status: int, code: str) -> tuple[AWSResponse, dict[str, Any]]:
         "Error": {"Code": code, "Message": code},
         "ResponseMetadata": {"HTTPStatusCode": status},
     }
-    return AWSResponse("https://s3.example", status, {}, None), parsed
+    return AWSResponse("https://s3.example", status, HTTPHeaders(), None), parsed
 
 
 def act_before(

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from PIL import Image
 
 from create_image_derivative import derivative as derivative_module
 from create_image_derivative.derivative import DerivativeContended
+from create_image_derivative.image import make_derivative
 from shared.batch import Message, Outcome
 from shared.events import NotAnObjectEvent, ObjectEvent
 
@@ -366,7 +368,7 @@ def test_sizes_that_were_not_announced_are_judged_before_the_download(
 ) -> None:
     pipeline.environment["MAX_SOURCE_BYTES"] = "300"
     event = dataclasses.replace(pipeline.upload(SOURCE, content), size=None)
-    monkeypatch.setattr(derivative_module.shutil, "copyfileobj", None)
+    monkeypatch.setattr(shutil, "copyfileobj", None)
 
     assert pipeline.receive(event).fields["reason"] == reason
 
@@ -412,7 +414,7 @@ def test_nothing_is_left_on_disk(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     seen: list[list[Path]] = []
-    make = derivative_module.make_derivative
+    make = make_derivative
 
     def spy(*arguments: Any) -> Any:
         seen.append(list(tmp_path.iterdir()))

@@ -219,7 +219,8 @@ def test_no_picture_takes_more_memory_than_it_was_let_in_with(
 ) -> None:
     path = pictures.make(name)
     measured = subprocess.run(
-        [sys.executable, SUPPORT / "decode_picture.py", FUNCTIONS, path, str(side)],
+        [sys.executable, "-m", "support.decode_picture", FUNCTIONS, path, str(side)],
+        cwd=SUPPORT.parent,
         capture_output=True,
         text=True,
         check=True,

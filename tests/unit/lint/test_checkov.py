@@ -37,7 +37,8 @@ def broken_rules(folder: Path, *options: str) -> dict[str, list[str]]:
     finished = subprocess.run(
         [
             REPOSITORY / ".local" / "lint" / "bin" / "checkov",
-            *("--config-file", CONFIGURATION, "--output", "json", *options),
+            *("--config-file", str(CONFIGURATION), "--output", "json"),
+            *options,
         ],
         cwd=folder,
         # One call of a module stands for all that a for_each makes of it: checkov then takes two

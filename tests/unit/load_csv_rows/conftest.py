@@ -14,7 +14,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from moto import mock_aws
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.sns.models import sns_backends
 
 from load_csv_rows import clients
@@ -109,7 +109,7 @@ class Account:
     def items(self) -> dict[str, dict[str, Any]]:
         """The items of the table, by their keys, without their stamps."""
         pages = self.dynamodb.get_paginator("scan").paginate(TableName=TABLE)
-        plain = [
+        plain: list[dict[str, Any]] = [
             {name: next(iter(value.values())) for name, value in item.items()}
             for page in pages
             for item in page["Items"]
@@ -138,7 +138,7 @@ class Account:
     def notices(self) -> list[tuple[str, dict[str, Any]]]:
         """Subject and content of what the topic was sent."""
         topic = sns_backends[DEFAULT_ACCOUNT_ID]["eu-west-1"].topics[TOPIC]
-        return [(sent[2], json.loads(sent[1])) for sent in topic.sent_notifications]
+        return [(str(sent[2]), json.loads(sent[1])) for sent in topic.sent_notifications]
 
 
 @pytest.fixture

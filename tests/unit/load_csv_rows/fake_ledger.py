@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from unit.load_csv_rows.fake_table import client_error, exceptions
+from unit.load_csv_rows.fake_table import client_error, client_exceptions
 
 Item = dict[str, dict[str, Any]]
 
@@ -25,7 +25,7 @@ class FakeLedgerTable:
     """Stands in for the DynamoDB client of a table with the keys ``import_id`` and ``part``."""
 
     items: dict[tuple[str, str], Item] = field(default_factory=dict)
-    exceptions: Any = field(default_factory=lambda: exceptions())
+    exceptions: Any = field(default_factory=client_exceptions)
 
     def get_item(self, *, Key: Item, ConsistentRead: bool, **_: Any) -> Any:  # noqa: N803
         assert ConsistentRead

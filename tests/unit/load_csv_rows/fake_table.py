@@ -28,6 +28,7 @@ def client_error(code: str, operation: str, message: str = "", status: int = 400
             "ResponseMetadata": {
                 "HTTPStatusCode": status,
                 "RequestId": "",
+                "HostId": "",
                 "HTTPHeaders": {},
                 "RetryAttempts": 0,
             },
@@ -50,6 +51,17 @@ class BrokenRule(Exception):
     """A request that DynamoDB would refuse as a whole. Kept, because callers may hide it."""
 
 
+@cache
+def client_exceptions() -> Any:
+    """The exceptions of a DynamoDB client; they come with no less than a client."""
+    return boto3.client(
+        "dynamodb",
+        region_name="eu-west-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    ).exceptions
+
+
 @dataclass
 class FakeTable:
     """Stands in for the DynamoDB client of one table.
@@ -65,7 +77,7 @@ class FakeTable:
     calls: Counter[str] = field(default_factory=Counter)
     written: list[list[str]] = field(default_factory=list)
     broken_rules: list[str] = field(default_factory=list)
-    exceptions: Any = field(default_factory=lambda: exceptions())
+    exceptions: Any = field(default_factory=client_exceptions)
 
     def batch_write_item(self, *, RequestItems: Any, ReturnConsumedCapacity: str) -> Any:  # noqa: N803
         ((table, requests),) = RequestItems.items()
@@ -144,14 +156,3 @@ class FakeTable:
 
 def units(item: Attributes) -> int:
     return math.ceil(size_of(item) / 1024)
-
-
-@cache
-def exceptions() -> Any:
-    """The exceptions of a DynamoDB client; they come with no less than a client."""
-    return boto3.client(
-        "dynamodb",
-        region_name="eu-west-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    ).exceptions

@@ -1,6 +1,7 @@
 """How long calls may take: the time that is kept for the end of an invocation has to suffice."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -20,18 +21,20 @@ def fresh_clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_the_writer_repeats_its_calls_itself() -> None:
-    assert clients.table().meta.config.retries == {"mode": "standard", "total_max_attempts": 1}
+    config: Any = clients.table().meta.config
+
+    assert config.retries == {"mode": "standard", "total_max_attempts": 1}
 
 
 def test_a_call_that_hangs_leaves_time_for_what_follows(environment: dict[str, str]) -> None:
-    config = clients.table().meta.config
+    config: Any = clients.table().meta.config
     kept = Settings.from_environment(Environment(environment)).stop_ms / 1000
 
     assert config.connect_timeout + config.read_timeout < kept
 
 
 def test_a_topic_that_hangs_is_given_up_within_an_ordinary_timeout() -> None:
-    config = clients.sns().meta.config
+    config: Any = clients.sns().meta.config
 
     assert config.retries == {"mode": "standard", "total_max_attempts": 3}
     assert 3 * (config.connect_timeout + config.read_timeout) < 30

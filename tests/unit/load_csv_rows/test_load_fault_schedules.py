@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -263,7 +264,7 @@ class Schedule:
                     splitting.remove(splitter)
             if self.queue and len(conductor.workers) < 2 and self.chance.random() < 0.3:
                 batch = self._receive()
-                conductor.start(lambda worker, batch=batch: self._invoke(worker, batch))
+                conductor.start(partial(self._invoke, batch=batch))
             if conductor.workers:
                 conductor.move()
 

@@ -9,7 +9,8 @@ import pytest
 
 from shared.import_ledger import ImportStatus
 from shared.row_messages import Row
-from unit.load_csv_rows.conftest import BUCKET, LEDGER, TABLE, TOPIC, Account, Function, message
+from support.invocations import message
+from unit.load_csv_rows.conftest import BUCKET, LEDGER, TABLE, TOPIC, Account, Function
 from unit.load_csv_rows.fake_table import client_error
 from unit.load_csv_rows.imports import CREATED
 
@@ -159,7 +160,7 @@ def test_an_import_that_the_ledger_does_not_know_ends_as_a_dead_letter(
 ) -> None:
     one = account.imported(["id", "name"], people(2))
     key = {"import_id": {"S": one.id}, "part": {"S": "IMPORT"}}
-    account.dynamodb.delete_item(TableName=LEDGER, Key=key)  # type: ignore[arg-type]
+    account.dynamodb.delete_item(TableName=LEDGER, Key=key)
 
     run = function.load(*one.messages())
 
@@ -411,7 +412,7 @@ def test_behind_a_message_that_comes_again_all_of_a_fifo_queue_do(
             raise client_error("InternalServerError", "TransactWriteItems", status=500)
         return transact(**request)
 
-    attributes = {"MessageGroupId": "rows"}
+    attributes: dict[str, Any] = {"MessageGroupId": "rows"}
     if ordered:
         attributes["SequenceNumber"] = "18849496460467696128"
     with monkeypatch.context() as patch:

@@ -7,6 +7,7 @@ import dataclasses
 import itertools
 import math
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -78,7 +79,8 @@ class World:
                 raise client_error(what, operation)
             if isinstance(what, Exception):
                 raise what
-            return what(keys) if callable(what) else what
+            left_out: Sequence[str] = what(keys) if callable(what) else what
+            return left_out
 
         self.table.fault = fault
 
@@ -183,8 +185,13 @@ def test_throttled_calls_are_repeated_after_growing_pauses(
 def test_pauses_are_drawn_from_nothing_to_the_longest(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drawn = []
-    monkeypatch.setattr(random, "uniform", lambda *limits: drawn.append(limits) or 0.001)
+    drawn: list[tuple[float, float]] = []
+
+    def uniform(shortest: float, longest: float) -> float:
+        drawn.append((shortest, longest))
+        return 0.001
+
+    monkeypatch.setattr(random, "uniform", uniform)
     world.faults("ThrottlingException", "ThrottlingException")
 
     world.write([item(1)])
@@ -454,7 +461,7 @@ def test_puts_with_conditions_run_side_by_side_by_default(world: World) -> None:
     )
     world.table.fault = lambda *_: ()
 
-    report = writer.write(items(60), table_writer.time.monotonic() + 60)
+    report = writer.write(items(60), time.monotonic() + 60)
 
     assert all_settled(report, items(60))
     assert stored(world) == {one.key for one in items(60)}

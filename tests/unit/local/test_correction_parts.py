@@ -11,7 +11,7 @@ from event_pipelines.local.corrections._ministack import CorrectionMismatch, aro
 
 IDS = frozenset({"a", "b"})
 
-SUCCESSES = [
+SUCCESSES: list[Any] = [
     None,
     "",
     {},

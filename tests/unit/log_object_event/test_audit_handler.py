@@ -10,6 +10,7 @@ from urllib.parse import quote_plus
 
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 
 from log_object_event.event_log import MAX_BODY_BYTES
 from shared.configuration import ConfigurationError
@@ -395,7 +396,7 @@ def fail_once(client: Any, operation: str, code: str, attempt: int = 1) -> None:
         if next(attempts, None) != attempt:
             return None
         parsed = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}}
-        return AWSResponse("https://aws.example", 400, {}, None), parsed
+        return AWSResponse("https://aws.example", 400, HTTPHeaders(), None), parsed
 
     client.meta.events.register(f"before-call.{operation}", refuse, unique_id="fail-once")
 

@@ -206,7 +206,7 @@ def test_what_is_newest_is_read_as_it_is_and_alone(account: Any, trail: Trail) -
 
 def test_two_that_cross_are_both_in_order_and_still_sort(account: Any, trail: Trail) -> None:
     newer = sighting(sequencer="FF")
-    crossing = Interrupted(account.dynamodb, lambda _: trail.record(newer, "upload"))
+    crossing: Any = Interrupted(account.dynamodb, lambda _: trail.record(newer, "upload"))
 
     recorded = dataclasses.replace(trail, dynamodb=crossing).record(sighting(), "upload")
 
@@ -217,7 +217,7 @@ def test_two_that_cross_are_both_in_order_and_still_sort(account: Any, trail: Tr
 def test_the_same_event_twice_at_the_same_moment_is_written_once(
     account: Any, trail: Trail
 ) -> None:
-    crossing = Interrupted(account.dynamodb, lambda _: trail.record(sighting(), "upload"))
+    crossing: Any = Interrupted(account.dynamodb, lambda _: trail.record(sighting(), "upload"))
 
     recorded = dataclasses.replace(trail, dynamodb=crossing).record(sighting(), "upload")
 
@@ -228,7 +228,9 @@ def test_the_same_event_twice_at_the_same_moment_is_written_once(
 def test_a_write_that_is_repeated_because_its_answer_was_lost_is_no_duplicate(
     account: Any, trail: Trail
 ) -> None:
-    repeating = Interrupted(account.dynamodb, lambda request: account.dynamodb.put_item(**request))
+    repeating: Any = Interrupted(
+        account.dynamodb, lambda request: account.dynamodb.put_item(**request)
+    )
 
     recorded = dataclasses.replace(trail, dynamodb=repeating).record(sighting(), "upload")
 
@@ -272,7 +274,8 @@ def test_nothing_is_too_long_for_the_table(
 @pytest.mark.parametrize("name", ["key", "version_id", "sequencer"])
 def test_what_is_too_long_is_still_told_apart(account: Any, trail: Trail, name: str) -> None:
     for ending in "ab":
-        assert trail.record(sighting(**{name: "0" * 4000 + ending}), "upload") is Recorded.IN_ORDER
+        changes: dict[str, Any] = {name: "0" * 4000 + ending}
+        assert trail.record(sighting(**changes), "upload") is Recorded.IN_ORDER
     assert len(account.trail()) == 2
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from moto import mock_aws
 
@@ -153,7 +154,7 @@ class Pipeline:
             "Error": {"Code": code, "Message": code},
             "ResponseMetadata": {"HTTPStatusCode": status},
         }
-        answer = (AWSResponse("https://s3.example", status, {}, None), parsed)
+        answer = (AWSResponse("https://s3.example", status, HTTPHeaders(), None), parsed)
         self.before(operation, lambda: answer, key, times)
 
 

@@ -105,7 +105,7 @@ def encoded_in_full(text: str) -> str:
     return "".join(f"%{byte:02X}" for byte in text.encode())
 
 
-ENCODINGS = [quote, lambda text: quote(text, safe=""), encoded_in_full]
+ENCODINGS: list[Callable[[str], str]] = [quote, lambda text: quote(text, safe=""), encoded_in_full]
 
 
 @settings(derandomize=True, deadline=None, max_examples=1_500)

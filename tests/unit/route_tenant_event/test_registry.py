@@ -105,7 +105,7 @@ def test_answers_given_together_do_not_all_end_together(world: Any, registry: Re
     random.seed(5)
     names = [f"tenant-{number}" for number in range(60)]
     registry.look_up(names)
-    left = []
+    left: list[int] = []
     for _ in range(25):
         world.now += 72 / 24 if left else 47.9
         world.reads()

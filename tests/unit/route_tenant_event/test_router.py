@@ -586,7 +586,7 @@ def test_clients_fail_soon_enough_to_try_again(monkeypatch: pytest.MonkeyPatch) 
     limits = []
     for client in (clients.dynamodb, clients.sqs):
         client.cache_clear()
-        config = client().meta.config
+        config: Any = client().meta.config
         limits.append(
             (config.retries["total_max_attempts"], config.connect_timeout, config.read_timeout)
         )

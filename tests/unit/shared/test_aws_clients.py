@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ def test_the_client_is_made_once() -> None:
 
 
 def test_calls_give_up_within_an_ordinary_timeout() -> None:
-    config = aws.s3().meta.config
+    config: Any = aws.s3().meta.config
 
     assert config.retries == {"mode": "standard", "total_max_attempts": 3}
     assert 3 * (config.connect_timeout + config.read_timeout) < 60

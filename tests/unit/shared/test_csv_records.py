@@ -2,6 +2,8 @@
 
 import csv
 import io
+from collections.abc import Iterator
+from typing import Literal
 from unittest.mock import patch
 
 import pytest
@@ -27,11 +29,14 @@ fragments = st.lists(
 ).map(b"".join)
 
 
+QUOTING: list[Literal[0, 1, 2]] = [csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]
+
+
 @st.composite
 def written(draw: st.DrawFn) -> tuple[list[list[str]], bytes]:
     """Rows, and the file that the csv module makes of them."""
     line_end = draw(st.sampled_from(["\n", "\r\n"]))
-    quoting = draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]))
+    quoting = draw(st.sampled_from(QUOTING))
     table = draw(rows)
     if line_end == "\n" and quoting == csv.QUOTE_MINIMAL:
         # Up to Python 3.12 the csv module leaves such a value without quotes, and cannot read it.
@@ -156,7 +161,7 @@ def test_an_unterminated_quote_on_every_line_is_not_read_again_and_again() -> No
     content = b'x,"never closed\n' * 20_000
     taken = 0
 
-    def counted() -> list[bytes]:
+    def counted() -> Iterator[bytes]:
         nonlocal taken
         for line in content.splitlines(keepends=True):
             taken += 1

@@ -140,7 +140,10 @@ def lose_answer(dynamodb: "DynamoDBClient") -> Iterator[Callable[[str], list[Any
 
         def send_first(**_: object) -> None:
             if len(requests) == 1:
-                method = {"UpdateItem": dynamodb.update_item, "PutItem": dynamodb.put_item}
+                method: dict[str, Any] = {
+                    "UpdateItem": dynamodb.update_item,
+                    "PutItem": dynamodb.put_item,
+                }
                 method[operation](**requests[0])
 
         hooks.append((f"provide-client-params.dynamodb.{operation}", remember))
@@ -365,10 +368,10 @@ def test_an_import_is_complete_when_everything_is_sent_and_counted(ledger: Impor
     assert last.done
     assert ledger.complete_if_done(last)
     assert not ledger.complete_if_done(last)
-    state = ledger.get(SOURCE.import_id)
-    assert state is not None
-    assert state.status is ImportStatus.COMPLETE
-    assert state.status.final
+    ended = ledger.get(SOURCE.import_id)
+    assert ended is not None
+    assert ended.status is ImportStatus.COMPLETE
+    assert ended.status.final
     assert state.finished_at == "2026-03-01T09:30:00.000Z"
     assert state.rows_loaded + state.rows_rejected == state.rows_read
     assert not state.done

@@ -7,7 +7,7 @@ import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from shared.import_ledger import ImportStatus
 from split_csv import splitter as splitter_module
 
+QUOTING: list[Literal[0, 1, 2]] = [csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]
 SCHEDULES = 200
 LITTLE_TIME = 59_999
 
@@ -278,7 +279,7 @@ def test_every_file_comes_back_row_for_row_wherever_it_is_interrupted(
     quick_world: Callable[[], Any], data: st.DataObject, table: list[list[str]]
 ) -> None:
     file = io.StringIO()
-    quoting = data.draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]))
+    quoting = data.draw(st.sampled_from(QUOTING))
     line_end = data.draw(st.sampled_from(["\n", "\r\n"]))
     csv.writer(file, quoting=quoting, lineterminator=line_end).writerows([["id", "name"], *table])
     world = quick_world()

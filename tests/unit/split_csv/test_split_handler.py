@@ -113,7 +113,8 @@ def account(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     with mock_aws():
-        s3, sqs, dynamodb, sns = (boto3.client(name) for name in ("s3", "sqs", "dynamodb", "sns"))
+        s3, sqs = boto3.client("s3"), boto3.client("sqs")
+        dynamodb, sns = boto3.client("dynamodb"), boto3.client("sns")
         s3.create_bucket(
             Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
         )
@@ -128,18 +129,18 @@ def account(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
                 {"AttributeName": "part", "KeyType": "RANGE"},
             ],
         )
-        urls = [
+        rows, imports, notices = (
             sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("rows", "imports", "notices")
-        ]
+        )
         topic = sns.create_topic(Name="notices")["TopicArn"]
-        arn = sqs.get_queue_attributes(QueueUrl=urls[2], AttributeNames=["QueueArn"])
+        arn = sqs.get_queue_attributes(QueueUrl=notices, AttributeNames=["QueueArn"])
         sns.subscribe(
             TopicArn=topic,
             Protocol="sqs",
             Endpoint=arn["Attributes"]["QueueArn"],
             Attributes={"RawMessageDelivery": "true"},
         )
-        account = Account(s3, sqs, dynamodb, sns, *urls, topic)
+        account = Account(s3, sqs, dynamodb, sns, rows, imports, notices, topic)
         account.handler = started(account, monkeypatch, request.node.nodeid)
         yield account
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from shared.batch import Message
 from shared.import_ledger import ImportStatus
 from split_csv import splitter as splitter_module
 
@@ -324,7 +325,7 @@ def test_duplicate_events_change_nothing(world: Any) -> None:
 def test_a_duplicate_completes_what_the_first_had_no_time_to(world: Any) -> None:
     """Killed between the last checkpoint and the end, with every message counted already."""
     body = world.upload(b"id,name\n")
-    state = None
+    state: Any = None
 
     def kill(operation: str, act: Callable[[], Any]) -> Any:
         nonlocal state
@@ -622,7 +623,7 @@ def test_rows_that_sqs_keeps_refusing_are_sent_from_the_checkpoint(world: Any) -
 def test_of_two_at_a_time_one_goes_on(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(splitter_module, "CHECKPOINT_ROWS", 1)
     body = world.upload(file_of(rows(100)))
-    inner = []
+    inner: list[Any] = []
 
     def overtake(operation: str, act: Callable[[], Any]) -> Any:
         answer = act()
@@ -650,7 +651,7 @@ def test_a_message_delivered_twice_at_a_time_is_not_acknowledged_by_who_lost(
     """It is all that stands for the import until the other delivery has come to its end."""
     monkeypatch.setattr(splitter_module, "CHECKPOINT_ROWS", 1)
     body = world.upload(file_of(rows(100)))
-    inner = []
+    inner: list[Any] = []
 
     def overtake(operation: str, act: Callable[[], Any]) -> Any:
         answer = act()
@@ -670,7 +671,7 @@ def test_a_message_delivered_twice_at_a_time_is_not_acknowledged_by_who_lost(
 
 def test_two_that_begin_at_once_begin_one_import(world: Any) -> None:
     body = world.upload(file_of(rows(10)))
-    inner = []
+    inner: list[Any] = []
 
     def overtake(operation: str, act: Callable[[], Any]) -> Any:
         if operation == "PutItem" and not inner:
@@ -705,7 +706,7 @@ def test_several_files_in_one_message_are_all_imported(world: Any) -> None:
     first = json.loads(world.upload(file_of(rows(3))))
     second = json.loads(world.upload(file_of(rows(5)), key="import/b.csv"))
     body = json.dumps({"Records": first["Records"] + second["Records"]})
-    message = splitter_module.Message("message-1", body, 1)
+    message = Message("message-1", body, 1)
 
     tally = splitter_module.Tally()
     outcomes = list(world.splitter().outcomes(message, lambda: 900_000, tally))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import package_functions
+from lambda_target import lambda_target
 from unit.tools.workspace import REPOSITORY, Workspace, library
 
 RUNTIME = "python3.99"
@@ -227,7 +228,7 @@ def test_a_template_in_a_wheel_may_not_compile(workspace: Workspace) -> None:
 
 def test_a_package_larger_than_lambda_takes() -> None:
     limit = package_functions.MAXIMUM_UNPACKED_BYTES
-    target = package_functions.lambda_target("python3.13", "arm64")
+    target = lambda_target("python3.13", "arm64")
     largest = {"data.bin": package_functions.Member(bytes(limit), "alpha")}
 
     package_functions.check("alpha", largest, target)

@@ -15,7 +15,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from moto import mock_aws
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from shared import aws
 from shared.item_messages import ItemMessage

@@ -1,6 +1,7 @@
 """How long a call may take: an invocation must not hang on the queue for all of its time."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ def fresh_client(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_a_queue_that_hangs_is_given_up_within_an_ordinary_timeout() -> None:
-    config = clients.sqs().meta.config
+    config: Any = clients.sqs().meta.config
 
     assert config.retries == {"mode": "standard", "total_max_attempts": 3}
     assert 3 * (config.connect_timeout + config.read_timeout) < 30

@@ -10,6 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import boto3
@@ -132,7 +133,7 @@ class Schedule:
                 late.pop().prepare(self.account)
             if self.queue and len(conductor.workers) < 3 and self.chance.random() < 0.4:
                 batch = self._receive(idle=not conductor.workers)
-                conductor.start(lambda worker, batch=batch: self._invoke(worker, batch))
+                conductor.start(partial(self._invoke, batch=batch))
             if conductor.workers:
                 conductor.move()
 

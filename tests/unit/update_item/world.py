@@ -8,10 +8,10 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from shared.item_messages import ItemMessage
-from unit.load_csv_rows.fake_table import client_error, exceptions
+from unit.load_csv_rows.fake_table import client_error, client_exceptions
 from unit.update_item.conftest import BUCKET, Account
 
 # For so long a FIFO queue knows a deduplication id, whether its message is still there or not.
@@ -34,7 +34,7 @@ class ItemsInMemory:
     """Stands in for the DynamoDB client of a table with the key ``id``."""
 
     items: dict[str, dict[str, Any]] = field(default_factory=dict)
-    exceptions: Any = field(default_factory=lambda: exceptions())
+    exceptions: Any = field(default_factory=client_exceptions)
 
     def put_item(self, *, Item: dict[str, Any], **_: Any) -> None:  # noqa: N803
         self.items[Item["id"]["S"]] = Item
@@ -50,7 +50,7 @@ class ItemsInMemory:
         match request["ConditionExpression"], request["UpdateExpression"]:
             case expressions if expressions == UPDATE:
                 met = item is not None and item["revision"] == values[":revision"]
-                if not met or item is None or "outbox" in item:
+                if item is None or not met or "outbox" in item:
                     self._refuse()
                 item["revision"] = values[":next"]
                 item["processed_at"] = values[":processed_at"]
@@ -63,7 +63,7 @@ class ItemsInMemory:
             case _:
                 raise UnknownExpression(request)
 
-    def _refuse(self) -> Any:
+    def _refuse(self) -> NoReturn:
         refusal = client_error("ConditionalCheckFailedException", "UpdateItem").response
         raise self.exceptions.ConditionalCheckFailedException(refusal, "UpdateItem")
 

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 import pytest
 from moto import mock_aws
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from event_pipelines.items import put
 from event_pipelines.items.names import Relay
@@ -16,7 +16,7 @@ from event_pipelines.items.put import Script
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-REGION = "eu-west-1"
+REGION: Final = "eu-west-1"
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def relay(monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         )
         for queue in relay.queues:
-            fifo = {"FifoQueue": "true"} if queue.endswith(".fifo") else {}
+            fifo: dict[Any, str] = {"FifoQueue": "true"} if queue.endswith(".fifo") else {}
             boto3.client("sqs").create_queue(QueueName=queue, Attributes=fifo)
         yield relay
 

@@ -115,7 +115,8 @@ def test_a_lease_that_could_not_be_ended_is_not_extended_any_more() -> None:
 @pytest.mark.usefixtures("relay")
 def test_a_poll_may_be_silent_for_longer_than_it_waits(relay: Relay) -> None:
     queue = serving._queue(relay, Pace())
-    poller, settler = queue._poller.meta.config, queue._settler.meta.config
+    poller: Any = queue._poller.meta.config
+    settler: Any = queue._settler.meta.config
 
     assert queue._wait_seconds == 20
     assert queue._wait_seconds < poller.read_timeout < queue._visibility_seconds

@@ -218,7 +218,7 @@ def test_what_changed_is_named_by_its_place() -> None:
 @settings(derandomize=True, deadline=None)
 @given(DOCUMENTS)
 def test_nothing_differs_from_itself(document: dict[str, Any]) -> None:
-    nothing = {"added": {}, "removed": {}, "changed": {}}
+    nothing: dict[str, Any] = {"added": {}, "removed": {}, "changed": {}}
 
     assert documents.difference(document, through_the_table(document)) == nothing
 

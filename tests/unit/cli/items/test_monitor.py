@@ -7,7 +7,7 @@ import re
 import socket
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -192,11 +192,12 @@ def test_silence_is_not_well(watch: Monitor, clock: Clock) -> None:
     assert not well
     assert state["status"] == "no answer from AWS"
     # Whatever AWS answers ends it: a poll, a message, or the extension of a long one.
-    for answer in (
+    answers: tuple[Callable[[], None], ...] = (
         lambda: watch.answered(0),
         lambda: watch.ended(MESSAGE, Ending("shown"), 1.0, None),
         lambda: watch.extended(MESSAGE, None),
-    ):
+    )
+    for answer in answers:
         clock.now += SILENCE_SECONDS + 1
         assert watch.health()[0] is False
         answer()

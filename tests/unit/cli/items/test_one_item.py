@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from event_pipelines.items import documents, one_item
+from event_pipelines.items import documents
 from event_pipelines.items.deliveries import Message
 from event_pipelines.items.messages import ItemMessage
 from event_pipelines.items.names import Relay
@@ -251,7 +252,7 @@ def test_a_message_that_can_never_be_read_is_left_to_the_queue(showing: Showing,
 )
 @pytest.mark.usefixtures("laptop")
 def test_a_message_about_foreign_files_is_not_followed(
-    relay: Relay, showing: Showing, other: dict[str, str], tmp_path: Path
+    relay: Relay, showing: Showing, other: dict[str, Any], tmp_path: Path
 ) -> None:
     ending = showing(message(relay, **other))
 
@@ -292,7 +293,7 @@ def test_a_file_is_there_whole_or_not_at_all(
         raise OSError("no power")
 
     with monkeypatch.context() as cut:
-        cut.setattr(one_item.os, "fsync", power_cut)
+        cut.setattr(os, "fsync", power_cut)
         with pytest.raises(OSError, match="no power"):
             exhibit.write("a", 2, {"second": True})
 

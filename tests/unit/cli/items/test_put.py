@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import pytest
@@ -51,7 +51,7 @@ class Dying:
 
 def killed_at(script: Script, step: str, done: bool) -> Script:
     clients = (script.s3, script.dynamodb, script.sqs)
-    s3, dynamodb, sqs = (Dying(client, step, done) for client in clients)
+    s3, dynamodb, sqs = (cast(Any, Dying(client, step, done)) for client in clients)
     return replace(script, s3=s3, dynamodb=dynamodb, sqs=sqs)
 
 

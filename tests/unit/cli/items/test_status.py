@@ -24,7 +24,8 @@ def three_items(script: Script) -> None:
 
 def status(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
     assert main(["items", "status", *arguments, "--json"]) == 0
-    return json.loads(capsys.readouterr().out)
+    shown: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return shown
 
 
 def unsent(table: "Table", item_id: str) -> None:

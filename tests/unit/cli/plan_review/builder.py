@@ -4,17 +4,14 @@ import json
 import re
 from typing import Any
 
+from event_pipelines.plan_review.commands import RENDERERS
 from event_pipelines.plan_review.document import rendered
 from event_pipelines.plan_review.machine import rendered as as_json
-from event_pipelines.plan_review.markdown import Markdown
-from event_pipelines.plan_review.page import Page
 from event_pipelines.plan_review.reading import plan_of
 from event_pipelines.plan_review.review import Review, review
 from event_pipelines.plan_review.sections import document
-from event_pipelines.plan_review.text import Text
 
 ACTIONS = {"replace": ["delete", "create"], "no-op": ["no-op"]}
-RENDERERS = {"markdown": Markdown, "text": Text, "html": Page}
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 
 
@@ -24,7 +21,7 @@ def change(address: str, action: str, before: Any = None, after: Any = None, **m
     module, resource = re.fullmatch(r"((?:module\.[^.]+\.)*)(.*)", address, re.DOTALL).groups()  # type: ignore[union-attr]
     kind, _, rest = resource.partition(".")
     name, _, index = rest.partition("[")
-    inner = {
+    inner: dict[str, Any] = {
         "after_unknown": more.pop("unknown", {} if after is not None else False),
         "before_sensitive": more.pop("before_sensitive", {} if before is not None else False),
         "after_sensitive": more.pop("after_sensitive", {} if after is not None else False),

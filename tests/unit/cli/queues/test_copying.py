@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, MutableSequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -18,6 +19,11 @@ from event_pipelines.queues.directory import Queue
 from unit.cli.queues.fake_sqs import FakeSqs, Killed
 
 FAULTS = ("error", "lost", "partly", "killed_before", "killed_after", "interrupted")
+
+
+def only_at(failing: int, fault: str, number: int, _: str) -> str:
+    """A `FakeSqs.fault` that goes wrong with one call alone, when bound to its number."""
+    return fault if number == failing else ""
 
 
 class Clock:
@@ -121,7 +127,7 @@ def test_the_process_may_end_at_any_call(fifo: bool, fault: str) -> None:
     redrive(whole, 14)
 
     for last in range(len(whole.calls)):
-        sqs = FakeSqs(fifo, lambda number, _, last=last: fault if number == last else "")
+        sqs = FakeSqs(fifo, partial(only_at, last, fault))
         filled(sqs, 14, 2)
         redrive(sqs, 14)
         assert everything(14) <= {*bodies(sqs, "source"), *bodies(sqs, "target")}, sqs.calls
@@ -315,7 +321,7 @@ def test_ctrl_c_in_any_call_leaves_no_message_in_both_queues_and_none_hidden(fif
 
     ended_early = 0
     for last in range(len(whole.calls)):
-        sqs = FakeSqs(fifo, lambda number, _, last=last: "ctrl_c" if number == last else "")
+        sqs = FakeSqs(fifo, partial(only_at, last, "ctrl_c"))
         filled(sqs, 25, 2)
         run = redrive(sqs, 25)
 
@@ -331,7 +337,13 @@ def test_no_faster_than_asked(rate: int, seconds: int) -> None:
     sqs = FakeSqs(fifo=False)
     filled(sqs, 25, 1)
     sent_at: list[float] = []
-    sqs.fault = lambda _, call: sent_at.append(sqs.now) or "" if call.startswith("send") else ""
+
+    def fault(_: int, call: str) -> str:
+        if call.startswith("send"):
+            sent_at.append(sqs.now)
+        return ""
+
+    sqs.fault = fault
 
     run = redrive(sqs, 25, rate)
 

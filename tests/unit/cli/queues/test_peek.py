@@ -87,7 +87,7 @@ def test_interrupted_in_between_everything_is_visible_again(
     stack.send("image-dlq", *(str(number) for number in range(25)))
     queues = locate("event-pipelines")
     queue = queues.find("image-dlq")
-    answers = [peek.receive(queues.sqs, queue.url, 10, 30) for _ in range(2)]
+    answers = [receive(queues.sqs, queue.url, 10, 30) for _ in range(2)]
     assert len(stack.visible("image-dlq")) == 5
 
     with (

@@ -92,7 +92,12 @@ def test_a_move_that_is_not_listed_yet_is_waited_for(
     message_moves.before_list = on_list(3, lambda: hidden.append(message_moves.tasks.pop(0)))
     shown = on_list(4, lambda: message_moves.tasks.insert(0, hidden.pop()))
     hide = message_moves.before_list
-    message_moves.before_list = lambda: (hide(), shown())[0]  # type: ignore[func-returns-value]
+
+    def before_list() -> None:
+        hide()
+        shown()
+
+    message_moves.before_list = before_list
 
     assert redriven(capsys, "image-dlq")["moved"] == 1
     assert hidden == []
@@ -205,6 +210,7 @@ def test_a_move_that_ends_while_it_is_cancelled(
     stack: Stack,
     message_moves: MessageMoves,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
     status: str | None,
 ) -> None:
     stack.send("image-dlq", *"abcdefgh")
@@ -213,10 +219,10 @@ def test_a_move_that_ends_while_it_is_cancelled(
     def cancel(_: dict[str, Any]) -> dict[str, Any]:
         if status:
             message_moves._end(message_moves.tasks[0], status)
-        error = {"Error": {"Code": "ResourceNotFoundException", "Message": "gone"}}
+        error: Any = {"Error": {"Code": "ResourceNotFoundException", "Message": "gone"}}
         raise ClientError(error, "CancelMessageMoveTask")
 
-    message_moves._cancel = cancel  # type: ignore[method-assign]
+    monkeypatch.setattr(message_moves, "_cancel", cancel)
 
     if status:
         assert redriven(capsys, "image-dlq")["status"] == status
@@ -251,15 +257,18 @@ def test_a_move_that_somebody_cancels(
 
 
 def test_a_refused_start_is_the_users_to_mend(
-    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+    stack: Stack,
+    message_moves: MessageMoves,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stack.send("image-dlq", "a")
 
     def denied(_: dict[str, Any]) -> dict[str, Any]:
-        error = {"Error": {"Code": "AccessDenied", "Message": "not authorized"}}
+        error: Any = {"Error": {"Code": "AccessDenied", "Message": "not authorized"}}
         raise ClientError(error, "StartMessageMoveTask")
 
-    message_moves._start = denied  # type: ignore[method-assign]
+    monkeypatch.setattr(message_moves, "_start", denied)
 
     assert "not authorized" in refused(capsys, "image-dlq")
     assert stack.visible("image-dlq") == ["a"]
@@ -293,13 +302,16 @@ def test_a_service_without_moves_gets_copies(
 
 
 def test_moves_that_are_refused_only_when_started(
-    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+    stack: Stack,
+    message_moves: MessageMoves,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def unsupported(_: dict[str, Any]) -> dict[str, Any]:
-        error = {"Error": {"Code": "UnsupportedOperation", "Message": "not for this queue"}}
+        error: Any = {"Error": {"Code": "UnsupportedOperation", "Message": "not for this queue"}}
         raise ClientError(error, "StartMessageMoveTask")
 
-    message_moves._start = unsupported  # type: ignore[method-assign]
+    monkeypatch.setattr(message_moves, "_start", unsupported)
     stack.send("image-dlq", "a")
 
     assert main(["queues", "redrive", "image-dlq", "--json"]) == 0

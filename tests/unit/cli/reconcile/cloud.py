@@ -9,10 +9,10 @@ import json
 import zipfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from event_pipelines.__main__ import main
 from shared.events import ObjectEvent
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-PREFIX, REGION = "event-pipelines", "eu-west-1"
+PREFIX = "event-pipelines"
+REGION: Final = "eu-west-1"
 NOW = "2026-11-21T08:00:00.000Z"
 
 

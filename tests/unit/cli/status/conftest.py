@@ -6,7 +6,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import boto3
 import pytest
@@ -14,7 +14,7 @@ from moto import mock_aws
 
 from event_pipelines.queues import messages
 
-REGION = "eu-west-1"
+REGION: Final = "eu-west-1"
 PREFIX = "event-pipelines"
 
 
@@ -27,7 +27,7 @@ class Account:
     def pair(self, name: str) -> None:
         """A queue and its dead-letter queue."""
         suffix = ".fifo" if name.endswith(".fifo") else ""
-        fifo = {"FifoQueue": "true"} if suffix else {}
+        fifo: dict[Any, str] = {"FifoQueue": "true"} if suffix else {}
         letters = f"{name.removesuffix('.fifo')}-dlq{suffix}"
         sqs = boto3.client("sqs")
         sqs.create_queue(QueueName=f"{PREFIX}-{letters}", Attributes=fifo)

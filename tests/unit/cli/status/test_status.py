@@ -3,14 +3,13 @@
 import json
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import boto3
 import pytest
 from botocore.client import BaseClient
 
 from event_pipelines.__main__ import main
-from event_pipelines.status import commands
 from unit.cli.status.conftest import Account
 
 
@@ -129,7 +128,9 @@ def test_a_tenants_queue_is_mended_by_another_command(
 TELL = ["arn:aws:sns:eu-west-1:123456789012:event-pipelines-alarms"]
 
 
-def alarm(name: str, actions: Sequence[str] = TELL, state: str = "ALARM") -> None:
+def alarm(
+    name: str, actions: Sequence[str] = TELL, state: Literal["ALARM", "OK"] = "ALARM"
+) -> None:
     cloudwatch = boto3.client("cloudwatch")
     cloudwatch.put_metric_alarm(
         AlarmName=name,
@@ -231,7 +232,7 @@ def test_watching_adds_what_is_new_until_it_is_stopped(
         account.log("image-thumbnail", outcome("rejected"))
         account.send("image-thumbnail-dlq", "x")
 
-    monkeypatch.setattr(commands.time, "sleep", sleep)
+    monkeypatch.setattr(time, "sleep", sleep)
 
     assert main(["status", "--watch", "--json"]) == 1
 

@@ -356,7 +356,7 @@ def test_a_bucket_of_another_stack_whose_name_is_the_same(
     assert client.get_bucket_versioning(Bucket=bucket).get("Status") is None
 
 
-def foreign_rules(cloud: Cloud) -> dict[str, Any]:
+def foreign_rules(cloud: Cloud) -> Any:
     """What somebody else has set up on the group's bucket."""
     topic = boto3.client("sns").create_topic(Name="watchers")["TopicArn"]
     boto3.client("sns").set_topic_attributes(

@@ -95,7 +95,7 @@ def test_looking_leaves_everything_there(quiet: Cloud, capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize("stopped", [KeyboardInterrupt, refused("InternalError", "ReceiveMessage")])
-def test_a_look_that_is_interrupted(quiet: Cloud, calls: Calls, stopped: BaseException) -> None:
+def test_a_look_that_is_interrupted(quiet: Cloud, calls: Calls, stopped: Any) -> None:
     for number in range(25):
         quarantine(quiet, number)
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import boto3
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from unit.cli.status.conftest import PREFIX, REGION, account
 
@@ -24,8 +24,8 @@ def table(name: str, *keys: str) -> Any:
         TableName=f"{PREFIX}-{name}",
         BillingMode="PAY_PER_REQUEST",
         KeySchema=[
-            {"AttributeName": key, "KeyType": kind}
-            for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
+            {"AttributeName": key, "KeyType": "RANGE" if number else "HASH"}
+            for number, key in enumerate(keys)
         ],
         AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
     )

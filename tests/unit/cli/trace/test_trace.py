@@ -20,7 +20,7 @@ LATER = "2999-01-01T00:00:00.000Z"
 
 def trace(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
     assert main(["trace", "--json", *arguments]) == 0
-    story = json.loads(capsys.readouterr().out)
+    story: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
     # S3 tells seconds, and logs tell more.
     seconds = [one["at"][:19] for one in story]
     assert seconds == sorted(seconds)
