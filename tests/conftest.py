@@ -5,6 +5,11 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# A deadline is a limit of wall-clock time, which a busy machine exceeds.
+settings.register_profile("event-pipelines", parent=settings.default, deadline=None)
+settings.load_profile("event-pipelines")
 
 # Without cached bytecode each worker compiles every test, and each of the hundreds of processes
 # that tests start compiles all it imports: more than half of what collecting costs.
