@@ -8,7 +8,7 @@ from faults.drill import Drill, Exercise
 
 
 @pytest.mark.xdist_group("fault drills")
-def test_all_that_came_in_is_accounted_for(
+def test_drill_accounts_for_every_event_that_came_in(
     exercise: Exercise, drill: Drill, record_property: Callable[[str, object], None]
 ) -> None:
     with drill.stack.environment():

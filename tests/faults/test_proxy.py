@@ -390,7 +390,7 @@ def test_who_asked_is_killed_by_the_port_it_asked_from(
     assert proxy.by_kind == {kind: 1}
 
 
-def test_nothing_is_injected_any_more_once_it_is_over(
+def test_proxy_injects_no_fault_after_stop_injecting(
     proxy: FaultProxy, connect: Callable[[str], Any]
 ) -> None:
     always(proxy, Kind.ERROR)
@@ -489,7 +489,7 @@ def test_a_worker_of_the_engine_is_killed() -> None:
         assert not workers.kill_worker(engine.pid, port)
 
 
-def test_nobody_else_is_killed() -> None:
+def test_only_function_workers_of_the_engine_are_killed() -> None:
     with caller(CALLER, start_new_session=True) as (process, port):
         # Were it the engine itself; were it somebody else's.
         assert not workers.kill_worker(process.pid, port)

@@ -142,7 +142,9 @@ def test_tables_functions_and_logs_are_encrypted_with_the_key(stack: Stack, key:
     assert stack.outputs["kms_key_policy_statements"]
 
 
-def test_the_platform_is_as_it_should_be(stack: Stack, tenant_bucket: str) -> None:
+def test_tenants_verify_accepts_a_platform_with_a_customer_key(
+    stack: Stack, tenant_bucket: str
+) -> None:
     with deeds.tenant_manager(stack.outputs):
         deeds.command("tenants", "verify")
     assert tenant_bucket

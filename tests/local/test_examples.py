@@ -167,7 +167,7 @@ def test_bucket_tells_the_queues(outputs: dict[str, dict[str, Any]]) -> None:
     assert got == {"invoices": {"invoices/july.pdf"}, "removals": {"invoices/notes.txt"}}
 
 
-def test_queue_takes_messages(outputs: dict[str, dict[str, Any]]) -> None:
+def test_sqs_with_dlq_example_queue_takes_messages(outputs: dict[str, dict[str, Any]]) -> None:
     url = outputs["sqs-with-dlq"]["queue_url"]
     boto3.client("sqs").send_message(QueueUrl=url, MessageBody='{"invoice": 17}')
     assert bodies(url) == [{"invoice": 17}]
@@ -188,7 +188,7 @@ def test_picture_becomes_each_derivative(outputs: dict[str, dict[str, Any]]) -> 
     eventually(lambda: derived() == wanted, "three derivatives")
 
 
-def test_customers_become_items(outputs: dict[str, dict[str, Any]]) -> None:
+def test_csv_import_example_rows_become_items(outputs: dict[str, dict[str, Any]]) -> None:
     example = outputs["csv-import"]
     readme = (mocked_plans.REPOSITORY / "examples/csv-import/README.md").read_text(encoding="utf-8")
     rows = readme.split("```csv\n")[1].split("```")[0]

@@ -91,7 +91,7 @@ def test_everything_granted_is_used(granted: Grants, calls: frozenset[Call]) -> 
     assert sorted(unseen.keys() ^ UNSEEN.keys()) == []
 
 
-def test_nothing_else_is_asked_for(granted: Grants, calls: frozenset[Call]) -> None:
+def test_roles_call_no_action_that_is_not_granted(granted: Grants, calls: frozenset[Call]) -> None:
     """What is missing would be a retry that can never succeed, or a check that is never made."""
     denied = {
         call

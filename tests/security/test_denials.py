@@ -350,7 +350,7 @@ def a_tenants_file() -> Iterator[None]:
 
 @pytest.mark.usefixtures("a_tenants_file")
 @pytest.mark.parametrize("policy", PEOPLE)
-def test_people_do_their_own_and_nothing_else(policy: str, home: Home) -> None:
+def test_users_with_a_policy_do_what_it_allows_and_nothing_else(policy: str, home: Home) -> None:
     may, must_not = PEOPLE[policy]
     name = f"{PREFIX}-{policy}-{REGION}"
 

@@ -48,7 +48,7 @@ def messages(group: str) -> Iterator[str]:
             yield from event["message"].splitlines()
 
 
-def test_every_function_has_said_what_it_did(lines: dict[str, list[str]]) -> None:
+def test_every_function_has_logged_an_outcome(lines: dict[str, list[str]]) -> None:
     """Without this, the others would be satisfied with empty logs."""
     silent = {
         group for group, said in lines.items() if not any('"outcome"' in line for line in said)

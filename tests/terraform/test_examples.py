@@ -67,7 +67,7 @@ def test_every_module_and_pipeline_has_an_example() -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_example_is_complete(example: str) -> None:
+def test_example_has_all_its_files_and_a_published_source(example: str) -> None:
     folder = REPOSITORY / "examples" / example
     assert {path.name for path in folder.iterdir()} >= FILES
     assert (folder / "versions.tf").read_bytes() == (REPOSITORY / "versions.tf").read_bytes()

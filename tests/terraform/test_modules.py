@@ -28,7 +28,7 @@ def module_of(test_file: Path) -> Path:
 
 
 @pytest.mark.parametrize("test_file", [*MODULE_TESTS, *ROOT_TESTS], ids=str)
-def test_terraform_test(test_file: Path, tree: Path) -> None:
+def test_module_passes_terraform_test(test_file: Path, tree: Path) -> None:
     module = module_of(test_file)
     terraform_test(tree, module, test_file.relative_to(module))
 

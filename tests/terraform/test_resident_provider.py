@@ -37,7 +37,7 @@ def pid_of(attachment: str) -> int:
     return int(provider["Pid"])
 
 
-def test_ends_with_the_block(tree: Path) -> None:
+def test_resident_provider_ends_with_the_block(tree: Path) -> None:
     with resident_provider(provider_binary(tree)) as attachment:
         assert alive(pid_of(attachment))
     assert not alive(pid_of(attachment))
@@ -61,7 +61,7 @@ def test_ends_when_its_holder_is_killed(tree: Path) -> None:
     eventually(lambda: not alive(pid), "the provider to end")
 
 
-def test_says_why_there_is_none(tmp_path: Path) -> None:
+def test_resident_provider_that_fails_to_start_says_why(tmp_path: Path) -> None:
     wrong = tmp_path / "provider"
     wrong.write_text("#!/bin/sh\necho 'no such protocol' >&2\nexit 1\n")
     wrong.chmod(0o755)

@@ -165,7 +165,7 @@ def test_settings_reach_the_alarms(plans: dict[str, Plan]) -> None:
     assert addresses == ["ops@example.com"]
 
 
-def test_who_is_told_is_told_when_it_ends_too(alarms: list[Resource]) -> None:
+def test_alarm_actions_are_told_of_ok_as_well(alarms: list[Resource]) -> None:
     for alarm in alarms:
         assert alarm.values["ok_actions"] == alarm.values["alarm_actions"], alarm.address
 

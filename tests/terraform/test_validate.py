@@ -40,7 +40,7 @@ def validate(tree: Path) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.xdist_group("terraform validate")
-def test_what_is_valid_is_left_as_it_was(tree: Path) -> None:
+def test_validation_of_valid_modules_changes_no_file(tree: Path) -> None:
     before = set(tree.rglob("*"))
 
     finished = validate(tree)
@@ -51,7 +51,7 @@ def test_what_is_valid_is_left_as_it_was(tree: Path) -> None:
 
 @pytest.mark.xdist_group("terraform validate")
 @pytest.mark.parametrize("wrong", [".", "examples/lambda-consumer", "modules/orders"])
-def test_what_is_wrong_is_named(tree: Path, wrong: str) -> None:
+def test_validation_names_the_invalid_file(tree: Path, wrong: str) -> None:
     (tree / wrong / "queue.tf").write_text(WRONG)
 
     finished = validate(tree)

@@ -304,7 +304,7 @@ def test_only_tls_with_the_engines_own_authority_works(corrected: Cloud) -> None
         assert not plain.recv(100).startswith(b"HTTP")
 
 
-def test_no_port_but_its_own_is_taken(home: Path, lambda_python: Path) -> None:
+def test_engine_listens_on_no_port_but_its_own(home: Path, lambda_python: Path) -> None:
     # What MiniStack would like to have: HTTPS, SFTP, MQTT, and the port it is known for.
     wanted = (443, 2222, 4566, 8883)
 

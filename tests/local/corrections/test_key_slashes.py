@@ -34,7 +34,7 @@ def test_a_folder_is_what_lies_in_it_and_its_own_key(corrected: Cloud) -> None:
     assert seen == ["acme/raw/", "acme/raw/a", "acme/raw//a"]
 
 
-def test_two_slashes_are_not_one(corrected: Cloud) -> None:
+def test_two_slashes_in_a_key_are_not_compared_as_one(corrected: Cloud) -> None:
     assert opened(corrected, "acme/a", "acme//a", "acme/a", "acme/a/") == ["acme/a"]
 
 

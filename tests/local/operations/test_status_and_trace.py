@@ -214,7 +214,7 @@ def test_an_import_row_by_row(stack: Stack, looks: Looks) -> None:
     assert sum(end["facts"]["reasons"].values()) == 1
 
 
-def test_what_the_audit_saw(stack: Stack, looks: Looks) -> None:
+def test_trace_shows_audited_events_from_log_and_trail(stack: Stack, looks: Looks) -> None:
     bucket = stack.outputs["event_audit"]["bucket"]
     put(bucket, "a/b.txt", b"x")
     boto3.client("s3").delete_object(Bucket=bucket, Key="a/b.txt")

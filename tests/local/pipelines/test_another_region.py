@@ -10,7 +10,9 @@ from support.stacks import alarms, running_stack
 HALVES = ("event-pipelines-csv-no-rows-loaded", "event-pipelines-csv-rows-waiting")
 
 
-def test_region_is_enough(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_pipelines_work_in_another_region_named_by_region_alone(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     with running_stack(tmp_path_factory.mktemp("elsewhere"), "ap-southeast-2") as stack:
         pictures, deeds = stack.outputs["image_derivatives"], stack.outputs["event_audit"]
         assert pictures["bucket"].endswith("-ap-southeast-2")

@@ -203,7 +203,7 @@ def test_the_groups_are_enough_for_a_file_from_end_to_end(
     assert document["difference"]["changed"] == {"/revision": {"from": 1, "to": 2}}
 
 
-def test_each_may_do_its_own_and_nothing_more(
+def test_script_and_service_users_may_do_nothing_beyond_their_policies(
     script: User, service: User, outputs: dict[str, Any]
 ) -> None:
     where = {"Bucket": outputs["bucket"], "Key": "files/lamp.json"}

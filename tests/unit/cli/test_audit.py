@@ -129,7 +129,7 @@ def test_tail_reads_the_trail_when_there_is_one(capsys: pytest.CaptureFixture[st
     assert lines[1]["size"] == 12
 
 
-def test_the_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+def test_audit_tail_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     log(event("folder/a [bold].txt", timedelta(minutes=1), outcome="logged"))
 
     assert main(["audit", "tail"]) == 0

@@ -26,7 +26,7 @@ def fails_with(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return lines[-1]
 
 
-def test_a_taken_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_local_up_names_a_port_in_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -39,14 +39,14 @@ def test_a_taken_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert local_engine.running(tmp_path) is None
 
 
-def test_packages_not_built(tmp_path: Path) -> None:
+def test_local_up_without_packages_names_make_packages(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="make packages"):
         local_stack.up(Home(tmp_path, tools=tmp_path))
 
     assert local_engine.running(tmp_path) is None
 
 
-def test_terraform_missing(
+def test_local_up_without_terraform_says_where_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -57,7 +57,7 @@ def test_terraform_missing(
     assert "https://" in line
 
 
-def test_terraform_too_old(
+def test_local_up_refuses_an_old_terraform(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fake = tmp_path / "terraform"
@@ -84,7 +84,9 @@ def test_no_provider_leaves_nothing_running(
     assert local_engine.running(tmp_path) is None
 
 
-def test_a_picture_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_demo_refuses_a_photo_that_is_no_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     text = tmp_path / "notes.txt"
     text.write_text("no picture")
 
@@ -93,7 +95,9 @@ def test_a_picture_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "gone.jpg cannot be read" in fails_with(capsys, "local", "demo", "--photo", missing)
 
 
-def test_nothing_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_local_status_and_down_without_an_engine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["local", "status", "--home", str(tmp_path)]) == 1
     assert "nothing" in capsys.readouterr().out
     assert main(["local", "status", "--home", str(tmp_path), "--json"]) == 1
@@ -115,7 +119,7 @@ def environment_script(path: Path, **variables: str) -> subprocess.CompletedProc
     )
 
 
-def test_python_missing(tmp_path: Path) -> None:
+def test_environment_script_without_python_names_the_versions(tmp_path: Path) -> None:
     finished = environment_script(tmp_path)
 
     assert finished.returncode == 1

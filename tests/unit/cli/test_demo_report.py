@@ -64,7 +64,7 @@ def test_names_and_bodies_are_text() -> None:
     assert "{&quot;a&quot;: &quot;&lt;b&gt;&quot;}" in page
 
 
-def test_nothing_is_fetched() -> None:
+def test_demo_report_refers_to_no_other_file() -> None:
     assert re.findall(r'(?:src|href)="(?!data:)', rendered()) == []
 
 

@@ -18,11 +18,11 @@ from event_pipelines.errors import UserError
         ("3650d", timedelta(days=3650)),
     ],
 )
-def test_a_span(text: str, span: timedelta) -> None:
+def test_duration_is_parsed_by_its_unit(text: str, span: timedelta) -> None:
     assert durations.parse(text) == span
 
 
 @pytest.mark.parametrize("text", ["", "10", "m", "0m", "-5m", "1.5h", "10 m", "10M", "3651d", "٣m"])
-def test_what_is_none(text: str) -> None:
+def test_invalid_duration_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(UserError, match="such as 10m"):
         durations.parse(text)

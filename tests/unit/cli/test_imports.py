@@ -40,7 +40,7 @@ def test_a_name_that_would_start_nothing(
     assert "--name" in one_line(capsys, "start", str(file))
 
 
-def test_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_import_of_a_missing_file_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "is not a file" in one_line(capsys, "start", str(tmp_path / "gone.csv"))
 
 

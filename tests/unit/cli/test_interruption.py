@@ -25,7 +25,7 @@ def interrupted(times: int, error: Exception | None = None) -> Iterator[str]:
             raise error
 
 
-def test_one_waits_for_the_end() -> None:
+def test_one_ctrl_c_waits_for_the_end() -> None:
     work = interrupted(1)
 
     assert next(work) == "the rest"
@@ -33,12 +33,12 @@ def test_one_waits_for_the_end() -> None:
         next(work)
 
 
-def test_two_do_not() -> None:
+def test_second_ctrl_c_interrupts_at_once() -> None:
     with pytest.raises(KeyboardInterrupt):
         next(interrupted(2))
 
 
-def test_none_changes_nothing() -> None:
+def test_ctrl_c_raises_again_after_the_block() -> None:
     assert list(interrupted(0)) == ["the rest"]
 
     with pytest.raises(KeyboardInterrupt):
@@ -53,7 +53,7 @@ def test_an_error_is_not_hidden_and_ctrl_c_works_again() -> None:
         ctrl_c()
 
 
-def test_who_is_not_told_of_it_is_not_told_here_either() -> None:
+def test_ignored_sigint_stays_ignored() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     assert list(interrupted(1)) == ["the rest"]

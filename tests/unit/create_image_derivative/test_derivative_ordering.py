@@ -28,7 +28,7 @@ RED, LIME, BLUE = (254, 0, 0), (0, 255, 1), (0, 0, 254)
 Swatch = Callable[[str], bytes]
 
 
-def test_the_derivative_says_what_it_is(pipeline: Any, swatch: Swatch) -> None:
+def test_derivative_has_its_metadata_and_outcome(pipeline: Any, swatch: Swatch) -> None:
     event = pipeline.upload(SOURCE, swatch("red"))
 
     outcome = pipeline.receive(event)
@@ -288,7 +288,9 @@ def test_a_derivative_copied_among_the_uploads_starts_no_loop(
         "ingest/folder/ingest/cat.jpg",
     ],
 )
-def test_keys_keep_their_shape(pipeline: Any, swatch: Swatch, key: str) -> None:
+def test_output_key_keeps_the_folders_of_its_source(
+    pipeline: Any, swatch: Swatch, key: str
+) -> None:
     pipeline.receive(pipeline.upload(key, swatch("red")))
 
     expected = "derived/thumbnail/" + key[len("ingest/") :] + ".jpg"
@@ -409,7 +411,7 @@ def test_without_a_place_to_keep_it_such_a_message_fails(pipeline: Any) -> None:
     assert pipeline.keys() == []
 
 
-def test_nothing_is_left_on_disk(
+def test_temporary_files_of_derivatives_are_deleted(
     pipeline: Any, swatch: Swatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))

@@ -33,7 +33,7 @@ def test_the_defaults_are_those_of_a_gigabyte(environment: dict[str, str]) -> No
     )
 
 
-def test_everything_can_be_set(environment: dict[str, str]) -> None:
+def test_every_derivative_setting_can_be_set(environment: dict[str, str]) -> None:
     settings = settings_from(
         environment,
         REJECTIONS_BUCKET="example-rejections",

@@ -208,7 +208,9 @@ def test_no_metadata_is_carried_over(
 
 
 @pytest.mark.parametrize("colour", [(255, 0, 0), (0, 255, 0), (20, 40, 200), (230, 230, 230)])
-def test_cmyk_becomes_rgb(render: Render, encoded: Encoded, colour: tuple[int, int, int]) -> None:
+def test_cmyk_picture_is_rendered_as_rgb(
+    render: Render, encoded: Encoded, colour: tuple[int, int, int]
+) -> None:
     content = encoded(Image.new("RGB", (200, 100), colour).convert("CMYK"), "JPEG", quality=95)
 
     picture, _ = render(content)
@@ -218,7 +220,9 @@ def test_cmyk_becomes_rgb(render: Render, encoded: Encoded, colour: tuple[int, i
 
 
 @pytest.mark.parametrize("colour", [(255, 0, 0), (20, 40, 200), (230, 230, 230)])
-def test_ycck_becomes_rgb(render: Render, encoded: Encoded, colour: tuple[int, int, int]) -> None:
+def test_ycck_picture_is_rendered_as_rgb(
+    render: Render, encoded: Encoded, colour: tuple[int, int, int]
+) -> None:
     # Adobe stores inks inverted, and so does Pillow. What is luma and chroma of the inks must not
     # be, hence the second inversion; black is none.
     inks = ImageChops.invert(Image.new("RGB", (200, 100), colour))

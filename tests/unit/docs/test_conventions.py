@@ -49,7 +49,7 @@ def test_the_repository_holds_what_is_checked() -> None:
 
 @pytest.mark.parametrize("check", CHECKS, ids=checked)
 @pytest.mark.parametrize("folder", [Path(), *EXAMPLES, *MODULES], ids=str)
-def test_all_hcl(folder: Path, check: Check) -> None:
+def test_hcl_follows_the_convention(folder: Path, check: Check) -> None:
     assert list(check(read(REPOSITORY / folder))) == []
 
 
@@ -67,7 +67,7 @@ def test_a_readme_begins_with_an_example_to_copy(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
-def test_examples_in_texts(path: Path) -> None:
+def test_examples_in_readmes_fit_module_inputs(path: Path) -> None:
     modules = {str(folder): read(REPOSITORY / folder) for folder in MODULES}
 
     assert list(conventions.examples_fit_the_inputs(path.read_text(), modules)) == []

@@ -83,7 +83,7 @@ def test_lines_of_an_expression_lose_the_indentation_of_its_block() -> None:
         ("[]", None),
     ],
 )
-def test_literal_texts(written: str, text: str | None) -> None:
+def test_literal_text_of_an_expression(written: str, text: str | None) -> None:
     assert literal(expression(written)) == text
 
 
@@ -105,7 +105,7 @@ def test_the_text_of_an_attribute_is_empty_without_a_literal() -> None:
         ("a ? -b : [1.5, true]", set()),
     ],
 )
-def test_references(written: str, names: set[str]) -> None:
+def test_references_of_an_expression_are_found(written: str, names: set[str]) -> None:
     assert references(expression(written)) == names
 
 

@@ -239,7 +239,7 @@ def test_hcl_that_cannot_be_read_is_named(
         ("list(tuple([string, object({ a = number })]))", "list(tuple)"),
     ],
 )
-def test_short_types(written: str, short: str) -> None:
+def test_variable_types_are_shortened_for_tables(written: str, short: str) -> None:
     kind = parse(f"type = {written}\n").attributes["type"].expression
 
     assert terraform_docs.short_type(kind) == short
@@ -260,7 +260,7 @@ def test_short_types(written: str, short: str) -> None:
         ("<<-EOT\n  Line ${var.a}.\n  EOT", "Line {a}.\n"),
     ],
 )
-def test_messages(written: str, said: str) -> None:
+def test_error_messages_are_rendered_as_text(written: str, said: str) -> None:
     text = parse(f"error_message = {written}\n").attributes["error_message"].expression
 
     assert terraform_docs.message(text) == said
@@ -279,5 +279,5 @@ def test_messages(written: str, said: str) -> None:
         ("No stop", "No stop"),
     ],
 )
-def test_first_sentences(text: str, sentence: str) -> None:
+def test_first_sentence_of_a_description(text: str, sentence: str) -> None:
     assert terraform_docs.first_sentence(text) == sentence

@@ -106,17 +106,17 @@ def test_equal_numbers_are_equal_text(number: Decimal) -> None:
 
 
 @pytest.mark.parametrize("text", ["true", "True", " TRUE ", "t", "yes", "Y", "on", "1"])
-def test_true(text: str) -> None:
+def test_bool_cell_is_read_as_true(text: str) -> None:
     assert read_bool(text) == {"BOOL": True}
 
 
 @pytest.mark.parametrize("text", ["false", "False", "f", "NO", "n", "off", "0"])
-def test_false(text: str) -> None:
+def test_bool_cell_is_read_as_false(text: str) -> None:
     assert read_bool(text) == {"BOOL": False}
 
 
 @pytest.mark.parametrize("text", ["", "maybe", "2", "truee", "o", "01", "wahr"])
-def test_neither(text: str) -> None:
+def test_other_bool_cell_is_refused(text: str) -> None:
     with pytest.raises(UnreadableCell, match="neither true nor false") as refused:
         read_bool(text)
     assert refused.value.reason == "not_a_bool"

@@ -40,6 +40,6 @@ def test_a_topic_that_hangs_is_given_up_within_an_ordinary_timeout() -> None:
     assert 3 * (config.connect_timeout + config.read_timeout) < 30
 
 
-def test_clients_are_made_once() -> None:
+def test_table_and_topic_clients_are_made_once() -> None:
     assert clients.table() is clients.table()
     assert clients.sns() is clients.sns()

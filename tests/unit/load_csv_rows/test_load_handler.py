@@ -21,7 +21,7 @@ def people(count: int, first: int = 1) -> list[list[str]]:
     return [[f"p{n:05d}", f"person {n}"] for n in range(first, first + count)]
 
 
-def test_rows_become_items(account: Account, function: Function) -> None:
+def test_rows_become_items_with_keys_and_stamps(account: Account, function: Function) -> None:
     one = account.imported(["name"], [["write tests"], ["run them"]])
     one.sent(1)
 
@@ -109,7 +109,7 @@ def test_imports_of_one_batch_are_kept_apart(account: Account, function: Functio
     assert (other.state().rows_loaded, other.state().rows_rejected) == (1, 1)
 
 
-def test_nothing_is_an_empty_response(function: Function) -> None:
+def test_empty_batch_has_an_empty_response(function: Function) -> None:
     run = function.invoke()
 
     assert (run.retried, run.lines, run.metrics) == ([], [], {})

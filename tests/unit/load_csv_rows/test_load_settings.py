@@ -11,7 +11,7 @@ def read(environment: dict[str, str], **changes: str) -> Settings:
     return Settings.from_environment(Environment({**environment, **changes}))
 
 
-def test_what_is_not_said_has_a_default(environment: dict[str, str]) -> None:
+def test_unset_load_settings_have_defaults(environment: dict[str, str]) -> None:
     settings = read(environment)
 
     assert settings == Settings(
@@ -35,7 +35,7 @@ def test_what_is_not_said_has_a_default(environment: dict[str, str]) -> None:
     )
 
 
-def test_everything_can_be_said(environment: dict[str, str]) -> None:
+def test_every_load_setting_can_be_set(environment: dict[str, str]) -> None:
     settings = read(
         environment,
         HASH_KEY="number",
@@ -84,7 +84,7 @@ def test_no_defaults_are_an_empty_object(environment: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     "name", ["TABLE_NAME", "LEDGER_TABLE", "REJECTIONS_BUCKET", "REJECTIONS_PREFIX"]
 )
-def test_what_must_be_said_is_named(environment: dict[str, str], name: str) -> None:
+def test_missing_load_setting_is_named(environment: dict[str, str], name: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
         read(environment, **{name: ""})
 

@@ -387,7 +387,7 @@ def test_a_table_with_another_key_is_no_fault_of_the_rows(
     assert sum(world.table.calls.values()) == 1
 
 
-def test_insert_only_keeps_what_is_there_and_says_whose_it_is(world: World) -> None:
+def test_insert_only_keeps_existing_items_and_reports_their_import(world: World) -> None:
     world.table.items = {
         "k00001": item(1, stamp="2025-01-01").attributes,
         "k00002": {"id": {"S": "k00002"}},

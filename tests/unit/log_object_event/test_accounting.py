@@ -316,7 +316,7 @@ def test_a_topic_delivers_every_event_to_its_route_and_to_the_routes_of_its_neig
     assert in_many_worlds(30, check) >= 1_000
 
 
-def test_everything_ends_once_without_a_trail(
+def test_every_event_is_counted_once_without_a_trail(
     account: Any, functions: Callable[..., dict[str, Any]]
 ) -> None:
     routes = functions()

@@ -57,7 +57,7 @@ def test_a_route_and_its_catch_all_share_every_event_out(events: set[str], name:
 
 
 @pytest.mark.parametrize("name", ["ROUTE", "REJECTIONS_BUCKET", "REJECTIONS_PREFIX"])
-def test_what_is_missing_is_named(environment: dict[str, str], name: str) -> None:
+def test_missing_audit_setting_is_named(environment: dict[str, str], name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"{name} is not set"):
         settings_from(environment, **{name: ""})
 

@@ -42,7 +42,7 @@ def trail(account: Any) -> Trail:
     return Trail(account.dynamodb, "example-trail", retention_days=90)
 
 
-def test_an_event_is_kept_with_all_there_is_to_say(account: Any, trail: Trail) -> None:
+def test_trail_item_has_every_field_of_the_event(account: Any, trail: Trail) -> None:
     assert trail.record(sighting(), "upload") is Recorded.IN_ORDER
 
     (item,) = account.trail()

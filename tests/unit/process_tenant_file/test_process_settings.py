@@ -25,7 +25,7 @@ def test_what_is_not_set_has_a_default() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(ENVIRONMENT))
-def test_what_is_missing_is_named(name: str) -> None:
+def test_missing_processing_setting_is_named(name: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
         settings_from(**{name: ""})
 

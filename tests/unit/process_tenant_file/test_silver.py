@@ -447,7 +447,7 @@ def test_what_another_try_may_cure_is_left_to_the_queue(
     assert pipeline.receive(file).name == "processed"
 
 
-def test_nothing_is_left_on_the_disk(
+def test_temporary_files_of_processing_are_deleted(
     pipeline: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))

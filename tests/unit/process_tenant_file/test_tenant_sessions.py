@@ -107,7 +107,7 @@ def test_who_was_not_served_for_longest_is_forgotten_first() -> None:
     assert sts.begun() == ["acme", "globex", "initech", "globex"]
 
 
-def test_memory_has_a_bound() -> None:
+def test_session_cache_has_a_bound() -> None:
     kept = sessions(Sts())
 
     for number in range(200):

@@ -53,7 +53,7 @@ def test_a_tenant_is_found_with_its_group(world: Any, registry: Registry) -> Non
     assert world.reads() == [(["acme"], False), (["retail"], False)]
 
 
-def test_nobody_is_no_call(world: Any, registry: Registry) -> None:
+def test_lookup_of_no_tenant_makes_no_call(world: Any, registry: Registry) -> None:
     assert registry.look_up([]) == {}
     assert world.reads() == []
 
@@ -318,7 +318,7 @@ def test_who_was_not_asked_about_for_longest_is_forgotten_first(world: Any) -> N
     assert sources(registry, "globex") == [Source.MISS]
 
 
-def test_memory_has_a_bound(world: Any) -> None:
+def test_registry_cache_has_a_bound(world: Any) -> None:
     class Empty:
         def batch_get_item(self, **_: object) -> Any:
             return {}

@@ -25,7 +25,7 @@ def test_what_is_not_set_has_a_default() -> None:
     )
 
 
-def test_everything_can_be_set() -> None:
+def test_every_route_setting_can_be_set() -> None:
     settings = settings_from(CACHE_SECONDS="30", NEGATIVE_CACHE_SECONDS="2", STALE_SECONDS="0")
 
     assert settings.cache_seconds == 30
@@ -34,7 +34,7 @@ def test_everything_can_be_set() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(ENVIRONMENT))
-def test_what_is_missing_is_named(name: str) -> None:
+def test_missing_route_setting_is_named(name: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
         settings_from(**{name: ""})
 
@@ -47,7 +47,7 @@ def test_what_is_missing_is_named(name: str) -> None:
         ("STALE_SECONDS", 0, 86_400),
     ],
 )
-def test_numbers_have_limits(name: str, lowest: int, highest: int) -> None:
+def test_route_setting_outside_its_limits_is_refused(name: str, lowest: int, highest: int) -> None:
     for fine in (lowest, highest):
         settings_from(**{name: str(fine)})
     for wrong in (lowest - 1, highest + 1, "many"):

@@ -273,7 +273,7 @@ def test_another_groups_bucket_reaches_nobody(world: Any, event: Event) -> None:
         TenantMessage("acme", "g", "b", "acme/raw/a", None, None, 1, None, "n", "t", "m").encode(),
     ],
 )
-def test_what_is_no_event_is_kept_as_it_came(world: Any, body: str) -> None:
+def test_body_that_is_no_event_is_quarantined_unchanged(world: Any, body: str) -> None:
     run = world.invoke(body)
 
     assert (run.outcomes, run.retried) == (["quarantined"], [])
@@ -509,7 +509,7 @@ def test_a_quarantine_that_does_not_take_an_event_keeps_it_in_its_queue(
     assert run.retried == ["message-0", "message-1"]
 
 
-def test_what_there_is_no_time_for_comes_again(world: Any, event: Event) -> None:
+def test_messages_without_time_left_are_retried(world: Any, event: Event) -> None:
     world.group()
     for name in ("acme", "globex"):
         world.tenant(name)

@@ -92,7 +92,7 @@ def test_nothing_to_send_is_no_call() -> None:
     assert sqs.calls == []
 
 
-def test_a_message_says_whose_it_is_and_what_is_said_beside_it() -> None:
+def test_sent_message_has_its_group_and_attributes() -> None:
     sqs = Sqs()
 
     sent(sqs, [Parcel(ACME, "a", "acme"), Parcel(ACME, "b", attributes={"reason": "wrong_bucket"})])

@@ -20,7 +20,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
 
 
-def test_the_client_is_made_once() -> None:
+def test_s3_client_is_made_once() -> None:
     assert aws.s3() is aws.s3()
 
 

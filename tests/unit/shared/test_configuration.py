@@ -3,7 +3,7 @@ import pytest
 from shared.configuration import ConfigurationError, Environment
 
 
-def test_values_are_typed() -> None:
+def test_environment_values_are_read_by_type() -> None:
     environment = Environment({"SIDE": "128", "FOLDER": "derived/", "NAME": "thumbnail"})
 
     assert environment.integer("SIDE", 1, 128) == 128
@@ -39,6 +39,6 @@ def test_a_number_out_of_range_is_quoted_with_its_range(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["derived", "/derived/", "/"])
-def test_a_prefix_is_a_folder(value: str) -> None:
+def test_prefix_without_a_trailing_slash_is_refused(value: str) -> None:
     with pytest.raises(ConfigurationError, match=r"FOLDER .* ends with a slash"):
         Environment({"FOLDER": value}).prefix("FOLDER")

@@ -279,7 +279,7 @@ def test_eventbridge_kinds_get_the_names_of_notifications(
         ("ObjectCreatedSomehow", False),
     ],
 )
-def test_only_creations_create(name: str, creates: bool) -> None:
+def test_only_object_created_events_create_an_object(name: str, creates: bool) -> None:
     (event,) = object_events({"Records": [notification(eventName=name)]})
 
     assert event.creates_object is creates

@@ -70,7 +70,7 @@ def test_names_that_a_later_version_may_add_are_passed_over() -> None:
         ({"revision": None}, "no revision"),
     ],
 )
-def test_what_is_wrong_is_named(change: dict[str, Any], trouble: str) -> None:
+def test_invalid_item_message_names_the_field(change: dict[str, Any], trouble: str) -> None:
     with pytest.raises(NotAnItemMessage, match=trouble):
         ItemMessage.decode(json.dumps({**DOCUMENT, **change}))
 

@@ -107,7 +107,7 @@ def test_what_is_wrong_with_a_message_is_said(change: dict[str, Any], trouble: s
 
 
 @pytest.mark.parametrize("body", ["", "hello", "[" * 100_000, "[1]", "null", "7"])
-def test_what_is_no_message_at_all_is_said_too(body: str) -> None:
+def test_tenant_message_that_is_no_json_is_refused(body: str) -> None:
     with pytest.raises(NotATenantMessage, match="JSON"):
         TenantMessage.decode(body)
 

@@ -40,7 +40,7 @@ def stored(world: Any) -> Callable[..., StoredObject]:
 
 
 @pytest.mark.parametrize("start", [0, 1, 999, 1_000, 10_239, 10_240, 99_999])
-def test_reading_goes_from_anywhere_to_the_end(
+def test_content_is_read_from_any_offset_to_its_end(
     stored: Callable[..., StoredObject], start: int
 ) -> None:
     assert b"".join(stored().chunks(start)) == CONTENT[start:]

@@ -89,7 +89,7 @@ def test_what_can_never_be_imported_is_refused_at_once(
     assert reason(world, content) == expected
 
 
-def test_refusals_say_what_to_do(world: Any) -> None:
+def test_refused_csv_files_name_the_remedy(world: Any) -> None:
     for content, remedy in [
         ("id\n".encode("utf-16"), "save it as UTF-8"),
         (b"id\r1\r", "save it with line feeds"),

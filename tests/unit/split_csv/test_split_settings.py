@@ -37,7 +37,7 @@ def test_what_is_not_set_has_a_default(environment: dict[str, str]) -> None:
     )
 
 
-def test_everything_can_be_set(environment: dict[str, str]) -> None:
+def test_every_split_setting_can_be_set(environment: dict[str, str]) -> None:
     settings = settings_from(
         environment,
         LEDGER_RETENTION_DAYS="7",
@@ -62,7 +62,7 @@ def test_everything_can_be_set(environment: dict[str, str]) -> None:
     "name",
     ["ROWS_QUEUE_URL", "IMPORTS_QUEUE_URL", "LEDGER_TABLE", "IMPORT_PREFIX", "REJECTIONS_PREFIX"],
 )
-def test_what_is_missing_is_named(environment: dict[str, str], name: str) -> None:
+def test_missing_split_setting_is_named(environment: dict[str, str], name: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
         settings_from(environment, **{name: ""})
 
@@ -77,7 +77,7 @@ def test_what_is_missing_is_named(environment: dict[str, str], name: str) -> Non
         ("STOP_AT_REMAINING_MS", 1, 900_000),
     ],
 )
-def test_numbers_have_limits(
+def test_split_setting_outside_its_limits_is_refused(
     environment: dict[str, str], name: str, lowest: int, highest: int
 ) -> None:
     for fine in (lowest, highest):
@@ -99,6 +99,6 @@ def test_what_is_rejected_must_not_be_an_upload(
 
 
 @pytest.mark.parametrize("name", ["IMPORT_PREFIX", "REJECTIONS_PREFIX"])
-def test_prefixes_are_folders(environment: dict[str, str], name: str) -> None:
+def test_prefix_without_a_trailing_slash_is_refused(environment: dict[str, str], name: str) -> None:
     with pytest.raises(ConfigurationError, match="ends with a slash"):
         settings_from(environment, **{name: "folder"})

@@ -247,7 +247,7 @@ def test_an_import_keeps_its_cut_when_the_setting_changes(new_world: Callable[[]
     assert changed.rows == messages
 
 
-def test_continuations_have_an_end(world: Any) -> None:
+def test_import_with_too_many_continuations_fails(world: Any) -> None:
     splitter = world.splitter(max_hops=2, notices_topic=NOTICES)
 
     outcomes = world.deliver_until_done(
@@ -620,7 +620,9 @@ def test_rows_that_sqs_keeps_refusing_are_sent_from_the_checkpoint(world: Any) -
     assert world.state().progress.messages_sent == len(world.messages())
 
 
-def test_of_two_at_a_time_one_goes_on(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_one_of_two_concurrent_splitters_continues(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(splitter_module, "CHECKPOINT_ROWS", 1)
     body = world.upload(file_of(rows(100)))
     inner: list[Any] = []

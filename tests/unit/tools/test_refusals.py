@@ -15,7 +15,7 @@ from unit.tools.workspace import REPOSITORY, Workspace, library
 RUNTIME = "python3.99"
 
 
-def test_an_unknown_function(workspace: Workspace) -> None:
+def test_build_of_an_unknown_function_is_refused(workspace: Workspace) -> None:
     assert workspace.refusal("alpha", "gamma") == "there is no function gamma: use alpha, beta."
 
 
@@ -40,7 +40,7 @@ def test_the_oldest_runtime_that_can(workspace: Workspace) -> None:
     workspace.build("--runtime", "python3.12", "beta")
 
 
-def test_an_unknown_architecture(workspace: Workspace) -> None:
+def test_build_for_an_unknown_architecture_is_refused(workspace: Workspace) -> None:
     said = workspace.refusal("--architecture", "amd64")
 
     assert said == "--architecture amd64 is not one that Lambda has: use arm64 or x86_64."
@@ -55,7 +55,7 @@ def test_a_host_build_for_something_else(workspace: Workspace, option: tuple[str
     )
 
 
-def test_an_unknown_option(workspace: Workspace) -> None:
+def test_build_with_an_unknown_option_is_refused(workspace: Workspace) -> None:
     said = workspace.refusal("--arch")
 
     assert said.splitlines() == [said]
@@ -181,7 +181,7 @@ def test_a_library_for_another_architecture(workspace: Workspace) -> None:
     workspace.build("--runtime", RUNTIME, "--architecture", "x86_64", "beta")
 
 
-def test_what_the_runtime_provides(workspace: Workspace) -> None:
+def test_lock_of_a_package_of_the_runtime_is_refused(workspace: Workspace) -> None:
     digest = workspace.wheel("boto3-1.0-py3-none-any.whl", {"boto3/__init__.py": b""})
     workspace.lock("beta", f"boto3==1.0 {digest}")
 

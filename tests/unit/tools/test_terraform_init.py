@@ -72,7 +72,7 @@ def machine(tmp_path: Path) -> Machine:
     return machine
 
 
-def test_the_registry_is_enough(machine: Machine) -> None:
+def test_terraform_init_uses_the_registry_without_a_mirror(machine: Machine) -> None:
     machine.mirror("home/.terraform.d/old", f"4.0.0/{PLATFORM}")
 
     finished = machine.init("-upgrade", accepted="registry")
@@ -204,7 +204,7 @@ def test_the_log_is_kept_in_terraforms_data_folder(machine: Machine, folder: str
     assert not (machine.root / ".terraform").exists()
 
 
-def test_no_terraform(machine: Machine) -> None:
+def test_terraform_init_without_terraform_says_where_to_get_it(machine: Machine) -> None:
     commands = machine.path / "other"
     commands.mkdir()
     for name in ("sh", "uname", "tr"):
@@ -219,7 +219,7 @@ def test_no_terraform(machine: Machine) -> None:
     )
 
 
-def test_no_folder(machine: Machine) -> None:
+def test_terraform_init_of_a_missing_folder_is_refused(machine: Machine) -> None:
     shutil.rmtree(machine.root)
 
     finished = machine.init()

@@ -23,5 +23,5 @@ def test_a_queue_that_hangs_is_given_up_within_an_ordinary_timeout() -> None:
     assert 3 * (config.connect_timeout + config.read_timeout) < 30
 
 
-def test_the_client_is_made_once() -> None:
+def test_sqs_client_is_made_once() -> None:
     assert clients.sqs() is clients.sqs()

@@ -28,7 +28,7 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def test_the_rule(account: Account, function: Function) -> None:
+def test_update_keeps_fields_it_does_not_name(account: Account, function: Function) -> None:
     request = account.put("laptop", colour="grey")
     before = account.item("laptop")
     content = account.s3.get_object(Bucket=BUCKET, Key=request.key)["Body"].read()
@@ -115,7 +115,7 @@ def test_every_message_of_a_batch_has_its_own_outcome(account: Account, function
     }
 
 
-def test_nothing_is_an_empty_response(function: Function) -> None:
+def test_empty_batch_has_an_empty_response(function: Function) -> None:
     run = function.invoke()
 
     assert (run.retried, run.lines, run.metrics) == ([], [], {})
@@ -197,7 +197,7 @@ def test_a_message_that_overtook_the_writing_of_its_item_waits_for_it(
     assert account.sent() == [request.following().encode()]
 
 
-def test_no_item_is_made_where_there_is_none(account: Account, function: Function) -> None:
+def test_update_of_a_deleted_item_creates_none(account: Account, function: Function) -> None:
     """Also when it is deleted between being read and being updated."""
     request = account.put("laptop")
 

@@ -10,7 +10,7 @@ def read(environment: dict[str, str], **changes: str) -> Settings:
     return Settings.from_environment(Environment({**environment, **changes}))
 
 
-def test_everything_is_said(environment: dict[str, str]) -> None:
+def test_all_update_settings_are_read(environment: dict[str, str]) -> None:
     assert read(environment) == Settings(
         table="example-items",
         next_queue_url="https://sqs.eu-west-1.amazonaws.com/123456789012/example-finished.fifo",
@@ -32,7 +32,7 @@ def test_everything_is_said(environment: dict[str, str]) -> None:
         "REJECTIONS_PREFIX",
     ],
 )
-def test_what_must_be_said_is_named(environment: dict[str, str], name: str) -> None:
+def test_missing_update_setting_is_named(environment: dict[str, str], name: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
         read(environment, **{name: ""})
 

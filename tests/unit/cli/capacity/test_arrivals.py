@@ -14,7 +14,7 @@ def until(load: Load, end: float) -> list[tuple[float, int]]:
 
 
 @pytest.mark.parametrize("rate", [0.1, 1.0, 333.0, 50_000.0])
-def test_a_rate_is_even(rate: float) -> None:
+def test_arrivals_at_a_rate_are_even(rate: float) -> None:
     came = until(Load(rate=rate, seconds=900), 900)
 
     assert sum(count for _, count in came) == pytest.approx(900 * rate, abs=1 + 0.0001 * 900 * rate)

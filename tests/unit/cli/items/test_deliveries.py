@@ -62,7 +62,7 @@ def test_an_answer_that_refuses_is_an_answer() -> None:
     assert len(set(attempts(receive))) == 2
 
 
-def test_what_a_delivery_says(relay: Relay) -> None:
+def test_delivery_has_the_body_and_receive_count(relay: Relay) -> None:
     sqs = boto3.client("sqs")
     url = relay.queue_url(sqs, relay.finished)
     sqs.send_message(QueueUrl=url, MessageBody="x", MessageGroupId="g", MessageDeduplicationId="d")
@@ -87,7 +87,7 @@ def lease() -> tuple[Lease, Mock]:
 
 
 @pytest.mark.parametrize("first", ["delete", "hand_back"])
-def test_a_lease_ends_once(first: str) -> None:
+def test_lease_ends_once_by_delete_or_hand_back(first: str) -> None:
     ours, sqs = lease()
     ours.extend(60)
     assert (ours.delete() if first == "delete" else ours.hand_back(4)) is True

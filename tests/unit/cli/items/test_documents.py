@@ -114,11 +114,11 @@ def test_a_number_that_would_not_survive(number: str, why: str) -> None:
 
 
 @pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
-def test_what_is_no_number(constant: str) -> None:
+def test_nan_and_infinity_are_refused_as_no_json_number(constant: str) -> None:
     assert refused(f'{{"n": {constant}}}') == f"has {constant}, which is no JSON number"
 
 
-def test_a_name_that_is_there_twice() -> None:
+def test_repeated_name_in_one_object_is_refused() -> None:
     assert refused('{"a": {"b": 1, "c": 2, "b": 3}}') == 'has the name "b" twice in one object'
 
 
@@ -140,11 +140,11 @@ def test_a_name_that_is_there_twice() -> None:
         (f'{{"{"n" * 65_536}": 1}}', "a name of more than 65,535 bytes at /"),
     ],
 )
-def test_what_is_no_document(text: str | bytes, why: str) -> None:
+def test_document_that_is_no_json_object_is_refused(text: str | bytes, why: str) -> None:
     assert why in refused(text)
 
 
-def test_what_is_a_document() -> None:
+def test_document_may_have_a_bom_surrogates_and_empty_values() -> None:
     assert documents.read(b"{}") == {}
     assert documents.read(b'\xef\xbb\xbf{"saved": "by Notepad"}') == {"saved": "by Notepad"}
     assert documents.read(r'{"x": "\u0000é😀\ud83d\ude00"}'.encode()) == {"x": "\0é😀😀"}
@@ -163,7 +163,7 @@ def test_what_is_a_document() -> None:
         lambda levels: '{"a":' + "[" * (levels - 1) + "1" + "]" * (levels - 1) + "}",
     ],
 )
-def test_depth(nested: Callable[[int], str]) -> None:
+def test_document_nested_deeper_than_32_levels_is_refused(nested: Callable[[int], str]) -> None:
     # The innermost value is a level of its own.
     documents.read(nested(31).encode())
 
@@ -184,7 +184,7 @@ def test_the_largest_item_fits_with_what_the_relay_adds(relay: Relay) -> None:
     assert relay.table
 
 
-def test_a_file_without_end() -> None:
+def test_document_larger_than_4_mib_is_refused() -> None:
     spaces = documents.MAX_FILE_BYTES - 2
 
     assert documents.read(b"{" + b" " * spaces + b"}") == {}
@@ -217,7 +217,7 @@ def test_what_changed_is_named_by_its_place() -> None:
 
 @settings(derandomize=True, deadline=None)
 @given(DOCUMENTS)
-def test_nothing_differs_from_itself(document: dict[str, Any]) -> None:
+def test_document_has_no_difference_from_itself(document: dict[str, Any]) -> None:
     nothing: dict[str, Any] = {"added": {}, "removed": {}, "changed": {}}
 
     assert documents.difference(document, through_the_table(document)) == nothing

@@ -25,7 +25,7 @@ def test_the_service_reads_what_the_functions_write() -> None:
     assert ItemMessage.decode(body) == ItemMessage(*MESSAGE)
 
 
-def test_both_take_the_same_ids() -> None:
+def test_command_and_function_take_the_same_item_ids() -> None:
     assert names.ITEM_ID.pattern == item_messages.ITEM_ID.pattern
 
 

@@ -139,7 +139,7 @@ def test_everything_is_counted_from_zero(watch: Monitor) -> None:
     }
 
 
-def test_what_happened_is_counted(watch: Monitor) -> None:
+def test_metrics_count_messages_by_outcome(watch: Monitor) -> None:
     watch.started(Pace())
     watch.answered(7)
     watch.answered(3)
@@ -182,7 +182,7 @@ def test_every_metric_has_a_type_and_a_meaning(watch: Monitor) -> None:
     assert text.endswith("\n")
 
 
-def test_silence_is_not_well(watch: Monitor, clock: Clock) -> None:
+def test_health_fails_after_silence(watch: Monitor, clock: Clock) -> None:
     clock.now += SILENCE_SECONDS
     assert watch.health()[0] is True
     clock.now += 1
@@ -214,7 +214,7 @@ def test_failing_calls_are_no_answer(watch: Monitor, clock: Clock) -> None:
     assert watch.health()[0] is False
 
 
-def test_stopping_is_not_well(watch: Monitor) -> None:
+def test_health_fails_while_the_service_stops(watch: Monitor) -> None:
     watch.stopping("SIGTERM", 1, True)
 
     assert watch.health() == (
@@ -231,7 +231,7 @@ def get(port: int, path: str) -> tuple[int, str, str]:
         return error.code, error.headers["Content-Type"], error.read().decode()
 
 
-def test_it_answers_on_loopback(watch: Monitor, clock: Clock) -> None:
+def test_health_endpoint_answers_on_loopback(watch: Monitor, clock: Clock) -> None:
     with monitor.listening(watch, 0) as port:
         assert port is not None
         status, media_type, text = get(port, "/healthz")
@@ -246,7 +246,7 @@ def test_it_answers_on_loopback(watch: Monitor, clock: Clock) -> None:
         get(port, "/healthz")
 
 
-def test_nobody_else_hears_it(watch: Monitor) -> None:
+def test_health_endpoint_listens_on_one_loopback_address_only(watch: Monitor) -> None:
     with monitor.listening(watch, 0) as port, socket.socket() as other:
         assert port is not None
         # Another address of loopback stands for every other network.
@@ -255,7 +255,7 @@ def test_nobody_else_hears_it(watch: Monitor) -> None:
             other.connect(("127.0.0.2", port))
 
 
-def test_a_port_that_is_taken(watch: Monitor) -> None:
+def test_health_endpoint_names_a_port_in_use(watch: Monitor) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()

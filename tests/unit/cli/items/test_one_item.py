@@ -189,7 +189,9 @@ def test_a_message_that_comes_before_its_time_is_tried_again(
 
 
 @pytest.mark.usefixtures("laptop")
-def test_what_is_not_there_is_tried_again(relay: Relay, showing: Showing, table: "Table") -> None:
+def test_missing_item_or_file_is_tried_again(
+    relay: Relay, showing: Showing, table: "Table"
+) -> None:
     with pytest.raises(ItemMissing, match="event-pipelines-relay-items has no item other"):
         showing(message(relay, "other"))
 

@@ -219,7 +219,7 @@ def refusing(script: Script, times: int, status: int) -> tuple[Script, list[str]
     return replace(script, s3=Busy(script.s3, "", done=False)), calls  # type: ignore[arg-type]
 
 
-def test_two_scripts_at_once(script: Script) -> None:
+def test_put_retries_a_conflict_with_another_script(script: Script) -> None:
     busy, calls = refusing(script, 2, 409)
 
     assert busy.put(laptop()).file_created is True
@@ -313,7 +313,7 @@ def test_a_load_that_fails_begins_nothing_more(script: Script) -> None:
         (["--generate", "a", "--count", "1000000"], "--count 1000000 is not possible"),
     ],
 )
-def test_what_cannot_be_put(
+def test_put_refuses_invalid_ids_and_files(
     arguments: list[str], why: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert why in fails_with(capsys, "put", *arguments)

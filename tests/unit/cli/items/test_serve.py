@@ -279,7 +279,7 @@ def test_it_answers_for_its_health(endpoint: Endpoint, serve: Callable[..., Serv
     assert 'event_pipelines_items_messages_total{outcome="shown"} 1\n' in get("/metrics")
 
 
-def test_the_item_for_people(
+def test_serve_prints_items_readably(
     endpoint: Endpoint,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -328,7 +328,9 @@ def test_what_cannot_be_asked_of_it(
 
 
 @pytest.mark.usefixtures("relay")
-def test_where_it_cannot_begin(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_serve_names_what_it_lacks_at_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     taken = tmp_path / "a file"
     taken.touch()
 

@@ -120,7 +120,7 @@ def test_a_failure_is_tried_again_after_longer_and_longer() -> None:
     assert [outcome for _, outcome, _, _ in stage.notes.of("ended")] == ["failed"] * 4 + ["shown"]
 
 
-def test_the_delay_has_an_end() -> None:
+def test_retry_delay_doubles_up_to_900_seconds() -> None:
     assert [retry_delay(n) for n in (1, 2, 9, 10, 11, 10_000)] == [2, 4, 512, 900, 900, 900]
 
 
@@ -341,7 +341,7 @@ def test_what_is_postponed_is_given_back_by_a_stop() -> None:
     assert stage.notes.of("stopped") == [0]
 
 
-def test_it_ends_when_nothing_comes_any_more() -> None:
+def test_service_with_idle_limit_ends_without_messages() -> None:
     stage = Stage(lambda _: 70.0, Pace(idle=30))
     stage.queue.send("a")
     stage.world.at(65.0, lambda: stage.queue.send("b"))

@@ -62,7 +62,7 @@ def test_counts_along_the_way(
     ]
 
 
-def test_the_counts_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+def test_items_status_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["items", "status"]) == 0
 
     printed = capsys.readouterr().out
@@ -87,7 +87,9 @@ def test_one_item_through_its_stages(table: "Table", capsys: pytest.CaptureFixtu
     assert 'processed_at     "2026-11-21T08:00:00.000Z"' in printed
 
 
-def test_a_file_that_is_not_what_it_was(relay: Relay, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_names_a_changed_or_missing_file(
+    relay: Relay, capsys: pytest.CaptureFixture[str]
+) -> None:
     s3 = boto3.client("s3")
     s3.put_object(Bucket=relay.bucket, Key="files/a.json", Body=b"{}")
     s3.delete_object(Bucket=relay.bucket, Key="files/b.json")
@@ -96,7 +98,7 @@ def test_a_file_that_is_not_what_it_was(relay: Relay, capsys: pytest.CaptureFixt
     assert status(capsys, "b")["file"] == "missing"
 
 
-def test_an_item_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_of_an_unknown_item_fails(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["items", "status", "z"]) == 1
 
     (line,) = capsys.readouterr().err.splitlines()

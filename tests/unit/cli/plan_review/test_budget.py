@@ -65,7 +65,7 @@ def test_when_destroys_alone_are_too_many_the_review_says_so() -> None:
     assert "lost:" not in text
 
 
-def test_without_a_budget_nothing_is_left_out() -> None:
+def test_review_without_a_budget_is_complete() -> None:
     text = shown(reviewed(*large(300)))
 
     assert text.count("lost:") == 600

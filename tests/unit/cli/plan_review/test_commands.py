@@ -42,14 +42,16 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     return code, captured.out, captured.err
 
 
-def test_markdown_is_the_default(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_review_is_markdown_by_default(file: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = run(capsys, file)
 
     assert (code, err) == (0, "")
     assert out.startswith("<!-- event-pipelines plan-review -->\n### Terraform plan: ")
 
 
-def test_json_is_for_programs(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_review_as_json_has_counts_and_changes(
+    file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     _, out, _ = run(capsys, file, "--format", "json")
 
     found = json.loads(out)
@@ -113,7 +115,9 @@ def test_a_name_that_would_end_the_marker(
         ("create:x, replace:aws_dynamodb_table", True),
     ],
 )
-def test_fail_on(file: str, rule: str, matched: bool, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fail_on_exits_2_when_its_rule_matches(
+    file: str, rule: str, matched: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, out, err = run(capsys, file, "--fail-on", rule)
 
     assert code == (2 if matched else 0)
@@ -135,7 +139,7 @@ def test_fail_on_names_the_rule_and_what_it_matched(
 
 
 @pytest.mark.parametrize("form", ["markdown", "text", "json", "html"])
-def test_half_a_surrogate_pair(
+def test_review_survives_half_a_surrogate_pair(
     tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "plan.json"
@@ -154,13 +158,17 @@ def test_an_action_that_does_not_exist(file: str, capsys: pytest.CaptureFixture[
     assert "--fail-on knows no action 'destory': use one of destroy, delete, replace," in err
 
 
-def test_a_budget_that_is_none(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_negative_budget_is_refused_and_0_is_unlimited(
+    file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert "--budget -1 is no length" in run(capsys, file, "--budget", "-1")[2]
     assert "Longer than the 10 characters" in run(capsys, file, "--budget", "10")[1]
     assert "Longer than" not in run(capsys, file, "--budget", "0")[1]
 
 
-def test_what_is_no_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_binary_plan_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "tfplan").write_bytes(b"PK\x03\x04")
 
     code, out, err = run(capsys, str(tmp_path / "tfplan"))
@@ -197,7 +205,7 @@ def test_bare_python_is_enough(file: str, form: str) -> None:
     assert "aws_dynamodb_table.t" in finished.stdout.decode()
 
 
-def test_two_thousand_resources(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_review_work_is_linear_in_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     """Work grows with the plan and not with its square: ten times the plan, ten times the work."""
     calls = 0
     original = values.meaning

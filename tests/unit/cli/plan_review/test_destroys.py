@@ -53,7 +53,7 @@ def test_the_attributes_that_force_a_replacement() -> None:
     assert "arn =" not in text
 
 
-def test_what_forces_it_is_not_said_twice() -> None:
+def test_attribute_that_forces_replacement_is_shown_once() -> None:
     text = text_of(
         change("x_y.z", "replace", {"a": {"b": [1]}, "c": 1}, {"a": {"b": [2]}, "c": 2},
                replace_paths=[["a"]])
@@ -108,7 +108,7 @@ def test_what_is_lost_by_type(kind: str, values: dict[str, Any], lost: str) -> N
         assert "{" not in text
 
 
-def test_data_comes_before_what_can_be_made_again() -> None:
+def test_destroyed_data_is_listed_before_other_destroys() -> None:
     text = text_of(
         change("x_y.z", "delete", {}),
         change("aws_sns_topic.a", "delete", {}),

@@ -294,7 +294,9 @@ def test_a_static_block_of_a_notification() -> None:
         ("module.queue", ["each.value"]),
     ],
 )
-def test_through_modules_and_for_each(loop: str, reference: list[str]) -> None:
+def test_event_path_follows_module_outputs_through_for_each(
+    loop: str, reference: list[str]
+) -> None:
     """A module with a queue and its dead letters, one for each key, given whole to another."""
     queue_module = {
         "outputs": {
@@ -350,7 +352,7 @@ def test_through_modules_and_for_each(loop: str, reference: list[str]) -> None:
     ]
 
 
-def test_out_of_many_the_one_of_the_same_key() -> None:
+def test_for_each_subscription_is_joined_to_the_queue_of_its_key() -> None:
     """A map of all queues, from which for_each makes subscriptions."""
     topic_module = {
         "variables": {"subscriptions": {}},
@@ -441,7 +443,7 @@ def test_what_goes_one_way_and_stays_another_is_drawn_where_it_stays() -> None:
     ) in text
 
 
-def test_what_nobody_can_know_says_so() -> None:
+def test_unknown_ends_of_a_subscription_say_known_after_apply() -> None:
     path = path_of(
         change("aws_sns_topic_subscription.s", "create", None, {"protocol": "sqs"},
                unknown={"topic_arn": True, "endpoint": True}),

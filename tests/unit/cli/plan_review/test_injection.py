@@ -144,14 +144,14 @@ def test_the_checks_notice_what_breaks_out() -> None:
 
 @by_property
 @given(st.text(alphabet="`<>-|!\n\\\"'&a *_[]()~#\u202e", max_size=24))
-def test_nor_does_any_other(text: str) -> None:
+def test_no_generated_text_breaks_out_of_its_place(text: str) -> None:
     found = reviewed(*everywhere(text))
 
     for form, check in CHECKS.items():
         check(shown(found, form))
 
 
-def test_what_is_escaped_is_still_there() -> None:
+def test_escaped_text_stays_readable() -> None:
     value = 'a <b> & `c` "d"'
     found = reviewed(change("x_y.z", "update", {"a": ""}, {"a": value}))
 

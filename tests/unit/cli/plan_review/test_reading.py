@@ -81,7 +81,7 @@ def test_a_value_deeper_than_any_is_refused() -> None:
         plan_of(plan(change("a.b", "create", None, {"x": deep})))
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_missing_plan_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotAPlan, match="cannot be read: No such file"):
         read(str(tmp_path / "plan.json"))
 
@@ -94,7 +94,7 @@ def test_what_powershell_writes_is_read(tmp_path: Path, encoding: str) -> None:
     assert [each.action for each in read(str(file)).changes] == ["delete"]
 
 
-def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plan_is_read_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     content = json.dumps(plan(change("aws_sqs_queue.q", "delete", queue("q")))).encode()
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
 
@@ -114,7 +114,7 @@ def test_a_plan_without_the_newer_keys(version: str) -> None:
     assert plan_of(old).relevant is None
 
 
-def test_an_empty_plan() -> None:
+def test_empty_plan_is_reviewed_as_no_changes() -> None:
     text = shown(reviewed())
 
     assert text.startswith("<!-- event-pipelines plan-review -->\n### Terraform plan: no changes\n")

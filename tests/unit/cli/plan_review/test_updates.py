@@ -50,11 +50,11 @@ def test_only_leaves_that_differ() -> None:
         (1, 1.0),
     ],
 )
-def test_what_says_the_same_is_no_change(before: Any, after: Any) -> None:
+def test_values_of_equal_meaning_are_no_change(before: Any, after: Any) -> None:
     assert found(before, after) == []
 
 
-def test_true_is_not_one() -> None:
+def test_true_and_one_are_different_values() -> None:
     assert paths(True, 1) == ["v"]
     assert paths({"a": "1"}, {"a": 1}) == ["v.a"]
 
@@ -79,7 +79,7 @@ def test_json_is_compared_by_meaning() -> None:
     assert len(found(json.dumps(one), "{broken")) == 1
 
 
-def test_json_within_json() -> None:
+def test_json_within_json_is_compared_by_meaning() -> None:
     one = json.dumps({"body": json.dumps({"a": 1, "b": 2})})
     other = json.dumps({"body": json.dumps({"b": 2, "a": 1})})
     third = json.dumps({"body": json.dumps({"b": 3, "a": 1})})
@@ -177,7 +177,7 @@ values = st.recursive(
 
 @by_property
 @given(values)
-def test_nothing_differs_from_itself(value: Any) -> None:
+def test_value_has_no_difference_from_itself(value: Any) -> None:
     assert found(value, json.loads(json.dumps(value))) == []
 
 

@@ -102,7 +102,7 @@ def first_of_each_group(sqs: FakeSqs, groups: int) -> Iterator[list[int]]:
 
 
 @pytest.mark.parametrize("fifo", [False, True])
-def test_everything_arrives_as_it_was(fifo: bool) -> None:
+def test_copied_messages_keep_body_and_attributes(fifo: bool) -> None:
     sqs = FakeSqs(fifo)
     filled(sqs, 25, 3)
 
@@ -333,7 +333,7 @@ def test_ctrl_c_in_any_call_leaves_no_message_in_both_queues_and_none_hidden(fif
 
 
 @pytest.mark.parametrize(("rate", "seconds"), [(1, 24), (5, 4), (100, 0)])
-def test_no_faster_than_asked(rate: int, seconds: int) -> None:
+def test_copying_is_no_faster_than_its_rate(rate: int, seconds: int) -> None:
     sqs = FakeSqs(fifo=False)
     filled(sqs, 25, 1)
     sent_at: list[float] = []

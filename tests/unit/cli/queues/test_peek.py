@@ -75,7 +75,9 @@ def test_a_fifo_queue_keeps_its_order(stack: Stack, capsys: pytest.CaptureFixtur
     assert stack.visible("relay-dlq.fifo") == ["a", "b", "c"]
 
 
-def test_an_empty_queue(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_peek_at_an_empty_queue_finds_nothing(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert stack.visible("image-dlq") == []
     assert peeked(capsys, "image-dlq") == []
 

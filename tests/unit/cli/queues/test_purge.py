@@ -65,7 +65,7 @@ def test_without_a_terminal_it_takes_yes(
 
 
 @pytest.mark.usefixtures("stack")
-def test_a_purge_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_purge_reports_a_purge_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     queues = locate("event-pipelines")
 
     def in_progress(**_: str) -> None:

@@ -44,7 +44,7 @@ def test_every_queue_with_what_waits_in_it(
     assert found[1]["dead_letters"] is None
 
 
-def test_the_table_for_people(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_queues_list_prints_a_table(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     stack.send("image-dlq", *(str(number) for number in range(12)))
 
     assert main(["queues", "list"]) == 0

@@ -61,7 +61,9 @@ def test_dead_letters_go_back_by_the_service_itself(
 
 
 @pytest.mark.usefixtures("message_moves")
-def test_people_read_a_sentence(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_redrive_prints_its_outcome_as_a_sentence(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
     stack.send("image-dlq", "a")
 
     assert main(["queues", "redrive", "image-dlq"]) == 0
@@ -130,7 +132,7 @@ def test_a_move_that_already_runs_is_followed(
     assert message_moves.starts == []
 
 
-def test_somebody_else_may_be_faster(
+def test_redrive_joins_a_move_started_by_another_process(
     stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.send("image-dlq", *"abcdefgh")
@@ -496,7 +498,7 @@ def test_several_queues_of_one_dead_letter_queue(
     ],
 )
 @pytest.mark.usefixtures("message_moves")
-def test_what_cannot_be_done(
+def test_redrive_names_the_remedy_for_invalid_arguments(
     stack: Stack,
     arguments: list[str],
     words: list[str],

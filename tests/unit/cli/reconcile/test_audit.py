@@ -91,5 +91,5 @@ def test_what_is_older_than_the_records_is_not_called_missing(cloud: Cloud, buck
     assert cloud.reconcile(audit.NAME)["counts"] == {"forgotten": 1}
 
 
-def test_no_such_pipeline(cloud: Cloud) -> None:
+def test_reconcile_without_an_audit_pipeline_is_refused(cloud: Cloud) -> None:
     assert "no audit pipeline event-pipelines-audit" in cloud.refused("reconcile", audit.NAME)

@@ -64,7 +64,7 @@ def only_later_objects_are_collected() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("only_later_objects_are_collected")
-def test_only_what_is_found_is_kept(cloud: Cloud) -> None:
+def test_comparison_keeps_only_missing_objects_in_memory(cloud: Cloud) -> None:
     cloud.queues("image-mobile")
     pipeline, seen = Endless(), []
 

@@ -103,7 +103,7 @@ def test_a_young_object_is_given_time(cloud: Cloud, bucket: str) -> None:
     assert cloud.reconcile(images.NAME, settle=True)["counts"] == {"recent": 2}
 
 
-def test_what_waits_is_said(cloud: Cloud, bucket: str) -> None:
+def test_reconcile_counts_waiting_messages(cloud: Cloud, bucket: str) -> None:
     event = cloud.upload(bucket, "ingest/cat.jpg")
     cloud.send("image-mobile", event_body(event))
 
@@ -176,7 +176,7 @@ def test_a_bucket_that_notifies_nobody(cloud: Cloud, bucket: str) -> None:
     )
 
 
-def test_no_such_pipeline(cloud: Cloud) -> None:
+def test_reconcile_without_an_images_pipeline_is_refused(cloud: Cloud) -> None:
     line = cloud.refused("reconcile", images.NAME)
 
     assert "has no pipeline image-derivatives in eu-west-1" in line

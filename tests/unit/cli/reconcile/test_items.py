@@ -99,5 +99,5 @@ def test_a_file_without_an_item_is_left_out(
     assert ItemMessage.decode(body) == done
 
 
-def test_no_such_pipeline(cloud: Cloud) -> None:
+def test_reconcile_without_a_relay_pipeline_is_refused(cloud: Cloud) -> None:
     assert "has no pipeline item-relay" in cloud.refused("reconcile", items.NAME)

@@ -52,7 +52,7 @@ def test_a_prefix_is_sent_whatever_became_of_it(cloud: Cloud, bucket: str) -> No
     assert sent(cloud, "image-tiny") == []
 
 
-def test_a_span_of_time(cloud: Cloud, bucket: str) -> None:
+def test_replay_selects_by_a_span_of_time(cloud: Cloud, bucket: str) -> None:
     cloud.upload(bucket, "ingest/cat.jpg")
 
     for since, until, expected in (
@@ -67,7 +67,7 @@ def test_a_span_of_time(cloud: Cloud, bucket: str) -> None:
         assert len(sent(cloud)) == expected, span
 
 
-def test_a_list_from_reconcile(cloud: Cloud, bucket: str, tmp_path: Path) -> None:
+def test_replay_takes_a_list_from_reconcile(cloud: Cloud, bucket: str, tmp_path: Path) -> None:
     cloud.upload(bucket, "ingest/lost.jpg")
     listed = tmp_path / "missing.json"
     listed.write_text(json.dumps({"pipeline": images.NAME, **cloud.reconcile(images.NAME)}))
@@ -153,7 +153,9 @@ def test_a_dry_run_sends_nothing(
     assert sent(cloud) == []
 
 
-def test_no_faster_than_asked(cloud: Cloud, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replay_is_no_faster_than_its_rate(
+    cloud: Cloud, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in range(5):
         cloud.upload(bucket, f"ingest/{number}.jpg")
     clock, batches = [0.0], []

@@ -98,7 +98,7 @@ def test_a_tenant_that_is_being_deleted_is_left_alone(
     assert cloud.reconcile(tenants.NAME)["counts"] == {}
 
 
-def test_no_such_pipeline(
+def test_reconcile_without_a_tenants_pipeline_is_refused(
     cloud: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert cloud

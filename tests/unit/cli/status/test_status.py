@@ -28,7 +28,9 @@ def outcome(name: str, **more: object) -> dict[str, Any]:
     return {"message": "record", "outcome": name, **more}
 
 
-def test_what_came_is_somewhere(account: Account, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_counts_every_event_in_one_stage(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
     account.pair("image-mobile")
     account.send("image-mobile", "a", "b", "c")
     boto3.client("sqs").receive_message(QueueUrl=account.url("image-mobile"))
@@ -203,7 +205,9 @@ def test_what_a_service_does_is_not_known(
     assert (relay["stage"], relay["done"], relay["arrived"]) == ("serve", None, None)
 
 
-def test_for_people(account: Account, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_table_says_whether_all_is_well(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
     account.log("image-thumbnail", outcome("derived"))
 
     assert main(["status"]) == 0
@@ -264,7 +268,7 @@ def test_a_healthy_watch_ends_well(
         (["--since", "soon"], "such as 10m"),
     ],
 )
-def test_what_it_cannot_do(
+def test_status_names_the_remedy_for_invalid_arguments(
     arguments: list[str], remedy: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["status", *arguments]) == 1

@@ -41,7 +41,9 @@ def test_groups_and_tenants_by_name(acme: Cloud, capsys: pytest.CaptureFixture[s
     assert found["tenants"][1] == acme.record("tenant", "acme")
 
 
-def test_one_group(acme: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_of_one_group_has_its_tenants_only(
+    acme: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
     run("create-group", "bronze")
     run("create", "abe", "--group", "bronze")
 
@@ -53,7 +55,7 @@ def test_one_group(acme: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("acme")
-def test_the_list_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+def test_tenants_list_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     run("list")
 
     printed = capsys.readouterr().out
@@ -94,7 +96,7 @@ def test_a_group_and_a_tenant_of_one_name(capsys: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.usefixtures("gold")
-def test_a_name_that_nobody_has(capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_of_an_unknown_name_fails(capsys: pytest.CaptureFixture[str]) -> None:
     assert "There is no group and no tenant acme" in sentence(capsys, "show", "acme")
 
 
@@ -116,7 +118,7 @@ def test_a_tenant_is_suspended_and_resumed(acme: Cloud, capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize(("verb", "there"), [("suspend", "SUSPENDED"), ("resume", "ACTIVE")])
-def test_what_is_so_already(
+def test_suspend_and_resume_write_nothing_when_already_done(
     acme: Cloud, calls: Calls, capsys: pytest.CaptureFixture[str], verb: str, there: str
 ) -> None:
     acme.set("tenant", "acme", "Status", there)
@@ -142,7 +144,7 @@ def test_what_cannot_be_suspended_or_resumed(
     assert status(acme) == there
 
 
-def test_two_decide_differently(
+def test_suspend_reports_a_tenant_deleted_meanwhile(
     acme: Cloud, calls: Calls, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def delete_meanwhile(name: str, _: object) -> None:
@@ -198,7 +200,9 @@ def test_a_file_is_put_below_raw(
     assert found["Body"].read() == orders.read_bytes()
 
 
-def test_under_another_name(acme: Cloud, orders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_put_file_stores_under_the_name_given_by_as(
+    acme: Cloud, orders: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run("put-file", "acme", str(orders), "--as", "2026/november orders.csv")
 
     assert "acme/raw/2026/november orders.csv" in acme.keys("gold")
@@ -219,7 +223,7 @@ def test_a_large_file_goes_in_parts(acme: Cloud, calls: Calls, tmp_path: Path) -
 
 
 @pytest.mark.usefixtures("acme")
-def test_an_upload_that_is_denied(
+def test_put_file_reports_a_denied_upload(
     orders: Path, calls: Calls, capsys: pytest.CaptureFixture[str]
 ) -> None:
     calls.failing("PutObject", 1, "AccessDenied")
@@ -238,7 +242,9 @@ def test_a_path_that_leads_elsewhere(
 
 
 @pytest.mark.usefixtures("acme")
-def test_what_cannot_be_put(orders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_put_file_refuses_what_it_cannot_upload(
+    orders: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     missing = str(orders.parent / "gone.csv")
 
     assert "gone.csv is not a file" in sentence(capsys, "put-file", "acme", missing)
@@ -303,7 +309,9 @@ def test_names_are_checked_before_anything_is_asked_of_them(
     assert calls.made == ["GetParameter"]
 
 
-def test_interrupted(cloud: Cloud, calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
+def test_interrupted_command_exits_130_and_can_be_repeated(
+    cloud: Cloud, calls: Calls, capsys: pytest.CaptureFixture[str]
+) -> None:
     def interrupt(name: str, _: object) -> None:
         if name == "CreateBucket":
             raise KeyboardInterrupt

@@ -36,7 +36,7 @@ def s3(operation: str, bucket: str) -> Any:
 # -- What is made
 
 
-def test_a_group(gold: Cloud) -> None:
+def test_created_group_has_its_bucket_queues_and_record(gold: Cloud) -> None:
     bucket, ingest = gold.bucket("gold"), f"{PREFIX}-tg-gold-ingest"
 
     record = gold.record("group", "gold")
@@ -99,7 +99,7 @@ def test_only_this_bucket_may_send_to_the_ingest_queue(gold: Cloud) -> None:
     }
 
 
-def test_a_tenant(acme: Cloud) -> None:
+def test_created_tenant_has_its_queues_and_record(acme: Cloud) -> None:
     queue = f"{PREFIX}-tenant-acme-raw"
 
     record = acme.record("tenant", "acme")
@@ -264,7 +264,7 @@ def test_a_second_time_nothing_is_changed(acme: Cloud, calls: Calls) -> None:
     ids=["group", "shared group"],
 )
 @pytest.mark.usefixtures("cloud")
-def test_what_a_group_takes(
+def test_group_creation_makes_the_expected_calls(
     calls: Calls,
     arguments: tuple[str, ...],
     expected: tuple[str, ...],
@@ -275,7 +275,7 @@ def test_what_a_group_takes(
 
 
 @pytest.mark.usefixtures("gold")
-def test_what_a_tenant_takes(calls: Calls) -> None:
+def test_tenant_creation_makes_the_expected_calls(calls: Calls) -> None:
     run(*TENANT)
 
     assert tuple(calls.writes) == TENANT_CALLS
@@ -284,7 +284,7 @@ def test_what_a_tenant_takes(calls: Calls) -> None:
 # -- What is somebody else's
 
 
-def test_denied_is_not_missing(
+def test_creation_stops_when_a_lookup_is_denied(
     cloud: Cloud, calls: Calls, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def deny(name: str, _: dict[str, Any]) -> None:
@@ -392,7 +392,7 @@ def foreign_rules(cloud: Cloud) -> Any:
     }
 
 
-def test_the_rules_of_others_are_kept(cloud: Cloud, calls: Calls) -> None:
+def test_group_creation_keeps_foreign_bucket_rules(cloud: Cloud, calls: Calls) -> None:
     client, bucket = boto3.client("s3"), cloud.bucket("gold")
     client.create_bucket(
         Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
@@ -479,7 +479,7 @@ def test_a_rule_of_others_that_stands_in_the_way(
     ],
 )
 @pytest.mark.usefixtures("gold")
-def test_what_is_refused_before_anything_is_made(
+def test_invalid_creation_is_refused_before_any_write(
     calls: Calls, capsys: pytest.CaptureFixture[str],
     arguments: tuple[str, ...], said: str,
 ) -> None:  # fmt: skip
@@ -495,12 +495,12 @@ def test_a_tenant_of_another_group(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("gold")
-def test_another_queue_mode(capsys: pytest.CaptureFixture[str]) -> None:
+def test_group_with_another_queue_mode_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert "queue mode per_tenant" in sentence(capsys, *SHARED_GROUP)
 
 
 @pytest.mark.parametrize(("kind", "arguments"), [("group", GROUP), ("tenant", TENANT)])
-def test_what_is_being_deleted(
+def test_creation_is_refused_while_a_deletion_is_unfinished(
     acme: Cloud, capsys: pytest.CaptureFixture[str], kind: str, arguments: tuple[str, ...]
 ) -> None:
     acme.set(kind, "gold" if kind == "group" else "acme", "Status", "DELETING")
@@ -561,7 +561,9 @@ def test_a_dry_run_for_people(acme: Cloud, capsys: pytest.CaptureFixture[str]) -
     assert f"would keep   queue {PREFIX}-tenant-acme-raw-dlq\n" in printed
 
 
-def test_progress_for_people(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+def test_group_creation_prints_progress_on_stderr(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
     run(*GROUP)
 
     captured = capsys.readouterr()

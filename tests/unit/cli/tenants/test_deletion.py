@@ -93,7 +93,7 @@ def test_a_tenant_without_data(acme: Cloud, capsys: pytest.CaptureFixture[str]) 
         (lambda cloud: send(cloud, f"{RAW}-dlq"), "1 message:"),
     ],
 )
-def test_a_tenant_that_has_something_left(
+def test_tenant_with_data_is_kept_without_delete_data(
     acme: Cloud, calls: Calls, capsys: pytest.CaptureFixture[str], left: Any, said: str
 ) -> None:
     left(acme)
@@ -245,7 +245,7 @@ def test_files_in_progress_are_waited_for(calls: Calls, capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize("nth", numbered(TENANT_CALLS))
-def test_a_deletion_that_was_killed(
+def test_killed_deletion_is_reported_and_can_be_repeated(
     neighbours: Cloud, calls: Calls, capsys: pytest.CaptureFixture[str], nth: int
 ) -> None:
     put(neighbours, "acme/raw/a.csv")
@@ -270,7 +270,9 @@ def test_a_deletion_that_was_killed(
 # -- Groups
 
 
-def test_an_empty_group(gold: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+def test_empty_group_is_deleted_with_its_resources(
+    gold: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
     run("delete-group", "gold")
 
     assert capsys.readouterr().out.endswith("The group gold is gone.\n")
@@ -290,7 +292,7 @@ def test_a_group_with_a_shared_queue(cloud: Cloud, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize("more", [(), ("--delete-data",), ("--dry-run",)])
-def test_a_group_with_tenants(
+def test_group_with_tenants_is_not_deleted(
     acme: Cloud, calls: Calls, capsys: pytest.CaptureFixture[str], more: tuple[str, ...]
 ) -> None:
     for number in range(6):
@@ -313,7 +315,7 @@ def test_a_group_with_tenants(
         (lambda cloud: send(cloud, f"{INGEST}-dlq"), "1 message:"),
     ],
 )
-def test_a_group_that_has_something_left(
+def test_group_with_data_is_kept_without_delete_data(
     gold: Cloud, calls: Calls, capsys: pytest.CaptureFixture[str], left: Any, said: str
 ) -> None:
     left(gold)
@@ -404,7 +406,7 @@ def test_the_rules_of_others_outlive_ours(
 # -- Both
 
 
-def test_what_is_not_there(acme: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+def test_deletion_of_an_unknown_name_fails(acme: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
     before = acme.queues()
 
     assert "There is no tenant beta" in sentence(capsys, "delete", "beta", "--delete-data")
@@ -432,7 +434,9 @@ def test_a_dry_run_takes_nothing_away(
     assert drift(capsys) == []
 
 
-def test_two_delete_the_same(acme: Cloud, calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
+def test_concurrent_deletions_of_one_tenant_both_succeed(
+    acme: Cloud, calls: Calls, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Each step may find that somebody else has just done it."""
     faster: list[str] = []
 
@@ -452,7 +456,9 @@ def test_two_delete_the_same(acme: Cloud, calls: Calls, capsys: pytest.CaptureFi
     assert acme.queues() == {INGEST, f"{INGEST}-dlq"}
 
 
-def test_denied_is_not_gone(acme: Cloud, calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
+def test_denied_deletion_keeps_the_tenant_record(
+    acme: Cloud, calls: Calls, capsys: pytest.CaptureFixture[str]
+) -> None:
     def deny(name: str, _: dict[str, Any]) -> None:
         if name == "DeleteQueue":
             raise refused("AccessDenied", name, status=403)
@@ -463,7 +469,9 @@ def test_denied_is_not_gone(acme: Cloud, calls: Calls, capsys: pytest.CaptureFix
     assert acme.record("tenant", "acme") is not None
 
 
-def test_progress(acme: Cloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_deletion_prints_each_removed_resource(
+    acme: Cloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "a.csv"
     file.write_text("a\n")
     run("put-file", "acme", str(file))

@@ -97,7 +97,7 @@ def test_a_repair_finishes_what_was_begun(
 
 
 @pytest.mark.parametrize("operation", sorted({*GROUP_CALLS, *TENANT_CALLS}))
-def test_an_answer_that_is_lost(
+def test_creation_survives_a_lost_answer_to_any_write(
     cloud: Cloud, calls: Calls, capsys: pytest.CaptureFixture[str], operation: str
 ) -> None:
     """The change was made, and the SDK asks for it again because it has not heard so."""
@@ -127,7 +127,7 @@ def service_of(operation: str) -> Any:
 
 
 @pytest.mark.parametrize("arguments", [GROUP, TENANT], ids=["group", "tenant"])
-def test_two_make_the_same_at_once(
+def test_concurrent_creations_of_one_name_both_succeed(
     cloud: Cloud, calls: Calls, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
 ) -> None:
     if arguments == TENANT:

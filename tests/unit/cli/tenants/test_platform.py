@@ -10,7 +10,7 @@ from support.tenant_platform import PREFIX, Cloud, run, sentence
 
 
 @pytest.mark.usefixtures("cloud")
-def test_another_stack(capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_without_a_platform_names_its_parameter(capsys: pytest.CaptureFixture[str]) -> None:
     line = sentence(capsys, "list", "--prefix", "other")
 
     assert "/other/tenants/platform in eu-west-1" in line

@@ -85,7 +85,9 @@ def test_events_are_listed_oldest_first(quiet: Cloud, capsys: pytest.CaptureFixt
     assert "receipt" not in found[0]
 
 
-def test_looking_leaves_everything_there(quiet: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quarantine_list_leaves_messages_in_the_queue(
+    quiet: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
     for number in range(25):
         quarantine(quiet, number)
 
@@ -95,7 +97,9 @@ def test_looking_leaves_everything_there(quiet: Cloud, capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize("stopped", [KeyboardInterrupt, refused("InternalError", "ReceiveMessage")])
-def test_a_look_that_is_interrupted(quiet: Cloud, calls: Calls, stopped: Any) -> None:
+def test_interrupted_quarantine_list_leaves_messages_visible(
+    quiet: Cloud, calls: Calls, stopped: Any
+) -> None:
     for number in range(25):
         quarantine(quiet, number)
 
@@ -132,7 +136,9 @@ def test_a_look_that_takes_longer_than_messages_stay_hidden(
     assert calls.made.count("ReceiveMessage") == 2
 
 
-def test_a_limit(quiet: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quarantine_list_has_at_most_limit_messages(
+    quiet: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
     for number in range(25):
         quarantine(quiet, number)
 
@@ -141,7 +147,9 @@ def test_a_limit(quiet: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
     assert "--limit 0" in sentence(capsys, "quarantine", "list", "--limit", "0")
 
 
-def test_messages_that_are_nobodys(quiet: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quarantine_list_shows_unreadable_messages(
+    quiet: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
     sqs = boto3.client("sqs")
     for body in ("not JSON", "[]", '{"other": 1}', '{"reason": "x", "tenant": "acme"}'):
         sqs.send_message(QueueUrl=quiet.url(QUARANTINE), MessageBody=body)
@@ -158,7 +166,7 @@ def test_messages_that_are_nobodys(quiet: Cloud, capsys: pytest.CaptureFixture[s
     assert visible(quiet) == 4
 
 
-def test_the_table_for_people(quiet: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quarantine_list_prints_a_table(quiet: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
     quarantine(quiet, 1, key="acme/raw/[bold]x.csv")
     capsys.readouterr()
 
@@ -279,14 +287,18 @@ def test_a_tenant_that_is_not_active(
     assert visible(quiet) == 1
 
 
-def test_a_tenant_that_is_not_there(quiet: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quarantine_release_to_an_unknown_tenant_fails(
+    quiet: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
     quarantine(quiet, 0, "beta")
 
     assert "There is no tenant beta" in sentence(capsys, "quarantine", "release", "beta")
     assert visible(quiet) == 1
 
 
-def test_a_dry_run_counts(quiet: Cloud, calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quarantine_release_dry_run_only_counts(
+    quiet: Cloud, calls: Calls, capsys: pytest.CaptureFixture[str]
+) -> None:
     for number in range(12):
         quarantine(quiet, number)
     calls.forget()

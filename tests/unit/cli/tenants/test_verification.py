@@ -298,7 +298,7 @@ def test_drift_is_found_and_repaired(
 
 
 @pytest.mark.usefixtures("acme")
-def test_no_drift(capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify_finds_no_drift_after_creation(capsys: pytest.CaptureFixture[str]) -> None:
     run("verify")
 
     assert capsys.readouterr().out.endswith("No drift.\n")
@@ -317,7 +317,7 @@ def test_a_shared_queue_is_looked_at_too(cloud: Cloud, capsys: pytest.CaptureFix
     ]
 
 
-def test_looking_changes_nothing(
+def test_verify_without_repair_writes_nothing(
     acme: Cloud, calls: Calls, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for spoil_it, *_ in (DRIFT["visibility"], DRIFT["no mapping"], DRIFT["no policy"]):
@@ -330,7 +330,9 @@ def test_looking_changes_nothing(
     assert calls.writes == []
 
 
-def test_drift_for_people(acme: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify_prints_drift_and_its_repair(
+    acme: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
     DRIFT["visibility"][0](acme)
 
     assert main(["tenants", "verify"]) == 1
@@ -339,7 +341,9 @@ def test_drift_for_people(acme: Cloud, capsys: pytest.CaptureFixture[str]) -> No
     assert "repaired" in capsys.readouterr().out
 
 
-def test_everything_of_a_tenant_gone(acme: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+def test_repair_makes_all_missing_resources_of_a_tenant(
+    acme: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
     without(RAW)(acme)
     without(f"{RAW}-dlq")(acme)
     unmapped(RAW)(acme)
@@ -351,7 +355,9 @@ def test_everything_of_a_tenant_gone(acme: Cloud, capsys: pytest.CaptureFixture[
     assert drift(capsys) == []
 
 
-def test_a_bucket_that_is_gone(gold: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+def test_repair_makes_a_missing_group_bucket(
+    gold: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
     boto3.client("s3").delete_bucket(Bucket=BUCKET)
 
     assert {fault for _, _, fault in drift(capsys)} == {"missing"}
@@ -402,7 +408,7 @@ def test_a_tenant_that_cannot_be_finished_is_not_called_active(
         ("tenant", "acme", "GroupName", "", "The group name '' is empty"),
     ],
 )  # fmt: skip
-def test_records_that_nothing_can_be_made_of(
+def test_repair_reports_records_it_cannot_repair(
     acme: Cloud,
     calls: Calls,
     capsys: pytest.CaptureFixture[str],
@@ -452,7 +458,9 @@ def test_denied_is_said_and_the_rest_is_compared(
     assert "PutBucketPolicy" not in calls.made
 
 
-def test_what_has_no_record(acme: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify_reports_resources_without_a_record(
+    acme: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Somebody took the records away by hand."""
     for table, key, name in (("Tenants", "Name", "acme"), ("TenantGroups", "GroupName", "gold")):
         boto3.client("dynamodb").delete_item(TableName=f"{PREFIX}-{table}", Key={key: {"S": name}})
@@ -487,6 +495,6 @@ def test_a_record_whose_name_nobody_may_have(
 
 
 @pytest.mark.usefixtures("cloud")
-def test_a_name_that_nobody_has(capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify_of_an_unknown_name_fails(capsys: pytest.CaptureFixture[str]) -> None:
     assert "There is no group and no tenant acme" in sentence(capsys, "verify", "acme")
     assert "'A'" in sentence(capsys, "verify", "Acme")

@@ -213,7 +213,7 @@ def test_what_could_steer_a_terminal_is_spelled_out(
         ([""], "name the object to trace"),
     ],
 )
-def test_what_it_cannot_tell(
+def test_trace_names_the_remedy_for_invalid_arguments(
     account: Account, arguments: list[str], remedy: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     account.pair("audit-upload")
