@@ -34,11 +34,13 @@ class Request:
 
     @cached_property
     def operation(self) -> str:
-        """Service and action, as "dynamodb PutItem"."""
+        """Service and action, as "dynamodb PutItem"; method and path of one that names no action."""
         if target := self.header("X-Amz-Target"):
             return f"{self.service} {target.rpartition('.')[2]}"
-        if self.service != "s3":
+        if self.header("Content-Type").startswith("application/x-www-form-urlencoded"):
             return f"{self.service} {parse_qs(self.body.decode())['Action'][0]}"
+        if self.service != "s3":
+            return f"{self.service} {self.method} {urlsplit(self.path).path}"
         has_key = "/" in urlsplit(self.path).path.strip("/")
         action = _S3_METHODS.get(self.method) if has_key else None
         return f"s3 {action or f'{self.method} bucket'}"

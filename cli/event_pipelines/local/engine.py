@@ -126,12 +126,15 @@ def start(
     timeout_seconds: float = 20,
     tied_to_parent: bool = False,
     recorded_calls: Path | None = None,
+    repeats_work: bool = False,
 ) -> Engine:
     """Start an engine for `home` and return it once it answers.
 
     `lambda_python` runs the Lambda functions. `port` None takes a free one. `corrections` names
     those to apply. With `tied_to_parent`, the engine ends when this process does, however it does.
     `recorded_calls` is a file to which it writes who asked for what, see `recorded_calls.record`.
+    With `repeats_work`, an SDK's repeated attempt is worked on again, as on AWS, instead of getting
+    the answer of the first, see `repeated_attempts`.
 
     Raises AlreadyRunning, PortTaken, PythonUnusable, EngineFailed; none of them leaves a process.
     """
@@ -151,6 +154,7 @@ def start(
             without=_left_out(corrections),
             tied_to_parent=tied_to_parent,
             recorded_calls=recorded_calls,
+            repeats_work=repeats_work,
         )
     try:
         layout.write_record(engine)
@@ -316,6 +320,7 @@ def _spawn(
     without: list[str],
     tied_to_parent: bool,
     recorded_calls: Path | None,
+    repeats_work: bool,
 ) -> Engine:
     layout.temporary.mkdir(mode=0o700)
     issued = certificates.create(layout.directory)
@@ -330,6 +335,8 @@ def _spawn(
         command += ["--without", name]
     if recorded_calls is not None:
         command += ["--recorded-calls", str(recorded_calls.absolute())]
+    if repeats_work:
+        command += ["--repeats-work"]
     inherited = [listener.fileno(), lock]
     lifeline = _Lifeline() if tied_to_parent else None
     if lifeline:

@@ -29,6 +29,7 @@ class Settings:
     lambda_runtime: str
     without: tuple[str, ...]
     recorded_calls: Path | None
+    repeats_work: bool
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -58,7 +59,6 @@ def _serve(settings: Settings) -> None:
     import hypercorn.asyncio
     import hypercorn.asyncio.tcp_server
     import hypercorn.config
-    import ministack.app
 
     _end_connections_with_their_clients(hypercorn.asyncio.tcp_server.TCPServer)
     config = hypercorn.config.Config()
@@ -72,7 +72,17 @@ def _serve(settings: Settings) -> None:
     # hypercorn may close one just as a request comes, which is then worked on and not answered.
     config.keep_alive_timeout = 3600
     # Without a trigger of ours hypercorn catches SIGTERM and waits for idle connections to close.
-    asyncio.run(hypercorn.asyncio.serve(ministack.app.app, config, shutdown_trigger=_never))
+    asyncio.run(
+        hypercorn.asyncio.serve(_application(settings), config, shutdown_trigger=_never)
+    )
+
+
+def _application(settings: Settings) -> Any:
+    import ministack.app
+
+    from event_pipelines.local.repeated_attempts import RepeatedAttempts
+
+    return ministack.app.app if settings.repeats_work else RepeatedAttempts(ministack.app.app)
 
 
 def _end_connections_with_their_clients(server: Any) -> None:
@@ -108,6 +118,7 @@ def _parse(arguments: Sequence[str] | None) -> Settings:
     parser.add_argument("--lambda-runtime", required=True)
     parser.add_argument("--without", action="append", default=[], choices=corrections.NAMES)
     parser.add_argument("--recorded-calls", type=Path)
+    parser.add_argument("--repeats-work", action="store_true")
     parsed = parser.parse_args(arguments)
     return Settings(**vars(parsed) | {"without": tuple(parsed.without)})
 
