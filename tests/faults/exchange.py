@@ -34,7 +34,7 @@ class Request:
 
     @cached_property
     def operation(self) -> str:
-        """Service and action, as "dynamodb PutItem"; method and path of one that names no action."""
+        """Service and action, as "dynamodb PutItem"; without an action, method and path."""
         if target := self.header("X-Amz-Target"):
             return f"{self.service} {target.rpartition('.')[2]}"
         if self.header("Content-Type").startswith("application/x-www-form-urlencoded"):

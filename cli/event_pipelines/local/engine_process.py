@@ -4,14 +4,13 @@ Run by `engine.start`, never by hand: it expects the environment and descriptors
 """
 
 import argparse
-import asyncio
 import os
 import signal
+import socket
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from event_pipelines.local import corrections
 
@@ -56,48 +55,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _serve(settings: Settings) -> None:
     # Late: MiniStack reads its environment when imported, and corrections check it first.
-    import hypercorn.asyncio
-    import hypercorn.asyncio.tcp_server
-    import hypercorn.config
-
-    _end_connections_with_their_clients(hypercorn.asyncio.tcp_server.TCPServer)
-    config = hypercorn.config.Config()
-    # The application is served here instead of by MiniStack's own command because that one also
-    # takes port 443 when it may, and leaves files that name a process id.
-    config.bind = [f"fd://{settings.listener}"]
-    config.certfile = str(settings.certificate)
-    config.keyfile = str(settings.key)
-    config.alpn_protocols = ["http/1.1"]
-    # Longer than clients keep a connection that rests (Go's SDK: 90 s), so that they close it:
-    # hypercorn may close one just as a request comes, which is then worked on and not answered.
-    config.keep_alive_timeout = 3600
-    # Without a trigger of ours hypercorn catches SIGTERM and waits for idle connections to close.
-    asyncio.run(
-        hypercorn.asyncio.serve(_application(settings), config, shutdown_trigger=_never)
-    )
-
-
-def _application(settings: Settings) -> Any:
     import ministack.app
 
+    from event_pipelines.local import serving
     from event_pipelines.local.repeated_attempts import RepeatedAttempts
 
-    return ministack.app.app if settings.repeats_work else RepeatedAttempts(ministack.app.app)
-
-
-def _end_connections_with_their_clients(server: Any) -> None:
-    """hypercorn keeps a connection that the client has closed until its time to rest is over."""
-    read_data = server._read_data
-
-    async def read_then_rest_no_more(self: Any) -> None:
-        await read_data(self)
-        await self.idle_task.stop()
-
-    server._read_data = read_then_rest_no_more
-
-
-async def _never() -> None:
-    await asyncio.Event().wait()
+    # The application is served here instead of by MiniStack's own command because that one also
+    # takes port 443 when it may, and leaves files that name a process id.
+    application = ministack.app.app
+    if not settings.repeats_work:
+        application = RepeatedAttempts(application)
+    with socket.socket(fileno=settings.listener) as listener:
+        serving.serve(application, listener, certificate=settings.certificate, key=settings.key)
 
 
 def _die_with_parent(lifeline: int) -> None:

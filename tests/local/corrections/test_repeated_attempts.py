@@ -148,7 +148,8 @@ def test_rest_xml_calls_are_worked_on_once(corrected: Cloud) -> None:
 
 def test_rest_json_calls_are_worked_on_once(corrected: Cloud) -> None:
     name = corrected.function("def handler(event, context): return 1")
-    with client(corrected, "lambda", f"lambda POST /2015-03-31/functions/{name}/aliases") as lambdas:
+    operation = f"lambda POST /2015-03-31/functions/{name}/aliases"
+    with client(corrected, "lambda", operation) as lambdas:
         made = lambdas.create_alias(FunctionName=name, Name="once", FunctionVersion="$LATEST")
 
     aliases = corrected.client("lambda").list_aliases(FunctionName=name)["Aliases"]

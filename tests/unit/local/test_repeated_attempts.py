@@ -28,7 +28,7 @@ class Service:
 
     async def __call__(
         self,
-        scope: Any,
+        _: Any,
         receive: Callable[[], Awaitable[Message]],
         send: Callable[[Message], Awaitable[None]],
     ) -> None:

@@ -1,0 +1,87 @@
+"""Serves the engine's application over TLS, so that no answer is lost on its way."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+# Longer than clients keep a connection that rests (Go's SDK: 90 s), so that they close it: a
+# request may come just as the server does, and is then worked on and not answered.
+KEEP_ALIVE_SECONDS = 3600
+
+
+def serve(application: Any, listener: socket.socket, *, certificate: Path, key: Path) -> None:
+    """Serves until killed: no signal is caught, or ending would wait for connections that rest."""
+    config = uvicorn.Config(
+        application,
+        http=_Connection,
+        ws="none",
+        lifespan="on",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        ssl_certfile=certificate,
+        ssl_keyfile=str(key),
+        ssl_ciphers="ECDHE+AESGCM",
+        # MiniStack has set up logging, and gives every answer its date.
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        date_header=False,
+        server_header=False,
+    )
+    asyncio.run(_Server(config).serve(sockets=[listener]))
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class _Connection(HttpToolsProtocol):
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(_WholeAnswers(transport))  # type: ignore[arg-type]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        # One that ended in an error, too, or the timer holds its buffers (0.3 MB) for an hour.
+        self._unset_keepalive_if_required()
+
+    def on_response_complete(self) -> None:
+        self.transport.flush()  # type: ignore[attr-defined]
+        super().on_response_complete()
+
+
+class _WholeAnswers:
+    """A transport that writes the head of an answer together with what follows it.
+
+    On a busy machine the first write wakes the client, and the server goes on milliseconds later.
+    Go's HTTP client sometimes closes its connection in that time, and then cannot read the rest:
+    https://github.com/aws/aws-sdk-go-v2/issues/2737. What came with the head it has already.
+    """
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._head = b""
+
+    def write(self, data: bytes) -> None:
+        whole = self._head + data
+        # An interim answer (100) is waited for.
+        is_head = not self._head and data.startswith(b"HTTP/1.1 ") and data[9:10] != b"1"
+        self._head = whole if is_head else b""
+        if not is_head:
+            self._transport.write(whole)
+
+    def flush(self) -> None:
+        self.write(b"")
+
+    def close(self) -> None:
+        self.flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
