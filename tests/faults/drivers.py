@@ -28,9 +28,8 @@ from event_pipelines.items import put, samples
 from event_pipelines.items.messages import ItemMessage
 from event_pipelines.tenants.platform import locate
 from security.deeds import object_event
-from support.stacks import messages_in
+from support.stacks import PREFIX, messages_in
 
-PREFIX = "drill"
 THREADS = 8
 # One in so many events is poison.
 POISON_EVERY = 10

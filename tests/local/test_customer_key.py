@@ -11,14 +11,10 @@ import boto3
 import pytest
 
 from event_pipelines.__main__ import main
-from event_pipelines.local import engine as local_engine
 from event_pipelines.local import stack as local_stack
-from event_pipelines.local.home import Home
 from event_pipelines.local.stack import Stack
 from security import deeds
-from security.conftest import REGION, VARIABLES
-from security.deeds import PREFIX
-from support.stacks import alarms, eventually
+from support.stacks import PREFIX, alarms, changed, copied_stack, eventually
 
 GROUP, TENANT = "west", "carol"
 
@@ -29,17 +25,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
     It is not destroyed: other tests see to it that a destroy leaves nothing.
     """
-    home = Home(tmp_path_factory.mktemp("home"))
-    engine = local_engine.start(home.path, lambda_python=home.lambda_python, tied_to_parent=True)
-    try:
-        with Stack(home, engine, REGION, {}).environment():
-            made = boto3.client("kms").create_key(Description="of a customer")["KeyMetadata"]["Arn"]
-            variables = VARIABLES | {"kms_key": {"arn": made}}
-            stack = local_stack.up(home, region=REGION, variables=variables)
-            deeds.do_everything(stack.outputs, tmp_path_factory.mktemp("deeds"))
-            yield stack
-    finally:
-        local_engine.stop(home.path)
+    with copied_stack(tmp_path_factory) as copied:
+        made = boto3.client("kms").create_key(Description="of a customer")["KeyMetadata"]["Arn"]
+        stack = changed(copied, kms_key={"arn": made})
+        deeds.do_everything(stack.outputs, tmp_path_factory.mktemp("deeds"))
+        yield stack
 
 
 @pytest.fixture(scope="module")

@@ -20,10 +20,9 @@ import pytest
 from PIL import Image
 
 from event_pipelines.__main__ import main
-from support.stacks import eventually, messages_in
+from support.stacks import PREFIX, eventually, messages_in
 
 MARKER = "Xyzzy-4711-must-not-be-logged"
-PREFIX = "acme"
 MANAGER = "manager"
 TENANTS = {"north": ("per_tenant", "alice"), "south": ("shared_fair", "bob")}
 # More than the splitter reads in the tenth of a second that it is given, see conftest.py.

@@ -10,7 +10,7 @@ import pytest
 from event_pipelines.local.engine import ACCOUNT_ID
 from event_pipelines.local.stack import Stack
 from security.conftest import Call
-from security.deeds import MANAGER, PREFIX, member
+from security.deeds import MANAGER, member
 from security.policies import (
     Policy,
     as_list,
@@ -20,10 +20,9 @@ from security.policies import (
     resources,
     too_wide,
 )
+from support.stacks import PREFIX, REGION
 
 pytestmark = pytest.mark.xdist_group("security")
-
-REGION = "eu-west-1"
 
 # Granted and not seen in use, each for a reason: (who, action) without the name prefix.
 UNSEEN = {

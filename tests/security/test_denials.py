@@ -6,21 +6,21 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from event_pipelines.local.engine import ACCOUNT_ID
-from event_pipelines.local.home import Home
 from event_pipelines.local.stack import Stack
 from security.conftest import read_calls
-from security.deeds import PREFIX, Done, key_of
+from security.deeds import Done, key_of
+from support.stacks import PREFIX, REGION
 
 pytestmark = pytest.mark.xdist_group("security")
 
-REGION: Final = "eu-west-1"
 FOREIGN_ACCOUNT = "210987654321"
 SUFFIX = f"{ACCOUNT_ID}-{REGION}"
 
@@ -244,9 +244,9 @@ def is_denial(code: str) -> bool:
     return "AccessDenied" in code or code == "AuthorizationError"
 
 
-def unasked(who: str, attempts: Mapping[str, Attempt], home: Home) -> dict[str, Attempt]:
+def unasked(who: str, attempts: Mapping[str, Attempt], recorded: Path) -> dict[str, Attempt]:
     """Attempts that no policy has decided on, because the call did not get that far."""
-    asked = [call for call in read_calls(home.path / "calls.jsonl") if call.who == who]
+    asked = [call for call in read_calls(recorded) if call.who == who]
     return {
         name: attempt
         for name, attempt in attempts.items()
@@ -258,14 +258,16 @@ def unasked(who: str, attempts: Mapping[str, Attempt], home: Home) -> dict[str, 
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_code_in_a_role_does_its_own_and_nothing_else(role: str, here: Stack, home: Home) -> None:
+def test_code_in_a_role_does_its_own_and_nothing_else(
+    role: str, here: Stack, recorded_calls: Path
+) -> None:
     may, must_not = ROLES[role]
 
     found = as_function(role, may | must_not, here.engine.lambda_runtime)
 
     assert {name: found[name] for name in may} == dict.fromkeys(may, "allowed")
     assert {name: code for name, code in found.items() if not is_denial(code)}.keys() == may.keys()
-    assert unasked(f"{PREFIX}-{role}-{REGION}", must_not, home) == {}
+    assert unasked(f"{PREFIX}-{role}-{REGION}", must_not, recorded_calls) == {}
 
 
 @contextmanager
@@ -350,7 +352,9 @@ def a_tenants_file() -> Iterator[None]:
 
 @pytest.mark.usefixtures("a_tenants_file")
 @pytest.mark.parametrize("policy", PEOPLE)
-def test_users_with_a_policy_do_what_it_allows_and_nothing_else(policy: str, home: Home) -> None:
+def test_users_with_a_policy_do_what_it_allows_and_nothing_else(
+    policy: str, recorded_calls: Path
+) -> None:
     may, must_not = PEOPLE[policy]
     name = f"{PREFIX}-{policy}-{REGION}"
 
@@ -362,7 +366,7 @@ def test_users_with_a_policy_do_what_it_allows_and_nothing_else(policy: str, hom
 
     assert {what: found[what] for what in may} == dict.fromkeys(may, "allowed")
     assert {what: code for what, code in found.items() if not is_denial(code)}.keys() == may.keys()
-    assert unasked(name, must_not, home) == {}
+    assert unasked(name, must_not, recorded_calls) == {}
 
 
 ENTRANCES = {

@@ -7,7 +7,6 @@ import pytest
 from event_pipelines.local.engine import ACCOUNT_ID
 from security.actions import ACTIONS
 from security.at_rest import kept_for_ever, keys
-from security.deeds import PREFIX
 from security.policies import (
     DOCUMENTS,
     EXCEPTIONS,
@@ -20,6 +19,7 @@ from security.policies import (
     resources,
     too_wide,
 )
+from support.stacks import PREFIX
 
 pytestmark = pytest.mark.xdist_group("security")
 

@@ -1,5 +1,13 @@
-"""Stacks on the local engine, for end-to-end tests."""
+"""Stacks on the local engine, for end-to-end tests.
 
+A queue costs the provider 25 s of waiting, so the whole root is applied once in a run. Every file
+has an engine of its own, which starts with what the first one remembered: that takes a second.
+"""
+
+import fcntl
+import json
+import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,25 +15,124 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pytest
 
+from event_pipelines.local import checkpoint
 from event_pipelines.local import engine as local_engine
 from event_pipelines.local import stack as local_stack
 from event_pipelines.local.home import Home
 from event_pipelines.local.stack import Stack
 
+PREFIX, REGION = "acme", "eu-west-1"
+MAX_RECEIVE_COUNT = 3
+# Everything that is optional is on, because what is off has no policies to look at.
+VARIABLES: dict[str, Any] = {
+    "name_prefix": PREFIX,
+    "image_derivatives": {
+        "email_subscribers": ["owner@example.com"],
+        "max_receive_count": MAX_RECEIVE_COUNT,
+    },
+    "event_audit": {"trail": {}, "max_receive_count": MAX_RECEIVE_COUNT},
+    "csv_import": {
+        "columns": {"amount": "number"},
+        "notices": {"email_subscribers": ["owner@example.com"]},
+        # A tenth of a second is what it has before it hands a file on to its next invocation.
+        "split": {"timeout_seconds": 60, "stop_at_remaining_seconds": 59.9},
+        "max_receive_count": MAX_RECEIVE_COUNT,
+    },
+    "item_relay": {"max_receive_count": MAX_RECEIVE_COUNT},
+}
+
 
 @contextmanager
-def running_stack(
-    path: Path, region: str, *, packages_through_s3: bool = False, **variables: object
+def copied_stack(
+    temporary: pytest.TempPathFactory, *, recorded_calls: Path | None = None, repeats_work: bool = False
 ) -> Iterator[Stack]:
-    """A stack in `path`; fails when `terraform destroy` leaves anything in state or engine."""
-    stack = local_stack.up(
-        Home(path),
-        region=region,
-        variables=variables,
-        packages_through_s3=packages_through_s3,
+    """The whole root with VARIABLES on an engine of its own, at which boto3 points.
+
+    It is not destroyed, see `destroyed`; with `changed` it gets other settings.
+    """
+    home = Home(temporary.mktemp("home"))
+    original = _original(temporary)
+    engine = local_engine.start(
+        home.path,
+        lambda_python=home.lambda_python,
         tied_to_parent=True,
+        recorded_calls=recorded_calls,
+        repeats_work=repeats_work,
+        checkpoint=original / "checkpoint",
     )
+    try:
+        shutil.copytree(original / "terraform", home.terraform, symlinks=True)
+        state = home.terraform / "terraform.tfstate"
+        port = checkpoint.addressed((original / "port").read_text())
+        state.write_text(port.sub(str(engine.port), state.read_text()))
+        stack = local_stack.current(home)
+        assert stack is not None
+        with stack.environment():
+            yield stack
+    finally:
+        local_engine.stop(home.path)
+    assert local_engine.running(home.path) is None
+
+
+def changed(stack: Stack, **difference: object) -> Stack:
+    """The stack with VARIABLES except those that differ, which is what is applied."""
+    return local_stack.up(
+        stack.home, region=REGION, variables=VARIABLES | difference, packages_through_s3=True
+    )
+
+
+def plan(temporary: pytest.TempPathFactory) -> dict[str, Any]:
+    """The plan of the whole root, of which nothing existed yet."""
+    made: dict[str, Any] = json.loads((_original(temporary) / "plan.json").read_text())
+    return made
+
+
+def _original(temporary: pytest.TempPathFactory) -> Path:
+    """The folder of what is copied, made by the first worker that asks for it."""
+    base = temporary.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "original"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "began").exists():
+            (folder / "began").touch()
+            _apply(folder)
+    # Written last; a second try would fail as the first did.
+    assert (folder / "port").exists(), f"the stack that others are copies of failed: {folder}"
+    return folder
+
+
+def _apply(folder: Path) -> None:
+    home = Home(folder)
+    engine = local_engine.start(folder, lambda_python=home.lambda_python, tied_to_parent=True)
+    try:
+        made = local_stack.plan(home, engine, region=REGION, variables=VARIABLES)
+        (folder / "plan.json").write_text(json.dumps(made))
+        local_stack.up(home, region=REGION, variables=VARIABLES, packages_through_s3=True)
+        local_engine.save(engine).rename(folder / "checkpoint")
+        (folder / "port").write_text(str(engine.port))
+    finally:
+        local_engine.stop(folder)
+
+
+@contextmanager
+def destroyed(stack: Stack, module: str) -> Iterator[Stack]:
+    """The stack; fails when `terraform destroy` of a pipeline leaves anything of it behind."""
+    yield stack
+    terraform = local_stack.terraform(stack)
+    assert any(address.startswith(f"module.{module}[0].") for address in terraform.resources())
+    terraform.destroy(lambda _: None, [f"module.{module}"])
+    assert not any(address.startswith(f"module.{module}[0].") for address in terraform.resources())
+    held = terraform.state.read_text()
+    assert [name for name in left_behind() if name not in held] == []
+
+
+@contextmanager
+def running_stack(path: Path, region: str, **variables: object) -> Iterator[Stack]:
+    """A stack applied in `path`; fails when `terraform destroy` leaves anything behind."""
+    stack = local_stack.up(Home(path), region=region, variables=variables, tied_to_parent=True)
     try:
         with stack.environment():
             yield stack

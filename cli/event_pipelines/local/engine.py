@@ -30,6 +30,7 @@ from event_pipelines.local import certificates, corrections
 
 ACCOUNT_ID = "123456789012"
 HOST = "127.0.0.1"
+CHECKPOINT = "checkpoint"
 
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 _POLL_SECONDS = 0.05
@@ -127,6 +128,7 @@ def start(
     tied_to_parent: bool = False,
     recorded_calls: Path | None = None,
     repeats_work: bool = False,
+    checkpoint: Path | None = None,
 ) -> Engine:
     """Start an engine for `home` and return it once it answers.
 
@@ -135,6 +137,7 @@ def start(
     `recorded_calls` is a file to which it writes who asked for what, see `recorded_calls.record`.
     With `repeats_work`, an SDK's repeated attempt is worked on again, as on AWS, instead of getting
     the answer of the first, see `repeated_attempts`.
+    With `checkpoint`, written by `save`, it starts with what that engine remembered.
 
     Raises AlreadyRunning, PortTaken, PythonUnusable, EngineFailed; none of them leaves a process.
     """
@@ -155,6 +158,7 @@ def start(
             tied_to_parent=tied_to_parent,
             recorded_calls=recorded_calls,
             repeats_work=repeats_work,
+            checkpoint=checkpoint,
         )
     try:
         layout.write_record(engine)
@@ -171,11 +175,27 @@ def running(home: Path) -> Engine | None:
     return layout.read_record() if _is_locked(layout) else None
 
 
+def save(engine: Engine, timeout_seconds: float = 20) -> Path:
+    """Has an idle engine write what it remembers; returns the file, from which others can `start`.
+
+    It stays when the engine stops. Raises EngineFailed.
+    """
+    checkpoint = engine.log.with_name(CHECKPOINT)
+    checkpoint.unlink(missing_ok=True)
+    os.kill(engine.pid, signal.SIGUSR1)
+    deadline = time.monotonic() + timeout_seconds
+    while not checkpoint.exists():
+        if time.monotonic() > deadline:
+            raise EngineFailed(f"The engine saved nothing: {_last_words(engine.log)}")
+        time.sleep(_POLL_SECONDS)
+    return checkpoint
+
+
 def stop(home: Path) -> bool:
     """End the engine of `home` with everything it started; False if none ran.
 
-    The engine's state is in memory and nobody else's, so there is nothing to save: its process
-    group is killed at once. Raises EngineFailed if it is still there after five seconds.
+    What it remembers is forgotten unless it was saved: its process group is killed at once. Raises
+    EngineFailed if it is still there after five seconds.
     """
     layout = _Layout(home)
     if not _is_locked(layout):
@@ -321,6 +341,7 @@ def _spawn(
     tied_to_parent: bool,
     recorded_calls: Path | None,
     repeats_work: bool,
+    checkpoint: Path | None,
 ) -> Engine:
     layout.temporary.mkdir(mode=0o700)
     issued = certificates.create(layout.directory)
@@ -337,6 +358,8 @@ def _spawn(
         command += ["--recorded-calls", str(recorded_calls.absolute())]
     if repeats_work:
         command += ["--repeats-work"]
+    if checkpoint is not None:
+        command += ["--checkpoint", str(checkpoint.absolute())]
     inherited = [listener.fileno(), lock]
     lifeline = _Lifeline() if tied_to_parent else None
     if lifeline:

@@ -10,9 +10,11 @@ import socket
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from event_pipelines.local import corrections
+from event_pipelines.local.engine import CHECKPOINT
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Settings:
     without: tuple[str, ...]
     recorded_calls: Path | None
     repeats_work: bool
+    checkpoint: Path | None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -57,16 +60,24 @@ def _serve(settings: Settings) -> None:
     # Late: MiniStack reads its environment when imported, and corrections check it first.
     import ministack.app
 
-    from event_pipelines.local import serving
+    from event_pipelines.local import checkpoint, serving
     from event_pipelines.local.repeated_attempts import RepeatedAttempts
 
+    if settings.checkpoint is not None:
+        checkpoint.load(settings.checkpoint)
     # The application is served here instead of by MiniStack's own command because that one also
     # takes port 443 when it may, and leaves files that name a process id.
     application = ministack.app.app
     if not settings.repeats_work:
         application = RepeatedAttempts(application)
     with socket.socket(fileno=settings.listener) as listener:
-        serving.serve(application, listener, certificate=settings.certificate, key=settings.key)
+        serving.serve(
+            application,
+            listener,
+            certificate=settings.certificate,
+            key=settings.key,
+            on_signal={signal.SIGUSR1: partial(checkpoint.save, Path(CHECKPOINT).absolute())},
+        )
 
 
 def _die_with_parent(lifeline: int) -> None:
@@ -88,6 +99,7 @@ def _parse(arguments: Sequence[str] | None) -> Settings:
     parser.add_argument("--without", action="append", default=[], choices=corrections.NAMES)
     parser.add_argument("--recorded-calls", type=Path)
     parser.add_argument("--repeats-work", action="store_true")
+    parser.add_argument("--checkpoint", type=Path)
     parsed = parser.parse_args(arguments)
     return Settings(**vars(parsed) | {"without": tuple(parsed.without)})
 

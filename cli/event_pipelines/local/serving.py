@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,18 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 KEEP_ALIVE_SECONDS = 3600
 
 
-def serve(application: Any, listener: socket.socket, *, certificate: Path, key: Path) -> None:
-    """Serves until killed: no signal is caught, or ending would wait for connections that rest."""
+def serve(
+    application: Any,
+    listener: socket.socket,
+    *,
+    certificate: Path,
+    key: Path,
+    on_signal: Mapping[signal.Signals, Callable[[], None]],
+) -> None:
+    """Serves until killed. Signals act between two steps of requests, and those named alone are caught.
+
+    Were the ones that end a program caught, ending would wait for connections that rest.
+    """
     config = uvicorn.Config(
         application,
         http=_Connection,
@@ -33,7 +44,13 @@ def serve(application: Any, listener: socket.socket, *, certificate: Path, key: 
         date_header=False,
         server_header=False,
     )
-    asyncio.run(_Server(config).serve(sockets=[listener]))
+
+    async def catch_and_serve() -> None:
+        for number, act in on_signal.items():
+            asyncio.get_running_loop().add_signal_handler(number, act)
+        await _Server(config).serve(sockets=[listener])
+
+    asyncio.run(catch_and_serve())
 
 
 class _Server(uvicorn.Server):

@@ -76,9 +76,9 @@ def up(
         settings = dict(variables or {})
         if packages_through_s3:
             settings["code_bucket"] = {"name": _code_bucket(home, engine, region)}
-        terraform = _initialised(home, engine, region, settings)
-        terraform.apply(on_activity)
-        return Stack(home, engine, region, terraform.outputs())
+        applied = _initialised(home, engine, region, settings)
+        applied.apply(on_activity)
+        return Stack(home, engine, region, applied.outputs())
     except BaseException:
         if started:
             local_engine.stop(home.path)
@@ -103,20 +103,25 @@ def current(home: Home) -> Stack | None:
     return Stack(home, engine, outputs["region"], outputs)
 
 
-def has_changes(stack: Stack) -> bool:
-    """Whether a second plan would change anything."""
-    return _terraform(stack.home, stack.engine, stack.region).has_changes()
+def terraform(stack: Stack) -> Terraform:
+    """The root as it was applied to the stack."""
+    return _terraform(stack.home, stack.engine, stack.region)
+
+
+def has_changes(stack: Stack, *modules: str) -> bool:
+    """Whether a second plan would change anything, of these modules of the root if any is named."""
+    return terraform(stack).has_changes([f"module.{name}" for name in modules])
 
 
 def destroy(stack: Stack, on_activity: Callable[[Activity], None] = lambda _: None) -> list[str]:
     """Destroys the stack; returns what Terraform still holds: nothing, if all is well."""
-    terraform = _terraform(stack.home, stack.engine, stack.region)
-    terraform.destroy(on_activity)
+    held = terraform(stack)
+    held.destroy(on_activity)
     with stack.environment():
         s3 = boto3.client("s3")
         if any(bucket["Name"] == CODE_BUCKET for bucket in s3.list_buckets()["Buckets"]):
             s3.delete_bucket(Bucket=CODE_BUCKET)
-    return terraform.resources()
+    return held.resources()
 
 
 def _code_bucket(home: Home, engine: Engine, region: str) -> str:
@@ -132,13 +137,11 @@ def _code_bucket(home: Home, engine: Engine, region: str) -> str:
 def _initialised(
     home: Home, engine: Engine, region: str, variables: Mapping[str, Any]
 ) -> Terraform:
-    terraform = _terraform(home, engine, region)
-    terraform.home.mkdir(parents=True, exist_ok=True)
-    terraform.variables.write_text(
-        json.dumps({**_local_variables(home, region), **variables}, indent=2)
-    )
-    terraform.init()
-    return terraform
+    root = _terraform(home, engine, region)
+    root.home.mkdir(parents=True, exist_ok=True)
+    root.variables.write_text(json.dumps({**_local_variables(home, region), **variables}, indent=2))
+    root.init()
+    return root
 
 
 def _terraform(home: Home, engine: Engine, region: str) -> Terraform:

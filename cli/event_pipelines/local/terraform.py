@@ -6,7 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,12 +67,15 @@ class Terraform:
     def apply(self, on_activity: Callable[[Activity], None]) -> None:
         self._follow(["apply", "-auto-approve", *self._settings()], on_activity)
 
-    def destroy(self, on_activity: Callable[[Activity], None]) -> None:
-        self._follow(["destroy", "-auto-approve", *self._settings()], on_activity)
+    def destroy(self, on_activity: Callable[[Activity], None], targets: Sequence[str] = ()) -> None:
+        """Destroys everything, or the modules named by address with what depends on them."""
+        arguments = ["destroy", "-auto-approve", *_targets(targets), *self._settings()]
+        self._follow(arguments, on_activity)
 
-    def has_changes(self) -> bool:
-        """Whether a plan would change anything."""
-        finished = self._run(["plan", "-detailed-exitcode", "-no-color", *self._settings()])
+    def has_changes(self, targets: Sequence[str] = ()) -> bool:
+        """Whether a plan of everything, or of modules named by address, would change anything."""
+        options = ["-detailed-exitcode", "-no-color", *_targets(targets)]
+        finished = self._run(["plan", *options, *self._settings()])
         if finished.returncode not in (0, 2):
             raise TerraformFailed(finished.stderr.strip())
         return finished.returncode == 2
@@ -183,6 +186,10 @@ def require_terraform() -> None:
         raise UserError(f"`terraform version` did not answer with a version: {remedy}.")
     if (int(found[2]), int(found[3])) < MINIMUM_VERSION:
         raise UserError(f"Terraform {found[1]} is too old: {remedy}.")
+
+
+def _targets(addresses: Sequence[str]) -> list[str]:
+    return [f"-target={address}" for address in addresses]
 
 
 def _messages(lines: Iterator[str]) -> Iterator[dict[str, Any]]:

@@ -23,7 +23,7 @@ from botocore.exceptions import ClientError, SSLError
 
 from event_pipelines.local import engine
 from event_pipelines.local.engine import Engine
-from local.corrections.cloud import REGION, Cloud, eventually
+from local.corrections.cloud import MAY_CONSUME, MAY_LOG, REGION, Cloud, Queue, eventually
 
 HANGS = """
 import time
@@ -370,3 +370,72 @@ def test_users_are_identified_by_signature_and_allowed_by_policy(corrected: Clou
     forged = corrected.client("s3", **user | {"aws_secret_access_key": "guessed"})
     with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
         forged.put_object(Bucket=bucket, Key="mine/a", Body=b"a")
+
+
+COUNTS = """
+import json, os
+
+def handler(event, context):
+    print("GOT", json.dumps([[r["body"] for r in event["Records"]], os.environ["QUEUE"]]))
+"""
+
+
+def test_an_engine_goes_on_with_what_another_remembered(
+    tmp_path: Path, lambda_python: Path
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    try:
+        before = Cloud(start(first, lambda_python))
+        queue, other = before.queue(), before.queue()
+        function = before.function(
+            COUNTS,
+            role=before.role(MAY_LOG, MAY_CONSUME),
+            variables={"QUEUE": queue.url},
+            timeout_seconds=1,
+        )
+        before.map(queue, function)
+        before.send(other, "kept")
+        bucket, table = before.bucket(), before.name()
+        before.client("s3").put_object(Bucket=bucket, Key="a", Body=b"\x00\xff", Tagging="b=c")
+        before.client("dynamodb").create_table(
+            TableName=table,
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "N"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        item = {"id": {"N": "1"}, "set": {"SS": ["x", "y"]}, "bytes": {"B": b"\x00\xff"}}
+        before.client("dynamodb").put_item(TableName=table, Item=item)
+        person = before.user(
+            {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": queue.arn}
+        )
+        saved = engine.save(before.engine)
+        engine.stop(first)
+        assert saved.exists()
+
+        after = Cloud(start(second, lambda_python, checkpoint=saved))
+        assert after.engine.port != before.engine.port
+        url = queue.url.replace(f":{before.engine.port}/", f":{after.engine.port}/")
+        after.client("sqs", **person).send_message(QueueUrl=url, MessageBody="hello")
+        eventually(lambda: after.logged(function, "GOT") == [[["hello"], url]], "the message")
+        kept = other.url.replace(f":{before.engine.port}/", f":{after.engine.port}/")
+        assert after.receive(Queue(kept, other.arn)) == ["kept"]
+        with pytest.raises(ClientError, match="AccessDenied"):
+            after.client("sqs", **person).receive_message(QueueUrl=url)
+        found = after.client("s3").get_object(Bucket=bucket, Key="a")
+        assert (found["Body"].read(), found["TagCount"]) == (b"\x00\xff", 1)
+        (scanned,) = after.client("dynamodb").scan(TableName=table)["Items"]
+        assert {**scanned, "set": {"SS": sorted(scanned["set"]["SS"])}} == item
+    finally:
+        engine.stop(first)
+        engine.stop(second)
+
+
+def test_an_engine_that_cannot_save_says_so(tmp_path: Path, lambda_python: Path) -> None:
+    started = start(tmp_path, lambda_python)
+    try:
+        # What is saved is first written beside.
+        (tmp_path / "engine" / "checkpoint.new").mkdir()
+        with pytest.raises(engine.EngineFailed, match=r"saved nothing: .*IsADirectoryError"):
+            engine.save(started, timeout_seconds=5)
+    finally:
+        engine.stop(tmp_path)

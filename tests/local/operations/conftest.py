@@ -14,34 +14,15 @@ import pytest
 from boto3.session import Session
 
 from event_pipelines.__main__ import main
-from event_pipelines.local import engine as local_engine
-from event_pipelines.local import stack as local_stack
-from event_pipelines.local.home import REPOSITORY, Home
+from event_pipelines.local.home import REPOSITORY
 from event_pipelines.local.stack import Stack
-
-PREFIX, REGION = "acme", "eu-west-1"
+from support.stacks import PREFIX, copied_stack
 
 
 @pytest.fixture(scope="package")
 def operated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    home = Home(tmp_path_factory.mktemp("home"))
-    variables = {
-        "name_prefix": PREFIX,
-        # Two tries make a dead letter.
-        "image_derivatives": {"max_receive_count": 2},
-        "event_audit": {"trail": {}},
-    }
-    try:
-        yield local_stack.up(
-            home,
-            region=REGION,
-            variables=variables,
-            packages_through_s3=True,
-            tied_to_parent=True,
-        )
-    finally:
-        # Not destroyed: other tests see to it that a destroy leaves nothing, and it takes a while.
-        local_engine.stop(home.path)
+    with copied_stack(tmp_path_factory) as stack:
+        yield stack
 
 
 @pytest.fixture

@@ -19,12 +19,10 @@ from event_pipelines.items.names import key_of
 from event_pipelines.local.stack import Stack
 from event_pipelines.reconcile.imports import import_id
 from event_pipelines.reconcile.objects import announcement, find
-from support.stacks import eventually, messages_in
+from support.stacks import PREFIX, REGION, eventually, messages_in
 
 pytestmark = pytest.mark.xdist_group("operate")
 
-PREFIX = "acme"
-REGION = "eu-west-1"
 
 Run = Callable[..., int]
 

@@ -12,12 +12,10 @@ from PIL import Image
 
 from event_pipelines.__main__ import main
 from event_pipelines.local.stack import Stack
-from support.stacks import eventually, messages_in
+from support.stacks import MAX_RECEIVE_COUNT, PREFIX, eventually, messages_in
 
 pytestmark = pytest.mark.xdist_group("operate")
 
-PREFIX = "acme"
-MAX_RECEIVE_COUNT = 2
 
 Run = Callable[..., int]
 

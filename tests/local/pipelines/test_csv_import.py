@@ -15,22 +15,12 @@ from event_pipelines.imports import commands, ledger
 from event_pipelines.imports.ledger import Import, Pipeline
 from event_pipelines.local import stack as local_stack
 from event_pipelines.local.stack import Stack
-from support.stacks import eventually, messages_in, running_stack
-
-MAX_RECEIVE_COUNT = 2
-PREFIX = "acme"
+from support.stacks import PREFIX, copied_stack, destroyed, eventually, messages_in
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    settings = {"max_receive_count": MAX_RECEIVE_COUNT, "notices": {}}
-    with running_stack(
-        tmp_path_factory.mktemp("home"),
-        "eu-west-1",
-        name_prefix=PREFIX,
-        pipelines=["csv-import"],
-        csv_import=settings,
-    ) as stack:
+    with copied_stack(tmp_path_factory) as stack, destroyed(stack, "csv_import"):
         yield stack
 
 
@@ -68,7 +58,7 @@ def test_twenty_thousand_rows_are_what_sqlite_reads(tmp_path: Path) -> None:
 
 
 def test_second_plan_is_empty(stack: Stack) -> None:
-    assert not local_stack.has_changes(stack)
+    assert not local_stack.has_changes(stack, "csv_import")
 
 
 def test_the_fields_of_the_classic_example(pipeline: Pipeline, tmp_path: Path) -> None:

@@ -16,24 +16,19 @@ from event_pipelines.audit.sightings import Sighting
 from event_pipelines.demo import audit
 from event_pipelines.local import stack as local_stack
 from event_pipelines.local.stack import Stack
-from support.stacks import eventually, messages_in, running_stack
-
-MAX_RECEIVE_COUNT = 2
-PREFIX = "acme"
+from support.stacks import (
+    MAX_RECEIVE_COUNT,
+    PREFIX,
+    copied_stack,
+    destroyed,
+    eventually,
+    messages_in,
+)
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    settings = {"trail": {}, "max_receive_count": MAX_RECEIVE_COUNT}
-    with running_stack(
-        tmp_path_factory.mktemp("home"),
-        "eu-west-1",
-        # With the most functions, the others without.
-        packages_through_s3=True,
-        name_prefix=PREFIX,
-        pipelines=["event-audit"],
-        event_audit=settings,
-    ) as stack:
+    with copied_stack(tmp_path_factory) as stack, destroyed(stack, "event_audit"):
         yield stack
 
 
@@ -124,7 +119,7 @@ def test_every_deed_is_recorded_by_its_route(pipeline: dict[str, Any]) -> None:
 
 
 def test_second_plan_is_empty(stack: Stack) -> None:
-    assert not local_stack.has_changes(stack)
+    assert not local_stack.has_changes(stack, "event_audit")
 
 
 def test_a_line_says_who_did_what_to_which_version(pipeline: dict[str, Any]) -> None:

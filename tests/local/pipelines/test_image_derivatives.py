@@ -15,18 +15,19 @@ from PIL import Image
 from event_pipelines.demo import images, photographs
 from event_pipelines.local import stack as local_stack
 from event_pipelines.local.stack import Stack
-from support.stacks import eventually, messages_in, running_stack
-
-MAX_RECEIVE_COUNT = 3
+from support.stacks import (
+    MAX_RECEIVE_COUNT,
+    PREFIX,
+    copied_stack,
+    destroyed,
+    eventually,
+    messages_in,
+)
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    home = tmp_path_factory.mktemp("home")
-    settings = {"max_receive_count": MAX_RECEIVE_COUNT}
-    with running_stack(
-        home, "eu-west-1", pipelines=["image-derivatives"], image_derivatives=settings
-    ) as stack:
+    with copied_stack(tmp_path_factory) as stack, destroyed(stack, "image_derivatives"):
         yield stack
 
 
@@ -111,7 +112,7 @@ def test_every_kind_of_picture_has_its_outcome(pipeline: dict[str, Any]) -> None
 
 
 def test_second_plan_is_empty(stack: Stack) -> None:
-    assert not local_stack.has_changes(stack)
+    assert not local_stack.has_changes(stack, "image_derivatives")
 
 
 @pytest.mark.parametrize(
@@ -276,7 +277,7 @@ def test_the_function_may_not_leave_its_prefixes(pipeline: dict[str, Any]) -> No
         ("s3:DeleteObject", f"{bucket}/ingest/twice.jpg"),
         ("s3:GetObject", "arn:aws:s3:::a-bucket-of-somebody-else/secret.jpg"),
         ("logs:CreateLogGroup", "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/lambda/other"),
-        ("sqs:SendMessage", "arn:aws:sqs:eu-west-1:123456789012:event-pipelines-image-mobile"),
+        ("sqs:SendMessage", f"arn:aws:sqs:eu-west-1:123456789012:{PREFIX}-image-mobile"),
     ]
 
     for action, resource in attempts:

@@ -25,22 +25,21 @@ from event_pipelines.items.messages import ItemMessage
 from event_pipelines.local import stack as local_stack
 from event_pipelines.local.stack import Stack
 from support.flaky_endpoint import flaky_endpoint
-from support.stacks import eventually, messages_in, running_stack
+from support.stacks import (
+    MAX_RECEIVE_COUNT,
+    PREFIX,
+    copied_stack,
+    destroyed,
+    eventually,
+    messages_in,
+)
 
-PREFIX = "acme"
-MAX_RECEIVE_COUNT = 3
 LOAD = 1_000
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running_stack(
-        tmp_path_factory.mktemp("home"),
-        "eu-west-1",
-        name_prefix=PREFIX,
-        pipelines=["item-relay"],
-        item_relay={"max_receive_count": MAX_RECEIVE_COUNT},
-    ) as stack:
+    with copied_stack(tmp_path_factory) as stack, destroyed(stack, "item_relay"):
         yield stack
 
 
@@ -177,7 +176,7 @@ def test_ten_items_are_shown_before_and_after() -> None:
 
 
 def test_second_plan_is_empty(stack: Stack) -> None:
-    assert not local_stack.has_changes(stack)
+    assert not local_stack.has_changes(stack, "item_relay")
 
 
 def test_the_groups_are_enough_for_a_file_from_end_to_end(
@@ -385,7 +384,9 @@ def test_the_service_outlives_an_outage(
 
         endpoint.down()
         script.run("put", "--generate", "meanwhile")
-        time.sleep(30)
+        eventually(lambda: messages_in(outputs["finished_queue_url"]) == 1, "its announcement")
+        # It waits for at most 1, 2 and 4 s after its first failures: three more have failed then.
+        time.sleep(8)
         assert process.poll() is None
         assert "meanwhile" not in shown(output)
         endpoint.up()

@@ -18,9 +18,8 @@ from event_pipelines.demo import tenants as demo
 from event_pipelines.local import stack as local_stack
 from event_pipelines.local.stack import Stack
 from event_pipelines.tenants.platform import Platform, locate
-from support.stacks import eventually, messages_in, running_stack
+from support.stacks import PREFIX, copied_stack, destroyed, eventually, messages_in
 
-PREFIX = "acme"
 GROUPS = ("demo", "fair", "managed", "north")
 
 # Runs as a function with the consumer's role, as code that somebody smuggled in would.
@@ -82,10 +81,10 @@ def handler(event, context):
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    home = tmp_path_factory.mktemp("home")
     with (
         pytest.MonkeyPatch.context() as patch,
-        running_stack(home, "eu-west-1", name_prefix=PREFIX, pipelines=["tenant-routing"]) as stack,
+        copied_stack(tmp_path_factory) as stack,
+        destroyed(stack, "tenant_routing"),
     ):
         patch.setenv("EVENT_PIPELINES_NAME_PREFIX", PREFIX)
         yield stack
@@ -175,7 +174,7 @@ def test_two_processes_make_the_same_tenant() -> None:
 
 
 def test_second_plan_is_empty(stack: Stack) -> None:
-    assert not local_stack.has_changes(stack)
+    assert not local_stack.has_changes(stack, "tenant_routing")
 
 
 def test_one_fair_queue_serves_a_whole_group(platform: Platform, tmp_path: Path) -> None:
