@@ -16,6 +16,29 @@ settings.load_profile("event-pipelines")
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# Groups by what they wait and work, the longest first, so that no worker ends long before another;
+# all others come behind, and are short. A worker takes its next group when two tests of the last
+# are left, which are those of one test at once.
+LONGEST_FIRST = (
+    # Makes the stack that others are copies of, which they would wait for.
+    "local/test_customer_key.py",
+    "local/pipelines/test_another_region.py",
+    "local/test_migration.py",
+    "mocked plans",
+    # Behind the other region.
+    "local/pipelines/test_item_relay.py",
+    "local/corrections/test_messages.py",
+    "local/corrections/test_permissions.py",
+    "local/corrections/test_event_sources.py",
+    "security",
+    "fault drills",
+    "local/pipelines/test_tenant_routing.py",
+    "operate",
+    "local/pipelines/test_image_derivatives.py",
+    "local/pipelines/test_event_audit.py",
+    "local/pipelines/test_csv_import.py",
+)
+
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # around pytest-xdist, which reads the groups then
 def pytest_collection_modifyitems(
@@ -33,12 +56,22 @@ def pytest_collection_modifyitems(
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(str(item.path)))
+    if hasattr(config, "workerinput"):  # of pytest-xdist
+        items.sort(key=_place)
     yield
     if getattr(config.option, "loadgroup", False) and not all("@" in item.nodeid for item in items):
         raise pytest.UsageError(
             "This pytest-xdist does not group tests under this pytest: install the versions of"
             " requirements/test.txt."
         )
+
+
+def _place(item: pytest.Item) -> int:
+    marker = item.get_closest_marker("xdist_group")
+    assert marker is not None
+    group = str(marker.args[0])
+    places = [place for place, name in enumerate(LONGEST_FIRST) if group.endswith(name)]
+    return places[0] if places else len(LONGEST_FIRST)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

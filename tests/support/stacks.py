@@ -108,9 +108,9 @@ def _apply(folder: Path) -> None:
     home = Home(folder)
     engine = local_engine.start(folder, lambda_python=home.lambda_python, tied_to_parent=True)
     try:
-        made = local_stack.plan(home, engine, region=REGION, variables=VARIABLES)
+        made, root = local_stack.planned(home, engine, region=REGION, variables=VARIABLES)
         (folder / "plan.json").write_text(json.dumps(made))
-        local_stack.up(home, region=REGION, variables=VARIABLES, packages_through_s3=True)
+        root.apply_plan(lambda _: None)
         local_engine.save(engine).rename(folder / "checkpoint")
         (folder / "port").write_text(str(engine.port))
     finally:

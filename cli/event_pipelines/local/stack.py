@@ -85,11 +85,16 @@ def up(
         raise
 
 
-def plan(
+def planned(
     home: Home, engine: Engine, *, region: str = DEFAULT_REGION, variables: Mapping[str, Any]
-) -> dict[str, Any]:
-    """What `up` would do on a running engine, as Terraform's JSON has it."""
-    return _initialised(home, engine, region, variables).plan()
+) -> tuple[dict[str, Any], Terraform]:
+    """What `up` would do on a running engine with packages through S3, as Terraform's JSON has it.
+
+    The second is for `apply_plan`.
+    """
+    settings = {**variables, "code_bucket": {"name": _code_bucket(home, engine, region)}}
+    root = _initialised(home, engine, region, settings)
+    return root.plan(), root
 
 
 def current(home: Home) -> Stack | None:

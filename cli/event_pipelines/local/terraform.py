@@ -50,6 +50,10 @@ class Terraform:
     def variables(self) -> Path:
         return self.home / "local.tfvars.json"
 
+    @property
+    def planned(self) -> Path:
+        return self.home / "plan"
+
     def init(self) -> None:
         """Initialises the root; raises UserError when Terraform or its AWS provider is missing."""
         require_terraform()
@@ -67,6 +71,10 @@ class Terraform:
     def apply(self, on_activity: Callable[[Activity], None]) -> None:
         self._follow(["apply", "-auto-approve", *self._settings()], on_activity)
 
+    def apply_plan(self, on_activity: Callable[[Activity], None]) -> None:
+        """Does what `plan` has said last."""
+        self._follow(["apply", *self._where(), str(self.planned)], on_activity)
+
     def destroy(self, on_activity: Callable[[Activity], None], targets: Sequence[str] = ()) -> None:
         """Destroys everything, or the modules named by address with what depends on them."""
         arguments = ["destroy", "-auto-approve", *_targets(targets), *self._settings()]
@@ -82,11 +90,10 @@ class Terraform:
 
     def plan(self) -> dict[str, Any]:
         """What an apply would do, as Terraform's JSON has it."""
-        file = self.home / "plan"
-        made = self._run(["plan", "-no-color", f"-out={file}", *self._settings()])
+        made = self._run(["plan", "-no-color", f"-out={self.planned}", *self._settings()])
         if made.returncode != 0:
             raise TerraformFailed(made.stderr.strip())
-        shown = self._run(["show", "-json", str(file)])
+        shown = self._run(["show", "-json", str(self.planned)])
         if shown.returncode != 0:
             raise TerraformFailed(shown.stderr.strip())
         plan: dict[str, Any] = json.loads(shown.stdout)
@@ -112,12 +119,10 @@ class Terraform:
         ]
 
     def _settings(self) -> list[str]:
-        return [
-            "-input=false",
-            f"-parallelism={PARALLELISM}",
-            f"-state={self.state}",
-            f"-var-file={self.variables}",
-        ]
+        return [*self._where(), f"-var-file={self.variables}"]
+
+    def _where(self) -> list[str]:
+        return ["-input=false", f"-parallelism={PARALLELISM}", f"-state={self.state}"]
 
     def _environment(self) -> dict[str, str]:
         # Variables exported for a deployment to an account have no say in the local one.
@@ -143,7 +148,7 @@ class Terraform:
 
     def _follow(self, arguments: list[str], on_activity: Callable[[Activity], None]) -> None:
         process = subprocess.Popen(
-            ["terraform", f"-chdir={self.root}", *arguments, "-json"],
+            ["terraform", f"-chdir={self.root}", arguments[0], "-json", *arguments[1:]],
             env=self._environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

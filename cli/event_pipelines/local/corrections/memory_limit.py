@@ -50,7 +50,6 @@ class Watch:
         self._process = process
         self._limit_mb = limit_mb
         self.look()
-        threading.Thread(target=self._follow, daemon=True).start()
 
     @property
     def exceeded(self) -> bool:
@@ -63,16 +62,6 @@ class Watch:
             self._process.kill()
             # MiniStack gives the next invocation to whatever process has not been seen to end.
             self._process.wait()
-
-    def _follow(self) -> None:
-        interval = _LINUX_INTERVAL_SECONDS if _HAS_PROC else _OTHER_INTERVAL_SECONDS
-        while not self.exceeded:
-            try:
-                self._process.wait(interval)
-            except subprocess.TimeoutExpired:
-                self.look()
-            else:
-                return
 
 
 def _resident_mb(pid: int) -> int:
@@ -99,7 +88,12 @@ def _spawn(original: Callable[..., None], worker: Any) -> None:
 def _invoke(
     original: Callable[..., dict[str, Any]], worker: Any, event: Any, request_id: str, **rest: Any
 ) -> dict[str, Any]:
-    response = original(worker, event, request_id, **rest)
+    ended = threading.Event()
+    threading.Thread(target=_follow, args=(worker, ended), daemon=True).start()
+    try:
+        response = original(worker, event, request_id, **rest)
+    finally:
+        ended.set()
     watch: Watch = worker.memory_watch
     # A peak between two looks counts too, wherever the system remembers it.
     watch.look()
@@ -110,6 +104,14 @@ def _invoke(
         "status": "error",
         "error": f"RequestId: {request_id} Error: Runtime exited with error: signal: killed",
     }
+
+
+def _follow(worker: Any, ended: threading.Event) -> None:
+    """Looks at the process during an invocation; one that serves nobody rests, as on AWS."""
+    while not ended.wait(_LINUX_INTERVAL_SECONDS if _HAS_PROC else _OTHER_INTERVAL_SECONDS):
+        # Not there before the first process is.
+        if watch := getattr(worker, "memory_watch", None):
+            watch.look()
 
 
 def _report(original: Callable[..., int], func: Any) -> int:
