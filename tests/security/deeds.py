@@ -88,7 +88,7 @@ def import_files(pipeline: dict[str, Any]) -> None:
     rows[70] = f"70,1,{MARKER},one,too,many"
     rows[700] = f"700,{MARKER} is no number,x"
     content = {
-        "long.csv": (f"id,amount,{MARKER}\n" + "\n".join(rows) + "\n").encode(),
+        "long.csv": (f"id,price,{MARKER}\n" + "\n".join(rows) + "\n").encode(),
         "not utf-8.csv": b"id,name\n1,\xff" + MARKER.encode() + b"\n",
         "no header.csv": f'"{MARKER}\n'.encode(),
         "header.csv": f"{MARKER},{MARKER}\n1,2\n".encode(),

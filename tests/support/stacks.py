@@ -34,7 +34,7 @@ VARIABLES: dict[str, Any] = {
     },
     "event_audit": {"trail": {}, "max_receive_count": MAX_RECEIVE_COUNT},
     "csv_import": {
-        "columns": {"amount": "number"},
+        "columns": {"price": "number"},
         "notices": {"email_subscribers": ["owner@example.com"]},
         # A tenth of a second is what it has before it hands a file on to its next invocation.
         "split": {"timeout_seconds": 60, "stop_at_remaining_seconds": 59.9},
