@@ -20,9 +20,10 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # all others come behind, and are short. A worker takes its next group when two tests of the last
 # are left, which are those of one test at once.
 LONGEST_FIRST = (
-    # Makes the stack that others are copies of, which they would wait for.
     "local/test_customer_key.py",
     "local/pipelines/test_another_region.py",
+    # Makes the stack that others are copies of, which they would wait for.
+    "security",
     "local/test_migration.py",
     "mocked plans",
     # Behind the other region.
@@ -30,7 +31,6 @@ LONGEST_FIRST = (
     "local/corrections/test_messages.py",
     "local/corrections/test_permissions.py",
     "local/corrections/test_event_sources.py",
-    "security",
     "fault drills",
     "local/pipelines/test_tenant_routing.py",
     "operate",

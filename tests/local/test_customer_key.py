@@ -11,10 +11,12 @@ import boto3
 import pytest
 
 from event_pipelines.__main__ import main
+from event_pipelines.local import engine as local_engine
 from event_pipelines.local import stack as local_stack
+from event_pipelines.local.home import Home
 from event_pipelines.local.stack import Stack
 from security import deeds
-from support.stacks import PREFIX, alarms, changed, copied_stack, eventually
+from support.stacks import PREFIX, REGION, VARIABLES, alarms, eventually
 
 GROUP, TENANT = "west", "carol"
 
@@ -25,11 +27,18 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
     It is not destroyed: other tests see to it that a destroy leaves nothing.
     """
-    with copied_stack(tmp_path_factory) as copied:
-        made = boto3.client("kms").create_key(Description="of a customer")["KeyMetadata"]["Arn"]
-        stack = changed(copied, kms_key={"arn": made})
-        deeds.do_everything(stack.outputs, tmp_path_factory.mktemp("deeds"))
-        yield stack
+    home = Home(tmp_path_factory.mktemp("home"))
+    engine = local_engine.start(home.path, lambda_python=home.lambda_python, tied_to_parent=True)
+    try:
+        with Stack(home, engine, REGION, {}).environment():
+            made = boto3.client("kms").create_key(Description="of a customer")["KeyMetadata"]["Arn"]
+            # No copy: MiniStack cannot give a key to a log group that there is.
+            variables = VARIABLES | {"kms_key": {"arn": made}}
+            stack = local_stack.up(home, region=REGION, variables=variables)
+            deeds.do_everything(stack.outputs, tmp_path_factory.mktemp("deeds"))
+            yield stack
+    finally:
+        local_engine.stop(home.path)
 
 
 @pytest.fixture(scope="module")
