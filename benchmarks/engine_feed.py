@@ -21,8 +21,8 @@ from event_pipelines.local import stack
 from event_pipelines.local.home import Home
 from event_pipelines.local.stack import Stack
 from faults import drivers
-from faults.drivers import DRIVERS, PREFIX, Driver, in_parallel, is_poison
-from support.stacks import messages_in
+from faults.drivers import DRIVERS, Driver, in_parallel, is_poison
+from support.stacks import PREFIX, messages_in
 
 REGION = "eu-west-1"
 # As many as most laptops have cores to spare, so that the engine is measured and not the switching.

@@ -28,7 +28,7 @@ from event_pipelines.local import engine as local_engine
 from event_pipelines.local import stack
 from event_pipelines.local.home import Home
 from event_pipelines.local.stack import Stack
-from security.conftest import REGION, VARIABLES
+from support.stacks import REGION, VARIABLES
 
 ATTEMPT = re.compile(r"Attempt \d+ of .*")
 

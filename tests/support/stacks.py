@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import boto3
 import pytest
@@ -23,7 +23,8 @@ from event_pipelines.local import stack as local_stack
 from event_pipelines.local.home import Home
 from event_pipelines.local.stack import Stack
 
-PREFIX, REGION = "acme", "eu-west-1"
+PREFIX: Final = "acme"
+REGION: Final = "eu-west-1"
 MAX_RECEIVE_COUNT = 3
 # Everything that is optional is on, because what is off has no policies to look at.
 VARIABLES: dict[str, Any] = {
@@ -46,7 +47,10 @@ VARIABLES: dict[str, Any] = {
 
 @contextmanager
 def copied_stack(
-    temporary: pytest.TempPathFactory, *, recorded_calls: Path | None = None, repeats_work: bool = False
+    temporary: pytest.TempPathFactory,
+    *,
+    recorded_calls: Path | None = None,
+    repeats_work: bool = False,
 ) -> Iterator[Stack]:
     """The whole root with VARIABLES on an engine of its own, at which boto3 points.
 

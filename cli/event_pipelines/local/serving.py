@@ -24,7 +24,7 @@ def serve(
     key: Path,
     on_signal: Mapping[signal.Signals, Callable[[], None]],
 ) -> None:
-    """Serves until killed. Signals act between two steps of requests, and those named alone are caught.
+    """Serves until killed. Only the signals that are named are caught; they act on the event loop.
 
     Were the ones that end a program caught, ending would wait for connections that rest.
     """

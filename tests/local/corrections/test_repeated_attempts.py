@@ -95,7 +95,8 @@ def losing(cloud: Cloud, *operations: str) -> Iterator[tuple[Any, FirstAnswersLo
 def client(cloud: Cloud, service: str, operation: str, attempts: int = 3) -> Iterator[Any]:
     """A client whose first call of `operation` loses its answer."""
     with losing(cloud, operation) as (engine, schedule):
-        yield boto3.client(
+        make: Any = boto3.client  # which is typed by service
+        yield make(
             service,
             region_name=REGION,
             endpoint_url=engine.endpoint,
