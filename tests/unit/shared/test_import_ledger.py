@@ -372,9 +372,9 @@ def test_an_import_is_complete_when_everything_is_sent_and_counted(ledger: Impor
     assert ended is not None
     assert ended.status is ImportStatus.COMPLETE
     assert ended.status.final
-    assert state.finished_at == "2026-03-01T09:30:00.000Z"
-    assert state.rows_loaded + state.rows_rejected == state.rows_read
-    assert not state.done
+    assert ended.finished_at == "2026-03-01T09:30:00.000Z"
+    assert ended.rows_loaded + ended.rows_rejected == ended.rows_read
+    assert not ended.done
 
 
 def test_a_fast_loader_cannot_complete_what_is_still_being_sent(ledger: ImportLedger) -> None:
