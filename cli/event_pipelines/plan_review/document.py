@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from event_pipelines.plan_review.secret_texts import Form, Secrets
+
 
 @dataclass(frozen=True)
 class Code:
@@ -85,11 +87,14 @@ class Document:
     facts: tuple[Inline, ...]
     notes: tuple[Note, ...]
     sections: tuple[Section, ...]
-    footer: str
+    footer: Inline
+    secrets: Secrets = field(default_factory=Secrets, repr=False)
 
 
 class Renderer(Protocol):
     """An output format. Parts end with a line break; a page is no longer than its parts."""
+
+    form: Form
 
     def block(self, block: Block) -> str: ...
 
@@ -129,6 +134,16 @@ class _Filling:
 
 def rendered(document: Document, renderer: Renderer, budget: int | None) -> str:
     """The page, on at most `budget` characters unless what must be kept is longer."""
+    page = _fitted(document, renderer, budget)
+    hidden = document.secrets.hidden(page, renderer.form)
+    if budget is None or len(hidden) <= max(budget, len(page)):
+        return hidden
+    # What hides a secret may be longer than the secret.
+    page = _fitted(document, renderer, max(1, 2 * budget - len(hidden)))
+    return document.secrets.hidden(page, renderer.form)
+
+
+def _fitted(document: Document, renderer: Renderer, budget: int | None) -> str:
     fillings = [_filling(section, renderer) for section in document.sections]
     for filling in fillings:
         filling.chosen = [0] * len(filling.texts)

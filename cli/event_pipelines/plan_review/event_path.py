@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from event_pipelines.console import printable
 from event_pipelines.plan_review.reading import Change, Plan
 from event_pipelines.plan_review.references import References
 from event_pipelines.plan_review.values import (
@@ -19,7 +20,6 @@ from event_pipelines.plan_review.values import (
     Secret,
     Unknown,
     plain,
-    printable,
     shown,
 )
 

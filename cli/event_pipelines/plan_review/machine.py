@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from event_pipelines.console import json_printable
 from event_pipelines.plan_review.differences import Difference, differences
 from event_pipelines.plan_review.event_path import Edge
 from event_pipelines.plan_review.policies import PolicyChange, Statement
@@ -63,7 +64,8 @@ def rendered(review: Review) -> str:
         "drift": [_update(update) for update in review.drift],
         "drift_without_effect": review.unchanged_drift,
     }  # fmt: skip
-    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+    text = plan.secrets.hidden(json.dumps(found, indent=2, ensure_ascii=False), "json")
+    return json_printable(text) + "\n"
 
 
 def _destroy(destroy: Destroy) -> dict[str, Any]:

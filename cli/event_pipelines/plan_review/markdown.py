@@ -4,6 +4,7 @@ import html
 import re
 from collections.abc import Sequence
 
+from event_pipelines.console import printable
 from event_pipelines.plan_review.document import (
     Block,
     Bullet,
@@ -16,12 +17,14 @@ from event_pipelines.plan_review.document import (
     Section,
     Strong,
 )
-from event_pipelines.plan_review.values import printable
+from event_pipelines.plan_review.secret_texts import Form
 
 
 class Markdown:
     """Whatever comes out of the plan stands in code spans and fenced blocks, which nothing in it
     can end: their fences are longer than any run of backticks within."""
+
+    form: Form = "markdown"
 
     def block(self, block: Block) -> str:
         match block:
@@ -48,7 +51,7 @@ class Markdown:
         marker = f"<!-- {document.marker} -->\n"
         headline = f"### {document.title}: {inline(document.headline)}\n\n"
         said = "".join(map(self.block, (*document.notes, *notes)))
-        footer = f"<sub>{html.escape(document.footer)}</sub>\n"
+        footer = f"<sub>{inline(document.footer)}</sub>\n"
         # Fenced lines are never empty, so only the space between blocks is closed up.
         body = f"{marker}{headline}{said}{facts}\n{''.join(sections)}{footer}"
         return re.sub(r"\n{3,}", "\n\n", body)

@@ -1,19 +1,18 @@
 """Takes the secrets out of a plan.
 
-Three things make a value secret: a mark of Terraform's at its place, before or after the change
-(`before_sensitive`, `after_sensitive`, `sensitive_values`); being a copy of such a value within the
-same resource, since providers copy inputs into attributes that have no mark; and holding the value
-of a variable that the configuration calls sensitive, wherever it turns up. Copies are looked for
-from SHORTEST_COPY characters up: shorter ones would hide words that only happen to be the same.
+A value is secret where Terraform marks its place, before or after the change (`before_sensitive`,
+`after_sensitive`, `sensitive_values`), and where it holds what is secret elsewhere: at a marked
+place, since providers copy inputs into attributes that have no mark, or in a variable that the
+configuration calls sensitive (see `secret_texts`).
 """
 
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
+from event_pipelines.plan_review.secret_texts import SHORTEST_WITHIN, Secrets
 from event_pipelines.plan_review.values import (
     MAX_DEPTH,
     SENSITIVE,
@@ -23,8 +22,6 @@ from event_pipelines.plan_review.values import (
     TooDeep,
     parsed,
 )
-
-SHORTEST_COPY = 8
 
 
 def has_mark(marks: Any) -> bool:
@@ -56,77 +53,51 @@ def united(one: Any, other: Any) -> Any:
             return True
 
 
-def texts(value: Any, depth: int = 0) -> Iterator[str]:
-    """Every text and number in `value`, names in maps left out."""
-    if depth > MAX_DEPTH:
-        raise TooDeep
-    match value:
-        case str():
-            yield value
-        case bool() | None:
-            return
-        case int() | float():
-            yield str(value)
-        case dict():
-            for inner in value.values():
-                yield from texts(inner, depth + 1)
-        case list():
-            for inner in value:
-                yield from texts(inner, depth + 1)
-
-
-def marked_texts(value: Any, marks: Any) -> Iterator[str]:
-    """Every text at a marked place of `value`."""
+def marked_values(value: Any, marks: Any) -> Iterator[Any]:
+    """What is at the marked places of `value`."""
     if not has_mark(marks):
         return
     match value, marks:
         case dict(), dict():
             for key, inner in marks.items():
-                yield from marked_texts(value.get(key), inner)
+                yield from marked_values(value.get(key), inner)
         case list(), list() if len(value) <= len(marks):
             for element, inner in zip(value, marks, strict=False):
-                yield from marked_texts(element, inner)
+                yield from marked_values(element, inner)
         case _:
-            yield from texts(value)
-
-
-@dataclass(frozen=True)
-class Copies:
-    """Texts that must not be shown, wherever they are."""
-
-    pattern: re.Pattern[str] | None = None
-
-    @classmethod
-    def of(cls, secrets: Iterable[str]) -> "Copies":
-        found = {text for text in secrets if len(text) >= SHORTEST_COPY}
-        # As they look within a JSON text, too.
-        found |= {json.dumps(text)[1:-1] for text in found}
-        if not found:
-            return cls()
-        longest_first = sorted(found, key=lambda text: (-len(text), text))
-        return cls(re.compile("|".join(map(re.escape, longest_first))))
-
-    def in_text(self, text: str) -> bool:
-        return self.pattern is not None and self.pattern.search(text) is not None
-
-    def without(self, text: str) -> str:
-        return text if self.pattern is None else self.pattern.sub(SENSITIVE, text)
+            yield value
 
 
 @dataclass(frozen=True)
 class Masker:
     """Masks values against the secrets of the whole plan, `everywhere`, and of one resource."""
 
-    everywhere: Copies
-    here: Copies = field(default_factory=Copies)
+    everywhere: Secrets
+    here: Secrets = field(default_factory=Secrets)
 
     def near(self, places: Iterable[tuple[Any, Any]]) -> "Masker":
         """For values of a resource that holds these (value, marks)."""
-        marked = [text for value, marks in places for text in marked_texts(value, marks)]
-        return Masker(self.everywhere, Copies.of(marked)) if marked else self
+        marked = [inner for value, marks in places for inner in marked_values(value, marks)]
+        if not marked:
+            return self
+        near = Secrets()
+        for value in marked:
+            near.add(value)
+        return Masker(self.everywhere, near)
 
     def text(self, text: str) -> str:
         return self.here.without(self.everywhere.without(text))
+
+    def path(self, path: Sequence[str | int], marks: Any) -> tuple[str | int, ...]:
+        """A path as it leads into a masked value: to the marked place, and no further."""
+        steps: list[str | int] = []
+        for step in path:
+            if marks is True:
+                break
+            steps.append(self.text(step) if isinstance(step, str) else step)
+            within = isinstance(step, int) and isinstance(marks, list) and step < len(marks)
+            marks = marks[step] if within or (isinstance(marks, dict) and step in marks) else None
+        return tuple(steps)
 
     def mask(self, value: Any, marks: Any = None, unknown: Any = None, depth: int = 0) -> Any:
         """`value` with Secret where it is one, Unknown where only the apply will know it."""
@@ -143,7 +114,7 @@ class Masker:
                 return self._list(value, marks, unknown, depth)
             case str():
                 return self._string(value, depth)
-            case int() | float() if self._copied(str(value)):
+            case int() | float() if not isinstance(value, bool) and self._copied(json.dumps(value)):
                 return _secret(value, None)
             case None if has_mark(unknown):
                 # A block of which nothing is known yet has no value at all.
@@ -152,16 +123,22 @@ class Masker:
                 return value
 
     def _copied(self, text: str) -> bool:
-        return self.here.in_text(text) or self.everywhere.in_text(text)
+        return self.text(text) != text
 
     def _map(self, value: dict[str, Any], marks: Any, unknown: Any, depth: int) -> Any:
         marked: Mapping[str, Any] = marks if isinstance(marks, dict) else {}
         awaited: Mapping[str, Any] = unknown if isinstance(unknown, dict) else {}
         late = {key: None for key in awaited if key not in value and has_mark(awaited[key])}
         return {
-            self.text(key): self.mask(inner, marked.get(key), awaited.get(key), depth + 1)
+            self._key(key, depth): self.mask(inner, marked.get(key), awaited.get(key), depth + 1)
             for key, inner in {**value, **late}.items()
         }
+
+    def _key(self, key: str, depth: int) -> str:
+        """Names of attributes are the provider's words: a short secret may be one of them."""
+        if depth == 0 and len(key) < SHORTEST_WITHIN:
+            return key
+        return self.text(key)
 
     def _list(self, value: list[Any], marks: Any, unknown: Any, depth: int) -> Any:
         marked = marks if isinstance(marks, list) else []
@@ -178,9 +155,10 @@ class Masker:
         held = parsed(value)
         if held is not None:
             return Json(self.mask(held, depth=depth + 1), hash(value))
-        if self.here.in_text(value):
+        if self.here.without(value) != value:
             return _secret(value, None)
-        return self.everywhere.without(value)
+        hidden = self.everywhere.without(value)
+        return _secret(value, None) if hidden == SENSITIVE else hidden
 
 
 def _fits(value: Any, marks: Any) -> bool:

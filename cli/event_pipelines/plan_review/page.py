@@ -3,6 +3,7 @@
 import html
 from collections.abc import Sequence
 
+from event_pipelines.console import printable
 from event_pipelines.plan_review.document import (
     Block,
     Bullet,
@@ -15,7 +16,7 @@ from event_pipelines.plan_review.document import (
     Section,
     Strong,
 )
-from event_pipelines.plan_review.values import printable
+from event_pipelines.plan_review.secret_texts import Form
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; --out: #cf222e; --in: #1a7f37; }
@@ -41,6 +42,8 @@ SIGNS = {"-": "out", "+": "in", " ": "", "!": "note-line"}
 
 class Page:
     """Everything is escaped where it is written."""
+
+    form: Form = "html"
 
     def block(self, block: Block) -> str:
         match block:
@@ -74,7 +77,7 @@ class Page:
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             f"<title>{title}</title><style>{STYLE}</style></head><body>\n"
             f"<h1>{title}: {inline(document.headline)}</h1>\n{said}<ul>{facts}</ul>\n"
-            f"{''.join(sections)}<footer>{html.escape(document.footer)}</footer></body></html>\n"
+            f"{''.join(sections)}<footer>{inline(document.footer)}</footer></body></html>\n"
         )
 
 

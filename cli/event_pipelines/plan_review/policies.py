@@ -5,8 +5,9 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from event_pipelines.console import printable
 from event_pipelines.plan_review.reading import Change
-from event_pipelines.plan_review.values import Json, Secret, Unknown, meaning, printable, shown
+from event_pipelines.plan_review.values import Json, Secret, Unknown, meaning, shown
 
 # Conditions that name who may use a statement, so that a principal of * is not everyone.
 # (What Amazon S3 counts as making a bucket policy non-public, and the organisation keys.)

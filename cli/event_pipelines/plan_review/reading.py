@@ -3,13 +3,15 @@
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from event_pipelines.console import printable
 from event_pipelines.errors import UserError
-from event_pipelines.plan_review.masking import Copies, Masker, texts, united
-from event_pipelines.plan_review.values import TooDeep, printable
+from event_pipelines.plan_review.masking import Masker, marked_values, united
+from event_pipelines.plan_review.secret_texts import Secrets
+from event_pipelines.plan_review.values import TooDeep
 
 SUPPORTED_MAJOR = "1"
 REMEDY = "run `terraform plan -out=tfplan`, then `terraform show -json tfplan > plan.json`"
@@ -74,7 +76,8 @@ class Check:
 @dataclass(frozen=True)
 class Plan:
     """A plan without its secrets. `resting` are resources of the prior state it leaves alone;
-    `relevant` are addresses, without index, whose drift has a part in the changes."""
+    `relevant` are addresses, without index, whose drift has a part in the changes. Every output
+    passes `secrets.hidden` at its end."""
 
     terraform_version: str
     changes: tuple[Change, ...]
@@ -85,6 +88,7 @@ class Plan:
     invocations: tuple[str, ...]
     relevant: frozenset[str] | None
     configuration: Mapping[str, Any]
+    secrets: Secrets = field(repr=False)
     errored: bool
     complete: bool
 
@@ -141,7 +145,7 @@ def _decoded(name: str, content: bytes) -> str:
 
 
 def _malformed(name: str, text: str, error: json.JSONDecodeError) -> str:
-    first_line = text.lstrip().splitlines()[0]
+    first_line = text.lstrip().split("\n", 1)[0]
     if '"@level"' in first_line or '"@message"' in first_line:
         return (
             f"{name} is the log of `terraform plan -json`, which has no values in it: add"
@@ -194,8 +198,9 @@ def plan_of(found: Mapping[str, Any], name: str = "plan.json") -> Plan:
 
 def _plan(found: Mapping[str, Any]) -> Plan:
     configuration = found.get("configuration") or {}
-    masker = Masker(Copies.of(_secret_texts(found, configuration.get("root_module") or {})))
     prior = {change["address"]: change for change in _prior_resources(found)}
+    secrets = _secrets(found, prior)
+    masker = Masker(secrets)
     entries = found.get("resource_changes") or []
     changes = [_change(entry, masker, prior) for entry in entries]
     for entry in found.get("deferred_changes") or []:
@@ -215,6 +220,7 @@ def _plan(found: Mapping[str, Any]) -> Plan:
         invocations=tuple(entry["address"] for entry in found.get("action_invocations") or []),
         relevant=None if relevant is None else frozenset(entry["resource"] for entry in relevant),
         configuration=configuration,
+        secrets=secrets,
         errored=found.get("errored") is True,
         complete=found.get("complete") is not False,
     )
@@ -228,10 +234,7 @@ def _change(
 ) -> Change:
     change = entry["change"]
     before, after = change.get("before"), change.get("after")
-    marks = united(change.get("before_sensitive"), change.get("after_sensitive"))
-    for address in (entry["address"], str(entry.get("previous_address"))):
-        if address in prior:
-            marks = united(marks, prior[address]["change"]["before_sensitive"])
+    marks = _marks(entry, prior)
     near = masker.near([(before, marks), (after, marks)])
     index = entry.get("index")
     importing = change.get("importing") or {}
@@ -248,12 +251,24 @@ def _change(
         after=near.mask(after, marks, change.get("after_unknown")),
         create_first=actions[:1] == ("create",),
         reason=entry.get("action_reason"),
-        replace_paths=tuple(tuple(path) for path in change.get("replace_paths") or []),
+        replace_paths=tuple(
+            dict.fromkeys(near.path(path, marks) for path in change.get("replace_paths") or [])
+        ),
         previous_address=_moved_from(entry),
         imported_id=_imported(importing, near) if importing else None,
         deposed=entry.get("deposed") or None,
         deferred=deferred,
     )
+
+
+def _marks(entry: Mapping[str, Any], prior: Mapping[str, Mapping[str, Any]]) -> Any:
+    """Marks before and after the change, and those of the prior state."""
+    change = entry["change"]
+    marks = united(change.get("before_sensitive"), change.get("after_sensitive"))
+    for address in (entry["address"], str(entry.get("previous_address"))):
+        if address in prior:
+            marks = united(marks, prior[address]["change"]["before_sensitive"])
+    return marks
 
 
 def _action(actions: Sequence[str]) -> str:
@@ -306,20 +321,11 @@ def _walk(module: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _outputs(found: Mapping[str, Any], masker: Masker) -> Iterator[Output]:
-    configured = ((found.get("configuration") or {}).get("root_module") or {}).get("outputs") or {}
-    states = [
-        (found.get("planned_values") or {}).get("outputs") or {},
-        ((found.get("prior_state") or {}).get("values") or {}).get("outputs") or {},
-        configured,
-    ]
-    for name, change in (found.get("output_changes") or {}).items():
-        marks = united(change.get("before_sensitive"), change.get("after_sensitive"))
-        if any((state.get(name) or {}).get("sensitive") is True for state in states):
-            marks = True
+    for name, change, marks in _marked_outputs(found):
         before, after = change.get("before"), change.get("after")
         near = masker.near([(before, marks), (after, marks)])
         yield Output(
-            name=name,
+            name=masker.text(name),
             action=_action(tuple(change["actions"])),
             before=near.mask(before, marks),
             after=near.mask(after, marks, change.get("after_unknown")),
@@ -342,24 +348,67 @@ def _failing(checks: Sequence[Mapping[str, Any]], masker: Masker) -> Iterator[Ch
             )
 
 
-def _secret_texts(found: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[str]:
-    """Every text of every variable that the configuration calls sensitive."""
+def _marked_outputs(found: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], Any]]:
+    """Every output that changes, with its change and its marks."""
+    configured = ((found.get("configuration") or {}).get("root_module") or {}).get("outputs") or {}
+    states = [
+        (found.get("planned_values") or {}).get("outputs") or {},
+        ((found.get("prior_state") or {}).get("values") or {}).get("outputs") or {},
+        configured,
+    ]
+    for name, change in (found.get("output_changes") or {}).items():
+        marks = united(change.get("before_sensitive"), change.get("after_sensitive"))
+        if any((state.get(name) or {}).get("sensitive") is True for state in states):
+            marks = True
+        yield name, change, marks
+
+
+def _secrets(found: Mapping[str, Any], prior: Mapping[str, Mapping[str, Any]]) -> Secrets:
+    """Every sensitive value of the plan."""
+    entries = [
+        *(found.get("resource_changes") or []),
+        *(entry["resource_change"] for entry in found.get("deferred_changes") or []),
+        *(found.get("resource_drift") or []),
+        *prior.values(),
+    ]
+    changes = [(entry["change"], _marks(entry, prior)) for entry in entries]
+    changes += [(change, marks) for _, change, marks in _marked_outputs(found)]
+    sides = [(change.get(side), marks) for change, marks in changes for side in ("before", "after")]
+    secrets = Secrets()
+    secrets.public(name for value, _ in sides if isinstance(value, dict) for name in value)
+    for value in _sensitive_variables(found):
+        secrets.add(value)
+    for value, marks in sides:
+        for inner in marked_values(value, marks):
+            secrets.add(inner)
+    secrets.keep(
+        str(address)
+        for entry in entries
+        for address in (entry["address"], entry.get("previous_address"))
+        if address
+    )
+    return secrets
+
+
+def _sensitive_variables(found: Mapping[str, Any]) -> Iterator[Any]:
+    """Values of variables that the configuration calls sensitive, also in its modules."""
+    root = (found.get("configuration") or {}).get("root_module") or {}
     given = found.get("variables") or {}
     for name, variable in (root.get("variables") or {}).items():
         if variable.get("sensitive") is True:
-            yield from texts((given.get(name) or {}).get("value"))
+            yield (given.get(name) or {}).get("value")
     yield from _sensitive_inputs(root)
 
 
-def _sensitive_inputs(module: Mapping[str, Any]) -> Iterator[str]:
+def _sensitive_inputs(module: Mapping[str, Any]) -> Iterator[Any]:
     """Defaults of sensitive variables, and what module calls give them literally."""
     for variable in (module.get("variables") or {}).values():
         if variable.get("sensitive") is True:
-            yield from texts(variable.get("default"))
+            yield variable.get("default")
     for call in (module.get("module_calls") or {}).values():
         child = call.get("module") or {}
         given = call.get("expressions") or {}
         for name, variable in (child.get("variables") or {}).items():
             if variable.get("sensitive") is True:
-                yield from texts((given.get(name) or {}).get("constant_value"))
+                yield (given.get(name) or {}).get("constant_value")
         yield from _sensitive_inputs(child)

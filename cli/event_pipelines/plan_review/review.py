@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from event_pipelines.console import printable
 from event_pipelines.plan_review import policies
 from event_pipelines.plan_review.differences import (
     Difference,
@@ -26,7 +27,6 @@ from event_pipelines.plan_review.values import (
     meaning,
     name_of,
     natural,
-    printable,
     pruned,
 )
 

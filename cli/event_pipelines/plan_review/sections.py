@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
+from event_pipelines.console import printable
 from event_pipelines.plan_review.differences import (
     Difference,
     differences,
@@ -33,7 +34,6 @@ from event_pipelines.plan_review.values import (
     KNOWN_AFTER_APPLY,
     SENSITIVE,
     Unknown,
-    printable,
     pruned,
     shown,
     spoken,
@@ -54,9 +54,17 @@ def document(review: Review, name: str | None) -> Document:
         facts=tuple(_facts(review)),
         notes=tuple(_notes(review)),
         sections=tuple(_sections(review)),
-        footer=f"Planned by version {printable(review.plan.terraform_version)}; values that are"
-        " marked as sensitive are not shown.",
+        footer=(
+            "Planned by version ",
+            _version(review.plan.terraform_version),
+            "; values that are marked as sensitive are not shown.",
+        ),
+        secrets=review.plan.secrets,
     )
+
+
+def _version(text: str) -> str | Code:
+    return text if re.fullmatch(r"[0-9A-Za-z.+-]{1,40}", text) else Code(shortened(text, SHORT))
 
 
 def words(text: str) -> Inline:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from event_pipelines.console import printable
 from event_pipelines.plan_review.document import (
     Block,
     Bullet,
@@ -14,11 +15,13 @@ from event_pipelines.plan_review.document import (
     Section,
     Strong,
 )
-from event_pipelines.plan_review.values import printable
+from event_pipelines.plan_review.secret_texts import Form
 
 
 class Text:
     """Lines of text; what comes out of the plan is spelled out where it does not print."""
+
+    form: Form = "text"
 
     def block(self, block: Block) -> str:
         match block:
@@ -39,7 +42,7 @@ class Text:
         facts = "".join(f"  {inline(fact)}\n" for fact in document.facts)
         said = "".join(map(self.block, (*document.notes, *notes)))
         headline = f"{document.title}: {inline(document.headline)}\n"
-        return f"{headline}{said}{facts}{''.join(sections)}\n{document.footer}\n"
+        return f"{headline}{said}{facts}{''.join(sections)}\n{inline(document.footer)}\n"
 
 
 def inline(spans: Inline) -> str:

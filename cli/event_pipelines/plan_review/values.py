@@ -10,6 +10,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
+from event_pipelines.console import printable
+
 MAX_DEPTH = 100
 
 
@@ -133,15 +135,6 @@ def shown(value: Any) -> str:
     if isinstance(value, Secret | Unknown):
         return repr(value)
     return printable(json.dumps(plain(value), ensure_ascii=False))
-
-
-def printable(text: str) -> str:
-    """Text that only prints, on one line: whatever else is in it is spelled out."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else repr(character)[1:-1] for character in text
-    )
 
 
 def natural(address: str) -> tuple[tuple[bool, int, str], ...]:

@@ -1,0 +1,281 @@
+"""No secret is shown in whatever form, place and format: random plans, and those that once failed.
+
+The plans of `tests/fixtures/hostile_plans` are each the first member of a kind.
+"""
+
+import base64
+import html
+import json
+import random
+import re
+import string
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus, unquote_plus
+
+import pytest
+
+from event_pipelines.plan_review.reading import read
+from event_pipelines.plan_review.review import review
+from unit.cli.plan_review.builder import change, every_format, shown
+
+HOSTILE = Path(__file__).parents[3] / "fixtures/hostile_plans"
+FORMATS = ("markdown", "text", "json", "html")
+PLANS = 300
+
+
+def decoded(text: str, depth: int = 3) -> set[str]:
+    """`text` and all that it decodes to; found another way than the command finds it."""
+    seen = {text}
+    latest = {text}
+    for _ in range(depth):
+        following: set[str] = set()
+        for each in latest:
+            following |= {html.unescape(each), unquote_plus(each), re.sub(r"\\(.)", r"\1", each)}
+            following.add(each.replace("\\n", "\n").replace('\\"', '"').replace("\\\\", "\\"))
+            for run in re.findall(r"[A-Za-z0-9+/_-]{8,}", each):
+                for start in range(4):
+                    part = run[start:].replace("-", "+").replace("_", "/")
+                    part = part[: len(part) // 4 * 4]
+                    following.add(base64.b64decode(part).decode("latin-1"))
+            for run in re.findall(r"(?:[0-9a-fA-F]{2}){6,}", each):
+                following.add(bytes.fromhex(run).decode("latin-1"))
+        latest = {each for each in following - seen if len(each) < 100_000}
+        seen |= latest
+    return seen
+
+
+def check(formats: dict[str, str], secrets: list[str], what: str) -> None:
+    for form, text in formats.items():
+        if form == "json":
+            json.loads(text)
+        # Copies of secrets are the only lines of interest; whole pages decode slowly.
+        for line in text.split("\n"):
+            for meaning in decoded(line, 2):
+                for secret in secrets:
+                    assert secret not in meaning, (what, form, line)
+
+
+@pytest.mark.parametrize("file", sorted(HOSTILE.glob("*.json")), ids=lambda file: file.stem)
+def test_plans_that_once_showed_their_secret_show_none(file: Path) -> None:
+    found = review(read(str(file)))
+
+    check({form: shown(found, form) for form in FORMATS}, ["CANARY"], file.stem)
+
+
+# --- Forms in which a copy may stand
+
+Encode = Callable[[str], str]
+
+
+def b64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+FORMS: dict[str, Encode] = {
+    "itself": lambda text: text,
+    "trimmed": str.strip,
+    "within": lambda text: f"https://user:{text}@host/path",
+    "json": json.dumps,
+    "json twice": lambda text: json.dumps(json.dumps({"a": text})),
+    "json text": lambda text: json.dumps({"outer": [{"inner": text}]}),
+    "yaml": lambda text: f"password: {json.dumps(text)}\nother: 1\n",
+    "base64": b64,
+    "base64 without padding": lambda text: b64(text).rstrip("="),
+    "base64 url": lambda text: base64.urlsafe_b64encode(text.encode()).decode(),
+    "base64 at 1": lambda text: b64(f"a{text}z"),
+    "base64 at 2": lambda text: b64(f"ab{text}yz"),
+    "base64 at 3": lambda text: b64(f"abc{text}xyz"),
+    "base64 after digits": lambda text: f"Basic{b64(text)}",
+    "base64 of json": lambda text: b64(json.dumps({"password": text})),
+    "base64 twice": lambda text: b64(f"x {b64(text)}"),
+    "url": lambda text: f"https://host/?q={quote(text, safe='')}&r=1",
+    "form": lambda text: f"q={quote_plus(text)}&r=1",
+    "url of base64": lambda text: quote(b64(text), safe=""),
+    "html": lambda text: f"<b>{html.escape(text)}</b>",
+    "markdown": lambda text: re.sub(r"([\\`*_{}\[\]()#+.!|<>-])", r"\\\1", text),
+    "hex": lambda text: text.encode().hex(),
+    "HEX": lambda text: text.encode().hex().upper(),
+    "ascii json": lambda text: "".join(f"\\u{ord(character):04x}" for character in text),
+}
+ALONE = ("itself", "json text", "base64", "url alone", "hex")
+FORMS["url alone"] = lambda text: quote(text, safe="")
+
+
+def secret_text(source: random.Random) -> str:
+    """At least 12 characters, so that none is in an output by chance."""
+    letters = string.ascii_letters + string.digits + "-_./+&<>\"'%\\ {}:`é|*"
+    return "Zq" + "".join(source.choice(letters) for _ in range(source.randint(10, 90))) + "7K"
+
+
+def short_text(source: random.Random) -> str:
+    return "Zq" + "".join(source.choice(string.ascii_letters) for _ in range(4)) + "7"
+
+
+def wrapped(source: random.Random, value: str, depth: int = 0) -> Any:
+    """`value` somewhere within a value."""
+    kind = source.choice(["plain", "plain", "list", "map", "key", "json"] if depth < 3 else [""])
+    inner = wrapped(source, value, depth + 1) if kind in ("list", "map", "json") else value
+    match kind:
+        case "list":
+            return ["seen", inner]
+        case "map":
+            return {"a": inner, "b": 1}
+        case "json":
+            return json.dumps({"a": inner, "b": [1, "x"]})
+        case "key" if depth:
+            return {value: "1"}
+        case _:
+            return value
+
+
+def planted(source: random.Random, secret: str, copy: Any) -> dict[str, Any]:
+    """A plan with `secret` at a sensitive place, and `copy` at another without a mark."""
+    held = wrapped(source, source.choice([secret, f" {secret}\n", f"first\n{secret}\nlast line"]))
+    action = source.choice(["create", "update", "replace", "delete"])
+    old, new = {"copy": copy, "other": "seen"}, {"copy": "x", "other": [copy], "note": copy}
+    before = None if action == "create" else old
+    after = None if action == "delete" else new
+    kind = source.choice(["x_y", "aws_sqs_queue", "aws_iam_role_policy", "aws_lambda_function"])
+    plan: dict[str, Any] = {
+        "changes": [
+            change(f"{kind}.z", action, before, after,
+                   replace_paths=[["copy"], ["other", 0]] if action == "replace" else []),
+        ],
+    }  # fmt: skip
+    match source.choice(["variable", "resource", "same", "output", "module", "drift", "path"]):
+        case "variable":
+            plan["variables"] = {"v": {"value": held}}
+            plan["configuration"] = {"root_module": {"variables": {"v": {"sensitive": True}}}}
+        case "resource":
+            plan["changes"].append(
+                change("x_y.s", "create", None, {"s": held}, after_sensitive={"s": True})
+            )
+        case "same":
+            inner = plan["changes"][0]["change"]
+            for side in ("before", "after"):
+                if inner[side] is not None:
+                    inner[side]["s"] = held
+                    inner[f"{side}_sensitive"] = {"s": True}
+        case "output":
+            plan["output_changes"] = {
+                "o": {"actions": ["create"], "before": None, "after": held, "after_unknown": False,
+                      "before_sensitive": True, "after_sensitive": True}
+            }  # fmt: skip
+        case "module":
+            plan["configuration"] = {"root_module": {"module_calls": {"m": {
+                "expressions": {"t": {"constant_value": held}},
+                "module": {"variables": {"t": {"sensitive": True}}}}}}}  # fmt: skip
+        case "drift":
+            plan["resource_drift"] = [
+                change("x_y.d", "update", {"s": held}, {"s": "new"}, before_sensitive={"s": True})
+            ]
+        case "path":
+            marks = {"triggers": True}
+            plan["changes"].append(
+                change("x_y.t", "replace", {"triggers": {secret: held}},
+                       {"triggers": {secret: "2"}}, before_sensitive=marks, after_sensitive=marks,
+                       replace_paths=[["triggers", secret]])
+            )  # fmt: skip
+    return plan
+
+
+@pytest.mark.parametrize("form", sorted(FORMS))
+def test_no_copy_of_a_long_secret_is_shown(form: str) -> None:
+    source = random.Random(f"long {form}")
+    for turn in range(PLANS // len(FORMS)):
+        secret = secret_text(source)
+        copy = wrapped(source, FORMS[form](secret))
+        plan = planted(source, secret, copy)
+        what = json.dumps([turn, secret, plan])
+
+        check(every_format(*plan.pop("changes"), **plan), [secret], what)
+
+
+@pytest.mark.parametrize("form", ALONE)
+def test_no_copy_of_a_short_secret_is_shown_where_it_stands_alone(form: str) -> None:
+    source = random.Random(f"short {form}")
+    for turn in range(8):
+        secret = short_text(source)
+        plan = planted(source, secret, FORMS[form](secret))
+        what = json.dumps([turn, secret, plan])
+
+        check(every_format(*plan.pop("changes"), **plan), [secret], what)
+
+
+@pytest.mark.parametrize(
+    "joined", ["ZqUser1:Zqpass2", "ZqUser1Zqpass2", "ZqUser1, Zqpass2", '["ZqUser1","Zqpass2"]']
+)
+def test_no_short_secrets_are_shown_where_they_are_joined(joined: str) -> None:
+    formats = every_format(
+        change("x_y.z", "update", {"a": "x"}, {"a": joined}),
+        variables={"v": {"value": ["ZqUser1", "Zqpass2"]}},
+        configuration={"root_module": {"variables": {"v": {"sensitive": True}}}},
+    )
+
+    check(formats, ["ZqUser1", "Zqpass2"], joined)
+
+
+def test_output_is_the_last_to_be_masked() -> None:
+    """Also what no earlier step has seen, such as the text of a check, in every format."""
+    formats = every_format(
+        change("x_y.z", "update", {"a": 1}, {"a": 2}, action_reason="ZqSecret123"),
+        terraform_version="1.ZqSecret123",
+        action_invocations=[{"address": "action.ZqSecret123"}],
+        variables={"v": {"value": "ZqSecret123"}},
+        configuration={"root_module": {"variables": {"v": {"sensitive": True}}}},
+    )
+
+    check(formats, ["ZqSecret123"], "everywhere")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_secret_cannot_break_the_output(form: str) -> None:
+    """A secret may read like the output's own mark-up, whose structure stays whole."""
+    for secret in ('", "after": ', "</details>", "/summary>", "``````````", '"addresses": ['):
+        text = every_format(
+            change("x_y.z", "update", {"a": 1}, {"a": f"before {secret} after"}),
+            variables={"v": {"value": secret}},
+            configuration={"root_module": {"variables": {"v": {"sensitive": True}}}},
+        )[form]
+        if form == "json":
+            assert json.loads(text)["updates"][0]["addresses"] == ["x_y.z"]
+        elif form == "html":
+            assert text.count("<section>") == text.count("</section>") >= 1
+        elif form == "markdown":
+            assert text.count("```diff") == text.count("\n  ```\n") == 1
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_version_of_terraform_is_a_value_like_any_other(form: str) -> None:
+    text = every_format(terraform_version="1.0 @everyone [x](http://h) \u202e<img>")[form]
+
+    assert "\u202e" not in text
+    assert "<img>" not in text or form != "html"
+    if form == "markdown":
+        assert "`1.0 @everyone [x](http://h)" in text
+
+
+def test_terraform_version_of_any_length_is_cut() -> None:
+    assert len(every_format(terraform_version="9" * 100_000)["markdown"]) < 1_000
+
+
+def test_time_is_linear_in_secrets_and_text() -> None:
+    """Processor time for four times as many secrets and copies: at most six times."""
+
+    def seconds(count: int) -> float:
+        values = {f"key-{number:06}": f"https://host/{number:08}" for number in range(count)}
+        entries = [change("x_y.z", "create", None, {"m": values, "n": list(values.values())})]
+        start = time.process_time()
+        text = every_format(
+            *entries,
+            variables={"v": {"value": values}},
+            configuration={"root_module": {"variables": {"v": {"sensitive": True}}}},
+        )
+        assert "https://host/0" not in text["json"]
+        return time.process_time() - start
+
+    seconds(100)
+    assert seconds(8_000) <= 6 * seconds(2_000)
