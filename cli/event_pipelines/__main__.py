@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from event_pipelines.audit import commands as audit
 from event_pipelines.capacity import commands as capacity
+from event_pipelines.console import fail
 from event_pipelines.errors import UserError
 from event_pipelines.imports import commands as imports
 from event_pipelines.items import commands as items
@@ -47,14 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(parsed.run(parsed))
     except UserError as error:
-        print(f"event-pipelines: {error}", file=sys.stderr)
+        fail(error)
         return 1
     except (Boto3Error, BotoCoreError, ClientError) as error:
         # Their messages name what AWS refused, or which setting is missing.
-        print(f"event-pipelines: {error}", file=sys.stderr)
+        fail(error)
         return 1
     except KeyboardInterrupt:
-        print("event-pipelines: interrupted", file=sys.stderr)
+        fail("interrupted")
         return 130
 
 

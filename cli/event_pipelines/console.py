@@ -4,19 +4,18 @@ Object keys, cells, messages and names of tenants come from strangers, and may h
 terminal, turns the order of characters round or forges a line. Whatever is printed passes here:
 what does not print by itself is spelled out, as JSON where the output is JSON.
 
-Tables need rich, which is imported where one is printed: `plan-review` runs without any package.
+Tables need rich, which is imported where a cell is made: `plan-review` runs without any package.
 """
 
 import json
+import re
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-
-# Wide enough that nothing is cut off where output is piped: it may be searched.
-PIPED_WIDTH = 240
+# What steers a terminal or turns the direction of writing: less than what does not print, for data
+# may hold spaces without a break, joiners of emoji and the like.
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def printable(text: str, *, lines: bool = False) -> str:
@@ -55,19 +54,32 @@ def json_printable(text: str) -> str:
     )
 
 
-def line(text: str = "", *, flush: bool = False) -> None:
+def print_line(text: object = "", *, flush: bool = False) -> None:
     """Prints one line on standard output, whatever `text` holds."""
-    print(printable(text), flush=flush)
+    print(printable(str(text)), flush=flush)
 
 
-def block(text: str, *, end: str = "\n") -> None:
+def print_block(text: str, *, end: str = "\n") -> None:
     """Prints text that has lines of its own, such as the body of a message."""
     print(printable(text, lines=True), end=end)
+
+
+def print_data(text: str) -> bool:
+    """Prints text that another program will read, with nothing spelled out but what would steer a
+    terminal; returns whether there was any of that."""
+    shown = _STEERING.sub(lambda match: repr(match[0])[1:-1], text)
+    sys.stdout.write(shown)
+    return shown != text
 
 
 def print_json(value: Any, *, indent: int | None = None, flush: bool = False, **how: Any) -> None:
     """Prints JSON on standard output."""
     print(json_text(value, indent=indent, **how), flush=flush)
+
+
+def print_json_text(text: str) -> None:
+    """Prints what is JSON already."""
+    print(json_printable(text), flush=True)
 
 
 def say(text: str, *, end: str = "\n") -> None:
@@ -87,18 +99,3 @@ def cell(text: object) -> str:
     from rich.markup import escape
 
     return escape(printable(str(text)))
-
-
-def terminal(*, width: int = PIPED_WIDTH) -> "Console":
-    """Where tables go: as wide as the terminal, or `width` columns where there is none."""
-    from rich.console import Console
-
-    console = Console()
-    return console if console.is_terminal else Console(width=width)
-
-
-def show(table: "RenderableType", caption: str = "", *, width: int = PIPED_WIDTH) -> None:
-    """Prints a table, and under it a line that says what it shows."""
-    terminal(width=width).print(table)
-    if caption:
-        line(caption)

@@ -16,6 +16,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from event_pipelines.console import cell
 from event_pipelines.local.terraform import Activity
 
 # How often a log without a terminal hears that work goes on.
@@ -26,6 +27,7 @@ QUIET_SECONDS = 15
 def counting(console: Console, title: str) -> Iterator[Callable[[int, int, str], None]]:
     """Yields `show(done, total, detail)`; closes with one line that says how long it took."""
     started = time.monotonic()
+    title = cell(title)
     if console.is_terminal:
         with Progress(
             TextColumn("{task.description}"),
@@ -38,7 +40,7 @@ def counting(console: Console, title: str) -> Iterator[Callable[[int, int, str],
         ) as progress:
             task = progress.add_task(title, total=None, detail="")
             yield lambda done, total, detail: progress.update(
-                task, completed=done, total=total or None, detail=detail
+                task, completed=done, total=total or None, detail=cell(detail)
             )
     else:
         console.print(f"{title} ...")
@@ -49,7 +51,7 @@ def counting(console: Console, title: str) -> Iterator[Callable[[int, int, str],
             if time.monotonic() - last >= QUIET_SECONDS:
                 last = time.monotonic()
                 console.print(
-                    f"  {done}/{total or '?'} after {last - started:.0f} s  {detail}",
+                    f"  {done}/{total or '?'} after {last - started:.0f} s  {cell(detail)}",
                     highlight=False,
                 )
 

@@ -1,16 +1,16 @@
 """The verbs of `event-pipelines audit`."""
 
 import argparse
-import json
 from collections import Counter
+from dataclasses import asdict
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from event_pipelines import durations
 from event_pipelines.audit import sightings
 from event_pipelines.audit.sightings import Sighting
+from event_pipelines.console import cell, print_json, print_line
 from event_pipelines.name_prefix import add_prefix
 
 
@@ -33,7 +33,7 @@ def _tail(arguments: argparse.Namespace) -> int:
     audit, seen = _read(arguments)
     if arguments.json:
         for sighting in seen:
-            print(sighting.as_json())
+            print_json(asdict(sighting))
         return 0
     table = Table("time", "event", "object", "version", "size", "who", "from", "route")
     for sighting in seen:
@@ -47,8 +47,7 @@ def _tail(arguments: argparse.Namespace) -> int:
             sighting.source_address or "",
             sighting.route,
         )
-        # A key may look like markup.
-        table.add_row(*map(escape, cells))
+        table.add_row(*map(cell, cells))
     _print(table, f"{len(seen)} events in the last {arguments.since}, from {audit.source}")
     return 0
 
@@ -61,11 +60,11 @@ def _summary(arguments: argparse.Namespace) -> int:
             {"hour": hour, "bucket": bucket, "event_name": name, "events": count}
             for (hour, bucket, name), count in sorted(counts.items())
         ]
-        print(json.dumps(rows, indent=2))
+        print_json(rows, indent=2)
         return 0
     table = Table("hour (UTC)", "bucket", "event", "events")
     for (hour, bucket, name), count in sorted(counts.items()):
-        table.add_row(hour, escape(bucket), escape(name), f"{count:,}")
+        table.add_row(*map(cell, (hour, bucket, name, f"{count:,}")))
     _print(table, f"{len(seen)} events in the last {arguments.since}, from {audit.source}")
     return 0
 
@@ -80,4 +79,4 @@ def _print(table: Table, caption: str) -> None:
     console = Console()
     # Without a terminal nothing may be cut off: somebody greps it.
     (console if console.is_terminal else Console(width=240)).print(table)
-    console.print(caption, highlight=False)
+    print_line(caption)

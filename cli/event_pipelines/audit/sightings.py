@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -40,9 +40,6 @@ class Sighting:
         # S3 numbers writes and deletions only; other changes are told apart by their requests.
         moment = self.sequencer or f"{self.event_time} {self.request_id}"
         return (self.bucket, self.key, self.version_id, moment, self.event_name)
-
-    def as_json(self) -> str:
-        return json.dumps(asdict(self), ensure_ascii=False)
 
 
 @dataclass(frozen=True)
@@ -121,7 +118,7 @@ def hours_since(start: datetime, end: datetime) -> Iterator[str]:
 def logged(messages: Iterable[str]) -> Iterator[Sighting]:
     """The sightings among log messages; everything else that functions log is passed over."""
     for message in messages:
-        for line in message.splitlines():
+        for line in message.split("\n"):
             if '"logged"' not in line:
                 continue
             try:

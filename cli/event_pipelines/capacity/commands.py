@@ -1,13 +1,12 @@
 """`event-pipelines capacity`."""
 
 import argparse
-import json
-import sys
 
 from event_pipelines import durations
 from event_pipelines.capacity import asking, model, report, settings
 from event_pipelines.capacity.arrivals import Load
 from event_pipelines.capacity.functions import WORK
+from event_pipelines.console import print_block, print_json
 from event_pipelines.errors import UserError
 from event_pipelines.status.stages import PIPELINES
 
@@ -99,9 +98,9 @@ def run(arguments: argparse.Namespace) -> int:
         )
     results = [model.run(pipeline, question) for pipeline in found if pipeline.name in wanted]
     if arguments.format == "json":
-        print(json.dumps(report.as_dict(results), indent=2))
+        print_json(report.as_dict(results), indent=2)
     else:
-        sys.stdout.write(report.text(results))
+        print_block(report.text(results), end="")
     return BROKEN if any(result.holds is False or result.unread for result in results) else 0
 
 

@@ -3,7 +3,7 @@
 import io
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from html import escape
 from typing import Any
 
@@ -12,6 +12,7 @@ from boto3.s3.transfer import TransferConfig
 
 from event_pipelines.audit import sightings
 from event_pipelines.audit.sightings import Audit, Sighting
+from event_pipelines.console import json_text
 from event_pipelines.demo.report import Chapter
 
 PATIENCE_SECONDS = 60
@@ -103,7 +104,8 @@ def chapter(account: Account) -> Chapter:
         f"<tr><td>{escape(deed.what)}</td><td>{escape(deed.key)}</td>"
         f"<td>{escape(deed.event_name)}</td>"
         f"<td>{escape(', '.join(s.route for s in found)) or '<span class=missing>missing</span>'}"
-        f"</td><td><small>{escape('; '.join(s.as_json() for s in found))}</small></td></tr>"
+        "</td>"
+        f"<td><small>{escape('; '.join(json_text(asdict(s)) for s in found))}</small></td></tr>"
         for deed, found in account.seen
     )
     head = "<tr><th>Done<th>Object<th>Event<th>Route<th>Record</tr>"

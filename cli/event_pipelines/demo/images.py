@@ -176,7 +176,7 @@ def function_logs(pipeline: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
                 raise
             continue
         for event in events:
-            for line in event["message"].splitlines():
+            for line in event["message"].split("\n"):
                 try:
                     parsed = json.loads(line)
                 except ValueError:

@@ -165,7 +165,7 @@ def _lines(platform: Platform, bucket: str, key: str) -> list[str] | None:
         if code_of(error) == "NoSuchKey":
             return None
         raise
-    return body.read().decode().splitlines()
+    return body.read().decode().rstrip("\n").split("\n")
 
 
 def _wait(look: Callable[[], list[str] | None]) -> list[str] | None:

@@ -1,8 +1,6 @@
 """The verbs of `event-pipelines imports`."""
 
 import argparse
-import json
-import sys
 import time
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -10,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from event_pipelines.console import cell, print_data, print_json, print_line, say
 from event_pipelines.errors import UserError
 from event_pipelines.imports import ledger
 from event_pipelines.imports.ledger import Import, Pipeline
@@ -44,7 +42,13 @@ def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
             verb.add_argument("file", type=Path, metavar="FILE", help="a .csv or .csv.gz file")
             verb.add_argument("--name", help="name below import/ (default: the file's)")
             verb.add_argument("--watch", action="store_true", help="follow it to its end")
-        elif name != "list":
+        if name == "rejections":
+            verb.add_argument(
+                "--excel-safe",
+                action="store_true",
+                help="put ' before cells that a spreadsheet would take for formulas",
+            )
+        if name not in ("start", "list"):
             verb.add_argument("import_id", metavar="ID", help="as `start` and `list` print it")
 
 
@@ -60,7 +64,10 @@ def _start(arguments: argparse.Namespace) -> int:
         import_id = pipeline.upload(file, name, advance)
     if arguments.watch:
         return _follow(pipeline, import_id, arguments.json)
-    print(json.dumps({"import_id": import_id}) if arguments.json else import_id)
+    if arguments.json:
+        print_json({"import_id": import_id})
+    else:
+        print_line(import_id)
     return 0
 
 
@@ -113,15 +120,12 @@ def progress_of(found: Import) -> tuple[int, int, str]:
 def _list(arguments: argparse.Namespace) -> int:
     found = ledger.locate(arguments.prefix).all()
     if arguments.json:
-        print(json.dumps([one.as_dict() for one in found], indent=2))
+        print_json([one.as_dict() for one in found], indent=2)
         return 0
     table = Table("import", "started", "status", "file", "sent", "loaded", "rejected")
     for one in found:
         table.add_row(
-            one.import_id,
-            one.started_at,
-            one.status,
-            escape(one.key),
+            *map(cell, (one.import_id, one.started_at, one.status, one.key)),
             *(f"{n:,}" for n in (one.rows_sent, one.rows_loaded, one.rows_rejected)),
         )
     console = Console()
@@ -136,10 +140,10 @@ def _show(arguments: argparse.Namespace) -> int:
 
 def _print_import(found: Import, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(found.as_dict(), indent=2))
+        print_json(found.as_dict(), indent=2)
         return
     for name, value in found.as_dict().items():
-        print(f"{name:26} {', '.join(value) if isinstance(value, list) else value}")
+        print_line(f"{name:26} {', '.join(value) if isinstance(value, list) else value}")
 
 
 def _rejections(arguments: argparse.Namespace) -> int:
@@ -148,12 +152,14 @@ def _rejections(arguments: argparse.Namespace) -> int:
     rejected = list(pipeline.rejections(arguments.import_id))
     if arguments.json:
         for row in rejected:
-            print(json.dumps(row.__dict__, ensure_ascii=False))
+            print_json(row.__dict__)
         return 0
-    sys.stdout.write(ledger.mendable(found.header, rejected))
+    text = ledger.mendable(found.header, rejected, arguments.excel_safe)
+    if print_data(text):
+        say("Characters that steer a terminal are spelled out: --json has the cells as they are.")
     for row in rejected:
         lost = "" if row.cells is not None else f", not in the CSV: {row.raw[:80]!r}"
-        print(f"line {row.line}: {row.reason}: {row.detail}{lost}", file=sys.stderr)
+        say(f"line {row.line}: {row.reason}: {row.detail}{lost}")
     return 0
 
 
@@ -162,9 +168,9 @@ def _rows(arguments: argparse.Namespace) -> int:
     pipeline.get(arguments.import_id)
     for item in pipeline.rows(arguments.import_id):
         if arguments.json:
-            print(json.dumps(item, default=_plain, ensure_ascii=False, sort_keys=True))
+            print_json(item, default=_plain, sort_keys=True)
         else:
-            print(" ".join(f"{name}={item[name]}" for name in sorted(item)))
+            print_line(" ".join(f"{name}={item[name]}" for name in sorted(item)))
     return 0
 
 

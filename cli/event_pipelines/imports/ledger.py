@@ -133,7 +133,7 @@ class Pipeline:
         for page in pages:
             for item in page.get("Contents", []):
                 body = s3.get_object(Bucket=self.bucket, Key=item["Key"])["Body"].read()
-                rows += (_rejected(json.loads(line)) for line in body.decode().splitlines())
+                rows += (_rejected(json.loads(line)) for line in body.decode().split("\n") if line)
         yield from sorted(rows, key=lambda one: (one.row, one.line))
 
     def rows(self, import_id: str) -> Iterator[dict[str, Any]]:
@@ -178,15 +178,26 @@ def locate(name_prefix: str) -> Pipeline:
     return found
 
 
-def mendable(header: list[str], rows: list[RejectedRow]) -> str:
+# What a spreadsheet takes for the beginning of a formula.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def mendable(header: list[str], rows: list[RejectedRow], excel_safe: bool = False) -> str:
     """The rejected rows as a CSV file of their own, to be mended and imported again.
 
-    Rows that were not kept as cells are left out.
+    Rows that were not kept as cells are left out. `excel_safe` puts ' before every cell that a
+    spreadsheet would run as a formula; such a file is for reading, and not for another import.
     """
+
+    def safe(cells: list[str]) -> list[str]:
+        if not excel_safe:
+            return cells
+        return [f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell for cell in cells]
+
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(row.cells for row in rows if row.cells is not None)
+    writer.writerow(safe(header))
+    writer.writerows(safe(row.cells) for row in rows if row.cells is not None)
     return buffer.getvalue()
 
 

@@ -1,16 +1,15 @@
 """The verbs of `event-pipelines items`."""
 
 import argparse
-import json
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from event_pipelines.console import cell, print_json, print_json_text, print_line
 from event_pipelines.errors import UserError
 from event_pipelines.items import documents, names, put, samples, serving, status
 from event_pipelines.items.names import Relay
@@ -81,19 +80,19 @@ def _put(arguments: argparse.Namespace) -> int:
         return _put_many(arguments, items)
     placed = put.connect(names.locate(arguments.prefix)).put(next(items))
     if arguments.json:
-        print(json.dumps(placed.as_dict()))
+        print_json(placed.as_dict())
         return 0
     _say("file", f"{placed.bucket}/{placed.key}", placed.file_created)
     _say("item", placed.item_id, placed.item_created)
     if placed.message_id is None:
-        print("message  none needed: the item is updated")
+        print_line("message  none needed: the item is updated")
     else:
-        print(f"message  {placed.message_id}")
+        print_line(f"message  {placed.message_id}")
     return 0
 
 
 def _say(kind: str, name: str, created: bool) -> None:
-    print(f"{kind:8} {name} {'stored' if created else 'was there, the same'}")
+    print_line(f"{kind:8} {name} {'stored' if created else 'was there, the same'}")
 
 
 def _put_many(arguments: argparse.Namespace, items: Iterator[NewItem]) -> int:
@@ -113,9 +112,9 @@ def _put_many(arguments: argparse.Namespace, items: Iterator[NewItem]) -> int:
         put.put_all(script, items, on_placed)
     done = {name: counts[name] for name in ("items", "created", "messages")}
     if arguments.json:
-        print(json.dumps(done))
+        print_json(done)
     else:
-        print(", ".join(f"{count:,} {name}" for name, count in done.items()))
+        print_line(", ".join(f"{count:,} {name}" for name, count in done.items()))
     return 0
 
 
@@ -163,30 +162,30 @@ def _status(arguments: argparse.Namespace) -> int:
     with counting(Console(stderr=True), "Counting items") as show:
         counts = status.counts(relay, lambda items: show(items, 0, ""))
     if arguments.json:
-        print(json.dumps(counts.as_dict(), indent=2))
+        print_json(counts.as_dict(), indent=2)
         return 0
     queues = Table("queue", "visible", "in flight", "delayed")
     for depth in counts.queues:
         numbers = (depth.visible, depth.in_flight, depth.delayed)
-        queues.add_row(escape(depth.queue), *(f"{number:,}" for number in numbers))
+        queues.add_row(cell(depth.queue), *(f"{number:,}" for number in numbers))
     items = Table("revision", "items")
     for revision, number in counts.items.items():
         items.add_row(str(revision), f"{number:,}")
     console = Console()
     console = console if console.is_terminal else Console(width=160)
     console.print(queues, items)
-    console.print(f"{counts.unsent:,} items updated but not sent on yet", highlight=False)
+    print_line(f"{counts.unsent:,} items updated but not sent on yet")
     return 0
 
 
 def _status_of_one(relay: Relay, item_id: str, as_json: bool) -> int:
     found = status.state(relay, item_id)
     if as_json:
-        print(documents.encode(found.as_document(), indent=2))
+        print_json_text(documents.encode(found.as_document(), indent=2))
         return 0
-    print(f"{item_id}: {found.stage}; its file is {found.file}")
+    print_line(f"{item_id}: {found.stage}; its file is {found.file}")
     for name in sorted(found.item):
-        print(f"  {name:16} {documents.encode(found.item[name])}")
+        print_line(f"  {name:16} {documents.encode(found.item[name])}")
     return 0
 
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TextIO
 
+from event_pipelines.console import json_printable
 from event_pipelines.errors import UserError
 from event_pipelines.items.deliveries import Message
 from event_pipelines.items.documents import Document
@@ -250,7 +251,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line)
+        return json_printable(json.dumps(line))
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 import boto3
 from botocore.config import Config
 
+from event_pipelines.console import print_json_text, print_line
 from event_pipelines.errors import UserError
 from event_pipelines.interruption import first_signal
 from event_pipelines.items import documents
@@ -103,22 +104,24 @@ def _config(read_timeout: int, concurrency: int) -> Config:
 
 
 def _print_json(document: Document) -> None:
-    print(documents.encode(document), flush=True)
+    print_json_text(documents.encode(document))
 
 
 def _print(document: Document) -> None:
     """The item in a few lines: its file, and what is different."""
     kept = "unchanged" if document["unchanged"] else "NOT the one that was put"
-    print(f"{document['item_id']}: its file is {kept}; + added, - removed, ~ changed in the item")
-    print(f"  file {_shortened(document['file'])}")
+    print_line(
+        f"{document['item_id']}: its file is {kept}; + added, - removed, ~ changed in the item"
+    )
+    print_line(f"  file {_shortened(document['file'])}")
     different: dict[str, Document] = document["difference"]  # type: ignore[assignment]
     for place, value in sorted(different["added"].items()):
-        print(f"  + {place} {_shortened(value)}")
+        print_line(f"  + {place} {_shortened(value)}")
     for place, value in sorted(different["removed"].items()):
-        print(f"  - {place} {_shortened(value)}")
+        print_line(f"  - {place} {_shortened(value)}")
     for place, change in sorted(different["changed"].items()):
         was, now = (_shortened(change[side]) for side in ("from", "to"))  # type: ignore[index,call-overload]
-        print(f"  ~ {place} {was} -> {now}")
+        print_line(f"  ~ {place} {was} -> {now}")
     sys.stdout.flush()
 
 

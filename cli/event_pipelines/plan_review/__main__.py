@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from event_pipelines.console import fail
 from event_pipelines.errors import UserError
 from event_pipelines.plan_review import commands
 
@@ -14,7 +15,7 @@ def main() -> int:
     try:
         return commands.run(arguments)
     except UserError as error:
-        print(f"event-pipelines: {error}", file=sys.stderr)
+        fail(error)
         return 1
 
 

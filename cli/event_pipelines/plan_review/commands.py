@@ -4,6 +4,7 @@ import argparse
 import sys
 from dataclasses import replace
 
+from event_pipelines.console import fail
 from event_pipelines.errors import UserError
 from event_pipelines.plan_review import machine, refusals
 from event_pipelines.plan_review.document import Renderer, rendered
@@ -81,5 +82,5 @@ def run(arguments: argparse.Namespace) -> int:
     sys.stdout.buffer.write(text.encode(errors="backslashreplace"))
     sys.stdout.flush()
     for failure in found.failures:
-        print(f"event-pipelines: refused by --fail-on {failure}", file=sys.stderr)
+        fail(f"refused by --fail-on {failure}")
     return REFUSED if found.failures else 0

@@ -1,7 +1,6 @@
 """The verbs of `event-pipelines queues`."""
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -9,9 +8,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from event_pipelines.console import cell, print_block, print_json, print_line, say
 from event_pipelines.errors import UserError
 from event_pipelines.name_prefix import add_prefix
 from event_pipelines.progress import counting
@@ -59,21 +58,20 @@ def _list(arguments: argparse.Namespace) -> int:
     queues = locate(arguments.prefix)
     found = queues.all()
     if arguments.json:
-        print(json.dumps([asdict(queue) for queue in found], indent=2))
+        print_json([asdict(queue) for queue in found], indent=2)
         return 0
     table = Table("queue", "waiting", "in flight", "delayed", "dead letters go to", "after")
     for queue in found:
         table.add_row(
-            escape(queues.short(queue.name)),
+            cell(queues.short(queue.name)),
             *(f"{n:,}" for n in (queue.waiting, queue.in_flight, queue.delayed)),
-            escape(queues.short(queue.dead_letters or "")),
+            cell(queues.short(queue.dead_letters or "")),
             f"{queue.max_receive_count} receives" if queue.dead_letters else "",
         )
     console = Console()
     (console if console.is_terminal else Console(width=200)).print(table)
-    console.print(
-        f"{len(found)} queues of {arguments.prefix} in {queues.region}; counts are approximate",
-        highlight=False,
+    print_line(
+        f"{len(found)} queues of {arguments.prefix} in {queues.region}; counts are approximate"
     )
     return 0
 
@@ -86,14 +84,14 @@ def _peek(arguments: argparse.Namespace) -> int:
     seen = look(queues.sqs, queue, arguments.count)
     for message in seen.messages:
         if arguments.json:
-            print(json.dumps(message, ensure_ascii=False))
+            print_json(message)
         else:
             _print_message(message)
-    _say(f"{len(seen.messages)} of about {queue.messages} messages of {queue.name}")
+    say(f"{len(seen.messages)} of about {queue.messages} messages of {queue.name}")
     if seen.messages:
-        _say(cost_of_looking(queue, seen.messages))
+        say(cost_of_looking(queue, seen.messages))
     if seen.hidden:
-        _say(f"{seen.hidden} could not be shown again at once: hidden for {HIDDEN_SECONDS} s more")
+        say(f"{seen.hidden} could not be shown again at once: hidden for {HIDDEN_SECONDS} s more")
     return 0
 
 
@@ -105,31 +103,29 @@ def _print_message(message: dict[str, Any]) -> None:
         "dead letter of": message["dead_letter_of"],
     }
     known = [f"{name} {value}" for name, value in facts.items() if value]
-    print(printable(f"{message['message_id']}  {', '.join(known)}"))
+    print_line(f"{message['message_id']}  {', '.join(known)}")
     for name, value in message["attributes"].items():
-        print(printable(f"  {name}: {value}"))
-    print(printable(message["body"]), end="\n\n")
-
-
-def printable(text: str) -> str:
-    """Text that only prints: whatever could steer a terminal is spelled out."""
-    return "".join(
-        character if character.isprintable() or character in "\n\t" else repr(character)[1:-1]
-        for character in text
-    )
+        print_line(f"  {name}: {value}")
+    print_block(message["body"], end="\n\n")
 
 
 def _redrive(arguments: argparse.Namespace) -> int:
     queues = locate(arguments.prefix)
     plan = redrive.plan(queues, arguments.queue, arguments.to, arguments.rate)
     if arguments.dry_run:
-        print(json.dumps(plan.as_dict(), indent=2) if arguments.json else _intention(plan))
+        if arguments.json:
+            print_json(plan.as_dict(), indent=2)
+        else:
+            print_line(_intention(plan))
         return 0
     with counting(Console(stderr=True), f"Redriving {plan.source.name}") as show:
-        done = redrive.run(queues, plan, show, _say)
-    print(json.dumps(done.as_dict(), indent=2) if arguments.json else _deed(done))
+        done = redrive.run(queues, plan, show, say)
+    if arguments.json:
+        print_json(done.as_dict(), indent=2)
+    else:
+        print_line(_deed(done))
     if done.interrupted:
-        _say(done.problem or "")
+        say(done.problem or "")
         return INTERRUPTED
     if done.problem:
         raise UserError(done.problem)
@@ -161,14 +157,14 @@ def _purge(arguments: argparse.Namespace) -> int:
     queues = locate(arguments.prefix)
     queue = queues.find(arguments.queue)
     if not arguments.yes and not _agreed(queue, sys.stdin.isatty(), sys.stdin.readline):
-        print("Nothing was deleted.", file=sys.stderr)
+        say("Nothing was deleted.")
         return 1
     _delete_all(queues, queue)
     if arguments.json:
-        print(json.dumps({"queue": queue.name, "messages": queue.messages}))
+        print_json({"queue": queue.name, "messages": queue.messages})
     else:
-        print(f"Purged {queue.name} of about {queue.messages:,} messages.")
-    _say("SQS takes up to 60 s for it, and may delete what is sent meanwhile.")
+        print_line(f"Purged {queue.name} of about {queue.messages:,} messages.")
+    say("SQS takes up to 60 s for it, and may delete what is sent meanwhile.")
     return 0
 
 
@@ -180,7 +176,7 @@ def _agreed(queue: Queue, terminal: bool, read: Callable[[], str]) -> bool:
             f"This would delete {about} for ever, and nobody is there to confirm it: run it in a"
             " terminal, or with --yes."
         )
-    print(f"Delete {about} for ever? [y/N] ", end="", file=sys.stderr, flush=True)
+    say(f"Delete {about} for ever? [y/N] ", end="")
     return read().strip().lower() in ("y", "yes")
 
 
@@ -194,8 +190,3 @@ def _delete_all(queues: Directory, queue: Queue) -> None:
             f"{queue.name} was purged less than 60 s ago and SQS is still at it: wait a minute, and"
             " purge it again if it holds messages then."
         ) from error
-
-
-def _say(text: str) -> None:
-    """For people only: standard output is for what was asked for."""
-    print(text, file=sys.stderr)

@@ -1,23 +1,20 @@
 """`event-pipelines reconcile` and `event-pipelines replay`."""
 
 import argparse
-import json
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from event_pipelines import durations
+from event_pipelines.console import cell, print_json, print_line, say
 from event_pipelines.errors import UserError
 from event_pipelines.moments import iso
 from event_pipelines.name_prefix import add_prefix
 from event_pipelines.progress import counting
-from event_pipelines.queues.commands import printable
 from event_pipelines.reconcile import audit, choice, images, imports, items, stack, tenants
 from event_pipelines.reconcile.comparison import Comparison, Selection, compare, selected
 from event_pipelines.reconcile.objects import StoredObject
@@ -90,7 +87,7 @@ def _reconcile(arguments: argparse.Namespace) -> int:
     found, pipeline = _located(arguments, selection)
     compared = _compared(arguments, found, pipeline, selection)
     if arguments.json:
-        print(json.dumps({"pipeline": arguments.pipeline, **compared.as_dict()}, indent=2))
+        print_json({"pipeline": arguments.pipeline, **compared.as_dict()}, indent=2)
     else:
         _print(compared)
     _warn(compared)
@@ -204,11 +201,11 @@ class Unsent:
 
     def say(self, pipeline: str) -> None:
         for key in self.absent:
-            _say(f"not there, or nothing that {pipeline} takes: {printable(key)}")
+            say(f"not there, or nothing that {pipeline} takes: {key}")
         if count := self.left_out[State.INCOMPLETE]:
-            _say(f"Left out {count:,} files without an item, which `items put` has to put again")
+            say(f"Left out {count:,} files without an item, which `items put` has to put again")
         if count := self.left_out[State.FORGOTTEN]:
-            _say(
+            say(
                 f"Left out {count:,} objects that are older than {pipeline} remembers: what of them"
                 " was done would be done again, unless --forgotten says so"
             )
@@ -219,13 +216,13 @@ def _intend(chosen: Iterable[Chosen], as_json: bool) -> None:
     for lane, stored in chosen:
         counts[lane.queues[0]] += 1
         if as_json:
-            print(json.dumps({"queue": lane.queues[0], "lane": lane.name, **stored.as_dict()}))
+            print_json({"queue": lane.queues[0], "lane": lane.name, **stored.as_dict()})
         elif counts.total() <= SHOWN:
-            print(f"{iso(stored.last_modified)}  {_line(lane, stored)}")
+            print_line(f"{iso(stored.last_modified)}  {_line(lane, stored)}")
     for queue, count in sorted(counts.items()):
-        _say(f"Would send {count:,} messages to {queue}")
+        say(f"Would send {count:,} messages to {queue}")
     if not counts:
-        _say("There is nothing to send")
+        say("There is nothing to send")
 
 
 def _send(
@@ -242,12 +239,12 @@ def _send(
     finally:
         # Also when it was interrupted: how far it came.
         if arguments.json:
-            print(json.dumps({"pipeline": arguments.pipeline, "sent": dict(replay.sent)}))
+            print_json({"pipeline": arguments.pipeline, "sent": dict(replay.sent)})
         else:
             for queue, count in sorted(replay.sent.items()):
-                print(f"Sent {count:,} messages to {queue}")
+                print_line(f"Sent {count:,} messages to {queue}")
             if not replay.sent:
-                print("Nothing was sent")
+                print_line("Nothing was sent")
 
 
 def _print(compared: Comparison) -> None:
@@ -255,32 +252,31 @@ def _print(compared: Comparison) -> None:
         table = Table("stored", "size", "lane", "object")
         for finding in compared.missing[:SHOWN]:
             one = finding.stored
-            cells = iso(one.last_modified), f"{one.size:,}", finding.lane.name, printable(one.key)
-            # A key may look like markup.
-            table.add_row(*map(escape, cells))
+            cells = iso(one.last_modified), f"{one.size:,}", finding.lane.name, one.key
+            table.add_row(*map(cell, cells))
         console = Console()
         # Without a terminal nothing may be cut off: somebody greps it.
         (console if console.is_terminal else Console(width=240)).print(table)
     if (more := len(compared.missing) - SHOWN) > 0:
-        print(f"and {more:,} more, which --json lists")
+        print_line(f"and {more:,} more, which --json lists")
     counts = [f"{compared.counts[s]:,} {s}" for s in State if compared.counts.get(s)]
-    print(", ".join(counts) or "There are no such objects")
+    print_line(", ".join(counts) or "There are no such objects")
 
 
 def _warn(compared: Comparison) -> None:
     if compared.waiting:
-        _say(
+        say(
             f"About {compared.waiting:,} messages still wait in the pipeline's queues: what they"
             " are about is not lost, so look again when they are gone"
         )
     if compared.unseen:
-        _say(f"About {compared.unseen:,} dead letters could not be looked at in time")
+        say(f"About {compared.unseen:,} dead letters could not be looked at in time")
     if incomplete := compared.counts.get(State.INCOMPLETE):
-        _say(f"{incomplete:,} files have no item: put them again with `event-pipelines items put`")
+        say(f"{incomplete:,} files have no item: put them again with `event-pipelines items put`")
 
 
 def _line(lane: Lane, stored: StoredObject) -> str:
-    return printable(f"{lane.name}  {stored.key}" if lane.name else stored.key)
+    return f"{lane.name}  {stored.key}" if lane.name else stored.key
 
 
 def _selection(arguments: argparse.Namespace) -> Selection:
@@ -306,8 +302,3 @@ def _moment(text: str | None, now: datetime) -> datetime | None:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(names)
-
-
-def _say(text: str) -> None:
-    """For people only: standard output is for what was asked for."""
-    print(text, file=sys.stderr)

@@ -1,18 +1,17 @@
 """`event-pipelines status`."""
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from event_pipelines import durations
+from event_pipelines.console import cell, print_json, printable
 from event_pipelines.errors import UserError
 from event_pipelines.name_prefix import add_prefix
 from event_pipelines.status import path
@@ -56,7 +55,7 @@ def _status(arguments: argparse.Namespace) -> int:
         return _watch(watcher, arguments)
     status = watcher.look()
     if arguments.json:
-        print(json.dumps(status.as_dict(), indent=2))
+        print_json(status.as_dict(), indent=2)
     else:
         _console().print(shown(status))
     return 0 if status.healthy else 1
@@ -88,7 +87,7 @@ def _follow(watcher: Watcher, seconds: int, show: Callable[[Status], None]) -> i
 
 
 def _print_line(status: Status) -> None:
-    print(json.dumps(status.as_dict()), flush=True)
+    print_json(status.as_dict(), flush=True)
 
 
 def _console() -> Console:
@@ -106,7 +105,7 @@ def shown(status: Status) -> Group:
     for passage in status.passages:
         table.add_row(
             "" if passage.pipeline == before else passage.pipeline,
-            escape(passage.stage),
+            cell(passage.stage),
             *_numbers(passage),
         )
         before = passage.pipeline
@@ -116,7 +115,7 @@ def shown(status: Status) -> Group:
             f"{status.prefix} in {status.region} at {status.at}; done, rejected and retries since"
             f" {status.since}; counts are approximate"
         ),
-        *(Text(fault, style="red") for fault in status.faults or ()),
+        *(Text(printable(fault), style="red") for fault in status.faults or ()),
         *(() if status.faults else (Text("All is well.", style="green"),)),
     )
 

@@ -55,7 +55,7 @@ def read(
 
 def _lines(message: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """One log event may hold several."""
-    for line in message.splitlines():
+    for line in message.split("\n"):
         if '"outcome"' not in line:
             continue
         try:

@@ -1,17 +1,15 @@
 """The verbs of `event-pipelines tenants`."""
 
 import argparse
-import json
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from event_pipelines.console import cell, print_json, print_line, say
 from event_pipelines.errors import UserError
 from event_pipelines.name_prefix import add_prefix
 from event_pipelines.progress import counting, uploading
@@ -100,12 +98,8 @@ def _add(
 
 
 def _open(arguments: argparse.Namespace) -> tuple[Platform, Registry]:
-    found = platform.locate(arguments.prefix, _say)
+    found = platform.locate(arguments.prefix, say)
     return found, Registry(found)
-
-
-def _say(message: str) -> None:
-    print(message, file=sys.stderr)
 
 
 class _Steps:
@@ -124,7 +118,7 @@ class _Steps:
             return
         intent = {"made": "make", "mended": "mend", "kept": "keep", "removed": "remove"}
         outcome = f"would {intent[done.outcome]}" if self._dry_run else done.outcome
-        line = f"  {outcome:{12 if self._dry_run else 8}} {escape(done.what)}"
+        line = f"  {outcome:{12 if self._dry_run else 8}} {cell(done.what)}"
         self._console.print(line, highlight=False, soft_wrap=True)
 
     def as_list(self) -> list[dict[str, str]]:
@@ -157,9 +151,9 @@ def _made(arguments: argparse.Namespace, record: Record, steps: _Steps, where: s
             "steps": steps.as_list(),
             "dry_run": arguments.dry_run,
         }
-        print(json.dumps(answer, indent=2))
+        print_json(answer, indent=2)
     elif not arguments.dry_run:
-        print(f"The {record.kind} {record.name} is {record.status}: {where}.")
+        print_line(f"The {record.kind} {record.name} is {record.status}: {where}.")
     return 0
 
 
@@ -175,16 +169,18 @@ def _list(arguments: argparse.Namespace) -> int:
             "groups": [group.as_dict() for group in found_groups],
             "tenants": [tenant.as_dict() for tenant in found_tenants],
         }
-        print(json.dumps(answer, indent=2))
+        print_json(answer, indent=2)
         return 0
     table = Table("group", "status", "queues", "bucket", "created")
     for group in found_groups:
-        table.add_row(group.name, group.status, group.queue_mode, group.bucket, group.created_at)
+        cells = (group.name, group.status, group.queue_mode, group.bucket, group.created_at)
+        table.add_row(*map(cell, cells))
     _print(table)
     table = Table("tenant", "group", "status", "queue", "created")
     for tenant in found_tenants:
         queue = tenant.queue_arn.rpartition(":")[2]
-        table.add_row(tenant.name, tenant.group, tenant.status, queue, tenant.created_at)
+        cells = (tenant.name, tenant.group, tenant.status, queue, tenant.created_at)
+        table.add_row(*map(cell, cells))
     _print(table)
     return 0
 
@@ -208,15 +204,15 @@ def _show(arguments: argparse.Namespace) -> int:
             " there are."
         )
     if arguments.json:
-        print(json.dumps(shown, indent=2))
+        print_json(shown, indent=2)
         return 0
     for kind, record in shown.items():
-        print(kind)
+        print_line(kind)
         for attribute, value in record.items():
             if attribute != "Queues":
-                print(f"  {attribute:22} {value}")
+                print_line(f"  {attribute:22} {value}")
         for queue, depth in record["Queues"].items():
-            print(f"  {queue}: {depth['waiting']} waiting, {depth['in_flight']} in flight")
+            print_line(f"  {queue}: {depth['waiting']} waiting, {depth['in_flight']} in flight")
     return 0
 
 
@@ -245,11 +241,11 @@ def _change(
     name = names.check("tenant", arguments.name)
     tenant = tenants.change(registry, name, before, after, arguments.dry_run)
     if arguments.json:
-        print(json.dumps({"tenant": tenant.as_dict(), "dry_run": arguments.dry_run}, indent=2))
+        print_json({"tenant": tenant.as_dict(), "dry_run": arguments.dry_run}, indent=2)
     elif arguments.dry_run:
-        print(f"The tenant {name} is {tenant.status} and would be {after}.")
+        print_line(f"The tenant {name} is {tenant.status} and would be {after}.")
     else:
-        print(f"The tenant {name} is {tenant.status}: {effect}.")
+        print_line(f"The tenant {name} is {tenant.status}: {effect}.")
     return 0
 
 
@@ -259,7 +255,7 @@ def _verify(arguments: argparse.Namespace) -> int:
         verification = Verification(found, registry, arguments.repair, show)
         drift = verification.one(arguments.name) if arguments.name else verification.everything()
     if arguments.json:
-        print(json.dumps({"drift": [asdict(one) for one in drift]}, indent=2))
+        print_json({"drift": [asdict(one) for one in drift]}, indent=2)
     else:
         _print_drift(drift)
     return 0 if all(one.repaired for one in drift) else 1
@@ -267,12 +263,12 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 def _print_drift(drift: Sequence[Drift]) -> None:
     if not drift:
-        print("No drift.")
+        print_line("No drift.")
         return
     table = Table("of", "what", "fault", "")
     for one in drift:
         outcome = "repaired" if one.repaired else one.remedy or "repair it with --repair"
-        table.add_row(f"{one.kind} {one.name}", *map(escape, (one.what, one.fault, outcome)))
+        table.add_row(*map(cell, (f"{one.kind} {one.name}", one.what, one.fault, outcome)))
     _print(table)
 
 
@@ -304,9 +300,9 @@ def _remove(arguments: argparse.Namespace, kind: str, delete: Callable[..., None
             "steps": steps.as_list(),
             "dry_run": arguments.dry_run,
         }
-        print(json.dumps(answer, indent=2))
+        print_json(answer, indent=2)
     elif not arguments.dry_run:
-        print(f"The {kind} {arguments.name} is gone.")
+        print_line(f"The {kind} {arguments.name} is gone.")
     return 0
 
 
@@ -325,7 +321,7 @@ def _put_file(arguments: argparse.Namespace) -> int:
             f" `event-pipelines tenants {verb} {name}`."
         )
     if tenant.status == SUSPENDED:
-        _say(f"The tenant {name} is suspended: the file's event will wait in quarantine")
+        say(f"The tenant {name} is suspended: the file's event will wait in quarantine")
     bucket = tenants.parts(found, name, tenant.group, tenant.queue_mode).bucket
     if arguments.dry_run:
         put = files.Put(bucket.name, key, "", file.stat().st_size)
@@ -333,10 +329,10 @@ def _put_file(arguments: argparse.Namespace) -> int:
         with uploading(Console(stderr=True), file.stat().st_size) as advance:
             put = files.put(bucket, file, key, advance)
     if arguments.json:
-        print(json.dumps({**asdict(put), "dry_run": arguments.dry_run}, indent=2))
+        print_json({**asdict(put), "dry_run": arguments.dry_run}, indent=2)
     else:
         would = "would upload to " if arguments.dry_run else ""
-        print(f"{would}s3://{put.bucket}/{put.key}")
+        print_line(f"{would}s3://{put.bucket}/{put.key}")
     return 0
 
 
@@ -346,15 +342,14 @@ def _quarantine_list(arguments: argparse.Namespace) -> int:
     found, _ = _open(arguments)
     held = quarantine.listed(found, arguments.limit)
     if arguments.json:
-        print(json.dumps([one.as_dict() for one in held], indent=2, ensure_ascii=False))
+        print_json([one.as_dict() for one in held], indent=2)
         return 0
     table = Table("since", "reason", "tenant", "bucket", "key", "detail")
     for one in held:
         cells = (one.quarantined_at, one.reason, one.tenant, one.bucket, one.key, one.detail)
-        # A key may look like markup.
-        table.add_row(*(escape(str(cell or "")) for cell in cells))
+        table.add_row(*(cell(each or "") for each in cells))
     _print(table)
-    _say(files.counted(len(held), "event") or "Nothing is in quarantine.")
+    say(files.counted(len(held), "event") or "Nothing is in quarantine.")
     return 0
 
 
@@ -368,12 +363,12 @@ def _release(arguments: argparse.Namespace) -> int:
     if arguments.json:
         kept = [{**one.as_dict(), "kept": why} for one, why in released.kept]
         answer = {"released": released.sent, "kept": kept, "dry_run": arguments.dry_run}
-        print(json.dumps(answer, indent=2, ensure_ascii=False))
+        print_json(answer, indent=2)
         return 0
     for one, why in released.kept:
-        print(f"kept {one.message_id}: {why}")
+        print_line(f"kept {one.message_id}: {why}")
     would = "would be sent" if arguments.dry_run else "sent"
-    print(f"{released.sent} events {would} to the router of group {tenant.group}.")
+    print_line(f"{released.sent} events {would} to the router of group {tenant.group}.")
     return 0
 
 

@@ -1,16 +1,14 @@
 """`event-pipelines trace`."""
 
 import argparse
-import json
-import sys
 from datetime import UTC, datetime
 from itertools import groupby
 
 from event_pipelines import durations
+from event_pipelines.console import print_json, print_line, say
 from event_pipelines.errors import UserError
 from event_pipelines.moments import iso
 from event_pipelines.name_prefix import add_prefix
-from event_pipelines.queues.commands import printable
 from event_pipelines.status import stages
 from event_pipelines.status.stages import PIPELINES
 from event_pipelines.trace import account, pipelines
@@ -41,12 +39,12 @@ def _trace(arguments: argparse.Namespace) -> int:
     search = account.search(arguments.prefix, arguments.key, start)
     happenings = _told(search, arguments.pipeline)
     if arguments.json:
-        print(json.dumps([one.as_dict() for one in happenings], indent=2, ensure_ascii=False))
+        print_json([one.as_dict() for one in happenings], indent=2)
     else:
         for happening in happenings:
             _print(happening)
     for note in search.notes:
-        print(printable(note), file=sys.stderr)
+        say(note)
     if happenings:
         return 0
     raise UserError(
@@ -70,8 +68,7 @@ def _told(search: Search, wanted: str | None) -> list[Happening]:
 
 def _print(happening: Happening) -> None:
     at = iso(happening.at) if happening.at else "at some time"
-    print(printable(f"{at:24}  {happening.what}  ({happening.place})"))
+    print_line(f"{at:24}  {happening.what}  ({happening.place})")
     facts = "  ".join(f"{name}={value}" for name, value in happening.facts.items())
     if facts:
-        # One line for each happening, whatever characters the facts have.
-        print(f"{'':26}{printable(facts)}".replace("\n", "\\n"))
+        print_line(f"{'':26}{facts}")

@@ -8,7 +8,8 @@ from unittest.mock import patch
 import pytest
 
 from event_pipelines.__main__ import main
-from event_pipelines.queues import commands, peek
+from event_pipelines.console import printable
+from event_pipelines.queues import peek
 from event_pipelines.queues.directory import locate
 from event_pipelines.queues.messages import receive
 from unit.cli.queues.stack import Stack
@@ -146,7 +147,7 @@ def test_nothing_in_a_message_steers_the_terminal(
     assert main(["queues", "peek", "image-dlq"]) == 0
 
     assert "two\nlines [bold]\\x9b31mred\\u202eright\n" in capsys.readouterr().out
-    assert commands.printable("\ttäb ✓") == "\ttäb ✓"
+    assert printable("\ttäb ✓", lines=True) == "\ttäb ✓"
 
 
 @pytest.mark.parametrize("count", ["0", "-1", "1001"])
