@@ -9,7 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from log_object_event.sighting import Sighting, iso
-from shared.events import ObjectEvent, is_older
+from shared.events import ObjectEvent, is_older, latest_sequencer
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -70,10 +70,18 @@ class Trail:
             return False
         found = self.dynamodb.query(
             TableName=self.table,
-            KeyConditionExpression="#object = :object",
+            # Records of forged events from the future sort last: what they hide is looked at.
+            KeyConditionExpression="#object = :object AND #event < :future",
             ProjectionExpression="#sequencer",
-            ExpressionAttributeNames={"#object": "object", "#sequencer": "sequencer"},
-            ExpressionAttributeValues={":object": {"S": object_key(event)}},
+            ExpressionAttributeNames={
+                "#object": "object",
+                "#event": "event",
+                "#sequencer": "sequencer",
+            },
+            ExpressionAttributeValues={
+                ":object": {"S": object_key(event)},
+                ":future": {"S": latest_sequencer()},
+            },
             ScanIndexForward=False,
             Limit=1,
             ConsistentRead=True,

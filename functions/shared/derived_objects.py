@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import quote
 
-from shared.events import is_older
+from shared.events import is_credible, is_older
 
 SOURCE_ETAG = "source-etag"
 SOURCE_VERSION = "source-version-id"
@@ -47,7 +47,9 @@ class DerivedObject:
         return not is_older(self.metadata.get(SOURCE_SEQUENCER), source.sequencer)
 
     def is_newer_than(self, source: SourceVersion) -> bool:
-        return is_older(source.sequencer, self.metadata.get(SOURCE_SEQUENCER))
+        """Tell so by S3's order. A forged event from the future makes nothing newer."""
+        stored = self.metadata.get(SOURCE_SEQUENCER)
+        return is_credible(stored) and is_older(source.sequencer, stored)
 
 
 def source_metadata(source: SourceVersion) -> dict[str, str]:

@@ -4,6 +4,7 @@ This is the only place that knows the envelopes, and the only one that decodes k
 """
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,11 @@ EVENTBRIDGE_NAMES: Mapping[tuple[str, ...], str] = {
     ("Object Tags Added",): "ObjectTagging:Put",
     ("Object Tags Deleted",): "ObjectTagging:Delete",
 }
+
+# S3 begins a sequencer with the second of its clock, in ten hexadecimal digits. This is not
+# documented, but all that is concluded from it is what no clock can have written yet.
+SEQUENCER_CLOCK_DIGITS = 10
+CLOCK_AHEAD_SECONDS = 24 * 3600
 
 
 class NotAnObjectEvent(ValueError):
@@ -116,6 +122,19 @@ def is_older(sequencer: str | None, other: str | None) -> bool:
         return False
     width = max(len(sequencer), len(other))
     return sequencer.upper().ljust(width, "0") < other.upper().ljust(width, "0")
+
+
+def latest_sequencer() -> str:
+    """Return what the sequencer of an event of this moment begins with at most.
+
+    Whatever sorts behind it is forged: believed, it would be newer than every upload to come.
+    """
+    return f"{int(time.time()) + CLOCK_AHEAD_SECONDS:0{SEQUENCER_CLOCK_DIGITS}X}"
+
+
+def is_credible(sequencer: str | None) -> bool:
+    """Tell whether S3 can have written this by now; True where it wrote none."""
+    return sequencer is None or sequencer[:SEQUENCER_CLOCK_DIGITS].upper() <= latest_sequencer()
 
 
 def _document(payload: object) -> Mapping[str, Any]:

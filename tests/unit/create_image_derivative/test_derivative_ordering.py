@@ -173,6 +173,16 @@ def test_the_same_version_is_a_duplicate_whatever_the_sequencer_says(
     assert pipeline.receive(again).name == "duplicate"
 
 
+@pytest.mark.parametrize("forged", ["F" * 18, "FF", "006FFFFFFF000000FF"])
+def test_a_forged_event_from_the_future_does_not_shadow_later_uploads(
+    pipeline: Any, swatch: Swatch, forged: str
+) -> None:
+    first = dataclasses.replace(pipeline.upload(SOURCE, swatch("red")), sequencer=forged)
+    pipeline.receive(first)
+
+    assert pipeline.receive(pipeline.upload(SOURCE, swatch("blue"))).name == "derived"
+
+
 def test_two_at_the_same_moment_write_once(pipeline: Any, swatch: Swatch) -> None:
     event = pipeline.upload(SOURCE, swatch("red"))
     inner: list[str] = []

@@ -158,6 +158,17 @@ def test_routes_share_the_order_of_an_object(trail: Trail) -> None:
     assert trail.record(sighting(), "upload") is Recorded.LATE
 
 
+@pytest.mark.parametrize("forged", ["F" * 18, "FF", "006FFFFFFF000000FF", "~"])
+def test_a_forged_event_from_the_future_makes_nothing_late_and_hides_nothing(
+    trail: Trail, forged: str
+) -> None:
+    newer = sighting(event_name="ObjectRemoved:Delete", sequencer="0055AED6DCD90281FF")
+    trail.record(sighting(sequencer=forged), "upload")
+
+    assert trail.record(newer, "removal") is Recorded.IN_ORDER
+    assert trail.record(sighting(), "upload") is Recorded.LATE
+
+
 def test_other_objects_make_nothing_late(trail: Trail) -> None:
     trail.record(sighting(sequencer="FF"), "upload")
 
