@@ -26,4 +26,4 @@ processor = FileProcessor(settings, dynamodb(), TenantSessions(sts(), settings.t
 
 @logger.inject_lambda_context
 def handler(event: Mapping[str, Any], context: LambdaContext) -> BatchResponse:
-    return process_batch(event, context, processor.outcomes, telemetry)
+    return process_batch(event, context, processor.outcomes, telemetry, bounded=True)

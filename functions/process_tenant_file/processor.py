@@ -44,7 +44,7 @@ class FileProcessor:
         try:
             tenant = self._tenant(file, message.queue)
             maker = SilverMaker(self.sessions.s3(tenant), self.settings.max_file_bytes)
-            outcome = maker.make(file, message.id)
+            outcome = maker.make(file, message)
         except Exception as error:
             outcome = Outcome.failure(error)
         return [replace(outcome, fields={**_named(file), **outcome.fields})]

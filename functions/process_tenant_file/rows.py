@@ -31,8 +31,8 @@ HALF_A_CHARACTER = Problem("not_unicode", "the object holds half of a surrogate 
 TOO_DEEP = Problem("nested_too_deep", "the object is nested too deeply to be read")
 TOO_LARGE = Problem("object_too_large", f"the object has more than {MAX_RECORD_BYTES} bytes")
 
-# With what is around it: there is none inside a JSON string.
-LINE_BREAK = re.compile(r"[ \t]*[\r\n][ \t\r\n]*")
+# There is none inside a JSON string.
+LINE_BREAK = re.compile(r"[\r\n]+")
 SPACES = re.compile(r"[ \t\r\n]*")
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -244,7 +244,7 @@ def _next_object(window: _Window, decoder: _Decoder, number: int) -> Row:
     window.move_to(end)
     if problem:
         return Row(number, line, "", problem, text[:RAW_BYTES])
-    return Row(number, line, LINE_BREAK.sub("", text))
+    return Row(number, line, _one_line(text))
 
 
 def _line_row(decoder: _Decoder, number: int, line_number: int, line: bytes) -> Row:
@@ -268,7 +268,12 @@ def _line_row(decoder: _Decoder, number: int, line_number: int, line: bytes) -> 
     if problem:
         raw = content[:RAW_BYTES].decode(errors="backslashreplace")
         return Row(number, line_number, "", problem, raw)
-    return Row(number, line_number, LINE_BREAK.sub("", text))
+    return Row(number, line_number, _one_line(text))
+
+
+def _one_line(text: str) -> str:
+    """Return ``text`` without its line breaks and what indents its lines."""
+    return "".join(part.strip(" \t") for part in LINE_BREAK.split(text))
 
 
 def _wrong_length(cells: Sequence[str], names: Sequence[str]) -> Problem | None:

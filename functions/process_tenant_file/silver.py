@@ -7,7 +7,7 @@ is conditional on what was read, so that events may come late, twice, or at the 
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from process_tenant_file.rows import Row, reader_of
-from shared.batch import Outcome
+from shared.batch import Message, Outcome
 from shared.derived_objects import DerivedObject, source_metadata
 from shared.object_content import (
     GZIP_MAGIC,
@@ -72,22 +72,22 @@ class SilverMaker:
     s3: "S3Client"
     max_file_bytes: int
 
-    def make(self, file: TenantMessage, message_id: str) -> Outcome:
+    def make(self, file: TenantMessage, message: Message) -> Outcome:
         """Bring the silver object up to date with ``file``, or record why that cannot be.
 
-        Raises ClientError, BotoCoreError, OSError or SilverContended for what another try may
-        cure.
+        Raises ClientError, BotoCoreError, OSError, SilverContended or OutOfTime for what another
+        try may cure.
         """
         try:
-            return self._make(file)
+            return self._make(file, message)
         except FileRefused as refused:
-            return self._refused(file, message_id, refused)
+            return self._refused(file, message.id, refused)
         except SourceGone:
             return Outcome("source_gone")
         except SourceReplaced:
             return Outcome("source_replaced")
 
-    def _make(self, file: TenantMessage) -> Outcome:
+    def _make(self, file: TenantMessage, message: Message) -> Outcome:
         key = silver_key(file)
         read = reader_of(file.path)
         self._check_size(file.size or 0)
@@ -101,8 +101,8 @@ class SilverMaker:
             tempfile.TemporaryFile() as silver,
             tempfile.TemporaryFile() as rejected,
         ):
-            self._download(file, content)
-            converted = self._convert(read(content), silver, rejected)
+            self._download(file, content, message)
+            converted = self._convert(_in_time(read(content), message), silver, rejected)
             # Before the silver object, which says that this version is done.
             record = self._store_rejected(file, converted) if converted.rejected_rows else None
             return self._store(file, key, stored, converted, record)
@@ -125,7 +125,7 @@ class SilverMaker:
             raise
         return DerivedObject(head["ETag"], head["Metadata"])
 
-    def _download(self, file: TenantMessage, content: IO[bytes]) -> None:
+    def _download(self, file: TenantMessage, content: IO[bytes], message: Message) -> None:
         """Fill ``content`` with the version that was announced, decompressed."""
         source = StoredObject(self.s3, file.bucket, file.key, file.version_id, file.etag)
         chunks = source.chunks()
@@ -133,6 +133,7 @@ class SilverMaker:
         chunks = chain([first], chunks)
         size = 0
         for chunk in gunzip(chunks) if first.startswith(GZIP_MAGIC) else chunks:
+            message.check_time()
             size += len(chunk)
             self._check_size(size)
             content.write(chunk)
@@ -218,6 +219,13 @@ class SilverMaker:
         record = record_rejection(self.s3, file.bucket, prefix, PART, rejection)
         fields = {"reason": refused.reason, "detail": refused.detail, "record": record}
         return Outcome("rejected", fields=fields)
+
+
+def _in_time(rows: Iterable[Row], message: Message) -> Iterator[Row]:
+    """Raises OutOfTime when the message has had its time."""
+    for row in rows:
+        message.check_time()
+        yield row
 
 
 def silver_key(file: TenantMessage) -> str:

@@ -4,9 +4,10 @@ A loop of our own instead of Powertools' BatchProcessor, which logs failures at 
 raises when a batch of one fails, fails on an empty batch, and imports ten megabytes to do so.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
@@ -17,6 +18,14 @@ from shared.events import NotAnObjectEvent, ObjectEvent, object_events
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
     from aws_lambda_powertools.utilities.typing import LambdaContext
+
+
+# A message is not begun with less time left than this: what it needs is a call of AWS or two.
+SHORTEST_BUDGET_MS = 2000
+
+
+class OutOfTime(Exception):
+    """A message took all of its own time; it is delivered again, and its neighbours go on."""
 
 
 class ItemFailure(TypedDict):
@@ -31,12 +40,22 @@ class BatchResponse(TypedDict):
 
 @dataclass(frozen=True)
 class Message:
-    """One SQS message, as the poller hands it over. ``queue`` is the name of where it waited."""
+    """One SQS message, as the poller hands it over. ``queue`` is the name of where it waited.
+
+    ``deadline`` is when work on it has to end, in seconds of ``time.monotonic``: long work asks
+    ``check_time`` now and then.
+    """
 
     id: str
     body: str
     receive_count: int
     queue: str = ""
+    deadline: float = math.inf
+
+    def check_time(self) -> None:
+        """Raises OutOfTime when the message has had its time."""
+        if time.monotonic() >= self.deadline:
+            raise OutOfTime("The message took half of the time that its batch had left")
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Message":
@@ -99,19 +118,27 @@ def process_batch(
     context: "LambdaContext",
     work: Callable[[Message], Iterable[Outcome]],
     telemetry: Telemetry,
+    *,
+    bounded: bool = False,
 ) -> BatchResponse:
     """Run ``work`` over every message, log and count each outcome, and report what to retry.
 
     A message is retried when any outcome of it says so, when ``work`` raises, or when it took so
     long to get to it that starting could end in a timeout, which would undo the report on all.
+
+    Every message may take half of the time that is left, so that one that takes too long leaves
+    time for those after it. ``bounded`` work keeps to that, and need not be measured by the slowest
+    message so far.
     """
     metrics = telemetry.metrics()
     failures: list[ItemFailure] = []
     slowest_ms = 0.0
     for record in batch["Records"]:
-        message = Message.from_record(record)
+        remaining_ms = context.get_remaining_time_in_millis()
+        deadline = time.monotonic() + remaining_ms / 2000
+        message = replace(Message.from_record(record), deadline=deadline)
         started = time.perf_counter()
-        in_time = context.get_remaining_time_in_millis() >= 2 * slowest_ms
+        in_time = remaining_ms >= (SHORTEST_BUDGET_MS if bounded else 2 * slowest_ms)
         outcomes = _guarded(work, message) if in_time else iter([Outcome("deferred", retry=True)])
         retry = False
         outcome_started = started

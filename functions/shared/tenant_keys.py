@@ -12,6 +12,10 @@ from urllib.parse import unquote
 # Fits into the name of a queue with its prefix and suffix, into a message group and into a tag.
 TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,38}[a-z0-9]")
 
+# S3 takes no longer key; whoever announces one is not S3. Looking into one costs time that grows
+# with the square of its length.
+MAX_KEY_BYTES = 1024
+
 RAW = "raw"
 SILVER = "silver"
 REJECTED = "rejected"
@@ -35,6 +39,8 @@ class TenantKey:
 
         Of what the pipeline wrote itself only the beginning is read: nothing is done with it.
         """
+        if len(key) > MAX_KEY_BYTES or len(key.encode(errors="surrogatepass")) > MAX_KEY_BYTES:
+            raise InvalidKey(f"the key has more than {MAX_KEY_BYTES} bytes, which S3 does not take")
         tenant, _, rest = key.partition("/")
         area, slash, path = rest.partition("/")
         if not is_tenant_name(tenant):

@@ -186,7 +186,7 @@ def require_terraform() -> None:
         text=True,
         env={**os.environ, "CHECKPOINT_DISABLE": "1"},
     )
-    found = re.search(r'"terraform_version":\s*"((\d+)\.(\d+)[^"]*)"', finished.stdout)
+    found = re.search(r'"terraform_version":\s*"((\d+)\.(\d+)(?:[^"0-9][^"]*)?)"', finished.stdout)
     if found is None:
         raise UserError(f"`terraform version` did not answer with a version: {remedy}.")
     if (int(found[2]), int(found[3])) < MINIMUM_VERSION:

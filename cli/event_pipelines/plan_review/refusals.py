@@ -1,8 +1,8 @@
 """What --fail-on refuses: `action` or `action:glob`, where the glob means types or addresses."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from event_pipelines.errors import UserError
 from event_pipelines.plan_review.event_path import EventPath
@@ -24,15 +24,15 @@ class Rule:
         """Only * and ? are special: addresses are full of the brackets that other globs know."""
         if not self.pattern:
             return True
-        escaped = re.escape(self.pattern).replace(r"\*", ".*").replace(r"\?", ".")
-        return any(re.fullmatch(escaped, text, re.DOTALL) for text in (kind, address))
+        glob = self.pattern.replace("[", "[[]")
+        return any(fnmatchcase(text, glob) for text in (kind, address))
 
 
 def rules(texts: Iterable[str]) -> list[Rule]:
-    """Reads the arguments; commas within the brackets of an address separate nothing."""
+    """Reads the arguments. Raises UserError for an action that there is not."""
     found = []
     for text in texts:
-        for entry in re.split(r",(?![^\[]*\])", text):
+        for entry in _entries(text):
             action, _, pattern = entry.strip().partition(":")
             if action not in _MATCHES:
                 raise UserError(
@@ -41,6 +41,18 @@ def rules(texts: Iterable[str]) -> list[Rule]:
                 )
             found.append(Rule(action, pattern))
     return found
+
+
+def _entries(text: str) -> list[str]:
+    """Commas within the brackets of an address separate nothing."""
+    entries, end, within = [], len(text), False
+    for at in reversed(range(len(text))):
+        if text[at] in "[]":
+            within = text[at] == "]"
+        elif text[at] == "," and not within:
+            entries.append(text[at + 1 : end])
+            end = at
+    return [text[:end], *reversed(entries)]
 
 
 def failures(review: Review, wanted: Sequence[Rule]) -> tuple[str, ...]:

@@ -55,6 +55,7 @@ def run(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> C
         messages: dict[str, str],
         work: Callable[[Message], Iterable[Outcome]],
         context: Context | None = None,
+        **how: Any,
     ) -> Run:
         records = [
             {
@@ -65,7 +66,7 @@ def run(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> C
             for message_id, body in messages.items()
         ]
         telemetry = Telemetry(logger, pipeline="image-derivatives", namespace="EventPipelines")
-        response = process_batch({"Records": records}, context or Context(), work, telemetry)  # type: ignore[arg-type]
+        response = process_batch({"Records": records}, context or Context(), work, telemetry, **how)  # type: ignore[arg-type]
         return Run(
             response,
             [json.loads(line) for line in stream.getvalue().splitlines()],
@@ -266,3 +267,31 @@ def test_a_message_knows_the_queue_that_it_waited_in() -> None:
 
     assert Message.from_record({**record, "eventSourceARN": arn}).queue == "example-tenant-acme-raw"
     assert Message.from_record(record) == Message("1", "{}", 2, queue="")
+
+
+def test_one_that_takes_too_long_leaves_time_for_its_neighbours(
+    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten hostile messages and one in its time: each hostile one takes half of what is left."""
+    clock = [0.0]
+    monkeypatch.setattr("shared.batch.time.monotonic", lambda: clock[0])
+    context = Context(iter([300_000, 150_000, 75_000, 74_000]))
+
+    def work(message: Message) -> Iterable[Outcome]:
+        for _ in range(10**6 if message.body == "hostile" else 1):
+            clock[0] += 1
+            message.check_time()
+        return [Outcome("processed")]
+
+    messages = {"one": "hostile", "two": "hostile", "three": "good", "four": "good"}
+    result = run(messages, work, context, bounded=True)
+
+    assert [name for _, name in result.outcomes] == ["failed", "failed", "processed", "processed"]
+    assert result.retried == ["one", "two"]
+    assert clock[0] == 150 + 75 + 2
+
+
+def test_bounded_work_is_not_begun_without_time_for_it(run: Callable[..., Run]) -> None:
+    result = run({"one": "good"}, succeed_unless_bad, Context(iter([1_999])), bounded=True)
+
+    assert result.outcomes == [("one", "deferred")]
