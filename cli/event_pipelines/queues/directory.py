@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 DESCRIBED_AT_ONCE = 10
 _LISTED_AT_ONCE = 1000
 _LONGEST_NAME = 80
+# What the root module tags all of a stack with, and `tenants` what it makes for a group.
+STACK_TAG = "event-pipelines"
+GROUP_TAG = "event-pipelines-group"
+_GROUP_PARTS = ("tg-", "tenant-")
 _GONE = ("QueueDoesNotExist", "NonExistentQueue")
 
 
@@ -76,7 +80,8 @@ class Directory:
     def find(self, name: str) -> Queue:
         """The queue of this name, which may leave out the prefix and `.fifo`.
 
-        Raises UserError naming similar queues when the stack has none of this name.
+        Raises UserError naming similar queues when the stack has none of this name, and when a
+        queue that is called so does not carry the tag of the stack.
         """
         for candidate in self._candidates(name):
             try:
@@ -86,6 +91,7 @@ class Directory:
                     raise
                 continue
             if queue := self._describe(url):
+                self._check_owner(queue)
                 return queue
         raise UserError(self._unknown(name))
 
@@ -102,6 +108,23 @@ class Directory:
                 plain = re.fullmatch(r"[A-Za-z0-9_-]+(\.fifo)?", candidate)
                 if plain and candidate.startswith(prefix) and len(candidate) <= _LONGEST_NAME:
                     yield candidate
+
+    def _check_owner(self, queue: Queue) -> None:
+        """A name says little: those of the stack acme-eu begin like those of acme."""
+        tags = self.sqs.list_queue_tags(QueueUrl=queue.url).get("Tags", {})
+        owner = tags.get(STACK_TAG)
+        made_here = GROUP_TAG in tags and self.short(queue.name).startswith(_GROUP_PARTS)
+        if owner == self.prefix or (owner is None and made_here):
+            return
+        if owner is None:
+            raise UserError(
+                f"{queue.name} has no tag {STACK_TAG} = {self.prefix}, so it is not of this stack:"
+                " the root module tags all that it makes; tag the queue if it is yours."
+            )
+        raise UserError(
+            f"{queue.name} is of the stack {owner}, by its tag {STACK_TAG}: name that stack with"
+            f" --prefix {owner}."
+        )
 
     def _unknown(self, name: str) -> str:
         names = [self.short(_name_in(url)) for url in self._urls()]

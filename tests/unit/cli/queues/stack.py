@@ -38,6 +38,7 @@ class Stack:
         made = self.sqs.create_queue(
             QueueName=f"{PREFIX}-{name}",
             Attributes=attributes,  # type: ignore[arg-type]
+            tags={"event-pipelines": PREFIX},
         )
         return made["QueueUrl"]
 
