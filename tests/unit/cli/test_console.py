@@ -13,18 +13,14 @@ import pytest
 
 from event_pipelines import console
 from event_pipelines.__main__ import main
-from event_pipelines.audit import commands as audit
 from event_pipelines.audit import sightings
 from event_pipelines.errors import UserError
-from event_pipelines.imports import commands as imports
 from event_pipelines.imports import ledger
-from event_pipelines.items import commands as items
 from event_pipelines.items import serving
 from event_pipelines.items import status as item_status
 from event_pipelines.queues import commands as queues
 from event_pipelines.queues.directory import Queue
 from event_pipelines.queues.peek import Look
-from event_pipelines.status import commands as status
 from event_pipelines.status import records
 from event_pipelines.status.path import Passage, Status
 from event_pipelines.tenants import commands as tenants
@@ -79,11 +75,11 @@ ITEM: dict[str, Any] = {"id": EVIL, EVIL: EVIL}
 def hostile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An account in which whatever has a name is called EVIL."""
     sighting = sightings.Sighting(EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, 1, EVIL, EVIL, EVIL, EVIL)
-    monkeypatch.setattr(audit.sightings, "find", given(fake(source=EVIL, since=given([sighting]))))
+    monkeypatch.setattr(sightings, "find", given(fake(source=EVIL, since=given([sighting]))))
     pipeline = fake(
         get=given(IMPORT), all=given([IMPORT]), rejections=given(REJECTED), rows=given([ITEM])
     )
-    monkeypatch.setattr(imports.ledger, "locate", given(pipeline))
+    monkeypatch.setattr(ledger, "locate", given(pipeline))
     directory = fake(
         all=given([Queue(EVIL, EVIL, EVIL, 1, 0, 0, EVIL, 3)]), find=given(QUEUE), sqs=None,
         short=str, region="eu-west-1",
@@ -94,15 +90,15 @@ def hostile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         all=lambda kind: [Group(**RECORD)] if kind is Group else [Tenant(**RECORD, group=EVIL)]
     )
     monkeypatch.setattr(tenants, "_open", given((None, registry)))
-    monkeypatch.setattr(tenants.quarantine, "listed", given([HELD]))
+    monkeypatch.setattr("event_pipelines.tenants.quarantine.listed", given([HELD]))
     happening = Happening(datetime.now(UTC), "p", EVIL, EVIL, {"key": EVIL, EVIL: EVIL})
     search = fake(key=EVIL, prefix="p", notes=[EVIL])
-    monkeypatch.setattr(trace.account, "search", given(search))
+    monkeypatch.setattr("event_pipelines.trace.account.search", given(search))
     monkeypatch.setattr(trace, "_told", given([happening]))
     passage = Passage("p", EVIL, 1, 1, 1)
     seen = Status("p", "r", "s", "a", [passage], [EVIL])
-    monkeypatch.setattr(status.path, "watch", given(fake(look=lambda: seen)))
-    monkeypatch.setattr(items.names, "locate", given(None))
+    monkeypatch.setattr("event_pipelines.status.path.watch", given(fake(look=lambda: seen)))
+    monkeypatch.setattr("event_pipelines.items.names.locate", given(None))
     monkeypatch.setattr(item_status, "state", given(item_status.State(ITEM, EVIL, EVIL)))
     file = tmp_path / "plan.json"
     entry = change("x_y.z", "update", {"a": EVIL}, {"a": EVIL + "!", EVIL: EVIL})
@@ -187,7 +183,7 @@ def test_errors_forge_no_line(
     def refuse(*_: object) -> None:
         raise UserError(f"There is no {EVIL}\nevent-pipelines: forged")
 
-    monkeypatch.setattr(audit.sightings, "find", refuse)
+    monkeypatch.setattr(sightings, "find", refuse)
 
     assert main(["audit", "tail"]) == 1
     err = capsys.readouterr().err
@@ -211,7 +207,7 @@ def test_rejected_rows_keep_what_does_no_harm(
     cells = ["1\xa0000 €", "👩\u200d🚀", "soft\xadhyphen", "two\nlines\ttab"]
     rows = [ledger.RejectedRow(1, 1, "r", "d", cells, "")]
     pipeline = fake(get=given(IMPORT), rejections=given(rows))
-    monkeypatch.setattr(imports.ledger, "locate", given(pipeline))
+    monkeypatch.setattr(ledger, "locate", given(pipeline))
 
     main(["imports", "rejections", "1"])
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from event_pipelines.plan_review.values import printable
+from event_pipelines.console import printable
 from unit.cli.plan_review.builder import bucket, change, queue, reviewed, shown
 
 by_property = settings(derandomize=True, deadline=None, max_examples=100)
