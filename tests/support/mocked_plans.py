@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from support.resident_provider import resident_provider
+from support.schema_filter import schema_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # In a copied tree: how Terraform finds the provider that runs already.
@@ -75,11 +77,26 @@ def provider_binary(tree: Path) -> Path:
 
 @contextmanager
 def attached_provider(tree: Path) -> Iterator[None]:
-    """What runs in the tree meanwhile asks one provider instead of starting its own."""
-    with resident_provider(provider_binary(tree)) as attachment:
+    """What runs in the tree meanwhile asks one provider instead of starting its own.
+
+    Of the provider's kinds, those that the tree has now are known.
+    """
+    with (
+        resident_provider(provider_binary(tree)) as provider,
+        schema_of(provider, kinds(tree)) as attachment,
+    ):
         (tree / ATTACHMENT).write_text(attachment)
         yield
         (tree / ATTACHMENT).unlink()
+
+
+def kinds(tree: Path) -> set[str]:
+    """Kinds of resources and data sources in the tree."""
+    return {
+        kind
+        for path in tree.rglob("*.tf")
+        for kind in re.findall(r'^(?:resource|data) "(\w+)"', path.read_text(), re.MULTILINE)
+    }
 
 
 def run(*command: str | Path, cwd: Path, tree: Path) -> str:
@@ -109,28 +126,22 @@ def run(*command: str | Path, cwd: Path, tree: Path) -> str:
     return finished.stdout
 
 
-def terraform_test(tree: Path, module: Path, test_file: Path, *options: str) -> str:
-    """Runs one test file of a module of the tree; `test_file` is relative to the module."""
+def terraform_test(tree: Path, module: Path, tests: Path, *options: str) -> str:
+    """Runs all test files of a module of the tree; `tests`, their folder, is relative to it.
+
+    In one process, which then reads the provider's schema once.
+    """
     folder = tree / module
-    directory = f"-test-directory={test_file.parent}"
+    directory = f"-test-directory={tests}"
     run(REPOSITORY / "tools/terraform_init.sh", folder, directory, cwd=folder, tree=tree)
-    said = run(
-        "terraform",
-        "test",
-        "-no-color",
-        directory,
-        f"-filter={test_file}",
-        *options,
-        cwd=folder,
-        tree=tree,
-    )
+    said = run("terraform", "test", "-no-color", directory, *options, cwd=folder, tree=tree)
     assert "Success!" in said, "no run was executed"
     return said
 
 
-def plans(tree: Path, test_file: Path, module: Path = Path()) -> dict[str, Plan]:
-    """Runs a test file, of the root unless `module` says otherwise; its plans by the run's name."""
-    said = terraform_test(tree, module, test_file, "-json", "-verbose")
+def plans(tree: Path, tests: Path, module: Path = Path()) -> dict[str, Plan]:
+    """Runs a folder of tests, of the root unless `module` says otherwise; plans by the run's name."""
+    said = terraform_test(tree, module, tests, "-json", "-verbose")
     messages = [json.loads(line) for line in said.splitlines()]
     return {
         message["@testrun"]: Plan(

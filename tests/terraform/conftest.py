@@ -18,11 +18,5 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def plans(tree: Path) -> dict[str, Plan]:
-    """The plans of tests/terraform/operate.tftest.hcl, by run."""
-    return mocked_plans.plans(tree, Path("tests/terraform/operate.tftest.hcl"))
-
-
-@pytest.fixture(scope="session")
-def encryption_plans(tree: Path) -> dict[str, Plan]:
-    """The plans of tests/terraform/encryption.tftest.hcl, by run."""
-    return mocked_plans.plans(tree, Path("tests/terraform/encryption.tftest.hcl"))
+    """The plans of tests/terraform/root.tftest.hcl, by run."""
+    return mocked_plans.plans(tree, Path("tests/terraform"))

@@ -7,52 +7,102 @@ variables {
   package_directory = "tests/terraform/packages"
 }
 
-run "region_is_enough" {
+# test_dashboard.py, test_encryption.py and test_runbook.py read these plans, too. A run of the root is
+# three seconds of work: an assertion on settings that another run has already belongs there.
+
+run "defaults" {
   command = plan
 
+  assert {
+    condition     = output.alarms.topic_arn == "arn:aws:sns:eu-west-1:123456789012:event-pipelines-alarms" && length(module.alarms) == 1
+    error_message = "Alarms are on, and go to one topic of the stack's own."
+  }
+  assert {
+    condition = length(setsubtract([
+      "event-pipelines-audit-other-dlq-has-messages",
+      "event-pipelines-audit-rejections",
+      "event-pipelines-csv-import-stalled",
+      "event-pipelines-csv-imports-failed",
+      "event-pipelines-csv-imports-oldest-message-age",
+      "event-pipelines-csv-rejections",
+      "event-pipelines-csv-row-rejections",
+      "event-pipelines-csv-rows-oldest-message-age",
+      "event-pipelines-csv-split-recursion-stopped",
+      "event-pipelines-image-rejections",
+      "event-pipelines-image-thumbnail-dlq-has-messages",
+      "event-pipelines-image-thumbnail-errors",
+      "event-pipelines-image-thumbnail-oldest-message-age",
+      "event-pipelines-image-thumbnail-throttles",
+      "event-pipelines-relay-finished.fifo-oldest-message-age",
+      "event-pipelines-relay-rejections",
+      "event-pipelines-relay-updates-oldest-message-age",
+      "event-pipelines-tenants-failed-records",
+      "event-pipelines-tenants-quarantine-has-messages",
+      "event-pipelines-tenants-rejections",
+    ], output.alarms.names)) == 0
+    error_message = "Every pipeline has alarms on what may go wrong in it."
+  }
+  assert {
+    condition     = length(distinct(output.alarms.names)) == length(output.alarms.names)
+    error_message = "No alarm takes another's name."
+  }
+  assert {
+    condition = output.dashboard == "event-pipelines" && [
+      for widget in jsondecode(aws_cloudwatch_dashboard.stack[0].dashboard_body).widgets : split("\n", widget.properties.markdown)[0] if widget.type == "text"
+    ] == ["## Image derivatives", "## Event audit", "## CSV import", "## Tenant routing", "## Item relay"]
+    error_message = "One dashboard shows every pipeline."
+  }
+  assert {
+    condition = [
+      for widget in jsondecode(aws_cloudwatch_dashboard.stack[0].dashboard_body).widgets : widget.properties.title if widget.type == "metric" && widget.y == 8
+    ] == ["Arrived", "Queued", "In flight", "Done", "Rejected", "Dead"]
+    error_message = "A pipeline's way goes from left to right."
+  }
+  assert {
+    condition = {
+      for widget in jsondecode(aws_cloudwatch_dashboard.stack[0].dashboard_body).widgets : widget.properties.title => widget.properties.metrics if widget.type == "metric" && widget.y == 8
+      }["Dead"] == [
+      ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", "event-pipelines-image-mobile-dlq"],
+      ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", "event-pipelines-image-thumbnail-dlq"],
+    ]
+    error_message = "Every dead-letter queue of the pipeline is in the graph of the dead."
+  }
+  assert {
+    condition = [
+      for widget in jsondecode(aws_cloudwatch_dashboard.stack[0].dashboard_body).widgets : length(widget.properties.alarms) if widget.type == "alarm"
+    ] == [length(output.alarms.names)]
+    error_message = "Every alarm is on it, in one widget of up to 100."
+  }
   assert {
     condition     = alltrue([for pipeline in [output.csv_import, output.event_audit, output.image_derivatives, output.item_relay, output.tenant_routing] : pipeline != null])
     error_message = "Every pipeline runs unless the caller says otherwise."
   }
 }
 
-run "a_pipeline_left_out" {
+run "settings_reach_the_pipelines" {
   command = plan
 
   variables {
-    pipelines = []
-    # 24 characters: as long as a prefix may be.
-    name_prefix = "a23456789-123456789-1234"
-  }
-
-  assert {
-    condition     = alltrue([for pipeline in [output.csv_import, output.event_audit, output.image_derivatives, output.item_relay, output.tenant_routing] : pipeline == null])
-    error_message = "A pipeline that is not named is not created."
-  }
-  assert {
-    condition     = output.tenant_manager_policy == null
-    error_message = "Nor is there a policy for managing its tenants."
-  }
-}
-
-run "settings_reach_the_pipeline" {
-  command = plan
-
-  variables {
+    alarms = { email_subscribers = ["ops@example.com"], rejections = 20 }
     image_derivatives = {
-      derivatives    = { banner = { max_width = 1200, max_height = 300 } }
-      lifecycle_days = { ingest = 7 }
+      derivatives        = { banner = { max_width = 1200, max_height = 300 } }
+      lifecycle_days     = { ingest = 7 }
+      late_after_seconds = 60
     }
     event_audit = {
-      routes = { put = { events = ["ObjectCreated:Put"] } }
-      trail  = {}
+      routes             = { put = { events = ["ObjectCreated:Put"] } }
+      trail              = {}
+      late_after_seconds = 345599
     }
     csv_import = {
-      pace = { table_write_capacity = 50 }
+      pace                  = { table_write_capacity = 50 }
+      late_after_seconds    = 600
+      stalled_after_seconds = 900
     }
     item_relay = {
-      function = { memory_size_mb = 512 }
-      members  = { operator = ["ada"] }
+      function           = { memory_size_mb = 512 }
+      members            = { operator = ["ada"] }
+      late_after_seconds = 300
     }
     tenant_routing = {
       queue_mode = "shared_fair"
@@ -83,6 +133,210 @@ run "settings_reach_the_pipeline" {
     condition     = output.tenant_routing.queue_mode == "shared_fair"
     error_message = "The queue mode is the caller's."
   }
+  assert {
+    condition     = length(module.alarms) == 1
+    error_message = "Addresses are subscribed to the stack's own topic."
+  }
+}
+
+run "what_is_not_deployed_is_not_shown" {
+  command = plan
+
+  variables {
+    pipelines = ["item-relay"]
+  }
+
+  assert {
+    condition = [
+      for widget in jsondecode(aws_cloudwatch_dashboard.stack[0].dashboard_body).widgets : widget.properties.markdown if widget.type == "text"
+    ] == ["## Item relay\nscript → updates queue → update → finished queue → service"]
+    error_message = "The dashboard follows what is deployed."
+  }
+}
+
+run "all_but_one" {
+  command = plan
+
+  variables {
+    pipelines = ["csv-import", "event-audit", "image-derivatives", "item-relay"]
+  }
+
+  assert {
+    condition     = length([for name in output.alarms.names : name if strcontains(name, "-tenants-")]) == 0
+    error_message = "What is not deployed has no alarms."
+  }
+}
+
+# What is off by default, and the names that come with it.
+run "every_option" {
+  command = plan
+
+  variables {
+    name_prefix = "acme"
+    event_audit = { trail = {} }
+    csv_import  = { notices = {}, pace = { one_at_a_time = true } }
+  }
+
+  assert {
+    condition = length(setsubtract([
+      "acme-csv-rows.fifo-oldest-message-age",
+      "acme-csv-rows-dlq.fifo-has-messages",
+    ], output.alarms.names)) == 0
+    error_message = "A row queue that keeps its order has alarms like any other."
+  }
+}
+
+run "no_pipeline" {
+  command = plan
+
+  variables {
+    pipelines = []
+    # 24 characters: as long as a prefix may be.
+    name_prefix = "a23456789-123456789-1234"
+    kms_key     = { arn = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
+  }
+
+  assert {
+    condition     = alltrue([for pipeline in [output.csv_import, output.event_audit, output.image_derivatives, output.item_relay, output.tenant_routing] : pipeline == null])
+    error_message = "A pipeline that is not named is not created."
+  }
+  assert {
+    condition     = output.tenant_manager_policy == null
+    error_message = "Nor is there a policy for managing its tenants."
+  }
+  assert {
+    condition     = output.dashboard == null && length(output.alarms.names) == 0
+    error_message = "Without pipelines there is no dashboard."
+  }
+  assert {
+    condition     = output.kms_key_policy_statements == "[]"
+    error_message = "Without pipelines nobody uses the key."
+  }
+}
+
+run "more_alarms_than_a_widget_takes" {
+  command = plan
+
+  variables {
+    image_derivatives = { derivatives = { for number in range(10) : "box-${number}" => { max_width = 100, max_height = 100 } } }
+  }
+
+  assert {
+    condition = [
+      for widget in jsondecode(aws_cloudwatch_dashboard.stack[0].dashboard_body).widgets : [widget.y, length(widget.properties.alarms)] if widget.type == "alarm"
+    ] == [[0, 100], [6, length(output.alarms.names) - 100]] && length(output.alarms.names) < 107
+    error_message = "The rest of the alarms is in a widget of its own."
+  }
+}
+
+run "keys_of_aws" {
+  command = plan
+
+  variables {
+    name_prefix = "acme"
+    event_audit = { trail = {} }
+    csv_import  = { notices = {} }
+  }
+
+  assert {
+    condition     = module.item_relay[0].key_sources == { s3 = [], sns = [] } && length(local.kms_key_policy_statements) == 4
+    error_message = "What a key's policy must say is known before there is a key."
+  }
+}
+
+run "customer_key" {
+  command = plan
+
+  variables {
+    name_prefix = "acme"
+    event_audit = { trail = {} }
+    csv_import  = { notices = {} }
+    kms_key     = { arn = "arn:aws:kms:eu-west-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab" }
+  }
+
+  assert {
+    condition     = length(local.kms_key_policy_statements) == 4
+    error_message = "S3, SNS, CloudWatch's alarms and its logs use the key."
+  }
+}
+
+run "customer_key_of_one_pipeline" {
+  command = plan
+
+  variables {
+    name_prefix = "acme"
+    pipelines   = ["item-relay"]
+    alarms      = null
+    kms_key     = { arn = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
+  }
+
+  assert {
+    condition     = [for statement in local.kms_key_policy_statements : statement.Sid] == ["Logs"]
+    error_message = "A pipeline that nothing notifies needs the key for its logs only."
+  }
+  assert {
+    condition     = output.alarms == null && length(module.alarms) == 0
+    error_message = "Null leaves alarms and topic out."
+  }
+  assert {
+    condition     = jsondecode(aws_cloudwatch_dashboard.stack[0].dashboard_body).widgets[0].type == "text" && jsondecode(aws_cloudwatch_dashboard.stack[0].dashboard_body).widgets[0].y == 0
+    error_message = "Without alarms the pipelines move up."
+  }
+}
+
+run "customer_key_for_alarms_to_a_topic_that_exists" {
+  command = plan
+
+  variables {
+    name_prefix = "acme"
+    pipelines   = ["csv-import"]
+    csv_import  = { notices = {} }
+    alarms      = { topic_arn = "arn:aws:sns:eu-west-1:210987654321:on-call" }
+    kms_key     = { arn = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
+  }
+
+  assert {
+    condition     = [for statement in local.kms_key_policy_statements : statement.Sid] == ["NotificationsOfBuckets", "Logs"]
+    error_message = "Another's topic is encrypted by another's key, and without a topic of the pipeline's own SNS needs none."
+  }
+  assert {
+    condition     = output.alarms.topic_arn == "arn:aws:sns:eu-west-1:210987654321:on-call" && length(module.alarms) == 0
+    error_message = "With a topic of the caller's, the stack makes none."
+  }
+}
+
+# Every validation is tripped by itself, beside those of variables that it does not look at.
+run "topic_of_another_region_and_key_by_alias" {
+  command = plan
+
+  variables {
+    alarms  = { topic_arn = "arn:aws:sns:us-east-1:123456789012:on-call" }
+    kms_key = { arn = "arn:aws:kms:eu-west-1:123456789012:alias/acme" }
+  }
+
+  expect_failures = [var.alarms, var.kms_key]
+}
+
+run "addresses_for_a_topic_that_exists_and_key_by_id" {
+  command = plan
+
+  variables {
+    alarms  = { topic_arn = "arn:aws:sns:eu-west-1:123456789012:on-call", email_subscribers = ["ops@example.com"] }
+    kms_key = { arn = "1234abcd-12ab-34cd-56ef-1234567890ab" }
+  }
+
+  expect_failures = [var.alarms, var.kms_key]
+}
+
+run "no_rejection_sets_one_off_and_key_of_another_region" {
+  command = plan
+
+  variables {
+    alarms  = { rejections = 0 }
+    kms_key = { arn = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
+  }
+
+  expect_failures = [var.alarms, var.kms_key]
 }
 
 run "values_that_cannot_work" {

@@ -86,8 +86,8 @@ TAKES = {
 
 
 @pytest.fixture
-def plan(encryption_plans: dict[str, Plan]) -> Plan:
-    return encryption_plans[RUN]
+def plan(plans: dict[str, Plan]) -> Plan:
+    return plans[RUN]
 
 
 def as_list(value: Any) -> list[Any]:
@@ -186,8 +186,8 @@ def test_the_key_is_named_and_never_used_without_a_service_between(plan: Plan) -
     assert environments == functions
 
 
-def test_without_a_key_nothing_speaks_of_one(encryption_plans: dict[str, Plan]) -> None:
-    plan = encryption_plans["keys_of_aws"]
+def test_without_a_key_nothing_speaks_of_one(plans: dict[str, Plan]) -> None:
+    plan = plans["keys_of_aws"]
     speaking = [each.address for each in plan.resources if "kms:" in json.dumps(each.values)]
     assert speaking == []
     for each in plan.resources:
@@ -223,9 +223,9 @@ def sources_in_policies(plan: Plan) -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize("run", RUNS)
 def test_who_sends_may_use_the_key_and_nobody_else(
-    encryption_plans: dict[str, Plan], run: str
+    plans: dict[str, Plan], run: str
 ) -> None:
-    plan = encryption_plans[run]
+    plan = plans[run]
     named = {
         (statement["Principal"]["Service"], source)
         for statement in key_policy(plan)
@@ -239,9 +239,9 @@ def test_who_sends_may_use_the_key_and_nobody_else(
 
 @pytest.mark.parametrize("run", RUNS)
 def test_the_keys_policy_names_services_actions_and_sources(
-    encryption_plans: dict[str, Plan], run: str
+    plans: dict[str, Plan], run: str
 ) -> None:
-    plan = encryption_plans[run]
+    plan = plans[run]
     for statement in key_policy(plan):
         assert set(statement) == {"Sid", "Effect", "Principal", "Action", "Resource", "Condition"}
         assert statement["Effect"] == "Allow"
@@ -263,6 +263,6 @@ def test_the_keys_policy_names_services_actions_and_sources(
 
 
 def test_the_keys_policy_can_be_written_before_the_key_is_named(
-    encryption_plans: dict[str, Plan],
+    plans: dict[str, Plan],
 ) -> None:
-    assert key_policy(encryption_plans["keys_of_aws"]) == key_policy(encryption_plans[RUN])
+    assert key_policy(plans["keys_of_aws"]) == key_policy(plans[RUN])

@@ -40,7 +40,7 @@ def planned(tree: Path, example: str) -> Plan:
         f"variables {{\n{packages}}}\n"
         'run "example" {\n  command = plan\n}\n'
     )
-    return plans(tree, TEST_FILE, Path("examples", example))["example"]
+    return plans(tree, TEST_FILE.parent, Path("examples", example))["example"]
 
 
 @pytest.mark.xdist_group("mocked plans")
@@ -152,7 +152,7 @@ def test_module_works_from_a_fresh_repository(tmp_path: Path) -> None:
     repository_of(consumer)
     (tmp_path / "provider-cache").mkdir()
 
-    plan = plans(tmp_path, TEST_FILE, Path("consumer"))["example"]
+    plan = plans(tmp_path, TEST_FILE.parent, Path("consumer"))["example"]
 
     assert plan.names("aws_sqs_queue") == {"orders", "orders-dlq"}
     assert {each.module for each in plan.resources} == {"module.orders."}

@@ -148,8 +148,8 @@ def test_settings_reach_the_alarms(plans: dict[str, Plan]) -> None:
         for alarm in plan.all("aws_cloudwatch_metric_alarm")
     }
     thresholds = {
-        "image-mobile-oldest-message-age": 60,
-        "audit-copy-oldest-message-age": 345599,
+        "image-banner-oldest-message-age": 60,
+        "audit-put-oldest-message-age": 345599,
         "csv-imports-oldest-message-age": 600,
         "relay-updates-oldest-message-age": 300,
         **{f"{name}-rejections": 20 for name in ("audit", "csv", "csv-row", "image", "relay")},

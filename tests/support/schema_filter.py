@@ -1,0 +1,121 @@
+"""A relay between Terraform and the AWS provider that leaves unused kinds out of the provider's schema.
+
+The schema of 1,500 kinds takes Terraform a second of processor time per process to receive, and as
+much again per plan to write as JSON, which then takes a second to parse. A stack uses some thirty.
+Everything but the schema is the provider's own answer. Its wire format is protocol 5 of Terraform's
+plugins: gRPC, with messages in Protocol Buffers.
+"""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Set
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+PROVIDER = "/tfplugin5.Provider/"
+# Fields of GetProviderSchema.Response that map the name of a kind to its schema: of resources, of
+# data sources, and of ephemeral resources. What it has under other numbers is small, or passed on.
+MAPS_OF_KINDS = {2, 3, 8}
+VARINT, BYTES = 0, 2
+
+
+def _varint(message: memoryview, at: int) -> tuple[int, int]:
+    """The number at a position, and the position after it."""
+    value = shift = 0
+    while True:
+        byte = message[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            return value, at
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, memoryview, memoryview]]:
+    """Number, content and whole encoding of each field. Raises ValueError for an unknown type."""
+    at = 0
+    while at < len(message):
+        start = at
+        tag, at = _varint(message, at)
+        number, kind = tag >> 3, tag & 7
+        if kind not in (VARINT, BYTES):
+            raise ValueError(f"field {number} of the provider's schema has wire type {kind}")
+        value, content = _varint(message, at)
+        at = content + value if kind == BYTES else content
+        yield number, message[content:at], message[start:at]
+
+
+def with_kinds(schema: bytes, kinds: Set[str]) -> bytes:
+    """A GetProviderSchema.Response without the kinds that are not among `kinds`.
+
+    Raises ValueError for what is no such message.
+    """
+    return b"".join(
+        encoding
+        for number, entry, encoding in _fields(memoryview(schema))
+        if number not in MAPS_OF_KINDS
+        or any(key == 1 and bytes(name).decode() in kinds for key, name, _ in _fields(entry))
+    )
+
+
+class _Relay(grpc.GenericRpcHandler):
+    """Answers with the provider's answers, the same request with the same one.
+
+    A provider with a mocked configuration is asked only what depends on the request alone: whether
+    the configuration of a resource is valid.
+    """
+
+    def __init__(self, provider: grpc.Channel, kinds: Set[str]) -> None:
+        self.provider = provider
+        schema = provider.unary_unary(f"{PROVIDER}GetSchema")(b"")
+        self.answers = {(f"{PROVIDER}GetSchema", b""): with_kinds(schema, kinds)}
+
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+        method = details.method
+        # Terraform does without the services for plugins in general, such as their output.
+        if not method.startswith(PROVIDER):
+            return None
+        return grpc.unary_unary_rpc_method_handler(self._answering(method))
+
+    def _answering(self, method: str) -> Callable[[bytes, Any], bytes]:
+        def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+            if (method, request) not in self.answers:
+                try:
+                    self.answers[method, request] = self.provider.unary_unary(method)(request)
+                except grpc.RpcError as error:
+                    context.abort(error.code(), error.details())
+            return self.answers[method, request]
+
+        return answer
+
+
+@contextmanager
+def schema_of(attachment: str, kinds: Set[str]) -> Iterator[str]:
+    """Yields the TF_REATTACH_PROVIDERS of a relay to the provider of `attachment`.
+
+    To Terraform, a kind that is not among `kinds` does not exist.
+    """
+    [(name, provider)] = json.loads(attachment).items()
+    with (
+        # Short, because a socket's path may have 107 bytes.
+        tempfile.TemporaryDirectory(prefix="relay") as folder,
+        ThreadPoolExecutor(4) as threads,
+        grpc.insecure_channel(
+            f"unix:{provider['Addr']['String']}",
+            options=[("grpc.max_receive_message_length", -1)],
+        ) as channel,
+    ):
+        socket = Path(folder, "socket")
+        server = grpc.server(threads)
+        server.add_generic_rpc_handlers([_Relay(channel, kinds)])
+        server.add_insecure_port(f"unix:{socket}")
+        server.start()
+        try:
+            address = {"Network": "unix", "String": str(socket)}
+            yield json.dumps({name: {**provider, "Addr": address}})
+        finally:
+            server.stop(None).wait()
