@@ -120,7 +120,7 @@ def run(*command: str | Path, cwd: Path, tree: Path) -> str:
         capture_output=True,
         text=True,
     )
-    # A plan as JSON has the provider's whole schema in its line, which nobody wants to read.
+    # A plan as JSON has the schema in its line, which nobody wants to read.
     said = [line for line in finished.stdout.splitlines() if len(line) < 10_000]
     assert finished.returncode == 0, "\n".join([*said, finished.stderr])
     return finished.stdout
@@ -140,7 +140,7 @@ def terraform_test(tree: Path, module: Path, tests: Path, *options: str) -> str:
 
 
 def plans(tree: Path, tests: Path, module: Path = Path()) -> dict[str, Plan]:
-    """Runs a folder of tests, of the root unless `module` says otherwise; plans by the run's name."""
+    """Runs a folder of tests, of the root unless `module` says otherwise; plans by run."""
     said = terraform_test(tree, module, tests, "-json", "-verbose")
     messages = [json.loads(line) for line in said.splitlines()]
     return {

@@ -1,4 +1,4 @@
-"""A relay between Terraform and the AWS provider that leaves unused kinds out of the provider's schema.
+"""A relay between Terraform and the AWS provider that leaves unused kinds out of its schema.
 
 The schema of 1,500 kinds takes Terraform a second of processor time per process to receive, and as
 much again per plan to write as JSON, which then takes a second to parse. A stack uses some thirty.

@@ -222,9 +222,7 @@ def sources_in_policies(plan: Plan) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("run", RUNS)
-def test_who_sends_may_use_the_key_and_nobody_else(
-    plans: dict[str, Plan], run: str
-) -> None:
+def test_who_sends_may_use_the_key_and_nobody_else(plans: dict[str, Plan], run: str) -> None:
     plan = plans[run]
     named = {
         (statement["Principal"]["Service"], source)

@@ -1,4 +1,4 @@
-"""Runs `terraform test` for every module, every pipeline and the root: a mocked provider, no credentials.
+"""Runs `terraform test` for every module, pipeline and the root with a mocked provider.
 
 A test file is found by its name, `tests/*.tftest.hcl` of a module or pipeline. What a run costs is
 planning: 0.05 s of processor time in a module, 0.5 s in a pipeline, 3 s in the root. So a new

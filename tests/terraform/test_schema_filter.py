@@ -20,7 +20,8 @@ def field(number: int, content: bytes) -> bytes:
 
 def test_only_named_kinds_are_kept() -> None:
     queue, bucket = (
-        field(1, f"aws_{kind}".encode()) + field(2, b"schema") for kind in ("sqs_queue", "s3_bucket")
+        field(1, f"aws_{kind}".encode()) + field(2, b"schema")
+        for kind in ("sqs_queue", "s3_bucket")
     )
     provider, capabilities = field(1, b"provider"), bytes([7 << 3, 1])
 
