@@ -71,11 +71,18 @@ class _Relay(grpc.GenericRpcHandler):
 
     def __init__(self, provider: grpc.Channel, kinds: Set[str]) -> None:
         self.provider = provider
-        schema = provider.unary_unary(f"{PROVIDER}GetSchema")(b"")
+        schema = self._ask(f"{PROVIDER}GetSchema", b"")
         self.answers = {(f"{PROVIDER}GetSchema", b""): with_kinds(schema, kinds)}
 
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
-        method = details.method
+    def _ask(self, method: str, request: bytes) -> bytes:
+        # Messages stay as they are: without functions that encode them, they are bytes.
+        ask: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self.provider.unary_unary(method)
+        return ask(request)
+
+    def service(
+        self, handler_call_details: grpc.HandlerCallDetails
+    ) -> "grpc.RpcMethodHandler[bytes, bytes] | None":
+        method = handler_call_details.method
         # Terraform does without the services for plugins in general, such as their output.
         if not method.startswith(PROVIDER):
             return None
@@ -85,9 +92,9 @@ class _Relay(grpc.GenericRpcHandler):
         def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
             if (method, request) not in self.answers:
                 try:
-                    self.answers[method, request] = self.provider.unary_unary(method)(request)
+                    self.answers[method, request] = self._ask(method, request)
                 except grpc.RpcError as error:
-                    context.abort(error.code(), error.details())
+                    context.abort(error.code(), error.details() or "no reason given")
             return self.answers[method, request]
 
         return answer
