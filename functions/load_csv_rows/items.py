@@ -80,11 +80,17 @@ class ItemMaker:
     """
 
     def __init__(
-        self, shape: Shape, header: Sequence[str], import_id: str, started_at: str
+        self,
+        shape: Shape,
+        header: Sequence[str],
+        import_id: str,
+        started_at: str,
+        unnamed: int = 0,
     ) -> None:
         self._shape = shape
         self._import_id = import_id
         self._header = tuple(header)
+        self._unnamed = unnamed
         self._started_at = iso_utc(started_at)
         self._key_columns = self._usual_key_columns()
         self._trouble = self._trouble_with_header()
@@ -95,6 +101,7 @@ class ItemMaker:
         """Make the item of row ``number``. Raises RowRejected."""
         if self._trouble:
             raise RowRejected(*self._trouble)
+        cells = self._fitted(cells)
         self._check_cells(cells)
         attributes: dict[str, Attribute] = dict(self._constants)
         for column in self._columns:
@@ -143,7 +150,10 @@ class ItemMaker:
         kept = (
             (position, name)
             for position, name in enumerate(self._header)
-            if self._shape.keep_unknown_columns or name in types or name in self._key_columns
+            if self._shape.keep_unknown_columns
+            or name in types
+            or name in defaults
+            or name in self._key_columns
         )
         return [
             _Column(position, name, types.get(name, ColumnType.STRING), name in defaults)
@@ -155,6 +165,15 @@ class ItemMaker:
         start: Attribute = {"S": self._started_at}
         stamps = {name: start for name in STAMPED_WITH_THE_START if name not in named}
         return {**stamps, **(self._shape.defaults or {})}
+
+    def _fitted(self, cells: Sequence[str]) -> Sequence[str]:
+        """The cells below names, as far as the settings let there be more or fewer of them."""
+        names = len(self._header)
+        if names < len(cells) <= names + self._unnamed and not any(cells[names:]):
+            cells = cells[:names]
+        if self._shape.fill_short_rows and len(cells) < names:
+            cells = [*cells, *[""] * (names - len(cells))]
+        return [cell.strip(SPACES) for cell in cells] if self._shape.trim else cells
 
     def _check_cells(self, cells: Sequence[str]) -> None:
         if len(cells) != len(self._header):

@@ -122,9 +122,11 @@ class Loader:
         imports: dict[str, dict[str, RowMessage]] = defaultdict(dict)
         for message in messages:
             try:
-                rows = RowMessage.decode(message.body)
+                rows = RowMessage.decode(message.body, self._stored_rows)
             except NotARowMessage as error:
                 delivery.settled[message.id] = partial(self._refused, message, error)
+            except Exception as error:
+                delivery.settled[message.id] = partial(Outcome.failure, error)
             else:
                 imports[rows.import_id][message.id] = rows
         for import_id, row_messages in imports.items():
@@ -135,6 +137,13 @@ class Loader:
                 for message_id, rows in row_messages.items():
                     delivery.settled[message_id] = partial(_about, rows, failed)
         return delivery
+
+    def _stored_rows(self, key: str) -> bytes:
+        """Rows that are longer than a message. Raises ClientError or BotoCoreError."""
+        if not key.startswith(self._settings.large_rows_prefix):
+            raise NotARowMessage("the message refers to rows that no splitter stored")
+        stored = self._s3().get_object(Bucket=self._settings.rejections_bucket, Key=key)
+        return stored["Body"].read()
 
     def _open_import(
         self, import_id: str, row_messages: Mapping[str, RowMessage], delivery: Delivery
@@ -161,7 +170,9 @@ class Loader:
                 delivery.loads[message_id] = self._prepared(rows, state)
 
     def _prepared(self, rows: RowMessage, state: ImportState) -> Load:
-        maker = ItemMaker(self._settings.shape, rows.header, state.import_id, state.started_at)
+        maker = ItemMaker(
+            self._settings.shape, rows.header, state.import_id, state.started_at, rows.unnamed
+        )
         items: list[tuple[Row, Item]] = []
         rejected: list[RejectedRow] = []
         for row in rows.rows:

@@ -1,16 +1,24 @@
 """What the function is told by its environment."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
 from load_csv_rows.cells import READERS, Attribute, ColumnType, UnreadableCell, read_number
-from shared.configuration import ConfigurationError, Environment
+from shared.configuration import (
+    ConfigurationError,
+    Environment,
+    column_names,
+    column_values,
+    one_of,
+)
+from shared.row_messages import LARGE_ROWS_PREFIX
 
 # Every item says which row of which import it is; a column of that name would be replaced.
 STAMP = "import_stamp"
+# What may be taken off: spaces around all values, around names of columns only, or none.
+TRIMMING = ("all", "names", "none")
 # What the workers leave to the other users of the table, and to their own bursts.
 SHARE_OF_CAPACITY = 0.8
 
@@ -31,13 +39,19 @@ class WriteMode(StrEnum):
 
 @dataclass(frozen=True)
 class Shape:
-    """How a row becomes an item. Without ``key_columns``, a row's number makes its key."""
+    """How a row becomes an item. Without ``key_columns``, a row's number makes its key.
+
+    ``fill_short_rows`` takes cells that a row leaves out at its end for empty ones; ``trim`` takes
+    spaces off all cells.
+    """
 
     hash_key: str = "id"
     key_columns: tuple[str, ...] = ()
     columns: Mapping[str, ColumnType] | None = None
     keep_unknown_columns: bool = True
     defaults: Mapping[str, Attribute] | None = None
+    fill_short_rows: bool = False
+    trim: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +72,7 @@ class Settings:
     stop_ms: int
     ledger_retention_days: int
     notices_topic: str | None
+    large_rows_prefix: str = LARGE_ROWS_PREFIX
 
     @classmethod
     def from_environment(cls, environment: Environment) -> "Settings":
@@ -79,13 +94,14 @@ class Settings:
             stop_ms=environment.integer("STOP_AT_REMAINING_MS", 1000, 300_000, default=10_000),
             ledger_retention_days=environment.integer("LEDGER_RETENTION_DAYS", 1, 3650, default=90),
             notices_topic=environment.optional("NOTICES_TOPIC_ARN"),
+            large_rows_prefix=environment.prefix("LARGE_ROWS_PREFIX", LARGE_ROWS_PREFIX),
         )
 
 
 def _shape(environment: Environment) -> Shape:
     hash_key = environment.text("HASH_KEY", "id")
     key_columns = environment.parsed(
-        "KEY_COLUMNS", _names, "names of columns, separated by commas", default=hash_key
+        "KEY_COLUMNS", column_names, "names of columns, separated by commas", default=hash_key
     )
     declared = environment.parsed(
         "COLUMNS",
@@ -108,37 +124,28 @@ def _shape(environment: Environment) -> Shape:
     return Shape(
         hash_key=hash_key,
         key_columns=key_columns if environment.optional("KEY_COLUMNS") else (),
-        # A column that is mostly left out has to have one type, whether it is or not.
-        columns={**{name: _type_of(value) for name, value in defaults.items()}, **declared},
+        columns=declared,
         keep_unknown_columns=bool(
             environment.parsed("UNKNOWN_COLUMNS", ("drop", "keep").index, "keep or drop", "keep")
         ),
+        fill_short_rows=bool(
+            environment.parsed(
+                "MISSING_CELLS", ("reject", "empty").index, "reject or empty", "reject"
+            )
+        ),
+        trim=environment.parsed("TRIM", TRIMMING.index, one_of(TRIMMING), "names") == 0,
         defaults={
             name: _typed(name, value, declared.get(name)) for name, value in defaults.items()
         },
     )
 
 
-def _names(value: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in value.split(","))
-    if not all(names) or len(set(names)) < len(names):
-        raise ValueError
-    return names
-
-
-def _object(value: str) -> dict[str, object]:
-    members = json.loads(value, parse_float=Decimal, parse_int=Decimal)
-    if not isinstance(members, dict) or not all(members):
-        raise ValueError
-    return members
-
-
 def _columns(value: str) -> dict[str, ColumnType]:
-    return {name: ColumnType(str(kind)) for name, kind in _object(value).items()}
+    return {name: ColumnType(str(kind)) for name, kind in column_values(value).items()}
 
 
 def _defaults(value: str) -> dict[str, Attribute]:
-    return {name: _attribute(member) for name, member in _object(value).items()}
+    return {name: _attribute(member) for name, member in column_values(value).items()}
 
 
 def _attribute(value: object) -> Attribute:

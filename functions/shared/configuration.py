@@ -1,6 +1,8 @@
 """Environment variables, read once and checked before the first event."""
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -54,7 +56,7 @@ class Environment:
             None if default is None else str(default),
         )
 
-    def prefix(self, name: str) -> str:
+    def prefix(self, name: str, default: str | None = None) -> str:
         """A key prefix that names a folder: ends with a slash, does not start with one."""
 
         def parse(value: str) -> str:
@@ -62,4 +64,27 @@ class Environment:
                 raise ValueError
             return value
 
-        return self.parsed(name, parse, "a key prefix that ends with a slash, such as folder/")
+        return self.parsed(
+            name, parse, "a key prefix that ends with a slash, such as folder/", default
+        )
+
+
+def one_of(choices: Sequence[str]) -> str:
+    """What a value must be, for ``parsed``."""
+    return f"one of {', '.join(choices)}"
+
+
+def column_names(value: str) -> tuple[str, ...]:
+    """Read names, separated by commas. Raises ValueError for an empty one, or one given twice."""
+    names = tuple(name.strip() for name in value.split(","))
+    if not all(names) or len(set(names)) < len(names):
+        raise ValueError
+    return names
+
+
+def column_values(value: str) -> dict[str, object]:
+    """Read a JSON object of columns; numbers keep their digits. Raises ValueError for others."""
+    members = json.loads(value, parse_float=Decimal, parse_int=Decimal)
+    if not isinstance(members, dict) or not all(members):
+        raise ValueError
+    return members

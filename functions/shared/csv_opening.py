@@ -1,15 +1,27 @@
-"""The beginning of a file: whether it is CSV at all, and the names of its columns."""
+"""The beginning of a file: whether it is CSV at all, its dialect, and the names of its columns."""
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 
-from shared.csv_records import Record, RecordReader, lines
-from shared.object_content import GZIP_MAGIC, FileRefused, StoredObject, gunzip
+from shared.csv_records import Dialect, Record, RecordReader, lines
+from shared.file_kinds import kind_of_bytes, kind_of_text
+from shared.object_content import (
+    GZIP_MAGIC,
+    FileDamaged,
+    FileRefused,
+    StoredObject,
+    as_utf_8,
+    gunzip,
+)
 from shared.row_messages import encode_row
 
 SAMPLE_BYTES = 1 << 18
+# Of the sample, what the delimiter is told from.
+DIALECT_BYTES = 1 << 16
+DIALECT_ROWS = 200
 # It travels in every message, and DynamoDB is billed for it at every checkpoint.
 MAX_HEADER_BYTES = 16_000
 
@@ -23,60 +35,123 @@ FOREIGN_BEGINNINGS = {
     b"%PDF": ("not_csv", "the file is a PDF"),
     b"PAR1": ("not_csv", "the file is Parquet"),
 }
+UTF_16_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 AS_UTF_8 = "save it as UTF-8 and upload it again"
 # Fewer lines that cannot be decoded are damage to those lines, not another encoding.
 FEWEST_FOREIGN_LINES = 2
 
+AUTO = "auto"
+DELIMITERS = (",", ";", "\t", "|")
+# What separates values in other files, so that nobody gets them as one column.
+OTHER_SEPARATORS = (":", "^", "~", "\x01", "\x1e", "\x1f", "  ")
+SEPARATORS = {"\t": "tabs", "  ": "runs of spaces", ",": "commas", ";": "semicolons", "|": "pipes"}
+SEP_LINE = re.compile(rb'"?sep=([^\r\n])"?\r?(?:\n|$)', re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class WantedDialect:
+    """What a file is expected to be. ``delimiter`` and ``encoding`` may be AUTO.
+
+    ``header`` names the columns of files that have none of their own; ``skip_lines`` counts lines
+    before the header. ``trim_names`` takes spaces off the names.
+    """
+
+    dialect: Dialect = field(default_factory=Dialect)
+    encoding: str = "utf-8"
+    header: tuple[str, ...] = ()
+    skip_lines: int = 0
+    trim_names: bool = True
+
 
 @dataclass(frozen=True)
 class Opening:
-    """``offset`` and ``line`` are where the first row under the header begins."""
+    """``offset`` and ``line`` are where the first row begins, in UTF-8 and decompressed."""
 
     compression: str
     header: tuple[str, ...]
     offset: int
     line: int
+    encoding: str = "utf-8"
+    dialect: Dialect = field(default_factory=Dialect)
 
 
-def open_csv(source: StoredObject) -> Opening:
+def open_csv(source: StoredObject, wanted: WantedDialect | None = None) -> Opening:
     """Read the beginning of a file. Raises FileRefused, and what ``source.chunks`` raises."""
-    return read_opening(replace(source, block_bytes=SAMPLE_BYTES).chunks())
+    return read_opening(replace(source, block_bytes=SAMPLE_BYTES).chunks(), wanted)
 
 
-def read_opening(chunks: Iterable[bytes]) -> Opening:
+def read_opening(chunks: Iterable[bytes], wanted: WantedDialect | None = None) -> Opening:
     """Read as many chunks of a file as its beginning takes. Raises FileRefused."""
+    wanted = wanted or WantedDialect()
     chunks = iter(chunks)
     first = next(chunks, b"")
     chunks = chain([first], chunks)
     zipped = first.startswith(GZIP_MAGIC)
-    sample, whole = _sample(gunzip(chunks) if zipped else chunks)
-    _check_encoding(sample, whole)
-    start = len(UTF_8_MARK) if sample.startswith(UTF_8_MARK) else 0
-    record = next((r for r in _records(sample, start) if r.cells or r.problem), None)
-    if record is None:
-        raise FileRefused("empty", "the file has no content")
-    return Opening(
-        "gzip" if zipped else "none", _header(record), record.next_offset, record.next_line
-    )
+    sample, whole, damage = _sample(gunzip(chunks) if zipped else chunks)
+    encoding = _encoding(sample, zipped, wanted.encoding)
+    if encoding != "utf-8":
+        sample = b"".join(as_utf_8([sample], encoding))
+    _check_text(sample, whole, wanted.encoding)
+    beginning = _Beginning(sample, whole, wanted)
+    opening = beginning.opening("gzip" if zipped else "none", encoding)
+    if damage and opening.offset == len(sample) and not sample.endswith(b"\n"):
+        raise damage
+    return opening
 
 
-def _sample(chunks: Iterable[bytes]) -> tuple[bytes, bool]:
-    """Return the first bytes of the content, and whether they are all of it."""
+def _sample(chunks: Iterable[bytes]) -> tuple[bytes, bool, FileDamaged | None]:
+    """The first bytes of the content, whether they are all of it, and what damage ends them."""
     parts: list[bytes] = []
     size = 0
-    for chunk in chunks:
-        parts.append(chunk)
-        size += len(chunk)
-        if size >= SAMPLE_BYTES:
-            return b"".join(parts), False
-    return b"".join(parts), True
+    try:
+        for chunk in chunks:
+            parts.append(chunk)
+            size += len(chunk)
+            if size >= SAMPLE_BYTES:
+                return b"".join(parts), False, None
+    except FileDamaged as damage:
+        if not parts:
+            raise
+        return b"".join(parts), False, damage
+    return b"".join(parts), True, None
 
 
-def _check_encoding(sample: bytes, whole: bool) -> None:
-    for beginning, (reason, detail) in FOREIGN_BEGINNINGS.items():
-        if sample.startswith(beginning):
-            remedy = AS_UTF_8 if reason.startswith("utf") else "export it as CSV"
-            raise FileRefused(reason, f"{detail}: {remedy}")
+def _encoding(sample: bytes, zipped: bool, wanted: str) -> str:
+    """Tell the encoding by the mark at the beginning, or by the zeros of UTF-16."""
+    for mark in (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff"):
+        if sample.startswith(mark):
+            raise FileRefused("utf_32", f"the file is UTF-32: {AS_UTF_8}")
+    kind = "compressed with gzip" if sample.startswith(GZIP_MAGIC) else kind_of_bytes(sample)
+    if kind:
+        what = f"the gzip file holds something that is {kind}" if zipped else f"the file is {kind}"
+        remedy = "export it as CSV, and compress it with gzip or not at all"
+        raise FileRefused("not_csv", f"{what}: {remedy}")
+    marked = next((name for mark, name in UTF_16_MARKS.items() if sample.startswith(mark)), None)
+    if wanted == AUTO:
+        return marked or _utf_16_by_zeros(sample) or "utf-8"
+    if wanted == "utf-16":
+        return marked or _utf_16_by_zeros(sample) or "utf-16-le"
+    if marked and not wanted.startswith("utf-16"):
+        raise FileRefused("utf_16", f"the file is UTF-16: {AS_UTF_8}")
+    if wanted == "windows-1252" and sample.startswith(UTF_8_MARK):
+        return "utf-8"
+    return wanted
+
+
+def _utf_16_by_zeros(sample: bytes) -> str | None:
+    """Digits, delimiters and line feeds have a zero byte each, always on the same side."""
+    part = sample[:4096]
+    even, odd = part[::2].count(0), part[1::2].count(0)
+    many = len(part) // 20
+    if odd > many and not even:
+        return "utf-16-le"
+    return "utf-16-be" if even > many and not odd else None
+
+
+def _check_text(sample: bytes, whole: bool, wanted: str) -> None:
+    kind = kind_of_text(sample)
+    if kind:
+        raise FileRefused("not_csv", f"the file is {kind}: export it as CSV")
     complete, newline, _ = sample.rpartition(b"\n")
     if not newline and b"\r" in sample:
         raise FileRefused(
@@ -84,7 +159,8 @@ def _check_encoding(sample: bytes, whole: bool) -> None:
             "the lines end in carriage returns only: save it with line feeds and upload it again",
         )
     if _is_foreign(sample if whole else complete):
-        raise FileRefused("not_utf8", f"most text beyond ASCII is not UTF-8: {AS_UTF_8}")
+        setting = ', or set dialect.encoding = "windows-1252"' if wanted == AUTO else ""
+        raise FileRefused("not_utf8", f"most text beyond ASCII is not UTF-8: {AS_UTF_8}{setting}")
 
 
 def _is_foreign(sample: bytes) -> bool:
@@ -101,18 +177,185 @@ def _decodes(line: bytes) -> bool:
     return True
 
 
-def _records(sample: bytes, start: int) -> Iterator[Record]:
-    return iter(RecordReader(lines([sample[start:]]), offset=start))
+class _Beginning:
+    """The sample of a file in UTF-8, from which its dialect and its header are told."""
+
+    def __init__(self, sample: bytes, whole: bool, wanted: WantedDialect) -> None:
+        self._sample = sample
+        self._whole = whole
+        self._wanted = wanted
+        self._line = 1
+        self._start = len(UTF_8_MARK) if sample.startswith(UTF_8_MARK) else 0
+        self._said = self._sep_line()
+        for _ in range(wanted.skip_lines):
+            self._start = sample.find(b"\n", self._start) + 1 or len(sample)
+            self._line += 1
+        # Some programs write the line behind a title.
+        self._said = self._said or self._sep_line()
+
+    def opening(self, compression: str, encoding: str) -> Opening:
+        dialect = self._dialect()
+        record = next(iter(self._filled(self._start, dialect)), None)
+        if record is None:
+            raise FileRefused("empty", "the file has no content")
+        if self._wanted.header:
+            names, offset, line = list(self._wanted.header), self._start, self._line
+        else:
+            names, offset, line = self._names(record), record.next_offset, record.next_line
+        rows = [r.cells for r in self._some_rows(offset, dialect)]
+        while len(names) > 1 and not names[-1] and not self._wanted.header:
+            names.pop()
+            dialect = replace(dialect, unnamed=dialect.unnamed + 1)
+        if any(any(cells[len(names) :]) for cells in rows if len(cells) <= len(record.cells)):
+            # What is below an empty name is a value.
+            names = self._names(record) if not self._wanted.header else names
+            dialect = replace(dialect, unnamed=0)
+        elif not dialect.unnamed and rows and all(_trailing(row, len(names)) for row in rows):
+            dialect = replace(dialect, unnamed=1)
+        _check_names(names, record.line)
+        return Opening(compression, tuple(names), offset, line, encoding, dialect)
+
+    def _names(self, record: Record) -> list[str]:
+        if record.problem is not None:
+            reason, detail = record.problem
+            if reason in ("not_utf8", "nul_character"):
+                raise FileRefused("not_utf8", f"the header is not UTF-8 text: {AS_UTF_8}")
+            raise FileRefused("broken_header", f"the header cannot be read: {detail}")
+        return [name.strip() if self._wanted.trim_names else name for name in record.cells]
+
+    def _sep_line(self) -> str | None:
+        """Read the line by which Excel is told the delimiter, and leave it behind."""
+        found = SEP_LINE.match(self._sample, self._start)
+        if found is None or self._wanted.dialect.delimiter not in (
+            AUTO,
+            found[1].decode("latin-1"),
+        ):
+            return None
+        self._start, self._line = found.end(), self._line + 1
+        return found[1].decode("latin-1")
+
+    def _dialect(self) -> Dialect:
+        wanted = self._wanted.dialect
+        if wanted.delimiter != AUTO:
+            return wanted
+        if self._said:
+            if self._said.isalnum() or not self._said.isascii() or self._said == wanted.quote:
+                raise _unclear(f"its first line says that {self._said!r} separates values")
+            return replace(wanted, delimiter=self._said)
+        return replace(wanted, delimiter=self._decided())
+
+    def _decided(self) -> str:
+        """The delimiter that header and rows agree on. Raises FileRefused where they do not."""
+        tables = {each: self._table(each) for each in (*DELIMITERS, *OTHER_SEPARATORS)}
+        width = len(self._wanted.header)
+        cut = {
+            each: table
+            for each, table in tables.items()
+            if each in DELIMITERS
+            and table
+            and (len(table[0]) == width if width else len(table[0]) > 1)
+        }
+        if not cut:
+            self._refuse_hidden_columns(tables, width)
+            return ","
+        shares = {each: _share_alike(table) for each, table in cut.items()}
+        best = max(shares.values())
+        first, *others = [each for each in cut if shares[each] == best]
+        if others or (len(cut) > 1 and best < 0.5):
+            parts = [f"by {SEPARATORS[each]} into {len(cut[each][0])} columns" for each in cut]
+            raise _unclear(
+                f"the header can be cut {' and '.join(parts)}, and the rows fit both alike"
+            )
+        if not best:
+            for each, table in tables.items():
+                if each != first and each in DELIMITERS and _alike(table[1:]):
+                    raise _unclear(
+                        f"the first line is cut by {SEPARATORS[first]} into {len(cut[first][0])}"
+                        f" columns, and the others by {SEPARATORS[each]} into {len(table[1])}"
+                    )
+        return first
+
+    def _refuse_hidden_columns(self, tables: dict[str, list[list[str]]], width: int) -> None:
+        """Refuse what would become one column, or none of the wanted ones, and looks like more."""
+        if width > 1:
+            raise _unclear(
+                f"no delimiter cuts its first row into the {width} columns of the header"
+            )
+        for each, table in tables.items():
+            rows = table if each in OTHER_SEPARATORS else table[1:]
+            if _alike(rows) and (each in DELIMITERS or len(rows) > 1):
+                name = SEPARATORS.get(each, repr(each))
+                where = "all lines" if each in OTHER_SEPARATORS else "the rows, but not the header,"
+                raise _unclear(f"{where} can be cut by {name} into {len(rows[0])} columns")
+
+    def _table(self, delimiter: str) -> list[list[str]]:
+        """The cells of the first rows, with those of the header; none if the header is broken."""
+        if delimiter == "  ":
+            window = self._sample[self._start : self._start + DIALECT_BYTES].decode(
+                errors="replace"
+            )
+            found = [
+                re.split(r" {2,}", line.strip()) for line in window.split("\n") if line.strip()
+            ]
+            return found[:DIALECT_ROWS]
+        dialect = replace(self._wanted.dialect, delimiter=delimiter)
+        if delimiter in (dialect.quote, dialect.escape, dialect.comment):
+            return []
+        header = next(iter(self._filled(self._start, dialect)), None)
+        if header is None or header.problem:
+            return []
+        return [r.cells for r in self._some_rows(self._start, dialect)]
+
+    def _some_rows(self, start: int, dialect: Dialect) -> Iterator[Record]:
+        """The first good rows, of a window that ends with a line where the file goes on."""
+        good = (record for record in self._filled(start, dialect) if not record.problem)
+        return islice(good, DIALECT_ROWS)
+
+    def _filled(self, start: int, dialect: Dialect) -> Iterator[Record]:
+        window = self._sample[start:]
+        if len(window) > DIALECT_BYTES or not self._whole:
+            # Cut between lines; a longer line is a header that is refused for its length.
+            window = window[: window.rfind(b"\n", 0, DIALECT_BYTES) + 1] or window
+        reader = RecordReader(lines([window]), start, self._line, dialect)
+        return (record for record in reader if record.cells or record.problem)
 
 
-def _header(record: Record) -> tuple[str, ...]:
-    if record.problem is not None:
-        reason, detail = record.problem
-        if reason in ("not_utf8", "nul_character"):
-            raise FileRefused("not_utf8", f"the header is not UTF-8 text: {AS_UTF_8}")
-        raise FileRefused("broken_header", f"the header cannot be read: {detail}")
-    names = record.cells
-    if len(encode_row(record.line, names)) > MAX_HEADER_BYTES:
+def _share_alike(table: Sequence[Sequence[str]]) -> float:
+    """Of the rows, how many have as many cells as the header, empty ones at their ends aside."""
+    header, *rows = table
+    if not rows:
+        return 0.0
+    named = len(_without_empty_end(header))
+    alike = sum(
+        len(row) == len(header) or len(_without_empty_end(row)) <= named <= len(row) for row in rows
+    )
+    return alike / len(rows)
+
+
+def _alike(rows: Sequence[Sequence[str]]) -> bool:
+    """Tell whether all rows have the same number of cells, above one."""
+    return len(set(map(len, rows))) == 1 and len(rows[0]) > 1
+
+
+def _without_empty_end(cells: Sequence[str]) -> Sequence[str]:
+    end = len(cells)
+    while end and not cells[end - 1].strip():
+        end -= 1
+    return cells[:end]
+
+
+def _trailing(row: Sequence[str], names: int) -> bool:
+    return len(row) == names + 1 and not row[-1]
+
+
+def _unclear(seen: str) -> FileRefused:
+    return FileRefused(
+        "delimiter_unclear", f"{seen}: say what separates its values with dialect.delimiter"
+    )
+
+
+def _check_names(names: Sequence[str], line: int) -> None:
+    if len(encode_row(line, names)) > MAX_HEADER_BYTES:
         raise FileRefused(
             "header_too_large", f"the header is longer than {MAX_HEADER_BYTES} bytes of JSON"
         )
@@ -129,4 +372,3 @@ def _header(record: Record) -> tuple[str, ...]:
             "duplicate_column",
             f"columns {first} and {second} have the same name: give each a name of its own",
         )
-    return tuple(names)

@@ -5,19 +5,135 @@ also end them where nobody who wrote a CSV file meant it.
 """
 
 import csv
+import json
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from io import BytesIO
 from typing import NamedTuple
 
-# What is kept in memory while a row is read that may never end. The csv module gives up on a value
-# of more than 131,072 characters, so no row that anybody needs is longer than this.
+# What is kept in memory while a row is read that may never end. An item has 400 KB at most; quotes
+# are doubled in the file, and some columns may be dropped.
 MAX_RECORD_BYTES = 1 << 20
 RAW_BYTES = 1024
-# How much is taken at once of rows that need not be parsed: less than the csv module's limit on a
-# value, and enough to be worth it.
+# How much is taken at once of rows that need not be parsed: enough to be worth it.
 PLAIN_BYTES = 1 << 16
 FEWEST_PLAIN_BYTES = 512
+# Bytes that may be read a second time before as many are read for the first time; without a bound a
+# quote on every line would have the file read once for each of them.
+MAX_REREAD_BYTES = 16 << 20
+# How far the end of a record is looked for, once it is known to be broken or too long.
+BROKEN_LOOK_AHEAD_BYTES = 1 << 16
+LONG_LOOK_AHEAD_BYTES = 4 << 20
+
+# RecordReader counts bytes, which are never fewer than characters; this limit is the process's.
+csv.field_size_limit(2 * MAX_RECORD_BYTES)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a file separates and quotes its values. Each is one ASCII character, or empty for none.
+
+    A ``quote`` inside of quotes is doubled, or follows ``escape``. Lines that begin with
+    ``comment`` are no rows. ``unnamed`` is how many empty cells a row may have behind those that
+    the header names: delimiters at the ends of lines.
+    """
+
+    delimiter: str = ","
+    quote: str = '"'
+    escape: str = ""
+    comment: str = ""
+    unnamed: int = 0
+
+    def __str__(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def parse(cls, text: str) -> "Dialect":
+        """Read what ``str`` gives."""
+        return cls(**json.loads(text))
+
+    def rows(self, texts: Iterable[str]) -> Iterator[list[str]]:
+        """The cells of lines; raises csv.Error for what is no row, strictly."""
+        return csv.reader(
+            map(self.unescaped, texts) if self.escape else texts,
+            strict=True,
+            delimiter=self.delimiter,
+            quotechar=self.quote or None,
+            quoting=csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE,
+            escapechar=self.escape or None,
+        )
+
+    def unescaped(self, text: str) -> str:
+        """Replace what MySQL and PostgreSQL write for characters by an escape and the character.
+
+        The csv module takes any escaped character for itself: n for a line feed, N for NULL.
+        """
+        return self._escapes.sub(_escaped_character, text)
+
+    def unquoted_at_end(self, text: str, quoted: bool) -> bool:
+        """Tell whether a line ends outside of quotes, if only a quote before a delimiter closes."""
+        position = 0
+        while True:
+            if quoted:
+                closing = next((m for m in self._closing.finditer(text, position) if m[1]), None)
+                if closing is None:
+                    return False
+                position = closing.end()
+            opening = self._opening.search(text, position)
+            if opening is None:
+                return True
+            position, quoted = opening.end(), True
+
+    def stray_quote(self, text: str, quoted: bool) -> int:
+        """Where in a line a quote closes a value and text follows it; -1 for nowhere."""
+        position = 0
+        while True:
+            if not quoted:
+                opening = self._opening.search(text, position)
+                if opening is None:
+                    return -1
+                position = opening.end()
+            closing = next(
+                (m for m in self._quotes.finditer(text, position) if len(m[0]) == 1), None
+            )
+            if closing is None:
+                return -1
+            position, quoted = closing.end(), False
+            if text[position : position + 1] not in ("", "\r", "\n", self.delimiter):
+                return closing.start()
+
+    def visible(self, line: bytes) -> str:
+        """A line in which every byte is a character, and what is escaped is something plain."""
+        text = line.decode("latin-1")
+        return self._escapes.sub("xx", text) if self.escape else text
+
+    @cached_property
+    def _escapes(self) -> re.Pattern[str]:
+        return re.compile(re.escape(self.escape) + r"([\s\S])")
+
+    @cached_property
+    def _opening(self) -> re.Pattern[str]:
+        return re.compile(f"(?:^|{re.escape(self.delimiter)}){re.escape(self.quote)}")
+
+    @cached_property
+    def _closing(self) -> re.Pattern[str]:
+        quote, delimiter = re.escape(self.quote), re.escape(self.delimiter)
+        return re.compile(f"{quote}{quote}|({quote})(?=[{delimiter}\r\n]|$)")
+
+    @cached_property
+    def _quotes(self) -> re.Pattern[str]:
+        return re.compile(f"{re.escape(self.quote)}{{1,2}}")
+
+
+ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "0": "\0", "Z": "\x1a"}
+
+
+def _escaped_character(match: re.Match[str]) -> str:
+    character = match[1]
+    return "" if character == "N" else match[0][0] + ESCAPED.get(character, character)
 
 
 class Problem(NamedTuple):
@@ -28,10 +144,12 @@ class Problem(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A row, or the line that has to be left out because it is none.
+    """A row, or the lines that have to be left out because they are none.
 
     ``line`` is the number of its first line. ``next_offset`` and ``next_line`` say where the next
-    record begins. An empty line has no cells, and neither has a record with a problem.
+    record begins. An empty line has no cells, and neither has a record with a problem. ``lines``
+    is its beginning where it is longer than MAX_RECORD_BYTES; ``reread`` is how many bytes behind
+    it were read in vain.
     """
 
     line: int
@@ -40,6 +158,7 @@ class Record(NamedTuple):
     cells: list[str]
     lines: list[bytes]
     problem: Problem | None = None
+    reread: int = 0
 
     @property
     def raw(self) -> str:
@@ -49,7 +168,7 @@ class Record(NamedTuple):
 
 
 class PlainRows(NamedTuple):
-    """Consecutive rows in which no quote makes a comma or a line feed anything but what it is.
+    """Consecutive rows in which no quote makes a delimiter or a line feed anything but what it is.
 
     ``text`` is all of them, with line feeds between them only; none is empty. ``lines`` is the same
     as it stands in the file, without line feeds. ``line`` is the number of the first.
@@ -58,6 +177,7 @@ class PlainRows(NamedTuple):
     line: int
     text: str
     lines: list[bytes]
+    delimiter: str = ","
 
 
 class LongLine(bytes):
@@ -82,7 +202,8 @@ def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
 class Lines:
     """The same lines, one at a time, or many at once where they are plain."""
 
-    def __init__(self, chunks: Iterable[bytes]) -> None:
+    def __init__(self, chunks: Iterable[bytes], dialect: Dialect | None = None) -> None:
+        self._dialect = dialect or Dialect()
         self._blocks = _blocks(chunks)
         self._block = b""
         self._start = 0
@@ -100,12 +221,15 @@ class Lines:
 
     def plain(self) -> tuple[str, list[bytes]] | None:
         """Take lines as ``text`` and ``lines`` of PlainRows; None where the next may not be one."""
+        dialect = self._dialect
         block, start = self._rest()
         end = start + PLAIN_BYTES
-        quote = block.find(b'"', start, end)
+        quote = block.find(dialect.quote.encode(), start, end) if dialect.quote else -1
         end = block.rfind(b"\n", start, end if quote < 0 else quote) + 1
         taken = block[start:end]
         if len(taken) < FEWEST_PLAIN_BYTES or b"\0" in taken:
+            return None
+        if dialect.escape and dialect.escape.encode() in taken:
             return None
         try:
             text = taken.decode()
@@ -113,6 +237,9 @@ class Lines:
             return None
         text = text.replace("\r\n", "\n")
         if "\r" in text or text.startswith("\n") or "\n\n" in text:
+            return None
+        comment = dialect.comment
+        if comment and (text.startswith(comment) or f"\n{comment}" in text):
             return None
         self._start = end
         return text[:-1], taken[:-1].split(b"\n")
@@ -159,21 +286,32 @@ class RecordReader:
     """Reads records out of lines that begin at a known place of the file.
 
     Strict: text behind a closing quote, a quote that is never closed, or a carriage return in the
-    middle of a line make a line a problem. Reading then goes on at the line after it, with
-    everything that was already read in the hope of finding the end of the row.
+    middle of a line make a record a problem, and nothing inside of it becomes a row. A quote that
+    is never closed costs its line; reading goes on behind it, with everything that was already
+    read in the hope of finding its end, as long as that stays within ``MAX_REREAD_BYTES``:
+    ``debt`` says how much of it is used up where reading begins.
     """
 
-    def __init__(self, lines: Iterable[bytes], offset: int = 0, line: int = 1) -> None:
+    def __init__(
+        self,
+        lines: Iterable[bytes],
+        offset: int = 0,
+        line: int = 1,
+        dialect: Dialect | None = None,
+        debt: int = 0,
+    ) -> None:
+        self._dialect = dialect or Dialect()
         self._lines = iter(lines)
         self._again: deque[bytes] = deque()
         self._offset = offset
         self._line = line
+        self._debt = debt
         self._taken: list[bytes] = []
         self._size = 0
         self._damage: Problem | None = None
 
     def __iter__(self) -> Iterator[Record]:
-        reader = csv.reader(self._texts(), strict=True)
+        reader = self._dialect.rows(self._texts())
         while True:
             taken: list[bytes] = []
             self._taken = taken
@@ -184,23 +322,20 @@ class RecordReader:
             except StopIteration:
                 return
             except (csv.Error, RecordTooLong) as error:
-                yield self._given_up(error)
-                reader = csv.reader(self._texts(), strict=True)
+                yield self._broken(error)
+                reader = self._dialect.rows(self._texts())
                 continue
-            line = self._line
-            self._line += len(taken)
-            self._offset += self._size
-            if self._damage is not None:
-                cells = []
-            yield Record(line, self._offset, self._line, cells, taken, self._damage)
+            yield self._record(taken, [] if self._damage else cells, self._damage)
 
     def _texts(self) -> Iterator[str]:
-        while True:
-            line = self._again.popleft() if self._again else next(self._lines, None)
-            if line is None:
-                return
+        comment = self._dialect.comment.encode()
+        while (line := self._next_line()) is not None:
+            first = not self._taken
             self._taken.append(line)
             self._size += len(line)
+            if first and comment and line.startswith(comment):
+                yield "\n"
+                continue
             if self._size > MAX_RECORD_BYTES:
                 raise RecordTooLong
             if b"\0" in line:
@@ -214,22 +349,102 @@ class RecordReader:
                 text = line.decode(errors="surrogateescape")
             yield text
 
-    def _given_up(self, error: Exception) -> Record:
-        first, *others = self._taken
-        self._again.extendleft(reversed(others))
+    def _next_line(self) -> bytes | None:
+        return self._again.popleft() if self._again else next(self._lines, None)
+
+    def _record(
+        self, taken: list[bytes], cells: list[str], problem: Problem | None = None, reread: int = 0
+    ) -> Record:
         line = self._line
-        self._line += 1
-        self._offset += first.length if isinstance(first, LongLine) else len(first)
-        problem = _problem(error, several_lines=bool(others))
-        return Record(line, self._offset, self._line, [], [first], problem)
+        self._line += len(taken)
+        size = sum(part.length if isinstance(part, LongLine) else len(part) for part in taken)
+        self._offset += size
+        self._debt = debt_after(self._debt, size, reread)
+        if size > MAX_RECORD_BYTES:
+            taken = _beginning(taken)
+        return Record(line, self._offset, self._line, cells, taken, problem, reread)
+
+    def _broken(self, error: Exception) -> Record:
+        """Leave out as many of the lines that were taken as belong to the record."""
+        many, problem = self._extent(error)
+        behind = self._taken[many:]
+        reread = sum(map(len, behind))
+        if self._debt + reread > MAX_REREAD_BYTES:
+            many, behind, reread = len(self._taken), [], 0
+        self._again.extendleft(reversed(behind))
+        return self._record(self._taken[:many], [], problem, reread)
+
+    def _extent(self, error: Exception) -> tuple[int, Problem]:
+        """How many lines a broken record has, and why it is broken."""
+        taken = self._taken
+        if isinstance(error, RecordTooLong) or "field larger" in str(error):
+            if len(taken) == 1 or self._ends_in_quotes(LONG_LOOK_AHEAD_BYTES, long=True):
+                return len(taken), Problem("row_too_large", "the row is longer than a row may be")
+            return 1, UNTERMINATED
+        if "unexpected end" in str(error):
+            return 1, UNTERMINATED
+        last = len(taken)
+        if "new-line" in str(error):
+            problem = Problem(
+                "bare_carriage_return",
+                f"a carriage return without quotes around it, on line {self._line + last - 1}",
+            )
+        else:
+            text = self._dialect.visible(taken[-1])
+            position = self._dialect.stray_quote(text, quoted=last > 1)
+            if last > 1 and (not position or text[position - 1] == self._dialect.delimiter):
+                # It begins a value of its own, so it was none that was to be closed here.
+                return 1, UNTERMINATED
+            character = len(taken[-1][: position + 1].decode(errors="replace"))
+            problem = Problem(
+                "text_after_quote",
+                "text follows the quote that closes a value, on line"
+                f" {self._line + last - 1} at character {character}",
+            )
+        closed = self._ends_in_quotes(BROKEN_LOOK_AHEAD_BYTES, long=False)
+        return len(taken) if closed else last, problem
+
+    def _ends_in_quotes(self, look_ahead: int, *, long: bool) -> bool:
+        """Take further lines until the record's quotes are closed; False where they are not.
+
+        They are at the end of a line with an even number of them, or, unless the record is only
+        too ``long``, where a quote stands before a delimiter or a line's end.
+        """
+        dialect, quotes, unquoted = self._dialect, 0, True
+        if not dialect.quote:
+            return True
+        left = min(look_ahead, MAX_REREAD_BYTES - self._debt - self._size)
+        position = 0
+        while True:
+            for line in self._taken[position:]:
+                if len(line) > MAX_RECORD_BYTES:
+                    return False
+                text = dialect.visible(line)
+                quotes += text.count(dialect.quote)
+                unquoted = not long and dialect.unquoted_at_end(text, not unquoted)
+            position = len(self._taken)
+            if quotes % 2 == 0 or unquoted:
+                return True
+            following = self._next_line() if left > 0 else None
+            if following is None:
+                return False
+            left -= len(following)
+            self._taken.append(following)
 
 
 class RowReader(RecordReader):
     """Reads records, and rows that need not be parsed many at a time."""
 
-    def __init__(self, chunks: Iterable[bytes], offset: int = 0, line: int = 1) -> None:
-        self._source = Lines(chunks)
-        super().__init__(self._source, offset, line)
+    def __init__(
+        self,
+        chunks: Iterable[bytes],
+        offset: int = 0,
+        line: int = 1,
+        dialect: Dialect | None = None,
+        debt: int = 0,
+    ) -> None:
+        self._source = Lines(chunks, dialect)
+        super().__init__(self._source, offset, line, dialect, debt)
 
     def stretches(self) -> Iterator[Record | PlainRows]:
         records = iter(self)
@@ -244,17 +459,26 @@ class RowReader(RecordReader):
             else:
                 text, lines = plain
                 line = self._line
+                size = sum(map(len, lines)) + len(lines)
                 self._line += len(lines)
-                self._offset += sum(map(len, lines)) + len(lines)
-                yield PlainRows(line, text, lines)
+                self._offset += size
+                self._debt = debt_after(self._debt, size)
+                yield PlainRows(line, text, lines, self._dialect.delimiter)
 
 
-def _problem(error: Exception, *, several_lines: bool) -> Problem:
-    message = str(error)
-    if several_lines or "unexpected end" in message:
-        return Problem("unterminated_quote", "a quote on this line is not closed as it has to be")
-    if isinstance(error, RecordTooLong) or "field larger" in message:
-        return Problem("row_too_large", "the row is longer than a row may be")
-    if "new-line" in message:
-        return Problem("bare_carriage_return", "a carriage return without quotes around it")
-    return Problem("text_after_quote", "text follows the quote that closes a value")
+UNTERMINATED = Problem("unterminated_quote", "a quote on this line is not closed as it has to be")
+
+
+def debt_after(debt: int, size: int, reread: int = 0) -> int:
+    """What is owed behind a record of ``size`` bytes: every byte that is read pays for one."""
+    return max(0, debt - size) + reread
+
+
+def _beginning(lines: list[bytes]) -> list[bytes]:
+    size, kept = 0, lines[:1]
+    for line in lines[1:]:
+        size += len(line)
+        if size + len(lines[0]) > MAX_RECORD_BYTES:
+            break
+        kept.append(line)
+    return kept

@@ -58,6 +58,9 @@ class ImportEnding:
             )
             ended = self.ledger.fail(state.import_id, reason)
             return self.failed(state.import_id) if ended else Ending()
+        if state.damage and state.done:
+            ended = self.ledger.fail(state.import_id, state.damage)
+            return self.failed(state.import_id) if ended else Ending()
         ended = self.ledger.complete_if_done(state)
         return self._announced(state.import_id, "ImportsCompleted") if ended else Ending()
 

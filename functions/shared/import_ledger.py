@@ -10,12 +10,14 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
+
+from shared.csv_records import Dialect
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -89,6 +91,7 @@ class ImportSource:
     compression: str
     rows_per_message: int
     encoding: str = ENCODING
+    dialect: Dialect = field(default_factory=Dialect)
 
     @property
     def import_id(self) -> str:
@@ -101,7 +104,8 @@ class Progress:
 
     ``next_offset`` is in bytes of the decompressed content, always the start of a row;
     ``next_row`` and ``next_line`` are the numbers of that row (from 1) and of its line.
-    ``rows_rejected`` are those that the splitter could not even send.
+    ``rows_rejected`` are those that the splitter could not even send; ``reread_debt`` is how many
+    bytes were read again and not yet paid for, as RecordReader counts them.
     """
 
     next_offset: int = 0
@@ -111,13 +115,15 @@ class Progress:
     rows_sent: int = 0
     rows_rejected: int = 0
     hops: int = 0
+    reread_debt: int = 0
 
 
 @dataclass(frozen=True)
 class ImportState:
     """The control item. ``rows_rejected`` counts the splitter's and the loader's.
 
-    Times are ISO 8601 in UTC. ``holder`` is who moved the checkpoint last.
+    Times are ISO 8601 in UTC. ``holder`` is who moved the checkpoint last. ``damage`` is why the
+    end of the file cannot be read: once what is before it is loaded, the import has failed.
     """
 
     import_id: str
@@ -132,6 +138,7 @@ class ImportState:
     finished_at: str | None = None
     reason: str | None = None
     holder: str | None = None
+    damage: str | None = None
 
     @property
     def rows_read(self) -> int:
@@ -244,12 +251,14 @@ class ImportLedger:
             raise ValueError(f"Offset {progress.next_offset} does not advance {state.import_id}")
         return self._move(state, progress, holder, ImportStatus.SPLITTING)
 
-    def finish_splitting(self, state: ImportState, progress: Progress, holder: str) -> ImportState:
+    def finish_splitting(
+        self, state: ImportState, progress: Progress, holder: str, damage: str | None = None
+    ) -> ImportState:
         """The last checkpoint: everything is sent. Raises CheckpointLost like ``checkpoint``.
 
         Whoever calls this asks ``done`` afterwards: the loader may have been faster.
         """
-        return self._move(state, progress, holder, ImportStatus.LOADING)
+        return self._move(state, progress, holder, ImportStatus.LOADING, damage)
 
     def record_message(
         self, import_id: str, first_row: int, loaded: int, rejected: int
@@ -301,13 +310,19 @@ class ImportLedger:
         )
 
     def _move(
-        self, state: ImportState, progress: Progress, holder: str, status: ImportStatus
+        self,
+        state: ImportState,
+        progress: Progress,
+        holder: str,
+        status: ImportStatus,
+        damage: str | None = None,
     ) -> ImportState:
         values = {
             **_values(progress),
             "status": status.value,
             "holder": holder,
             "updated_at": _iso(self.now()),
+            **({"damage": damage} if damage else {}),
         }
         del values["rows_rejected"]
         values["rows_rejected_by_splitter"] = progress.rows_rejected
@@ -559,6 +574,8 @@ def _state(item: Mapping[str, Any]) -> ImportState:
             compression=item["compression"]["S"],
             rows_per_message=number("rows_per_message"),
             encoding=item["encoding"]["S"],
+            # Imports that began before there was a choice have none.
+            dialect=Dialect.parse(text("dialect") or "{}"),
         ),
         progress=Progress(
             next_offset=number("next_offset"),
@@ -568,6 +585,7 @@ def _state(item: Mapping[str, Any]) -> ImportState:
             rows_sent=number("rows_sent"),
             rows_rejected=number("rows_rejected_by_splitter"),
             hops=number("hops"),
+            reread_debt=number("reread_debt") if "reread_debt" in item else 0,
         ),
         rows_loaded=number("rows_loaded"),
         rows_rejected=number("rows_rejected"),
@@ -577,4 +595,5 @@ def _state(item: Mapping[str, Any]) -> ImportState:
         finished_at=text("finished_at"),
         reason=text("reason"),
         holder=text("holder"),
+        damage=text("damage"),
     )

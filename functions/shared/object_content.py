@@ -1,5 +1,6 @@
 """The bytes of one version of an object, from any place on, however large it is."""
 
+import codecs
 import random
 import time
 import zlib
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, GetObjectRequestTypeDef
 
 GZIP_MAGIC = b"\x1f\x8b"
+# Written as the byte 0xFF, which UTF-8 never has.
+DAMAGED = "\udcff"
 
 # A request for the whole of a large file would have to last as long as the work on all of its rows,
 # and S3 closes connections that nobody reads from.
@@ -34,6 +37,10 @@ class FileRefused(Exception):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+
+class FileDamaged(FileRefused):
+    """The rest of the file is lost; what is before the damage is as it was written."""
 
 
 class SourceGone(Exception):
@@ -104,10 +111,21 @@ class StoredObject:
             raise
 
 
+def as_utf_8(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """Encode text anew. What cannot be decoded becomes a byte that is no UTF-8 either."""
+    codecs.register_error("damaged", lambda error: (DAMAGED, error.end))  # type: ignore[attr-defined]
+    decoder = codecs.getincrementaldecoder(encoding)("damaged")
+    for chunk in chunks:
+        if text := decoder.decode(chunk):
+            yield text.encode(errors="surrogateescape")
+    if text := decoder.decode(b"", final=True):
+        yield text.encode(errors="surrogateescape")
+
+
 def gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Decompress gzip, of one member or of several, into pieces of ``CHUNK_BYTES`` at most.
 
-    Raises FileRefused where the file is damaged.
+    Raises FileDamaged where the file is.
     """
     decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     for chunk in chunks:
@@ -122,7 +140,7 @@ def gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
             yield from _pieces(decoder, rest)
             rest = decoder.unused_data
     if not decoder.eof:
-        raise FileRefused("broken_gzip", "the gzip file ends before its content does")
+        raise FileDamaged("broken_gzip", "the gzip file ends before its content does")
 
 
 def _pieces(decoder: "zlib._Decompress", compressed: bytes) -> Iterator[bytes]:
@@ -132,7 +150,7 @@ def _pieces(decoder: "zlib._Decompress", compressed: bytes) -> Iterator[bytes]:
             # Bounded: a few bytes of gzip may stand for many megabytes.
             piece = decoder.decompress(rest, CHUNK_BYTES)
         except zlib.error as error:
-            raise FileRefused("broken_gzip", f"the gzip file is damaged: {error}") from error
+            raise FileDamaged("broken_gzip", f"the gzip file is damaged: {error}") from error
         if piece:
             yield piece
         rest = decoder.unconsumed_tail

@@ -11,16 +11,20 @@ one character is one byte of its limits. It is an object of
     skipped     [number, ...]: rows between the first and the last that the splitter rejected;
                 left out when there are none
     rows        [[line, [cell, ...]], ...]: the line on which each begins; the header's is usually 1
+    stored      instead of rows, where one row is longer than a message: key of an object with them
+    unnamed     how many empty cells a row may have behind those of the header; left out for none
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from json.encoder import encode_basestring_ascii
 from typing import Any, NamedTuple, TypeGuard
 
 VERSION = 1
 MAX_MESSAGE_BYTES = 64_000
+# Where rows are stored that are longer than that, unless the settings say another prefix.
+LARGE_ROWS_PREFIX = "large-rows/"
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -47,6 +51,7 @@ class RowMessage:
     version_id: str | None
     header: tuple[str, ...]
     rows: tuple[Row, ...]
+    unnamed: int = 0
 
     @property
     def first_row(self) -> int:
@@ -54,17 +59,19 @@ class RowMessage:
         return self.rows[0].number
 
     def encode(self) -> str:
-        envelope = Envelope(self.import_id, self.bucket, self.key, self.version_id, self.header)
+        envelope = Envelope(
+            self.import_id, self.bucket, self.key, self.version_id, self.header, self.unnamed
+        )
         packed = [(row.number, encode_row(row.line, row.cells)) for row in self.rows]
         return envelope.seal([number for number, _ in packed], [text for _, text in packed])
 
     @classmethod
-    def decode(cls, body: str) -> "RowMessage":
-        """Raises NotARowMessage when ``body`` is anything but what ``encode`` returns."""
-        try:
-            document = json.loads(body)
-        except (ValueError, RecursionError) as error:
-            raise NotARowMessage("the message is not JSON") from error
+    def decode(cls, body: str, stored: Callable[[str], bytes] | None = None) -> "RowMessage":
+        """Raises NotARowMessage when ``body`` is anything but what ``encode`` returns.
+
+        ``stored`` returns the rows that are kept under a key, and raises what it likes.
+        """
+        document = _document(body)
         if not isinstance(document, dict):
             raise NotARowMessage("the message is not a JSON object")
         if document.get("v") != VERSION:
@@ -72,6 +79,11 @@ class RowMessage:
         header = document.get("header")
         if not _is_text(header):
             raise NotARowMessage("the message has no header of names")
+        unnamed = document.get("unnamed", 0)
+        if type(unnamed) is not int or unnamed < 0:
+            raise NotARowMessage("the message has a number of unnamed cells that is none")
+        if stored and isinstance(key := document.get("stored"), str):
+            document["rows"] = _document(stored(key), "what the message refers to")
         return cls(
             import_id=_text(document, "import_id"),
             bucket=_text(document, "bucket"),
@@ -81,6 +93,7 @@ class RowMessage:
             else _text(document, "version_id"),
             header=tuple(header),
             rows=_rows(document),
+            unnamed=unnamed,
         )
 
 
@@ -96,17 +109,22 @@ class Envelope:
     key: str
     version_id: str | None
     header: tuple[str, ...]
+    unnamed: int = 0
 
     def seal(self, numbers: Sequence[int], encoded_rows: Sequence[str]) -> str:
         """``numbers`` ascend, and each belongs to the row at the same place."""
-        return f"{self._head(numbers)}{','.join(encoded_rows)}]}}"
+        return f'{self._head(numbers)[:-1]},"rows":[{",".join(encoded_rows)}]}}'
+
+    def refer(self, number: int, key: str) -> str:
+        """A message of one row that is stored under ``key``, as a list of its encoded form."""
+        return f'{self._head([number])[:-1]},"stored":{_encode(key)}}}'
 
     def size(self, first_row: int) -> int:
         """Bytes of a message without its rows, which add their own and a comma in between.
 
         Each row that the splitter rejected in between may add ``SKIPPED_BYTES``.
         """
-        return len(self._head([first_row])) + len("]}")
+        return len(self._head([first_row])) + len(',"rows":[]')
 
     def _head(self, numbers: Sequence[int]) -> str:
         document: dict[str, object] = {
@@ -118,10 +136,12 @@ class Envelope:
             "header": self.header,
             "first_row": numbers[0],
         }
+        if self.unnamed:
+            document["unnamed"] = self.unnamed
         if numbers[-1] - numbers[0] >= len(numbers):
             present = frozenset(numbers)
             document["skipped"] = [n for n in range(numbers[0], numbers[-1]) if n not in present]
-        return f'{_encode(document)[:-1]},"rows":['
+        return _encode(document)
 
 
 # A row number of up to 12 digits, a comma, and a share of the list's own name and brackets.
@@ -135,19 +155,28 @@ def encode_row(line: int, cells: Sequence[str]) -> str:
     return f"[{line},[{','.join(map(encode_basestring_ascii, cells))}]]"
 
 
-def encode_plain_rows(line: int, text: str) -> list[str]:
-    """The JSON of rows on a line each, from ``line`` on, in which commas separate cells.
+def encode_plain_rows(line: int, text: str, delimiter: str = ",") -> list[str]:
+    """The JSON of rows on a line each, from ``line`` on, in which delimiters separate cells.
 
-    As ``encode_row`` gives it for their cells, at a fraction of the time. There is no quote in
-    ``text``.
+    As ``encode_row`` gives it for their cells, at a fraction of the time.
     """
-    if "\\" in text:
-        rows = [encode_basestring_ascii(row)[1:-1] for row in text.split("\n")]
-        rows = [row.replace(",", '","') for row in rows]
+    separator = encode_basestring_ascii(delimiter)[1:-1]
+    if "\\" in text or separator != delimiter:
+        rows = [
+            '","'.join([encode_basestring_ascii(cell)[1:-1] for cell in row.split(delimiter)])
+            for row in text.split("\n")
+        ]
     else:
         # Every backslash is of an escape, so that this one is a line feed.
-        rows = encode_basestring_ascii(text)[1:-1].replace(",", '","').split("\\n")
+        rows = encode_basestring_ascii(text)[1:-1].replace(delimiter, '","').split("\\n")
     return [f'[{number},["{row}"]]' for number, row in enumerate(rows, line)]
+
+
+def _document(body: str | bytes, what: str = "the message") -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise NotARowMessage(f"{what} is not JSON") from error
 
 
 def _rows(document: dict[str, Any]) -> tuple[Row, ...]:

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from shared.csv_records import PlainRows, Problem, Record
+from shared.csv_records import PlainRows, Problem, Record, debt_after
 from shared.import_ledger import Progress
+from shared.object_content import FileDamaged
 from shared.row_messages import (
     MAX_MESSAGE_BYTES,
     SKIPPED_BYTES,
@@ -65,8 +66,11 @@ class Segment:
 
 @dataclass(frozen=True)
 class OutgoingMessage:
+    """``stored`` is the key and content of an object to write before the message is sent."""
+
     first_row: int
     body: str
+    stored: tuple[str, bytes] | None = None
 
 
 def cut_segments(
@@ -74,45 +78,86 @@ def cut_segments(
     envelope: Envelope,
     rows_per_message: int,
     start: Progress,
+    large_rows_prefix: str = "",
 ) -> Iterator[Segment]:
-    """Cut what is left of a file from ``start`` on. Empty lines are no rows, and count as none."""
-    room = MAX_MESSAGE_BYTES - envelope.size(HIGHEST_ROW)
-    too_large = Problem("row_too_large", f"the row does not fit into {room} bytes of JSON")
-    draft = _Draft(start, room, rows_per_message)
-    for stretch in stretches:
-        if isinstance(stretch, PlainRows):
-            rows = _Encoded(stretch)
-            while rows:
-                if len(rows.first) > room:
-                    draft.reject(rows.first_as_record(), too_large)
-                    _, source_bytes = rows.take(1)
-                    draft.advance(source_bytes, 1)
-                elif draft.takes(rows.first):
-                    draft.add_fitting(rows)
-                else:
-                    yield draft.segment(envelope)
-                    draft = draft.following()
-                if draft.full:
-                    yield draft.segment(envelope)
-                    draft = draft.following()
-            continue
-        if stretch.problem is not None:
-            draft.reject(stretch, stretch.problem)
-        elif stretch.cells:
-            encoded = encode_row(stretch.line, stretch.cells)
-            if len(encoded) > room:
-                draft.reject(stretch, too_large)
+    """Cut what is left of a file from ``start`` on. Empty lines are no rows, and count as none.
+
+    A row that does not fit into a message is stored below ``large_rows_prefix``, or rejected where
+    there is none. Raises FileDamaged behind the segments of what is before the damage.
+    """
+    cutter = _Cutter(envelope, rows_per_message, start, large_rows_prefix)
+    try:
+        for stretch in stretches:
+            if isinstance(stretch, PlainRows):
+                yield from cutter.plain_rows(stretch)
             else:
-                if not draft.takes(encoded):
-                    yield draft.segment(envelope)
-                    draft = draft.following()
-                draft.add(encoded)
-        draft.next_offset, draft.next_line = stretch.next_offset, stretch.next_line
-        if draft.full:
-            yield draft.segment(envelope)
-            draft = draft.following()
-    if draft.progress != draft.start:
-        yield draft.segment(envelope)
+                yield from cutter.record(stretch)
+    except FileDamaged:
+        yield from cutter.rest()
+        raise
+    yield from cutter.rest()
+
+
+class _Cutter:
+    """Gathers rows in a draft, and gives a segment wherever the next row begins another."""
+
+    def __init__(
+        self, envelope: Envelope, rows_per_message: int, start: Progress, large_rows_prefix: str
+    ) -> None:
+        self._envelope = envelope
+        self._large_rows_prefix = large_rows_prefix
+        self._room = MAX_MESSAGE_BYTES - envelope.size(HIGHEST_ROW)
+        self._draft = _Draft(start, self._room, rows_per_message)
+
+    def plain_rows(self, stretch: PlainRows) -> Iterator[Segment]:
+        rows = _Encoded(stretch)
+        while rows:
+            if len(rows.first) > self._room:
+                record = rows.first_as_record()
+                encoded, source_bytes = rows.take(1)
+                yield from self._large(encoded[0], record)
+                self._draft.advance(source_bytes, 1)
+            elif self._draft.takes(rows.first):
+                self._draft.add_fitting(rows)
+            else:
+                yield self._segment()
+            if self._draft.full:
+                yield self._segment()
+
+    def record(self, record: Record) -> Iterator[Segment]:
+        if record.problem is not None:
+            self._draft.reject(record, record.problem)
+        elif record.cells:
+            encoded = encode_row(record.line, record.cells)
+            if len(encoded) > self._room:
+                yield from self._large(encoded, record)
+            else:
+                if not self._draft.takes(encoded):
+                    yield self._segment()
+                self._draft.add(encoded)
+        self._draft.pass_by(record)
+        if self._draft.full:
+            yield self._segment()
+
+    def rest(self) -> Iterator[Segment]:
+        if self._draft.progress != self._draft.start:
+            yield self._segment()
+
+    def _large(self, encoded: str, record: Record) -> Iterator[Segment]:
+        """Give the row a message of its own, which refers to it."""
+        if not self._large_rows_prefix:
+            detail = f"the row does not fit into {self._room} bytes of JSON"
+            self._draft.reject(record, Problem("row_too_large", detail))
+            return
+        if self._draft.has_rows:
+            yield self._segment()
+        prefix = f"{self._large_rows_prefix}{self._envelope.import_id}"
+        self._draft.add_large(encoded, prefix)
+
+    def _segment(self) -> Segment:
+        segment = self._draft.segment(self._envelope)
+        self._draft = self._draft.following()
+        return segment
 
 
 class _Encoded:
@@ -120,7 +165,7 @@ class _Encoded:
 
     def __init__(self, rows: PlainRows) -> None:
         self._rows = rows
-        self._encoded = encode_plain_rows(rows.line, rows.text)
+        self._encoded = encode_plain_rows(rows.line, rows.text, rows.delimiter)
         self._ends = list(accumulate(map(len, self._encoded)))
         self._at = 0
         self.source_bytes = _source_bytes(rows.lines)
@@ -172,6 +217,8 @@ class _Draft:
         self._size = 0
         self._rejected: list[RejectedRow] = []
         self._skipped = 0
+        self._large: tuple[str, bytes] | None = None
+        self._debt = start.reread_debt
 
     def following(self) -> "_Draft":
         return _Draft(self.progress, self._room, self._rows_per_message)
@@ -194,9 +241,19 @@ class _Draft:
         self._add(encoded, size + sum(map(len, encoded)) + many - 1)
         self.advance(source_bytes, many)
 
+    def add_large(self, encoded: str, prefix: str) -> None:
+        """Add a row that is stored below ``prefix``, as the only one of the message."""
+        self._large = (f"{prefix}/{self._next_row:012d}.json", f"[{encoded}]".encode())
+        self._add([encoded], 0)
+
     def advance(self, source_bytes: int, lines: int) -> None:
         self.next_offset += source_bytes
         self.next_line += lines
+        self._debt = debt_after(self._debt, source_bytes)
+
+    def pass_by(self, record: Record) -> None:
+        self._debt = debt_after(self._debt, record.next_offset - self.next_offset, record.reread)
+        self.next_offset, self.next_line = record.next_offset, record.next_line
 
     def _size_with(self, encoded: str) -> int:
         """Bytes of the rows in the message, with one more."""
@@ -218,9 +275,14 @@ class _Draft:
         self._next_row += 1
 
     @property
+    def has_rows(self) -> bool:
+        return bool(self._rows)
+
+    @property
     def full(self) -> bool:
         return (
-            len(self._rows) >= self._rows_per_message
+            self._large is not None
+            or len(self._rows) >= self._rows_per_message
             or len(self._rejected) >= MAX_REJECTED
             or self.next_offset - self.start.next_offset >= MAX_SEGMENT_BYTES
         )
@@ -235,10 +297,14 @@ class _Draft:
             messages_sent=self.start.messages_sent + (1 if self._rows else 0),
             rows_sent=self.start.rows_sent + len(self._rows),
             rows_rejected=self.start.rows_rejected + len(self._rejected),
+            reread_debt=self._debt,
         )
 
     def segment(self, envelope: Envelope) -> Segment:
         message = None
-        if self._rows:
+        if self._large:
+            number = self._numbers[0]
+            message = OutgoingMessage(number, envelope.refer(number, self._large[0]), self._large)
+        elif self._rows:
             message = OutgoingMessage(self._numbers[0], envelope.seal(self._numbers, self._rows))
         return Segment(message, tuple(self._rejected), self.progress)

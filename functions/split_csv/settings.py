@@ -1,8 +1,22 @@
 """What the function is told by its environment."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 
-from shared.configuration import ConfigurationError, Environment
+from shared.configuration import (
+    ConfigurationError,
+    Environment,
+    column_names,
+    column_values,
+    one_of,
+)
+from shared.csv_opening import AUTO, WantedDialect
+from shared.csv_records import Dialect
+from shared.row_messages import LARGE_ROWS_PREFIX
+from split_csv.expected_columns import ExpectedColumns
+
+ENCODINGS = (AUTO, "utf-8", "utf-16", "utf-16-le", "utf-16-be", "windows-1252")
+NO_QUOTES = "none"
 
 
 @dataclass(frozen=True)
@@ -24,6 +38,9 @@ class Settings:
     max_hops: int
     stop_at_remaining_ms: int
     notices_topic: str | None
+    dialect: WantedDialect = field(default_factory=lambda: WantedDialect(Dialect(AUTO), AUTO))
+    expected: ExpectedColumns = field(default_factory=ExpectedColumns)
+    large_rows_prefix: str = LARGE_ROWS_PREFIX
 
     @classmethod
     def from_environment(cls, environment: Environment) -> "Settings":
@@ -43,6 +60,9 @@ class Settings:
                 "STOP_AT_REMAINING_MS", 1, 900_000, default=60_000
             ),
             notices_topic=environment.optional("NOTICES_TOPIC_ARN"),
+            dialect=_dialect(environment),
+            expected=_expected(environment),
+            large_rows_prefix=environment.prefix("LARGE_ROWS_PREFIX", LARGE_ROWS_PREFIX),
         )
         settings._refuse_loops()
         return settings
@@ -54,3 +74,77 @@ class Settings:
                 f"REJECTIONS_PREFIX ({rejections}) and IMPORT_PREFIX ({uploads}) overlap: set them"
                 " to folders beside each other, or what is written would be taken for uploads."
             )
+        if uploads.startswith(self.large_rows_prefix) or self.large_rows_prefix.startswith(uploads):
+            raise ConfigurationError(
+                f"LARGE_ROWS_PREFIX ({self.large_rows_prefix}) and IMPORT_PREFIX ({uploads})"
+                " overlap: set them to folders beside each other."
+            )
+
+
+def _dialect(environment: Environment) -> WantedDialect:
+    quote = environment.text("QUOTE", '"')
+    dialect = Dialect(
+        delimiter=environment.parsed("DELIMITER", _delimiter, f"{AUTO} or one sign", AUTO),
+        quote="" if quote == NO_QUOTES else _sign(environment, "QUOTE", '"'),
+        escape=_sign(environment, "ESCAPE"),
+        comment=_sign(environment, "COMMENT"),
+    )
+    signs = [sign for sign in (dialect.quote, dialect.escape, dialect.comment) if sign]
+    signs += [dialect.delimiter] if dialect.delimiter != AUTO else []
+    if len(set(signs)) < len(signs):
+        raise ConfigurationError(
+            "DELIMITER, QUOTE, ESCAPE and COMMENT must differ: set each to a sign of its own."
+        )
+    return WantedDialect(
+        dialect,
+        encoding=environment.parsed("ENCODING", _encoding, one_of(ENCODINGS), AUTO),
+        header=environment.parsed("HEADER", _header, 'a JSON list such as ["id", "name"]', "[]"),
+        skip_lines=environment.integer("SKIP_LINES", 0, 1000, default=0),
+        trim_names=environment.text("TRIM", "names") != "none",
+    )
+
+
+def _sign(environment: Environment, name: str, default: str = "") -> str:
+    if not (environment.optional(name) or default):
+        return ""
+
+    def parse(value: str) -> str:
+        if not _is_sign(value):
+            raise ValueError
+        return value
+
+    return environment.parsed(name, parse, "one sign of ASCII, no letter or digit", default)
+
+
+def _is_sign(value: str) -> bool:
+    return len(value) == 1 and value.isascii() and not value.isalnum() and value not in "\r\n\0"
+
+
+def _delimiter(value: str) -> str:
+    if value != AUTO and (not _is_sign(value) or value in '"\\'):
+        raise ValueError
+    return value
+
+
+def _encoding(value: str) -> str:
+    return ENCODINGS[ENCODINGS.index(value)]
+
+
+def _header(value: str) -> tuple[str, ...]:
+    names = json.loads(value)
+    if not isinstance(names, list) or not all(isinstance(n, str) and n.strip() for n in names):
+        raise ValueError
+    if len(set(names)) < len(names):
+        raise ValueError
+    return tuple(names)
+
+
+def _expected(environment: Environment) -> ExpectedColumns:
+    given = environment.optional("KEY_COLUMNS")
+    described = "a JSON object by names of columns"
+    return ExpectedColumns(
+        hash_key=environment.text("HASH_KEY", "id"),
+        keys=environment.parsed("KEY_COLUMNS", column_names, "names of columns") if given else (),
+        typed=tuple(environment.parsed("COLUMNS", column_values, described, "{}")),
+        defaults=tuple(environment.parsed("DEFAULTS", column_values, described, "{}")),
+    )

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 from shared.batch import Message, Outcome, each_object
 from shared.csv_opening import Opening, open_csv
-from shared.csv_records import RowReader
+from shared.csv_records import Dialect, RowReader
 from shared.events import NotAnObjectEvent, ObjectEvent
 from shared.import_ending import Ending, ImportEnding
 from shared.import_ledger import (
+    ENCODING,
     CheckpointLost,
     ImportLedger,
     ImportSource,
@@ -29,17 +30,19 @@ from shared.import_ledger import (
 )
 from shared.object_content import (
     BLOCK_BYTES,
+    FileDamaged,
     FileRefused,
     SourceGone,
     SourceReplaced,
     StoredObject,
+    as_utf_8,
     gunzip,
 )
 from shared.rejections import Rejection, record_rejection
 from shared.row_messages import Envelope
 from split_csv.rejected_rows import store_rejected_rows
 from split_csv.row_queue import MESSAGES_PER_CALL, RowQueue
-from split_csv.segments import Segment, cut_segments
+from split_csv.segments import OutgoingMessage, Segment, cut_segments
 from split_csv.settings import Settings
 
 if TYPE_CHECKING:
@@ -144,7 +147,8 @@ class Splitter:
         return self._split(state, invocation)
 
     def _begun(self, event: ObjectEvent) -> ImportState:
-        opening = open_csv(self._stored(self._source(event)))
+        opening = open_csv(self._stored(self._source(event)), self.settings.dialect)
+        self.settings.expected.check(opening.header)
         start = Progress(next_offset=opening.offset, next_line=opening.line)
         return self.ledger.begin(self._source(event, opening), start)
 
@@ -175,7 +179,7 @@ class Splitter:
         reached = state.progress
         hops = reached.hops + 1
         try:
-            for call in _calls(self._segments(state, invocation)):
+            for call in _calls(self._segments(state, invocation), self._in_a_hurry(invocation)):
                 self.rows.send(state.import_id, [s.message for s in call if s.message])
                 reached = call[-1].progress
                 if invocation.remaining_ms() < self.settings.stop_at_remaining_ms:
@@ -184,6 +188,8 @@ class Splitter:
                     return self._continued(state, invocation)
                 if _due(state.progress, reached):
                     state = self.ledger.checkpoint(state, reached, invocation.holder)
+        except FileDamaged as damaged:
+            return self._damaged(state, reached, damaged, invocation)
         except ENDS:
             # Or the ledger would say of a failed import that more was loaded than sent.
             if reached != state.progress:
@@ -192,6 +198,31 @@ class Splitter:
         state = self.ledger.finish_splitting(state, reached, invocation.holder)
         return self._settled("split", state, invocation)
 
+    def _damaged(
+        self,
+        state: ImportState,
+        reached: Progress,
+        damaged: FileDamaged,
+        invocation: Invocation,
+    ) -> Outcome:
+        """Let what is before the damage be loaded; the import fails once that is done."""
+        if reached.rows_sent == 0:
+            raise damaged
+        outcome = self._refusal(state.source, damaged, invocation)
+        state = self.ledger.finish_splitting(state, reached, invocation.holder, damaged.reason)
+        ending = self.ending.of(state)
+        fields = {**_outcome("rejected", state, invocation, ending).fields, **outcome.fields}
+        return replace(outcome, fields=fields, counts=ending.counts, error=ending.error)
+
+    def _in_a_hurry(self, invocation: Invocation) -> Callable[[Segment], bool]:
+        """Tell of segments that took long to cut whether there is time for another."""
+
+        def hurry(segment: Segment) -> bool:
+            late = self.settings.stop_at_remaining_ms
+            return bool(segment.rejected) and invocation.remaining_ms() < late
+
+        return hurry
+
     def _segments(self, state: ImportState, invocation: Invocation) -> Iterator[Segment]:
         """Cut what is left of the file. What was rejected in a segment is stored before the next.
 
@@ -199,24 +230,53 @@ class Splitter:
         """
         source, start = state.source, state.progress
         stored = self._stored(source)
-        if source.compression == "gzip":
-            # Nothing tells where in a gzip file some offset of its content is, so that it is read
+        if source.compression == "gzip" or source.encoding != ENCODING:
+            # Nothing tells where in such a file some offset of its content is, so that it is read
             # from its beginning again.
-            chunks = self._behind(start.next_offset, gunzip(stored.chunks()), invocation)
+            content = stored.chunks()
+            if source.compression == "gzip":
+                content = gunzip(content)
+            if source.encoding != ENCODING:
+                content = as_utf_8(content, source.encoding)
+            chunks = self._behind(start.next_offset, content, invocation)
         else:
             chunks = stored.chunks(start.next_offset)
-        reader = RowReader(chunks, start.next_offset, start.next_line)
+        dialect = source.dialect
+        reader = RowReader(chunks, start.next_offset, start.next_line, dialect, start.reread_debt)
         envelope = Envelope(
-            state.import_id, source.bucket, source.key, source.version_id, source.header
+            state.import_id,
+            source.bucket,
+            source.key,
+            source.version_id,
+            source.header,
+            dialect.unnamed,
         )
+        prefix = self.settings.large_rows_prefix
         stretches = reader.stretches()
-        for segment in cut_segments(stretches, envelope, source.rows_per_message, start):
+        for segment in cut_segments(stretches, envelope, source.rows_per_message, start, prefix):
+            if segment.message and segment.message.stored:
+                segment = self._stored_apart(segment, segment.message, source)
             if segment.rejected:
                 prefix = self.settings.rejections_prefix
                 bucket = self.settings.rejections_bucket or source.bucket
                 store_rejected_rows(self.s3, bucket, prefix, state.import_id, segment.rejected)
                 invocation.tally.rows_rejected += len(segment.rejected)
             yield segment
+
+    def _stored_apart(
+        self, segment: Segment, message: OutgoingMessage, source: ImportSource
+    ) -> Segment:
+        """Store a row that its message only refers to, and do not hold it any longer."""
+        if message.stored:
+            key, content = message.stored
+            self.s3.put_object(
+                Bucket=self.settings.rejections_bucket or source.bucket,
+                Key=key,
+                Body=content,
+                ContentType="application/json",
+                ChecksumAlgorithm="SHA256",
+            )
+        return replace(segment, message=replace(message, stored=None))
 
     def _behind(
         self, offset: int, chunks: Iterable[bytes], invocation: Invocation
@@ -266,6 +326,20 @@ class Splitter:
         self, source: ImportSource, refused: FileRefused, invocation: Invocation
     ) -> Outcome:
         """End an import that can never be finished."""
+        # The record first: whoever finds the import failed does not look for a reason to record.
+        outcome = self._refusal(source, refused, invocation)
+        ended = self.ledger.refuse(source, refused.reason)
+        ending = self.ending.failed(source.import_id) if ended else Ending()
+        return replace(
+            outcome,
+            fields={**outcome.fields, **ending.fields},
+            counts=ending.counts,
+            error=ending.error,
+        )
+
+    def _refusal(
+        self, source: ImportSource, refused: FileRefused, invocation: Invocation
+    ) -> Outcome:
         rejection = Rejection(
             reason=refused.reason,
             detail=refused.detail,
@@ -277,17 +351,9 @@ class Splitter:
             etag=source.etag,
         )
         bucket = self.settings.rejections_bucket or source.bucket
-        # The record first: whoever finds the import failed does not look for a reason to record.
         outcome = self._recorded(bucket, rejection, invocation)
-        ended = self.ledger.refuse(source, refused.reason)
-        ending = self.ending.failed(source.import_id) if ended else Ending()
         fields = {"import_id": source.import_id, **_named(source), **outcome.fields}
-        return replace(
-            outcome,
-            fields={**fields, **ending.fields},
-            counts=ending.counts,
-            error=ending.error,
-        )
+        return replace(outcome, fields=fields)
 
     def _kept(self, invocation: Invocation, reason: str, detail: str) -> Outcome:
         """Keep a message that is about no import; trying again would not change that.
@@ -321,6 +387,8 @@ class Splitter:
             header=opening.header if opening else (),
             compression=opening.compression if opening else "none",
             rows_per_message=self.settings.rows_per_message,
+            encoding=opening.encoding if opening else ENCODING,
+            dialect=opening.dialect if opening else Dialect(),
         )
 
     def _stored(self, source: ImportSource) -> StoredObject:
@@ -339,7 +407,9 @@ def _import_to_continue(body: str) -> str | None:
     return known if isinstance(known, str) and known else None
 
 
-def _calls(segments: Iterable[Segment]) -> Iterator[list[Segment]]:
+def _calls(
+    segments: Iterable[Segment], in_a_hurry: Callable[[Segment], bool]
+) -> Iterator[list[Segment]]:
     """As many segments as fit into a call, and before an end whatever there is until then.
 
     It is always the same list, because the messages of two calls would take twice the memory.
@@ -348,7 +418,7 @@ def _calls(segments: Iterable[Segment]) -> Iterator[list[Segment]]:
     try:
         for segment in segments:
             call.append(segment)
-            if len(call) == MESSAGES_PER_CALL:
+            if len(call) == MESSAGES_PER_CALL or in_a_hurry(segment):
                 yield call
                 call.clear()
     except ENDS:

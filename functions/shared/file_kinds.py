@@ -1,0 +1,84 @@
+"""What a file is that is no CSV, told by its beginning."""
+
+import re
+
+# Magic numbers and where they stand. Of kinds that begin alike, the longer beginning comes first.
+MAGIC: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"PK\x05\x06", "an empty ZIP archive"),
+    (0, b"PK\x07\x08", "a ZIP archive"),
+    (
+        0,
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        "a workbook or document of old Microsoft Office (.xls)",
+    ),
+    (0, b"%PDF", "a PDF"),
+    (0, b"%!PS", "PostScript"),
+    (0, b"{\\rtf", "a rich text document (RTF)"),
+    (0, b"PAR1", "Parquet"),
+    (0, b"ORC\x08", "ORC"),
+    (0, b"ORC\n", "ORC"),
+    (0, b"Obj\x01", "Avro"),
+    (0, b"ARROW1\x00", "Arrow (Feather)"),
+    (0, b"FEA1\x00", "Feather"),
+    (0, b"\x89HDF\r\n\x1a\n", "HDF5"),
+    (0, b"SQLite format 3\x00", "an SQLite database"),
+    (0, b"ID;PWXL", "a SYLK spreadsheet"),
+    (0, b"\x28\xb5\x2f\xfd", "compressed with zstd"),
+    (4, b"1AY&SY", "compressed with bzip2"),
+    (0, b"\xfd7zXZ\x00", "compressed with xz"),
+    (0, b"\x5d\x00\x00", "compressed with LZMA"),
+    (0, b"\x04\x22\x4d\x18", "compressed with LZ4"),
+    (0, b"\xff\x06\x00\x00sNaPpY", "compressed with Snappy"),
+    (0, b"LZIP\x01", "compressed with lzip"),
+    (0, b"\x1f\x9d", "compressed with compress (.Z)"),
+    (0, b"\x89LZO", "compressed with LZO"),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (0, b"Rar!\x1a\x07", "a RAR archive"),
+    (257, b"ustar", "a tar archive"),
+    (0, b"\x89PNG", "a picture (PNG)"),
+    (0, b"\xff\xd8\xff", "a picture (JPEG)"),
+    (0, b"GIF87a", "a picture (GIF)"),
+    (0, b"GIF89a", "a picture (GIF)"),
+)
+ZIP = b"PK\x03\x04"
+# What the archives of office programs and others have in it, by names of their members.
+ZIP_MEMBERS = (
+    (b"xl/", "an Excel workbook (.xlsx)"),
+    (b"opendocument.spreadsheet", "an OpenDocument spreadsheet (.ods)"),
+    (b"word/", "a Word document (.docx)"),
+    (b"[Content_Types].xml", "a Microsoft Office document, such as an Excel workbook (.xlsx)"),
+    (b"Index/", "an Apple Numbers document"),
+)
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+HTML = re.compile(r"<(!doctype\s+html|html|head|body|table|meta|script)\b", re.IGNORECASE)
+MARKUP = re.compile(r"<[!?/]?[A-Za-z]")
+JSON_BEGINNING = re.compile(r'[\[{]\s*(["{\[\]}]|-?\d)')
+# Nothing that is told from text is looked for further than this.
+TEXT_CHARACTERS = 1024
+
+
+def kind_of_bytes(beginning: bytes) -> str | None:
+    """Name the kind of a binary file; None for what may be text."""
+    if beginning.startswith(ZIP):
+        found = (kind for member, kind in ZIP_MEMBERS if member in beginning)
+        return next(found, "a ZIP archive")
+    for position, magic, kind in MAGIC:
+        if beginning.startswith(magic, position):
+            return kind
+    return None
+
+
+def kind_of_text(beginning: bytes) -> str | None:
+    """Name the kind of a text that is no table of lines; None for what may be CSV."""
+    start = beginning[:TEXT_CHARACTERS].decode(errors="replace").lstrip("\ufeff \t\r\n")
+    if start.startswith(LFS_POINTER.decode()):
+        return "a pointer of Git LFS, not the file itself"
+    if start.startswith("/annex/objects/") or ".git/annex/objects/" in start.partition("\n")[0]:
+        return "a pointer of git-annex, not the file itself"
+    if HTML.match(start):
+        return "HTML"
+    if MARKUP.match(start):
+        return "XML or HTML"
+    if JSON_BEGINNING.match(start):
+        return "JSON"
+    return None

@@ -1,0 +1,53 @@
+"""What the pipeline's settings say about columns, held against the header of a file."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from shared.object_content import FileRefused
+
+
+@dataclass(frozen=True)
+class ExpectedColumns:
+    """Names from the settings. A field with a default may be left out of a file."""
+
+    hash_key: str = "id"
+    keys: Sequence[str] = ()
+    typed: Collection[str] = ()
+    defaults: Collection[str] = ()
+
+    def check(self, header: Sequence[str]) -> None:
+        """Raises FileRefused where every row would be rejected, or a setting would go unused.
+
+        A default is for what files leave out; only one that is nearly the name of a column is
+        taken for a mistake.
+        """
+        for name in self.keys:
+            if name not in header:
+                raise FileRefused(
+                    "key_column_missing",
+                    f"the header has no column {name}, which key_columns names: correct the"
+                    " setting, or the header",
+                )
+        if self.hash_key in header and tuple(self.keys) not in ((), (self.hash_key,)):
+            raise FileRefused(
+                "key_column_replaced",
+                f"the column {self.hash_key} has the name of the table's key, which key_columns"
+                " makes of other columns: rename it",
+            )
+        for name in self.typed:
+            if name not in header and name not in self.defaults:
+                raise FileRefused(
+                    "column_missing",
+                    f"the header has no column {name}, whose type columns says: correct the"
+                    " setting or the header, or give the field a default",
+                )
+        free = [name for name in header if name not in self.typed and name not in self.keys]
+        for name in set(self.defaults).difference(header):
+            if near := get_close_matches(name.lower(), [one.lower() for one in free], 1, 0.8):
+                number = [one.lower() for one in header].index(near[0]) + 1
+                raise FileRefused(
+                    "default_misspelt",
+                    f"defaults names {name}, and column {number} is called nearly so: correct the"
+                    " setting, or the header",
+                )
