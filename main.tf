@@ -80,6 +80,7 @@ module "csv_import" {
   }
   code_bucket = var.code_bucket
 
+  dialect               = var.csv_import.dialect
   columns               = var.csv_import.columns
   unknown_columns       = var.csv_import.unknown_columns
   key_columns           = var.csv_import.key_columns

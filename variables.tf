@@ -121,6 +121,17 @@ variable "csv_import" {
     Fields left out keep that pipeline's defaults.
   EOT
   type = object({
+    dialect = optional(object({
+      delimiter  = optional(string)
+      quote      = optional(string)
+      escape     = optional(string)
+      comment    = optional(string)
+      skip_lines = optional(number)
+      header     = optional(list(string))
+      encoding   = optional(string)
+      trim       = optional(string)
+      missing    = optional(string)
+    }))
     columns         = optional(map(string))
     unknown_columns = optional(string)
     key_columns     = optional(list(string))

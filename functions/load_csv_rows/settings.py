@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from load_csv_rows.cells import READERS, Attribute, ColumnType, UnreadableCell, read_number
 from shared.configuration import (
+    TRIMMING,
     ConfigurationError,
     Environment,
     column_names,
@@ -17,8 +18,6 @@ from shared.row_messages import LARGE_ROWS_PREFIX
 
 # Every item says which row of which import it is; a column of that name would be replaced.
 STAMP = "import_stamp"
-# What may be taken off: spaces around all values, around names of columns only, or none.
-TRIMMING = ("all", "names", "none")
 # What the workers leave to the other users of the table, and to their own bursts.
 SHARE_OF_CAPACITY = 0.8
 

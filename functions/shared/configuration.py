@@ -8,6 +8,10 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
+# What spaces may be taken off of: all values, the names of columns only, or nothing.
+TRIMMING = ("all", "names", "none")
+
+
 class ConfigurationError(Exception):
     """A variable is missing or wrong. The message names it, and what to set."""
 

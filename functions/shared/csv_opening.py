@@ -53,7 +53,8 @@ class WantedDialect:
     """What a file is expected to be. ``delimiter`` and ``encoding`` may be AUTO.
 
     ``header`` names the columns of files that have none of their own; ``skip_lines`` counts lines
-    before the header. ``trim_names`` takes spaces off the names.
+    before the header. ``trim_names`` takes spaces off the names; ``trailing_delimiters`` may stand
+    at the ends of lines.
     """
 
     dialect: Dialect = field(default_factory=Dialect)
@@ -61,6 +62,11 @@ class WantedDialect:
     header: tuple[str, ...] = ()
     skip_lines: int = 0
     trim_names: bool = True
+    trailing_delimiters: bool = True
+
+
+# What is read where nobody can set anything.
+STRICT = WantedDialect(trim_names=False, trailing_delimiters=False)
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,7 @@ def open_csv(source: StoredObject, wanted: WantedDialect | None = None) -> Openi
 
 def read_opening(chunks: Iterable[bytes], wanted: WantedDialect | None = None) -> Opening:
     """Read as many chunks of a file as its beginning takes. Raises FileRefused."""
-    wanted = wanted or WantedDialect()
+    wanted = wanted or STRICT
     chunks = iter(chunks)
     first = next(chunks, b"")
     chunks = chain([first], chunks)
@@ -142,10 +148,14 @@ def _utf_16_by_zeros(sample: bytes) -> str | None:
     """Digits, delimiters and line feeds have a zero byte each, always on the same side."""
     part = sample[:4096]
     even, odd = part[::2].count(0), part[1::2].count(0)
-    many = len(part) // 20
-    if odd > many and not even:
+    if min(even, odd) or max(even, odd) < 2:
+        return None
+    feed = part.find(b"\n")
+    if feed < 0:
+        return None if max(even, odd) < len(part) // 4 else ("utf-16-le" if odd else "utf-16-be")
+    if odd and feed % 2 == 0 and part[feed + 1 : feed + 2] == b"\0":
         return "utf-16-le"
-    return "utf-16-be" if even > many and not odd else None
+    return "utf-16-be" if even and feed % 2 and part[feed - 1] == 0 else None
 
 
 def _check_text(sample: bytes, whole: bool, wanted: str) -> None:
@@ -202,18 +212,27 @@ class _Beginning:
             names, offset, line = list(self._wanted.header), self._start, self._line
         else:
             names, offset, line = self._names(record), record.next_offset, record.next_line
+        if self._wanted.trailing_delimiters:
+            names, dialect = self._without_empty_ends(names, record, offset, dialect)
+        _check_names(names, record.line)
+        return Opening(compression, tuple(names), offset, line, encoding, dialect)
+
+    def _without_empty_ends(
+        self, names: list[str], header: Record, offset: int, dialect: Dialect
+    ) -> tuple[list[str], Dialect]:
+        """Leave out names and cells that are only the ends of lines with a delimiter there."""
         rows = [r.cells for r in self._some_rows(offset, dialect)]
         while len(names) > 1 and not names[-1] and not self._wanted.header:
             names.pop()
             dialect = replace(dialect, unnamed=dialect.unnamed + 1)
-        if any(any(cells[len(names) :]) for cells in rows if len(cells) <= len(record.cells)):
-            # What is below an empty name is a value.
-            names = self._names(record) if not self._wanted.header else names
-            dialect = replace(dialect, unnamed=0)
-        elif not dialect.unnamed and rows and all(_trailing(row, len(names)) for row in rows):
+        if dialect.unnamed:
+            width = len(header.cells)
+            if any(any(row[len(names) :]) for row in rows if len(row) <= width):
+                # What is below an empty name is a value.
+                return self._names(header), replace(dialect, unnamed=0)
+        elif rows and all(_trailing(row, len(names)) for row in rows):
             dialect = replace(dialect, unnamed=1)
-        _check_names(names, record.line)
-        return Opening(compression, tuple(names), offset, line, encoding, dialect)
+        return names, dialect
 
     def _names(self, record: Record) -> list[str]:
         if record.problem is not None:

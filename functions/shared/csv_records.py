@@ -23,10 +23,10 @@ PLAIN_BYTES = 1 << 16
 FEWEST_PLAIN_BYTES = 512
 # Bytes that may be read a second time before as many are read for the first time; without a bound a
 # quote on every line would have the file read once for each of them.
-MAX_REREAD_BYTES = 16 << 20
+MAX_REREAD_BYTES = 8 << 20
 # How far the end of a record is looked for, once it is known to be broken or too long.
 BROKEN_LOOK_AHEAD_BYTES = 1 << 16
-LONG_LOOK_AHEAD_BYTES = 4 << 20
+LONG_LOOK_AHEAD_BYTES = 2 << 20
 
 # RecordReader counts bytes, which are never fewer than characters; this limit is the process's.
 csv.field_size_limit(2 * MAX_RECORD_BYTES)

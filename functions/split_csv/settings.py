@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field
 
 from shared.configuration import (
+    TRIMMING,
     ConfigurationError,
     Environment,
     column_names,
@@ -100,7 +101,7 @@ def _dialect(environment: Environment) -> WantedDialect:
         encoding=environment.parsed("ENCODING", _encoding, one_of(ENCODINGS), AUTO),
         header=environment.parsed("HEADER", _header, 'a JSON list such as ["id", "name"]', "[]"),
         skip_lines=environment.integer("SKIP_LINES", 0, 1000, default=0),
-        trim_names=environment.text("TRIM", "names") != "none",
+        trim_names=environment.parsed("TRIM", TRIMMING.index, one_of(TRIMMING), "names") < 2,
     )
 
 

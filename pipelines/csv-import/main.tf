@@ -32,6 +32,27 @@ locals {
     { for name, value in var.defaults : name => value.bool if value.bool != null },
   )
 
+  # What a file is held against before its first row is sent; empty is what the function assumes.
+  expected_file = {
+    for name, value in {
+      DELIMITER   = var.dialect.delimiter
+      QUOTE       = var.dialect.quote == "" ? "none" : var.dialect.quote
+      ESCAPE      = var.dialect.escape
+      COMMENT     = var.dialect.comment
+      SKIP_LINES  = tostring(var.dialect.skip_lines)
+      HEADER      = jsonencode(var.dialect.header)
+      ENCODING    = var.dialect.encoding
+      TRIM        = var.dialect.trim
+      HASH_KEY    = var.table.hash_key
+      KEY_COLUMNS = join(",", var.key_columns)
+      COLUMNS     = jsonencode(var.columns)
+      DEFAULTS    = jsonencode(local.defaults)
+    } : name => value if value != ""
+  }
+
+  # Rows that are longer than a message wait here, as long as their messages may.
+  large_rows_prefix = "large-rows/"
+
   # As long as SQS keeps anything: a weak table may need all of it.
   rows_retention_seconds = 1209600
 
@@ -191,6 +212,18 @@ resource "aws_s3_bucket_lifecycle_configuration" "imports" {
   }
 
   rule {
+    id     = "expire-large-rows"
+    status = "Enabled"
+    filter {
+      prefix = local.large_rows_prefix
+    }
+    # 14 days in the row queue, and 14 more as dead letters.
+    expiration {
+      days = 30
+    }
+  }
+
+  rule {
     id     = "remove-leftovers"
     status = "Enabled"
     filter {}
@@ -220,7 +253,7 @@ module "notification" {
       filter_suffixes = sort(local.suffixes)
     }
   }
-  writes_back = [{ prefix = var.rejections_prefix }]
+  writes_back = [{ prefix = var.rejections_prefix }, { prefix = local.large_rows_prefix }]
 }
 
 # One message per file, and one more for each time that a file is not finished in one invocation.
@@ -279,9 +312,11 @@ module "split" {
       REJECTIONS_BUCKET            = local.bucket
       REJECTIONS_PREFIX            = var.rejections_prefix
       MAX_REJECTED_PERCENT         = tostring(var.max_rejected_percent)
+      LARGE_ROWS_PREFIX            = local.large_rows_prefix
       MAX_HOPS                     = tostring(var.split.maximum_hops)
       STOP_AT_REMAINING_MS         = tostring(floor(var.split.stop_at_remaining_seconds * 1000))
     },
+    local.expected_file,
     var.notices == null ? {} : { NOTICES_TOPIC_ARN = one(module.notices[*].topic_arn) },
   )
 
@@ -307,10 +342,10 @@ module "split" {
             Resource = local.bucket_arn
           },
           {
-            Sid      = "RecordRejections"
+            Sid      = "RecordRejectionsAndStoreLargeRows"
             Effect   = "Allow"
             Action   = "s3:PutObject"
-            Resource = "${local.bucket_arn}/${var.rejections_prefix}*"
+            Resource = ["${local.bucket_arn}/${var.rejections_prefix}*", "${local.bucket_arn}/${local.large_rows_prefix}*"]
           },
           {
             Sid      = "SendRowsAndContinue"
@@ -392,6 +427,9 @@ module "load" {
       WRITE_MODE                   = var.write_mode
       REJECTIONS_BUCKET            = local.bucket
       REJECTIONS_PREFIX            = var.rejections_prefix
+      LARGE_ROWS_PREFIX            = local.large_rows_prefix
+      TRIM                         = var.dialect.trim
+      MISSING_CELLS                = var.dialect.missing
       MAX_REJECTED_PERCENT         = tostring(var.max_rejected_percent)
       TABLE_WRITE_CAPACITY         = tostring(coalesce(var.pace.table_write_capacity, 0))
       MAXIMUM_CONCURRENCY          = tostring(local.workers)
@@ -418,6 +456,12 @@ module "load" {
             Effect   = "Allow"
             Action   = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
             Resource = local.ledger_table_arn
+          },
+          {
+            Sid      = "ReadLargeRows"
+            Effect   = "Allow"
+            Action   = "s3:GetObject"
+            Resource = "${local.bucket_arn}/${local.large_rows_prefix}*"
           },
           {
             Sid      = "RecordRejections"

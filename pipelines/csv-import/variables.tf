@@ -46,6 +46,10 @@ variable "import_prefix" {
     condition     = can(regex("^[A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*/$", var.import_prefix))
     error_message = "import_prefix must be a folder-like prefix that ends with a slash and does not start with one, for example \"import/\"."
   }
+  validation {
+    condition     = !startswith(var.import_prefix, "large-rows/")
+    error_message = "import_prefix must not begin with large-rows/, where rows are stored that are longer than a message: they would be taken for uploads."
+  }
 }
 
 variable "rejections_prefix" {
@@ -60,8 +64,73 @@ variable "rejections_prefix" {
   }
 }
 
+variable "dialect" {
+  description = <<-EOT
+    How files are written; what is left out is told from each file, or is as RFC 4180 has it:
+    - `delimiter`: what separates values, one ASCII character; `auto` decides among `,` `;` tab and `|` by the file's beginning, and refuses a file that fits two of them.
+    - `quote`: what surrounds values that hold a delimiter or a line feed; empty: quotes are text.
+    - `escape`: what stands before a character that is meant literally, such as `\\` in files that MySQL and Redshift write; empty: quotes are doubled.
+    - `comment`: lines that begin with it are no rows; empty: there are none.
+    - `skip_lines`: lines to leave out before the header, 0 to 1000.
+    - `header`: names of the columns of files that begin with their first row; empty: the first line names them.
+    - `encoding`: `auto` reads UTF-8 and, told by its first bytes, UTF-16; or `utf-8`, `utf-16`, `utf-16-le`, `utf-16-be`, `windows-1252`.
+    - `trim`: takes spaces off the `names` of columns, off `all` values, too, or off `none`.
+    - `missing`: a row with fewer cells than the header is rejected (`reject`), or the others are taken for empty (`empty`).
+  EOT
+  type = object({
+    delimiter  = optional(string, "auto")
+    quote      = optional(string, "\"")
+    escape     = optional(string, "")
+    comment    = optional(string, "")
+    skip_lines = optional(number, 0)
+    header     = optional(list(string), [])
+    encoding   = optional(string, "auto")
+    trim       = optional(string, "names")
+    missing    = optional(string, "reject")
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = can(regex("^(auto|[\\x01-\\x09\\x0b\\x0c\\x0e-!#-/:-@\\[\\]-`{-\\x7f])$", var.dialect.delimiter))
+    error_message = "dialect.delimiter must be auto or one ASCII character that is no letter, digit, double quote, backslash or line end, for example \";\" or \"\\t\"."
+  }
+  validation {
+    condition = alltrue([
+      for sign in [var.dialect.quote, var.dialect.escape, var.dialect.comment] : can(regex("^[\\x01-\\x09\\x0b\\x0c\\x0e-/:-@\\[-`{-\\x7f]?$", sign))
+    ])
+    error_message = "dialect.quote, dialect.escape and dialect.comment must each be one ASCII character that is no letter, digit or line end, or empty."
+  }
+  validation {
+    condition = length(distinct(compact([var.dialect.delimiter, var.dialect.quote, var.dialect.escape, var.dialect.comment]))) == length(
+      compact([var.dialect.delimiter, var.dialect.quote, var.dialect.escape, var.dialect.comment])
+    )
+    error_message = "dialect.delimiter, dialect.quote, dialect.escape and dialect.comment must differ: one character cannot mean two things."
+  }
+  validation {
+    condition     = var.dialect.skip_lines >= 0 && var.dialect.skip_lines <= 1000 && floor(var.dialect.skip_lines) == var.dialect.skip_lines
+    error_message = "dialect.skip_lines must be a whole number from 0 to 1000."
+  }
+  validation {
+    condition     = alltrue([for name in var.dialect.header : trimspace(name) != ""]) && length(distinct(var.dialect.header)) == length(var.dialect.header)
+    error_message = "dialect.header must name every column, and none twice."
+  }
+  validation {
+    condition     = contains(["auto", "utf-8", "utf-16", "utf-16-le", "utf-16-be", "windows-1252"], var.dialect.encoding)
+    error_message = "dialect.encoding must be auto, utf-8, utf-16, utf-16-le, utf-16-be or windows-1252."
+  }
+  validation {
+    condition     = contains(["names", "all", "none"], var.dialect.trim)
+    error_message = "dialect.trim must be names, all or none."
+  }
+  validation {
+    condition     = contains(["reject", "empty"], var.dialect.missing)
+    error_message = "dialect.missing must be reject or empty."
+  }
+}
+
 variable "columns" {
-  description = "Types of the file's columns, by the name in its header: `string`, `number`, `bool` or `timestamp`. A value that is none of its column's type rejects its row. A column that is not named here is kept as text or dropped, as `unknown_columns` says."
+  description = "Types of the file's columns, by the name in its header: `string`, `number`, `bool` or `timestamp`. A value that is none of its column's type rejects its row, and a file without the column is refused unless `defaults` has a value for it. A column that is not named here is kept as text or dropped, as `unknown_columns` says."
   type        = map(string)
   default     = {}
   nullable    = false

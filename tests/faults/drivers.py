@@ -513,7 +513,7 @@ class Imports(Driver):
         }
         acts = (
             send(pipeline["imports_queue_url"], garbage(one, number)),
-            upload(pipeline["bucket"], key, "id\nä\n".encode("utf-16")),
+            upload(pipeline["bucket"], key, "id\nä\n".encode("utf-32")),
             send(pipeline["rows_queue_url"], garbage(one, number)),
             # The ledger knows of no such import, which another ledger might.
             send(pipeline["rows_queue_url"], json.dumps(unknown)),

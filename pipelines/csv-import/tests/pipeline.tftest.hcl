@@ -388,3 +388,156 @@ run "refused_14" {
   }
   expect_failures = [var.defaults]
 }
+
+# --- How files are written: each guard once, and what it just lets pass
+
+run "dialect_with_letter_as_delimiter" {
+  command = plan
+  variables {
+    dialect = { delimiter = "x" }
+  }
+  expect_failures = [var.dialect]
+}
+
+run "dialect_with_two_delimiters" {
+  command = plan
+  variables {
+    dialect = { delimiter = ";;" }
+  }
+  expect_failures = [var.dialect]
+}
+
+run "dialect_with_quote_as_delimiter" {
+  command = plan
+  variables {
+    dialect = { delimiter = "\"" }
+  }
+  expect_failures = [var.dialect]
+}
+
+run "dialect_with_letter_as_quote" {
+  command = plan
+  variables {
+    dialect = { quote = "q" }
+  }
+  expect_failures = [var.dialect]
+}
+
+run "dialect_with_line_end_as_escape" {
+  command = plan
+  variables {
+    dialect = { escape = "\n" }
+  }
+  expect_failures = [var.dialect]
+}
+
+run "dialect_with_two_comment_signs" {
+  command = plan
+  variables {
+    dialect = { comment = "//" }
+  }
+  expect_failures = [var.dialect]
+}
+
+run "dialect_with_one_sign_for_two" {
+  command = plan
+  variables {
+    dialect = { escape = "\"" }
+  }
+  expect_failures = [var.dialect]
+}
+
+run "dialect_with_too_many_lines_to_skip" {
+  command = plan
+  variables {
+    dialect = { skip_lines = 1001 }
+  }
+  expect_failures = [var.dialect]
+}
+
+run "dialect_with_part_of_a_line_to_skip" {
+  command = plan
+  variables {
+    dialect = { skip_lines = 0.5 }
+  }
+  expect_failures = [var.dialect]
+}
+
+run "dialect_with_column_without_a_name" {
+  command = plan
+  variables {
+    dialect = { header = ["id", " "] }
+  }
+  expect_failures = [var.dialect]
+}
+
+run "dialect_with_column_named_twice" {
+  command = plan
+  variables {
+    dialect = { header = ["id", "id"] }
+  }
+  expect_failures = [var.dialect]
+}
+
+run "dialect_with_unknown_encoding" {
+  command = plan
+  variables {
+    dialect = { encoding = "latin-1" }
+  }
+  expect_failures = [var.dialect]
+}
+
+run "dialect_with_unknown_trimming" {
+  command = plan
+  variables {
+    dialect = { trim = "left" }
+  }
+  expect_failures = [var.dialect]
+}
+
+run "dialect_with_unknown_cells" {
+  command = plan
+  variables {
+    dialect = { missing = "null" }
+  }
+  expect_failures = [var.dialect]
+}
+
+run "dialect_by_default" {
+  command = plan
+
+  assert {
+    condition = local.expected_file == {
+      DELIMITER = "auto", QUOTE = "\"", SKIP_LINES = "0", HEADER = "[]", ENCODING = "auto", TRIM = "names", HASH_KEY = "id"
+      COLUMNS   = "{}", DEFAULTS = "{\"completed\":false}"
+    }
+    error_message = "The splitter gets what files are held against, and nothing that is empty."
+  }
+}
+
+run "dialect_at_its_limits" {
+  command = plan
+  variables {
+    dialect = {
+      delimiter = "\t", quote = "", escape = "\\", comment = "#", skip_lines = 1000, header = ["id", "name"]
+      encoding  = "windows-1252", trim = "all", missing = "empty"
+    }
+    key_columns = ["id"]
+  }
+
+  assert {
+    condition = local.expected_file == {
+      DELIMITER = "\t", QUOTE = "none", ESCAPE = "\\", COMMENT = "#", SKIP_LINES = "1000", HEADER = "[\"id\",\"name\"]", ENCODING = "windows-1252"
+      TRIM      = "all", HASH_KEY = "id", KEY_COLUMNS = "id", COLUMNS = "{}", DEFAULTS = "{\"completed\":false}"
+    }
+    error_message = "Every setting of the dialect reaches the splitter."
+  }
+}
+
+run "uploads_among_large_rows" {
+  command = plan
+  variables {
+    import_prefix = "large-rows/new/"
+  }
+  expect_failures = [var.import_prefix]
+}

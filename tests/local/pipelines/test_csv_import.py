@@ -123,7 +123,7 @@ def test_a_compressed_file_in_capitals(pipeline: Pipeline, tmp_path: Path) -> No
 def test_a_file_that_cannot_be_read_fails_with_its_reason(
     pipeline: Pipeline, tmp_path: Path
 ) -> None:
-    done = imported(pipeline, tmp_path / "wide.csv", "name\nä\n".encode("utf-16"))
+    done = imported(pipeline, tmp_path / "wide.csv", "name\nä\n".encode("utf-32"))
 
     assert done.status == "FAILED"
     assert done.reason

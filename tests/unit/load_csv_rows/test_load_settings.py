@@ -20,7 +20,7 @@ def test_unset_load_settings_have_defaults(environment: dict[str, str]) -> None:
         shape=Shape(
             hash_key="id",
             key_columns=(),
-            columns={"completed": ColumnType.BOOL},
+            columns={},
             keep_unknown_columns=True,
             defaults={"completed": {"BOOL": False}},
         ),
@@ -60,7 +60,6 @@ def test_every_load_setting_can_be_set(environment: dict[str, str]) -> None:
             "paid": ColumnType.BOOL,
             "due": ColumnType.TIMESTAMP,
             "note": ColumnType.STRING,
-            "kind": ColumnType.STRING,
         },
         keep_unknown_columns=False,
         defaults={
@@ -92,6 +91,9 @@ def test_missing_load_setting_is_named(environment: dict[str, str], name: str) -
 @pytest.mark.parametrize(
     ("name", "value", "remedy"),
     [
+        ("TRIM", "left", "one of all, names, none"),
+        ("MISSING_CELLS", "null", "reject or empty"),
+        ("LARGE_ROWS_PREFIX", "rows", "ends with a slash"),
         ("WRITE_MODE", "append", "one of overwrite, insert_only, last_row_wins"),
         ("UNKNOWN_COLUMNS", "ignore", "keep or drop"),
         ("KEY_COLUMNS", "a,,b", "names of columns"),

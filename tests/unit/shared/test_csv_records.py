@@ -194,8 +194,8 @@ def test_a_record_of_endless_short_values_ends() -> None:
         (b"1,nul\0", "nul_character"),
         (b"1,caf\xe9", "not_utf8"),
         (b"1,\xed\xa0\x80", "not_utf8"),
-        (b'"' + b"x" * 140_000 + b'",2', "row_too_large"),
-        (b"x" * 140_000, "row_too_large"),
+        (b'"' + b"x" * 1_050_000 + b'",2', "row_too_large"),
+        (b'"' + b"x\n" * 530_000 + b'",2', "row_too_large"),
         (b"x" * 1_200_000, "row_too_large"),
     ],
 )

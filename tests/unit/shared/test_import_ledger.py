@@ -243,6 +243,9 @@ def test_the_control_item_has_the_attributes_that_people_query(
         "size": {"N": "1000"},
         "header": {"L": [{"S": "id"}, {"S": "náme"}]},
         "encoding": {"S": "utf-8"},
+        "dialect": {
+            "S": '{"delimiter": ",", "quote": "\\"", "escape": "", "comment": "", "unnamed": 0}'
+        },
         "compression": {"S": "none"},
         "rows_per_message": {"N": "400"},
         "next_offset": {"N": "1000"},
@@ -255,6 +258,7 @@ def test_the_control_item_has_the_attributes_that_people_query(
         "rows_rejected": {"N": "8"},
         "rows_rejected_by_splitter": {"N": "5"},
         "hops": {"N": "2"},
+        "reread_debt": {"N": "0"},
         "holder": {"S": "a/1"},
         "started_at": {"S": "2026-03-01T09:30:00.000Z"},
         "updated_at": {"S": "2026-03-01T09:30:00.000Z"},

@@ -215,7 +215,7 @@ def test_a_long_file_goes_on_through_the_queue(account: Account) -> None:
     assert len(bodies) == len(set(bodies)) == 34
 
 
-@pytest.mark.parametrize("content", [b"", "id\n1\n".encode("utf-16")])
+@pytest.mark.parametrize("content", [b"", "id\n1\n".encode("utf-32")])
 def test_a_refused_file_is_told_of_once(account: Account, content: bytes) -> None:
     record = account.upload(content)
 

@@ -1,6 +1,9 @@
 import pytest
 
 from shared.configuration import ConfigurationError, Environment
+from shared.csv_opening import WantedDialect
+from shared.csv_records import Dialect
+from split_csv.expected_columns import ExpectedColumns
 from split_csv.settings import Settings
 
 
@@ -102,3 +105,60 @@ def test_what_is_rejected_must_not_be_an_upload(
 def test_prefix_without_a_trailing_slash_is_refused(environment: dict[str, str], name: str) -> None:
     with pytest.raises(ConfigurationError, match="ends with a slash"):
         settings_from(environment, **{name: "folder"})
+
+
+def test_the_dialect_can_be_set(environment: dict[str, str]) -> None:
+    settings = settings_from(
+        environment,
+        DELIMITER="\t",
+        QUOTE="none",
+        ESCAPE="\\",
+        COMMENT="#",
+        SKIP_LINES="3",
+        HEADER='["id", "name"]',
+        ENCODING="windows-1252",
+        TRIM="none",
+        KEY_COLUMNS="id",
+        COLUMNS='{"name": "string"}',
+        DEFAULTS='{"note": "x"}',
+        LARGE_ROWS_PREFIX="large/",
+    )
+
+    assert settings.dialect == WantedDialect(
+        Dialect("\t", "", "\\", "#"), "windows-1252", ("id", "name"), 3, trim_names=False
+    )
+    assert settings.expected == ExpectedColumns("id", ("id",), ("name",), ("note",))
+    assert settings.large_rows_prefix == "large/"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "remedy"),
+    [
+        ("DELIMITER", "x", "auto or one sign"),
+        ("DELIMITER", ";;", "auto or one sign"),
+        ("DELIMITER", '"', "auto or one sign"),
+        ("DELIMITER", "\n", "auto or one sign"),
+        ("DELIMITER", "§", "auto or one sign"),
+        ("QUOTE", "q", "one sign"),
+        ("ESCAPE", "\r", "one sign"),
+        ("COMMENT", "//", "one sign"),
+        ("ESCAPE", '"', "must differ"),
+        ("SKIP_LINES", "1001", "0 to 1000"),
+        ("HEADER", "id,name", "a JSON list"),
+        ("HEADER", '["id", " "]', "a JSON list"),
+        ("HEADER", '["id", "id"]', "a JSON list"),
+        ("ENCODING", "latin-1", "one of auto, utf-8"),
+        ("TRIM", "left", "one of all, names, none"),
+        ("KEY_COLUMNS", "a,,b", "names of columns"),
+        ("COLUMNS", "[]", "a JSON object"),
+        ("DEFAULTS", "7", "a JSON object"),
+        ("LARGE_ROWS_PREFIX", "import/", "overlap"),
+    ],
+)
+def test_what_no_file_can_be_is_refused_with_its_remedy(
+    environment: dict[str, str], name: str, value: str, remedy: str
+) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        settings_from(environment, **{name: value})
+    assert name in str(refused.value)
+    assert remedy in str(refused.value)

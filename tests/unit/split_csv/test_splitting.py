@@ -386,20 +386,20 @@ def test_a_test_event_is_left_alone(world: Any) -> None:
 
 @pytest.mark.parametrize("zipped", [False, True])
 def test_a_file_that_cannot_be_imported_is_refused_once(world: Any, zipped: bool) -> None:
-    content = "id,name\n1,a\n".encode("utf-16")
+    content = "id,name\n1,a\n".encode("utf-32")
     body = world.upload(gzip.compress(content) if zipped else content)
     splitter = world.splitter(notices_topic=NOTICES)
 
     first, second = world.deliver(body, splitter), world.deliver(body, splitter)
 
     state = world.state()
-    assert (first.name, first.retry, first.fields["reason"]) == ("rejected", False, "utf_16")
+    assert (first.name, first.retry, first.fields["reason"]) == ("rejected", False, "utf_32")
     assert first.fields["import_id"] == state.import_id
     assert first.counts == ("ImportsFailed",)
     assert second.name == "duplicate"
-    assert (state.status, state.reason, state.rows_read) == (ImportStatus.FAILED, "utf_16", 0)
+    assert (state.status, state.reason, state.rows_read) == (ImportStatus.FAILED, "utf_32", 0)
     (record,) = world.refusals()
-    assert record["reason"] == "utf_16"
+    assert record["reason"] == "utf_32"
     assert (record["key"], record["version_id"]) == ("import/a.csv", "v1")
     assert "save it as UTF-8" in record["detail"]
     assert len(world.notices) == 1
@@ -434,14 +434,14 @@ def test_a_damaged_gzip_file_gives_what_is_before_the_damage(world: Any, interru
 
     state = world.state()
     assert outcomes[-1].fields["reason"] == "broken_gzip"
-    assert (state.status, state.reason) == (ImportStatus.FAILED, "broken_gzip")
+    assert (state.status, state.damage) == (ImportStatus.LOADING, "broken_gzip")
     cells = world.cells()
     assert cells == table[: len(cells)]
-    assert state.progress.rows_sent == len(cells) == 5_700
+    assert state.progress.rows_sent == len(cells) > 5_700
 
 
-def test_a_gzip_file_damaged_at_its_beginning_gives_nothing(world: Any) -> None:
-    world.deliver(world.upload(gzip.compress(file_of(rows(3_000)))[:-1_000]))
+def test_a_gzip_file_damaged_in_its_header_gives_nothing(world: Any) -> None:
+    world.deliver(world.upload(gzip.compress(file_of(rows(3_000)))[:14]))
 
     assert world.rows == []
     assert world.state().reason == "broken_gzip"
