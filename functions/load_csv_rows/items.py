@@ -58,10 +58,11 @@ class _Column:
     name: str
     type: ColumnType
     has_default: bool
+    text: bool
 
     def value(self, text: str) -> "Attribute | None":
         """None for an empty cell, unless it is an empty text. Raises RowRejected."""
-        if self.type is ColumnType.STRING:
+        if self.text:
             return {"S": text} if text or not self.has_default else None
         if not text.strip(SPACES):
             return None
@@ -92,6 +93,7 @@ class ItemMaker:
         self._header = tuple(header)
         self._unnamed = unnamed
         self._started_at = iso_utc(started_at)
+        self._name_sizes: dict[str, int] = {}
         self._key_columns = self._usual_key_columns()
         self._trouble = self._trouble_with_header()
         self._columns = self._known_columns()
@@ -113,12 +115,26 @@ class ItemMaker:
         attributes[self._shape.hash_key] = key
         # In place of the old one, where the file was made of items of an earlier import.
         attributes[STAMP] = {"S": stamp}
-        size = sum(text_size(name) + attribute_size(value) for name, value in attributes.items())
+        size = self._size(attributes)
         if size > MAX_ITEM_BYTES:
             raise RowRejected(
                 "item_too_large", f"the item has {size} bytes, more than {MAX_ITEM_BYTES}"
             )
         return Item(_text_of(key), stamp, attributes, size)
+
+    def _size(self, attributes: Mapping[str, Attribute]) -> int:
+        """Bytes that DynamoDB counts; names are the same in every row."""
+        size, names = 0, self._name_sizes
+        for name, value in attributes.items():
+            if name not in names:
+                names[name] = text_size(name)
+            size += names[name]
+            text = value.get("S")
+            if text is None:
+                size += attribute_size(value)
+            else:
+                size += len(text) if text.isascii() else len(text.encode())
+        return size
 
     def _usual_key_columns(self) -> tuple[str, ...]:
         """A column that is called what the table's key is called is the key."""
@@ -156,8 +172,9 @@ class ItemMaker:
             or name in self._key_columns
         )
         return [
-            _Column(position, name, types.get(name, ColumnType.STRING), name in defaults)
+            _Column(position, name, kind, name in defaults, kind is ColumnType.STRING)
             for position, name in kept
+            for kind in [types.get(name, ColumnType.STRING)]
         ]
 
     def _constant_attributes(self) -> dict[str, Attribute]:
@@ -182,6 +199,9 @@ class ItemMaker:
                 "long_row" if longer else "short_row",
                 f"the row has {len(cells)} cells, the header {len(self._header)}",
             )
+        together = "".join(cells)
+        if together.isascii() and "\0" not in together:
+            return
         for name, text in zip(self._header, cells, strict=True):
             if "\0" in text:
                 raise RowRejected("nul_character", f"{name} has a NUL character")

@@ -265,6 +265,8 @@ class _Beginning:
 
     def _decided(self) -> str:
         """The delimiter that header and rows agree on. Raises FileRefused where they do not."""
+        if len(self._wanted.header) == 1:
+            return ","
         tables = {each: self._table(each) for each in (*DELIMITERS, *OTHER_SEPARATORS)}
         width = len(self._wanted.header)
         cut = {

@@ -23,10 +23,10 @@ PLAIN_BYTES = 1 << 16
 FEWEST_PLAIN_BYTES = 512
 # Bytes that may be read a second time before as many are read for the first time; without a bound a
 # quote on every line would have the file read once for each of them.
-MAX_REREAD_BYTES = 8 << 20
+MAX_REREAD_BYTES = 4 << 20
 # How far the end of a record is looked for, once it is known to be broken or too long.
 BROKEN_LOOK_AHEAD_BYTES = 1 << 16
-LONG_LOOK_AHEAD_BYTES = 2 << 20
+LONG_LOOK_AHEAD_BYTES = 1 << 20
 
 # RecordReader counts bytes, which are never fewer than characters; this limit is the process's.
 csv.field_size_limit(2 * MAX_RECORD_BYTES)
@@ -205,8 +205,9 @@ class Lines:
     def __init__(self, chunks: Iterable[bytes], dialect: Dialect | None = None) -> None:
         self._dialect = dialect or Dialect()
         self._blocks = _blocks(chunks)
+        self._quote = self._dialect.quote.encode()
         self._block = b""
-        self._start = 0
+        self._start = self._not_plain_until = 0
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -221,15 +222,26 @@ class Lines:
 
     def plain(self) -> tuple[str, list[bytes]] | None:
         """Take lines as ``text`` and ``lines`` of PlainRows; None where the next may not be one."""
-        dialect = self._dialect
         block, start = self._rest()
-        end = start + PLAIN_BYTES
-        quote = block.find(dialect.quote.encode(), start, end) if dialect.quote else -1
-        end = block.rfind(b"\n", start, end if quote < 0 else quote) + 1
-        taken = block[start:end]
-        if len(taken) < FEWEST_PLAIN_BYTES or b"\0" in taken:
+        if start < self._not_plain_until:
             return None
-        if dialect.escape and dialect.escape.encode() in taken:
+        end = start + PLAIN_BYTES
+        quote = block.find(self._quote, start, end) if self._quote else -1
+        end = block.rfind(b"\n", start, end if quote < 0 else quote) + 1
+        if end - start < FEWEST_PLAIN_BYTES:
+            return None
+        text = self._plain_text(block[start:end])
+        if text is None:
+            # Or all of it would be looked at again for every row in it.
+            self._not_plain_until = end
+            return None
+        self._start = end
+        return text[:-1], block[start : end - 1].split(b"\n")
+
+    def _plain_text(self, taken: bytes) -> str | None:
+        """The lines as text; None where one of them may not be a row by itself."""
+        dialect = self._dialect
+        if b"\0" in taken or (dialect.escape and dialect.escape.encode() in taken):
             return None
         try:
             text = taken.decode()
@@ -241,12 +253,12 @@ class Lines:
         comment = dialect.comment
         if comment and (text.startswith(comment) or f"\n{comment}" in text):
             return None
-        self._start = end
-        return text[:-1], taken[:-1].split(b"\n")
+        return text
 
     def _rest(self) -> tuple[bytes, int]:
         if self._start == len(self._block):
             self._block, self._start = next(self._blocks, b""), 0
+            self._not_plain_until = 0
         return self._block, self._start
 
 

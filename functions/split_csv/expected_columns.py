@@ -44,7 +44,7 @@ class ExpectedColumns:
                 )
         free = [name for name in header if name not in self.typed and name not in self.keys]
         for name in set(self.defaults).difference(header):
-            if near := get_close_matches(name.lower(), [one.lower() for one in free], 1, 0.8):
+            if near := get_close_matches(name.lower(), [one.lower() for one in free], 1, 0.75):
                 number = [one.lower() for one in header].index(near[0]) + 1
                 raise FileRefused(
                     "default_misspelt",

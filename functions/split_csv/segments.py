@@ -243,7 +243,7 @@ class _Draft:
 
     def add_large(self, encoded: str, prefix: str) -> None:
         """Add a row that is stored below ``prefix``, as the only one of the message."""
-        self._large = (f"{prefix}/{self._next_row:012d}.json", f"[{encoded}]".encode())
+        self._large = (f"{prefix}/{self._next_row:012d}.row", f"[{encoded}]".encode())
         self._add([encoded], 0)
 
     def advance(self, source_bytes: int, lines: int) -> None:
