@@ -8,10 +8,11 @@ import csv
 import json
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from io import BytesIO
+from io import BytesIO, StringIO
+from itertools import accumulate
 from typing import NamedTuple
 
 # What is kept in memory while a row is read that may never end. An item has 400 KB at most; quotes
@@ -21,6 +22,10 @@ RAW_BYTES = 1024
 # How much is taken at once of rows that need not be parsed: enough to be worth it.
 PLAIN_BYTES = 1 << 16
 FEWEST_PLAIN_BYTES = 512
+# Plain rows before a quote that are worth taking by themselves: fewer are parsed with those behind.
+FEWEST_BEFORE_QUOTE_BYTES = 1 << 11
+# What stands between cells and between rows that are encoded together.
+CELL_END, ROW_END = "\x1f", "\x1e"
 # Bytes that may be read a second time before as many are read for the first time; without a bound a
 # quote on every line would have the file read once for each of them.
 MAX_REREAD_BYTES = 4 << 20
@@ -180,6 +185,19 @@ class PlainRows(NamedTuple):
     delimiter: str = ","
 
 
+class ParsedRows(NamedTuple):
+    """Consecutive rows that were parsed together; none is empty.
+
+    ``text`` is their cells, with CELL_END between cells and ROW_END between rows. ``source`` is
+    how they stand in the file from line ``line`` on; ``lines`` counts those up to each row's end.
+    """
+
+    line: int
+    text: str
+    lines: Sequence[int]
+    source: bytes
+
+
 class LongLine(bytes):
     """The beginning of a line that is longer than any record; ``length`` is all of it."""
 
@@ -207,7 +225,7 @@ class Lines:
         self._blocks = _blocks(chunks)
         self._quote = self._dialect.quote.encode()
         self._block = b""
-        self._start = self._not_plain_until = 0
+        self._start = self._not_plain_until = self._not_parsed_until = 0
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -227,6 +245,8 @@ class Lines:
             return None
         end = start + PLAIN_BYTES
         quote = block.find(self._quote, start, end) if self._quote else -1
+        if 0 <= quote < start + FEWEST_BEFORE_QUOTE_BYTES:
+            return None
         end = block.rfind(b"\n", start, end if quote < 0 else quote) + 1
         if end - start < FEWEST_PLAIN_BYTES:
             return None
@@ -237,6 +257,51 @@ class Lines:
             return None
         self._start = end
         return text[:-1], block[start : end - 1].split(b"\n")
+
+    def parsed(self, line: int) -> ParsedRows | None:
+        """Take lines as rows that are parsed together; None where they are better read singly.
+
+        They end where the number of quotes is even, which is between records if all of them are
+        right, and that is what parsing them tells.
+        """
+        block, start = self._rest()
+        if start < self._not_parsed_until or not self._quote:
+            return None
+        end = block.rfind(b"\n", start, start + PLAIN_BYTES) + 1
+        quotes = block.count(self._quote, start, end)
+        while end > start and quotes % 2:
+            end, before = block.rfind(b"\n", start, end - 1) + 1, end
+            quotes -= block.count(self._quote, end or start, before)
+        rows = self._parsed_text(block[start:end]) if end - start >= FEWEST_PLAIN_BYTES else None
+        if rows is None:
+            self._not_parsed_until = max(end, start + PLAIN_BYTES if end <= start else end)
+            return None
+        self._start = end
+        text, lines = rows
+        return ParsedRows(line, text, lines, block[start:end])
+
+    def _parsed_text(self, taken: bytes) -> tuple[str, Sequence[int]] | None:
+        dialect = self._dialect
+        if b"\0" in taken or dialect.escape or dialect.comment:
+            return None
+        try:
+            text = taken.decode()
+        except UnicodeDecodeError:
+            return None
+        # Or what stands between cells could not be told from what is in them, encoded or not.
+        if CELL_END in text or ROW_END in text or "\\u001" in text:
+            return None
+        # Lines end at line feeds alone, as everywhere.
+        try:
+            rows = list(dialect.rows(StringIO(text, newline="\n")))
+        except csv.Error:
+            return None
+        if [] in rows:
+            return None
+        lines: Sequence[int] = range(1, len(rows) + 1)
+        if text.count("\n") > len(rows):
+            lines = [*accumulate(1 + sum(cell.count("\n") for cell in cells) for cells in rows)]
+        return ROW_END.join(map(CELL_END.join, rows)), lines
 
     def _plain_text(self, taken: bytes) -> str | None:
         """The lines as text; None where one of them may not be a row by itself."""
@@ -258,7 +323,7 @@ class Lines:
     def _rest(self) -> tuple[bytes, int]:
         if self._start == len(self._block):
             self._block, self._start = next(self._blocks, b""), 0
-            self._not_plain_until = 0
+            self._not_plain_until = self._not_parsed_until = 0
         return self._block, self._start
 
 
@@ -445,7 +510,7 @@ class RecordReader:
 
 
 class RowReader(RecordReader):
-    """Reads records, and rows that need not be parsed many at a time."""
+    """Reads records, and rows that need not be parsed one by one many at a time."""
 
     def __init__(
         self,
@@ -458,24 +523,34 @@ class RowReader(RecordReader):
         self._source = Lines(chunks, dialect)
         super().__init__(self._source, offset, line, dialect, debt)
 
-    def stretches(self) -> Iterator[Record | PlainRows]:
+    def stretches(self) -> Iterator[Record | PlainRows | ParsedRows]:
         records = iter(self)
         while True:
+            rows = None if self._again else self._many()
             # What was read in vain has its turn first.
-            plain = None if self._again else self._source.plain()
-            if plain is None:
-                record = next(records, None)
-                if record is None:
-                    return
-                yield record
-            else:
-                text, lines = plain
-                line = self._line
-                size = sum(map(len, lines)) + len(lines)
-                self._line += len(lines)
-                self._offset += size
-                self._debt = debt_after(self._debt, size)
-                yield PlainRows(line, text, lines, self._dialect.delimiter)
+            if rows is not None:
+                yield rows
+                continue
+            record = next(records, None)
+            if record is None:
+                return
+            yield record
+
+    def _many(self) -> PlainRows | ParsedRows | None:
+        line = self._line
+        rows: PlainRows | ParsedRows
+        if plain := self._source.plain():
+            text, lines = plain
+            rows = PlainRows(line, text, lines, self._dialect.delimiter)
+            size, count = sum(map(len, lines)) + len(lines), len(lines)
+        elif parsed := self._source.parsed(line):
+            rows, size, count = parsed, len(parsed.source), parsed.lines[-1]
+        else:
+            return None
+        self._line += count
+        self._offset += size
+        self._debt = debt_after(self._debt, size)
+        return rows
 
 
 UNTERMINATED = Problem("unterminated_quote", "a quote on this line is not closed as it has to be")

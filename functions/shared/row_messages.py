@@ -172,6 +172,12 @@ def encode_plain_rows(line: int, text: str, delimiter: str = ",") -> list[str]:
     return [f'[{number},["{row}"]]' for number, row in enumerate(rows, line)]
 
 
+def encode_parsed_rows(numbers: Sequence[int], text: str) -> list[str]:
+    """The JSON of rows that begin on the lines ``numbers``: ParsedRows' text, encoded at once."""
+    rows = encode_basestring_ascii(text)[1:-1].replace("\\u001f", '","').split("\\u001e")
+    return [f'[{number},["{row}"]]' for number, row in zip(numbers, rows, strict=True)]
+
+
 def _document(body: str | bytes, what: str = "the message") -> Any:
     try:
         return json.loads(body)

@@ -9,15 +9,17 @@ import json
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from io import BytesIO
 from itertools import accumulate
 
-from shared.csv_records import PlainRows, Problem, Record, debt_after
+from shared.csv_records import ParsedRows, PlainRows, Problem, Record, debt_after
 from shared.import_ledger import Progress
 from shared.object_content import FileDamaged
 from shared.row_messages import (
     MAX_MESSAGE_BYTES,
     SKIPPED_BYTES,
     Envelope,
+    encode_parsed_rows,
     encode_plain_rows,
     encode_row,
 )
@@ -74,7 +76,7 @@ class OutgoingMessage:
 
 
 def cut_segments(
-    stretches: Iterable[Record | PlainRows],
+    stretches: Iterable[Record | PlainRows | ParsedRows],
     envelope: Envelope,
     rows_per_message: int,
     start: Progress,
@@ -88,10 +90,10 @@ def cut_segments(
     cutter = _Cutter(envelope, rows_per_message, start, large_rows_prefix)
     try:
         for stretch in stretches:
-            if isinstance(stretch, PlainRows):
-                yield from cutter.plain_rows(stretch)
-            else:
+            if isinstance(stretch, Record):
                 yield from cutter.record(stretch)
+            else:
+                yield from cutter.rows(stretch)
     except FileDamaged:
         yield from cutter.rest()
         raise
@@ -109,14 +111,14 @@ class _Cutter:
         self._room = MAX_MESSAGE_BYTES - envelope.size(HIGHEST_ROW)
         self._draft = _Draft(start, self._room, rows_per_message)
 
-    def plain_rows(self, stretch: PlainRows) -> Iterator[Segment]:
+    def rows(self, stretch: PlainRows | ParsedRows) -> Iterator[Segment]:
         rows = _Encoded(stretch)
         while rows:
             if len(rows.first) > self._room:
                 record = rows.first_as_record()
-                encoded, source_bytes = rows.take(1)
+                encoded, source_bytes, lines = rows.take(1)
                 yield from self._large(encoded[0], record)
-                self._draft.advance(source_bytes, 1)
+                self._draft.advance(source_bytes, lines)
             elif self._draft.takes(rows.first):
                 self._draft.add_fitting(rows)
             else:
@@ -161,14 +163,24 @@ class _Cutter:
 
 
 class _Encoded:
-    """What is left of rows that need not be parsed."""
+    """What is left of rows that were read together."""
 
-    def __init__(self, rows: PlainRows) -> None:
+    def __init__(self, rows: PlainRows | ParsedRows) -> None:
+        # Bytes in the file and lines up to the end of each row, from the first on.
+        self._lines: Sequence[int]
+        if isinstance(rows, PlainRows):
+            self._encoded = encode_plain_rows(rows.line, rows.text, rows.delimiter)
+            self._lines = range(1, len(rows.lines) + 1)
+            self._source_ends = [*accumulate([len(line) + 1 for line in rows.lines])]
+        else:
+            begins = [rows.line, *[rows.line + lines for lines in rows.lines[:-1]]]
+            self._encoded = encode_parsed_rows(begins, rows.text)
+            self._lines = rows.lines
+            ends = [*accumulate(map(len, BytesIO(rows.source)))]
+            self._source_ends = [ends[lines - 1] for lines in rows.lines]
         self._rows = rows
-        self._encoded = encode_plain_rows(rows.line, rows.text, rows.delimiter)
         self._ends = list(accumulate(map(len, self._encoded)))
         self._at = 0
-        self.source_bytes = _source_bytes(rows.lines)
 
     def __bool__(self) -> bool:
         return self._at < len(self._encoded)
@@ -177,10 +189,18 @@ class _Encoded:
     def first(self) -> str:
         return self._encoded[self._at]
 
+    @property
+    def source_bytes(self) -> int:
+        return self._source_ends[-1] - self._taken(self._source_ends)
+
     def first_as_record(self) -> Record:
-        line = self._rows.lines[self._at] + b"\n"
-        number = self._rows.line + self._at
-        return Record(number, 0, number + 1, [], [line])
+        rows, at = self._rows, self._at
+        if isinstance(rows, PlainRows):
+            source = rows.lines[at]
+        else:
+            source = rows.source[self._taken(self._source_ends) : self._source_ends[at]]
+        line = rows.line + self._taken(self._lines)
+        return Record(line, 0, rows.line + self._lines[at], [], [source])
 
     def fitting(self, size: int, most: int) -> int:
         """Tell how many there are behind the first in ``size`` bytes, a comma before each."""
@@ -189,17 +209,16 @@ class _Encoded:
         limit = ends[at] + at + size
         return bisect_right(behind, limit, key=lambda index: ends[index] + index)
 
-    def take(self, many: int) -> tuple[list[str], int]:
-        """Return the first ``many``, and how long they are in the file."""
+    def take(self, many: int) -> tuple[list[str], int, int]:
+        """Return the first ``many``, and how many bytes and lines they are in the file."""
+        before = self._taken(self._source_ends), self._taken(self._lines)
         taken = slice(self._at, self._at + many)
         self._at += many
-        source_bytes = _source_bytes(self._rows.lines[taken])
-        self.source_bytes -= source_bytes
-        return self._encoded[taken], source_bytes
+        source_bytes = self._taken(self._source_ends) - before[0]
+        return self._encoded[taken], source_bytes, self._taken(self._lines) - before[1]
 
-
-def _source_bytes(lines: Sequence[bytes]) -> int:
-    return sum(map(len, lines)) + len(lines)
+    def _taken(self, ends: Sequence[int]) -> int:
+        return ends[self._at - 1] if self._at else 0
 
 
 class _Draft:
@@ -237,9 +256,9 @@ class _Draft:
             most = 0
         many = 1 + rows.fitting(self._room - size, most)
         size -= len(rows.first)
-        encoded, source_bytes = rows.take(many)
+        encoded, source_bytes, lines = rows.take(many)
         self._add(encoded, size + sum(map(len, encoded)) + many - 1)
-        self.advance(source_bytes, many)
+        self.advance(source_bytes, lines)
 
     def add_large(self, encoded: str, prefix: str) -> None:
         """Add a row that is stored below ``prefix``, as the only one of the message."""

@@ -80,9 +80,9 @@ run "defaults" {
   assert {
     condition = (
       { for rule in aws_s3_bucket_lifecycle_configuration.imports.rule : rule.id => try(rule.expiration[0].days, null) if rule.id != "remove-leftovers" } ==
-      { expire-uploads = 30, expire-rejection-records = 90 }
+      { expire-uploads = 30, expire-rejection-records = 90, expire-large-rows = 30 }
     )
-    error_message = "Uploads go after 30 days, rejection records after 90."
+    error_message = "Uploads and rows too large for a message go after 30 days, rejection records after 90."
   }
 }
 

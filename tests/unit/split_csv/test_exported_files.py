@@ -74,9 +74,7 @@ def test_a_delimiter_at_the_ends_of_lines_is_no_column(world: Any) -> None:
 
 
 def test_a_long_row_in_another_alphabet_is_an_item(world: Any) -> None:
-    (row,) = case(world, "12_cyrillic_22kB.csv").rows
-
-    assert row["v"] == "ж" * 11_000
+    assert [row["v"] for row in case(world, "12_cyrillic_22kB.csv").rows] == ["ж" * 11_000, "y"]
 
 
 def test_a_type_for_no_column_refuses_the_file(world: Any) -> None:

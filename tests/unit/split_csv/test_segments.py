@@ -47,10 +47,15 @@ def cut(content: bytes, rows_per_message: int, start: Progress | None = None) ->
     return list(cut_segments(records, ENVELOPE, rows_per_message, start))
 
 
-def cut_fast(content: bytes, rows_per_message: int, chunk_bytes: int) -> list[Segment]:
-    """Like ``cut``, with rows that need not be parsed read many at a time."""
+def cut_fast(
+    content: bytes, rows_per_message: int, chunk_bytes: int, before_quote: int = 1
+) -> list[Segment]:
+    """Like ``cut``, with rows that need not be parsed one by one read many at a time."""
     chunks = [content[at : at + chunk_bytes] for at in range(0, len(content), chunk_bytes)]
-    with patch.object(csv_records, "FEWEST_PLAIN_BYTES", 1):
+    with (
+        patch.object(csv_records, "FEWEST_PLAIN_BYTES", 1),
+        patch.object(csv_records, "FEWEST_BEFORE_QUOTE_BYTES", before_quote),
+    ):
         stretches = RowReader(chunks).stretches()
         return list(cut_segments(stretches, ENVELOPE, rows_per_message, Progress()))
 
@@ -209,6 +214,8 @@ difficult_files = st.lists(
             b"4," + b"x" * 20_000,
             b"5," + b"\xc3\xa9" * 20_000,
             b"6," + b"y" * 70_000,
+            b'7,"a ""b"", c",""',
+            b'8,"\\u001f","\x1f"',
         ]
     ),
     max_size=40,
@@ -224,14 +231,16 @@ difficult_files = st.lists(
 def test_rows_read_many_at_a_time_are_the_rows_read_one_by_one(
     content: bytes, rows_per_message: int, chunk_bytes: int
 ) -> None:
-    assert cut_fast(content, rows_per_message, chunk_bytes) == cut(content, rows_per_message)
+    one_by_one = cut(content, rows_per_message)
+    for before_quote in (1, 1 << 16):
+        assert cut_fast(content, rows_per_message, chunk_bytes, before_quote) == one_by_one
 
 
 @derandomized
 @given(difficult_files, st.integers(1, 400))
 def test_segments_end_at_their_size_however_rows_are_read(content: bytes, limit: int) -> None:
     with patch.object(segments, "MAX_SEGMENT_BYTES", limit):
-        assert cut_fast(content, 5, 1 << 16) == cut(content, 5)
+        assert cut_fast(content, 5, 1 << 16, 1 << 16) == cut(content, 5)
 
 
 def test_a_file_without_quotes_is_not_parsed() -> None:
