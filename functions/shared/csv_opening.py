@@ -280,8 +280,8 @@ class _Beginning:
             self._refuse_hidden_columns(tables, width)
             return ","
         shares = {each: _share_alike(table) for each, table in cut.items()}
-        best = max(shares.values())
-        first, *others = [each for each in cut if shares[each] == best]
+        best, _ = most = max(shares.values())
+        first, *others = [each for each in cut if shares[each] == most]
         if others or (len(cut) > 1 and best < 0.5):
             parts = [f"by {SEPARATORS[each]} into {len(cut[each][0])} columns" for each in cut]
             raise _unclear(
@@ -341,16 +341,17 @@ class _Beginning:
         return (record for record in reader if record.cells or record.problem)
 
 
-def _share_alike(table: Sequence[Sequence[str]]) -> float:
-    """Of the rows, how many have as many cells as the header, empty ones at their ends aside."""
+def _share_alike(table: Sequence[Sequence[str]]) -> tuple[float, float]:
+    """Of the rows, how many have as many cells as the header: empty ones at ends aside, and not."""
     header, *rows = table
     if not rows:
-        return 0.0
+        return 0.0, 0.0
     named = len(_without_empty_end(header))
     alike = sum(
         len(row) == len(header) or len(_without_empty_end(row)) <= named <= len(row) for row in rows
     )
-    return alike / len(rows)
+    exactly = sum(len(row) == len(header) for row in rows)
+    return alike / len(rows), exactly / len(rows)
 
 
 def _alike(rows: Sequence[Sequence[str]]) -> bool:

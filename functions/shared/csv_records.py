@@ -24,8 +24,11 @@ PLAIN_BYTES = 1 << 16
 FEWEST_PLAIN_BYTES = 512
 # Plain rows before a quote that are worth taking by themselves: fewer are parsed with those behind.
 FEWEST_BEFORE_QUOTE_BYTES = 1 << 11
-# What stands between cells and between rows that are encoded together.
-CELL_END, ROW_END = "\x1f", "\x1e"
+# One quote in so many bytes, and fewer rows have quotes than it takes to parse all of them.
+BYTES_PER_QUOTE = 1 << 10
+DENSITY_BYTES = 1 << 13
+# Two of them stand between cells and rows that are encoded together: JSON does not escape them.
+SEPARATORS = "~^`|{}<>@#$%&*=;!?"
 # Bytes that may be read a second time before as many are read for the first time; without a bound a
 # quote on every line would have the file read once for each of them.
 MAX_REREAD_BYTES = 4 << 20
@@ -188,12 +191,15 @@ class PlainRows(NamedTuple):
 class ParsedRows(NamedTuple):
     """Consecutive rows that were parsed together; none is empty.
 
-    ``text`` is their cells, with CELL_END between cells and ROW_END between rows. ``source`` is
-    how they stand in the file from line ``line`` on; ``lines`` counts those up to each row's end.
+    ``text`` is their cells, with ``cell_end`` between cells and ``row_end`` between rows.
+    ``source`` is how they stand in the file from line ``line`` on; ``lines`` counts those up to
+    each row's end.
     """
 
     line: int
     text: str
+    cell_end: str
+    row_end: str
     lines: Sequence[int]
     source: bytes
 
@@ -268,19 +274,25 @@ class Lines:
         if start < self._not_parsed_until or not self._quote:
             return None
         end = block.rfind(b"\n", start, start + PLAIN_BYTES) + 1
+        look = min(end - start, DENSITY_BYTES)
+        if block.count(self._quote, start, start + look) * BYTES_PER_QUOTE < look:
+            self._not_parsed_until = start + FEWEST_BEFORE_QUOTE_BYTES
+            return None
         quotes = block.count(self._quote, start, end)
         while end > start and quotes % 2:
             end, before = block.rfind(b"\n", start, end - 1) + 1, end
             quotes -= block.count(self._quote, end or start, before)
-        rows = self._parsed_text(block[start:end]) if end - start >= FEWEST_PLAIN_BYTES else None
+        if end - start < FEWEST_PLAIN_BYTES:
+            self._not_parsed_until = start + PLAIN_BYTES
+            return None
+        rows = self._parsed_rows(line, block[start:end])
         if rows is None:
-            self._not_parsed_until = max(end, start + PLAIN_BYTES if end <= start else end)
+            self._not_parsed_until = end
             return None
         self._start = end
-        text, lines = rows
-        return ParsedRows(line, text, lines, block[start:end])
+        return rows
 
-    def _parsed_text(self, taken: bytes) -> tuple[str, Sequence[int]] | None:
+    def _parsed_rows(self, line: int, taken: bytes) -> ParsedRows | None:
         dialect = self._dialect
         if b"\0" in taken or dialect.escape or dialect.comment:
             return None
@@ -288,8 +300,9 @@ class Lines:
             text = taken.decode()
         except UnicodeDecodeError:
             return None
-        # Or what stands between cells could not be told from what is in them, encoded or not.
-        if CELL_END in text or ROW_END in text or "\\u001" in text:
+        free = (sign for sign in SEPARATORS if sign not in text)
+        cell_end, row_end = next(free, ""), next(free, "")
+        if not row_end:
             return None
         # Lines end at line feeds alone, as everywhere.
         try:
@@ -301,7 +314,8 @@ class Lines:
         lines: Sequence[int] = range(1, len(rows) + 1)
         if text.count("\n") > len(rows):
             lines = [*accumulate(1 + sum(cell.count("\n") for cell in cells) for cells in rows)]
-        return ROW_END.join(map(CELL_END.join, rows)), lines
+        joined = row_end.join(map(cell_end.join, rows))
+        return ParsedRows(line, joined, cell_end, row_end, lines, taken)
 
     def _plain_text(self, taken: bytes) -> str | None:
         """The lines as text; None where one of them may not be a row by itself."""

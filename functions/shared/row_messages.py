@@ -172,9 +172,13 @@ def encode_plain_rows(line: int, text: str, delimiter: str = ",") -> list[str]:
     return [f'[{number},["{row}"]]' for number, row in enumerate(rows, line)]
 
 
-def encode_parsed_rows(numbers: Sequence[int], text: str) -> list[str]:
-    """The JSON of rows that begin on the lines ``numbers``: ParsedRows' text, encoded at once."""
-    rows = encode_basestring_ascii(text)[1:-1].replace("\\u001f", '","').split("\\u001e")
+def encode_parsed_rows(numbers: Sequence[int], text: str, cell_end: str, row_end: str) -> list[str]:
+    """The JSON of rows that begin on the lines ``numbers``, encoded at once.
+
+    ``cell_end`` and ``row_end`` are signs of ASCII that JSON does not escape, between cells and
+    rows of ``text`` and nowhere else.
+    """
+    rows = encode_basestring_ascii(text)[1:-1].replace(cell_end, '","').split(row_end)
     return [f'[{number},["{row}"]]' for number, row in zip(numbers, rows, strict=True)]
 
 

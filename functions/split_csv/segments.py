@@ -174,7 +174,7 @@ class _Encoded:
             self._source_ends = [*accumulate([len(line) + 1 for line in rows.lines])]
         else:
             begins = [rows.line, *[rows.line + lines for lines in rows.lines[:-1]]]
-            self._encoded = encode_parsed_rows(begins, rows.text)
+            self._encoded = encode_parsed_rows(begins, rows.text, rows.cell_end, rows.row_end)
             self._lines = rows.lines
             ends = [*accumulate(map(len, BytesIO(rows.source)))]
             self._source_ends = [ends[lines - 1] for lines in rows.lines]

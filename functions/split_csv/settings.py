@@ -140,12 +140,17 @@ def _header(value: str) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _typed_columns(value: str) -> dict[str, object]:
+    # Terminals keep their width under this name.
+    return {} if value.isdigit() else column_values(value)
+
+
 def _expected(environment: Environment) -> ExpectedColumns:
     given = environment.optional("KEY_COLUMNS")
     described = "a JSON object by names of columns"
     return ExpectedColumns(
         hash_key=environment.text("HASH_KEY", "id"),
         keys=environment.parsed("KEY_COLUMNS", column_names, "names of columns") if given else (),
-        typed=tuple(environment.parsed("COLUMNS", column_values, described, "{}")),
+        typed=tuple(environment.parsed("COLUMNS", _typed_columns, described, "{}")),
         defaults=tuple(environment.parsed("DEFAULTS", column_values, described, "{}")),
     )

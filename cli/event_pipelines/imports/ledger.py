@@ -43,6 +43,10 @@ class Import:
     version_id: str | None = None
     finished_at: str | None = None
     reason: str | None = None
+    encoding: str | None = None
+    compression: str | None = None
+    dialect: dict[str, Any] | None = None
+    damage: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -209,6 +213,8 @@ def _import(item: dict[str, Any]) -> Import:
         if field.type is int:
             known[name] = int(values[name])
     known["header"] = list(values["header"])
+    if known["dialect"]:
+        known["dialect"] = json.loads(known["dialect"])
     return Import(**known)  # type: ignore[arg-type]
 
 

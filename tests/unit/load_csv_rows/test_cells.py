@@ -1,5 +1,7 @@
 """What cells become, by type, and which are refused."""
 
+import contextlib
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Context, Decimal, DecimalException
 
@@ -211,3 +213,17 @@ def test_what_is_quoted_in_an_explanation_is_cut() -> None:
 )
 def test_sizes_are_never_smaller_than_dynamodb_counts(attribute: dict[str, str], size: int) -> None:
     assert attribute_size(attribute) == size  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("shape", ["{}x", "{}.{}x", ".{}x", "1e{}x", "{}e", "-{}", "{} "])
+def test_the_time_for_a_number_is_linear_in_its_length(shape: str) -> None:
+    def seconds(digits: int) -> float:
+        text = shape.replace("{}", "1" * digits)
+        before = time.process_time()
+        for _ in range(20):
+            with contextlib.suppress(UnreadableCell):
+                read_number(text)
+        return time.process_time() - before
+
+    some = min(seconds(10_000) for _ in range(3))
+    assert min(seconds(40_000) for _ in range(3)) <= 6 * max(some, 0.02)
