@@ -86,6 +86,7 @@ module "csv_import" {
   key_columns           = var.csv_import.key_columns
   write_mode            = var.csv_import.write_mode
   defaults              = var.csv_import.defaults
+  expires_after_days    = var.csv_import.expires_after_days
   rows_per_message      = var.csv_import.rows_per_message
   max_rejected_percent  = var.csv_import.max_rejected_percent
   pace                  = var.csv_import.pace

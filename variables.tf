@@ -131,6 +131,8 @@ variable "csv_import" {
       encoding   = optional(string)
       trim       = optional(string)
       missing    = optional(string)
+      decimal    = optional(string)
+      empty      = optional(string)
     }))
     columns         = optional(map(string))
     unknown_columns = optional(string)
@@ -141,6 +143,7 @@ variable "csv_import" {
       number = optional(number)
       bool   = optional(bool)
     })))
+    expires_after_days   = optional(number)
     rows_per_message     = optional(number)
     max_rejected_percent = optional(number)
     pace = optional(object({

@@ -53,18 +53,21 @@ class UnreadableCell(ValueError):
         self.reason = reason
 
 
-def read_number(text: str) -> Attribute:
-    """Read a decimal number, exactly: nothing is rounded.
+def read_number(text: str, decimal: str = ".") -> Attribute:
+    """Read a decimal number, exactly: nothing is rounded. ``decimal`` is a point or a comma.
 
     Raises UnreadableCell for what is none, and for what DynamoDB cannot hold.
     """
     text = text.strip(SPACES)
-    if not NUMBER.fullmatch(text):
+    if decimal == "," and "." in text:
+        # Thousands, or a number of another country: nobody can tell.
+        raise UnreadableCell("not_a_number", f"{quoted(text)} has a point, not a decimal comma")
+    if not NUMBER.fullmatch(text.replace(decimal, ".")):
         raise UnreadableCell("not_a_number", f"{quoted(text)} is not a number")
     try:
         # With room for every digit, so that this takes zeros off the end and rounds nothing.
         exact = Context(prec=len(text), Emin=MIN_EMIN, Emax=MAX_EMAX)
-        number = exact.normalize(Decimal(text))
+        number = exact.normalize(Decimal(text.replace(decimal, ".")))
     except InvalidOperation:
         raise _out_of_range(text) from None
     if not number:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from load_csv_rows.cells import (
     READERS,
@@ -11,9 +12,10 @@ from load_csv_rows.cells import (
     UnreadableCell,
     attribute_size,
     iso_utc,
+    read_number,
     text_size,
 )
-from load_csv_rows.settings import STAMP, Shape
+from load_csv_rows.settings import STAMP, Empty, Shape
 
 # What DynamoDB allows an item and a hash key to be, in bytes.
 MAX_ITEM_BYTES = 400 * 1024
@@ -22,6 +24,8 @@ BYTES_PER_UNIT = 1024
 
 STAMPED_WITH_THE_START = ("created_at", "updated_at")
 KEY_SEPARATOR = "#"
+# DynamoDB deletes an item some time after this second.
+EXPIRES_AT = "expires_at"
 
 
 class RowRejected(ValueError):
@@ -59,14 +63,18 @@ class _Column:
     type: ColumnType
     has_default: bool
     text: bool
+    empty: Empty
+    decimal: str
 
     def value(self, text: str) -> "Attribute | None":
         """None for an empty cell, unless it is an empty text. Raises RowRejected."""
-        if self.text:
-            return {"S": text} if text or not self.has_default else None
+        if self.text and (text or (self.empty is Empty.TEXT and not self.has_default)):
+            return {"S": text}
         if not text.strip(SPACES):
-            return None
+            return {"NULL": True} if self.empty is Empty.NULL and not self.has_default else None
         try:
+            if self.type is ColumnType.NUMBER:
+                return read_number(text, self.decimal)
             return READERS[self.type](text)
         except UnreadableCell as error:
             raise RowRejected(error.reason, f"{self.name}: {error}") from None
@@ -172,7 +180,16 @@ class ItemMaker:
             or name in self._key_columns
         )
         return [
-            _Column(position, name, kind, name in defaults, kind is ColumnType.STRING)
+            _Column(
+                position,
+                name,
+                kind,
+                name in defaults,
+                kind is ColumnType.STRING,
+                # A key is what it says, or the row is rejected.
+                Empty.TEXT if name in self._key_columns else self._shape.empty,
+                self._shape.decimal,
+            )
             for position, name in kept
             for kind in [types.get(name, ColumnType.STRING)]
         ]
@@ -181,7 +198,14 @@ class ItemMaker:
         named = {*self._header, *(self._shape.columns or {})}
         start: Attribute = {"S": self._started_at}
         stamps = {name: start for name in STAMPED_WITH_THE_START if name not in named}
-        return {**stamps, **(self._shape.defaults or {})}
+        return {**stamps, **(self._shape.defaults or {}), **self._expiry()}
+
+    def _expiry(self) -> dict[str, Attribute]:
+        days = self._shape.expires_after_days
+        if not days:
+            return {}
+        end = datetime.fromisoformat(self._started_at) + timedelta(days=days)
+        return {EXPIRES_AT: {"N": str(int(end.timestamp()))}}
 
     def _fitted(self, cells: Sequence[str]) -> Sequence[str]:
         """The cells below names, as far as the settings let there be more or fewer of them."""

@@ -1,7 +1,7 @@
 """Rows that cannot be loaded, one line each, where a person finds them and can mend them."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,8 +9,6 @@ from shared.row_messages import Row
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-MAX_RAW_BYTES = 1024
 
 
 @dataclass(frozen=True)
@@ -22,15 +20,13 @@ class RejectedRow:
     detail: str
 
     def line(self) -> str:
-        """JSON in ASCII. ``raw`` is the list of cells, or the beginning of its JSON if too long."""
-        cells: Sequence[str] = self.row.cells
-        text = json.dumps(cells)
+        """JSON in ASCII. ``raw`` is the list of cells."""
         document = {
             "row": self.row.number,
             "line": self.row.line,
             "reason": self.reason,
             "detail": self.detail,
-            "raw": cells if len(text) <= MAX_RAW_BYTES else text[:MAX_RAW_BYTES],
+            "raw": self.row.cells,
         }
         return json.dumps(document)
 

@@ -22,6 +22,17 @@ STAMP = "import_stamp"
 SHARE_OF_CAPACITY = 0.8
 
 
+class Empty(StrEnum):
+    """What an empty cell without a default becomes.
+
+    TEXT: an empty text, and nothing in a column of another type. OMIT: nothing. NULL: null.
+    """
+
+    TEXT = "text"
+    OMIT = "omit"
+    NULL = "null"
+
+
 class WriteMode(StrEnum):
     """What happens to an item that is there already.
 
@@ -41,7 +52,8 @@ class Shape:
     """How a row becomes an item. Without ``key_columns``, a row's number makes its key.
 
     ``fill_short_rows`` takes cells that a row leaves out at its end for empty ones; ``trim`` takes
-    spaces off all cells.
+    spaces off all cells; ``decimal`` is the sign before the decimals of numbers. An item is deleted
+    ``expires_after_days`` from the start of its import, or never if that is 0.
     """
 
     hash_key: str = "id"
@@ -51,6 +63,9 @@ class Shape:
     defaults: Mapping[str, Attribute] | None = None
     fill_short_rows: bool = False
     trim: bool = False
+    empty: Empty = Empty.TEXT
+    decimal: str = "."
+    expires_after_days: int = 0
 
 
 @dataclass(frozen=True)
@@ -133,6 +148,9 @@ def _shape(environment: Environment) -> Shape:
             )
         ),
         trim=environment.parsed("TRIM", TRIMMING.index, one_of(TRIMMING), "names") == 0,
+        empty=environment.parsed("EMPTY_CELLS", Empty, one_of(tuple(Empty)), Empty.TEXT),
+        decimal=".,"[environment.parsed("DECIMAL", (".", ",").index, "a point or a comma", ".")],
+        expires_after_days=environment.integer("EXPIRES_AFTER_DAYS", 0, 36_500, default=0),
         defaults={
             name: _typed(name, value, declared.get(name)) for name, value in defaults.items()
         },

@@ -174,6 +174,12 @@ class Record(NamedTuple):
         start = b"".join(line[:RAW_BYTES] for line in self.lines[:RAW_BYTES])[:RAW_BYTES]
         return start.rstrip(b"\r\n").decode(errors="backslashreplace")
 
+    @property
+    def whole(self) -> str:
+        """The same, up to MAX_RECORD_BYTES."""
+        text = b"".join(self.lines)[:MAX_RECORD_BYTES]
+        return text.rstrip(b"\r\n").decode(errors="backslashreplace")
+
 
 class PlainRows(NamedTuple):
     """Consecutive rows in which no quote makes a delimiter or a line feed anything but what it is.

@@ -74,11 +74,13 @@ class ImportEnding:
         try:
             state = self.ledger.get(import_id)
             summary = state.summary() if state else {"import_id": import_id}
+            complete = state is not None and state.status is ImportStatus.COMPLETE
+            empty = complete and state is not None and state.rows_read and not state.rows_loaded
             if self.topic and state:
                 self._send(self.topic, state, summary)
         except Exception as error:
             return Ending({"import_id": import_id}, (count, "NoticesFailed"), error)
-        return Ending({"import": summary}, (count,))
+        return Ending({"import": summary}, (count, *(["ImportsEmpty"] if empty else [])))
 
     def _send(self, topic: str, state: ImportState, summary: Mapping[str, object]) -> None:
         name = re.sub(r"[^ -~]+", "_", state.source.key.rsplit("/", 1)[-1])

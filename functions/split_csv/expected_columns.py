@@ -9,12 +9,16 @@ from shared.object_content import FileRefused
 
 @dataclass(frozen=True)
 class ExpectedColumns:
-    """Names from the settings. A field with a default may be left out of a file."""
+    """Names from the settings. A field with a default may be left out of a file.
+
+    ``made`` are attributes that the import writes into every item.
+    """
 
     hash_key: str = "id"
     keys: Sequence[str] = ()
     typed: Collection[str] = ()
     defaults: Collection[str] = ()
+    made: Collection[str] = ()
 
     def check(self, header: Sequence[str]) -> None:
         """Raises FileRefused where every row would be rejected, or a setting would go unused.
@@ -35,6 +39,13 @@ class ExpectedColumns:
                 f"the column {self.hash_key} has the name of the table's key, which key_columns"
                 " makes of other columns: rename it",
             )
+        for name in self.made:
+            if name in header:
+                raise FileRefused(
+                    "column_replaced",
+                    f"the column {name} has the name of an attribute that expires_after_days"
+                    " makes: rename it",
+                )
         for name in self.typed:
             if name not in header and name not in self.defaults:
                 raise FileRefused(

@@ -34,7 +34,7 @@ HIGHEST_ROW = 999_999_999_999
 
 @dataclass(frozen=True)
 class RejectedRow:
-    """A row that cannot be sent. ``raw`` is the beginning of its text."""
+    """A row that cannot be sent. ``raw`` is its text, as far as it was held."""
 
     row: int
     line: int
@@ -289,7 +289,7 @@ class _Draft:
         self._next_row += len(encoded)
 
     def reject(self, record: Record, problem: Problem) -> None:
-        self._rejected.append(RejectedRow(self._next_row, record.line, problem, record.raw))
+        self._rejected.append(RejectedRow(self._next_row, record.line, problem, record.whole))
         self._skipped += 1
         self._next_row += 1
 

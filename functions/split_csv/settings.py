@@ -153,4 +153,5 @@ def _expected(environment: Environment) -> ExpectedColumns:
         keys=environment.parsed("KEY_COLUMNS", column_names, "names of columns") if given else (),
         typed=tuple(environment.parsed("COLUMNS", _typed_columns, described, "{}")),
         defaults=tuple(environment.parsed("DEFAULTS", column_values, described, "{}")),
+        made=("expires_at",) if environment.integer("EXPIRES_AFTER_DAYS", 0, 36_500, 0) else (),
     )

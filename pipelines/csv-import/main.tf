@@ -47,6 +47,8 @@ locals {
       KEY_COLUMNS = join(",", var.key_columns)
       COLUMNS     = jsonencode(var.columns)
       DEFAULTS    = jsonencode(local.defaults)
+
+      EXPIRES_AFTER_DAYS = var.expires_after_days == null ? "" : tostring(var.expires_after_days)
     } : name => value if value != ""
   }
 
@@ -430,6 +432,9 @@ module "load" {
       LARGE_ROWS_PREFIX            = local.large_rows_prefix
       TRIM                         = var.dialect.trim
       MISSING_CELLS                = var.dialect.missing
+      DECIMAL                      = var.dialect.decimal
+      EMPTY_CELLS                  = var.dialect.empty
+      EXPIRES_AFTER_DAYS           = tostring(coalesce(var.expires_after_days, 0))
       MAX_REJECTED_PERCENT         = tostring(var.max_rejected_percent)
       TABLE_WRITE_CAPACITY         = tostring(coalesce(var.pace.table_write_capacity, 0))
       MAXIMUM_CONCURRENCY          = tostring(local.workers)
@@ -490,6 +495,14 @@ resource "aws_dynamodb_table" "items" {
   attribute {
     name = var.table.hash_key
     type = "S"
+  }
+
+  dynamic "ttl" {
+    for_each = var.expires_after_days[*]
+    content {
+      attribute_name = "expires_at"
+      enabled        = true
+    }
   }
 
   dynamic "server_side_encryption" {
@@ -639,6 +652,33 @@ resource "aws_cloudwatch_metric_alarm" "rows_rejected" {
 
   comparison_operator = "GreaterThanOrEqualToThreshold"
   threshold           = var.alarm.rejections
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+
+  alarm_actions = var.alarm.actions
+  ok_actions    = var.alarm.actions
+
+  tags = var.tags
+}
+
+resource "aws_cloudwatch_metric_alarm" "empty" {
+  count = var.alarm == null ? 0 : 1
+
+  alarm_name = "${local.name}-imports-empty"
+  alarm_description = join(" ", [
+    "An import was complete within 5 minutes and nothing of it was loaded: every row of the file was rejected.",
+    "Run `event-pipelines imports list --prefix ${var.name_prefix}` for which,",
+    "and `event-pipelines imports rejections ID --prefix ${var.name_prefix}` for the reasons; correct the settings or the file, and upload it again.",
+  ])
+
+  namespace   = "EventPipelines"
+  metric_name = "ImportsEmpty"
+  dimensions  = { pipeline = "csv-import" }
+  statistic   = "Sum"
+  period      = 300
+
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 1
   evaluation_periods  = 1
   treat_missing_data  = "notBreaching"
 

@@ -36,6 +36,7 @@ output "alarm_names" {
     aws_cloudwatch_metric_alarm.rejected[*].alarm_name,
     aws_cloudwatch_metric_alarm.rows_rejected[*].alarm_name,
     aws_cloudwatch_metric_alarm.failed[*].alarm_name,
+    aws_cloudwatch_metric_alarm.empty[*].alarm_name,
     aws_cloudwatch_composite_alarm.stalled[*].alarm_name,
   )
 }

@@ -75,6 +75,8 @@ variable "dialect" {
     - `header`: names of the columns of files that begin with their first row; empty: the first line names them.
     - `encoding`: `auto` reads UTF-8 and, told by its first bytes, UTF-16; or `utf-8`, `utf-16`, `utf-16-le`, `utf-16-be`, `windows-1252`.
     - `trim`: takes spaces off the `names` of columns, off `all` values, too, or off `none`.
+    - `decimal`: the sign before the decimals of numbers, `.` or `,`.
+    - `empty`: an empty cell without a default becomes an empty `text` (and nothing in a column of another type), is left out (`omit`), or is `null`.
     - `missing`: a row with fewer cells than the header is rejected (`reject`), or the others are taken for empty (`empty`).
   EOT
   type = object({
@@ -87,6 +89,8 @@ variable "dialect" {
     encoding   = optional(string, "auto")
     trim       = optional(string, "names")
     missing    = optional(string, "reject")
+    decimal    = optional(string, ".")
+    empty      = optional(string, "text")
   })
   default  = {}
   nullable = false
@@ -126,6 +130,14 @@ variable "dialect" {
   validation {
     condition     = contains(["reject", "empty"], var.dialect.missing)
     error_message = "dialect.missing must be reject or empty."
+  }
+  validation {
+    condition     = contains([".", ","], var.dialect.decimal)
+    error_message = "dialect.decimal must be \".\" or \",\"."
+  }
+  validation {
+    condition     = contains(["text", "omit", "null"], var.dialect.empty)
+    error_message = "dialect.empty must be text, omit or null."
   }
 }
 
@@ -227,6 +239,17 @@ variable "defaults" {
   validation {
     condition     = length(setintersection(keys(var.defaults), concat(["", "import_stamp", var.table.hash_key], var.key_columns))) == 0
     error_message = "defaults must name fields, and none that the import makes itself: take out ${join(", ", setintersection(keys(var.defaults), concat(["", "import_stamp", var.table.hash_key], var.key_columns)))} (the table's hash key, key_columns and import_stamp have no default)."
+  }
+}
+
+variable "expires_after_days" {
+  description = "Days from the start of an import after which DynamoDB deletes its items, by the attribute `expires_at`; a file with a column of that name is refused. Null keeps items."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.expires_after_days == null ? true : var.expires_after_days >= 1 && var.expires_after_days <= 36500 && floor(var.expires_after_days) == var.expires_after_days
+    error_message = "expires_after_days must be a whole number from 1 to 36500, or be left out."
   }
 }
 

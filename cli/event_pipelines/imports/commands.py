@@ -29,6 +29,7 @@ def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     for name, run, help_text in (
         ("start", _start, "upload a file, which starts its import"),
         ("watch", _watch, "follow an import to its end"),
+        ("cancel", _cancel, "end an import: what is loaded stays, what waits is not loaded"),
         ("list", _list, "list imports, newest last"),
         ("show", _show, "everything the ledger has of one import"),
         ("rejections", _rejections, "rejected rows as CSV, ready to mend and import again"),
@@ -76,11 +77,13 @@ def _watch(arguments: argparse.Namespace) -> int:
 
 
 def _follow(pipeline: Pipeline, import_id: str, as_json: bool) -> int:
-    """Shows an import until it ends; 0 when it is complete, 1 when it failed."""
+    """Shows an import until it ends; 0 when it is complete, 1 when it failed or loaded nothing."""
     with counting(Console(stderr=True), f"Import {import_id}") as show:
         found = follow(pipeline, import_id, lambda one: show(*progress_of(one)))
     _print_import(found, as_json)
-    return 0 if found.status == "COMPLETE" else 1
+    if found.status == "COMPLETE" and not found.rows_loaded:
+        print("The import is complete, and nothing of it was loaded.", file=sys.stderr)
+    return 0 if found.status == "COMPLETE" and found.rows_loaded else 1
 
 
 def follow(pipeline: Pipeline, import_id: str, on_change: Any) -> Import:
@@ -115,6 +118,12 @@ def progress_of(found: Import) -> tuple[int, int, str]:
     if found.status == "LOADING" and rate > 0:
         detail += f", {max(0, found.rows_read - found.rows_done) / rate:,.0f} s left"
     return found.rows_done, found.rows_read, detail
+
+
+def _cancel(arguments: argparse.Namespace) -> int:
+    found = ledger.locate(arguments.prefix).cancel(arguments.import_id)
+    _print_import(found, arguments.json)
+    return 0
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -154,12 +163,11 @@ def _rejections(arguments: argparse.Namespace) -> int:
         for row in rejected:
             print_json(row.__dict__)
         return 0
-    text = ledger.mendable(found.header, rejected, arguments.excel_safe)
+    text = ledger.mendable(found.header, rejected, arguments.excel_safe, found.dialect)
     if print_data(text):
         say("Characters that steer a terminal are spelled out: --json has the cells as they are.")
     for row in rejected:
-        lost = "" if row.cells is not None else f", not in the CSV: {row.raw[:80]!r}"
-        say(f"line {row.line}: {row.reason}: {row.detail}{lost}")
+        say(f"line {row.line}: {row.reason}: {row.detail}")
     return 0
 
 

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ class Import:
 
 @dataclass(frozen=True)
 class RejectedRow:
-    """`cells` is None where the row could not be read as one, or was too long to be kept whole."""
+    """`cells` is None where the row could not be read as one: then `raw` is its text."""
 
     row: int
     line: int
@@ -112,6 +113,41 @@ class Pipeline:
             )
         return found
 
+    def cancel(self, import_id: str) -> Import:
+        """Ends an import that is running; the functions then leave alone what is not yet loaded.
+
+        Messages that are being written at this moment are written, and counted. Raises UserError
+        when the import has ended, or never began.
+        """
+        found = self.get(import_id)
+        now = datetime.now(UTC)
+        values = {
+            ":failed": {"S": "FAILED"},
+            ":cancelled": {"S": "cancelled"},
+            ":now": {"S": now.isoformat(timespec="milliseconds").replace("+00:00", "Z")},
+            ":splitting": {"S": "SPLITTING"},
+            ":loading": {"S": "LOADING"},
+        }
+        try:
+            boto3.client("dynamodb").update_item(
+                TableName=self.ledger_table,
+                Key={"import_id": {"S": import_id}, "part": {"S": "IMPORT"}},
+                UpdateExpression=(
+                    "SET #status = :failed, #reason = :cancelled, finished_at = :now,"
+                    " updated_at = :now"
+                ),
+                ConditionExpression="#status IN (:splitting, :loading)",
+                ExpressionAttributeNames={"#status": "status", "#reason": "reason"},
+                ExpressionAttributeValues=values,
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            raise UserError(
+                f"Import {import_id} has ended as {found.status}: there is nothing to cancel."
+            ) from error
+        return self.get(import_id)
+
     def all(self) -> list[Import]:
         """Every import that the ledger remembers, oldest first."""
         pages = boto3.client("dynamodb").get_paginator("scan")
@@ -137,6 +173,8 @@ class Pipeline:
         for page in pages:
             for item in page.get("Contents", []):
                 body = s3.get_object(Bucket=self.bucket, Key=item["Key"])["Body"].read()
+                if not item["Key"].endswith(".jsonl"):
+                    continue
                 rows += (_rejected(json.loads(line)) for line in body.decode().split("\n") if line)
         yield from sorted(rows, key=lambda one: (one.row, one.line))
 
@@ -186,11 +224,17 @@ def locate(name_prefix: str) -> Pipeline:
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def mendable(header: list[str], rows: list[RejectedRow], excel_safe: bool = False) -> str:
+def mendable(
+    header: list[str],
+    rows: list[RejectedRow],
+    excel_safe: bool = False,
+    dialect: dict[str, Any] | None = None,
+) -> str:
     """The rejected rows as a CSV file of their own, to be mended and imported again.
 
-    Rows that were not kept as cells are left out. `excel_safe` puts ' before every cell that a
-    spreadsheet would run as a formula; such a file is for reading, and not for another import.
+    Delimiter and quotes are those of the file: rows that were no rows are as they stood there.
+    `excel_safe` puts ' before every cell that a spreadsheet would run as a formula, and makes such
+    rows one cell; that file is for reading, and not for another import.
     """
 
     def safe(cells: list[str]) -> list[str]:
@@ -198,10 +242,25 @@ def mendable(header: list[str], rows: list[RejectedRow], excel_safe: bool = Fals
             return cells
         return [f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell for cell in cells]
 
+    dialect = dialect or {}
+    quote = dialect.get("quote", '"')
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
+    writer = csv.writer(
+        buffer,
+        lineterminator="\n",
+        delimiter=dialect.get("delimiter", ","),
+        quotechar=quote or None,
+        quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
+        escapechar=dialect.get("escape") or (None if quote else "\\"),
+    )
     writer.writerow(safe(header))
-    writer.writerows(safe(row.cells) for row in rows if row.cells is not None)
+    for row in rows:
+        if row.cells is not None:
+            writer.writerow(safe(row.cells))
+        elif excel_safe:
+            writer.writerow(safe([row.raw]))
+        else:
+            buffer.write(row.raw.rstrip("\r\n") + "\n")
     return buffer.getvalue()
 
 
@@ -221,5 +280,5 @@ def _import(item: dict[str, Any]) -> Import:
 def _rejected(line: dict[str, Any]) -> RejectedRow:
     raw = line["raw"]
     cells = raw if isinstance(raw, list) else None
-    text = json.dumps(raw, ensure_ascii=False) if cells else str(raw)
+    text = json.dumps(raw, ensure_ascii=False) if cells is not None else str(raw)
     return RejectedRow(line["row"], line["line"], line["reason"], line["detail"], cells, text)

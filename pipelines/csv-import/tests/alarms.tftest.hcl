@@ -48,6 +48,7 @@ run "alarms" {
       "acme-csv-rejections",
       "acme-csv-row-rejections",
       "acme-csv-imports-failed",
+      "acme-csv-imports-empty",
       "acme-csv-import-stalled",
     ])
     error_message = "Everything that may go wrong has an alarm, and only that."
@@ -67,6 +68,7 @@ run "alarms" {
     condition = (
       aws_cloudwatch_metric_alarm.rows_rejected[0].metric_name == "RowsRejected" && aws_cloudwatch_metric_alarm.rows_rejected[0].threshold == 7
       && aws_cloudwatch_metric_alarm.failed[0].metric_name == "ImportsFailed" && aws_cloudwatch_metric_alarm.failed[0].threshold == 1
+      && aws_cloudwatch_metric_alarm.empty[0].metric_name == "ImportsEmpty" && aws_cloudwatch_metric_alarm.empty[0].threshold == 1
     )
     error_message = "Rows count like files, and no import may fail unseen."
   }

@@ -541,3 +541,56 @@ run "uploads_among_large_rows" {
   }
   expect_failures = [var.import_prefix]
 }
+
+run "dialect_with_unknown_decimal_sign" {
+  command = plan
+  variables {
+    dialect = { decimal = ";" }
+  }
+  expect_failures = [var.dialect]
+}
+
+run "dialect_with_unknown_empty_cells" {
+  command = plan
+  variables {
+    dialect = { empty = "none" }
+  }
+  expect_failures = [var.dialect]
+}
+
+run "items_that_expire_after_no_day" {
+  command = plan
+  variables {
+    expires_after_days = 0
+  }
+  expect_failures = [var.expires_after_days]
+}
+
+run "items_that_expire_after_too_many_days" {
+  command = plan
+  variables {
+    expires_after_days = 36501
+  }
+  expect_failures = [var.expires_after_days]
+}
+
+run "items_that_expire_after_half_a_day" {
+  command = plan
+  variables {
+    expires_after_days = 0.5
+  }
+  expect_failures = [var.expires_after_days]
+}
+
+run "items_that_expire" {
+  command = plan
+  variables {
+    expires_after_days = 36500
+    dialect            = { decimal = ",", empty = "null" }
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.items.ttl[0].attribute_name == "expires_at" && aws_dynamodb_table.items.ttl[0].enabled && local.expected_file.EXPIRES_AFTER_DAYS == "36500"
+    error_message = "DynamoDB deletes items by expires_at, and the splitter refuses files with such a column."
+  }
+}

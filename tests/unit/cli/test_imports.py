@@ -2,10 +2,12 @@
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
+import boto3
 import pytest
 from moto import mock_aws
 
@@ -13,7 +15,8 @@ from event_pipelines.__main__ import main
 from event_pipelines.demo import imports
 from event_pipelines.demo.imports import Account
 from event_pipelines.imports import commands, ledger
-from event_pipelines.imports.ledger import Import, RejectedRow
+from event_pipelines.imports.ledger import Import, Pipeline, RejectedRow
+from shared.import_ledger import CheckpointLost, ImportLedger, ImportSource, Progress
 
 
 @pytest.fixture
@@ -61,7 +64,78 @@ def test_rejected_rows_come_back_as_they_were() -> None:
 
     text = ledger.mendable(["id", "a", "b", "c"], rows)
 
-    assert list(csv.reader(io.StringIO(text, newline=""))) == [["id", "a", "b", "c"], cells]
+    mended = text.replace('5," never closed', "5,closed,,")
+    assert list(csv.reader(io.StringIO(mended, newline=""))) == [
+        ["id", "a", "b", "c"],
+        cells,
+        ["5", "closed", "", ""],
+    ]
+
+
+def test_rejected_rows_come_back_in_the_dialect_of_their_file() -> None:
+    rows = [
+        RejectedRow(1, 2, "short_row", "…", ["1", "a;b"], ""),
+        RejectedRow(2, 3, "", "", None, "2;x"),
+    ]
+
+    assert ledger.mendable(["id", "n"], rows, {"delimiter": ";", "quote": "'"}) == (
+        "id;n\n1;'a;b'\n2;x\n"
+    )
+
+
+@pytest.mark.usefixtures("cloud")
+def test_an_import_is_cancelled_once(capsys: pytest.CaptureFixture[str]) -> None:
+    dynamodb = boto3.client("dynamodb")
+    keys = ("import_id", "part")
+    dynamodb.create_table(
+        TableName="acme-csv-ledger",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+        KeySchema=[
+            {"AttributeName": keys[0], "KeyType": "HASH"},
+            {"AttributeName": keys[1], "KeyType": "RANGE"},
+        ],
+    )
+    source = ImportSource("acme", "import/a.csv", "v1", None, 7, ("id",), "none", 400)
+    functions = ImportLedger(dynamodb, "acme-csv-ledger", 90)
+    state = functions.begin(source, Progress())
+    cancel = ["imports", "cancel", state.import_id, "--name-prefix", "acme"]
+
+    assert main([*cancel, "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["status"], shown["reason"]) == ("FAILED", "cancelled")
+    assert shown["dialect"]["delimiter"] == ","
+    with pytest.raises(CheckpointLost):
+        functions.checkpoint(state, Progress(next_offset=5), "holder")
+    assert main(cancel) == 1
+    assert "has ended as FAILED" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("loaded", "code"), [(0, 1), (1, 0)])
+def test_an_import_that_loaded_nothing_is_something_found(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], loaded: int, code: int
+) -> None:
+    done = Import(
+        "0" * 16,
+        "COMPLETE",
+        "a.csv",
+        1,
+        [],
+        1,
+        loaded,
+        1 - loaded,
+        0,
+        1,
+        1,
+        1,
+        0,
+        "2026-03-01T00:00:00Z",
+        "",
+    )
+    monkeypatch.setattr(commands, "follow", lambda *_: done)
+
+    assert commands._follow(Pipeline("b", "t", "l"), done.import_id, as_json=False) == code
+    assert ("nothing of it was loaded" in capsys.readouterr().err) is not bool(loaded)
 
 
 def test_numbers_keep_their_digits() -> None:

@@ -59,7 +59,7 @@ def test_a_bad_row_is_rejected_and_its_neighbours_are_loaded(
     (row,) = account.rejected()
     assert (row["row"], row["line"], row["reason"]) == (2, 3, reason)
     assert row["detail"]
-    assert row["raw"] == bad if len(json.dumps(bad)) <= 1024 else json.dumps(bad)[:1024]
+    assert row["raw"] == bad
     state = one.state()
     assert (state.rows_loaded, state.rows_rejected) == (2, 1)
     assert state.status is ImportStatus.COMPLETE
@@ -179,20 +179,9 @@ def test_a_repeated_delivery_writes_the_same_record(
     assert account.read(key) == before
 
 
-@pytest.mark.parametrize(
-    ("cells", "cut"),
-    [
-        (["x" * 1020], False),
-        (["x" * 1021], True),
-        (["é" * 170], False),
-        (["é" * 171], True),
-        ([""] * 256, False),
-        ([""] * 257, True),
-    ],
-)
-def test_what_was_in_a_row_is_kept_up_to_a_kilobyte(cells: list[str], cut: bool) -> None:
+@pytest.mark.parametrize("cells", [["x" * 400_000], ["é" * 171], [""] * 257, []])
+def test_what_was_in_a_row_is_kept_whole(cells: list[str]) -> None:
     line = RejectedRow(Row(1, 2, cells), "reason", "detail").line()
 
-    raw = json.loads(line)["raw"]
     assert line.isascii()
-    assert raw == (json.dumps(cells)[:1024] if cut else cells)
+    assert json.loads(line)["raw"] == cells

@@ -8,7 +8,7 @@ import pytest
 
 from load_csv_rows.cells import ColumnType
 from load_csv_rows.items import MAX_ITEM_BYTES, ItemMaker, RowRejected
-from load_csv_rows.settings import Shape
+from load_csv_rows.settings import Empty, Shape
 from unit.load_csv_rows.fake_table import size_of, units
 
 IMPORT = "9f86d081884c7d65"
@@ -116,6 +116,24 @@ def test_a_cell_of_spaces_is_empty_unless_it_is_text() -> None:
 
     assert item["name"] == {"S": "  "}
     assert "amount" not in item
+
+
+def test_items_expire_after_the_start_of_their_import() -> None:
+    item = make(dataclasses.replace(CLASSIC, expires_after_days=30), {"name": "x"})
+
+    assert item["expires_at"] == {"N": "1774949400"}
+
+
+def test_empty_cells_are_nothing_or_null_but_in_keys_and_where_there_is_a_default() -> None:
+    row = {"k": "1", "note": "", "n": "", "completed": ""}
+    for empty, value in ((Empty.OMIT, None), (Empty.NULL, {"NULL": True})):
+        shape = dataclasses.replace(keyed("k", n=ColumnType.NUMBER), empty=empty)
+
+        item = make(shape, row)
+
+        assert (item.get("note"), item.get("n")) == (value, value)
+        assert item["completed"] == {"BOOL": False}
+        assert refusal(shape, {**row, "k": ""}).reason == "empty_key"
 
 
 def test_unknown_columns_are_kept_as_text_or_dropped() -> None:

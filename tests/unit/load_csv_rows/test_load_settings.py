@@ -93,6 +93,9 @@ def test_missing_load_setting_is_named(environment: dict[str, str], name: str) -
     [
         ("TRIM", "left", "one of all, names, none"),
         ("MISSING_CELLS", "null", "reject or empty"),
+        ("EMPTY_CELLS", "drop", "one of text, omit, null"),
+        ("DECIMAL", ";", "a point or a comma"),
+        ("EXPIRES_AFTER_DAYS", "36501", "0 to 36500"),
         ("LARGE_ROWS_PREFIX", "rows", "ends with a slash"),
         ("WRITE_MODE", "append", "one of overwrite, insert_only, last_row_wins"),
         ("UNKNOWN_COLUMNS", "ignore", "keep or drop"),

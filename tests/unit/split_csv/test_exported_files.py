@@ -222,6 +222,14 @@ def test_a_value_below_no_name_refuses_the_file(world: Any, content: bytes) -> N
         ({"HEADER": '["id","n"]'}, b"\xef\xbb\xbf1;a\n2;b\n", [["1", "a"], ["2", "b"]]),
         ({"HEADER": '["id"]'}, b"1\n2\n", [["1"], ["2"]]),
         ({"TRIM": "all"}, b"id , n\n1 , a \n", [["1", "a"]]),
+        (
+            {"COLUMNS": '{"n":"number"}', "DECIMAL": ","},
+            b"id;n\n1;2,50\n2;-0,5\n3;7\n",
+            [["1", "2.5"], ["2", "-0.5"], ["3", "7"]],
+        ),
+        ({"EMPTY_CELLS": "omit"}, b"id,n\n1,\n", [["1"]]),
+        ({"EMPTY_CELLS": "null"}, b"id,n\n1,\n", [["1", True]]),
+        ({"EMPTY_CELLS": "text"}, b"id,n\n1,\n", [["1", ""]]),
         ({"MISSING_CELLS": "empty"}, b"id,n\n1\n", [["1", ""]]),
     ],
 )
@@ -364,6 +372,7 @@ def test_one_column_and_values_with_delimiters_are_no_doubt(
     ("variables", "reason"),
     [
         ({"KEY_COLUMNS": "sku"}, "key_column_missing"),
+        ({"EXPIRES_AFTER_DAYS": "30", "KEY_COLUMNS": "x"}, "key_column_missing"),
         ({"KEY_COLUMNS": "name"}, "key_column_replaced"),
         ({"COLUMNS": '{"nmae":"number"}'}, "column_missing"),
         ({"DEFAULTS": '{"nmae":"x"}'}, "default_misspelt"),
@@ -376,6 +385,23 @@ def test_settings_that_the_header_lacks_refuse_the_file_once(
     done = import_file(world, b"id,name\n1,a\n", **variables)
 
     assert (done.reason, world.rows) == (reason, [])
+
+
+def test_a_column_that_the_import_makes_refuses_the_file(world: Any) -> None:
+    content = b"id,expires_at\n1,soon\n"
+
+    assert import_file(world, content, EXPIRES_AFTER_DAYS="30").reason == "column_replaced"
+
+
+@pytest.mark.parametrize(
+    "number", ["1.234,50", "1.5", "1,2,3", "1 000", "1'000", "$5", "5 %", "0x1F", "1e", "NaN"]
+)
+def test_a_number_that_is_written_another_way_is_not_guessed(world: Any, number: str) -> None:
+    variables = {"COLUMNS": '{"n":"number"}', "DECIMAL": ",", "DELIMITER": ";"}
+
+    done = import_file(world, f"id;n\n1;{number}\n".encode(), **variables)
+
+    assert (done.rows, done.rejected) == ([], [(2, "not_a_number")])
 
 
 def test_a_field_with_a_default_may_be_left_out(world: Any) -> None:
@@ -423,6 +449,7 @@ VARIABLES = {
     "dialect.header": ("HEADER", json.dumps),
     "dialect.quote": ("QUOTE", lambda quote: quote or "none"),
     "dialect.missing": ("MISSING_CELLS", str),
+    "dialect.empty": ("EMPTY_CELLS", str),
 }
 PACKED: dict[str, Callable[[str], bytes]] = {
     "": lambda text: text.encode("utf-8"),
