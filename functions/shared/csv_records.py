@@ -24,9 +24,8 @@ PLAIN_BYTES = 1 << 16
 FEWEST_PLAIN_BYTES = 512
 # Plain rows before a quote that are worth taking by themselves: fewer are parsed with those behind.
 FEWEST_BEFORE_QUOTE_BYTES = 1 << 11
-# One quote in so many bytes, and fewer rows have quotes than it takes to parse all of them.
-BYTES_PER_QUOTE = 1 << 10
-DENSITY_BYTES = 1 << 13
+# Without another quote in so many bytes it is cheaper to parse the one row that has it.
+SPARSE_BYTES = 1 << 12
 # Two of them stand between cells and rows that are encoded together: JSON does not escape them.
 SEPARATORS = "~^`|{}<>@#$%&*=;!?"
 # Bytes that may be read a second time before as many are read for the first time; without a bound a
@@ -280,8 +279,8 @@ class Lines:
         if start < self._not_parsed_until or not self._quote:
             return None
         end = block.rfind(b"\n", start, start + PLAIN_BYTES) + 1
-        look = min(end - start, DENSITY_BYTES)
-        if block.count(self._quote, start, start + look) * BYTES_PER_QUOTE < look:
+        first = block.find(self._quote, start, end)
+        if block.find(self._quote, first + SPARSE_BYTES // 4, first + SPARSE_BYTES) < 0:
             self._not_parsed_until = start + FEWEST_BEFORE_QUOTE_BYTES
             return None
         quotes = block.count(self._quote, start, end)
@@ -317,11 +316,11 @@ class Lines:
             return None
         if [] in rows:
             return None
+        joined = [cell_end.join(cells) for cells in rows]
         lines: Sequence[int] = range(1, len(rows) + 1)
         if text.count("\n") > len(rows):
-            lines = [*accumulate(1 + sum(cell.count("\n") for cell in cells) for cells in rows)]
-        joined = row_end.join(map(cell_end.join, rows))
-        return ParsedRows(line, joined, cell_end, row_end, lines, taken)
+            lines = [*accumulate([1 + row.count("\n") for row in joined])]
+        return ParsedRows(line, row_end.join(joined), cell_end, row_end, lines, taken)
 
     def _plain_text(self, taken: bytes) -> str | None:
         """The lines as text; None where one of them may not be a row by itself."""

@@ -171,13 +171,18 @@ class _Encoded:
         if isinstance(rows, PlainRows):
             self._encoded = encode_plain_rows(rows.line, rows.text, rows.delimiter)
             self._lines = range(1, len(rows.lines) + 1)
-            self._source_ends = [*accumulate([len(line) + 1 for line in rows.lines])]
+            self._source_ends = [*accumulate(map(len, rows.lines))]
+            # The line feeds, which plain lines are without.
+            self._fed = 1
         else:
-            begins = [rows.line, *[rows.line + lines for lines in rows.lines[:-1]]]
+            begins: Sequence[int] = range(rows.line, rows.line + len(rows.lines))
+            self._source_ends = [*accumulate(map(len, BytesIO(rows.source)))]
+            if not isinstance(rows.lines, range):
+                begins = [rows.line, *[rows.line + lines for lines in rows.lines[:-1]]]
+                self._source_ends = [self._source_ends[lines - 1] for lines in rows.lines]
             self._encoded = encode_parsed_rows(begins, rows.text, rows.cell_end, rows.row_end)
             self._lines = rows.lines
-            ends = [*accumulate(map(len, BytesIO(rows.source)))]
-            self._source_ends = [ends[lines - 1] for lines in rows.lines]
+            self._fed = 0
         self._rows = rows
         self._ends = list(accumulate(map(len, self._encoded)))
         self._at = 0
@@ -191,7 +196,8 @@ class _Encoded:
 
     @property
     def source_bytes(self) -> int:
-        return self._source_ends[-1] - self._taken(self._source_ends)
+        left = len(self._encoded) - self._at
+        return self._source_ends[-1] - self._taken(self._source_ends) + self._fed * left
 
     def first_as_record(self) -> Record:
         rows, at = self._rows, self._at
@@ -214,7 +220,7 @@ class _Encoded:
         before = self._taken(self._source_ends), self._taken(self._lines)
         taken = slice(self._at, self._at + many)
         self._at += many
-        source_bytes = self._taken(self._source_ends) - before[0]
+        source_bytes = self._taken(self._source_ends) - before[0] + self._fed * many
         return self._encoded[taken], source_bytes, self._taken(self._lines) - before[1]
 
     def _taken(self, ends: Sequence[int]) -> int:

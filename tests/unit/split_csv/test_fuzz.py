@@ -52,6 +52,7 @@ def test_random_files_are_the_rows_that_python_reads(
         chance = random.Random(seed)
         monkeypatch.setattr(csv_records, "FEWEST_PLAIN_BYTES", chance.choice([1, 512]))
         monkeypatch.setattr(csv_records, "FEWEST_BEFORE_QUOTE_BYTES", chance.choice([1, 60, 2048]))
+        monkeypatch.setattr(csv_records, "SPARSE_BYTES", chance.choice([4, 40, 4096]))
         stored, delimiter = file_of(chance)
         content = gzip.decompress(stored) if stored[:2] == b"\x1f\x8b" else stored
         text = io.StringIO(content.decode("utf-8-sig"), newline="")
@@ -86,7 +87,8 @@ def test_damaged_files_lose_no_line_and_do_not_depend_on_how_they_are_read(
         found = []
         for fewest, block, time in ((1, 7, 59_999), (512, 1 << 20, 900_000)):
             monkeypatch.setattr(csv_records, "FEWEST_PLAIN_BYTES", fewest)
-            monkeypatch.setattr(csv_records, "FEWEST_BEFORE_QUOTE_BYTES", fewest)
+            monkeypatch.setattr(csv_records, "FEWEST_BEFORE_QUOTE_BYTES", 60 * fewest)
+            monkeypatch.setattr(csv_records, "SPARSE_BYTES", 8 * fewest)
             world = quick_world()
             splitter = world.splitter(block_bytes=block, dialect=WantedDialect(Dialect(delimiter)))
             body = world.upload(header + b"\n" + bytes(damaged))

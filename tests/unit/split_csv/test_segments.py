@@ -55,6 +55,7 @@ def cut_fast(
     with (
         patch.object(csv_records, "FEWEST_PLAIN_BYTES", 1),
         patch.object(csv_records, "FEWEST_BEFORE_QUOTE_BYTES", before_quote),
+        patch.object(csv_records, "SPARSE_BYTES", 40),
     ):
         stretches = RowReader(chunks).stretches()
         return list(cut_segments(stretches, ENVELOPE, rows_per_message, Progress()))
