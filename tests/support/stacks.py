@@ -36,6 +36,8 @@ VARIABLES: dict[str, Any] = {
     "event_audit": {"trail": {}, "max_receive_count": MAX_RECEIVE_COUNT},
     "csv_import": {
         "columns": {"price": "number"},
+        # Or a file without the column would be refused.
+        "defaults": {"completed": {"bool": False}, "price": {"number": 0}},
         "notices": {"email_subscribers": ["owner@example.com"]},
         # A tenth of a second is what it has before it hands a file on to its next invocation.
         "split": {"timeout_seconds": 60, "stop_at_remaining_seconds": 59.9},

@@ -38,13 +38,13 @@ class Imported:
 
 
 def import_file(
-    world: Any, content: bytes, name: str = "a.csv", remaining_ms: int = 900_000, **variables: str
+    world: Any, content: bytes, remaining_ms: int = 900_000, /, **variables: str
 ) -> Imported:
     """Split ``content`` and make items of its rows; ``variables`` are environment variables."""
     environment = Environment({**REQUIRED, **variables})
     settings = vars(SplitSettings.from_environment(environment))
     splitter = world.splitter(**{**settings, "rows_per_message": 400})
-    body = world.upload(content, f"import/{name}")
+    body = world.upload(content)
     world.deliver_until_done(body, splitter, lambda: remaining_ms)
     done = Imported()
     for refusal in world.refusals():

@@ -153,7 +153,7 @@ def test_what_is_read_again_has_a_bound_whatever_is_read(world: Any) -> None:
 def test_the_clock_is_read_between_segments_of_bad_rows(world: Any) -> None:
     content = b"id,name\n" + b"1,\0\n" * 4 * MAX_REJECTED
 
-    import_file(world, content, remaining_ms=59_999)
+    import_file(world, content, 59_999)
 
     assert world.state().progress.hops == 4
     assert world.state().rows_rejected == 4 * MAX_REJECTED
@@ -428,7 +428,7 @@ def test_a_cut_archive_keeps_what_is_before_the_damage(world: Any, interrupted: 
     rows = [f"{number},{number * 7919 % 100_003}\n" for number in range(3_000)]
     stored = gzip.compress(("id,v\n" + "".join(rows)).encode())[:-1_000]
 
-    done = import_file(world, stored, remaining_ms=59_999 if interrupted else 900_000)
+    done = import_file(world, stored, 59_999 if interrupted else 900_000)
 
     assert done.reason == "broken_gzip"
     assert 1_000 < len(done.rows) < 3_000
@@ -442,7 +442,7 @@ def test_a_cut_archive_keeps_what_is_before_the_damage(world: Any, interrupted: 
 
 
 README = Path(__file__).parents[3] / "pipelines" / "csv-import" / "README.md"
-VARIABLES = {
+VARIABLES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "key_columns": ("KEY_COLUMNS", ",".join),
     "columns": ("COLUMNS", json.dumps),
     "defaults": ("DEFAULTS", json.dumps),

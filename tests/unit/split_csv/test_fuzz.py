@@ -5,7 +5,7 @@ import gzip
 import io
 import random
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -16,7 +16,7 @@ from shared.csv_records import Dialect
 FILES = 320
 PIECES = ["a", "7", " ", "é", "ж", "🖼", "\u2028", '"', '""', "'", "\\", "\n", "\r\n", ",", ";"]
 PIECES += ["\t", "|", "\ufeff", "~", "\x1f", "#", "two words", "x" * 40]
-QUOTING = [csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]
+QUOTING: list[Literal[0, 1, 2]] = [csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]
 
 
 def file_of(chance: random.Random) -> tuple[bytes, str]:
