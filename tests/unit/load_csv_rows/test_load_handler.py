@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from shared.import_ledger import ImportStatus
-from shared.row_messages import Row
+from shared.row_messages import Envelope, Row, encode_row
 from support.invocations import message
 from unit.load_csv_rows.conftest import BUCKET, LEDGER, TABLE, TOPIC, Account, Function
 from unit.load_csv_rows.fake_table import client_error
-from unit.load_csv_rows.imports import CREATED
+from unit.load_csv_rows.imports import CREATED, Import
 
 Start = Callable[..., Function]
 
@@ -477,3 +477,43 @@ def test_the_notice_is_sent_once_by_whoever_ends_the_import(account: Account, st
     assert content == one.state().summary()
     assert (content["rows_loaded"], content["rows_rejected"]) == (30, 1)
     assert runs[2].lines[0]["import"] == content
+
+
+def referring(account: Account, one: Import, key: str) -> dict[str, Any]:
+    """A message about one row that is stored under ``key``."""
+    envelope = Envelope(one.id, BUCKET, "import/a.csv", "v1", ("id", "v"))
+    account.s3.put_object(Bucket=BUCKET, Key=key, Body=f"[{encode_row(2, ['a', 'ж' * 90_000])}]")
+    return message("m0", envelope.refer(1, key))
+
+
+def test_a_row_that_no_message_can_carry_is_read_from_where_it_is_stored(
+    account: Account, function: Function
+) -> None:
+    one = account.imported(["id", "v"], [])
+    one.sent(1)
+
+    run = function.invoke(referring(account, one, f"large-rows/{one.id}/000000000001.row"))
+
+    assert run.retried == []
+    assert account.items()["a"]["v"] == "ж" * 90_000
+    assert one.state().rows_loaded == 1
+
+
+def test_a_stored_row_that_is_not_there_comes_again(account: Account, function: Function) -> None:
+    one = account.imported(["id", "v"], [])
+    key = f"large-rows/{one.id}/000000000001.row"
+    body = referring(account, one, key)
+    account.s3.delete_object(Bucket=BUCKET, Key=key)
+
+    assert function.invoke(body).retried == ["m0"]
+
+
+def test_a_message_that_refers_to_something_else_is_refused(
+    account: Account, function: Function
+) -> None:
+    one = account.imported(["id", "v"], [])
+
+    run = function.invoke(referring(account, one, "import/a.csv"))
+
+    assert (run.retried, run.outcomes) == ([], {"rejected": 1})
+    assert account.items() == {}
