@@ -139,7 +139,7 @@ def test_bad_rows_are_listed_and_can_be_mended(
 
     assert main(["imports", "rejections", done.import_id, "--name-prefix", PREFIX]) == 0
     printed = capsys.readouterr()
-    assert printed.out.splitlines() == ["id,name", "2", "5,five,extra"]
+    assert printed.out.splitlines() == ["id,name", "2", '3,"broken', "5,five,extra"]
     assert "line 4" in printed.err
 
     mended = imported(pipeline, tmp_path / "mended.csv", b"id,name\n2,two\n5,five\n")
