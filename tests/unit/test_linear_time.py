@@ -82,6 +82,17 @@ class Use:
 
 # Patterns that are put together when the code runs: by file and expression, what they may be.
 COMPOSED: dict[tuple[str, str], list[str]] = {
+    ("functions/shared/csv_records.py", "re.escape(self.escape) + '([\\\\s\\\\S])'"): [
+        "\\\\([\\s\\S])"
+    ],
+    (
+        "functions/shared/csv_records.py",
+        "f'(?:^|{re.escape(self.delimiter)}){re.escape(self.quote)}'",
+    ): ['(?:^|,)"'],
+    ("functions/shared/csv_records.py", "f'{quote}{quote}|({quote})(?=[{delimiter}\\r\\n]|$)'"): [
+        '""|(")(?=[,\\r\\n]|$)'
+    ],
+    ("functions/shared/csv_records.py", "f'{re.escape(self.quote)}{{1,2}}'"): ['"{1,2}'],
     ("cli/event_pipelines/plan_review/references.py", "f'module\\\\.{STEP.pattern}'"): [
         r'module\.([\w-]+)(?:\[(?:(\d+)|"((?:[^"\\]|\\.)*)")\])?'
     ],
@@ -422,6 +433,9 @@ ELSEWHERE = {
     "cli/event_pipelines/plan_review/text.py:_lines": "tests of plan-review",
     "functions/load_csv_rows/rejected_rows.py:store_rejected_rows": "writes",
     "functions/shared/row_messages.py:encode_plain_rows": "writes",
+    "functions/shared/row_messages.py:encode_parsed_rows": "writes",
+    "functions/load_csv_rows/loader.py:_stored_rows": "asks AWS",
+    "functions/split_csv/settings.py": "variables that whoever deploys it writes",
     "functions/split_csv/rejected_rows.py:store_rejected_rows": "writes",
     "cli/event_pipelines/tenants/platform.py:read": "asks AWS for what the stack wrote",
 }

@@ -82,7 +82,7 @@ def _follow(pipeline: Pipeline, import_id: str, as_json: bool) -> int:
         found = follow(pipeline, import_id, lambda one: show(*progress_of(one)))
     _print_import(found, as_json)
     if found.status == "COMPLETE" and not found.rows_loaded:
-        print("The import is complete, and nothing of it was loaded.", file=sys.stderr)
+        say("The import is complete, and nothing of it was loaded.")
     return 0 if found.status == "COMPLETE" and found.rows_loaded else 1
 
 

@@ -78,7 +78,7 @@ def test_rejected_rows_come_back_in_the_dialect_of_their_file() -> None:
         RejectedRow(2, 3, "", "", None, "2;x"),
     ]
 
-    assert ledger.mendable(["id", "n"], rows, {"delimiter": ";", "quote": "'"}) == (
+    assert ledger.mendable(["id", "n"], rows, dialect={"delimiter": ";", "quote": "'"}) == (
         "id;n\n1;'a;b'\n2;x\n"
     )
 
