@@ -35,6 +35,7 @@ module "image_derivatives" {
   derivatives        = var.image_derivatives.derivatives
   extensions         = var.image_derivatives.extensions
   allowed_formats    = var.image_derivatives.allowed_formats
+  tolerate           = var.image_derivatives.tolerate
   lifecycle_days     = var.image_derivatives.lifecycle_days
   function           = var.image_derivatives.function
   max_receive_count  = var.image_derivatives.max_receive_count

@@ -66,6 +66,7 @@ variable "image_derivatives" {
     })))
     extensions      = optional(set(string))
     allowed_formats = optional(set(string))
+    tolerate        = optional(string)
     lifecycle_days = optional(object({
       ingest            = optional(number)
       noncurrent        = optional(number)

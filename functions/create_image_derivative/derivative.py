@@ -13,7 +13,8 @@ from typing import IO, TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from create_image_derivative.image import Derivative, ImageRejected, make_derivative
+from create_image_derivative.container import ImageRejected
+from create_image_derivative.image import Derivative, make_derivative
 from create_image_derivative.settings import Settings
 from shared.batch import Message, Outcome
 from shared.derived_objects import DerivedObject, source_metadata
@@ -177,6 +178,7 @@ class DerivativeMaker:
                 PIPELINE_VERSION: self.settings.fingerprint,
                 "width": str(derivative.width),
                 "height": str(derivative.height),
+                **({"repaired": "true"} if derivative.repaired else {}),
             },
         }
 
@@ -219,8 +221,9 @@ def _derived(event: ObjectEvent, key: str, derivative: Derivative) -> Outcome:
         "source_bytes": event.size,
         "source_format": derivative.source_format,
         "source_size": f"{derivative.source_width}x{derivative.source_height}",
+        "repaired": derivative.repaired,
     }
-    return Outcome("derived", event, fields)
+    return Outcome("derived", event, fields, counts=("Repaired",) if derivative.repaired else ())
 
 
 def _status(error: ClientError) -> int:

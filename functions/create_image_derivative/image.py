@@ -3,9 +3,9 @@
 Pure: bytes in, bytes out. No S3, no events, no environment.
 """
 
-import re
-import struct
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from math import ceil
@@ -17,26 +17,36 @@ from PIL import (
     AvifImagePlugin,
     GifImagePlugin,
     Image,
-    ImageCms,
+    ImageChops,
+    ImageFile,
     JpegImagePlugin,
-    MpoImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
     UnidentifiedImageError,
     WebPImagePlugin,
 )
 
+from create_image_derivative import avif, gif, jpeg, png, webp
+from create_image_derivative.colour import through_profile, to_srgb
+from create_image_derivative.container import Container, ImageRejected, read_at
+from create_image_derivative.repair import Break, continue_downwards, find_break
+
 PLUGINS = {
     "AVIF": AvifImagePlugin,
     "GIF": GifImagePlugin,
-    # A phone's multi-picture file opens as JPEG and then names itself MPO. Naming MPO among the
-    # formats to try would make Pillow fail on everything else: it registers no opener for it.
-    "JPEG": (JpegImagePlugin, MpoImagePlugin),
+    "JPEG": JpegImagePlugin,
     "PNG": PngImagePlugin,
     "TIFF": TiffImagePlugin,
     "WEBP": WebPImagePlugin,
 }
 SUPPORTED_FORMATS = frozenset(PLUGINS)
+WALKS: dict[str, Callable[[IO[bytes], int], Container]] = {
+    "AVIF": avif.walk,
+    "GIF": gif.walk,
+    "JPEG": jpeg.walk,
+    "PNG": png.walk,
+    "WEBP": webp.walk,
+}
 
 # The decoder of AVIF keeps frame buffers per thread; one makes its memory predictable.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
@@ -46,19 +56,20 @@ AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 # colour), and the full-size copies that expanding transparency and premultiplying it take.
 # A JPEG counts the pixels that are left after decoding at reduced scale.
 BYTES_PER_DECODED_PIXEL = {"JPEG": 6, "PNG": 13, "GIF": 13, "WEBP": 24, "AVIF": 28, "TIFF": 26}
+# A second decoding, to be compared with the first or for the lower bytes of 16-bit colours.
+BYTES_PER_COMPARED_PIXEL = 8
 # Per pixel of the result: turning, colour conversion, flattening, and the encoder.
 BYTES_PER_OUTPUT_PIXEL = 24
-# Plugins hold the compressed file, a copy of it, and the metadata they cut out of it.
+# Plugins hold the compressed file and a copy of it.
 BYTES_PER_SOURCE_BYTE = 3
 
 MAX_SIDE = 65_535
 MAX_FRAMES = 10_000
-# Each scan of a JPEG walks the whole picture, and a scan can be a few bytes long. Real
-# progressive files have about ten, and embedded previews add as many.
-MAX_SCANS = 100
-# As a pattern: it finds two bytes in half the time that bytes.count() takes.
-START_OF_SCAN = re.compile(rb"\xff\xda")
-SCAN_READ_BYTES = 1 << 18
+
+# Of the rows of a damaged picture: below it, too little is left to stand for the whole.
+LEAST_DECODED = 0.9
+# Rows that decoders finish together, block by block.
+BAND_ROWS = {"JPEG": 16, "WEBP": 16, "AVIF": 64}
 
 # How far above the target the first, cheap reduction stops for the proper filter to take over. The
 # decoder of JPEG leaves out frequencies, and so may come closer than averaging pixels may, but for
@@ -67,6 +78,7 @@ SCAN_READ_BYTES = 1 << 18
 REDUCING_GAP = 2.0
 DECODING_GAP = 1.5
 COARSEST = 8
+STRIP_ROWS = 64
 
 ORIENTATION_TAG = 0x0112
 UPRIGHT = {
@@ -80,22 +92,6 @@ UPRIGHT = {
 }
 SIDEWAYS = (5, 6, 7, 8)
 
-SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
-
-
-class ImageRejected(Exception):
-    """The image can never become a derivative, however often it is tried.
-
-    ``reason`` is one of a few codes that people filter by; ``detail`` says it in a sentence.
-    ``complaint`` is in a decoder's own words, which may quote the file: not for a log.
-    """
-
-    def __init__(self, reason: str, detail: str, complaint: str | None = None) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail
-        self.complaint = complaint
-
 
 @dataclass(frozen=True)
 class Recipe:
@@ -103,6 +99,8 @@ class Recipe:
 
     Sides and limits are in pixels, ``memory_bytes`` is what decoding may take on top of the
     running process, ``background`` is what shines through transparent pixels (red, green, blue).
+    ``repair`` makes pictures whose last rows, checksum or end marker are missing, from nine tenths
+    of the rows on.
     """
 
     max_width: int
@@ -113,6 +111,7 @@ class Recipe:
     max_pixels: int = 200_000_000
     min_side: int = 1
     memory_bytes: int = 864 * 2**20
+    repair: bool = True
 
 
 @dataclass(frozen=True)
@@ -125,6 +124,26 @@ class Derivative:
     source_format: str
     source_width: int
     source_height: int
+    repaired: bool = False
+
+
+@dataclass(frozen=True)
+class _Source:
+    """An upload, what its container says, and what may be made of it."""
+
+    file: IO[bytes]
+    size: int
+    container: Container
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """Pixels, and the part of them that is the picture where scaling rounded its sides up."""
+
+    image: Image.Image
+    box: tuple[float, float, float, float] | None
+    repaired: bool = False
 
 
 def make_derivative(source: IO[bytes], source_bytes: int, recipe: Recipe) -> Derivative:
@@ -134,66 +153,68 @@ def make_derivative(source: IO[bytes], source_bytes: int, recipe: Recipe) -> Der
     system errors pass through: they say something about the machine, nothing about the image.
     """
     Image.MAX_IMAGE_PIXELS = recipe.max_pixels
+    name = _identified(source, recipe)
     try:
         with warnings.catch_warnings():
             # Complaints about metadata that is dropped anyway.
             warnings.simplefilter("ignore", UserWarning)
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(source, formats=sorted(recipe.formats)) as image:
-                return _render(image, source, source_bytes, recipe)
+            container = _tiff(source) if name == "TIFF" else WALKS[name](source, source_bytes)
+            return _render(_Source(source, source_bytes, container, recipe))
     except (ImageRejected, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         detail = f"the file promises more than {recipe.max_pixels} pixels"
         raise ImageRejected("pixel_limit", detail) from error
     except UnidentifiedImageError as error:
-        raise _unidentified(source, recipe) from error
+        raise ImageRejected("broken_image", f"starts like {name} but cannot be read") from error
     except Exception as error:
-        # Decoders fail on hostile bytes with whatever they stumble over. Only an OSError that
-        # carries a number comes from the operating system; Pillow's own do not.
-        if isinstance(error, OSError) and error.errno is not None:
+        if _is_of_the_machine(error):
             raise
-        reason = "truncated" if "truncated" in str(error).lower() else "broken_image"
-        detail = f"decoding it ended in {type(error).__name__}"
-        raise ImageRejected(reason, detail, complaint=str(error)) from error
+        raise _undecodable(error) from error
 
 
-def _render(image: Image.Image, source: IO[bytes], source_bytes: int, recipe: Recipe) -> Derivative:
-    source_format = "JPEG" if image.format == "MPO" else str(image.format)
-    _check_header(image, source_format, recipe)
-    profile = image.info.get("icc_profile")
-    if source_format == "JPEG":
-        coefficient_bytes = _coefficient_bytes(image, source)
-    else:
-        coefficient_bytes = 0
-        _check_memory(image, source_format, source_bytes, recipe)
-        # A PNG may keep its EXIF behind the pixels, and reading EXIF would decode them:
-        # a truncated file has to fail here, and not pass for one with unreadable EXIF.
-        image.load()
-    displayed = image.size
-    orientation = _orientation(image)
-    target = _target_size(image.size, orientation, recipe)
-    # With the aspect-correct size: draft() scales by the tighter side of the box it is given,
-    # and a square one makes it decode up to four times the pixels.
-    scale = min(displayed[0] / target[0], displayed[1] / target[1])
-    gap = DECODING_GAP if scale < COARSEST * DECODING_GAP else REDUCING_GAP
-    drafted = image.draft(None, (ceil(target[0] * gap), ceil(target[1] * gap)))
-    if source_format == "JPEG":
-        _check_memory(image, source_format, source_bytes, recipe, coefficient_bytes)
+def _is_of_the_machine(error: Exception) -> bool:
+    # Decoders fail on hostile bytes with whatever they stumble over. Only an OSError that
+    # carries a number comes from the operating system; Pillow's own do not.
+    return isinstance(error, OSError) and error.errno is not None
 
-    small = _resized(_resampleable(image), target, drafted[1] if drafted else None)
+
+def _undecodable(error: Exception) -> ImageRejected:
+    reason = "truncated" if "truncated" in str(error).lower() else "broken_image"
+    return ImageRejected(reason, f"decoding it ended in {type(error).__name__}", str(error))
+
+
+def _tiff(source: IO[bytes]) -> Container:
+    """The one format without a walk, which is off unless somebody asks for it."""
+    with Image.open(source, formats=["TIFF"]) as image:
+        orientation = image.getexif().get(ORIENTATION_TAG, 1)
+        profile = image.info.get("icc_profile")
+        size = source.seek(0, 2)
+        return Container("TIFF", ((0, size),), *image.size, orientation, profile)
+
+
+def _render(source: _Source) -> Derivative:
+    container, recipe = source.container, source.recipe
+    _check_limits(source)
+    shown = _shown_size(container)
+    target = _target_size(shown, container.orientation, recipe)
+    decoded = _pixels(source, _drafting_size(shown, target))
+    image = _as_shown(decoded.image, source)
+    small = _resized(_resampleable(image), target, decoded.box)
     # Only now: turning the full-size image first would decode all of it.
-    if orientation in UPRIGHT:
-        small = small.transpose(UPRIGHT[orientation])
-    if orientation in SIDEWAYS:
-        displayed = displayed[::-1]
-    flat = _flattened(_in_srgb(small, profile), recipe.background)
-    return Derivative(_jpeg(flat, recipe.quality), *flat.size, source_format, *displayed)
+    if container.orientation in UPRIGHT:
+        small = small.transpose(UPRIGHT[container.orientation])
+    if container.orientation in SIDEWAYS:
+        shown = shown[::-1]
+    flat = _flattened(_in_srgb(small, container), recipe.background)
+    content = _jpeg(flat, recipe.quality)
+    return Derivative(content, *flat.size, container.format, *shown, decoded.repaired)
 
 
-def _check_header(image: Image.Image, source_format: str, recipe: Recipe) -> None:
-    # Before draft(), which rewrites the size that it promises.
-    width, height = image.size
+def _check_limits(source: _Source) -> None:
+    container, recipe = source.container, source.recipe
+    width, height = container.width, container.height
     if width * height > recipe.max_pixels:
         raise ImageRejected(
             "pixel_limit", f"{width}x{height} is more than {recipe.max_pixels} pixels"
@@ -203,20 +224,17 @@ def _check_header(image: Image.Image, source_format: str, recipe: Recipe) -> Non
             "side_limit",
             f"{width}x{height} has a side outside {recipe.min_side} to {MAX_SIDE} pixels",
         )
-    # GIF and TIFF do not declare how many frames they hold: asking would read all of them,
-    # and only the first is ever used.
-    frames = 1 if source_format in ("GIF", "TIFF") else getattr(image, "n_frames", 1)
-    if frames > MAX_FRAMES:
-        raise ImageRejected("frame_limit", f"{frames} frames are more than {MAX_FRAMES}")
+    if container.frames > MAX_FRAMES:
+        raise ImageRejected("frame_limit", f"{container.frames} frames are more than {MAX_FRAMES}")
+    if container.format != "JPEG":
+        _check_memory(source, width * height)
 
 
-def _orientation(image: Image.Image) -> int:
-    try:
-        orientation = image.getexif().get(ORIENTATION_TAG, 1)
-    except (SyntaxError, ValueError, TypeError, KeyError, OSError, OverflowError, struct.error):
-        # Unreadable EXIF says nothing about the pixels; viewers show such a picture as stored.
-        return 1
-    return orientation if orientation in UPRIGHT else 1
+def _shown_size(container: Container) -> tuple[int, int]:
+    if container.aperture:
+        left, upper, right, lower = container.aperture
+        return right - left, lower - upper
+    return container.width, container.height
 
 
 def _target_size(size: tuple[int, int], orientation: int, recipe: Recipe) -> tuple[int, int]:
@@ -229,76 +247,172 @@ def _target_size(size: tuple[int, int], orientation: int, recipe: Recipe) -> tup
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _coefficient_bytes(image: Image.Image, source: IO[bytes]) -> int:
-    """Return what libjpeg holds besides pixels, or reject a file made of endless scans.
+def _drafting_size(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
+    # With the aspect-correct size: draft() scales by the tighter side of the box it is given,
+    # and a square one makes it decode up to four times the pixels.
+    scale = min(size[0] / target[0], size[1] / target[1])
+    gap = DECODING_GAP if scale < COARSEST * DECODING_GAP else REDUCING_GAP
+    return ceil(target[0] * gap), ceil(target[1] * gap)
+
+
+def _check_memory(source: _Source, pixels: int, *, compared: bool = False) -> None:
+    container, recipe = source.container, source.recipe
+    compared = compared or (container.key is not None and container.depth == 16)
+    needed = (
+        pixels * BYTES_PER_DECODED_PIXEL[container.format]
+        + pixels * BYTES_PER_COMPARED_PIXEL * compared
+        + min(pixels, recipe.max_width * recipe.max_height) * BYTES_PER_OUTPUT_PIXEL
+        + _coefficient_bytes(container)
+        + source.size * BYTES_PER_SOURCE_BYTE
+    )
+    if needed > recipe.memory_bytes:
+        raise ImageRejected(
+            "memory_limit",
+            f"decoding this {container.format} may take {needed >> 20} MiB, more than the"
+            f" {recipe.memory_bytes >> 20} MiB there are for it; more function memory admits it",
+        )
+
+
+def _coefficient_bytes(container: Container) -> int:
+    """Return what libjpeg holds besides pixels.
 
     A JPEG whose first scan carries all components is decoded row by row, and ends with that scan.
     Any other (progressive, or one scan per component) is kept whole as 16-bit coefficients,
     whatever the scale.
     """
-    position = source.tell()
-    try:
-        first, components_in_first = _first_scan(source)
-        components = len(image.getbands())
-        if components_in_first == components and "progressive" not in image.info:
-            return 0
-        # Only now: looking through all of a file takes a tenth of what decoding it does.
-        scans = _scans(source, first)
-    finally:
-        source.seek(position)
-    if scans > MAX_SCANS:
-        raise ImageRejected("scan_limit", f"{scans} scans are more than {MAX_SCANS}")
-    return 2 * components * image.width * image.height
+    if not container.whole:
+        return 0
+    return 2 * container.components * container.width * container.height
 
 
-def _first_scan(source: IO[bytes]) -> tuple[int, int]:
-    """Return where the first scan begins, and its components (0 where it cannot be told)."""
-    offset = 2
-    while True:
-        source.seek(offset)
-        marker = source.read(5)
-        if len(marker) < 5 or marker[0] != 0xFF:
-            return offset, 0
-        if marker[1] == 0xFF:
-            offset += 1
-            continue
-        if marker[1] == 0xDA:
-            return offset, marker[4]
-        offset += 2 + int.from_bytes(marker[2:4], "big")
+def _pixels(source: _Source, drafting_size: tuple[int, int]) -> _Decoded:
+    """Decode the picture, and repair it where the file lacks little of it."""
+    container = source.container
+    repairable = source.recipe.repair and not container.lost and container.format in WALKS
+    failure = ImageRejected("truncated", "the file ends before its pixels do")
+    if not container.cut:
+        try:
+            image, box = _decoded(source, drafting_size)
+        except (ImageRejected, MemoryError):
+            raise
+        except Exception as error:
+            if _is_of_the_machine(error) or not repairable:
+                raise
+            failure = _undecodable(error)
+        else:
+            return _Decoded(image, box, repaired=container.unended)
+    elif not repairable:
+        raise failure
+    with _tolerating_truncation():
+        image, box = _decoded(source, drafting_size, stand_in=0)
+        other, _ = _decoded(source, drafting_size, stand_in=255)
+    band = ceil(BAND_ROWS.get(container.format, 1) * image.height / container.height)
+    at = find_break(image, other, band)
+    if at is not None:
+        _close_the_gap(image, at, container, failure)
+    return _Decoded(image, box, repaired=True)
 
 
-def _scans(source: IO[bytes], first: int) -> int:
-    """Count the scans of a JPEG from the ``first`` on."""
-    # Compressed data never holds FF DA: an FF in it is followed by 00 or a restart marker.
-    source.seek(first)
-    scans = 0
-    tail = b""
-    while chunk := source.read(SCAN_READ_BYTES):
-        scans += len(START_OF_SCAN.findall(tail + chunk))
-        tail = chunk[-1:]
-    return scans
-
-
-def _check_memory(
-    image: Image.Image,
-    source_format: str,
-    source_bytes: int,
-    recipe: Recipe,
-    coefficient_bytes: int = 0,
+def _close_the_gap(
+    image: Image.Image, at: Break, container: Container, failure: ImageRejected
 ) -> None:
-    pixels = image.width * image.height
-    needed = (
-        pixels * BYTES_PER_DECODED_PIXEL[source_format]
-        + min(pixels, recipe.max_width * recipe.max_height) * BYTES_PER_OUTPUT_PIXEL
-        + coefficient_bytes
-        + source_bytes * BYTES_PER_SOURCE_BYTE
-    )
-    if needed > recipe.memory_bytes:
-        raise ImageRejected(
-            "memory_limit",
-            f"decoding this {source_format} may take {needed >> 20} MiB, more than the"
-            f" {recipe.memory_bytes >> 20} MiB there are for it; more function memory admits it",
-        )
+    part = at.decoded_part(image.size)
+    if part < LEAST_DECODED:
+        detail = f"{failure.detail}; {part:.0%} of its rows could be decoded"
+        raise ImageRejected(failure.reason, detail, failure.complaint)
+    # Earlier scans show the rest well enough.
+    if not container.whole:
+        continue_downwards(image, at)
+
+
+@contextmanager
+def _tolerating_truncation() -> Iterator[None]:
+    ImageFile.LOAD_TRUNCATED_IMAGES = True
+    try:
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
+
+
+def _decoded(
+    source: _Source,
+    drafting_size: tuple[int, int],
+    *,
+    stand_in: int | None = None,
+    raw_mode: str | None = None,
+) -> tuple[Image.Image, tuple[float, float, float, float] | None]:
+    """Decode, at reduced scale where the format can.
+
+    ``stand_in`` is the value of pixels that the file does not hold; above 0, noise takes the place
+    of missing data. ``raw_mode`` is the order of the bytes in samples.
+    """
+    container = source.container
+    stream = container.open(source.file, noisy=bool(stand_in))
+    with Image.open(cast("IO[bytes]", stream), formats=[container.format]) as image:
+        drafted = None
+        if container.format == "JPEG" and not container.lossless:
+            drafted = image.draft(None, drafting_size)
+        _check_memory(source, image.width * image.height, compared=stand_in is not None)
+        if raw_mode:
+            image.tile = [tile._replace(args=raw_mode) for tile in image.tile]
+        if stand_in is not None:
+            image.im = Image.new(image.mode, image.size, stand_in).im
+        image.load()
+    return image, drafted[1] if drafted else None
+
+
+def _as_shown(image: Image.Image, source: _Source) -> Image.Image:
+    """Apply what the container says about the place and the transparency of pixels."""
+    container = source.container
+    if container.aperture:
+        return image.crop(container.aperture)
+    if container.transparent_index is not None:
+        image.info["transparency"] = container.transparent_index
+    if container.frame and container.frame != (0, 0, container.width, container.height):
+        canvas = Image.new("RGBA", (container.width, container.height), (0, 0, 0, 0))
+        canvas.paste(image.convert("RGBA"), container.frame)
+        return canvas
+    if container.key:
+        return _without_key(image, container.key, source)
+    return image
+
+
+def _without_key(image: Image.Image, key: tuple[int, ...], source: _Source) -> Image.Image:
+    """Make the samples transparent that a PNG names, in its own depth."""
+    depth = source.container.depth
+    if depth < 16:
+        largest = (1 << depth) - 1
+        if max(key) <= largest:
+            scaled = tuple(sample * 255 // largest for sample in key)
+            image.info["transparency"] = scaled if image.mode == "RGB" else scaled[0]
+        return image
+    if image.mode == "RGB":
+        # One decoding gives the upper bytes, another the lower ones.
+        lower, _ = _decoded(source, image.size, raw_mode="RGB;16L")
+        image.putalpha(_opacity([*image.split(), *lower.split()], [*_bytes(key, 8), *_bytes(key)]))
+        return image
+    opacity = Image.new("L", image.size)
+    for top in range(0, image.height, STRIP_ROWS):
+        strip = image.crop((0, top, image.width, min(top + STRIP_ROWS, image.height)))
+        samples = strip.tobytes()
+        planes = [Image.frombytes("L", strip.size, samples[part::2]) for part in (1, 0)]
+        opacity.paste(_opacity(planes, [*_bytes(key, 8), *_bytes(key)]), (0, top))
+    grey = _resampleable(image)
+    grey.putalpha(opacity)
+    return grey
+
+
+def _bytes(key: tuple[int, ...], shift: int = 0) -> list[int]:
+    return [sample >> shift & 255 for sample in key]
+
+
+def _opacity(planes: list[Image.Image], values: list[int]) -> Image.Image:
+    """255 wherever a plane differs from its value, 0 where all are the same."""
+    opacity = Image.new("L", planes[0].size)
+    for plane, value in zip(planes, values, strict=True):
+        differs = plane.point([255 * (sample != value) for sample in range(256)])
+        opacity = ImageChops.lighter(opacity, differs)
+    return opacity
 
 
 def _resampleable(image: Image.Image) -> Image.Image:
@@ -343,25 +457,18 @@ def _within_16_bits(image: Image.Image) -> bool:
     return low >= 0 and high <= 65_535
 
 
-def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+def _in_srgb(image: Image.Image, container: Container) -> Image.Image:
     """Return the image as L, LA, RGB or RGBA with sRGB meaning."""
     alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
     colour = image.convert(image.mode[:-1]) if alpha is not None else image
-    converted = _through_profile(colour, profile) if profile else None
+    converted = through_profile(colour, container.profile) if container.profile else None
     if converted is None:
         converted = colour if colour.mode in ("L", "RGB") else colour.convert("RGB")
+    if container.colour:
+        converted = to_srgb(converted, container.colour)
     if alpha is not None:
         converted.putalpha(alpha)
     return converted
-
-
-def _through_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
-    try:
-        return ImageCms.profileToProfile(image, BytesIO(profile), SRGB, outputMode="RGB")
-    except (ImageCms.PyCMSError, ValueError, TypeError):
-        # A profile that is broken, or made for another kind of pixels, must not cost the
-        # picture: viewers ignore such a profile too.
-        return None
 
 
 def _flattened(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
@@ -386,26 +493,44 @@ SIGNATURES = (
     (0, b"\x89PNG\r\n\x1a\n", "PNG"),
     (0, b"GIF8", "GIF"),
     (8, b"WEBP", "WEBP"),
-    (4, b"ftypavif", "AVIF"),
-    (4, b"ftypavis", "AVIF"),
-    (4, b"ftyphei", "HEIC"),
-    (4, b"ftypmif1", "HEIF"),
     (0, b"II*\x00", "TIFF"),
     (0, b"MM\x00*", "TIFF"),
     (0, b"BM", "BMP"),
     (0, b"8BPS", "PSD"),
     (0, b"%PDF", "PDF"),
     (0, b"%!PS", "PostScript"),
+    (0, b"\xff\x0a", "JPEG XL"),
+    (4, b"JXL \r\n", "JPEG XL"),
+    (0, b"<svg", "SVG"),
+    (8, b"AVI ", "video"),
+    (0, b"\x1aE\xdf\xa3", "video"),
 )
+# Brands of files made of boxes: the first of these that such a file claims to be.
+BRANDS = (
+    ((b"avif", b"avis"), "AVIF"),
+    ((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"), "HEIC"),
+    ((b"mif1", b"msf1"), "HEIF"),
+)
+BRANDS_BYTES = 256
 
 
-def _unidentified(source: IO[bytes], recipe: Recipe) -> ImageRejected:
-    source.seek(0)
-    start = source.read(16)
+def _identified(source: IO[bytes], recipe: Recipe) -> str:
+    """The format that the content begins like. Raises ImageRejected unless it is allowed."""
+    name = _format_name(read_at(source, 0, BRANDS_BYTES))
     allowed = ", ".join(sorted(recipe.formats))
+    if name is None:
+        raise ImageRejected("not_an_image", f"the content is none of {allowed}")
+    if name not in recipe.formats:
+        raise ImageRejected("unsupported_format", f"{name} is not among {allowed}")
+    return name
+
+
+def _format_name(start: bytes) -> str | None:
+    if start[4:8] == b"ftyp":
+        claims = start[8 : int.from_bytes(start[:4], "big")]
+        brands = {claims[index : index + 4] for index in range(0, len(claims), 4)}
+        return next((name for known, name in BRANDS if brands & {*known}), "video")
     for offset, signature, name in SIGNATURES:
         if start.startswith(signature, offset):
-            if name in recipe.formats:
-                return ImageRejected("broken_image", f"starts like {name} but cannot be read")
-            return ImageRejected("unsupported_format", f"{name} is not among {allowed}")
-    return ImageRejected("not_an_image", f"the content is none of {allowed}")
+            return name
+    return None

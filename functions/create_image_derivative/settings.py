@@ -11,13 +11,15 @@ from shared.configuration import ConfigurationError, Environment
 
 # Part of every derivative's fingerprint: raise it when the pixels or bytes that a recipe gives
 # change, so that replayed events renew what an older version made.
-RENDERER_VERSION = 2
+RENDERER_VERSION = 3
 
 # What the process takes before it decodes anything: interpreter, boto3, Pillow and the Lambda
 # runtime, with room for what earlier images left behind.
 RESERVED_MEMORY_MB = 160
 MINIMUM_MEMORY_MB = 512
 MAX_TARGET_SIDE = 8192
+# What may be wrong with a picture that is made all the same.
+REPAIRS = {"truncated": True, "nothing": False}
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ def _recipe(environment: Environment) -> Recipe:
         max_pixels=environment.integer("MAX_PIXELS", 1, 1_000_000_000, default=200_000_000),
         min_side=environment.integer("MIN_SIDE", 1, MAX_TARGET_SIDE, default=1),
         memory_bytes=(memory_mb - RESERVED_MEMORY_MB) * 2**20,
+        repair=environment.parsed("TOLERATE", _repairs, " or ".join(REPAIRS), default="truncated"),
     )
 
 
@@ -121,3 +124,9 @@ def _formats(value: str) -> frozenset[str]:
     if not formats <= SUPPORTED_FORMATS:
         raise ValueError
     return formats
+
+
+def _repairs(value: str) -> bool:
+    if value not in REPAIRS:
+        raise ValueError
+    return REPAIRS[value]

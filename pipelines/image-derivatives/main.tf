@@ -243,6 +243,7 @@ module "function" {
     MAX_WIDTH                    = tostring(each.value.max_width)
     MAX_HEIGHT                   = tostring(each.value.max_height)
     ALLOWED_FORMATS              = join(",", sort(var.allowed_formats))
+    TOLERATE                     = var.tolerate
     SOURCE_PREFIX                = var.source_prefix
     OUTPUT_PREFIX                = "${var.output_prefix}${each.key}/"
     REJECTIONS_PREFIX            = "${var.rejections_prefix}${each.key}/"

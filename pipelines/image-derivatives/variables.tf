@@ -80,6 +80,18 @@ variable "allowed_formats" {
   }
 }
 
+variable "tolerate" {
+  description = "What may be wrong with a picture that is made all the same: `truncated`, its last rows, checksum or end marker, if nine tenths of its rows can be decoded (the derivative then carries `repaired` in its metadata, and the metric `Repaired` counts it); or `nothing`, which records a rejection instead."
+  type        = string
+  default     = "truncated"
+  nullable    = false
+
+  validation {
+    condition     = contains(["truncated", "nothing"], var.tolerate)
+    error_message = "tolerate must be \"truncated\" or \"nothing\"."
+  }
+}
+
 variable "source_prefix" {
   description = "Key prefix whose uploads start the pipeline."
   type        = string

@@ -117,10 +117,11 @@ run "values_that_cannot_work" {
     rejections_prefix = "a//b/"
     lifecycle_days    = { ingest = 0 }
     function          = { memory_size_mb = 511 }
+    tolerate          = "everything"
   }
   expect_failures = [
     var.derivatives, var.extensions, var.allowed_formats, var.source_prefix, var.output_prefix,
-    var.rejections_prefix, var.lifecycle_days, var.function,
+    var.rejections_prefix, var.lifecycle_days, var.function, var.tolerate,
   ]
 }
 

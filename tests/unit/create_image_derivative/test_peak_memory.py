@@ -19,7 +19,8 @@ import botocore
 import pytest
 import trustme
 
-from create_image_derivative.image import SUPPORTED_FORMATS, ImageRejected, Recipe, make_derivative
+from create_image_derivative.container import ImageRejected
+from create_image_derivative.image import SUPPORTED_FORMATS, Recipe, make_derivative
 from support.fresh_process import FUNCTIONS, SUPPORT, Upload, invoke_for
 
 HERE = Path(__file__).parent

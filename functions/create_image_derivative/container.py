@@ -1,0 +1,186 @@
+"""What the walks through PNG, JPEG, WebP, GIF and AVIF files have in common.
+
+A walk reads a file's container in front of the decoder: in constant memory, in time linear in the
+number of its parts, which is bounded. The decoder gets a file spliced of what pixels need; what
+says how to show them (orientation, colour, transparency) is taken out here. Text, thumbnails,
+damaged or repeated metadata and whatever follows the end of the image reach no decoder at all.
+"""
+
+import hashlib
+import struct
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from io import SEEK_CUR, SEEK_END, SEEK_SET, RawIOBase
+from itertools import accumulate
+from typing import IO
+
+from create_image_derivative.colour import ColourSpace
+
+# Parts of a file that no pixel needs; those of real files number in the tens. A hop over one takes
+# about a microsecond, so that this many cost a hundredth of a second.
+MAX_SEGMENTS = 10_000
+# Parts that hold pixels: a PNG of 400 MB in chunks of 4 KiB has as many.
+MAX_PIXEL_PARTS = 100_000
+# The largest profiles are those of printing presses, with two to three megabytes.
+MAX_PROFILE_BYTES = 4 << 20
+MAX_EXIF_BYTES = 4 << 20
+# Each scan of a JPEG walks the whole picture, and a scan can be a few bytes long. Real progressive
+# files have about ten.
+MAX_SCANS = 100
+# Of the pixel data that a compressed picture promises: more cannot leave nine tenths of its rows.
+LARGEST_GAP = 1 / 8
+
+ORIENTATION_TAG = 0x0112
+SHORT, LONG = 3, 4
+NOISE = hashlib.shake_128(b"noise").digest(4096)
+
+Span = tuple[int, int]
+
+
+class ImageRejected(Exception):
+    """The image can never become a derivative, however often it is tried.
+
+    ``reason`` is one of a few codes that people filter by; ``detail`` says it in a sentence.
+    ``complaint`` is in a decoder's own words, which may quote the file: not for a log.
+    """
+
+    def __init__(self, reason: str, detail: str, complaint: str | None = None) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+        self.complaint = complaint
+
+
+def broken(detail: str) -> ImageRejected:
+    return ImageRejected("broken_image", detail)
+
+
+def too_many(parts: str, limit: int) -> ImageRejected:
+    return ImageRejected("segment_limit", f"the file has more than {limit} {parts}")
+
+
+class SplicedFile(RawIOBase):
+    """A read-only file made of byte strings and of spans (offset, length) of another file.
+
+    Nothing is copied but what is read. The other file's position is moved.
+    """
+
+    def __init__(self, source: IO[bytes], pieces: Iterable[bytes | Span]) -> None:
+        super().__init__()
+        self._source = source
+        sized = [(piece, len(piece) if isinstance(piece, bytes) else piece[1]) for piece in pieces]
+        self._pieces = [piece for piece, length in sized if length > 0]
+        lengths = [length for _, length in sized if length > 0]
+        self._starts = list(accumulate(lengths, initial=0))
+        self.length = self._starts.pop()
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
+        base = {SEEK_SET: 0, SEEK_CUR: self._position, SEEK_END: self.length}[whence]
+        self._position = max(0, base + offset)
+        return self._position
+
+    def read(self, size: int | None = -1) -> bytes:
+        end = self.length
+        if size is not None and size >= 0:
+            end = min(end, self._position + size)
+        parts = []
+        index = bisect_right(self._starts, self._position) - 1
+        while self._position < end:
+            piece, within = self._pieces[index], self._position - self._starts[index]
+            wanted = end - self._position
+            if isinstance(piece, bytes):
+                part = piece[within : within + wanted]
+            else:
+                self._source.seek(piece[0] + within)
+                part = self._source.read(min(wanted, piece[1] - within))
+            if not part:
+                break
+            parts.append(part)
+            self._position += len(part)
+            index += 1
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+@dataclass(frozen=True)
+class Container:
+    """What a walk found. Sizes are in pixels as stored, before ``orientation`` (EXIF, 1 to 8).
+
+    ``tails`` follow the pieces: what ends the file properly, and the same with noise where pixel
+    data is missing. What both decode to alike is what the file holds.
+    """
+
+    format: str
+    pieces: tuple[bytes | Span, ...]
+    width: int
+    height: int
+    orientation: int = 1
+    profile: bytes | None = None
+    colour: ColourSpace | None = None
+    frames: int = 1
+    tails: tuple[bytes, bytes] = (b"", b"")
+    # The end marker is missing, or pixel data is, or too much of it for any repair.
+    unended: bool = False
+    cut: bool = False
+    lost: bool = False
+    # JPEG: kept whole as coefficients while decoding; without lossy scaling; how many colours.
+    whole: bool = False
+    lossless: bool = False
+    components: int = 3
+    # PNG: the samples that are transparent, and their depth in bits.
+    key: tuple[int, ...] | None = None
+    depth: int = 8
+    # GIF: where the first frame lies, and its transparent index.
+    frame: tuple[int, int, int, int] | None = None
+    transparent_index: int | None = None
+    # AVIF: the part that is shown (left, upper, right, lower).
+    aperture: tuple[int, int, int, int] | None = None
+
+    def open(self, source: IO[bytes], *, noisy: bool = False) -> SplicedFile:
+        return SplicedFile(source, (*self.pieces, self.tails[noisy]))
+
+
+def read_at(source: IO[bytes], offset: int, length: int) -> bytes:
+    source.seek(offset)
+    return source.read(length)
+
+
+def gap(missing: int, of: int) -> tuple[tuple[bytes, bytes], bool]:
+    """Return what stands in for ``missing`` bytes, and whether that is too much for a repair."""
+    if missing > of * LARGEST_GAP:
+        return (b"", b""), True
+    repeats = missing // len(NOISE) + 1
+    return (bytes(missing), (NOISE * repeats)[:missing]), False
+
+
+def exif_orientation(exif: bytes) -> int:
+    """Return the orientation in the first directory, or 1 where none can be read.
+
+    Unreadable EXIF says nothing about the pixels; viewers show such a picture as stored.
+    """
+    exif = exif.removeprefix(b"Exif\0\0")
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
+    if order is None:
+        return 1
+    try:
+        (offset,) = struct.unpack_from(order + "I", exif, 4)
+        (count,) = struct.unpack_from(order + "H", exif, offset)
+        for entry in range(offset + 2, offset + 2 + 12 * min(count, 1000), 12):
+            tag, kind = struct.unpack_from(order + "HH", exif, entry)
+            if tag == ORIENTATION_TAG and kind in (SHORT, LONG):
+                sample = "H" if kind == SHORT else "I"
+                orientation: int = struct.unpack_from(order + sample, exif, entry + 8)[0]
+                return orientation if 1 <= orientation <= 8 else 1
+    except struct.error:
+        pass
+    return 1

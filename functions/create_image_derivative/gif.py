@@ -1,0 +1,78 @@
+"""The walk through a GIF file (GIF89a), as far as its first frame."""
+
+import struct
+from dataclasses import replace
+from typing import IO
+
+from create_image_derivative.container import MAX_PIXEL_PARTS, Container, broken, read_at, too_many
+
+EXTENSION, IMAGE, TRAILER = 0x21, 0x2C, 0x3B
+GRAPHIC_CONTROL = 0xF9
+PALETTE, INTERLACED = 0x80, 0x40
+
+
+def walk(source: IO[bytes], size: int) -> Container:
+    """The frame becomes a GIF of its own size: what it leaves open is transparent.
+
+    Raises ImageRejected for a GIF without a frame, or of too many blocks before it.
+    """
+    head = read_at(source, 0, 13)
+    if len(head) < 13:
+        raise broken("the GIF ends in its header")
+    screen_width, screen_height, flags = struct.unpack("<HHB", head[6:11])
+    palette = source.read(_palette_bytes(flags))
+    transparent = None
+    for _ in range(MAX_PIXEL_PARTS):
+        introducer = source.read(1)
+        if introducer == bytes((IMAGE,)):
+            break
+        if introducer in (b"", bytes((TRAILER,))):
+            raise broken("the GIF ends before its first frame")
+        if introducer == bytes((EXTENSION,)):
+            label, length = (source.read(2) + b"\0\0")[:2]
+            block = source.read(length)
+            if label == GRAPHIC_CONTROL and length >= 4:
+                transparent = block[3:4][0] if len(block) > 3 and block[0] & 1 else None
+            if length and not _skip_blocks(source):
+                raise too_many("blocks in one extension", MAX_PIXEL_PARTS)
+    else:
+        raise too_many("blocks", MAX_PIXEL_PARTS)
+    descriptor = source.read(9)
+    if len(descriptor) < 9:
+        raise broken("the GIF ends before its first frame")
+    left, upper, width, height, frame_flags = struct.unpack("<HHHHB", descriptor)
+    palette = source.read(_palette_bytes(frame_flags)) or palette
+    start = source.tell()
+    source.seek(1, 1)
+    whole = _skip_blocks(source)
+    end = source.tell()
+    kept = b"GIF89a" + struct.pack("<HHBBB", width, height, _palette_flags(palette), 0, 0) + palette
+    kept += struct.pack("<BHHHHB", IMAGE, 0, 0, width, height, frame_flags & INTERLACED)
+    container = Container(
+        "GIF",
+        (kept, (start, size - start), b"\0;"),
+        max(screen_width, left + width),
+        max(screen_height, upper + height),
+        unended=whole and end >= size,
+        frame=(left, upper, left + width, upper + height),
+        transparent_index=transparent,
+    )
+    return replace(container, pieces=(kept, (start, end - start), b";")) if whole else container
+
+
+def _palette_bytes(flags: int) -> int:
+    return 3 << (flags & 7) + 1 if flags & PALETTE else 0
+
+
+def _palette_flags(palette: bytes) -> int:
+    return PALETTE | (len(palette) // 3).bit_length() - 2 if len(palette) >= 6 else 0
+
+
+def _skip_blocks(source: IO[bytes]) -> bool:
+    """Passes over data blocks; tells whether their end was found within the limit."""
+    for _ in range(2 * MAX_PIXEL_PARTS):
+        length = source.read(1)
+        if length in (b"", b"\0"):
+            return length == b"\0"
+        source.seek(length[0], 1)
+    return False

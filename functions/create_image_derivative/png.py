@@ -1,0 +1,193 @@
+"""The walk through a PNG file, by the third edition of its specification (W3C, 2025)."""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import IO
+
+from create_image_derivative.colour import ColourSpace, from_chromaticities, from_code_points
+from create_image_derivative.container import (
+    MAX_EXIF_BYTES,
+    MAX_PIXEL_PARTS,
+    MAX_PROFILE_BYTES,
+    MAX_SEGMENTS,
+    Container,
+    Span,
+    broken,
+    exif_orientation,
+    read_at,
+    too_many,
+)
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+INDEXED = 3
+# Least and greatest length of the chunks that decide how pixels look. Damaged ones are dropped, and
+# so are all but the first of a kind: what the reference decoder does.
+LENGTHS = {
+    b"PLTE": (1, 768),
+    b"tRNS": (1, 256),
+    b"gAMA": (4, 4),
+    b"cHRM": (32, 32),
+    b"sRGB": (1, 1),
+    b"cICP": (4, 4),
+    b"iCCP": (3, MAX_PROFILE_BYTES),
+    b"eXIf": (8, MAX_EXIF_BYTES),
+    b"acTL": (8, 8),
+}
+AFTER_PIXELS = (b"eXIf",)
+
+
+@dataclass
+class _Found:
+    """Chunks by name, the spans of pixel data, and whether the file ends as it should."""
+
+    header: bytes = b""
+    chunks: dict[bytes, bytes] = field(default_factory=dict)
+    pixels: list[Span] = field(default_factory=list)
+    ended: bool = False
+
+
+def walk(source: IO[bytes], size: int) -> Container:
+    """Raises ImageRejected for a PNG without a header or pixel data, or of too many chunks."""
+    found = _found(source, size)
+    if not found.pixels:
+        raise broken("the PNG ends before its pixel data")
+    width, height, depth, colour_type = struct.unpack(">IIBB", found.header[:10])
+    chunks = found.chunks
+    transparency = _transparency(chunks, colour_type)
+    kept = _chunk(b"IHDR", found.header)
+    if colour_type == INDEXED:
+        if b"PLTE" not in chunks:
+            raise broken("the PNG has no palette")
+        kept += _chunk(b"PLTE", chunks[b"PLTE"])
+        kept += _chunk(b"tRNS", transparency) if transparency else b""
+    # One chunk of all the pixel data: its checksum is not looked at, that of the pixels is.
+    total = sum(length for _, length in found.pixels)
+    kept += struct.pack(">I4s", total, b"IDAT")
+    frames = struct.unpack(">I", chunks.get(b"acTL", b"\0\0\0\1")[:4])[0]
+    profile, colour = _colour(chunks)
+    return Container(
+        "PNG",
+        (SIGNATURE + kept, *found.pixels, bytes(4) + _chunk(b"IEND", b"")),
+        width,
+        height,
+        orientation=exif_orientation(chunks.get(b"eXIf", b"")),
+        profile=profile,
+        colour=colour,
+        frames=frames,
+        unended=not found.ended,
+        key=_key(transparency, colour_type),
+        depth=depth,
+    )
+
+
+def _found(source: IO[bytes], size: int) -> _Found:
+    found = _Found()
+    ancillary = 0
+    for name, start, length in _chunks(source, size):
+        if name == b"IEND":
+            found.ended = True
+            return found
+        if start + length + 4 > size and name != b"IDAT":
+            return found
+        if name == b"IDAT" and length > 0:
+            found.pixels.append((start, min(length, size - start)))
+            if len(found.pixels) > MAX_PIXEL_PARTS:
+                raise too_many("chunks of pixel data", MAX_PIXEL_PARTS)
+        else:
+            ancillary += 1
+            if ancillary > MAX_SEGMENTS:
+                raise too_many("chunks", MAX_SEGMENTS)
+        if name == b"IHDR" and not found.header:
+            found.header = _header(source, start, length)
+        elif not found.header:
+            raise broken("the PNG does not begin with its header")
+        elif name in LENGTHS and (not found.pixels or name in AFTER_PIXELS):
+            _keep(found, source, name, start, length)
+    return found
+
+
+def _chunks(source: IO[bytes], size: int) -> Iterator[tuple[bytes, int, int]]:
+    """Names, offsets and lengths of the data, up to what is no chunk."""
+    position = len(SIGNATURE)
+    while position + 8 <= size:
+        length, name = struct.unpack(">I4s", read_at(source, position, 8))
+        if not (name.isascii() and name.isalpha()):
+            return
+        yield name, position + 8, length
+        position += 12 + length
+
+
+def _header(source: IO[bytes], start: int, length: int) -> bytes:
+    data = _sound(source, b"IHDR", start, length) if length == 13 else None
+    if data is None:
+        raise broken("the header of the PNG is damaged")
+    return data
+
+
+def _keep(found: _Found, source: IO[bytes], name: bytes, start: int, length: int) -> None:
+    least, greatest = LENGTHS[name]
+    if name in found.chunks or not least <= length <= greatest:
+        return
+    data = _sound(source, name, start, length)
+    if data is not None:
+        found.chunks[name] = data
+    elif name == b"PLTE":
+        raise broken("the palette of the PNG is damaged")
+
+
+def _sound(source: IO[bytes], name: bytes, start: int, length: int) -> bytes | None:
+    """The data of a chunk, or None where its checksum is wrong."""
+    data = read_at(source, start, length + 4)
+    checksum = struct.pack(">I", zlib.crc32(data[:length], zlib.crc32(name)))
+    return data[:length] if data[length:] == checksum else None
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    checksum = zlib.crc32(data, zlib.crc32(name))
+    return struct.pack(">I4s", len(data), name) + data + struct.pack(">I", checksum)
+
+
+def _transparency(chunks: dict[bytes, bytes], colour_type: int) -> bytes | None:
+    """The tRNS chunk, where it fits the colour type."""
+    data = chunks.get(b"tRNS", b"")
+    if colour_type == INDEXED:
+        return data if len(data) <= len(chunks.get(b"PLTE", b"")) // 3 else None
+    return data if len(data) == {0: 2, 2: 6}.get(colour_type) else None
+
+
+def _key(transparency: bytes | None, colour_type: int) -> tuple[int, ...] | None:
+    if not transparency or colour_type == INDEXED:
+        return None
+    return struct.unpack(f">{len(transparency) // 2}H", transparency)
+
+
+def _colour(chunks: dict[bytes, bytes]) -> tuple[bytes | None, ColourSpace | None]:
+    """The first that is there of cICP, iCCP, sRGB, and gAMA with cHRM (section 4.3)."""
+    if points := chunks.get(b"cICP"):
+        primaries, transfer, matrix, full_range = points
+        if matrix == 0:
+            return None, from_code_points(primaries, transfer, full_range=bool(full_range))
+    if profile := _profile(chunks.get(b"iCCP", b"")):
+        return profile, None
+    if b"sRGB" in chunks:
+        return None, None
+    gamma = chunks.get(b"gAMA")
+    points = chunks.get(b"cHRM")
+    return None, from_chromaticities(
+        tuple(value / 100_000 for value in struct.unpack(">8I", points)) if points else None,
+        struct.unpack(">I", gamma)[0] / 100_000 if gamma else None,
+    )
+
+
+def _profile(data: bytes) -> bytes | None:
+    name, separator, compressed = data.partition(b"\0")
+    if not separator or len(name) > 79 or compressed[:1] != b"\0":
+        return None
+    unpacker = zlib.decompressobj()
+    try:
+        profile = unpacker.decompress(compressed[1:], MAX_PROFILE_BYTES)
+    except zlib.error:
+        return None
+    return profile if unpacker.eof else None
