@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import IO
 
@@ -10,7 +10,9 @@ from create_image_derivative.colour import ColourSpace, from_code_points
 from create_image_derivative.container import (
     MAX_PROFILE_BYTES,
     MAX_SEGMENTS,
+    Budget,
     Container,
+    Span,
     broken,
     gap,
     read_at,
@@ -20,6 +22,7 @@ from create_image_derivative.container import (
 # Items and their properties, with profiles in them. Decoders look items up one by one.
 MAX_META_BYTES = MAX_PROFILE_BYTES + (1 << 20)
 MAX_ITEMS = 4_096
+MAX_BRANDS_BYTES = 1 << 10
 TO_SAMPLE_SIZES = (b"trak", b"mdia", b"minf", b"stbl")
 # What turning by quarters (anticlockwise), then mirroring, comes to in EXIF's numbers: by angle,
 # without a mirror, at the horizontal axis, at the vertical one.
@@ -28,53 +31,61 @@ ORIENTATIONS = ((1, 4, 2), (8, 5, 7), (3, 2, 4), (6, 7, 5))
 
 @dataclass(frozen=True)
 class _Box:
+    """Where its content begins and ends, and where its name stands."""
+
     name: bytes
     start: int
     end: int
-
-
-@dataclass
-class _Found:
-    """The items' properties in order, and which of them the picture has."""
-
-    primary: int | None = None
-    properties: list[_Box] = field(default_factory=list)
-    of_primary: list[int] = field(default_factory=list)
-    associations: list[_Box] = field(default_factory=list)
+    name_at: int = 0
 
 
 def walk(source: IO[bytes], size: int) -> Container:
-    """Raises ImageRejected for an AVIF without a picture, or of too many boxes or items."""
-    end, meta, frames = 0, None, 1
-    last = _Box(b"", 0, 0)
-    for box in _boxes(source, 0, size):
+    """A sequence is shown by its still picture; the decoder never sees its tracks.
+
+    Raises ImageRejected for an AVIF without a picture, or of too many boxes or items.
+    """
+    boxes = _Boxes(source)
+    last, meta, frames = _Box(b"", 0, 0), None, 1
+    patches: list[tuple[int, bytes]] = []
+    for box in boxes.between(0, size):
         last = box
-        end = min(box.end, size)
-        if box.name == b"meta" and meta is None:
-            meta = box
+        if box.name == b"ftyp":
+            brands = read_at(source, box.start, min(box.end - box.start, MAX_BRANDS_BYTES))
+            patches.append((box.start, b"avif" + brands[4:].replace(b"avis", b"avif")))
         elif box.name == b"moov":
-            frames = max(frames, _frames(source, box, 0))
+            patches.append((box.name_at, b"free"))
+            frames = max(frames, _frames(boxes, box, 0))
+        elif box.name == b"meta" and meta is None:
+            meta = box
     if meta is None or meta.end > size:
         raise broken("the AVIF ends before the description of its picture")
     if meta.end - meta.start > MAX_META_BYTES:
         raise too_many("bytes of description", MAX_META_BYTES)
-    found = _meta(source, meta)
-    properties = [found.properties[index] for index in found.of_primary]
     missing = max(0, last.end - size)
     tails, lost = gap(missing, last.end - last.start)
-    return _container(source, properties, end, frames, tails, cut=missing > 0, lost=lost)
+    container = replace(
+        _container(source, _meta(boxes, meta)),
+        pieces=_patched(patches, min(last.end, size)),
+        frames=frames,
+        tails=tails,
+        cut=missing > 0,
+        lost=lost,
+    )
+    if 0 in (container.width, container.height):
+        raise broken("the AVIF does not say how large its picture is")
+    return container
 
 
-def _container(
-    source: IO[bytes],
-    properties: list[_Box],
-    end: int,
-    frames: int,
-    tails: tuple[bytes, bytes],
-    *,
-    cut: bool,
-    lost: bool,
-) -> Container:
+def _patched(patches: list[tuple[int, bytes]], end: int) -> tuple[bytes | Span, ...]:
+    pieces: list[bytes | Span] = []
+    position = 0
+    for start, patch in patches:
+        pieces += [(position, start - position), patch]
+        position = start + len(patch)
+    return (*pieces, (position, end - position))
+
+
+def _container(source: IO[bytes], properties: list[_Box]) -> Container:
     size = (0, 0)
     angle = mirror = 0
     profile: bytes | None = None
@@ -96,108 +107,118 @@ def _container(
             primaries, transfer = struct.unpack(">HH", data[4:8])
             # The decoder has expanded the range already.
             colour = colour or from_code_points(primaries, transfer, full_range=True)
-    if 0 in size:
-        raise broken("the AVIF does not say how large its picture is")
     return Container(
         "AVIF",
-        ((0, end),),
+        (),
         *size,
         orientation=ORIENTATIONS[angle][mirror],
         profile=profile,
         colour=colour if profile is None else None,
-        frames=frames,
-        tails=tails,
-        cut=cut,
-        lost=lost,
         aperture=_aperture(aperture, size),
     )
 
 
-def _boxes(source: IO[bytes], start: int, end: int, limit: int = MAX_SEGMENTS) -> Iterator[_Box]:
-    """The boxes from ``start`` on, up to what is none. The last may promise more than there is."""
-    for _ in range(limit + 1):
-        head = read_at(source, start, 16)
-        if start + 8 > end or len(head) < 8:
-            return
-        length, name, long = struct.unpack(">I4sQ", head.ljust(16, b"\0"))
-        header = 8
-        if length == 1:
-            length, header = long, 16
-        elif length == 0:
-            length = end - start
-        if length < header or not all(0x20 <= byte < 0x7F for byte in name):
-            return
-        yield _Box(name, start + header, start + length)
-        start += length
-    raise too_many("boxes", limit)
+class _Boxes:
+    """Reads boxes, wherever they are, as far as the budget goes."""
+
+    def __init__(self, source: IO[bytes]) -> None:
+        self.source = source
+        self._budget = Budget("boxes", MAX_SEGMENTS)
+
+    def between(self, start: int, end: int) -> Iterator[_Box]:
+        """Up to what is no box. The last may promise more than there is."""
+        while start + 8 <= end:
+            head = read_at(self.source, start, 16)
+            if len(head) < 8:
+                return
+            length, name, long = struct.unpack(">I4sQ", head.ljust(16, b"\0"))
+            header = 8
+            if length == 1:
+                length, header = long, 16
+            elif length == 0:
+                length = end - start
+            if length < header or not all(0x20 <= byte < 0x7F for byte in name):
+                return
+            self._budget.spend()
+            yield _Box(name, start + header, start + length, start + 4)
+            start += length
 
 
-def _frames(source: IO[bytes], box: _Box, depth: int) -> int:
+def _frames(boxes: _Boxes, box: _Box, depth: int) -> int:
     """How many samples the tracks of an image sequence have, at most."""
     frames = 1
-    for inner in _boxes(source, box.start, box.end):
+    for inner in boxes.between(box.start, box.end):
         if depth < len(TO_SAMPLE_SIZES) and inner.name == TO_SAMPLE_SIZES[depth]:
-            frames = max(frames, _frames(source, inner, depth + 1))
+            frames = max(frames, _frames(boxes, inner, depth + 1))
         elif depth == len(TO_SAMPLE_SIZES) and inner.name == b"stsz":
-            frames = max(frames, int.from_bytes(read_at(source, inner.start + 8, 4), "big"))
+            count = read_at(boxes.source, inner.start + 8, 4)
+            frames = max(frames, int.from_bytes(count, "big"))
     return frames
 
 
-def _meta(source: IO[bytes], meta: _Box) -> _Found:
-    found = _Found()
-    for box in _boxes(source, meta.start + 4, meta.end):
+def _meta(boxes: _Boxes, meta: _Box) -> list[_Box]:
+    """The properties of the primary item, in the order in which they apply."""
+    source = boxes.source
+    primary = -1
+    properties: list[_Box] = []
+    associations: list[_Box] = []
+    for box in boxes.between(meta.start + 4, meta.end):
+        version = (read_at(source, box.start, 1) or b"\0")[0]
         if box.name == b"pitm":
-            version, data = _versioned(source, box)
-            found.primary = int.from_bytes(data[: 4 if version else 2], "big")
+            primary = int.from_bytes(read_at(source, box.start + 4, 4 if version else 2), "big")
         elif box.name == b"iinf":
-            version, _ = _versioned(source, box)
-            # Runs into the limit where there are more.
-            list(_boxes(source, box.start + (8 if version else 6), box.end, MAX_ITEMS))
-        elif box.name == b"iloc":
-            version, data = _versioned(source, box)
-            if int.from_bytes(data[2 : 6 if version == 2 else 4], "big") > MAX_ITEMS:
+            items = boxes.between(box.start + (8 if version else 6), box.end)
+            if sum(1 for _ in items) > MAX_ITEMS:
                 raise too_many("items", MAX_ITEMS)
+        elif box.name == b"iloc":
+            _check_locations(read_at(source, box.start, box.end - box.start))
         elif box.name == b"iprp":
-            _properties(source, box, found)
-    for box in found.associations:
-        _associate(source, box, found)
-    return found
+            for inner in boxes.between(box.start, box.end):
+                if inner.name == b"ipco" and not properties:
+                    properties = list(boxes.between(inner.start, inner.end))
+                elif inner.name == b"ipma":
+                    associations.append(inner)
+    indices = [
+        index
+        for box in associations
+        for index in _associated(read_at(source, box.start, box.end - box.start), primary)
+    ]
+    return [properties[index - 1] for index in indices if 0 < index <= len(properties)]
 
 
-def _properties(source: IO[bytes], box: _Box, found: _Found) -> None:
-    for inner in _boxes(source, box.start, box.end):
-        if inner.name == b"ipco" and not found.properties:
-            found.properties = list(_boxes(source, inner.start, inner.end, MAX_ITEMS))
-        elif inner.name == b"ipma":
-            found.associations.append(inner)
+def _check_locations(data: bytes) -> None:
+    """Raises ImageRejected for more extents than any picture has: they may take no bytes at all."""
+    version, sizes, more_sizes = data[0], data[4], data[5]
+    wide = 4 if version == 2 else 2
+    extent_bytes = (sizes >> 4) + (sizes & 15) + (more_sizes & 15 if version else 0)
+    fixed_bytes = wide + (2 if version else 0) + 2 + (more_sizes >> 4)
+    items, position = int.from_bytes(data[6 : 6 + wide], "big"), 6 + wide
+    budget = Budget("parts of items", MAX_SEGMENTS)
+    for _ in range(min(items, MAX_SEGMENTS + 1)):
+        budget.spend()
+        position += fixed_bytes
+        extents = int.from_bytes(data[position : position + 2], "big")
+        position += 2 + extents * extent_bytes
+        for _ in range(min(extents, MAX_SEGMENTS + 1)):
+            budget.spend()
 
 
-def _associate(source: IO[bytes], box: _Box, found: _Found) -> None:
-    """Reads which properties the primary item has, in the order in which they apply."""
-    (full,) = struct.unpack(">I", read_at(source, box.start, 4).ljust(4, b"\0"))
-    item_bytes = 4 if full >> 24 else 2
-    index_bytes = 2 if full & 1 else 1
-    data = read_at(source, box.start + 4, box.end - box.start - 4)
-    count, position = int.from_bytes(data[:4], "big"), 4
-    if count > MAX_ITEMS:
-        raise too_many("items", MAX_ITEMS)
-    for _ in range(count):
+def _associated(data: bytes, primary: int) -> Iterator[int]:
+    """The numbers of the properties, from 1, that one item has."""
+    item_bytes = 4 if data[0] else 2
+    index_bytes = 2 if data[3] & 1 else 1
+    count, position = int.from_bytes(data[4:8], "big"), 8
+    budget = Budget("items", MAX_ITEMS)
+    for _ in range(min(count, MAX_ITEMS + 1)):
+        budget.spend()
         item = int.from_bytes(data[position : position + item_bytes], "big")
         position += item_bytes
         indices = data[position + 1 : position + 1 + index_bytes * data[position]]
         position += 1 + len(indices)
-        if item != found.primary:
-            continue
-        for offset in range(0, len(indices), index_bytes):
+        for offset in range(0, len(indices) if item == primary else 0, index_bytes):
+            # The first bit says whether a reader has to know the property.
             mask = (1 << 8 * index_bytes - 1) - 1
-            index = int.from_bytes(indices[offset : offset + index_bytes], "big") & mask
-            if 0 < index <= len(found.properties):
-                found.of_primary.append(index - 1)
-
-
-def _versioned(source: IO[bytes], box: _Box) -> tuple[int, bytes]:
-    data = read_at(source, box.start, min(16, box.end - box.start))
-    return data[0] if data else 0, data[4:]
+            yield int.from_bytes(indices[offset : offset + index_bytes], "big") & mask
 
 
 def _aperture(data: bytes, size: tuple[int, int]) -> tuple[int, int, int, int] | None:

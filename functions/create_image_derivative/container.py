@@ -60,6 +60,20 @@ def too_many(parts: str, limit: int) -> ImageRejected:
     return ImageRejected("segment_limit", f"the file has more than {limit} {parts}")
 
 
+class Budget:
+    """How many parts of a file a walk may still pass over, wherever they are."""
+
+    def __init__(self, parts: str, limit: int) -> None:
+        self._parts = parts
+        self._limit = self._left = limit
+
+    def spend(self) -> None:
+        """Raises ImageRejected when there is none left."""
+        self._left -= 1
+        if self._left < 0:
+            raise too_many(self._parts, self._limit)
+
+
 class SplicedFile(RawIOBase):
     """A read-only file made of byte strings and of spans (offset, length) of another file.
 

@@ -214,16 +214,17 @@ def _ignored(event: ObjectEvent, detail: str) -> Outcome:
 
 
 def _derived(event: ObjectEvent, key: str, derivative: Derivative) -> Outcome:
-    fields = {
+    fields: dict[str, object] = {
         "output_key": key,
         "output_bytes": len(derivative.content),
         "output_size": f"{derivative.width}x{derivative.height}",
         "source_bytes": event.size,
         "source_format": derivative.source_format,
         "source_size": f"{derivative.source_width}x{derivative.source_height}",
-        "repaired": derivative.repaired,
     }
-    return Outcome("derived", event, fields, counts=("Repaired",) if derivative.repaired else ())
+    if not derivative.repaired:
+        return Outcome("derived", event, fields)
+    return Outcome("derived", event, {**fields, "repaired": True}, counts=("Repaired",))
 
 
 def _status(error: ClientError) -> int:

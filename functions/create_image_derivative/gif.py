@@ -2,9 +2,10 @@
 
 import struct
 from dataclasses import replace
+from io import SEEK_CUR
 from typing import IO
 
-from create_image_derivative.container import MAX_PIXEL_PARTS, Container, broken, read_at, too_many
+from create_image_derivative.container import MAX_PIXEL_PARTS, Budget, Container, broken, read_at
 
 EXTENSION, IMAGE, TRAILER = 0x21, 0x2C, 0x3B
 GRAPHIC_CONTROL = 0xF9
@@ -22,7 +23,9 @@ def walk(source: IO[bytes], size: int) -> Container:
     screen_width, screen_height, flags = struct.unpack("<HHB", head[6:11])
     palette = source.read(_palette_bytes(flags))
     transparent = None
-    for _ in range(MAX_PIXEL_PARTS):
+    budget = Budget("blocks before its first frame", MAX_PIXEL_PARTS)
+    while True:
+        budget.spend()
         introducer = source.read(1)
         if introducer == bytes((IMAGE,)):
             break
@@ -33,18 +36,17 @@ def walk(source: IO[bytes], size: int) -> Container:
             block = source.read(length)
             if label == GRAPHIC_CONTROL and length >= 4:
                 transparent = block[3:4][0] if len(block) > 3 and block[0] & 1 else None
-            if length and not _skip_blocks(source):
-                raise too_many("blocks in one extension", MAX_PIXEL_PARTS)
-    else:
-        raise too_many("blocks", MAX_PIXEL_PARTS)
+            while length and (length := (source.read(1) or b"\0")[0]):
+                budget.spend()
+                source.seek(length, SEEK_CUR)
     descriptor = source.read(9)
     if len(descriptor) < 9:
         raise broken("the GIF ends before its first frame")
     left, upper, width, height, frame_flags = struct.unpack("<HHHHB", descriptor)
     palette = source.read(_palette_bytes(frame_flags)) or palette
     start = source.tell()
-    source.seek(1, 1)
-    whole = _skip_blocks(source)
+    source.seek(1, SEEK_CUR)
+    whole = _ends(source)
     end = source.tell()
     kept = b"GIF89a" + struct.pack("<HHBBB", width, height, _palette_flags(palette), 0, 0) + palette
     kept += struct.pack("<BHHHHB", IMAGE, 0, 0, width, height, frame_flags & INTERLACED)
@@ -68,11 +70,11 @@ def _palette_flags(palette: bytes) -> int:
     return PALETTE | (len(palette) // 3).bit_length() - 2 if len(palette) >= 6 else 0
 
 
-def _skip_blocks(source: IO[bytes]) -> bool:
-    """Passes over data blocks; tells whether their end was found within the limit."""
-    for _ in range(2 * MAX_PIXEL_PARTS):
+def _ends(source: IO[bytes]) -> bool:
+    """Pass over the blocks of a frame; False where no end is found among what is looked at."""
+    for _ in range(MAX_PIXEL_PARTS):
         length = source.read(1)
         if length in (b"", b"\0"):
             return length == b"\0"
-        source.seek(length[0], 1)
+        source.seek(length[0], SEEK_CUR)
     return False

@@ -10,13 +10,13 @@ from create_image_derivative.container import (
     MAX_SCANS,
     MAX_SEGMENTS,
     NOISE,
+    Budget,
     Container,
     ImageRejected,
     Span,
     broken,
     exif_orientation,
     read_at,
-    too_many,
 )
 
 SOI, EOI, SOS, DHT, DAC, DQT, DRI, DNL = 0xD8, 0xD9, 0xDA, 0xC4, 0xCC, 0xDB, 0xDD, 0xDC
@@ -40,7 +40,7 @@ class _Found:
     """What the decoder needs before the first scan, and what is not for the decoder."""
 
     head: bytearray = field(default_factory=lambda: bytearray((0xFF, SOI)))
-    segments: int = 0
+    budget: Budget = field(default_factory=lambda: Budget("segments", MAX_SEGMENTS))
     frame: int = 0
     width: int = 0
     height: int = 0
@@ -71,7 +71,7 @@ def walk(source: IO[bytes], size: int) -> Container:
         segment = _next_segment(source, position, size)
         if segment is None or segment.end > size or segment.code == EOI:
             raise broken("the JPEG ends before its first scan")
-        _count(found)
+        found.budget.spend()
         if segment.code == SOS:
             break
         _keep(found, segment, source)
@@ -126,12 +126,6 @@ def _next_marker(source: IO[bytes], position: int, size: int) -> int | None:
         position += max(1, len(chunk) - 1)
         wanted = READ_BYTES
     return None
-
-
-def _count(found: _Found) -> None:
-    found.segments += 1
-    if found.segments > MAX_SEGMENTS:
-        raise too_many("segments", MAX_SEGMENTS)
 
 
 def _keep(found: _Found, segment: _Segment, source: IO[bytes]) -> None:
@@ -215,7 +209,7 @@ def _scans(
         if segment.code == EOI:
             spans.append((start, segment.start - start))
             return spans, False
-        _count(found)
+        found.budget.spend()
         if segment.code == SOS and several:
             scans += 1
             if scans > MAX_SCANS:

@@ -12,12 +12,12 @@ from create_image_derivative.container import (
     MAX_PIXEL_PARTS,
     MAX_PROFILE_BYTES,
     MAX_SEGMENTS,
+    Budget,
     Container,
     Span,
     broken,
     exif_orientation,
     read_at,
-    too_many,
 )
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -84,7 +84,8 @@ def walk(source: IO[bytes], size: int) -> Container:
 
 def _found(source: IO[bytes], size: int) -> _Found:
     found = _Found()
-    ancillary = 0
+    chunks = Budget("chunks", MAX_SEGMENTS)
+    pixel_chunks = Budget("chunks of pixel data", MAX_PIXEL_PARTS)
     for name, start, length in _chunks(source, size):
         if name == b"IEND":
             found.ended = True
@@ -92,13 +93,10 @@ def _found(source: IO[bytes], size: int) -> _Found:
         if start + length + 4 > size and name != b"IDAT":
             return found
         if name == b"IDAT" and length > 0:
+            pixel_chunks.spend()
             found.pixels.append((start, min(length, size - start)))
-            if len(found.pixels) > MAX_PIXEL_PARTS:
-                raise too_many("chunks of pixel data", MAX_PIXEL_PARTS)
         else:
-            ancillary += 1
-            if ancillary > MAX_SEGMENTS:
-                raise too_many("chunks", MAX_SEGMENTS)
+            chunks.spend()
         if name == b"IHDR" and not found.header:
             found.header = _header(source, start, length)
         elif not found.header:
