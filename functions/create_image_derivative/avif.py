@@ -48,6 +48,8 @@ def walk(source: IO[bytes], size: int) -> Container:
     last, meta, frames = _Box(b"", 0, 0), None, 1
     patches: list[tuple[int, bytes]] = []
     for box in boxes.between(0, size):
+        if box.end > size and box.name != b"mdat":
+            break
         last = box
         if box.name == b"ftyp":
             brands = read_at(source, box.start, min(box.end - box.start, MAX_BRANDS_BYTES))
@@ -57,7 +59,7 @@ def walk(source: IO[bytes], size: int) -> Container:
             frames = max(frames, _frames(boxes, box, 0))
         elif box.name == b"meta" and meta is None:
             meta = box
-    if meta is None or meta.end > size:
+    if meta is None:
         raise broken("the AVIF ends before the description of its picture")
     if meta.end - meta.start > MAX_META_BYTES:
         raise too_many("bytes of description", MAX_META_BYTES)

@@ -10,6 +10,8 @@ from create_image_derivative.container import MAX_PIXEL_PARTS, Budget, Container
 EXTENSION, IMAGE, TRAILER = 0x21, 0x2C, 0x3B
 GRAPHIC_CONTROL = 0xF9
 PALETTE, INTERLACED = 0x80, 0x40
+# A block has at most 255 bytes: metadata of a megabyte takes ten thousand.
+MAX_BLOCKS = 50_000
 
 
 def walk(source: IO[bytes], size: int) -> Container:
@@ -23,7 +25,7 @@ def walk(source: IO[bytes], size: int) -> Container:
     screen_width, screen_height, flags = struct.unpack("<HHB", head[6:11])
     palette = source.read(_palette_bytes(flags))
     transparent = None
-    budget = Budget("blocks before its first frame", MAX_PIXEL_PARTS)
+    budget = Budget("blocks before its first frame", MAX_BLOCKS)
     while True:
         budget.spend()
         introducer = source.read(1)
