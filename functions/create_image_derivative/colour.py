@@ -1,7 +1,7 @@
 """Colours that a file describes by numbers instead of an ICC profile, and the way to sRGB.
 
 Code points are those of ITU-T H.273. Sources of the formulas: transfer of PQ and HLG, and the
-display light of HLG, ITU-R BT.2100-2; tone mapping, ITU-R BT.2390-11 section 5.4; the level of
+system gamma of HLG, ITU-R BT.2100-2; tone mapping, ITU-R BT.2390-11 section 5.4; the level of
 diffuse white (203 cd/m2), ITU-R BT.2408-7; adaptation of white points (Bradford), ICC.1 annex E.
 """
 
@@ -12,7 +12,7 @@ from functools import lru_cache
 from io import BytesIO
 from math import exp
 
-from PIL import Image, ImageCms, ImageFilter
+from PIL import Image, ImageCms
 
 Vector = tuple[float, float, float]
 Matrix = tuple[Vector, Vector, Vector]
@@ -42,8 +42,8 @@ SAME_GAMMA = 0.05
 SAME_POINT = 0.005
 
 CURVE_POINTS = 4096
-CUBE_POINTS = 33
 DIFFUSE_WHITE, PEAK = 203.0, 1000.0
+HLG_GAMMA = 1.2
 PQ_M1, PQ_M2 = 2610 / 16384, 2523 / 4096 * 128
 PQ_C1, PQ_C2, PQ_C3 = 3424 / 4096, 2413 / 4096 * 32, 2392 / 4096 * 32
 
@@ -53,7 +53,6 @@ BRADFORD: Matrix = (
     (-0.7502, 1.7135, 0.0367),
     (0.0389, -0.0685, 1.0296),
 )
-BT2020_LUMINANCE: Vector = (0.2627, 0.6780, 0.0593)
 
 
 @dataclass(frozen=True)
@@ -122,24 +121,26 @@ def through_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
 
 def to_srgb(image: Image.Image, space: ColourSpace) -> Image.Image:
     """Convert an image in mode L or RGB, whose mode it keeps."""
+    wide = space.transfer in (PQ, HLG)
+    if image.mode == "L" or wide or not space.full_range:
+        # Each colour by itself, as BT.2390 allows: bright ones lose saturation, greys stay grey.
+        image = image.point(_curve(space, keep=image.mode != "L" and not wide) * len(image.mode))
     if image.mode == "L":
-        grey = [_grey(space, value / 255) for value in range(256)]
-        return image.point([round(255 * value) for value in grey])
-    if space.transfer in (PQ, HLG):
-        return image.filter(_tone_mapping(space))
-    if not space.full_range:
-        expanded = [min(max(round((value - 16) * 255 / 219), 0), 255) for value in range(256)]
-        image = image.point(expanded * 3)
-    return through_profile(image, _matrix_profile(space)) or image
+        return image
+    straight = ColourSpace(space.primaries, SRGB_TRANSFER if wide else space.transfer, space.gamma)
+    return image if straight.is_srgb else through_profile(image, _matrix_profile(straight)) or image
 
 
-def _grey(space: ColourSpace, sample: float) -> float:
+@lru_cache(maxsize=16)
+def _curve(space: ColourSpace, *, keep: bool) -> list[int]:
+    """Samples of sRGB for those of a space; with ``keep`` only its range is expanded."""
+    samples = [value / 255 for value in range(256)]
     if not space.full_range:
-        sample = _narrow(sample)
-    if space.transfer in (PQ, HLG):
-        light = _display_light(space, sample)
-        return _encoded(_mapped(light[0]) / DIFFUSE_WHITE)
-    return _encoded(_linear(space)(sample))
+        samples = [_narrow(sample) for sample in samples]
+    if not keep:
+        linear = _linear(space)
+        samples = [_encoded(linear(sample)) for sample in samples]
+    return [round(255 * sample) for sample in samples]
 
 
 def _narrow(sample: float) -> float:
@@ -147,6 +148,12 @@ def _narrow(sample: float) -> float:
 
 
 def _linear(space: ColourSpace) -> Callable[[float], float]:
+    """The light, from 0 to 1, that a screen shows for a sample."""
+    if space.transfer == PQ:
+        return lambda sample: _mapped(_pq_light(sample)) / DIFFUSE_WHITE
+    if space.transfer == HLG:
+        # The display light of a screen of PEAK.
+        return lambda sample: _mapped(PEAK * _hlg_scene(sample) ** HLG_GAMMA) / DIFFUSE_WHITE
     if space.transfer == 0:
         return lambda sample: sample**space.gamma
     return lambda sample: sample / 12.92 if sample <= 0.04045 else ((sample + 0.055) / 1.055) ** 2.4
@@ -178,18 +185,6 @@ def _hlg_scene(sample: float) -> float:
     return (exp((sample - 0.55991073) / 0.17883277) + 0.28466892) / 12
 
 
-def _display_light(space: ColourSpace, *samples: float) -> list[float]:
-    if space.transfer == PQ:
-        return [_pq_light(sample) for sample in samples]
-    scene = [_hlg_scene(sample) for sample in samples]
-    luminance = (
-        sum(a * b for a, b in zip(BT2020_LUMINANCE, scene, strict=True))
-        if len(scene) == 3
-        else scene[0]
-    )
-    return [PEAK * value * luminance**0.2 for value in scene]
-
-
 def _mapped(light: float) -> float:
     """Light up to PEAK as a screen shows it that ends at diffuse white: darker from a knee on."""
     top = _pq_sample(PEAK)
@@ -206,24 +201,6 @@ def _mapped(light: float) -> float:
     return _pq_light(sample * top)
 
 
-@lru_cache(maxsize=4)
-def _tone_mapping(space: ColourSpace) -> ImageFilter.Color3DLUT:
-    matrix = _product(_inverse(_to_xyz(BT709)), _adapted(space.primaries, BT709))
-
-    def convert(*samples: float) -> Vector:
-        if not space.full_range:
-            samples = tuple(map(_narrow, samples))
-        light = _display_light(space, *samples)
-        # By the strongest colour, and all alike: hues stay what they are.
-        strongest = max(light)
-        scale = mapped(strongest) / strongest / DIFFUSE_WHITE if strongest > 0 else 0.0
-        red, green, blue = _applied(matrix, (light[0] * scale, light[1] * scale, light[2] * scale))
-        return _encoded(red), _encoded(green), _encoded(blue)
-
-    mapped = lru_cache(maxsize=None)(_mapped)
-    return ImageFilter.Color3DLUT.generate(CUBE_POINTS, convert)
-
-
 # --- Matrices, and a profile of one
 
 
@@ -238,11 +215,6 @@ def _to_xyz(chromaticities: Chromaticities) -> Matrix:
         tuple(value * scale for value, scale in zip(row, scales, strict=True)) for row in columns
     ]
     return rows[0], rows[1], rows[2]  # type: ignore[return-value]
-
-
-def _adapted(chromaticities: Chromaticities, to: Chromaticities) -> Matrix:
-    """To XYZ under another white point."""
-    return _product(_adaptation(_white(chromaticities), _white(to)), _to_xyz(chromaticities))
 
 
 def _white(chromaticities: Chromaticities) -> Vector:

@@ -9,7 +9,7 @@ damaged or repeated metadata and whatever follows the end of the image reach no 
 import hashlib
 import struct
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from io import SEEK_CUR, SEEK_END, SEEK_SET, RawIOBase
 from itertools import accumulate
@@ -147,6 +147,8 @@ class Container:
     unended: bool = False
     cut: bool = False
     lost: bool = False
+    # The pieces with the right checksum: decoders give up what they just read when it is wrong.
+    mended: Callable[[IO[bytes]], tuple[bytes | Span, ...]] | None = None
     # JPEG: kept whole as coefficients while decoding; without lossy scaling; how many colours.
     whole: bool = False
     lossless: bool = False
@@ -161,6 +163,7 @@ class Container:
     aperture: tuple[int, int, int, int] | None = None
 
     def open(self, source: IO[bytes], *, noisy: bool = False) -> SplicedFile:
+        """The file for the decoder, with one of its tails."""
         return SplicedFile(source, (*self.pieces, self.tails[noisy]))
 
 

@@ -6,7 +6,7 @@ Pure: bytes in, bytes out. No S3, no events, no environment.
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from math import ceil
 from typing import IO, cast
@@ -79,6 +79,8 @@ REDUCING_GAP = 2.0
 DECODING_GAP = 1.5
 COARSEST = 8
 STRIP_ROWS = 64
+# For bytes of samples that are not decoded yet; hardly a picture ends in a row of them.
+MARK = bytes.fromhex("5ac39618e7")
 
 ORIENTATION_TAG = 0x0112
 UPRIGHT = {
@@ -144,6 +146,10 @@ class _Decoded:
     image: Image.Image
     box: tuple[float, float, float, float] | None
     repaired: bool = False
+
+
+class EarlyEnd(Exception):
+    """A decoder was content with less than all rows."""
 
 
 def make_derivative(source: IO[bytes], source_bytes: int, recipe: Recipe) -> Derivative:
@@ -290,25 +296,34 @@ def _pixels(source: _Source, drafting_size: tuple[int, int]) -> _Decoded:
     container = source.container
     repairable = source.recipe.repair and not container.lost and container.format in WALKS
     failure = ImageRejected("truncated", "the file ends before its pixels do")
+    early_end = False
     if not container.cut:
         try:
             image, box = _decoded(source, drafting_size)
         except (ImageRejected, MemoryError):
             raise
         except Exception as error:
-            if _is_of_the_machine(error) or not repairable:
+            early_end = isinstance(error, EarlyEnd)
+            if _is_of_the_machine(error) or not (repairable or early_end):
                 raise
             failure = _undecodable(error)
         else:
             return _Decoded(image, box, repaired=container.unended)
     elif not repairable:
         raise failure
+    if container.mended:
+        source = replace(source, container=replace(container, pieces=container.mended(source.file)))
     with _tolerating_truncation():
         image, box = _decoded(source, drafting_size, stand_in=0)
         other, _ = _decoded(source, drafting_size, stand_in=255)
     band = ceil(BAND_ROWS.get(container.format, 1) * image.height / container.height)
     at = find_break(image, other, band)
+    if at is None and early_end:
+        # The picture just happens to end in rows that look like none.
+        return _Decoded(image, box, repaired=container.unended)
     if at is not None:
+        if not repairable:
+            raise failure
         _close_the_gap(image, at, container, failure)
     return _Decoded(image, box, repaired=True)
 
@@ -357,8 +372,27 @@ def _decoded(
             image.tile = [tile._replace(args=raw_mode) for tile in image.tile]
         if stand_in is not None:
             image.im = Image.new(image.mode, image.size, stand_in).im
-        image.load()
+            image.load()
+        elif container.format in ("PNG", "GIF"):
+            _load_to_the_end(image)
+        else:
+            image.load()
     return image, drafted[1] if drafted else None
+
+
+def _load_to_the_end(image: Image.Image) -> None:
+    """Decode what may end early without a complaint. Raises EarlyEnd where it did."""
+    canvas = Image.new(image.mode, image.size)
+    rows = [image.height - 1, max(0, image.height - 2)]
+    stride = len(canvas.crop((0, 0, image.width, 1)).tobytes())
+    mark = Image.frombytes(image.mode, (image.width, 1), (MARK * stride)[:stride])
+    for row in rows:
+        canvas.paste(mark, (0, row))
+    image.im = canvas.im
+    image.load()
+    # Interlaced, the last row but one is the last to come.
+    if any(image.crop((0, row, image.width, row + 1)).tobytes() == mark.tobytes() for row in rows):
+        raise EarlyEnd("the pixel data ends early: it is truncated")
 
 
 def _as_shown(image: Image.Image, source: _Source) -> Image.Image:

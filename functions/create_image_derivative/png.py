@@ -4,6 +4,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import IO
 
 from create_image_derivative.colour import ColourSpace, from_chromaticities, from_code_points
@@ -22,6 +23,7 @@ from create_image_derivative.container import (
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 INDEXED = 3
+UNPACKED_BYTES = 1 << 18
 # Least and greatest length of the chunks that decide how pixels look. Damaged ones are dropped, and
 # so are all but the first of a kind: what the reference decoder does.
 LENGTHS = {
@@ -62,14 +64,11 @@ def walk(source: IO[bytes], size: int) -> Container:
             raise broken("the PNG has no palette")
         kept += _chunk(b"PLTE", chunks[b"PLTE"])
         kept += _chunk(b"tRNS", transparency) if transparency else b""
-    # One chunk of all the pixel data: its checksum is not looked at, that of the pixels is.
-    total = sum(length for _, length in found.pixels)
-    kept += struct.pack(">I4s", total, b"IDAT")
     frames = struct.unpack(">I", chunks.get(b"acTL", b"\0\0\0\1")[:4])[0]
     profile, colour = _colour(chunks)
     return Container(
         "PNG",
-        (SIGNATURE + kept, *found.pixels, bytes(4) + _chunk(b"IEND", b"")),
+        _pieces(kept, found.pixels),
         width,
         height,
         orientation=exif_orientation(chunks.get(b"eXIf", b"")),
@@ -77,9 +76,45 @@ def walk(source: IO[bytes], size: int) -> Container:
         colour=colour,
         frames=frames,
         unended=not found.ended,
+        mended=partial(_mended, kept, found.pixels, 2 * (width * height * 8 + height * 8)),
         key=_key(transparency, colour_type),
         depth=depth,
     )
+
+
+def _pieces(kept: bytes, pixels: list[Span], checksum: bytes = b"") -> tuple[bytes | Span, ...]:
+    # One chunk of all the pixel data: its checksum is not looked at, that of the pixels is.
+    total = sum(length for _, length in pixels) + len(checksum)
+    head = SIGNATURE + kept + struct.pack(">I4s", total, b"IDAT")
+    return (head, *pixels, checksum + bytes(4) + _chunk(b"IEND", b""))
+
+
+def _mended(
+    kept: bytes, pixels: list[Span], limit: int, source: IO[bytes]
+) -> tuple[bytes | Span, ...]:
+    """The pieces with the checksum that the pixels should have, if no more than that is wrong.
+
+    ``limit`` is the most bytes that pixels of this size can have.
+    """
+    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+    checksum, unpacked = 1, 0
+    sound: list[Span] = []
+    header = 2
+    try:
+        for start, length in pixels:
+            packed = read_at(source, start, length)
+            skipped, header = min(header, length), max(0, header - length)
+            packed = packed[skipped:]
+            while not unpacker.eof and packed and unpacked <= limit:
+                data = unpacker.decompress(packed, UNPACKED_BYTES)
+                checksum, unpacked = zlib.adler32(data, checksum), unpacked + len(data)
+                packed = unpacker.unconsumed_tail
+            sound.append((start, length - len(unpacker.unused_data)))
+            if unpacker.eof:
+                return _pieces(kept, sound, struct.pack(">I", checksum))
+    except zlib.error:
+        pass
+    return _pieces(kept, pixels)
 
 
 def _found(source: IO[bytes], size: int) -> _Found:

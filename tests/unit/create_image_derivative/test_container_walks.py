@@ -385,7 +385,7 @@ def test_files_of_endless_parts_are_settled_after_some_of_them(encoded: Encoded)
         assert source.calls < 250_000, name
 
 
-def test_a_spliced_file_reads_like_one(encoded: Encoded) -> None:
+def test_a_spliced_file_reads_like_one() -> None:
     source = io.BytesIO(bytes(range(200)))
     spliced = SplicedFile(source, [b"ab", (10, 5), b"", (3, 0), (100, 2), b"z"])
     whole = b"ab" + bytes(range(10, 15)) + bytes((100, 101)) + b"z"

@@ -40,7 +40,7 @@ RED, BLUE, GREEN, YELLOW = (254, 0, 0), (0, 0, 254), (24, 128, 41), (255, 255, 0
         ("gama1.png", {EVERYWHERE: (188, 188, 188)}),
         ("chrm_p3.png", {EVERYWHERE: (215, 93, 31)}),
         # 202 cd/m2 on a screen that ends at 203: far above the 148 of the sample.
-        ("cicp_pq.png", {EVERYWHERE: (223, 223, 223)}),
+        ("cicp_pq.png", {EVERYWHERE: (229, 229, 229)}),
         ("clap.avif", {EVERYWHERE: (254, 0, 0)}),
         ("xmp6.jpg", {(0.1, 0.1): (253, 1, 0), (0.9, 0.5): BLUE}),
         ("noeoi.jpg", {(0.1, 0.1): BLUE, (0.95, 0.95): (253, 0, 2)}),
