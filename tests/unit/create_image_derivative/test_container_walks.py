@@ -92,7 +92,7 @@ def test_a_damaged_chunk_changes_nothing(pngs: dict[str, bytes], mode: str, name
             assert derivative(changed) == expected, damaged[:30]
 
 
-@pytest.mark.parametrize("name", set(PNG_CHUNKS) - {b"fcTL"}, ids=bytes.decode)
+@pytest.mark.parametrize("name", sorted(set(PNG_CHUNKS) - {b"fcTL"}), ids=bytes.decode)
 def test_the_first_of_repeated_chunks_counts(pngs: dict[str, bytes], name: bytes) -> None:
     good = chunk(name, PNG_CHUNKS[name])
     other = chunk(name, bytes([1, 12, *PNG_CHUNKS[name][2:]])[: len(PNG_CHUNKS[name])])

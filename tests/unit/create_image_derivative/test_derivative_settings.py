@@ -44,6 +44,7 @@ def test_every_derivative_setting_can_be_set(environment: dict[str, str]) -> Non
         ALLOWED_FORMATS="jpeg, tiff",
         MAX_PIXELS="1000000",
         MIN_SIDE="16",
+        TOLERATE="nothing",
         AWS_LAMBDA_FUNCTION_MEMORY_SIZE="2048",
     )
 
@@ -51,7 +52,15 @@ def test_every_derivative_setting_can_be_set(environment: dict[str, str]) -> Non
     assert settings.max_source_bytes == 1000
     assert settings.cache_control == "private"
     assert settings.recipe == Recipe(
-        64, 64, 70, (10, 11, 12), frozenset({"JPEG", "TIFF"}), 1_000_000, 16, 1888 * 2**20
+        64,
+        64,
+        70,
+        (10, 11, 12),
+        frozenset({"JPEG", "TIFF"}),
+        1_000_000,
+        16,
+        1888 * 2**20,
+        repair=False,
     )
 
 
@@ -71,6 +80,7 @@ def test_every_derivative_setting_can_be_set(environment: dict[str, str]) -> Non
         ("ALLOWED_FORMATS", "JPEG,EPS"),
         ("MAX_PIXELS", "-1"),
         ("MIN_SIDE", "0"),
+        ("TOLERATE", "everything"),
     ],
 )
 def test_a_wrong_variable_is_named(environment: dict[str, str], name: str, value: str) -> None:
@@ -133,6 +143,7 @@ def test_what_changes_the_result_changes_the_fingerprint(
         {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "2048"},
         {"ALLOWED_FORMATS": "JPEG"},
         {"REJECTIONS_BUCKET": "example-rejections"},
+        {"TOLERATE": "nothing"},
     ],
 )
 def test_what_only_decides_acceptance_does_not(

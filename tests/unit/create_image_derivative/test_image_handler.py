@@ -218,6 +218,31 @@ def test_a_batch_of_everything_adds_up(pipeline: Any, function: Function, swatch
     assert run.metrics["pipeline"] == "image-derivatives"
 
 
+def test_a_repaired_picture_is_marked_everywhere(
+    pipeline: Any, function: Function, swatch: Swatch
+) -> None:
+    event = pipeline.upload("ingest/cut.jpg", swatch("red")[:-2])
+
+    run = function.invoke(about("m1", event))
+
+    (line,) = run.lines
+    assert (line["outcome"], line["repaired"]) == ("derived", True)
+    assert run.metrics["Repaired"] == [1]
+    head = pipeline.s3.head_object(Bucket=BUCKET, Key="derived/thumbnail/cut.jpg.jpg")
+    assert head["Metadata"]["repaired"] == "true"
+
+
+def test_nothing_is_repaired_where_nothing_is_tolerated(
+    pipeline: Any, function: Function, swatch: Swatch
+) -> None:
+    pipeline.environment["TOLERATE"] = "nothing"
+    event = pipeline.upload("ingest/cut.jpg", swatch("red")[:-2])
+
+    (line,) = function.invoke(about("m1", event)).lines
+
+    assert (line["outcome"], line["reason"]) == ("rejected", "truncated")
+
+
 def test_poison_does_not_take_its_neighbours_along(
     pipeline: Any, function: Function, swatch: Swatch, throttle: Throttle
 ) -> None:
