@@ -23,6 +23,7 @@ from create_image_derivative.container import (
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 INDEXED = 3
+MAX_INTEGER = 0x7FFFFFFF
 UNPACKED_BYTES = 1 << 18
 # Least and greatest length of the chunks that decide how pixels look. Damaged ones are dropped, and
 # so are all but the first of a kind: what the reference decoder does.
@@ -64,7 +65,7 @@ def walk(source: IO[bytes], size: int) -> Container:
             raise broken("the PNG has no palette")
         kept += _chunk(b"PLTE", chunks[b"PLTE"])
         kept += _chunk(b"tRNS", transparency) if transparency else b""
-    frames = struct.unpack(">I", chunks.get(b"acTL", b"\0\0\0\1")[:4])[0]
+    frames = int.from_bytes(chunks.get(b"acTL", b"\0\0\0\1")[:4], "big")
     profile, colour = _colour(chunks)
     return Container(
         "PNG",
@@ -74,7 +75,8 @@ def walk(source: IO[bytes], size: int) -> Container:
         orientation=exif_orientation(chunks.get(b"eXIf", b"")),
         profile=profile,
         colour=colour,
-        frames=frames,
+        # More than the format allows is no animation.
+        frames=frames if frames <= MAX_INTEGER else 1,
         unended=not found.ended,
         mended=partial(_mended, kept, found.pixels, 2 * (width * height * 8 + height * 8)),
         key=_key(transparency, colour_type),
