@@ -36,6 +36,7 @@ module "image_derivatives" {
   extensions         = var.image_derivatives.extensions
   allowed_formats    = var.image_derivatives.allowed_formats
   tolerate           = var.image_derivatives.tolerate
+  limits             = var.image_derivatives.limits
   lifecycle_days     = var.image_derivatives.lifecycle_days
   function           = var.image_derivatives.function
   max_receive_count  = var.image_derivatives.max_receive_count

@@ -61,12 +61,23 @@ variable "image_derivatives" {
   EOT
   type = object({
     derivatives = optional(map(object({
-      max_width  = number
-      max_height = number
+      max_width     = number
+      max_height    = number
+      format        = optional(string, "jpeg")
+      quality       = optional(number)
+      fit           = optional(string, "contain")
+      position      = optional(string, "centre")
+      background    = optional(string)
+      cache_control = optional(string, "public, max-age=300")
     })))
     extensions      = optional(set(string))
     allowed_formats = optional(set(string))
     tolerate        = optional(string)
+    limits = optional(object({
+      max_pixels       = optional(number)
+      max_source_bytes = optional(number)
+      min_side         = optional(number)
+    }))
     lifecycle_days = optional(object({
       ingest            = optional(number)
       noncurrent        = optional(number)

@@ -170,7 +170,7 @@ class DerivativeMaker:
             "Bucket": event.bucket,
             "Key": key,
             "Body": derivative.content,
-            "ContentType": "image/jpeg",
+            "ContentType": derivative.content_type,
             "CacheControl": self.settings.cache_control,
             "ChecksumAlgorithm": "SHA256",
             "Metadata": {

@@ -1,4 +1,4 @@
-"""Turn an untrusted image into a small sRGB JPEG, within a known amount of memory.
+"""Turn an untrusted image into a small one in sRGB, within a known amount of memory.
 
 Pure: bytes in, bytes out. No S3, no events, no environment.
 """
@@ -59,7 +59,7 @@ BYTES_PER_DECODED_PIXEL = {"JPEG": 6, "PNG": 13, "GIF": 13, "WEBP": 24, "AVIF": 
 # A second decoding, to be compared with the first or for the lower bytes of 16-bit colours.
 BYTES_PER_COMPARED_PIXEL = 8
 # Per pixel of the result: turning, colour conversion, flattening, and the encoder.
-BYTES_PER_OUTPUT_PIXEL = 24
+BYTES_PER_OUTPUT_PIXEL = {"jpeg": 24, "png": 24, "webp": 60, "avif": 60, "auto": 60}
 # Plugins hold the compressed file and a copy of it.
 BYTES_PER_SOURCE_BYTE = 3
 
@@ -95,12 +95,27 @@ UPRIGHT = {
 SIDEWAYS = (5, 6, 7, 8)
 
 
+# What each format of the result is called, and how it is written. Settings of the encoders that
+# cost most of what they gain are left at what a function has time for.
+CONTENT_TYPES = {
+    "jpeg": "image/jpeg",
+    "png": "image/png",
+    "webp": "image/webp",
+    "avif": "image/avif",
+}
+OUTPUT_FORMATS = frozenset({*CONTENT_TYPES, "auto"})
+WEBP_METHOD, AVIF_SPEED = 4, 8
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What to make, and how much an image may ask for.
 
     Sides and limits are in pixels, ``memory_bytes`` is what decoding may take on top of the
-    running process, ``background`` is what shines through transparent pixels (red, green, blue).
+    running process, ``background`` is what shines through transparent pixels (red, green, blue),
+    unless ``transparent`` keeps them in a format that has them. ``auto`` as ``output_format`` is
+    WebP for what is transparent and JPEG for the rest. ``cover`` fills the box and cuts off what is
+    over; ``position`` says how much of that lies left of and above the picture (0 to 1).
     ``repair`` makes pictures whose last rows, checksum or end marker are missing, from nine tenths
     of the rows on.
     """
@@ -114,11 +129,15 @@ class Recipe:
     min_side: int = 1
     memory_bytes: int = 864 * 2**20
     repair: bool = True
+    output_format: str = "jpeg"
+    transparent: bool = False
+    cover: bool = False
+    position: tuple[float, float] = (0.5, 0.5)
 
 
 @dataclass(frozen=True)
 class Derivative:
-    """A finished JPEG, and what it was made from (sizes in pixels, as displayed)."""
+    """A finished picture, and what it was made from (sizes in pixels, as displayed)."""
 
     content: bytes
     width: int
@@ -127,6 +146,7 @@ class Derivative:
     source_width: int
     source_height: int
     repaired: bool = False
+    content_type: str = "image/jpeg"
 
 
 @dataclass(frozen=True)
@@ -213,9 +233,18 @@ def _render(source: _Source) -> Derivative:
         small = small.transpose(UPRIGHT[container.orientation])
     if container.orientation in SIDEWAYS:
         shown = shown[::-1]
-    flat = _flattened(_in_srgb(small, container), recipe.background)
-    content = _jpeg(flat, recipe.quality)
-    return Derivative(content, *flat.size, container.format, *shown, decoded.repaired)
+    if recipe.cover:
+        small = small.crop(_cover_box(shown, small.size, recipe))
+    finished = _in_srgb(small, container)
+    if not recipe.transparent or not _is_transparent(finished):
+        finished = _flattened(finished, recipe.background)
+    name = recipe.output_format
+    if name == "auto":
+        name = "webp" if finished.mode in ("LA", "RGBA") else "jpeg"
+    content = _encoded(finished, name, recipe.quality)
+    return Derivative(
+        content, *finished.size, container.format, *shown, decoded.repaired, CONTENT_TYPES[name]
+    )
 
 
 def _check_limits(source: _Source) -> None:
@@ -249,8 +278,21 @@ def _target_size(size: tuple[int, int], orientation: int, recipe: Recipe) -> tup
     box_width, box_height = recipe.max_width, recipe.max_height
     if orientation in SIDEWAYS:
         box_width, box_height = box_height, box_width
-    scale = min(box_width / width, box_height / height, 1)
+    scales = box_width / width, box_height / height
+    scale = min(max(scales) if recipe.cover else min(scales), 1)
     return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _cover_box(
+    source: tuple[int, int], size: tuple[int, int], recipe: Recipe
+) -> tuple[int, int, int, int]:
+    """Return what of a picture of ``size`` fills the box, or its shape where it is smaller."""
+    box = recipe.max_width, recipe.max_height
+    scale = min(1, source[0] / box[0], source[1] / box[1])
+    width, height = (min(size[side], max(1, round(box[side] * scale))) for side in (0, 1))
+    left = round((size[0] - width) * recipe.position[0])
+    upper = round((size[1] - height) * recipe.position[1])
+    return left, upper, left + width, upper + height
 
 
 def _drafting_size(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int]:
@@ -267,7 +309,7 @@ def _check_memory(source: _Source, pixels: int, *, compared: bool = False) -> No
     needed = (
         pixels * BYTES_PER_DECODED_PIXEL[container.format]
         + pixels * BYTES_PER_COMPARED_PIXEL * compared
-        + min(pixels, recipe.max_width * recipe.max_height) * BYTES_PER_OUTPUT_PIXEL
+        + _output_pixels(container, pixels, recipe) * BYTES_PER_OUTPUT_PIXEL[recipe.output_format]
         + _coefficient_bytes(container)
         + source.size * BYTES_PER_SOURCE_BYTE
     )
@@ -277,6 +319,13 @@ def _check_memory(source: _Source, pixels: int, *, compared: bool = False) -> No
             f"decoding this {container.format} may take {needed >> 20} MiB, more than the"
             f" {recipe.memory_bytes >> 20} MiB there are for it; more function memory admits it",
         )
+
+
+def _output_pixels(container: Container, pixels: int, recipe: Recipe) -> int:
+    if recipe.cover:
+        width, height = _target_size(_shown_size(container), container.orientation, recipe)
+        return width * height
+    return min(pixels, recipe.max_width * recipe.max_height)
 
 
 def _coefficient_bytes(container: Container) -> int:
@@ -513,11 +562,25 @@ def _flattened(image: Image.Image, background: tuple[int, int, int]) -> Image.Im
     return canvas
 
 
-def _jpeg(image: Image.Image, quality: int) -> bytes:
+def _is_transparent(image: Image.Image) -> bool:
+    if image.mode not in ("LA", "RGBA"):
+        return False
+    lowest, _ = cast("tuple[int, int]", image.getchannel("A").getextrema())
+    return lowest < 255
+
+
+def _encoded(image: Image.Image, name: str, quality: int) -> bytes:
     # Saving would carry a JPEG comment over from here.
     image.info = {}
     content = BytesIO()
-    image.save(content, "JPEG", quality=quality, optimize=True, progressive=True)
+    if name == "jpeg":
+        image.save(content, "JPEG", quality=quality, optimize=True, progressive=True)
+    elif name == "webp":
+        image.save(content, "WEBP", quality=quality, method=WEBP_METHOD)
+    elif name == "avif":
+        image.save(content, "AVIF", quality=quality, speed=AVIF_SPEED, max_threads=1)
+    else:
+        image.save(content, "PNG")
     return content.getvalue()
 
 

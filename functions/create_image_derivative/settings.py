@@ -1,12 +1,13 @@
-"""What the function is told by its environment."""
+"""Settings from environment variables."""
 
 import hashlib
 import json
 import re
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import combinations
 
-from create_image_derivative.image import SUPPORTED_FORMATS, Recipe
+from create_image_derivative.image import OUTPUT_FORMATS, SUPPORTED_FORMATS, Recipe
 from shared.configuration import ConfigurationError, Environment
 
 # Part of every derivative's fingerprint: raise it when the pixels or bytes that a recipe gives
@@ -18,6 +19,16 @@ RENDERER_VERSION = 3
 RESERVED_MEMORY_MB = 160
 MINIMUM_MEMORY_MB = 512
 MAX_TARGET_SIDE = 8192
+# `auto` chooses by content, which a key cannot know: the content type tells.
+SUFFIXES = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "avif": ".avif", "auto": ""}
+# Where each format shows a photograph about as well as the others; PNG has no such choice.
+QUALITIES = {"jpeg": 82, "png": 82, "webp": 80, "avif": 60, "auto": 82}
+POSITIONS = {
+    f"{vertical}-{horizontal}".removesuffix("-centre").removeprefix("centre-"): (x, y)
+    for vertical, y in (("top", 0.0), ("centre", 0.5), ("bottom", 1.0))
+    for horizontal, x in (("left", 0.0), ("centre", 0.5), ("right", 1.0))
+}
+FITS = ("contain", "cover")
 # What may be wrong with a picture that is made all the same.
 REPAIRS = {"truncated": True, "nothing": False}
 
@@ -63,13 +74,18 @@ class Settings:
             recipe.max_height,
             recipe.quality,
             recipe.background,
+            recipe.output_format,
+            recipe.transparent,
+            recipe.cover,
+            recipe.position,
             self.cache_control,
         )
         return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
 
     def output_key(self, source_key: str) -> str:
         """The whole file name stays in: cat.png and cat.jpg are two pictures."""
-        return f"{self.output_prefix}{source_key.removeprefix(self.source_prefix)}.jpg"
+        name = source_key.removeprefix(self.source_prefix)
+        return f"{self.output_prefix}{name}{SUFFIXES[self.recipe.output_format]}"
 
     def _refuse_loops(self) -> None:
         prefixes = {
@@ -92,10 +108,13 @@ def _recipe(environment: Environment) -> Recipe:
             f"The function has {memory_mb} MB of memory, too little to decode ordinary"
             f" photographs: set its memory size to {MINIMUM_MEMORY_MB} MB or more."
         )
+    output_format = environment.parsed(
+        "FORMAT", _one_of(OUTPUT_FORMATS), _listed(OUTPUT_FORMATS), default="jpeg"
+    )
     return Recipe(
         max_width=environment.integer("MAX_WIDTH", 1, MAX_TARGET_SIDE),
         max_height=environment.integer("MAX_HEIGHT", 1, MAX_TARGET_SIDE),
-        quality=environment.integer("JPEG_QUALITY", 1, 95, default=82),
+        quality=environment.integer("QUALITY", 1, 95, default=QUALITIES[output_format]),
         background=environment.parsed(
             "BACKGROUND", _colour, "a colour such as #ffffff", default="#ffffff"
         ),
@@ -108,8 +127,29 @@ def _recipe(environment: Environment) -> Recipe:
         max_pixels=environment.integer("MAX_PIXELS", 1, 1_000_000_000, default=200_000_000),
         min_side=environment.integer("MIN_SIDE", 1, MAX_TARGET_SIDE, default=1),
         memory_bytes=(memory_mb - RESERVED_MEMORY_MB) * 2**20,
-        repair=environment.parsed("TOLERATE", _repairs, " or ".join(REPAIRS), default="truncated"),
+        repair=REPAIRS[
+            environment.parsed("TOLERATE", _one_of(REPAIRS), _listed(REPAIRS), default="truncated")
+        ],
+        output_format=output_format,
+        transparent=output_format != "jpeg" and environment.optional("BACKGROUND") is None,
+        cover=environment.parsed("FIT", _one_of(FITS), _listed(FITS), default="contain") == "cover",
+        position=POSITIONS[
+            environment.parsed("POSITION", _one_of(POSITIONS), _listed(POSITIONS), default="centre")
+        ],
     )
+
+
+def _one_of(values: Collection[str]) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value not in values:
+            raise ValueError
+        return value
+
+    return parse
+
+
+def _listed(values: Collection[str]) -> str:
+    return f"one of {', '.join(sorted(values))}"
 
 
 def _colour(value: str) -> tuple[int, int, int]:
@@ -124,9 +164,3 @@ def _formats(value: str) -> frozenset[str]:
     if not formats <= SUPPORTED_FORMATS:
         raise ValueError
     return formats
-
-
-def _repairs(value: str) -> bool:
-    if value not in REPAIRS:
-        raise ValueError
-    return REPAIRS[value]

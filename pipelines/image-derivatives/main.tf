@@ -1,4 +1,4 @@
-# ingest/cat.jpg -> bucket notification -> topic -> a queue per derivative -> function -> derived/<name>/cat.jpg.jpg
+# ingest/cat.jpg -> bucket notification -> topic -> a queue per derivative -> function -> derived/<name>/cat.jpg.jpg (or .webp, .avif, .png)
 
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
@@ -122,14 +122,18 @@ resource "aws_s3_bucket_policy" "images" {
 resource "aws_s3_bucket_lifecycle_configuration" "images" {
   bucket = aws_s3_bucket.images.id
 
-  rule {
-    id     = "expire-uploads"
-    status = "Enabled"
-    filter {
-      prefix = var.source_prefix
-    }
-    expiration {
-      days = var.lifecycle_days.ingest
+  dynamic "rule" {
+    for_each = var.lifecycle_days.ingest[*]
+
+    content {
+      id     = "expire-uploads"
+      status = "Enabled"
+      filter {
+        prefix = var.source_prefix
+      }
+      expiration {
+        days = rule.value
+      }
     }
   }
 
@@ -218,7 +222,7 @@ module "function" {
   for_each = var.derivatives
 
   name         = "${local.name}-${each.key}"
-  description  = "Makes the ${each.key} (at most ${each.value.max_width}x${each.value.max_height}) of every picture uploaded below ${var.source_prefix}"
+  description  = "Makes the ${each.key} (${each.value.format}, at most ${each.value.max_width}x${each.value.max_height}) of every picture uploaded below ${var.source_prefix}"
   package      = var.package
   code_bucket  = var.code_bucket
   handler      = var.package.handler
@@ -243,6 +247,15 @@ module "function" {
     MAX_WIDTH                    = tostring(each.value.max_width)
     MAX_HEIGHT                   = tostring(each.value.max_height)
     ALLOWED_FORMATS              = join(",", sort(var.allowed_formats))
+    FORMAT                       = each.value.format
+    QUALITY                      = each.value.quality == null ? "" : tostring(each.value.quality)
+    FIT                          = each.value.fit
+    POSITION                     = each.value.position
+    BACKGROUND                   = each.value.background == null ? "" : each.value.background
+    CACHE_CONTROL                = each.value.cache_control
+    MAX_PIXELS                   = format("%d", var.limits.max_pixels)
+    MAX_SOURCE_BYTES             = format("%d", var.limits.max_source_bytes)
+    MIN_SIDE                     = format("%d", var.limits.min_side)
     TOLERATE                     = var.tolerate
     SOURCE_PREFIX                = var.source_prefix
     OUTPUT_PREFIX                = "${var.output_prefix}${each.key}/"

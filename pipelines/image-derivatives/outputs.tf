@@ -1,5 +1,5 @@
 output "pipeline" {
-  description = "What the pipeline is made of: bucket name, key prefixes, topic ARN, and per derivative its box, queue, dead-letter queue, function name and log group."
+  description = "What the pipeline is made of: bucket name, key prefixes, topic ARN, and per derivative its box, format, an id of its settings (a new one means that replayed uploads are derived again), queue, dead-letter queue, function name and log group."
   value = {
     bucket            = aws_s3_bucket.images.id
     source_prefix     = var.source_prefix
@@ -10,6 +10,8 @@ output "pipeline" {
       for name, derivative in var.derivatives : name => {
         max_width     = derivative.max_width
         max_height    = derivative.max_height
+        format        = derivative.format
+        settings_id   = substr(sha256(jsonencode(derivative)), 0, 12)
         output_prefix = "${var.output_prefix}${name}/"
         queue_url     = module.queue[name].queue.url
         dlq_url       = module.queue[name].dlq.url

@@ -27,10 +27,16 @@ variable "code_bucket" {
 }
 
 variable "derivatives" {
-  description = "Derivatives to make from every picture, by name: the box in pixels that the result fits into, aspect ratio kept, never enlarged. Each gets a queue, a dead-letter queue and a function of its own, and writes below `derived/<name>/`."
+  description = "Derivatives to make from every picture, by name: the box in pixels that the result fits into (`contain`, aspect ratio kept) or fills (`cover`: what is over is cut off, and `position` says which part stays), never enlarged; its `format` (`auto` is WebP for what is transparent, JPEG for the rest, and adds no suffix to keys); `quality` from 1 to 95 (null: 82 for JPEG, 80 for WebP, 60 for AVIF); `background` as #rrggbb behind what is transparent (null: transparency stays where the format has it, and JPEG gets white); and `cache_control` of its objects. Each gets a queue, a dead-letter queue and a function of its own, and writes below `derived/<name>/`. Changed settings show in a plan as a new `settings_id` in the output `pipeline`, once for each prefix whose derivatives are made again when their uploads are replayed."
   type = map(object({
-    max_width  = number
-    max_height = number
+    max_width     = number
+    max_height    = number
+    format        = optional(string, "jpeg")
+    quality       = optional(number)
+    fit           = optional(string, "contain")
+    position      = optional(string, "centre")
+    background    = optional(string)
+    cache_control = optional(string, "public, max-age=300")
   }))
   default = {
     thumbnail = { max_width = 128, max_height = 128 }
@@ -53,6 +59,38 @@ variable "derivatives" {
       ])
     ])
     error_message = "max_width and max_height in derivatives must be whole numbers of pixels from 1 to 8192."
+  }
+  validation {
+    condition     = alltrue([for derivative in values(var.derivatives) : contains(["jpeg", "webp", "avif", "png", "auto"], derivative.format)])
+    error_message = "format in derivatives must be \"jpeg\", \"webp\", \"avif\", \"png\" or \"auto\"."
+  }
+  validation {
+    condition = alltrue([
+      for derivative in values(var.derivatives) : derivative.quality == null ? true : (
+        derivative.format != "png" && derivative.quality >= 1 && derivative.quality <= 95 && floor(derivative.quality) == derivative.quality
+      )
+    ])
+    error_message = "quality in derivatives must be a whole number from 1 to 95, or null; PNG has none."
+  }
+  validation {
+    condition = alltrue([
+      for derivative in values(var.derivatives) : contains(["contain", "cover"], derivative.fit) && contains(
+        ["centre", "top", "bottom", "left", "right", "top-left", "top-right", "bottom-left", "bottom-right"], derivative.position
+      )
+    ])
+    error_message = "fit in derivatives must be \"contain\" or \"cover\", and position one of centre, top, bottom, left, right, top-left, top-right, bottom-left, bottom-right."
+  }
+  validation {
+    condition     = alltrue([for derivative in values(var.derivatives) : derivative.fit == "cover" || derivative.position == "centre"])
+    error_message = "position in derivatives only means something with fit = \"cover\": set that, or leave position out."
+  }
+  validation {
+    condition     = alltrue([for derivative in values(var.derivatives) : derivative.background == null ? true : can(regex("^#[0-9a-fA-F]{6}$", derivative.background))])
+    error_message = "background in derivatives must be a colour such as \"#ffffff\", or null."
+  }
+  validation {
+    condition     = alltrue([for derivative in values(var.derivatives) : can(regex("^[!-~]([ -~]{0,198}[!-~])?$", derivative.cache_control))])
+    error_message = "cache_control in derivatives must be 1 to 200 printable ASCII characters, for example \"public, max-age=300\"."
   }
 }
 
@@ -77,6 +115,28 @@ variable "allowed_formats" {
   validation {
     condition     = length(var.allowed_formats) > 0 && length(setsubtract(var.allowed_formats, ["JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF"])) == 0
     error_message = "allowed_formats must be some of JPEG, PNG, WEBP, GIF, AVIF, TIFF."
+  }
+}
+
+variable "limits" {
+  description = "The largest upload that is decoded, in pixels and in bytes, and its shortest side in pixels; anything beyond ends as a rejection record. Memory of the function may end it earlier."
+  type = object({
+    max_pixels       = optional(number, 200000000)
+    max_source_bytes = optional(number, 50000000)
+    min_side         = optional(number, 1)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition = alltrue([
+      for limit in [
+        { value = var.limits.max_pixels, most = 1000000000 },
+        { value = var.limits.max_source_bytes, most = 400000000 },
+        { value = var.limits.min_side, most = 8192 },
+      ] : limit.value >= 1 && limit.value <= limit.most && floor(limit.value) == limit.value
+    ])
+    error_message = "limits must be whole numbers: max_pixels from 1 to 1000000000, max_source_bytes from 1 to 400000000 (files are kept in the function's temporary storage of 512 MB), min_side from 1 to 8192."
   }
 }
 
@@ -129,19 +189,20 @@ variable "rejections_prefix" {
 }
 
 variable "lifecycle_days" {
-  description = "Days after which uploads below the source prefix expire (`ingest`), older versions are deleted (`noncurrent`), unfinished multipart uploads are aborted (`incomplete_upload`) and rejection records expire (`rejections`)."
+  description = "Days after which uploads below the source prefix expire (`ingest`, 30 unless `lifecycle_days` is given; null, or left out of what is given, keeps them permanently), older versions are deleted (`noncurrent`), unfinished multipart uploads are aborted (`incomplete_upload`) and rejection records expire (`rejections`)."
   type = object({
-    ingest            = optional(number, 30)
+    # Without a default: Terraform would put it in place of a null that is meant.
+    ingest            = optional(number)
     noncurrent        = optional(number, 1)
     incomplete_upload = optional(number, 1)
     rejections        = optional(number, 90)
   })
-  default  = {}
+  default  = { ingest = 30 }
   nullable = false
 
   validation {
-    condition     = alltrue([for days in values(var.lifecycle_days) : days >= 1 && floor(days) == days])
-    error_message = "lifecycle_days must be whole numbers of days, 1 or more."
+    condition     = alltrue([for days in values(var.lifecycle_days) : days == null ? true : days >= 1 && floor(days) == days])
+    error_message = "lifecycle_days must be whole numbers of days, 1 or more; ingest may be null."
   }
 }
 

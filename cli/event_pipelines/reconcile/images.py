@@ -9,6 +9,8 @@ from event_pipelines.reconcile.records import DeadLetters, Rejections
 from event_pipelines.reconcile.stack import Stack, each
 
 NAME = "image-derivatives"
+# Of derivatives, by the format that the function is set to.
+SUFFIXES = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "avif": ".avif", "auto": ""}
 
 
 class Images:
@@ -53,8 +55,9 @@ class Images:
         return letters.name(stored)
 
     def _state(self, lane: Lane, stored: StoredObject) -> State:
-        folder = self._settings[lane.name]["OUTPUT_PREFIX"]
-        key = f"{folder}{stored.key.removeprefix(lane.prefix)}.jpg"
+        settings = self._settings[lane.name]
+        suffix = SUFFIXES[settings.get("FORMAT") or "jpeg"]
+        key = f"{settings['OUTPUT_PREFIX']}{stored.key.removeprefix(lane.prefix)}{suffix}"
         if is_made_of(self._stack.s3, stored.bucket, key, stored):
             return State.DONE
         return State.REJECTED if self._rejections[lane.name].name(stored) else State.MISSING

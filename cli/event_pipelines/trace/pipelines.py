@@ -63,12 +63,18 @@ def _of_another_tenant(queue: str, key: str) -> bool:
     )
 
 
+# One for each format that a derivative can be set to; `auto` adds none.
+_DERIVATIVE_SUFFIXES = (".jpg", ".webp", ".avif", ".png", "")
+
+
 def _images(search: Search, stages: Sequence[Stage]) -> Iterator[Happening]:
     bucket = Bucket(search.s3, IMAGES, search.bucket_of("image"), search.key)
     yield from bucket.versions()
     below = search.key.removeprefix("ingest/")
     for stage in stages:
-        yield from bucket.output(f"derived/{stage.name}/{below}.jpg", f"{stage.name} is there")
+        for suffix in _DERIVATIVE_SUFFIXES:
+            key = f"derived/{stage.name}/{below}{suffix}"
+            yield from bucket.output(key, f"{stage.name} is there")
         yield from bucket.rejections(f"rejections/{stage.name}/")
 
 

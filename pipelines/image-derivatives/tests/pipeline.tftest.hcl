@@ -82,6 +82,87 @@ run "every_object_below_the_prefix" {
   }
 }
 
+run "forms_and_limits" {
+  command = plan
+
+  variables {
+    derivatives = {
+      thumbnail = { max_width = 128, max_height = 128 }
+      card = {
+        max_width     = 400
+        max_height    = 300
+        format        = "webp"
+        quality       = 70
+        fit           = "cover"
+        position      = "top-left"
+        background    = "#0A0b0c"
+        cache_control = "public, max-age=31536000, immutable"
+      }
+      logo = { max_width = 200, max_height = 200, format = "auto" }
+    }
+    limits         = { max_pixels = 25000000, max_source_bytes = 20000000 }
+    lifecycle_days = { ingest = null }
+  }
+
+  assert {
+    condition     = !contains(aws_s3_bucket_lifecycle_configuration.images.rule[*].id, "expire-uploads")
+    error_message = "Uploads stay when lifecycle_days.ingest is null."
+  }
+  assert {
+    condition     = length(aws_s3_bucket_lifecycle_configuration.images.rule) == 2
+    error_message = "Rejection records and leftovers expire all the same."
+  }
+  assert {
+    condition     = length(distinct([for derivative in output.pipeline.derivatives : derivative.settings_id])) == 3
+    error_message = "Each derivative has an id of its settings."
+  }
+  assert {
+    condition     = { for name, derivative in output.pipeline.derivatives : name => derivative.format } == { card = "webp", logo = "auto", thumbnail = "jpeg" }
+    error_message = "The output says in which format each derivative is."
+  }
+}
+
+run "forms_that_cannot_be" {
+  command = plan
+  variables {
+    derivatives = { a = { max_width = 1, max_height = 1, format = "gif" } }
+    limits      = { max_source_bytes = 400000001 }
+  }
+  expect_failures = [var.derivatives, var.limits]
+}
+
+run "quality_of_png" {
+  command = plan
+  variables {
+    derivatives = { a = { max_width = 1, max_height = 1, format = "png", quality = 80 } }
+  }
+  expect_failures = [var.derivatives]
+}
+
+run "position_without_cover" {
+  command = plan
+  variables {
+    derivatives = { a = { max_width = 1, max_height = 1, position = "top" } }
+  }
+  expect_failures = [var.derivatives]
+}
+
+run "background_by_name" {
+  command = plan
+  variables {
+    derivatives = { a = { max_width = 1, max_height = 1, background = "white" } }
+  }
+  expect_failures = [var.derivatives]
+}
+
+run "cache_control_with_a_line_feed" {
+  command = plan
+  variables {
+    derivatives = { a = { max_width = 1, max_height = 1, cache_control = "public\nx" } }
+  }
+  expect_failures = [var.derivatives]
+}
+
 run "bucket_name_too_long" {
   command = plan
   variables {

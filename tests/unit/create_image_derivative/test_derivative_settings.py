@@ -39,7 +39,7 @@ def test_every_derivative_setting_can_be_set(environment: dict[str, str]) -> Non
         REJECTIONS_BUCKET="example-rejections",
         MAX_SOURCE_BYTES="1000",
         CACHE_CONTROL="private",
-        JPEG_QUALITY="70",
+        QUALITY="70",
         BACKGROUND="#0a0b0C",
         ALLOWED_FORMATS="jpeg, tiff",
         MAX_PIXELS="1000000",
@@ -74,13 +74,16 @@ def test_every_derivative_setting_can_be_set(environment: dict[str, str]) -> Non
         ("OUTPUT_PREFIX", ""),
         ("REJECTIONS_PREFIX", "/rejections/"),
         ("MAX_SOURCE_BYTES", "lots"),
-        ("JPEG_QUALITY", "96"),
+        ("QUALITY", "96"),
         ("BACKGROUND", "white"),
         ("BACKGROUND", "#fff"),
         ("ALLOWED_FORMATS", "JPEG,EPS"),
         ("MAX_PIXELS", "-1"),
         ("MIN_SIDE", "0"),
         ("TOLERATE", "everything"),
+        ("FORMAT", "gif"),
+        ("FIT", "fill"),
+        ("POSITION", "middle"),
     ],
 )
 def test_a_wrong_variable_is_named(environment: dict[str, str], name: str, value: str) -> None:
@@ -123,9 +126,12 @@ def test_prefixes_that_only_begin_alike_are_fine(environment: dict[str, str]) ->
     [
         {"MAX_WIDTH": "65"},
         {"MAX_HEIGHT": "65"},
-        {"JPEG_QUALITY": "81"},
+        {"QUALITY": "81"},
         {"BACKGROUND": "#fffffe"},
         {"CACHE_CONTROL": "no-cache"},
+        {"FORMAT": "webp"},
+        {"FIT": "cover"},
+        {"POSITION": "top"},
     ],
 )
 def test_what_changes_the_result_changes_the_fingerprint(
