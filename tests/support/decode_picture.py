@@ -1,6 +1,6 @@
 """Makes one derivative and reports how much memory that took on top of the imported module.
 
-Usage, in tests/: python -m support.decode_picture FUNCTIONS_DIRECTORY IMAGE SIDE
+Usage, in tests/: python -m support.decode_picture FUNCTIONS_DIRECTORY IMAGE SIDE FORMAT
 Prints the number of bytes.
 """
 
@@ -10,11 +10,18 @@ from pathlib import Path
 from support.invoke_handler import peak_bytes
 
 if __name__ == "__main__":
-    functions, name, side = sys.argv[1:]
+    functions, name, side, output_format = sys.argv[1:]
     sys.path.insert(0, functions)
     from create_image_derivative.image import SUPPORTED_FORMATS, Recipe, make_derivative
 
-    recipe = Recipe(int(side), int(side), formats=SUPPORTED_FORMATS, memory_bytes=2**40)
+    recipe = Recipe(
+        int(side),
+        int(side),
+        formats=SUPPORTED_FORMATS,
+        memory_bytes=2**40,
+        output_format=output_format,
+        transparent=output_format != "jpeg",
+    )
     before = peak_bytes()
     with Path(name).open("rb") as source:
         make_derivative(source, Path(name).stat().st_size, recipe)

@@ -102,7 +102,7 @@ def test_gamma_counts_in_every_colour_type(
 def test_narrow_range_is_expanded(render: Render) -> None:
     for grey, expected in ((16, 0), (235, 255), (126, 128), (0, 0), (255, 255)):
         content = plain((grey, grey, grey), code_points(BT709, SRGB, 0))
-        assert_close(shown(render, content), (expected,) * 3)  # type: ignore[arg-type]
+        assert_close(shown(render, content), (expected,) * 3)
 
 
 @pytest.mark.parametrize("transfer", [PQ, HLG])

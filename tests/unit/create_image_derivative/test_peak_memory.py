@@ -218,16 +218,32 @@ def test_a_24_megapixel_progressive_photograph_stays_below_150_megabytes(
 def test_no_picture_takes_more_memory_than_it_was_let_in_with(
     pictures: PictureMaker, name: str, side: int
 ) -> None:
-    path = pictures.make(name)
+    assert_let_in_with_enough(pictures.make(name), side, "jpeg")
+
+
+@pytest.mark.parametrize("output_format", ["webp", "avif", "png", "auto"])
+@pytest.mark.parametrize("name", ["alpha.png", "baseline.jpg"])
+def test_no_form_takes_more_memory_than_was_allowed_for(
+    pictures: PictureMaker, name: str, output_format: str
+) -> None:
+    assert_let_in_with_enough(pictures.make(name), 2400, output_format)
+
+
+def assert_let_in_with_enough(path: Path, side: int, output_format: str) -> None:
+    program = [sys.executable, "-m", "support.decode_picture"]
     measured = subprocess.run(
-        [sys.executable, "-m", "support.decode_picture", FUNCTIONS, path, str(side)],
+        [*program, FUNCTIONS, path, str(side), output_format],
         cwd=SUPPORT.parent,
         capture_output=True,
         text=True,
         check=True,
     )
-    taken = int(measured.stdout)
-
-    recipe = Recipe(side, side, formats=SUPPORTED_FORMATS, memory_bytes=taken)
+    recipe = Recipe(
+        side,
+        side,
+        formats=SUPPORTED_FORMATS,
+        memory_bytes=int(measured.stdout),
+        output_format=output_format,
+    )
     with path.open("rb") as source, pytest.raises(ImageRejected, match="memory_limit"):
         make_derivative(source, path.stat().st_size, recipe)
