@@ -62,6 +62,7 @@ def collection(own: Path | None = None) -> Iterator[Photograph]:
         "small/icon.gif", _encoded(photo.resize((96, 112)).quantize(64), "GIF"), "96 px wide"
     )
     yield _picture("phone.avif", _encoded(photo, "AVIF"), "AVIF")
+    yield _picture("lost its end.jpg", original[:-2], "without its end marker: repaired")
     yield Photograph(
         "cut short.jpg", original[: len(original) // 3], "truncated upload", rejection="truncated"
     )
