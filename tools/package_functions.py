@@ -1,7 +1,8 @@
 """Packages Lambda functions into zips that are byte-identical on every machine.
 
-A package is functions/shared, functions/<name> and the wheels of functions/<name>/requirements.txt,
-which is a lock with hashes. Only the standard library and pip are needed. Usage: see --help.
+A package is functions/<name>, what that imports of functions/shared, and the wheels of
+functions/<name>/requirements.txt, which is a lock with hashes. Only the standard library and pip
+are needed. Usage: see --help.
 """
 
 import argparse
@@ -21,7 +22,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
+import followed_imports
 import locked_wheels
+from followed_imports import Imported
 from lambda_target import (
     BuildError,
     Interpreter,
@@ -38,6 +41,8 @@ MAXIMUM_UNPACKED_BYTES = 250 * 1024 * 1024
 # The earliest time that a zip can hold.
 _TIME = (1980, 1, 1, 0, 0, 0)
 _PROVIDED_BY_RUNTIME = {"boto3", "botocore"}
+# They come with botocore; a function may also lock releases of its own.
+_RUNTIME_DEPENDENCIES = {"dateutil", "jmespath", "s3transfer", "six", "urllib3"}
 _NOT_PACKAGED = {"__pycache__", "tests", "requirements.in", "requirements.txt"}
 _NOT_PACKAGED_SUFFIXES = {".md", ".pyc", ".pyo"}
 
@@ -89,7 +94,7 @@ def build(name: str, settings: Build) -> tuple[dict[str, Any], bool]:
 
     Raises BuildError with a sentence for the user.
     """
-    sources = source_members(settings.functions, name)
+    sources, imported = source_members(settings.functions, name)
     lock = settings.functions / name / "requirements.txt"
     key = _key(sources, locked_wheels.read_lock(lock), settings)
     current = _current_entry(name, key, settings)
@@ -100,6 +105,7 @@ def build(name: str, settings: Build) -> tuple[dict[str, Any], bool]:
     for wheel in locked_wheels.fetch(lock, settings.target, settings.cache / "wheels"):
         for file in locked_wheels.files(wheel):
             _add(members, file.name, Member(file.content, wheel.name, file.executable))
+    _check_external(name, imported, members)
     digest = content_hash(members)
     if settings.interpreter is not None:
         members |= bytecode_members(members, settings.interpreter)
@@ -125,14 +131,20 @@ def function_names(functions: Path) -> list[str]:
     return sorted(handler.parent.name for handler in functions.glob("*/handler.py"))
 
 
-def source_members(functions: Path, name: str) -> dict[str, Member]:
-    """Files of the shared folder and of the function, under their names in the package."""
-    return {
-        path.relative_to(functions).as_posix(): Member(path.read_bytes(), folder)
+def source_members(functions: Path, name: str) -> tuple[dict[str, Member], Imported]:
+    """Files of the function and those of the shared folder that it imports, by name.
+
+    Raises ImportNotFollowed where the code does not say which those are.
+    """
+    files = {
+        path.relative_to(functions).as_posix(): path.read_bytes()
         for folder in (SHARED, name)
         for path in sorted((functions / folder).rglob("*"))
         if path.is_file() and _is_packaged(path.relative_to(functions))
     }
+    imported = followed_imports.trace(files, name, SHARED)
+    members = {file: Member(files[file], file.partition("/")[0]) for file in sorted(imported.files)}
+    return members, imported
 
 
 def content_hash(members: Mapping[str, Member]) -> str:
@@ -239,6 +251,16 @@ def _add(members: dict[str, Member], name: str, member: Member) -> None:
     if present.content != member.content:
         raise PackageInvalid(
             f"{present.origin} and {member.origin} both bring {name}: rename one, or lock only one."
+        )
+
+
+def _check_external(function: str, imported: Imported, members: Mapping[str, Member]) -> None:
+    bundled = {name.partition("/")[0].partition(".")[0] for name in members}
+    known = {*sys.stdlib_module_names, *_PROVIDED_BY_RUNTIME, *_RUNTIME_DEPENDENCIES}
+    for name in sorted(imported.external.keys() - (bundled - {SHARED, function}) - known):
+        raise imported.external[name].refused(
+            "which neither the Lambda runtime nor a wheel brings: "
+            f"add it to {function}/requirements.in and run tools/lock.sh"
         )
 
 

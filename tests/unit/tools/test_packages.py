@@ -22,7 +22,9 @@ BYTECODE_TAG = f"cpython-3{sys.version_info.minor}"
 RUNTIME_OF_NO_MACHINE = "python3.99"
 
 
-def test_a_package_holds_shared_code_the_function_and_its_wheels(workspace: Workspace) -> None:
+def test_a_package_holds_the_function_its_wheels_and_the_shared_code_it_imports(
+    workspace: Workspace,
+) -> None:
     workspace.build("--runtime", RUNTIME_OF_NO_MACHINE)
 
     assert workspace.names("alpha") == [
@@ -34,7 +36,7 @@ def test_a_package_holds_shared_code_the_function_and_its_wheels(workspace: Work
         "tinydep-1.0.dist-info/WHEEL",
         "tinydep/__init__.py",
     ]
-    assert workspace.names("beta") == ["beta/handler.py", "shared/__init__.py", "shared/events.py"]
+    assert workspace.names("beta") == ["beta/handler.py"]
 
 
 def test_what_only_the_repository_needs_stays_out_of_a_package(workspace: Workspace) -> None:

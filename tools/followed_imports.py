@@ -1,0 +1,158 @@
+"""Finds in the code of a function which files of a package it imports, without running it.
+
+Import statements are followed wherever they stand, in functions too; only those that a type
+checker alone executes (`if TYPE_CHECKING:`) are not. Standard library only.
+"""
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from platform import python_version
+from symtable import symtable
+
+from lambda_target import BuildError
+
+# Whoever has one of these may import a module whose name is known only at run time.
+_DYNAMIC_MODULES = {"builtins", "imp", "importlib", "pkgutil", "runpy", "zipimport"}
+_DYNAMIC_NAMES = {"__builtins__", "__import__", "eval", "exec"}
+_TYPE_CHECKING = {"TYPE_CHECKING", "typing.TYPE_CHECKING"}
+_STATIC = ("importlib.metadata", "importlib.resources")
+
+
+class ImportNotFollowed(BuildError):
+    """An import whose file cannot be told from the code; the message names file and line."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """`module` is dotted and absolute; `names` is what a `from` statement takes out of it."""
+
+    place: str
+    module: str
+    names: tuple[str, ...] = ()
+
+    @property
+    def top(self) -> str:
+        return self.module.partition(".")[0]
+
+    def refused(self, reason: str) -> ImportNotFollowed:
+        return ImportNotFollowed(f"{self.place} imports {self.module}, {reason}.")
+
+
+@dataclass
+class Imported:
+    """`files` are names of members; `external` has the first import of every foreign module."""
+
+    files: set[str]
+    external: dict[str, Import] = field(default_factory=dict)
+
+
+def trace(files: Mapping[str, bytes], function: str, shared: str) -> Imported:
+    """Follows the imports of the folder `function` through itself and the folder `shared`.
+
+    `files` are the contents of both folders by name. All files of the function are in the result;
+    what is not Python in `shared` is where a module of the same folder is. Raises
+    ImportNotFollowed, also for a module that neither folder holds.
+    """
+    waiting = [name for name in files if name.startswith(f"{function}/")]
+    found = Imported(set(waiting))
+    for name in waiting:  # which grows
+        for statement in imports(name, files[name]) if name.endswith(".py") else ():
+            if statement.top not in (name.partition("/")[0], shared):
+                found.external.setdefault(statement.top, statement)
+                continue
+            for needed in _needed(statement, files):
+                if needed not in found.files:
+                    found.files.add(needed)
+                    waiting.append(needed)
+    folders = {_folder(name) for name in found.files if name.endswith(".py")}
+    found.files |= {n for n in files if not n.endswith(".py") and _folder(n) in folders}
+    return found
+
+
+@cache
+def imports(name: str, source: bytes) -> tuple[Import, ...]:
+    """All imports of one file. Raises ImportNotFollowed for those that are not statements."""
+    try:
+        tree = ast.parse(source, name)
+    except (SyntaxError, ValueError) as error:
+        raise ImportNotFollowed(
+            f"functions/{name} does not compile for Python {python_version()}: {error}."
+        ) from error
+    statements = tuple(found for node in _run(tree) for found in _imports(node, name))
+    for statement in statements:
+        _check_static(statement)
+    return statements
+
+
+def _run(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a tree but those that only a type checker executes."""
+    yield node
+    children: Iterable[ast.AST] = ast.iter_child_nodes(node)
+    if isinstance(node, ast.If) and ast.unparse(node.test) in _TYPE_CHECKING:
+        children = node.orelse
+    for child in children:
+        yield from _run(child)
+
+
+def _imports(node: ast.AST, name: str) -> Iterator[Import]:
+    place = f"functions/{name}, line {getattr(node, 'lineno', 0)}"
+    if isinstance(node, ast.Name) and node.id in _DYNAMIC_NAMES:
+        raise _dynamic(place, f"uses {node.id}")
+    if isinstance(node, ast.Import):
+        yield from (Import(place, alias.name) for alias in node.names)
+    if isinstance(node, ast.ImportFrom):
+        names = tuple(alias.name for alias in node.names)
+        yield Import(place, _absolute(node, name, place), names)
+
+
+def _check_static(statement: Import) -> None:
+    names = [f"{statement.module}.{name}" for name in statement.names]
+    # `import importlib.metadata` also gives importlib itself, `from importlib import metadata` not.
+    static = names and all(name.startswith(_STATIC) for name in names)
+    if statement.top in _DYNAMIC_MODULES and not static:
+        raise _dynamic(statement.place, f"imports {statement.module}")
+
+
+def _dynamic(place: str, what: str) -> ImportNotFollowed:
+    return ImportNotFollowed(
+        f"{place} {what}, which can import what the build cannot see: write an import statement."
+    )
+
+
+def _absolute(node: ast.ImportFrom, name: str, place: str) -> str:
+    folders = name.split("/")[:-1]
+    if node.level > len(folders):
+        raise Import(place, "." * node.level + (node.module or "")).refused(
+            "which is outside of its package: import by the full name"
+        )
+    base = folders[: len(folders) - node.level + 1] if node.level else []
+    return ".".join([*base, *([node.module] if node.module else [])])
+
+
+def _needed(statement: Import, files: Mapping[str, bytes]) -> Iterator[str]:
+    """The files that a statement executes, with the packages on the way to them."""
+    modules = statement.module.split(".")
+    for depth in range(1, len(modules)):
+        initial = "/".join([*modules[:depth], "__init__.py"])
+        yield from {initial} & files.keys()
+    path = "/".join(modules)
+    if f"{path}.py" in files and f"{path}/__init__.py" not in files:
+        yield f"{path}.py"
+        return
+    if not any(name.startswith(f"{path}/") for name in files):
+        raise statement.refused(f"but there is no functions/{path}.py: correct the name")
+    initial = f"{path}/__init__.py"
+    yield from {initial} & files.keys()
+    bound = set(symtable(files.get(initial, b"").decode(), initial, "exec").get_identifiers())
+    for name in statement.names:
+        if name == "*":
+            raise statement.refused("a package, with *: name its modules")
+        deeper = Import(statement.place, f"{statement.module}.{name}")
+        if f"{path}/{name}.py" in files or name not in bound:
+            yield from _needed(deeper, files)
+
+
+def _folder(name: str) -> str:
+    return name.rpartition("/")[0]
