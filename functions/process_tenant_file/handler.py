@@ -7,10 +7,10 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from process_tenant_file.clients import dynamodb, sts
 from process_tenant_file.processor import FileProcessor
 from process_tenant_file.settings import Settings
 from process_tenant_file.tenant_sessions import TenantSessions
+from shared.aws import dynamodb, sts
 from shared.batch import BatchResponse, Telemetry, process_batch
 from shared.configuration import Environment
 

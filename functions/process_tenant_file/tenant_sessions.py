@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from process_tenant_file.clients import s3_with
+from shared.aws import s3_with
 from shared.tenants import Tenant
 
 if TYPE_CHECKING:

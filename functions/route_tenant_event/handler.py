@@ -7,11 +7,13 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from route_tenant_event.clients import dynamodb, sqs
+from route_tenant_event.registry import LIMITS as REGISTRY_LIMITS
 from route_tenant_event.registry import Registry
 from route_tenant_event.router import Router
+from route_tenant_event.sending import LIMITS as SENDING_LIMITS
 from route_tenant_event.sending import Sender
 from route_tenant_event.settings import Settings
+from shared.aws import dynamodb, sqs
 from shared.batch import BatchResponse, Message, Telemetry, process_batch
 from shared.configuration import Environment
 
@@ -21,7 +23,8 @@ environment = Environment(os.environ)
 logger = Logger()
 telemetry = Telemetry.from_environment(environment, logger)
 settings = Settings.from_environment(environment)
-router = Router(Registry(settings, dynamodb()), Sender(sqs()), settings.quarantine_queue_url)
+registry = Registry(settings, dynamodb(REGISTRY_LIMITS))
+router = Router(registry, Sender(sqs(SENDING_LIMITS)), settings.quarantine_queue_url)
 
 
 @logger.inject_lambda_context

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 
 from route_tenant_event.settings import Settings
+from shared.aws import Limits
 from shared.tenants import Group, Item, Tenant
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 MAX_ENTRIES = 10_000
 # Many environments that started together do not have to ask together ever after.
 JITTER = 0.2
+
+# Sooner given up than others: what the registry said before is better than waiting for it.
+LIMITS = Limits(attempts=2, connect=1, read=2)
 
 # What BatchGetItem takes.
 KEYS_PER_CALL = 100

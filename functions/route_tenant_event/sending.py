@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.aws import Limits
+
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import (
         MessageAttributeValueTypeDef,
         SendMessageBatchRequestEntryTypeDef,
     )
+
+# A queue that does not answer must not take the time of all the others.
+LIMITS = Limits(attempts=3, connect=2, read=4)
 
 MESSAGES_PER_CALL = 10
 MAX_CALL_BYTES = 1_048_576

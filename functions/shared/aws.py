@@ -9,7 +9,7 @@ when something is wrong: it is imported by the first client and not with this mo
 """
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from shared.startup import collector_off
 
@@ -18,22 +18,69 @@ if TYPE_CHECKING:
     from botocore.session import Session
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sts import STSClient
+    from mypy_boto3_sts.type_defs import CredentialsTypeDef
+
+
+class Limits(NamedTuple):
+    """How often a call is attempted, and how long, in seconds, each attempt may take.
+
+    The defaults are set because those of the runtime's botocore (five legacy attempts, a minute of
+    silence per attempt) outlast a function's timeout: a message that waits for its retry in the
+    queue costs nothing, one that waits here is billed.
+    """
+
+    attempts: int = 3
+    connect: int = 3
+    read: int = 15
+
+
+ORDINARY = Limits()
 
 
 @cache
 def s3() -> "S3Client":
-    return cast("S3Client", client("s3", _config()))
+    return cast("S3Client", client("s3", _config(ORDINARY)))
 
 
 @cache
-def dynamodb() -> "DynamoDBClient":
-    return cast("DynamoDBClient", client("dynamodb", _config()))
+def dynamodb(limits: Limits = ORDINARY) -> "DynamoDBClient":
+    return cast("DynamoDBClient", client("dynamodb", _config(limits)))
 
 
-def client(service: str, config: "Config") -> Any:
+@cache
+def sns() -> "SNSClient":
+    return cast("SNSClient", client("sns", _config(ORDINARY)))
+
+
+@cache
+def sqs(limits: Limits = ORDINARY) -> "SQSClient":
+    return cast("SQSClient", client("sqs", _config(limits)))
+
+
+@cache
+def sts() -> "STSClient":
+    return cast("STSClient", client("sts", _config(ORDINARY)))
+
+
+def s3_with(credentials: "CredentialsTypeDef") -> "S3Client":
+    """Make a client that may do what the holder of ``credentials`` may, and nothing else."""
+    made = client(
+        "s3",
+        _config(ORDINARY),
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["SessionToken"],
+    )
+    return cast("S3Client", made)
+
+
+def client(service: str, config: "Config", **credentials: Any) -> Any:
     """Make another client, of the same session."""
     with collector_off():
-        return _session().create_client(service, config=config)
+        return _session().create_client(service, config=config, **credentials)
 
 
 @cache
@@ -43,14 +90,11 @@ def _session() -> "Session":
     return Session()
 
 
-def _config() -> "Config":
+def _config(limits: Limits) -> "Config":
     from botocore.config import Config
 
-    # Said explicitly because the runtime's boto3 may be older or newer than ours, and its defaults
-    # (five legacy attempts, a minute of silence per attempt) outlast a function's timeout: a
-    # message that waits for its retry in the queue costs nothing, one that waits here is billed.
     return Config(
-        retries={"mode": "standard", "total_max_attempts": 3},
-        connect_timeout=3,
-        read_timeout=15,
+        retries={"mode": "standard", "total_max_attempts": limits.attempts},
+        connect_timeout=limits.connect,
+        read_timeout=limits.read,
     )

@@ -8,11 +8,11 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared.aws import dynamodb, s3, sns, sqs
 from shared.batch import BatchResponse, Message, Outcome, Telemetry, process_batch
 from shared.configuration import Environment
 from shared.import_ending import ImportEnding
 from shared.import_ledger import ImportLedger
-from split_csv.clients import dynamodb, s3, sns, sqs
 from split_csv.row_queue import RowQueue
 from split_csv.settings import Settings
 from split_csv.splitter import Splitter, Tally

@@ -7,13 +7,12 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from shared.aws import dynamodb, s3
+from shared.aws import dynamodb, s3, sqs
 from shared.batch import BatchResponse, Telemetry, process_batch
 from shared.configuration import Environment
-from update_item.clients import sqs
 from update_item.item_table import ItemTable
 from update_item.settings import Settings
-from update_item.updater import ItemUpdater
+from update_item.updater import QUEUE_LIMITS, ItemUpdater
 
 # At import, which Lambda runs once per environment and at full CPU: a wrong variable stops the
 # function before it takes a message, and the first message does not wait for the clients.
@@ -21,7 +20,7 @@ environment = Environment(os.environ)
 logger = Logger()
 telemetry = Telemetry.from_environment(environment, logger)
 settings = Settings.from_environment(environment)
-updater = ItemUpdater(settings, ItemTable(dynamodb(), settings.table), s3(), sqs())
+updater = ItemUpdater(settings, ItemTable(dynamodb(), settings.table), s3(), sqs(QUEUE_LIMITS))
 
 
 @logger.inject_lambda_context

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from shared.aws import Limits
 from shared.batch import Message, Outcome
 from shared.item_messages import ItemMessage, NotAnItemMessage, deduplication_id
 from shared.rejections import Rejection, record_rejection
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 PART = "update_item"
+# An invocation must not hang on the next queue for all of its time.
+QUEUE_LIMITS = Limits(attempts=3, connect=3, read=5)
 READ_BYTES = 1 << 18
 # Forty times what an item can hold. Reading a larger one to see that it is another file could take
 # all of the function's time.

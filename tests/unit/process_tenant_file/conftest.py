@@ -17,9 +17,9 @@ from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from moto import mock_aws
 
-from process_tenant_file import clients
 from process_tenant_file.processor import FileProcessor
 from process_tenant_file.settings import Settings
+from shared import aws
 from shared.batch import Message, Outcome
 from shared.tenant_messages import TenantMessage
 from support.invocations import Run, invoke
@@ -226,7 +226,7 @@ def start(
         }
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        for client in (clients.dynamodb, clients.sts, clients._session):
+        for client in (aws.dynamodb, aws.sts, aws._session):
             client.cache_clear()
         output = io.StringIO()
         with redirect_stdout(output):

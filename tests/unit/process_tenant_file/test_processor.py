@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from process_tenant_file import clients
 from process_tenant_file.processor import ForeignMessage, TenantGone
+from shared import aws
 from shared.configuration import ConfigurationError
 from shared.tenant_messages import NotATenantMessage
 
@@ -174,7 +174,7 @@ def test_every_call_for_a_file_is_signed_by_its_tenants_session(
     pipeline.tenant("globex")
     sessions: dict[str, dict[str, str]] = {}
     calls: list[tuple[str, str]] = []
-    make, begin = clients.s3_with, clients.sts
+    make, begin = aws.s3_with, aws.sts
 
     def s3_with(credentials: Any) -> Any:
         client = make(credentials)
@@ -273,12 +273,3 @@ def test_the_package_needs_nothing_but_the_runtime_and_its_requirements() -> Non
     ).stdout
 
     assert printed.split() == ["False"]
-
-
-def test_clients_fail_soon_enough_to_try_again(start: Callable[..., Any]) -> None:
-    start()
-    credentials: Any = {"AccessKeyId": "a", "SecretAccessKey": "b", "SessionToken": "c"}
-    for client in (clients.dynamodb(), clients.sts(), clients.s3_with(credentials)):
-        config: Any = client.meta.config
-        assert config.retries == {"mode": "standard", "total_max_attempts": 3}
-        assert (config.connect_timeout, config.read_timeout) == (3, 15)

@@ -17,10 +17,10 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from route_tenant_event import clients
 from route_tenant_event.registry import Registry
 from route_tenant_event.router import Router
 from route_tenant_event.sending import Sender
+from shared import aws
 
 TENANTS = "example-Tenants"
 GROUPS = "example-TenantGroups"
@@ -278,8 +278,8 @@ def world(
         variables = {**ENVIRONMENT, "POWERTOOLS_SERVICE_NAME": request.node.nodeid}
         for name, value in {**variables, "QUARANTINE_QUEUE_URL": url}.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr(clients, "dynamodb", lambda: world.dynamodb)
-        monkeypatch.setattr(clients, "sqs", lambda: world.sqs)
+        monkeypatch.setattr(aws, "dynamodb", lambda _: world.dynamodb)
+        monkeypatch.setattr(aws, "sqs", lambda _: world.sqs)
         with redirect_stdout(world.output):
             sys.modules.pop("route_tenant_event.handler", None)
             world.module = importlib.import_module("route_tenant_event.handler")

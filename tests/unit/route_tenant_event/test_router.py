@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from route_tenant_event import clients
 from shared.configuration import ConfigurationError
 from shared.events import object_events
 from shared.tenant_messages import TenantMessage
@@ -577,18 +576,3 @@ def test_the_package_needs_nothing_but_the_runtime_and_its_requirements() -> Non
     ).stdout
 
     assert printed.split() == ["False"]
-
-
-def test_clients_fail_soon_enough_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    limits = []
-    for client in (clients.dynamodb, clients.sqs):
-        client.cache_clear()
-        config: Any = client().meta.config
-        limits.append(
-            (config.retries["total_max_attempts"], config.connect_timeout, config.read_timeout)
-        )
-
-    assert limits == [(2, 1, 2), (3, 2, 4)]

@@ -15,14 +15,14 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from shared import aws
 from shared.configuration import ConfigurationError
 from shared.row_messages import RowMessage
-from split_csv import clients
 
 ROOT = Path(__file__).parents[3]
 BUCKET = "example-imports"
 LEDGER = "example-ledger"
-CLIENTS = (clients.s3, clients.sqs, clients.dynamodb, clients.sns)
+CLIENTS = (aws.s3, aws.sqs, aws.dynamodb, aws.sns)
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
@@ -165,7 +165,7 @@ def started(account: Account, monkeypatch: pytest.MonkeyPatch, service: str, **m
         monkeypatch.setenv(name, value)
     for client in CLIENTS:
         client.cache_clear()
-    clients._session.cache_clear()
+    aws._session.cache_clear()
     sys.modules.pop("split_csv.handler", None)
     return importlib.import_module("split_csv.handler")
 
@@ -299,7 +299,7 @@ def test_the_package_needs_nothing_but_the_runtime_and_its_requirements() -> Non
     """Neither boto3, which takes memory, nor a client that may never be needed."""
     program = (
         "import sys; sys.path.insert(0, sys.argv[1]); import split_csv.handler as h;"
-        "from split_csv.clients import sns;"
+        "from shared.aws import sns;"
         "print('boto3' in sys.modules, sns.cache_info().currsize)"
     )
     environment = {

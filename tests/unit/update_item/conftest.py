@@ -20,7 +20,6 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from shared import aws
 from shared.item_messages import ItemMessage
 from support.invocations import Run, invoke, message
-from update_item import clients
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -192,7 +191,7 @@ def start(
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(aws, "s3", lambda: account.s3)
         monkeypatch.setattr(aws, "dynamodb", lambda: account.dynamodb)
-        monkeypatch.setattr(clients, "sqs", lambda: account.sqs)
+        monkeypatch.setattr(aws, "sqs", lambda _: account.sqs)
         output = io.StringIO()
         with redirect_stdout(output):
             sys.modules.pop("update_item.handler", None)
