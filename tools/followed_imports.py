@@ -8,6 +8,7 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.util import decode_source
 from platform import python_version
 from symtable import symtable
 
@@ -17,7 +18,7 @@ from lambda_target import BuildError
 _DYNAMIC_MODULES = {"builtins", "imp", "importlib", "pkgutil", "runpy", "zipimport"}
 _DYNAMIC_NAMES = {"__builtins__", "__import__", "eval", "exec"}
 _TYPE_CHECKING = {"TYPE_CHECKING", "typing.TYPE_CHECKING"}
-_STATIC = ("importlib.metadata", "importlib.resources")
+_STATIC = {"importlib.metadata", "importlib.resources"}
 
 
 class ImportNotFollowed(BuildError):
@@ -81,8 +82,10 @@ def imports(name: str, source: bytes) -> tuple[Import, ...]:
             f"functions/{name} does not compile for Python {python_version()}: {error}."
         ) from error
     statements = tuple(found for node in _run(tree) for found in _imports(node, name))
-    for statement in statements:
-        _check_static(statement)
+    for found in statements:
+        # `import importlib.metadata` would make all of importlib known, `from` does not.
+        if found.top in _DYNAMIC_MODULES and not (found.names and found.module in _STATIC):
+            raise _dynamic(found.place, f"imports {found.module}")
     return statements
 
 
@@ -107,17 +110,9 @@ def _imports(node: ast.AST, name: str) -> Iterator[Import]:
         yield Import(place, _absolute(node, name, place), names)
 
 
-def _check_static(statement: Import) -> None:
-    names = [f"{statement.module}.{name}" for name in statement.names]
-    # `import importlib.metadata` also gives importlib itself, `from importlib import metadata` not.
-    static = names and all(name.startswith(_STATIC) for name in names)
-    if statement.top in _DYNAMIC_MODULES and not static:
-        raise _dynamic(statement.place, f"imports {statement.module}")
-
-
 def _dynamic(place: str, what: str) -> ImportNotFollowed:
     return ImportNotFollowed(
-        f"{place} {what}, which can import what the build cannot see: write an import statement."
+        f"{place} {what}, by which it may import what the build cannot see: use import statements."
     )
 
 
@@ -145,7 +140,9 @@ def _needed(statement: Import, files: Mapping[str, bytes]) -> Iterator[str]:
         raise statement.refused(f"but there is no functions/{path}.py: correct the name")
     initial = f"{path}/__init__.py"
     yield from {initial} & files.keys()
-    bound = set(symtable(files.get(initial, b"").decode(), initial, "exec").get_identifiers())
+    source = files.get(initial, b"")
+    imports(initial, source)  # which says when it does not compile
+    bound = set(symtable(decode_source(source), initial, "exec").get_identifiers())
     for name in statement.names:
         if name == "*":
             raise statement.refused("a package, with *: name its modules")

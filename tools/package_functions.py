@@ -105,7 +105,7 @@ def build(name: str, settings: Build) -> tuple[dict[str, Any], bool]:
     for wheel in locked_wheels.fetch(lock, settings.target, settings.cache / "wheels"):
         for file in locked_wheels.files(wheel):
             _add(members, file.name, Member(file.content, wheel.name, file.executable))
-    _check_external(name, imported, members)
+    _check_external(name, imported, members, settings.functions)
     digest = content_hash(members)
     if settings.interpreter is not None:
         members |= bytecode_members(members, settings.interpreter)
@@ -254,13 +254,17 @@ def _add(members: dict[str, Member], name: str, member: Member) -> None:
         )
 
 
-def _check_external(function: str, imported: Imported, members: Mapping[str, Member]) -> None:
+def _check_external(
+    function: str, imported: Imported, members: Mapping[str, Member], functions: Path
+) -> None:
     bundled = {name.partition("/")[0].partition(".")[0] for name in members}
     known = {*sys.stdlib_module_names, *_PROVIDED_BY_RUNTIME, *_RUNTIME_DEPENDENCIES}
     for name in sorted(imported.external.keys() - (bundled - {SHARED, function}) - known):
+        remedy = f"add it to {function}/requirements.in and run tools/lock.sh"
+        if name in function_names(functions):
+            remedy = f"move what others need of the function {name} to functions/{SHARED}"
         raise imported.external[name].refused(
-            "which neither the Lambda runtime nor a wheel brings: "
-            f"add it to {function}/requirements.in and run tools/lock.sh"
+            f"which neither the Lambda runtime nor a wheel brings: {remedy}"
         )
 
 

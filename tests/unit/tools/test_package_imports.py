@@ -62,7 +62,7 @@ def traced(handler: str) -> followed_imports.Imported:
         ("if TYPE_CHECKING:\n    import shared.events\nelse:\n    import shared", PACKAGE),
         ("import typing\nif typing.TYPE_CHECKING:\n    import shared.events", set()),
         ("if not TYPE_CHECKING:\n    import shared.events", EVENTS),
-        ("from importlib import metadata", set()),
+        ("from importlib.metadata import version", set()),
         ("from importlib.resources import files", set()),
         ("from . import own\nfrom .own import x\nimport alpha.own", set()),
     ],
@@ -74,13 +74,13 @@ def test_imports_are_followed_wherever_they_stand(handler: str, shared: set[str]
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
-        ("import importlib", "imports importlib, which can import"),
-        ("import importlib.metadata", "imports importlib.metadata, which can import"),
-        ("from importlib import metadata, import_module", "imports importlib, which can import"),
-        ("import runpy as r", "imports runpy, which can import"),
-        ("import builtins", "imports builtins, which can import"),
-        ("def f(n): return __import__(n)", "uses __import__, which can import"),
-        ("load = exec", "uses exec, which can import"),
+        ("import importlib", "imports importlib, by which it may"),
+        ("import importlib.metadata", "imports importlib.metadata, by which it may"),
+        ("from importlib import import_module", "imports importlib, by which it may"),
+        ("import runpy as r", "imports runpy, by which it may"),
+        ("import builtins", "imports builtins, by which it may"),
+        ("def f(n): return __import__(n)", "uses __import__, by which it may"),
+        ("load = exec", "uses exec, by which it may"),
         ("from shared import nothing", "imports shared.nothing, but there is no"),
         ("from shared.nothing import x", "imports shared.nothing, but there is no"),
         ("import alpha.tests", "imports alpha.tests, but there is no"),
@@ -101,17 +101,23 @@ def test_a_build_ends_with_the_sentence(workspace: Workspace) -> None:
     handler = workspace.functions / "beta" / "handler.py"
     handler.write_text("import importlib\n")
     assert workspace.refusal("beta") == (
-        "functions/beta/handler.py, line 1 imports importlib, which can import what the build "
-        "cannot see: write an import statement."
+        "functions/beta/handler.py, line 1 imports importlib, by which it may import "
+        "what the build cannot see: use import statements."
     )
 
-    for text in ("def f():\n    import tinydep\n", "def f():\n    import alpha.handler\n"):
-        handler.write_text(text)
-        name = text.split()[-1]
+    for name, remedy in (
+        ("tinydep", "add it to beta/requirements.in and run tools/lock.sh"),
+        ("alpha.handler", "move what others need of the function alpha to functions/shared"),
+    ):
+        handler.write_text(f"def f():\n    import {name}\n")
         assert workspace.refusal("beta") == (
             f"functions/beta/handler.py, line 2 imports {name}, which neither the Lambda runtime "
-            "nor a wheel brings: add it to beta/requirements.in and run tools/lock.sh."
+            f"nor a wheel brings: {remedy}."
         )
+
+    handler.write_text("from shared import events\n")
+    (workspace.functions / "shared" / "__init__.py").write_text("def\n")
+    assert workspace.refusal("beta").startswith("functions/shared/__init__.py does not compile for")
 
 
 def hashes(functions: Path) -> dict[str, str]:
