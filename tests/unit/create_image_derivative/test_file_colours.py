@@ -209,7 +209,7 @@ def clap(width: int, height: int, right: int, down: int, of: int = 1) -> bytes:
         (clap(50, 20, 0, 0, 0), (100, 60)),
     ],
 )
-def test_the_clean_aperture(
+def test_avif_is_cut_to_its_clean_aperture(
     render: Render, encoded: Encoded, aperture: bytes, size: tuple[int, int]
 ) -> None:
     content = encoded(Image.new("RGB", (100, 60), "teal"), "AVIF")

@@ -179,7 +179,9 @@ def test_every_format_has_its_suffix() -> None:
 
 
 @pytest.mark.parametrize("output_format", sorted(SUFFIXES))
-def test_the_object_says_what_it_is(pipeline: Any, logo: bytes, output_format: str) -> None:
+def test_derivative_has_the_content_type_of_its_format(
+    pipeline: Any, logo: bytes, output_format: str
+) -> None:
     pipeline.environment |= {"FORMAT": output_format, "CACHE_CONTROL": "no-cache"}
 
     outcome = pipeline.receive(pipeline.upload("ingest/logo.png", logo))

@@ -31,7 +31,7 @@ def case(world: Any, name: str, **variables: str) -> Imported:
     return import_file(world, (CASES / name).read_bytes(), **variables)
 
 
-def test_semicolons_are_read(world: Any) -> None:
+def test_semicolons_are_found_as_the_delimiter(world: Any) -> None:
     assert case(world, "01_semicolon.csv").rows == ANA_AND_BO
     assert world.state().source.dialect.delimiter == ";"
 
