@@ -1,7 +1,9 @@
 """What there is to say about one event, for the log and for the trail alike."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from shared.events import ObjectEvent
 
@@ -68,7 +70,7 @@ class Sighting:
         name = self.event.event_name
         return name.replace(":", "") if name in EVENT_NAMES else "UnknownEvent"
 
-    def details(self) -> dict[str, str | int | None]:
+    def details(self) -> dict[str, str | int | Mapping[str, Any] | None]:
         """What ``shared.batch`` does not already log of every event."""
         event = self.event
         return {
@@ -79,6 +81,7 @@ class Sighting:
             "principal": event.principal,
             "source_address": event.source_ip,
             "request_id": event.request_id,
+            "event_data": event.data or None,
         }
 
 

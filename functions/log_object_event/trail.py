@@ -1,6 +1,7 @@
 """The durable trail: each event once, in a table, however often it is delivered."""
 
 import hashlib
+import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 MAX_HASH_KEY = 2048
 MAX_RANGE_KEY = 1024
 SEQUENCER_WIDTH = 64
+# The least that a key begins with that begins with a sequencer; others begin with a hyphen.
+FIRST_NUMBER = "0"
 
 
 class Recorded(Enum):
@@ -66,12 +69,12 @@ class Trail:
         return Recorded.LATE if late else Recorded.IN_ORDER
 
     def _knows_newer(self, event: ObjectEvent) -> bool:
-        if event.sequencer is None:
+        if event.number is None:
             return False
         found = self.dynamodb.query(
             TableName=self.table,
             # Records of forged events from the future sort last: what they hide is looked at.
-            KeyConditionExpression="#object = :object AND #event < :future",
+            KeyConditionExpression="#object = :object AND #event BETWEEN :first AND :future",
             ProjectionExpression="#sequencer",
             ExpressionAttributeNames={
                 "#object": "object",
@@ -80,13 +83,14 @@ class Trail:
             },
             ExpressionAttributeValues={
                 ":object": {"S": object_key(event)},
+                ":first": {"S": FIRST_NUMBER},
                 ":future": {"S": latest_sequencer()},
             },
             ScanIndexForward=False,
             Limit=1,
             ConsistentRead=True,
         )["Items"]
-        return any(is_older(event.sequencer, item.get("sequencer", {}).get("S")) for item in found)
+        return any(is_older(event.number, item.get("sequencer", {}).get("S")) for item in found)
 
     def _item(
         self, sighting: Sighting, route: str, late: bool, writer: str
@@ -119,17 +123,21 @@ def object_key(event: ObjectEvent) -> str:
 def event_key(sighting: Sighting) -> str:
     """The same for every delivery of an event; those of one object sort as S3 numbered them.
 
-    Events that S3 does not number come before the others, in the order of their times.
+    S3 numbers creations and removals. Other events come before them, in the order of their times;
+    many carry the sequencer of the creation, however often they happen.
     """
     event = sighting.event
     version = event.version_id or "-"
-    if event.sequencer is not None:
-        order = event.sequencer.upper().ljust(SEQUENCER_WIDTH, "0")
+    if event.number is not None:
+        order = event.number.upper().ljust(SEQUENCER_WIDTH, "0")
         parts = [order, version, event.event_name]
     else:
         # A millisecond has room for two changes of the same tags; their requests differ.
         order = f"-{sighting.event_time}"
         parts = [order, version, event.event_name, event.request_id or "-"]
+        if event.data:
+            # One request, in one moment, may be replicated to several buckets.
+            parts.append(hashlib.sha256(_json(event.data).encode()).hexdigest()[:16])
     return _fitted("#".join(parts), MAX_RANGE_KEY)
 
 
@@ -142,7 +150,14 @@ def _fitted(text: str, limit: int) -> str:
     return encoded[: limit - len(digest) - 1].decode(errors="ignore") + "#" + digest
 
 
-def _attribute(value: str | int | bool) -> "UniversalAttributeValueTypeDef":
+def _json(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _attribute(value: str | int | bool | Mapping[str, Any]) -> "UniversalAttributeValueTypeDef":
+    if isinstance(value, Mapping):
+        # As text: a map takes no floats, and its reader would have to know which ones there were.
+        return {"S": _json(value)}
     if isinstance(value, bool):
         return {"BOOL": value}
     return {"N": str(value)} if isinstance(value, int) else {"S": value}

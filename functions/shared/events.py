@@ -4,9 +4,10 @@ This is the only place that knows the envelopes, and the only one that decodes k
 """
 
 import json
+import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -41,6 +42,14 @@ EVENTBRIDGE_NAMES: Mapping[tuple[str, ...], str] = {
 # documented, but all that is concluded from it is what no clock can have written yet.
 SEQUENCER_CLOCK_DIGITS = 10
 CLOCK_AHEAD_SECONDS = 24 * 3600
+# Events that S3 numbers by their sequencer. Others, such as restores, repeat that of the creation.
+NUMBERED = ("ObjectCreated:", "ObjectRemoved:")
+# Members of EventBridge's detail that every event has, and that have fields of their own here.
+COMMON_DETAIL = frozenset(
+    {"version", "bucket", "object", "request-id", "requester", "source-ip-address"}
+)
+# S3 nests what it says of one kind of event two levels deep.
+MAX_DATA_LEVELS = 8
 
 
 class NotAnObjectEvent(ValueError):
@@ -53,7 +62,8 @@ class ObjectEvent:
 
     ``event_name`` is written as in S3 notifications, without ``s3:`` in front. ``event_time`` is
     ISO 8601 in UTC, as S3 wrote it. ``key`` is decoded; ``etag`` has no quotes; ``size`` is in
-    bytes. Whatever S3 leaves out for a kind of event is None.
+    bytes. Whatever S3 leaves out for a kind of event is None. ``data`` is what S3 says only of
+    this kind of event, as it came: `glacierEventData` and the like, or EventBridge's details.
     """
 
     event_name: str
@@ -70,10 +80,16 @@ class ObjectEvent:
     source_ip: str | None = None
     request_id: str | None = None
     configuration_id: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def creates_object(self) -> bool:
         return self.event_name.startswith("ObjectCreated:")
+
+    @property
+    def number(self) -> str | None:
+        """The sequencer, where it is this event's own: it identifies and orders those of a key."""
+        return self.sequencer if self.event_name.startswith(NUMBERED) else None
 
 
 @dataclass(frozen=True)
@@ -177,6 +193,7 @@ def _from_notification(record: object) -> ObjectEvent:
         source_ip=_optional(_part(record, "requestParameters", {}), "sourceIPAddress"),
         request_id=_optional(_part(record, "responseElements", {}), "x-amz-request-id"),
         configuration_id=_optional(s3, "configurationId"),
+        data=_data({n: value for n, value in record.items() if n.endswith("EventData")}),
     )
 
 
@@ -202,6 +219,7 @@ def _from_eventbridge(event: Mapping[str, Any]) -> ObjectEvent:
         principal=_optional(detail, "requester"),
         source_ip=_optional(detail, "source-ip-address"),
         request_id=_optional(detail, "request-id"),
+        data=_data({n: value for n, value in detail.items() if n not in COMMON_DETAIL}),
     )
 
 
@@ -235,6 +253,28 @@ def _size(s3_object: Mapping[str, Any]) -> int | None:
     size = s3_object.get("size")
     # JSON has numbers that no object can have and no database takes; true is an int in Python.
     return size if type(size) is int and 0 <= size < 2**63 else None
+
+
+def _data(members: Mapping[str, Any]) -> Mapping[str, Any]:
+    _check(members, MAX_DATA_LEVELS)
+    return members
+
+
+def _check(value: object, levels: int) -> None:
+    """Raise NotAnObjectEvent for what Python reads as JSON and no log or database takes."""
+    if not levels:
+        raise NotAnObjectEvent("a record has details that are nested too deep")
+    if isinstance(value, str):
+        _encodable(value, "detail")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise NotAnObjectEvent("a record has a detail that is no JSON number")
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            _encodable(name, "detail")
+            _check(inner, levels - 1)
+    elif isinstance(value, list):
+        for inner in value:
+            _check(inner, levels - 1)
 
 
 def _encodable(text: str, name: str) -> str:

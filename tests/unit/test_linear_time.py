@@ -458,6 +458,8 @@ HOSTILE = (
     ("", "1-", ""), ("", "\\", ""), ("", ",", ""), ("", "../", ""), ("", "[a,", ""),
     (EVENT.partition("@")[0], "%2541", EVENT.partition("@")[2]),
     ("", EVENT + "\n", ""),
+    (EVENT.replace('"s3"', '"xEventData": [#').partition("#")[0], "1,",
+     '1], "s3"' + EVENT.partition('"s3"')[2]),
 )  # fmt: skip
 
 

@@ -14,6 +14,8 @@ from botocore.exceptions import ClientError
 from event_pipelines.errors import UserError
 
 LAST_HOUR = timedelta(hours=1)
+# As in `shared.events`: what S3 numbers. Other events repeat the sequencer of the creation.
+NUMBERED = ("ObjectCreated:", "ObjectRemoved:")
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,14 @@ class Sighting:
     source_address: str | None = None
     request_id: str | None = None
     late: bool | None = None
+    event_data: Any = None
 
     @property
     def identity(self) -> tuple[str | None, ...]:
         """Equal for every delivery of the same event, whatever route or retry logged it."""
-        # S3 numbers writes and deletions only; other changes are told apart by their requests.
-        moment = self.sequencer or f"{self.event_time} {self.request_id}"
+        number = self.sequencer if self.event_name.startswith(NUMBERED) else None
+        data = json.dumps(self.event_data, sort_keys=True)
+        moment = number or f"{self.event_time} {self.request_id} {data}"
         return (self.bucket, self.key, self.version_id, moment, self.event_name)
 
 
@@ -133,6 +137,8 @@ def _sighting(fields: dict[str, Any]) -> Sighting:
     known: dict[str, Any] = {name: fields.get(name) for name in Sighting.__dataclass_fields__}
     if isinstance(known["size"], Decimal):
         known["size"] = int(known["size"])
+    if isinstance(known["event_data"], str):  # as the trail has it
+        known["event_data"] = json.loads(known["event_data"])
     return Sighting(**known)
 
 

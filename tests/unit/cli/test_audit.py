@@ -114,6 +114,36 @@ def test_a_repeated_delivery_is_one_event(capsys: pytest.CaptureFixture[str]) ->
     assert len(json_lines(capsys, "tail")) == 2
 
 
+def restore(ago: timedelta, request: str, **more: object) -> dict[str, Any]:
+    """With the sequencer of the upload, as S3 sends it."""
+    return event("a", ago, "ObjectRestore:Completed", request_id=request, **more)
+
+
+def test_restores_of_one_version_are_told_apart_and_say_until_when(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data = {"glacierEventData": {"restoreEventData": {"lifecycleRestorationExpiryTime": "t"}}}
+    first = restore(timedelta(minutes=9), "1", outcome="logged", event_data=data)
+    second = restore(timedelta(minutes=1), "2", outcome="logged")
+    log(first, second, first)
+
+    lines = json_lines(capsys, "tail")
+
+    assert [line["request_id"] for line in lines] == ["1", "2"]
+    assert [line["event_data"] for line in lines] == [data, None]
+
+
+def test_what_a_kind_says_besides_is_read_from_the_trail(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log(event("only in the logs", timedelta(0), outcome="logged"))
+    trail(restore(timedelta(minutes=5), "1", event_data='{"glacierEventData": {"n": 1.5}}'))
+
+    (line,) = json_lines(capsys, "tail")
+
+    assert line["event_data"] == {"glacierEventData": {"n": 1.5}}
+
+
 def test_tail_reads_the_trail_when_there_is_one(capsys: pytest.CaptureFixture[str]) -> None:
     log(event("only in the logs", timedelta(0), outcome="logged"))
     trail(

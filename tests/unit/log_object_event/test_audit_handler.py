@@ -150,6 +150,91 @@ def test_other_kinds_are_logged_with_what_they_have(
     assert len(account.trail()) == len(trail)
 
 
+def test_two_restores_of_one_version_are_two_records_that_say_until_when(
+    account: Any, start: Start
+) -> None:
+    names = ("restore_completed", "restore_completed_six_weeks_later")
+    bodies = [(EVENTS / f"{name}.json").read_text() for name in names]
+    function = start(**OTHER, **TRAIL)
+
+    runs = [function.invoke(message(f"m{n}", body)) for n, body in enumerate([*bodies, bodies[0]])]
+
+    lines = [line for run in runs for line in run.lines]
+    assert [line["outcome"] for line in lines] == ["logged", "logged", "duplicate"]
+    until = [
+        {
+            "glacierEventData": {
+                "restoreEventData": {
+                    "lifecycleRestorationExpiryTime": day,
+                    "lifecycleRestoreStorageClass": "DEEP_ARCHIVE",
+                }
+            }
+        }
+        for day in ("2024-04-12T00:00:00.000Z", "2024-05-27T00:00:00.000Z")
+    ]
+    assert [line["event_data"] for line in lines[:2]] == until
+    assert [json.loads(item["event_data"]) for item in account.trail()] == until
+
+
+DATA: dict[str, Any] = {
+    "ObjectRestore:Completed": {"glacierEventData": {"restoreEventData": {"n": 1.5}}},
+    "Replication:OperationNotTracked": {"replicationEventData": {"failureReason": "größe"}},
+    "LifecycleTransition": {"lifecycleEventData": {"transitionEventData": {"to": "GLACIER"}}},
+    "IntelligentTiering": {"intelligentTieringEventData": {"destinationAccessTier": "ARCHIVE"}},
+    "ObjectPolished:Twice": {"polishEventData": {"shine": [True, None, 2, "high"]}},
+}
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_what_s3_says_of_one_kind_is_in_the_line_and_in_the_trail(
+    account: Any, start: Start, name: str
+) -> None:
+    run = start(**OTHER, **TRAIL).invoke(about("m1", {**record(name), **DATA[name]}))
+
+    (line,), (item,) = run.lines, account.trail()
+    assert (line["outcome"], line["event_data"]) == ("logged", DATA[name])
+    assert json.loads(item["event_data"]) == DATA[name]
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        {"restore-expiry-time": "2024-04-12T00:00:00Z", "source-storage-class": "GLACIER"},
+        {"destination-storage-class": "DEEP_ARCHIVE"},
+        {"destination-access-tier": "ARCHIVE_ACCESS"},
+    ],
+)
+def test_details_of_eventbridge_are_kept_and_repetitions_told_by_request(
+    account: Any, start: Start, detail: dict[str, str]
+) -> None:
+    def body(request: str) -> str:
+        common = {
+            "version": "0",
+            "bucket": {"name": "example-images"},
+            "object": {"key": "cat.jpg", "sequencer": "0055AE", "version-id": "v1"},
+            "request-id": request,
+            "requester": "s3.amazonaws.com",
+        }
+        return json.dumps(
+            {
+                "version": "0",
+                "source": "aws.s3",
+                "detail-type": "Object Restore Completed",
+                "time": "2026-03-01T09:30:00Z",
+                "region": "eu-west-1",
+                "detail": {**common, **detail},
+            }
+        )
+
+    run = start(**OTHER, **TRAIL).invoke(
+        *(message(f"m{n}", body(request)) for n, request in enumerate(["1", "2", "1"]))
+    )
+
+    assert run.outcomes == {"logged": 2, "duplicate": 1}
+    assert [line["event_data"] for line in run.lines[:2]] == [detail, detail]
+    assert [json.loads(item["event_data"]) for item in account.trail()] == [detail, detail]
+
+
 @pytest.mark.parametrize("trail", [{}, TRAIL])
 @pytest.mark.parametrize(
     "bare",

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
@@ -130,6 +131,49 @@ def test_events_without_a_sequencer_differ_by_request_and_time(
     recorded = [trail.record(sighting(TAGGED, **changes), "other") for changes in ({}, other, {})]
 
     assert recorded == [Recorded.IN_ORDER, Recorded.IN_ORDER, Recorded.DUPLICATE]
+
+
+UNNUMBERED = sorted(
+    name for name in EVENT_NAMES if not name.startswith(("ObjectCreated:", "ObjectRemoved:"))
+)
+
+
+@pytest.mark.parametrize("name", [*UNNUMBERED, "ObjectPolished:Twice"])
+def test_events_that_repeat_the_sequencer_of_the_creation_are_events_of_their_own(
+    account: Any, trail: Trail, name: str
+) -> None:
+    first = sighting(event_name=name, event_time="2026-04-01T00:00:00Z", request_id="1")
+    weeks_later = sighting(event_name=name, event_time="2026-05-20T00:00:00Z", request_id="2")
+    same_moment = sighting(event_name=name, event_time="2026-05-20T00:00:00Z", request_id="3")
+    deliveries = [sighting(), first, weeks_later, first, same_moment, weeks_later, sighting()]
+
+    recorded = [trail.record(delivery, "other") for delivery in deliveries]
+
+    new, again = Recorded.IN_ORDER, Recorded.DUPLICATE
+    assert recorded == [new, new, new, again, new, again, again]
+    assert Counter(item["event_name"] for item in account.trail()) == {
+        name: 3,
+        EVENT.event_name: 1,
+    }
+
+
+def test_one_request_replicated_to_two_buckets_is_two_events(trail: Trail) -> None:
+    name = "Replication:OperationFailedReplication"
+
+    def to(bucket: str) -> Sighting:
+        data = {"replicationEventData": {"destinationBucket": bucket, "requestTime": "1"}}
+        return sighting(event_name=name, data=data)
+
+    recorded = [trail.record(one, "other") for one in (to("a"), to("b"), to("a"))]
+
+    assert recorded == [Recorded.IN_ORDER, Recorded.IN_ORDER, Recorded.DUPLICATE]
+
+
+def test_a_repeated_sequencer_makes_no_creation_late(trail: Trail) -> None:
+    restored = sighting(event_name="ObjectRestore:Completed", sequencer="0055AED6DCD90281FF")
+
+    assert trail.record(restored, "other") is Recorded.IN_ORDER
+    assert trail.record(sighting(), "upload") is Recorded.IN_ORDER
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))

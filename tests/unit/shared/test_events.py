@@ -42,6 +42,7 @@ EXPECTED_OF_EVENTBRIDGE = ObjectEvent(
     principal="123456789012",
     source_ip="192.0.2.10",
     request_id="C3D13FE58DE4C810",
+    data={"reason": "PutObject"},
 )
 
 
@@ -153,6 +154,10 @@ def test_anything_else_is_refused_with_a_reason(payload: str, complaint: str) ->
         (notification(s3={"object": {"key": "k"}}), "no bucket"),
         (notification(s3={"bucket": {"name": ""}, "object": {"key": "k"}}), "no name"),
         (notification(userIdentity="nobody"), "no userIdentity"),
+        (notification(glacierEventData={"a": "\ud83d"}), "detail that is not UTF-8"),
+        (notification(glacierEventData={"\ud83d": 1}), "detail that is not UTF-8"),
+        (notification(glacierEventData=[{"a": float("nan")}]), "no JSON number"),
+        (notification(xEventData=[[[[[[[[[[]]]]]]]]]]), "nested too deep"),
         (of_key(""), "no key"),
         (of_key(None), "no key"),
         (of_key("%ff.jpg"), "not UTF-8"),
