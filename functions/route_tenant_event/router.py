@@ -102,8 +102,12 @@ class Router:
 
     def _addressed(self, message: Message, announcement: Announcement) -> Addressed | Decision:
         event = announcement.event
-        if not event.creates_object:
-            return _ignored(event, "not an upload")
+        try:
+            if not event.creates_object:
+                return _ignored(event, "not an upload")
+        except NotAnObjectEvent as error:
+            refusal = TurnedAway(NOT_AN_OBJECT_EVENT, str(error))
+            return self._quarantined(message, refusal, announcement)
         if event.key.endswith("/") and event.size == 0:
             return _ignored(event, "a folder marker")
         try:

@@ -161,9 +161,16 @@ def each_object(
 ) -> Callable[[Message], Iterator[Outcome]]:
     """Make work for ``process_batch`` out of a handler for one object.
 
-    A message that is no object event goes to ``foreign``; one that announces nothing is ignored.
-    An exception fails its own object, not the others in the message.
+    A message that is no object event goes to ``foreign``, also when ``handle`` says so of one of
+    its objects; one that announces nothing is ignored. Another exception fails its own object, not
+    the others in the message.
     """
+
+    def handled(event: ObjectEvent, message: Message) -> Outcome:
+        try:
+            return handle(event, message)
+        except NotAnObjectEvent as error:
+            return replace(foreign(message, error), event=event)
 
     def work(message: Message) -> Iterator[Outcome]:
         try:
@@ -175,7 +182,7 @@ def each_object(
             yield Outcome("ignored", fields={"detail": "the message announces no object"})
         for event in events:
             try:
-                yield handle(event, message)
+                yield handled(event, message)
             except Exception as error:
                 yield Outcome.failure(error, event)
 

@@ -37,6 +37,9 @@ class DerivedObject:
     def is_of(self, source: SourceVersion) -> bool:
         """Tell whether it was made from the very version that was announced."""
         announced = source_metadata(source)
+        if SOURCE_ETAG not in announced and SOURCE_VERSION not in announced:
+            # It may be another version: making it anew does no harm.
+            return SOURCE_SEQUENCER in announced and announced.items() <= self.metadata.items()
         if self.metadata.get(SOURCE_ETAG) != announced.get(SOURCE_ETAG):
             return False
         versions = (self.metadata.get(SOURCE_VERSION), announced.get(SOURCE_VERSION))

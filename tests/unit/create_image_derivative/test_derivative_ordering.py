@@ -183,6 +183,19 @@ def test_a_forged_event_from_the_future_does_not_shadow_later_uploads(
     assert pipeline.receive(pipeline.upload(SOURCE, swatch("blue"))).name == "derived"
 
 
+def test_events_that_name_no_version_are_no_duplicates(pipeline: Any, swatch: Swatch) -> None:
+    nameless = {"version_id": None, "etag": None, "sequencer": None}
+    outcomes = []
+    for colour in ("red", "blue"):
+        event = dataclasses.replace(pipeline.upload(SOURCE, swatch(colour)), **nameless)
+        outcomes.append(pipeline.receive(event).name)
+    numbered = dataclasses.replace(event, sequencer="01")
+
+    assert outcomes == ["derived", "derived"]
+    assert pipeline.receive(numbered).name == "derived"
+    assert pipeline.receive(numbered).name == "duplicate"
+
+
 def test_two_at_the_same_moment_write_once(pipeline: Any, swatch: Swatch) -> None:
     event = pipeline.upload(SOURCE, swatch("red"))
     inner: list[str] = []

@@ -262,6 +262,10 @@ def test_whatever_arrives_is_either_read_or_refused(document: object) -> None:
             {"reason": "Lifecycle Expiration", "deletion-type": "Permanently Deleted"},
             "LifecycleExpiration:Delete",
         ),
+        ("Object Created", {}, "ObjectCreated:Unknown"),
+        ("Object Created", {"reason": "RenameObject"}, "ObjectCreated:Unknown"),
+        ("Object Deleted", {}, "ObjectRemoved:Unknown"),
+        ("Object Deleted", {"reason": "Lifecycle Expiration"}, "LifecycleExpiration:Unknown"),
         ("Object Restore Completed", {}, "ObjectRestore:Completed"),
         ("Object Tags Added", {}, "ObjectTagging:Put"),
         ("Object Polished", {"reason": ["a", "list"]}, "Object Polished"),
@@ -281,13 +285,23 @@ def test_eventbridge_kinds_get_the_names_of_notifications(
         ("ObjectCreated:Put", True),
         ("s3:ObjectCreated:Copy", True),
         ("ObjectRemoved:Delete", False),
-        ("ObjectCreatedSomehow", False),
+        ("ObjectCreated:SomeNewWay", True),
+        ("LifecycleTransition", False),
+        ("ObjectRestore:SomeNewWay", False),
     ],
 )
 def test_only_object_created_events_create_an_object(name: str, creates: bool) -> None:
     (event,) = object_events({"Records": [notification(eventName=name)]})
 
     assert event.creates_object is creates
+
+
+@pytest.mark.parametrize("name", ["ObjectCreatedSomehow", "ObjectCreated", "ObjectPolished:Twice"])
+def test_an_unknown_kind_is_neither_a_creation_nor_none(name: str) -> None:
+    (event,) = object_events({"Records": [notification(eventName=name)]})
+
+    with pytest.raises(NotAnObjectEvent, match="unknown kind"):
+        _ = event.creates_object
 
 
 @pytest.mark.parametrize(
