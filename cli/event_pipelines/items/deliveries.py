@@ -55,14 +55,18 @@ class Lease:
                 self._change_visibility(seconds)
 
     def delete(self) -> bool:
-        """False when the lease had ended before, so that the message will come again."""
+        """False when the lease had ended before, so that the message will come again.
+
+        A call that fails does not end it: it can be extended, and deleting tried again.
+        """
         with self._lock:
-            ours, self._ended = not self._ended, True
-            if ours:
-                self._sqs.delete_message(
-                    QueueUrl=self._queue_url, ReceiptHandle=self.message.receipt_handle
-                )
-            return ours
+            if self._ended:
+                return False
+            self._sqs.delete_message(
+                QueueUrl=self._queue_url, ReceiptHandle=self.message.receipt_handle
+            )
+            self._ended = True
+            return True
 
     def hand_back(self, delay_seconds: int) -> bool:
         """Lets the message come again after a delay; False when the lease had ended before."""

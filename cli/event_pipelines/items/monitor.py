@@ -37,7 +37,7 @@ _HELP = {
     "files_changed_total": ("counter", "Items whose file is not the one that was put."),
     "lease_extensions_total": ("counter", "Extensions of messages in work, by result."),
     "in_work": ("gauge", "Messages in work."),
-    "aws_reachable": ("gauge", "1 while AWS answers, 0 while it does not."),
+    "paused": ("gauge", "1 while something that every message needs fails, else 0."),
     "last_answer_timestamp_seconds": ("gauge", "When AWS last answered."),
 }
 # Counters that exist before anything happened, so that the first time is seen as an increase.
@@ -68,7 +68,7 @@ class Monitor:
         self._numbers: dict[str, float] = {
             name + label: 0 for name in _HELP for label in _LABELS.get(name, [""])
         }
-        self._numbers["aws_reachable"] = 1
+        self._pause_reason: str | None = None
         self._stopping = False
         self._answer()
 
@@ -89,7 +89,7 @@ class Monitor:
             numbers["message_seconds_sum"] += seconds
             numbers["messages_unsettled_total"] += unsettled is not None
             numbers["files_changed_total"] += ending.fields.get("unchanged") is False
-        if not ending.away:
+        if not ending.environmental:
             self._answer()
         fields = {
             "message_id": message.id,
@@ -120,14 +120,15 @@ class Monitor:
 
     def away(self, error: Exception) -> None:
         with self._changing() as numbers:
-            numbers["aws_reachable"] = 0
-        detail = f"{type(error).__name__}: {error}"
-        logger.warning("AWS is away", extra={"fields": {"detail": detail}})
+            numbers["paused"] = 1
+            detail = self._pause_reason = f"{type(error).__name__}: {error}"
+        logger.warning("paused", extra={"fields": {"detail": detail}})
 
     def back(self, seconds: float) -> None:
         with self._changing() as numbers:
-            numbers["aws_reachable"] = 1
-        logger.info("AWS is back", extra={"fields": {"away_seconds": round(seconds, 1)}})
+            numbers["paused"] = 0
+            self._pause_reason = None
+        logger.info("resumed", extra={"fields": {"paused_seconds": round(seconds, 1)}})
 
     def stopping(self, reason: str, in_work: int, polling: bool) -> None:
         with self._lock:
@@ -145,16 +146,17 @@ class Monitor:
         logger.info("stopped", extra={"fields": {"unfinished": unfinished}})
 
     def health(self) -> tuple[bool, dict[str, object]]:
-        """Whether all is well, and the reason. AWS being away for long is not well."""
+        """Whether all is well, and the reason if not: pauses, silence of AWS, stopping."""
         with self._lock:
             silence = self._clock() - self._numbers["last_answer_timestamp_seconds"]
             state = {
                 "in_work": self._numbers["in_work"],
-                "aws_reachable": bool(self._numbers["aws_reachable"]),
                 "seconds_since_answer": round(silence, 1),
             }
             if self._stopping:
                 return False, {"status": "stopping", **state}
+            if self._pause_reason is not None:
+                return False, {"status": "paused", "detail": self._pause_reason, **state}
             if silence > SILENCE_SECONDS:
                 return False, {"status": "no answer from AWS", **state}
             return True, {"status": "ok", **state}

@@ -1,5 +1,6 @@
 """What the service does for one message: fetches the item and its file, and shows what changed."""
 
+import errno
 import hashlib
 import os
 import uuid
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from boto3.dynamodb.types import TypeDeserializer
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from event_pipelines.items import documents
 from event_pipelines.items.deliveries import Message
@@ -44,8 +45,8 @@ class FileUnreadable(Exception):
 class Ending:
     """How one message ended: a name that becomes a metric, and what the log should say about it.
 
-    A message that is not ``done`` comes again. ``away`` says that AWS did not answer, so that the
-    next message would fare no better. ``document`` is what there is to show.
+    A message that is not ``done`` comes again. ``environmental`` says that the next message would
+    fail in the same way. ``document`` is what there is to show.
     """
 
     outcome: str
@@ -60,8 +61,13 @@ class Ending:
         return cls(outcome, done=False, fields={"detail": detail}, error=error)
 
     @property
-    def away(self) -> bool:
-        return self.error is not None and is_away(self.error)
+    def environmental(self) -> bool:
+        return self.error is not None and is_environmental(self.error)
+
+    @property
+    def took_every_step(self) -> bool:
+        """Whether table, file and folder all worked: so does the environment."""
+        return self.outcome == "shown"
 
 
 @dataclass(frozen=True)
@@ -192,21 +198,60 @@ def shown(item: Document, content: bytes) -> Document:
     }
 
 
-# Refusals that say "later" although their status is not 5xx.
-LATER = {
+# Refusals that concern whoever asks, or what all messages need, although their status is neither
+# 401, 403 nor 5xx.
+SAME_FOR_ALL = {
+    "AWS.SimpleQueueService.NonExistentQueue",
+    "AccessDeniedException",
+    "AuthFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "IncompleteSignatureException",
+    "InvalidClientTokenId",
+    "InvalidToken",
+    "KMS.DisabledException",
+    "KMS.NotFoundException",
+    "KmsAccessDenied",
+    "KmsDisabled",
+    "KmsInvalidState",
+    "KmsNotFound",
+    "KmsOptInRequired",
+    "KmsThrottled",
+    "MissingAuthenticationTokenException",
+    "NoSuchBucket",
+    "OptInRequired",
     "ProvisionedThroughputExceededException",
+    "QueueDoesNotExist",
+    "RequestExpired",
     "RequestLimitExceeded",
     "RequestThrottled",
+    "ResourceNotFoundException",
     "SlowDown",
     "Throttling",
     "ThrottlingException",
+    "TokenRefreshRequired",
     "TooManyRequestsException",
+    "UnrecognizedClientException",
 }
+# Refusals with status 403 for what one object is: archived.
+OF_ONE_OBJECT = {"InvalidObjectState"}
+# What the operating system says of one file and not of the folder or the disk.
+OF_ONE_FILE = {errno.EISDIR, errno.ENAMETOOLONG}
 
 
-def is_away(error: Exception) -> bool:
-    """Whether AWS did not answer, or could not: nothing that another message would change."""
+def is_environmental(error: Exception) -> bool:
+    """Whether every other message would most likely meet the same error.
+
+    Credentials, permissions, endpoints, table, bucket, queue, and the folder for results. One
+    message alone can meet some of them, too (S3 refuses a missing file like a forbidden one), so
+    that only other messages can tell.
+    """
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status >= 500 or error.response["Error"]["Code"] in LATER
-    return isinstance(error, BotoCoreError)
+        code = error.response["Error"]["Code"]
+        refused = status in (401, 403) and code not in OF_ONE_OBJECT
+        return status >= 500 or refused or code in SAME_FOR_ALL
+    if isinstance(error, OSError):
+        return error.errno not in OF_ONE_FILE
+    return isinstance(error, BotoCoreError) and not isinstance(error, ParamValidationError)

@@ -17,14 +17,23 @@ from typing import Protocol, TypeAlias
 from botocore.exceptions import BotoCoreError, ClientError
 
 from event_pipelines.items.deliveries import Lease, Message, retry_delay
-from event_pipelines.items.one_item import Ending
+from event_pipelines.items.one_item import Ending, is_environmental
 
 Task: TypeAlias = Callable[[], None]
 
 LONGEST_BACKOFF_SECONDS = 20
-# How long a message is kept, while what it needs is away, before it counts as failed: every time
-# that it is received anew brings it closer to the dead letters.
+# How long a message that meets a failure of the environment is held at least, before that counts
+# as the message's own: every time that it is received anew brings it closer to the dead letters.
+# It is held for as long as no other message succeeds between two of its tries.
 PATIENCE_SECONDS = 300
+# How many messages are held to find out whether a failure is over. One more for each that was held
+# for so long, because those might be the only ones that fail; each time after twice as long.
+PROBES = 2
+MOST_DOUBLINGS = 4
+# How many messages that fail alone are held besides those that are worked on.
+MOST_HELD = 50
+# Messages that are known to fail alone, by their ids.
+MAX_SUSPECTS = 1000
 # How long giving back what is unfinished may take when the time for finishing it is over.
 RELEASE_SECONDS = 5
 
@@ -76,7 +85,7 @@ class Watch(Protocol):
     def extended(self, message: Message, error: Exception | None) -> None: ...
 
     def away(self, error: Exception) -> None:
-        """AWS does not answer any more; not called again before `back`."""
+        """Something that all messages need fails; not called again before `back`."""
 
     def back(self, seconds: float) -> None: ...
 
@@ -90,15 +99,20 @@ class Watch(Protocol):
 
 @dataclass
 class Work:
-    """A lease in work: when it is extended next, and until when its message may be postponed.
+    """A lease in work: when it is extended next, and until when its message is held at least.
 
-    ``retry_at`` is None while a thread works on it.
+    ``retry_at`` is None while a thread works on it; ``ending`` is that of a message of which only
+    the deletion is left. ``successes`` are those of others until it last failed; ``alone`` says
+    that it failed once more although there had been others since.
     """
 
     extend_at: float
     patient_until: float
     postponed: int = 0
     retry_at: float | None = None
+    ending: Ending | None = None
+    successes: int = 0
+    alone: bool = False
 
 
 def start_thread(task: Task) -> None:
@@ -133,6 +147,9 @@ class Service:
         self._releasing = 0
         self._failures = 0
         self._away_since: float | None = None
+        self._successes = 0
+        self._probed = 0
+        self._suspects: dict[str, None] = {}
         self._poll_at = self._busy_at = clock()
         self._deadline: float | None = None
 
@@ -184,7 +201,19 @@ class Service:
 
     @property
     def _free(self) -> int:
-        return self._pace.concurrency - len(self._leases)
+        """For how many messages there is room. While a failure lasts, few are held to try with."""
+        held = [work for work in self._leases.values() if work.postponed]
+        if self._away_since is not None and held:
+            now = self._clock()
+            most = PROBES + sum(now >= work.patient_until for work in held)
+        else:
+            # Those that fail alone take no place from others, unless they are many.
+            most = self._pace.concurrency + min(len(held), MOST_HELD)
+        return max(0, most - len(self._leases))
+
+    @property
+    def _holds_any(self) -> bool:
+        return any(work.postponed for work in self._leases.values())
 
     def _poll(self) -> None:
         ready = self._clock() >= self._poll_at and self._free > 0
@@ -210,67 +239,102 @@ class Service:
         now = self._clock()
         if leases:
             self._busy_at = now
-        elif not any(work.postponed for work in self._leases.values()):
+        elif not self._holds_any:
             self._go_on()
+        if leases and self._away_since is not None:
+            self._probed = min(self._probed + 1, MOST_DOUBLINGS)
         for lease in leases:
             if self._deadline is not None:
                 self._give_back(lease)
                 continue
-            work = Work(now + self._pace.visibility / 4, now + PATIENCE_SECONDS)
+            known = lease.message.id in self._suspects
+            patience = PATIENCE_SECONDS * (1 if known else 2**self._probed)
+            work = Work(now + self._pace.visibility / 4, now + patience)
             self._leases[lease] = work
-            self._in_background(partial(self._work, lease, work.patient_until))
+            self._in_background(partial(self._work, lease, None))
         self._watch.working(len(self._leases))
         idle = self._pace.idle
         if idle is not None and not self._leases and now - self._busy_at >= idle:
             self._stop("idle")
 
-    def _work(self, lease: Lease, patient_until: float) -> None:
+    def _work(self, lease: Lease, ending: Ending | None) -> None:
+        """Handles a message and settles it; only the latter with its ``ending``."""
         started = self._clock()
+        if ending is None:
+            try:
+                ending = self._handle(lease.message)
+            except Exception as error:
+                ending = Ending.failure(error)
+            if ending.error is not None and ending.environmental:
+                self._mailbox.put(partial(self._postponed, lease, ending, ending.error))
+                return
+        self._settle(lease, ending, self._clock() - started)
+
+    def _settle(self, lease: Lease, ending: Ending, seconds: float) -> None:
+        unsettled: str | None = None
         try:
-            ending = self._handle(lease.message)
-        except Exception as error:
-            ending = Ending.failure(error)
-        if ending.error is not None and ending.away and self._clock() < patient_until:
-            self._mailbox.put(partial(self._postponed, lease, ending.error))
-            return
-        unsettled = _settle(lease, ending)
-        seconds = self._clock() - started
+            if ending.done:
+                ours = lease.delete()
+            else:
+                ours = lease.hand_back(retry_delay(lease.message.receive_count))
+        except (BotoCoreError, ClientError) as error:
+            if ending.done and is_environmental(error):
+                self._mailbox.put(partial(self._postponed, lease, ending, error))
+                return
+            # Nothing is lost by that: the message comes again in its time.
+            unsettled = f"{type(error).__name__}: {error}"
+        else:
+            unsettled = None if ours else "it had been given back"
         self._mailbox.put(partial(self._ended, lease, ending, seconds, unsettled))
 
-    def _postponed(self, lease: Lease, error: Exception) -> None:
-        self._back_off(error)
+    def _postponed(self, lease: Lease, ending: Ending, error: Exception) -> None:
+        """Holds a message that met a failure of the environment, or lets it fail as its own."""
         if lease not in self._leases:
             return  # given back meanwhile
-        if self._deadline is None:
-            work = self._leases[lease]
-            work.postponed += 1
-            # Not before others are, and less often than they if it is only this one.
-            work.retry_at = max(self._poll_at, self._clock() + self._pause(work.postponed))
+        work, message = self._leases[lease], lease.message
+        if message.id in self._suspects or (work.postponed and self._successes > work.successes):
+            work.alone = True
         else:
+            self._back_off(error)
+        work.successes = self._successes
+        if self._deadline is not None:
             del self._leases[lease]
             self._give_back(lease)
+        elif work.alone and self._clock() >= work.patient_until and not ending.done:
+            self._suspects[message.id] = None
+            if len(self._suspects) > MAX_SUSPECTS:
+                del self._suspects[next(iter(self._suspects))]
+            self._in_background(partial(self._settle, lease, ending, 0.0))
+        else:
+            work.postponed += 1
+            work.ending = ending if ending.done else None
+            # Not before others are, and less often than they if it is only this one.
+            work.retry_at = max(self._poll_at, self._clock() + self._pause(work.postponed))
 
     def _resume(self) -> None:
         now = self._clock()
         for lease, work in self._leases.items():
             if work.retry_at is not None and now >= work.retry_at:
                 work.retry_at = None
-                self._in_background(partial(self._work, lease, work.patient_until))
+                self._in_background(partial(self._work, lease, work.ending))
 
     def _ended(self, lease: Lease, ending: Ending, seconds: float, unsettled: str | None) -> None:
         # Given back meanwhile, if it is not there any more.
         self._leases.pop(lease, None)
         self._busy_at = self._clock()
-        if ending.error is not None and ending.away:
-            self._back_off(ending.error)
-        elif ending.done and unsettled is None:
-            # Only then has AWS answered: an item may be shown just before AWS goes away.
+        if ending.done:
+            self._suspects.pop(lease.message.id, None)
+        # Not if unsettled: an item may be shown just before AWS goes away.
+        if ending.took_every_step and unsettled is None:
+            self._successes += 1
+            self._go_on()
+        elif ending.done and unsettled is None and not self._holds_any:
             self._go_on()
         self._watch.ended(lease.message, ending, seconds, unsettled)
         self._watch.working(len(self._leases))
 
     def _back_off(self, error: Exception) -> None:
-        """For whatever is away: the queue, the table or the files."""
+        """For whatever fails alike for all: the queue, the table, the files or the folder."""
         now = self._clock()
         if now < self._poll_at:
             return  # a message received together with one that failed before
@@ -285,7 +349,7 @@ class Service:
         return longest * (0.5 + self._draw() / 2)
 
     def _go_on(self) -> None:
-        self._failures = 0
+        self._failures = self._probed = 0
         if self._away_since is not None:
             self._watch.back(self._clock() - self._away_since)
             self._away_since = None
@@ -354,18 +418,6 @@ class Service:
                 self._mailbox.put(partial(_fail, error))
 
         self._start(guarded)
-
-
-def _settle(lease: Lease, ending: Ending) -> str | None:
-    """Returns why it could not. Nothing is lost by that: the message comes again in its time."""
-    try:
-        if ending.done:
-            ours = lease.delete()
-        else:
-            ours = lease.hand_back(retry_delay(lease.message.receive_count))
-    except (BotoCoreError, ClientError) as error:
-        return f"{type(error).__name__}: {error}"
-    return None if ours else "it had been given back"
 
 
 def _fail(error: Exception) -> None:

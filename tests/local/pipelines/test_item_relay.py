@@ -396,7 +396,7 @@ def test_the_service_outlives_an_outage(
     assert outcomes(output) == {"shown": 2}
     # Once for as long as it lasts, not with every try.
     said = Counter(line["message"] for line in log_of(output))
-    assert (said["AWS is away"], said["AWS is back"]) == (1, 1)
+    assert (said["paused"], said["resumed"]) == (1, 1)
 
 
 def test_a_thousand_items_are_updated_and_shown_once_each(

@@ -23,6 +23,14 @@ AWAY = EndpointConnectionError(endpoint_url="https://sqs.example")
 WAIT_SECONDS = 20
 
 
+def refusal(code: str, status: int) -> ClientError:
+    response: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(response, "GetItem")
+
+
+DENIED = refusal("AccessDenied", 403)
+
+
 class World:
     """A clock, threads and a mailbox, as `service.Service` takes them."""
 
@@ -100,7 +108,7 @@ class FakeQueue:
         self.history: list[tuple[float, str, str]] = []
         self.asked: list[tuple[float, int]] = []
         self.away = False
-        self.undeletable = 0
+        self.undeletable: list[Exception] = []
 
     def send(self, *bodies: str) -> None:
         self.stored |= {body: Stored(body, visible_at=self._world.now) for body in bodies}
@@ -122,8 +130,7 @@ class FakeQueue:
     def delete_message(self, **call: Any) -> None:
         self._check_reachable()
         if self.undeletable:
-            self.undeletable -= 1
-            raise AWAY
+            raise self.undeletable.pop()
         body = self._in_flight(call["ReceiptHandle"])
         self._note("deleted", body)
         del self.stored[body]

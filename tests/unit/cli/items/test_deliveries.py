@@ -103,13 +103,28 @@ def test_lease_ends_once_by_delete_or_hand_back(first: str) -> None:
 
 def test_a_lease_that_could_not_be_ended_is_not_extended_any_more() -> None:
     ours, sqs = lease()
+    sqs.change_message_visibility.side_effect = LOST
+    with pytest.raises(ReadTimeoutError):
+        ours.hand_back(2)
+
+    ours.extend(60)
+
+    sqs.change_message_visibility.assert_called_once()
+
+
+def test_what_could_not_be_deleted_can_be_kept_and_deleted_later() -> None:
+    ours, sqs = lease()
     sqs.delete_message.side_effect = LOST
     with pytest.raises(ReadTimeoutError):
         ours.delete()
 
     ours.extend(60)
+    sqs.delete_message.side_effect = None
 
-    sqs.change_message_visibility.assert_not_called()
+    assert ours.delete()
+    assert not ours.delete()
+    sqs.change_message_visibility.assert_called_once()
+    assert sqs.delete_message.call_count == 2
 
 
 @pytest.mark.usefixtures("relay")

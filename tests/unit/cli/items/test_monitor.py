@@ -134,7 +134,7 @@ def test_everything_is_counted_from_zero(watch: Monitor) -> None:
         'lease_extensions_total{result="ok"}': 0,
         'lease_extensions_total{result="failed"}': 0,
         "in_work": 0,
-        "aws_reachable": 1,
+        "paused": 0,
         "last_answer_timestamp_seconds": 1_800_000_000,
     }
 
@@ -166,9 +166,9 @@ def test_metrics_count_messages_by_outcome(watch: Monitor) -> None:
     assert found['lease_extensions_total{result="ok"}'] == 1
     assert found['lease_extensions_total{result="failed"}'] == 1
     assert found["in_work"] == 4
-    assert found["aws_reachable"] == 0
+    assert found["paused"] == 1
     watch.back(12.0)
-    assert samples(watch)["aws_reachable"] == 1
+    assert samples(watch)["paused"] == 0
 
 
 def test_every_metric_has_a_type_and_a_meaning(watch: Monitor) -> None:
@@ -214,12 +214,27 @@ def test_failing_calls_are_no_answer(watch: Monitor, clock: Clock) -> None:
     assert watch.health()[0] is False
 
 
+def test_health_fails_while_the_service_is_paused_and_says_why(watch: Monitor) -> None:
+    watch.away(OSError(28, "No space left on device"))
+
+    well, state = watch.health()
+
+    assert not well
+    assert state["status"] == "paused"
+    assert state["detail"] == "OSError: [Errno 28] No space left on device"
+    # Answers of AWS do not end it; only what failed can.
+    watch.answered(0)
+    assert watch.health()[0] is False
+    watch.back(12.0)
+    assert watch.health()[0] is True
+
+
 def test_health_fails_while_the_service_stops(watch: Monitor) -> None:
     watch.stopping("SIGTERM", 1, True)
 
     assert watch.health() == (
         False,
-        {"status": "stopping", "in_work": 0, "aws_reachable": True, "seconds_since_answer": 0.0},
+        {"status": "stopping", "in_work": 0, "seconds_since_answer": 0.0},
     )
 
 

@@ -1,5 +1,6 @@
 """What the service makes of one message: the file, the item before and after, the difference."""
 
+import errno
 import hashlib
 import json
 import os
@@ -14,6 +15,8 @@ from botocore.exceptions import (
     ClientError,
     ConnectTimeoutError,
     EndpointConnectionError,
+    NoCredentialsError,
+    ParamValidationError,
     ReadTimeoutError,
 )
 
@@ -237,7 +240,7 @@ def test_a_file_that_became_unreadable(
 def test_a_message_that_can_never_be_read_is_left_to_the_queue(showing: Showing, body: str) -> None:
     ending = showing(Message("an id", body, 1, "a handle"))
 
-    assert (ending.outcome, ending.done, ending.away) == ("unreadable", False, False)
+    assert (ending.outcome, ending.done, ending.environmental) == ("unreadable", False, False)
     assert written(showing) == {}
 
 
@@ -340,21 +343,35 @@ def client_error(code: str, status: int) -> ClientError:
         client_error("ServiceUnavailable", 503),
         client_error("ThrottlingException", 400),
         client_error("ProvisionedThroughputExceededException", 400),
+        client_error("AccessDenied", 403),
+        client_error("AccessDeniedException", 400),
+        client_error("ExpiredToken", 400),
+        client_error("UnrecognizedClientException", 400),
+        client_error("InvalidAccessKeyId", 403),
+        client_error("ResourceNotFoundException", 400),
+        client_error("NoSuchBucket", 404),
+        client_error("KMS.DisabledException", 400),
+        NoCredentialsError(),
+        OSError(errno.ENOSPC, "No space left on device"),
+        PermissionError(errno.EACCES, "Permission denied"),
+        OSError(errno.EROFS, "Read-only file system"),
+        OSError(errno.EMFILE, "Too many open files"),
     ],
 )
 def test_what_another_message_would_meet_too(error: Exception) -> None:
-    assert Ending.failure(error).away
+    assert Ending.failure(error).environmental
 
 
 @pytest.mark.parametrize(
     "error",
     [
         client_error("NoSuchKey", 404),
-        client_error("AccessDenied", 403),
+        client_error("InvalidObjectState", 403),
         client_error("ValidationException", 400),
+        ParamValidationError(report="a key of no characters"),
         ItemMissing("gone"),
-        OSError("disk full"),
+        IsADirectoryError(errno.EISDIR, "Is a directory"),
     ],
 )
 def test_what_only_this_message_meets(error: Exception) -> None:
-    assert not Ending.failure(error).away
+    assert not Ending.failure(error).environmental

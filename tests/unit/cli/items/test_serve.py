@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -249,7 +250,7 @@ def test_an_endpoint_that_goes_away_and_comes_back(
     served.says("record", outcome="shown")
 
     endpoint.stop()
-    served.says("AWS is away")
+    served.says("paused")
     endpoint.add("after")
     endpoint.start()
     served.says("record", outcome="shown")
@@ -261,7 +262,42 @@ def test_an_endpoint_that_goes_away_and_comes_back(
     assert code == 0
     assert {document["item_id"] for document in results(output)} == {"before", "after"}
     said = [line["message"] for line in served.log]
-    assert said.count("AWS is away") == said.count("AWS is back") == 1
+    assert said.count("paused") == said.count("resumed") == 1
+
+
+def test_a_folder_that_is_gone_for_a_while_costs_no_receives(
+    endpoint: Endpoint, serve: Callable[..., Served], output: Path
+) -> None:
+    served = serve("--port", "0")
+    port = served.says("listening")["port"]
+    gone = output.with_name("gone")
+    output.rename(gone)
+    items = [f"item-{n}" for n in range(16)]
+    for item in items:
+        endpoint.add(item)
+    letters = dict(endpoint.letters)
+
+    assert "FileNotFoundError" in served.says("paused")["detail"]
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10)
+    assert refused.value.code == 503
+    state = json.loads(refused.value.read())
+    assert state["status"] == "paused"
+    assert "FileNotFoundError" in state["detail"]
+    gone.rename(output)
+    served.says("resumed")
+    for _ in items:
+        served.says("record", outcome="shown")
+    served.process.terminate()
+    served.says("stopping")
+    endpoint.end_polls()
+    code, _ = served.ends()
+
+    assert code == 0
+    assert sorted(document["item_id"] for document in results(output)) == sorted(items)
+    assert {letter.receives for letter in letters.values()} == {1}
+    said = [line["message"] for line in served.log]
+    assert said.count("paused") == said.count("resumed") == 1
 
 
 def test_it_answers_for_its_health(endpoint: Endpoint, serve: Callable[..., Served]) -> None:

@@ -1,17 +1,20 @@
 """The service's loop, in simulated time: what it receives, keeps, deletes, gives back, and when."""
 
+import errno
 import queue
 import random
 from itertools import pairwise
 
 import pytest
+from botocore.exceptions import NoCredentialsError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from event_pipelines.items import service
 from event_pipelines.items.deliveries import Message, retry_delay
+from event_pipelines.items.one_item import Ending
 from event_pipelines.items.service import Pace
-from unit.cli.items.simulation import AWAY, WAIT_SECONDS, Stage
+from unit.cli.items.simulation import AWAY, DENIED, WAIT_SECONDS, Stage, refusal
 
 
 def names(number: int) -> list[str]:
@@ -141,17 +144,32 @@ def test_poison_is_left_to_the_queue_and_holds_up_nobody() -> None:
     assert stage.queue.done("deleted", "poison") == []
 
 
-def test_what_cannot_be_deleted_comes_again_and_is_told() -> None:
+@pytest.mark.parametrize("error", [AWAY, DENIED])
+def test_what_cannot_be_deleted_is_kept_and_deleted_later(error: Exception) -> None:
+    """Received again it would be shown again, and in the end be a dead letter all the same."""
     stage = Stage()
     stage.queue.send("a")
-    stage.queue.undeletable = 1
+    stage.queue.undeletable = [error] * 20
 
     stage.run()
 
-    assert [unsettled for *_, unsettled in stage.notes.of("ended")] == [
-        f"EndpointConnectionError: {AWAY}",
-        None,
-    ]
+    assert [unsettled for *_, unsettled in stage.notes.of("ended")] == [None]
+    assert stage.queue.done("received", "a") == [0.0]
+    assert stage.effects == {"a": 1}
+    assert stage.queue.stored == {}
+    assert len(stage.notes.of("away")) == len(stage.notes.of("back")) == 1
+
+
+def test_what_cannot_be_deleted_for_reasons_of_its_own_comes_again_and_is_told() -> None:
+    stage = Stage()
+    stage.queue.send("a")
+    stage.queue.undeletable = [refusal("InvalidParameterValue", 400)]
+
+    stage.run()
+
+    first, second = (unsettled for *_, unsettled in stage.notes.of("ended"))
+    assert "InvalidParameterValue" in first
+    assert second is None
     assert stage.queue.done("received", "a") == [0.0, pytest.approx(60, abs=1)]
     assert stage.queue.stored == {}
 
@@ -304,6 +322,102 @@ def test_a_table_that_is_away_does_not_use_up_the_receives_of_a_backlog() -> Non
     assert len(stage.queue.done("received")) == 100
     assert sum(at < 200.0 for at in stage.queue.done("received")) == 10
     assert min(stage.queue.done("effect")) <= 200.0 + service.LONGEST_BACKOFF_SECONDS
+
+
+SICK = [
+    OSError(errno.ENOSPC, "No space left on device"),
+    PermissionError(errno.EACCES, "Permission denied"),
+    OSError(errno.EROFS, "Read-only file system"),
+    FileNotFoundError(errno.ENOENT, "No such file or directory"),
+    DENIED,
+    refusal("ExpiredToken", 400),
+    refusal("ResourceNotFoundException", 400),
+    NoCredentialsError(),
+    AWAY,
+]
+
+
+@pytest.mark.parametrize(
+    ("error", "concurrency"),
+    [*((error, 10) for error in SICK), (SICK[0], 1), (SICK[0], 25)],
+)
+def test_a_sick_environment_costs_few_receives_and_no_message_its_second(
+    error: Exception, concurrency: int
+) -> None:
+    night = 2 * 3600.0
+
+    def handle(_: Message) -> float:
+        if stage.world.now < night:
+            raise error
+        return 0.0
+
+    stage = Stage(handle, Pace(concurrency, visibility=600))
+    stage.queue.send(*names(100))
+
+    stage.run(until=night + 3600)
+
+    assert stage.queue.dead == []
+    assert stage.effects == dict.fromkeys(names(100), 1)
+    # What was received is held, and hardly anything more is received as long as it lasts.
+    assert len(stage.queue.done("received")) == 100
+    assert sum(at < 300.0 for at in stage.queue.done("received")) <= max(service.PROBES, 10)
+    assert sum(at < night for at in stage.queue.done("received")) <= 25
+    # Told once, and once that it is over.
+    assert stage.notes.of("away") == [error]
+    assert len(stage.notes.of("back")) == 1
+    assert min(stage.queue.done("effect")) <= night + service.LONGEST_BACKOFF_SECONDS
+
+
+@pytest.mark.parametrize("sick", [True, False])
+def test_messages_that_do_without_the_folder_end_a_pause_only_while_none_is_held(
+    sick: bool,
+) -> None:
+    stage = Stage()
+
+    def handle(message: Message) -> Ending:
+        if message.body == "written" and stage.world.now < 100.0:
+            return Ending.failure(OSError(errno.ENOSPC, "No space left on device"))
+        return Ending("shown" if message.body == "written" else "superseded")
+
+    stage.service._handle = handle
+    if sick:
+        stage.queue.send("written")
+    else:
+        stage.queue.away = True
+        stage.world.at(10.0, lambda: setattr(stage.queue, "away", False))
+    for index, name in enumerate(names(20)):
+        stage.world.at(5.0 * index, lambda name=name: stage.queue.send(name))  # type: ignore[misc]
+
+    stage.run()
+
+    assert stage.queue.stored == {}
+    assert len(stage.notes.of("away")) == 1
+    (back,) = stage.notes.at("back")
+    assert back >= 100.0 if sick else back < 40.0
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 10])
+@pytest.mark.parametrize("cursed", [1, 5])
+def test_messages_that_only_look_like_a_sick_environment_hold_up_nobody_for_good(
+    concurrency: int, cursed: int
+) -> None:
+    """S3 refuses a file that is missing like one that may not be read."""
+
+    def handle(message: Message) -> float:
+        if message.body.startswith("cursed"):
+            raise DENIED
+        return 1.0
+
+    stage = Stage(handle, Pace(concurrency))
+    stage.queue.send(*(f"cursed {n}" for n in range(cursed)))
+    for index, name in enumerate(names(400)):
+        stage.world.at(30.0 * index, lambda name=name: stage.queue.send(name))  # type: ignore[misc]
+
+    stage.run(until=8 * 3600)
+
+    assert stage.effects == dict.fromkeys(names(400), 1)
+    assert sorted(stage.queue.dead) == [f"cursed {n}" for n in range(cursed)]
+    assert {len(stage.queue.done("received", name)) for name in names(400)} == {1}
 
 
 def test_patience_has_an_end_so_that_one_message_cannot_stay_for_ever() -> None:

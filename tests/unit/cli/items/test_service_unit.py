@@ -49,8 +49,10 @@ def test_the_page_says_what_the_code_does() -> None:
     page = (DOCS / "item-service.md").read_text()
 
     assert f"2, 4, 8 … {LONGEST_DELAY_SECONDS} s" in page
-    assert "for up to five minutes" in page
+    assert page.count("after five minutes") == 2
     assert service.PATIENCE_SECONDS == 5 * 60
+    assert "than two messages to try with, two more\nafter five minutes" in page
+    assert service.PROBES == 2
     assert f"pause for up to {service.LONGEST_BACKOFF_SECONDS} s" in page
     assert f"within {service.RELEASE_SECONDS} s" in page
     assert f"`--drain` ({service.Pace.drain} s)" in page
