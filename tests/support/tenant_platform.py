@@ -23,6 +23,7 @@ from moto.s3.models import FakeBucket
 from moto.sqs.models import Queue
 
 from event_pipelines.__main__ import main
+from event_pipelines.queues.directory import STACK_TAG
 from support.moto_state import States
 
 PREFIX, ACCOUNT, REGION = "acme-events", "123456789012", "eu-west-1"
@@ -233,7 +234,7 @@ class Cloud:
         for table, key in ((f"{PREFIX}-TenantGroups", "GroupName"), (f"{PREFIX}-Tenants", "Name")):
             self._table(table, key)
         sqs = boto3.client("sqs")
-        sqs.create_queue(QueueName=QUARANTINE)
+        sqs.create_queue(QueueName=QUARANTINE, tags={STACK_TAG: PREFIX})
         role = boto3.client("iam").create_role(
             RoleName="function", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17"})
         )

@@ -15,6 +15,7 @@ import boto3
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from event_pipelines.__main__ import main
+from event_pipelines.queues.directory import STACK_TAG
 from shared.events import ObjectEvent
 from shared.rejections import Rejection, record_rejection
 
@@ -48,8 +49,8 @@ class Cloud:
 
     def queues(self, *names: str) -> None:
         for name in names:
-            self.sqs.create_queue(QueueName=f"{PREFIX}-{name}")
-            self.sqs.create_queue(QueueName=f"{PREFIX}-{name}-dlq")
+            for made in (name, f"{name}-dlq"):
+                self.sqs.create_queue(QueueName=f"{PREFIX}-{made}", tags={STACK_TAG: PREFIX})
 
     def url(self, name: str) -> str:
         return self.sqs.get_queue_url(QueueName=f"{PREFIX}-{name}")["QueueUrl"]
