@@ -29,6 +29,9 @@ UNSEEN = {
     (f"tenants-process-{REGION}", "sts:TagSession"): (
         "AWS asks for it when a session is opened with tags; the engine asks for AssumeRole alone"
     ),
+    (f"relay-service-{REGION}", "s3:ListBucket"): (
+        "S3 asks for it when a file is missing; here the service finds all of them"
+    ),
     (MANAGER, "sqs:TagQueue"): (
         "AWS asks for it when a queue is created with tags; the engine asks for CreateQueue alone"
     ),
