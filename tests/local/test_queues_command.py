@@ -22,6 +22,7 @@ from event_pipelines.__main__ import main
 from event_pipelines.local import corrections
 from event_pipelines.local import engine as local_engine
 from event_pipelines.local.engine import Engine
+from event_pipelines.queues.directory import STACK_TAG
 from support.stacks import eventually, messages_in
 
 if TYPE_CHECKING:
@@ -76,7 +77,11 @@ class Queues:
             )["Attributes"]["QueueArn"]
             policy = {"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVE_COUNT}
             attributes["RedrivePolicy"] = json.dumps(policy)
-        sqs.create_queue(QueueName=f"{self.prefix}-{name}", Attributes=attributes)
+        sqs.create_queue(
+            QueueName=f"{self.prefix}-{name}",
+            Attributes=attributes,
+            tags={STACK_TAG: self.prefix},
+        )
 
     def dead_letter(self, name: str, bodies: Sequence[str]) -> None:
         """Sends messages whose consumer fails until SQS puts them aside."""

@@ -177,11 +177,11 @@ def test_an_event_of_an_unknown_structure_is_kept(pipeline: dict[str, Any]) -> N
 
 
 def test_repeated_and_late_events_are_told_apart(pipeline: dict[str, Any]) -> None:
-    newer = record(pipeline, "again", "ObjectCreated:Put", "0F")
+    newer = record(pipeline, "again", "ObjectCreated:Put", "0055AED6DCD90281E5")
     publish(pipeline, newer)
     eventually(lambda: seen("again"), "the record")
     publish(pipeline, newer)
-    older = record(pipeline, "again", "ObjectCreated:Put", "0A")
+    older = record(pipeline, "again", "ObjectCreated:Put", "0055AED6DCD90281E4")
     older["s3"]["object"]["versionId"] = "v0"
     publish(pipeline, older)
 
