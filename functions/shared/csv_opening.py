@@ -18,10 +18,10 @@ from shared.object_content import (
 )
 from shared.row_messages import encode_row
 
-SAMPLE_BYTES = 1 << 18
+SAMPLE_BYTES = 1 << 17
 # Of the sample, what the delimiter is told from.
-DIALECT_BYTES = 1 << 16
-DIALECT_ROWS = 200
+DIALECT_BYTES = 1 << 15
+DIALECT_ROWS = 100
 # It travels in every message, and DynamoDB is billed for it at every checkpoint.
 MAX_HEADER_BYTES = 16_000
 
@@ -267,16 +267,15 @@ class _Beginning:
         """The delimiter that header and rows agree on. Raises FileRefused where they do not."""
         if len(self._wanted.header) == 1:
             return ","
-        tables = {each: self._table(each) for each in (*DELIMITERS, *OTHER_SEPARATORS)}
+        tables = {each: self._table(each) for each in DELIMITERS}
         width = len(self._wanted.header)
         cut = {
             each: table
             for each, table in tables.items()
-            if each in DELIMITERS
-            and table
-            and (len(table[0]) == width if width else len(table[0]) > 1)
+            if table and (len(table[0]) == width if width else len(table[0]) > 1)
         }
         if not cut:
+            tables |= {each: self._table(each) for each in OTHER_SEPARATORS}
             self._refuse_hidden_columns(tables, width)
             return ","
         shares = {each: _share_alike(table) for each, table in cut.items()}
@@ -289,7 +288,7 @@ class _Beginning:
             )
         if not best:
             for each, table in tables.items():
-                if each != first and each in DELIMITERS and _alike(table[1:]):
+                if each != first and _alike(table[1:]):
                     raise _unclear(
                         f"the first line is cut by {SEPARATORS[first]} into {len(cut[first][0])}"
                         f" columns, and the others by {SEPARATORS[each]} into {len(table[1])}"
@@ -333,7 +332,8 @@ class _Beginning:
         return islice(good, DIALECT_ROWS)
 
     def _filled(self, start: int, dialect: Dialect) -> Iterator[Record]:
-        window = self._sample[start:]
+        # No more of it: there is a table for each delimiter, and all are held at once.
+        window = self._sample[start : start + DIALECT_BYTES + 1]
         if len(window) > DIALECT_BYTES or not self._whole:
             # Cut between lines; a longer line is a header that is refused for its length.
             window = window[: window.rfind(b"\n", 0, DIALECT_BYTES) + 1] or window

@@ -36,10 +36,12 @@ class Rejection:
         """A key part that is the same for every delivery of the same trouble.
 
         Two deliveries of an event have different message ids, so an object counts by its
-        version. What has none, or is no object event, has nothing but the id of its message.
+        version. What has none counts by its body, and without one, as what is no object event,
+        by the id of its message.
         """
+        version = self.version_id or self.etag or self.body or self.message_id
         what = (
-            (self.bucket, self.key, self.version_id or self.etag or self.message_id, self.reason)
+            (self.bucket, self.key, version, self.reason)
             if self.key is not None
             else (self.message_id,)
         )

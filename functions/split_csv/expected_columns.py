@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from shared.object_content import FileRefused
 
@@ -26,6 +25,9 @@ class ExpectedColumns:
         A default is for what files leave out; only one that is nearly the name of a column is
         taken for a mistake.
         """
+        # Late: most files have all of their columns, and it takes memory.
+        from difflib import get_close_matches
+
         for name in self.keys:
             if name not in header:
                 raise FileRefused(

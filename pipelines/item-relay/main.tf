@@ -383,13 +383,6 @@ resource "aws_iam_policy" "service" {
         Action   = "s3:GetObject"
         Resource = "${local.bucket_arn}/${local.files_prefix}*"
       },
-      {
-        # As for the function: one deleted file must not look like a permission that all messages lack.
-        Sid      = "TellMissingFromForbidden"
-        Effect   = "Allow"
-        Action   = "s3:ListBucket"
-        Resource = local.bucket_arn
-      },
     ], local.key_statements.read_objects, local.key_statements.received, local.key_statements.read_items)
   })
 }

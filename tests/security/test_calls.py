@@ -32,9 +32,6 @@ UNSEEN = {
     (f"audit-other-{REGION}", "dynamodb:Query"): (
         "for creations and removals of kinds that S3 does not have today, which end in this route"
     ),
-    (member(f"{PREFIX}-relay-service-{REGION}"), "s3:ListBucket"): (
-        "S3 asks for it when a file is missing; here the service finds all of them"
-    ),
     (MANAGER, "sqs:TagQueue"): (
         "AWS asks for it when a queue is created with tags; the engine asks for CreateQueue alone"
     ),

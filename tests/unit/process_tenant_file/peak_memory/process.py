@@ -57,6 +57,7 @@ class S3:
 if __name__ == "__main__":
     sys.path.insert(0, sys.argv[1])
     from process_tenant_file.silver import SilverMaker
+    from shared.batch import Message
     from shared.tenant_messages import TenantMessage
 
     path = Path(sys.argv[2])
@@ -74,7 +75,7 @@ if __name__ == "__main__":
         event_time="2026-03-01T09:30:00.123Z",
         source_message_id="message-1",
     )
-    outcome = SilverMaker(s3, 50_000_000).make(file, "message-1")  # type: ignore[arg-type]
+    outcome = SilverMaker(s3, 50_000_000).make(file, Message("message-1", "", 1))  # type: ignore[arg-type]
     print(
         json.dumps(
             {
