@@ -30,6 +30,15 @@ if TYPE_CHECKING:
 
 REGION = "eu-west-1"
 CLI = Path(__file__).resolve().parents[2] / "cli"
+# Whoever starts the tests in the background has them ignore it, and what they start inherits that.
+# Not by `preexec_fn`: what is forked of a process with threads may wait for their locks for good.
+HEEDS_CTRL_C = """
+import signal, sys
+from event_pipelines.__main__ import main
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(main())
+"""
 MAX_RECEIVE_COUNT = 2
 
 
@@ -121,14 +130,12 @@ class Queues:
     def process(self, *arguments: str) -> "subprocess.Popen[str]":
         """The command in a process of its own."""
         return subprocess.Popen(
-            [sys.executable, "-m", "event_pipelines", "queues", *arguments],
+            [sys.executable, "-c", HEEDS_CTRL_C, "queues", *arguments],
             env=self.engine.process_environment(REGION)
             | {"PYTHONPATH": str(CLI), "EVENT_PIPELINES_NAME_PREFIX": self.prefix},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # Whoever starts the tests in the background has them ignore it, and this inherits that.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
 
