@@ -32,7 +32,7 @@ def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         ("list", _list, "list queues with what waits in them"),
         ("peek", _peek, "look at messages, which stay where they are"),
         ("redrive", _redrive, "move dead letters back to where they can be processed"),
-        ("purge", _purge, "delete every message of a queue for ever"),
+        ("purge", _purge, "delete every message of a queue permanently"),
     ):
         verb = verbs.add_parser(name, help=help_text, description=help_text)
         add_prefix(verb)
@@ -173,10 +173,10 @@ def _agreed(queue: Queue, terminal: bool, read: Callable[[], str]) -> bool:
     about = f"about {queue.messages:,} messages of {queue.name}"
     if not terminal:
         raise UserError(
-            f"This would delete {about} for ever, and nobody is there to confirm it: run it in a"
+            f"This would delete {about} permanently, and nobody is there to confirm it: run it in a"
             " terminal, or with --yes."
         )
-    say(f"Delete {about} for ever? [y/N] ", end="")
+    say(f"Delete {about} permanently? [y/N] ", end="")
     return read().strip().lower() in ("y", "yes")
 
 

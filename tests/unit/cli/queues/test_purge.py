@@ -27,7 +27,7 @@ def test_a_person_is_asked_by_queue_and_count(
     assert main(["queues", "purge", "image-dlq", "--json"]) == 0
 
     printed = capsys.readouterr()
-    assert "about 2 messages of event-pipelines-image-dlq for ever? [y/N]" in printed.err
+    assert "about 2 messages of event-pipelines-image-dlq permanently? [y/N]" in printed.err
     assert json.loads(printed.out) == {"queue": "event-pipelines-image-dlq", "messages": 2}
     assert stack.visible("image-dlq") == []
 
