@@ -32,10 +32,10 @@ unit: test-environment
 	  --ignore tests/unit/tools --numprocesses auto --dist loadgroup --no-loadscope-reorder)
 
 # Terraform waits more than it works, so more workers than cores; every file stays in one worker
-# because its tests share an engine. What asks checkov runs in `make lint`. Terraform and its provider collect garbage half as
+# because its tests share an engine. What asks checkov runs in `make lint`. Terraform and its provider collect garbage a quarter as
 # often as they would, which spares a tenth of their processor time.
 check: test-environment packages
-	@EVENT_PIPELINES_LAMBDA_PYTHON=$(abspath .local/lambda-runtime/bin/python) GOGC=200 \
+	@EVENT_PIPELINES_LAMBDA_PYTHON=$(abspath .local/lambda-runtime/bin/python) GOGC=400 \
 	  $(VENV)/python -m pytest --numprocesses 4 --dist loadgroup --no-loadscope-reorder \
 	  $(or $(TESTS),tests --ignore tests/unit/lint)
 

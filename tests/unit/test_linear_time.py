@@ -14,7 +14,7 @@ import itertools
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,38 +134,39 @@ def _is_re(call: ast.AST, *names: str) -> bool:
     )
 
 
-def _assigned(tree: ast.Module) -> dict[int, str]:
+def _assigned(nodes: list[ast.AST]) -> dict[int, str]:
     """Names that compiled patterns are given, by the id of the call."""
     return {
         id(node.value): node.targets[0].id
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
     }
 
 
-def _applied(name: str, trees: dict[str, ast.Module]) -> set[str]:
-    """How a pattern of this name is applied, wherever; also where it is passed on."""
-    found = set()
-    for tree in trees.values():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and node.attr in METHODS:
-                held = node.value
-                last = held.id if isinstance(held, ast.Name) else getattr(held, "attr", None)
-                if last == name:
-                    found.add(node.attr)
-            if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load):
-                found.add("")
+def _applied(nodes: Iterable[ast.AST]) -> dict[str, set[str]]:
+    """How what has a name is applied, wherever; "" also where it is passed on."""
+    found: dict[str, set[str]] = {}
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and node.attr in METHODS:
+            held = node.value
+            last = held.id if isinstance(held, ast.Name) else getattr(held, "attr", "")
+            found.setdefault(last, set()).add(node.attr)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            found.setdefault(node.id, set()).add("")
     return found
 
 
 def uses() -> tuple[list[Use], list[str]]:
     """Every application of every pattern; and those for which nothing is known."""
-    trees = {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in SOURCES}
+    files = {
+        str(path.relative_to(ROOT)): list(ast.walk(ast.parse(path.read_text()))) for path in SOURCES
+    }
+    applied = _applied(itertools.chain.from_iterable(files.values()))
     found: list[Use] = []
     unknown: list[str] = []
-    for file, tree in trees.items():
-        assigned = _assigned(tree)
-        for node in ast.walk(tree):
+    for file, nodes in files.items():
+        assigned = _assigned(nodes)
+        for node in nodes:
             if not _is_re(node, "compile", *METHODS):
                 continue
             assert isinstance(node, ast.Call)
@@ -180,7 +181,7 @@ def uses() -> tuple[list[Use], list[str]]:
             if node.func.attr == "compile":
                 name = assigned.get(id(node), "")
                 # Without a name it is returned, and may be applied in any way, as if passed on.
-                methods = _applied(name, trees) if name else {""}
+                methods = applied.get(name, set()) if name else {""}
                 known = methods - {""}
                 # Passed on as a value: it may be applied in any way.
                 methods = known or ({"finditer"} if methods else set())
