@@ -1,7 +1,8 @@
 """Time that passes when nothing else happens, and a FIFO queue, a service and troubles in it.
 
 Threads are real, but only one runs at any moment, and what waits does so in this time: a test of
-an hour takes milliseconds and always goes the same way.
+an hour takes milliseconds and always goes the same way. A thread that is done takes the next task
+there is, because starting one costs more than all that a task does.
 """
 
 import heapq
@@ -31,16 +32,42 @@ def refusal(code: str, status: int) -> ClientError:
 DENIED = refusal("AccessDenied", 403)
 
 
+_idle: list["queue.SimpleQueue[Task]"] = []
+
+
+def _on_a_thread(task: Task) -> None:
+    inbox: queue.SimpleQueue[Task]
+    if _idle:
+        inbox = _idle.pop()
+    else:
+        inbox = queue.SimpleQueue()
+        threading.Thread(target=_work, args=(inbox,), daemon=True).start()
+    inbox.put(task)
+
+
+def _work(inbox: "queue.SimpleQueue[Task]") -> None:
+    while True:
+        inbox.get()()
+        _idle.append(inbox)
+
+
+def _closed() -> threading.Lock:
+    """Opened by a release and closed by an acquire, each once and in turn."""
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
+
+
 class World:
     """A clock, threads and a mailbox, as `service.Service` takes them."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self._order = count()
-        self._asleep: list[tuple[float, int, threading.Event]] = []
+        self._asleep: list[tuple[float, int, threading.Lock]] = []
         self._letters: deque[Task] = deque()
         # Released by a thread whenever it falls asleep or ends, so that one runs at a time.
-        self._handed_over = threading.Semaphore(0)
+        self._handed_over = _closed()
 
     def clock(self) -> float:
         return self.now
@@ -52,7 +79,7 @@ class World:
             finally:
                 self._handed_over.release()
 
-        threading.Thread(target=run, daemon=True).start()
+        _on_a_thread(run)
         self._handed_over.acquire()
 
     def at(self, moment: float, task: Task) -> None:
@@ -64,10 +91,10 @@ class World:
 
     def sleep(self, seconds: float) -> None:
         """For threads that `start` started."""
-        woken = threading.Event()
+        woken = _closed()
         heapq.heappush(self._asleep, (self.now + seconds, next(self._order), woken))
         self._handed_over.release()
-        woken.wait()
+        woken.acquire()
 
     def put(self, item: Task, /) -> None:
         self._letters.append(item)
@@ -81,7 +108,7 @@ class World:
                 self.now = limit
                 raise queue.Empty
             self.now, _, woken = heapq.heappop(self._asleep)
-            woken.set()
+            woken.release()
             self._handed_over.acquire()
         return self._letters.popleft()
 
