@@ -113,9 +113,9 @@ def terraform(stack: Stack) -> Terraform:
     return _terraform(stack.home, stack.engine, stack.region)
 
 
-def has_changes(stack: Stack, *modules: str) -> bool:
-    """Whether a second plan would change anything, of these modules of the root if any is named."""
-    return terraform(stack).has_changes([f"module.{name}" for name in modules])
+def has_changes(stack: Stack) -> bool:
+    """Whether a second plan would change anything."""
+    return terraform(stack).has_changes()
 
 
 def destroy(stack: Stack, on_activity: Callable[[Activity], None] = lambda _: None) -> list[str]:

@@ -76,14 +76,15 @@ class Terraform:
         self._follow(["apply", *self._where(), str(self.planned)], on_activity)
 
     def destroy(self, on_activity: Callable[[Activity], None], targets: Sequence[str] = ()) -> None:
-        """Destroys everything, or the modules named by address with what depends on them."""
-        arguments = ["destroy", "-auto-approve", *_targets(targets), *self._settings()]
+        """Destroys everything; or modules by address as they are recorded, with dependents."""
+        part = [f"-target={address}" for address in targets]
+        only = ["-refresh=false", *part] if part else []
+        arguments = ["destroy", "-auto-approve", *only, *self._settings()]
         self._follow(arguments, on_activity)
 
-    def has_changes(self, targets: Sequence[str] = ()) -> bool:
-        """Whether a plan of everything, or of modules named by address, would change anything."""
-        options = ["-detailed-exitcode", "-no-color", *_targets(targets)]
-        finished = self._run(["plan", *options, *self._settings()])
+    def has_changes(self) -> bool:
+        """Whether an apply would change anything."""
+        finished = self._run(["plan", "-detailed-exitcode", "-no-color", *self._settings()])
         if finished.returncode not in (0, 2):
             raise TerraformFailed(finished.stderr.strip())
         return finished.returncode == 2
@@ -191,10 +192,6 @@ def require_terraform() -> None:
         raise UserError(f"`terraform version` did not answer with a version: {remedy}.")
     if (int(found[2]), int(found[3])) < MINIMUM_VERSION:
         raise UserError(f"Terraform {found[1]} is too old: {remedy}.")
-
-
-def _targets(addresses: Sequence[str]) -> list[str]:
-    return [f"-target={address}" for address in addresses]
 
 
 def _messages(lines: Iterator[str]) -> Iterator[dict[str, Any]]:

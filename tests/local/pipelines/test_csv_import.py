@@ -13,7 +13,6 @@ from event_pipelines.__main__ import main
 from event_pipelines.demo import imports
 from event_pipelines.imports import commands, ledger
 from event_pipelines.imports.ledger import Import, Pipeline
-from event_pipelines.local import stack as local_stack
 from event_pipelines.local.stack import Stack
 from support.stacks import PREFIX, copied_stack, destroyed, eventually, messages_in
 
@@ -55,10 +54,6 @@ def test_twenty_thousand_rows_are_what_sqlite_reads(tmp_path: Path) -> None:
     assert account.done.rows_loaded == imports.ROWS - len(imports.BAD_ROWS)
     assert account.done.rows_rejected == len(imports.BAD_ROWS)
     assert account.done.messages_done == account.done.messages_sent
-
-
-def test_second_plan_is_empty(stack: Stack) -> None:
-    assert not local_stack.has_changes(stack, "csv_import")
 
 
 def test_the_fields_of_the_classic_example(pipeline: Pipeline, tmp_path: Path) -> None:

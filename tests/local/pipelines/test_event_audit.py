@@ -14,7 +14,6 @@ from event_pipelines.__main__ import main
 from event_pipelines.audit import sightings
 from event_pipelines.audit.sightings import Sighting
 from event_pipelines.demo import audit
-from event_pipelines.local import stack as local_stack
 from event_pipelines.local.stack import Stack
 from support.stacks import (
     MAX_RECEIVE_COUNT,
@@ -116,10 +115,6 @@ def test_every_deed_is_recorded_by_its_route(pipeline: dict[str, Any]) -> None:
 
     assert account.faults == []
     assert account.source == f"table {pipeline['trail_table']}"
-
-
-def test_second_plan_is_empty(stack: Stack) -> None:
-    assert not local_stack.has_changes(stack, "event_audit")
 
 
 def test_a_line_says_who_did_what_to_which_version(pipeline: dict[str, Any]) -> None:

@@ -13,7 +13,6 @@ import pytest
 from PIL import Image
 
 from event_pipelines.demo import images, photographs
-from event_pipelines.local import stack as local_stack
 from event_pipelines.local.stack import Stack
 from support.stacks import (
     MAX_RECEIVE_COUNT,
@@ -109,10 +108,6 @@ def test_every_kind_of_picture_has_its_outcome(pipeline: dict[str, Any]) -> None
     assert account.faults == []
     assert len(account.results) == len(collection) * len(pipeline["derivatives"])
     assert account.dead_letters == []
-
-
-def test_second_plan_is_empty(stack: Stack) -> None:
-    assert not local_stack.has_changes(stack, "image_derivatives")
 
 
 @pytest.mark.parametrize(

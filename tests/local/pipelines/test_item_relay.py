@@ -22,7 +22,6 @@ from event_pipelines.__main__ import main
 from event_pipelines.demo import items as demo
 from event_pipelines.items import documents, names, samples
 from event_pipelines.items.messages import ItemMessage
-from event_pipelines.local import stack as local_stack
 from event_pipelines.local.stack import Stack
 from support.flaky_endpoint import flaky_endpoint
 from support.stacks import (
@@ -173,10 +172,6 @@ def test_ten_items_are_shown_before_and_after() -> None:
 
     assert account.faults == []
     assert len(account.shown) == demo.ITEMS
-
-
-def test_second_plan_is_empty(stack: Stack) -> None:
-    assert not local_stack.has_changes(stack, "item_relay")
 
 
 def test_the_groups_are_enough_for_a_file_from_end_to_end(

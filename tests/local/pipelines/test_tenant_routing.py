@@ -15,7 +15,6 @@ from botocore.exceptions import ClientError
 
 from event_pipelines.__main__ import main
 from event_pipelines.demo import tenants as demo
-from event_pipelines.local import stack as local_stack
 from event_pipelines.local.stack import Stack
 from event_pipelines.tenants.platform import Platform, locate
 from support.stacks import PREFIX, copied_stack, destroyed, eventually, messages_in
@@ -171,10 +170,6 @@ def test_two_processes_make_the_same_tenant() -> None:
     sources = [each["EventSourceArn"] for page in mappings for each in page["EventSourceMappings"]]
     assert sum("-tenant-twins-" in source for source in sources) == 1
     assert json.loads(output("verify", "--json"))["drift"] == []
-
-
-def test_second_plan_is_empty(stack: Stack) -> None:
-    assert not local_stack.has_changes(stack, "tenant_routing")
 
 
 def test_one_fair_queue_serves_a_whole_group(platform: Platform, tmp_path: Path) -> None:

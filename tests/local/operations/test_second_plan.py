@@ -1,0 +1,12 @@
+"""Terraform finds nothing to do on a stack that works and is operated."""
+
+import pytest
+
+from event_pipelines.local import stack as local_stack
+from event_pipelines.local.stack import Stack
+
+pytestmark = pytest.mark.xdist_group("operate")
+
+
+def test_second_plan_of_every_pipeline_is_empty(stack: Stack) -> None:
+    assert not local_stack.has_changes(stack)
