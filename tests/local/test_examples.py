@@ -167,6 +167,15 @@ def test_bucket_tells_the_queues(outputs: dict[str, dict[str, Any]]) -> None:
     assert got == {"invoices": {"invoices/july.pdf"}, "removals": {"invoices/notes.txt"}}
 
 
+def test_private_bucket_example_keeps_what_is_deleted(outputs: dict[str, dict[str, Any]]) -> None:
+    s3, bucket = boto3.client("s3"), outputs["private-bucket"]["bucket"]
+    s3.put_object(Bucket=bucket, Key="report.pdf", Body=b"%PDF")
+    s3.delete_object(Bucket=bucket, Key="report.pdf")
+
+    kept = s3.list_object_versions(Bucket=bucket)
+    assert [each["Key"] for each in kept["Versions"]] == ["report.pdf"]
+
+
 def test_sqs_with_dlq_example_queue_takes_messages(outputs: dict[str, dict[str, Any]]) -> None:
     url = outputs["sqs-with-dlq"]["queue_url"]
     boto3.client("sqs").send_message(QueueUrl=url, MessageBody='{"invoice": 17}')

@@ -23,6 +23,7 @@ QUEUES = {
     "image-derivatives": {f"acme-image-{name}" for name in ("banner", "mobile", "thumbnail")},
     "item-relay": {"acme-relay-finished.fifo", "acme-relay-updates"},
     "lambda-consumer": {"orders-to-price"},
+    "private-bucket": set(),
     "sns-filtered-fanout": {"orders-billing", "orders-search", "orders-shipping"},
     "sqs-with-dlq": {"invoices"},
     "tenant-routing": {"acme-tenants-quarantine"},

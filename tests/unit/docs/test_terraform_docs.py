@@ -139,6 +139,7 @@ def test_every_module_and_pipeline_is_documented() -> None:
     assert [str(path.relative_to(REPOSITORY)) for path in terraform_docs.modules(REPOSITORY)] == [
         "modules/bucket-notification",
         "modules/lambda-consumer",
+        "modules/private-bucket",
         "modules/sns-filtered-fanout",
         "modules/sqs-with-dlq",
         "pipelines/csv-import",

@@ -1,0 +1,114 @@
+mock_provider "aws" {
+  source = "../../tests/terraform/mocks"
+}
+
+variables {
+  name = "acme-uploads-123456789012-eu-west-1"
+}
+
+run "defaults_keep_every_object_and_remove_leftovers" {
+  command = plan
+
+  assert {
+    condition     = aws_s3_bucket.bucket.bucket == var.name && !aws_s3_bucket.bucket.force_destroy
+    error_message = "A bucket with objects in it must survive a destroy unless the caller says otherwise."
+  }
+  assert {
+    condition     = aws_s3_bucket_versioning.bucket.versioning_configuration[0].status == "Enabled"
+    error_message = "Versions must be kept."
+  }
+  assert {
+    condition = (
+      aws_s3_bucket_public_access_block.bucket.block_public_acls && aws_s3_bucket_public_access_block.bucket.block_public_policy
+      && aws_s3_bucket_public_access_block.bucket.ignore_public_acls && aws_s3_bucket_public_access_block.bucket.restrict_public_buckets
+    )
+    error_message = "Nothing may make the bucket public."
+  }
+  assert {
+    condition     = aws_s3_bucket_ownership_controls.bucket.rule[0].object_ownership == "BucketOwnerEnforced"
+    error_message = "Access lists must be off: the bucket's owner owns every object."
+  }
+  assert {
+    condition = (
+      one(aws_s3_bucket_server_side_encryption_configuration.bucket.rule).apply_server_side_encryption_by_default[0].sse_algorithm == "AES256"
+      && one(aws_s3_bucket_server_side_encryption_configuration.bucket.rule).apply_server_side_encryption_by_default[0].kms_master_key_id == null
+    )
+    error_message = "Without a key of the caller's, S3 encrypts with its own."
+  }
+  assert {
+    condition = jsondecode(aws_s3_bucket_policy.bucket.policy) == {
+      Version = "2012-10-17"
+      Statement = [{
+        Sid       = "DenyPlainHttp"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "s3:*"
+        Resource  = ["arn:aws:s3:::${var.name}", "arn:aws:s3:::${var.name}/*"]
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      }]
+    }
+    error_message = "The policy must refuse plain HTTP on the bucket and on every object, and grant nothing."
+  }
+  assert {
+    condition = jsonencode([
+      for rule in aws_s3_bucket_lifecycle_configuration.bucket.rule : [
+        rule.id, rule.status, rule.noncurrent_version_expiration[0].noncurrent_days,
+        rule.abort_incomplete_multipart_upload[0].days_after_initiation, rule.expiration[0].expired_object_delete_marker,
+      ]
+    ]) == jsonencode([["remove-leftovers", "Enabled", 30, 7, true]])
+    error_message = "By default only what can no longer be seen is removed."
+  }
+  assert {
+    condition     = output.bucket == { name = var.name, arn = "arn:aws:s3:::${var.name}" } && output.bucket_arn_static == output.bucket.arn
+    error_message = "Name and ARN must be known in the first plan."
+  }
+}
+
+run "customer_key_rules_and_tags_reach_the_bucket" {
+  command = plan
+
+  variables {
+    kms_key       = { arn = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
+    force_destroy = true
+    tags          = { team = "pictures" }
+    lifecycle_rules = {
+      expire-uploads   = { prefix = "ingest/", expire_days = 30 }
+      forget-versions  = { noncurrent_days = 5 }
+      abort-uploads    = { incomplete_upload_days = 2 }
+      expire-all-parts = { expire_days = 90, noncurrent_days = 1, incomplete_upload_days = 1 }
+    }
+  }
+
+  assert {
+    condition = (
+      one(aws_s3_bucket_server_side_encryption_configuration.bucket.rule).apply_server_side_encryption_by_default[0].sse_algorithm == "aws:kms"
+      && one(aws_s3_bucket_server_side_encryption_configuration.bucket.rule).apply_server_side_encryption_by_default[0].kms_master_key_id == var.kms_key.arn
+      && one(aws_s3_bucket_server_side_encryption_configuration.bucket.rule).bucket_key_enabled
+    )
+    error_message = "The caller's key must encrypt, by way of a bucket key."
+  }
+  assert {
+    condition     = aws_s3_bucket.bucket.force_destroy && aws_s3_bucket.bucket.tags == tomap({ team = "pictures" })
+    error_message = "Settings of the bucket must reach it."
+  }
+  assert {
+    condition = {
+      for rule in aws_s3_bucket_lifecycle_configuration.bucket.rule : rule.id => [
+        length(rule.expiration), length(rule.noncurrent_version_expiration), length(rule.abort_incomplete_multipart_upload),
+      ]
+      } == {
+      abort-uploads    = [0, 0, 1]
+      expire-all-parts = [1, 1, 1]
+      expire-uploads   = [1, 0, 0]
+      forget-versions  = [0, 1, 0]
+    }
+    error_message = "Each rule must do what it says, and no more."
+  }
+  assert {
+    condition = [
+      for rule in aws_s3_bucket_lifecycle_configuration.bucket.rule : [rule.filter[0].prefix, tostring(rule.expiration[0].days)]
+      if rule.id == "expire-uploads"
+    ] == [["ingest/", "30"]]
+    error_message = "A rule must keep to its prefix and days."
+  }
+}
