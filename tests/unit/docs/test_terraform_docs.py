@@ -138,7 +138,9 @@ def test_the_readmes_of_this_repository_are_up_to_date() -> None:
 def test_every_module_and_pipeline_is_documented() -> None:
     assert [str(path.relative_to(REPOSITORY)) for path in terraform_docs.modules(REPOSITORY)] == [
         "modules/bucket-notification",
+        "modules/kms-key-statements",
         "modules/lambda-consumer",
+        "modules/metric-alarms",
         "modules/private-bucket",
         "modules/sns-filtered-fanout",
         "modules/sqs-with-dlq",

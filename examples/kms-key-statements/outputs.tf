@@ -1,0 +1,9 @@
+output "policy_arn" {
+  description = "Policy for whoever reads the reports."
+  value       = aws_iam_policy.read.arn
+}
+
+output "bucket" {
+  description = "Name of the bucket."
+  value       = module.bucket.bucket.name
+}
