@@ -27,12 +27,13 @@ variable "package" {
     - `path`: where it lies. Write it relative to the root module, or every other checkout shows a difference.
     - `content_hash`: base64 SHA-256 of what makes the function behave as it does. The code is updated when it changes and not otherwise. Without it the zip's own bytes count.
     - `size_bytes`: size of the zip, to know in time that it needs `code_bucket`.
-    - `runtime`, `architecture`: what the zip was built for, refused when `runtime` or `architecture` say otherwise.
+    - `handler`, `runtime`, `architecture`: where its code starts and what it was built for, the defaults of `handler`, `runtime` and `architecture`. A `runtime` or `architecture` that says otherwise is refused.
   EOT
   type = object({
     path         = string
     content_hash = optional(string)
     size_bytes   = optional(number)
+    handler      = optional(string)
     runtime      = optional(string)
     architecture = optional(string)
   })
@@ -51,12 +52,26 @@ variable "package" {
     error_message = "${var.package.path} has ${coalesce(var.package.size_bytes, 0)} bytes and Lambda takes 52428800 (50 MiB) directly: give code_bucket, and the zip goes through S3."
   }
   validation {
-    condition     = var.package.runtime == null || var.package.runtime == var.runtime
-    error_message = "${var.package.path} was built for ${coalesce(var.package.runtime, "-")} and runtime is ${var.runtime}: run ./build.sh --runtime ${var.runtime} --architecture ${var.architecture}, or set runtime to what was built."
+    condition = var.package.runtime == null || var.runtime == null || var.package.runtime == var.runtime
+    error_message = join(" ", [
+      "${var.package.path} was built for ${coalesce(var.package.runtime, "-")} and runtime is ${coalesce(var.runtime, "-")}:",
+      "run ./build.sh --runtime ${coalesce(var.runtime, "-")}, or leave runtime out.",
+    ])
   }
   validation {
-    condition     = var.package.architecture == null || var.package.architecture == var.architecture
-    error_message = "${var.package.path} was built for ${coalesce(var.package.architecture, "-")} and architecture is ${var.architecture}: run ./build.sh --runtime ${var.runtime} --architecture ${var.architecture}, or set architecture to what was built."
+    condition = var.package.architecture == null || var.architecture == null || var.package.architecture == var.architecture
+    error_message = join(" ", [
+      "${var.package.path} was built for ${coalesce(var.package.architecture, "-")} and architecture is ${coalesce(var.architecture, "-")}:",
+      "run ./build.sh --architecture ${coalesce(var.architecture, "-")}, or leave architecture out.",
+    ])
+  }
+  validation {
+    condition     = contains(["arm64", "x86_64"], coalesce(var.package.architecture, "arm64"))
+    error_message = "package.architecture must be arm64 or x86_64."
+  }
+  validation {
+    condition     = var.handler != null || can(regex("^[^\\s]{1,128}$", var.package.handler))
+    error_message = "Without handler, package.handler must say where the code starts, such as split_csv.handler.handler."
   }
 }
 
@@ -70,36 +85,34 @@ variable "code_bucket" {
 }
 
 variable "handler" {
-  description = "Where the code starts: `<package>.<module>.<function>`."
+  description = "Where the code starts: `<package>.<module>.<function>`. Null takes `package.handler`."
   type        = string
-  nullable    = false
+  default     = null
 
   validation {
-    condition     = can(regex("^[^\\s]{1,128}$", var.handler))
+    condition     = var.handler == null || can(regex("^[^\\s]{1,128}$", var.handler))
     error_message = "handler must be 1 to 128 characters without spaces, such as split_csv.handler.handler."
   }
 }
 
 variable "runtime" {
-  description = "Lambda runtime, the one the package was built for."
+  description = "Lambda runtime, the one the package was built for. Null takes `package.runtime`, and python3.13 where that is missing, too."
   type        = string
-  default     = "python3.13"
-  nullable    = false
+  default     = null
 
   validation {
-    condition     = length(var.runtime) > 0
+    condition     = var.runtime == null ? true : length(var.runtime) > 0
     error_message = "runtime must name a Lambda runtime, such as python3.13."
   }
 }
 
 variable "architecture" {
-  description = "Processor, the one the package was built for: arm64 (cheaper) or x86_64."
+  description = "Processor, the one the package was built for. Null takes `package.architecture`, and arm64 (cheaper) without one."
   type        = string
-  default     = "arm64"
-  nullable    = false
+  default     = null
 
   validation {
-    condition     = contains(["arm64", "x86_64"], var.architecture)
+    condition     = contains(["arm64", "x86_64"], coalesce(var.architecture, "arm64"))
     error_message = "architecture must be arm64 or x86_64."
   }
 }

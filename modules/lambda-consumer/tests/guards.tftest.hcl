@@ -223,11 +223,32 @@ run "refuses_a_large_package_without_a_bucket" {
   expect_failures = [var.package]
 }
 
+run "refuses_a_function_without_a_handler" {
+  command = plan
+
+  variables {
+    handler = null
+  }
+
+  expect_failures = [var.package]
+}
+
+run "refuses_a_package_for_an_unknown_architecture" {
+  command = plan
+
+  variables {
+    package = { path = "main.tf", architecture = "mips" }
+  }
+
+  expect_failures = [var.package]
+}
+
 run "refuses_a_package_for_another_runtime" {
   command = plan
 
   variables {
     package = { path = "main.tf", runtime = "python3.12" }
+    runtime = "python3.13"
   }
 
   expect_failures = [var.package]
@@ -237,7 +258,8 @@ run "refuses_a_package_for_another_architecture" {
   command = plan
 
   variables {
-    package = { path = "main.tf", architecture = "x86_64" }
+    package      = { path = "main.tf", architecture = "x86_64" }
+    architecture = "arm64"
   }
 
   expect_failures = [var.package]

@@ -163,6 +163,23 @@ run "a_queue_fed_function" {
   }
 }
 
+run "what_is_left_out_follows_the_package" {
+  command = plan
+
+  variables {
+    handler = null
+    package = { path = "main.tf", handler = "split_csv.handler.handler", runtime = "python3.12", architecture = "x86_64" }
+  }
+
+  assert {
+    condition = (
+      aws_lambda_function.function.handler == "split_csv.handler.handler"
+      && aws_lambda_function.function.runtime == "python3.12" && aws_lambda_function.function.architectures == tolist(["x86_64"])
+    )
+    error_message = "The package knows where its code starts and what it was built for."
+  }
+}
+
 run "a_directly_called_function" {
   command = plan
 

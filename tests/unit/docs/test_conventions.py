@@ -54,8 +54,8 @@ def test_hcl_follows_the_convention(folder: Path, check: Check) -> None:
 
 
 @pytest.mark.parametrize("folder", MODULES, ids=str)
-def test_a_module_is_four_files_and_configures_no_provider(folder: Path) -> None:
-    assert list(conventions.files_are_the_usual_four(REPOSITORY / folder)) == []
+def test_a_module_is_in_the_usual_files_and_configures_no_provider(folder: Path) -> None:
+    assert list(conventions.files_are_the_usual_ones(REPOSITORY / folder)) == []
     assert list(conventions.no_provider_is_configured(read(REPOSITORY / folder))) == []
 
 
@@ -167,10 +167,10 @@ def test_what_breaks_a_convention_is_named(check: Check, text: str, problems: li
 
 
 def test_missing_and_further_files_are_named(tmp_path: Path) -> None:
-    for name in ("main.tf", "outputs.tf", "variables.tf", "providers.tf", "README.md"):
+    for name in ("main.tf", "outputs.tf", "role.tf", "variables.tf", "providers.tf", "README.md"):
         (tmp_path / name).touch()
 
-    assert list(conventions.files_are_the_usual_four(tmp_path)) == [
+    assert list(conventions.files_are_the_usual_ones(tmp_path)) == [
         "versions.tf is missing",
         "providers.tf is one too many",
     ]

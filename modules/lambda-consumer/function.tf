@@ -1,0 +1,89 @@
+resource "aws_cloudwatch_log_group" "function" {
+  name              = local.log_group_name
+  retention_in_days = var.log_retention_days
+  kms_key_id        = one(var.kms_key[*].arn)
+  tags              = var.tags
+}
+
+resource "aws_s3_object" "package" {
+  count = var.code_bucket == null ? 0 : 1
+
+  bucket = var.code_bucket.name
+  # A key per content: the function changes code by changing keys, and a rollback finds the old one.
+  key          = "${var.code_bucket.prefix}${var.name}/${replace(replace(trimsuffix(local.content_hash, "="), "/", "_"), "+", "-")}.zip"
+  source       = var.package.path
+  content_type = "application/zip"
+  tags         = var.tags
+
+  lifecycle {
+    # The function must have left the old object before it goes.
+    create_before_destroy = true
+  }
+}
+
+resource "aws_lambda_function" "function" {
+  function_name = var.name
+  description   = var.description
+  role          = aws_iam_role.function.arn
+
+  filename  = var.code_bucket == null ? var.package.path : null
+  s3_bucket = one(aws_s3_object.package[*].bucket)
+  s3_key    = one(aws_s3_object.package[*].key)
+  # Not the hash of the zip: the same sources may be packed with or without bytecode, and must not
+  # be deployed again for it.
+  source_code_hash = local.content_hash
+
+  handler       = local.handler
+  runtime       = local.runtime
+  architectures = [local.architecture]
+  timeout       = var.timeout_seconds
+  memory_size   = var.memory_size_mb
+
+  reserved_concurrent_executions = var.reserved_concurrency
+  kms_key_arn                    = one(var.kms_key[*].arn)
+
+  ephemeral_storage {
+    size = var.ephemeral_storage_mb
+  }
+
+  logging_config {
+    log_format            = "JSON"
+    log_group             = aws_cloudwatch_log_group.function.name
+    application_log_level = var.log_level
+    # Below INFO Lambda would not write the report of an invocation: duration, memory, cold start.
+    system_log_level = "INFO"
+  }
+
+  tracing_config {
+    mode = var.tracing ? "Active" : "PassThrough"
+  }
+
+  dynamic "environment" {
+    for_each = length(var.environment) == 0 ? [] : [var.environment]
+    content {
+      variables = environment.value
+    }
+  }
+
+  tags = var.tags
+
+  # The log group comes first, or Lambda's first line would find none. The policies come first so
+  # that whatever starts the function (the mapping below waits for the function) finds a role that
+  # can do its work; on destroy they go last, for the same reason.
+  depends_on = [
+    aws_cloudwatch_log_group.function,
+    aws_iam_role_policy.code,
+    aws_iam_role_policy.environment,
+    aws_iam_role_policy.failure_destination,
+    aws_iam_role_policy.logs,
+    aws_iam_role_policy.queue,
+    aws_iam_role_policy.tracing,
+  ]
+}
+
+resource "aws_lambda_function_recursion_config" "function" {
+  count = var.recursive_loop == "Allow" ? 1 : 0
+
+  function_name  = aws_lambda_function.function.function_name
+  recursive_loop = var.recursive_loop
+}
