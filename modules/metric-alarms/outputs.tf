@@ -1,6 +1,6 @@
-output "names" {
-  description = "Names of the alarms, by the keys of `alarms`."
-  value       = { for key, alarm in aws_cloudwatch_metric_alarm.alarm : key => alarm.alarm_name }
+output "alarms" {
+  description = "The alarms as CloudWatch holds them, by the keys of `alarms`, with every attribute of `aws_cloudwatch_metric_alarm`."
+  value       = aws_cloudwatch_metric_alarm.alarm
 }
 
 output "notifying_names" {

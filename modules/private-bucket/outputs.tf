@@ -1,7 +1,11 @@
 output "bucket" {
-  description = "The bucket: name, arn. Whoever uses it waits until it is versioned, encrypted and private."
-  # Both are known in the first plan; the dependencies are what the resource's own attributes would add, and more.
-  value = { name = var.name, arn = local.arn }
+  description = "The bucket: name, arn, kms_key_arn (null for SSE-S3). Whoever uses it waits until it is versioned, encrypted and private."
+  # All are known in the first plan; the dependencies are what the resource's own attributes would add, and more.
+  value = {
+    name        = var.name
+    arn         = local.arn
+    kms_key_arn = one(aws_s3_bucket_server_side_encryption_configuration.bucket.rule).apply_server_side_encryption_by_default[0].kms_master_key_id
+  }
   depends_on = [
     aws_s3_bucket.bucket,
     aws_s3_bucket_lifecycle_configuration.bucket,
@@ -16,4 +20,9 @@ output "bucket" {
 output "bucket_arn_static" {
   description = "ARN of the bucket written from its name, which waits for nothing: for the `senders` of queues and the `publishers` of topics that the bucket notifies."
   value       = local.arn
+}
+
+output "lifecycle_rules" {
+  description = "The rules as S3 holds them, by id: prefix, expire_days, noncurrent_days, incomplete_upload_days, expired_delete_markers."
+  value       = var.lifecycle_rules
 }

@@ -1,7 +1,7 @@
 output "pipeline" {
   description = "What the pipeline is made of: bucket and key prefixes, tables, queues with their dead-letter queues, functions with their log groups and roles, the topic of notices (null without `notices`), and the `pace` that follows from the settings: load functions at a time (`workers`), messages per invocation (`batch_size`) and the estimated `rows_per_second`."
   value = {
-    bucket            = aws_s3_bucket.imports.id
+    bucket            = module.bucket.bucket.name
     import_prefix     = var.import_prefix
     rejections_prefix = var.rejections_prefix
     table             = aws_dynamodb_table.items.name
@@ -33,10 +33,7 @@ output "alarm_names" {
     module.split.alarm_names,
     module.rows_queue.alarm_names,
     module.load.alarm_names,
-    aws_cloudwatch_metric_alarm.rejected[*].alarm_name,
-    aws_cloudwatch_metric_alarm.rows_rejected[*].alarm_name,
-    aws_cloudwatch_metric_alarm.failed[*].alarm_name,
-    aws_cloudwatch_metric_alarm.empty[*].alarm_name,
+    flatten(module.alarms[*].notifying_names),
     aws_cloudwatch_composite_alarm.stalled[*].alarm_name,
   )
 }

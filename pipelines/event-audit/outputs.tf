@@ -1,8 +1,8 @@
 output "pipeline" {
   description = "What the pipeline is made of: bucket, bucket of rejection records, topic ARN, trail table (null without a trail), and per route its events (of `other`, a catch-all: the events it leaves to the rest), queue, dead-letter queue, function name, role name and log group."
   value = {
-    bucket            = aws_s3_bucket.watched.id
-    rejections_bucket = aws_s3_bucket.rejections.id
+    bucket            = module.watched.bucket.name
+    rejections_bucket = module.rejections.bucket.name
     topic_arn         = module.topic.topic_arn
     trail_table       = one(aws_dynamodb_table.trail[*].name)
     routes = {
@@ -17,13 +17,22 @@ output "pipeline" {
       }
     }
   }
+
+  precondition {
+    condition     = length(local.contested_events) == 0
+    error_message = "Every event belongs to one route, or it would be logged twice: ${join("; ", [for event, routes in local.contested_events : "${event} is in ${join(" and ", routes)}"])}. Take it out of all but one of routes."
+  }
+  precondition {
+    condition     = length(local.unwatched_events) == 0
+    error_message = "routes names what events does not watch: ${join(", ", local.unwatched_events)}. Add them to events, or take them out of routes: a queue would wait for them for ever."
+  }
 }
 
 output "alarm_names" {
   description = "Names of the pipeline's alarms, empty without `alarm`."
   value = concat(
     flatten([for route in keys(local.routes) : [module.queue[route].alarm_names, module.function[route].alarm_names]]),
-    aws_cloudwatch_metric_alarm.rejected[*].alarm_name,
+    flatten(module.alarms[*].notifying_names),
   )
 }
 

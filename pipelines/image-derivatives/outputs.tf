@@ -1,7 +1,7 @@
 output "pipeline" {
   description = "What the pipeline is made of: bucket name, key prefixes, topic ARN, and per derivative its box, format, an id of its settings (a new one means that replayed uploads are derived again), queue, dead-letter queue, function name and log group."
   value = {
-    bucket            = aws_s3_bucket.images.id
+    bucket            = module.bucket.bucket.name
     source_prefix     = var.source_prefix
     output_prefix     = var.output_prefix
     rejections_prefix = var.rejections_prefix
@@ -27,7 +27,7 @@ output "alarm_names" {
   description = "Names of the pipeline's alarms, empty without `alarm`."
   value = concat(
     flatten([for name in keys(var.derivatives) : [module.queue[name].alarm_names, module.function[name].alarm_names]]),
-    aws_cloudwatch_metric_alarm.rejected[*].alarm_name,
+    flatten(module.alarms[*].notifying_names),
   )
 }
 

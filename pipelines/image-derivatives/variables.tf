@@ -2,6 +2,11 @@ variable "name_prefix" {
   description = "First part of every resource name; the pipeline adds `-image`."
   type        = string
   nullable    = false
+
+  validation {
+    condition     = length("${var.name_prefix}-image-${local.account_id}-${local.region}") <= 63
+    error_message = "The bucket name ${var.name_prefix}-image-${local.account_id}-${local.region} has more than the 63 characters of S3: shorten name_prefix."
+  }
 }
 
 variable "package" {
@@ -174,6 +179,10 @@ variable "output_prefix" {
     condition     = can(regex("^[A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*/$", var.output_prefix))
     error_message = "output_prefix must be a folder-like prefix that ends with a slash and does not start with one, for example \"derived/\"."
   }
+  validation {
+    condition     = !startswith(var.output_prefix, var.source_prefix) && !startswith(var.source_prefix, var.output_prefix)
+    error_message = "output_prefix must lie outside source_prefix (${var.source_prefix}) and not contain it: what the functions write would start them again."
+  }
 }
 
 variable "rejections_prefix" {
@@ -185,6 +194,14 @@ variable "rejections_prefix" {
   validation {
     condition     = can(regex("^[A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*/$", var.rejections_prefix))
     error_message = "rejections_prefix must be a folder-like prefix that ends with a slash and does not start with one, for example \"rejections/\"."
+  }
+  validation {
+    condition     = !startswith(var.rejections_prefix, var.source_prefix) && !startswith(var.source_prefix, var.rejections_prefix)
+    error_message = "rejections_prefix must lie outside source_prefix (${var.source_prefix}) and not contain it: what the functions write would start them again."
+  }
+  validation {
+    condition     = !startswith(var.output_prefix, var.rejections_prefix) && !startswith(var.rejections_prefix, var.output_prefix)
+    error_message = "output_prefix (${var.output_prefix}) and rejections_prefix (${var.rejections_prefix}) must not lie inside each other."
   }
 }
 

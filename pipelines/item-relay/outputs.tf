@@ -1,7 +1,7 @@
 output "pipeline" {
   description = "What the pipeline is made of: bucket, table, the two queues with their dead-letter queues, the function with its role and log group, and for people and processes the names of the groups and the ARNs of the policies."
   value = {
-    bucket             = aws_s3_bucket.relay.id
+    bucket             = module.bucket.bucket.name
     table              = aws_dynamodb_table.items.name
     updates_queue_url  = module.updates_queue.queue.url
     updates_dlq_url    = module.updates_queue.dlq.url
@@ -28,7 +28,7 @@ output "alarm_names" {
     module.updates_queue.alarm_names,
     module.update.alarm_names,
     module.finished_queue.alarm_names,
-    aws_cloudwatch_metric_alarm.rejected[*].alarm_name,
+    flatten(module.alarms[*].notifying_names),
   )
 }
 

@@ -2,6 +2,11 @@ variable "name_prefix" {
   description = "First part of every resource name; the pipeline adds `-relay`. The script and the service are given the same prefix and find everything by it."
   type        = string
   nullable    = false
+
+  validation {
+    condition     = length("${var.name_prefix}-relay-${local.account_id}-${local.region}") <= 63
+    error_message = "The bucket name ${var.name_prefix}-relay-${local.account_id}-${local.region} has more than the 63 characters of S3: shorten name_prefix."
+  }
 }
 
 variable "package" {

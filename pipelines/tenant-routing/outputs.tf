@@ -29,9 +29,7 @@ output "alarm_names" {
     module.router.alarm_names,
     module.consumer.alarm_names,
     module.quarantine.alarm_names,
-    aws_cloudwatch_metric_alarm.quarantined[*].alarm_name,
-    aws_cloudwatch_metric_alarm.failed[*].alarm_name,
-    aws_cloudwatch_metric_alarm.rejected[*].alarm_name,
+    flatten(module.alarms[*].notifying_names),
   )
 }
 

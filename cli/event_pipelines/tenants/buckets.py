@@ -405,7 +405,7 @@ def _merge_lifecycle(bucket: Bucket, rule: Any) -> None:
 
 
 def _encryption(kms_key_arn: str | None) -> Any:
-    """A rule as pipelines/*/main.tf write it."""
+    """A rule as modules/private-bucket writes it."""
     if kms_key_arn is None:
         return {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
     return {

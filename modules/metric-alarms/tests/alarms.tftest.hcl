@@ -43,10 +43,10 @@ run "settings_reach_each_alarm" {
   }
   assert {
     condition = (
-      output.names == { idle = "acme-orders-idle", rejections = "acme-orders-rejections" }
+      output.alarms["idle"].alarm_name == "acme-orders-idle"
       && jsonencode(output.notifying_names) == jsonencode(["acme-orders-rejections"])
     )
-    error_message = "Who shows alarms needs the names of those that tell somebody."
+    error_message = "Who shows alarms needs the alarms, and the names of those that tell somebody."
   }
 }
 

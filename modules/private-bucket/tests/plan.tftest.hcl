@@ -59,7 +59,10 @@ run "defaults_keep_every_object_and_remove_leftovers" {
     error_message = "By default only what can no longer be seen is removed."
   }
   assert {
-    condition     = output.bucket == { name = var.name, arn = "arn:aws:s3:::${var.name}" } && output.bucket_arn_static == output.bucket.arn
+    condition = (
+      jsonencode(output.bucket) == jsonencode({ arn = "arn:aws:s3:::${var.name}", kms_key_arn = null, name = var.name })
+      && output.bucket_arn_static == output.bucket.arn
+    )
     error_message = "Name and ARN must be known in the first plan."
   }
 }
@@ -83,7 +86,7 @@ run "customer_key_rules_and_tags_reach_the_bucket" {
     condition = (
       one(aws_s3_bucket_server_side_encryption_configuration.bucket.rule).apply_server_side_encryption_by_default[0].sse_algorithm == "aws:kms"
       && one(aws_s3_bucket_server_side_encryption_configuration.bucket.rule).apply_server_side_encryption_by_default[0].kms_master_key_id == var.kms_key.arn
-      && one(aws_s3_bucket_server_side_encryption_configuration.bucket.rule).bucket_key_enabled
+      && one(aws_s3_bucket_server_side_encryption_configuration.bucket.rule).bucket_key_enabled && output.bucket.kms_key_arn == var.kms_key.arn
     )
     error_message = "The caller's key must encrypt, by way of a bucket key."
   }
@@ -110,5 +113,9 @@ run "customer_key_rules_and_tags_reach_the_bucket" {
       if rule.id == "expire-uploads"
     ] == [["ingest/", "30"]]
     error_message = "A rule must keep to its prefix and days."
+  }
+  assert {
+    condition     = [for id, rule in output.lifecycle_rules : rule.prefix if rule.expire_days == 30] == ["ingest/"]
+    error_message = "The rules must be put out as they are."
   }
 }

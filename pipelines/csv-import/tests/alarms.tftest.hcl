@@ -56,19 +56,19 @@ run "alarms" {
 
   assert {
     condition = (
-      aws_cloudwatch_metric_alarm.rejected[0].metric_name == "Rejected" && aws_cloudwatch_metric_alarm.rejected[0].threshold == 7
-      && aws_cloudwatch_metric_alarm.rejected[0].dimensions == tomap({ pipeline = "csv-import" })
-      && aws_cloudwatch_metric_alarm.rejected[0].alarm_actions == toset(["arn:aws:sns:eu-west-1:123456789012:on-call"])
-      && strcontains(aws_cloudwatch_metric_alarm.rejected[0].alarm_description, "event-pipelines imports list --prefix acme")
+      module.alarms[0].alarms["rejections"].metric_name == "Rejected" && module.alarms[0].alarms["rejections"].threshold == 7
+      && module.alarms[0].alarms["rejections"].dimensions == tomap({ pipeline = "csv-import" })
+      && module.alarms[0].alarms["rejections"].alarm_actions == toset(["arn:aws:sns:eu-west-1:123456789012:on-call"])
+      && strcontains(module.alarms[0].alarms["rejections"].alarm_description, "event-pipelines imports list --prefix acme")
     )
     error_message = "Rejections are counted per pipeline, from the caller's threshold, and say what to run."
   }
 
   assert {
     condition = (
-      aws_cloudwatch_metric_alarm.rows_rejected[0].metric_name == "RowsRejected" && aws_cloudwatch_metric_alarm.rows_rejected[0].threshold == 7
-      && aws_cloudwatch_metric_alarm.failed[0].metric_name == "ImportsFailed" && aws_cloudwatch_metric_alarm.failed[0].threshold == 1
-      && aws_cloudwatch_metric_alarm.empty[0].metric_name == "ImportsEmpty" && aws_cloudwatch_metric_alarm.empty[0].threshold == 1
+      module.alarms[0].alarms["row-rejections"].metric_name == "RowsRejected" && module.alarms[0].alarms["row-rejections"].threshold == 7
+      && module.alarms[0].alarms["imports-failed"].metric_name == "ImportsFailed" && module.alarms[0].alarms["imports-failed"].threshold == 1
+      && module.alarms[0].alarms["imports-empty"].metric_name == "ImportsEmpty" && module.alarms[0].alarms["imports-empty"].threshold == 1
     )
     error_message = "Rows count like files, and no import may fail unseen."
   }
@@ -81,16 +81,16 @@ run "alarms" {
   }
   assert {
     condition = alltrue([
-      for half in [aws_cloudwatch_metric_alarm.rows_waiting[0], aws_cloudwatch_metric_alarm.no_rows_loaded[0]] :
+      for half in [module.alarms[0].alarms["rows-waiting"], module.alarms[0].alarms["no-rows-loaded"]] :
       half.period * half.evaluation_periods == 900 && half.dimensions == tomap({ QueueName = "acme-csv-rows" }) && half.alarm_actions == null
     ])
     error_message = "Both halves look at the row queue for as long as the caller says, and neither tells anybody."
   }
   assert {
     condition = (
-      aws_cloudwatch_metric_alarm.rows_waiting[0].treat_missing_data == "notBreaching"
-      && aws_cloudwatch_metric_alarm.no_rows_loaded[0].treat_missing_data == "breaching"
-      && aws_cloudwatch_metric_alarm.no_rows_loaded[0].comparison_operator == "LessThanThreshold"
+      module.alarms[0].alarms["rows-waiting"].treat_missing_data == "notBreaching"
+      && module.alarms[0].alarms["no-rows-loaded"].treat_missing_data == "breaching"
+      && module.alarms[0].alarms["no-rows-loaded"].comparison_operator == "LessThanThreshold"
     )
     error_message = "A queue without data has nothing that waits, and nothing is loaded from it."
   }

@@ -33,7 +33,7 @@ run "customer_key" {
   }
 
   assert {
-    condition     = one(aws_s3_bucket_server_side_encryption_configuration.imports.rule).apply_server_side_encryption_by_default[0].kms_master_key_id == var.kms_key.arn && one(aws_s3_bucket_server_side_encryption_configuration.imports.rule).apply_server_side_encryption_by_default[0].sse_algorithm == "aws:kms" && one(aws_s3_bucket_server_side_encryption_configuration.imports.rule).bucket_key_enabled
+    condition     = module.bucket.bucket.kms_key_arn == var.kms_key.arn
     error_message = "The key encrypts what the pipeline keeps."
   }
 

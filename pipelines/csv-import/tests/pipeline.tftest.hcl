@@ -29,7 +29,7 @@ run "defaults" {
 
   assert {
     condition = (
-      aws_s3_bucket.imports.bucket == "acme-csv-123456789012-eu-west-1" && output.pipeline.table == "acme-csv-items"
+      module.bucket.bucket.name == "acme-csv-123456789012-eu-west-1" && output.pipeline.table == "acme-csv-items"
       && output.pipeline.ledger_table == "acme-csv-ledger" && output.pipeline.split_function == "acme-csv-split"
       && output.pipeline.load_log_group == "/aws/lambda/acme-csv-load" && module.imports_queue.queue.name == "acme-csv-imports"
     )
@@ -72,14 +72,7 @@ run "defaults" {
   }
   assert {
     condition = (
-      jsondecode(aws_s3_bucket_policy.imports.policy).Statement[0].Condition.Bool["aws:SecureTransport"] == "false"
-      && aws_s3_bucket_versioning.imports.versioning_configuration[0].status == "Enabled"
-    )
-    error_message = "The bucket refuses plain HTTP and keeps versions."
-  }
-  assert {
-    condition = (
-      { for rule in aws_s3_bucket_lifecycle_configuration.imports.rule : rule.id => try(rule.expiration[0].days, null) if rule.id != "remove-leftovers" } ==
+      { for id, rule in module.bucket.lifecycle_rules : id => rule.expire_days if rule.expire_days != null } ==
       { expire-uploads = 30, expire-rejection-records = 90, expire-large-rows = 30 }
     )
     error_message = "Uploads and rows too large for a message go after 30 days, rejection records after 90."
@@ -100,7 +93,7 @@ run "weak_table_one_at_a_time_just_legal" {
   }
 
   assert {
-    condition     = length(aws_s3_bucket.imports.bucket) == 63
+    condition     = length(module.bucket.bucket.name) == 63
     error_message = "This run is meant to sit exactly on the limit of 63 characters."
   }
   assert {
@@ -199,25 +192,32 @@ run "upper_bounds_just_legal" {
   }
 }
 
-run "batch_too_large_and_name_too_long" {
+run "name_too_long_and_rejections_inside_imports" {
   command = plan
   variables {
-    name_prefix      = "a23456789-123456789-123456789-1234567"
+    name_prefix       = "a23456789-123456789-123456789-1234567"
+    rejections_prefix = "import/rejections/"
+  }
+  # What the functions write would be an upload.
+  expect_failures = [var.name_prefix, var.rejections_prefix]
+}
+
+run "batch_too_large" {
+  command = plan
+  variables {
     pace             = { table_write_capacity = 5, one_at_a_time = true }
     load             = { timeout_seconds = 900 }
     rows_per_message = 1801
   }
-  expect_failures = [aws_dynamodb_table.items, aws_s3_bucket.imports]
+  expect_failures = [aws_dynamodb_table.items]
 }
 
 run "share_of_a_weak_table_too_small" {
   command = plan
   variables {
     pace = { table_write_capacity = 25 }
-    # What the functions write would be an upload.
-    rejections_prefix = "import/rejections/"
   }
-  expect_failures = [aws_dynamodb_table.items, aws_s3_bucket.imports]
+  expect_failures = [aws_dynamodb_table.items]
 }
 
 run "more_rows_than_can_drain" {
@@ -230,6 +230,14 @@ run "more_rows_than_can_drain" {
   expect_failures = [aws_dynamodb_table.items]
 }
 
+run "rejections_without_a_slash" {
+  command = plan
+  variables {
+    rejections_prefix = "rejections"
+  }
+  expect_failures = [var.rejections_prefix]
+}
+
 # Every validation is tripped by itself. Where one looks at another variable, Terraform passes it over
 # once that variable is refused: table, columns, key_columns and what depends on them take turns.
 
@@ -238,7 +246,6 @@ run "refused_1" {
   variables {
     table                = { hash_key = "" }
     import_prefix        = "/import/"
-    rejections_prefix    = "rejections"
     write_mode           = "upsert"
     rows_per_message     = 0
     max_rejected_percent = 101
@@ -250,7 +257,7 @@ run "refused_1" {
     lifecycle_days       = { incomplete_upload = 0 }
   }
   expect_failures = [
-    var.table, var.import_prefix, var.rejections_prefix, var.write_mode, var.rows_per_message, var.max_rejected_percent,
+    var.table, var.import_prefix, var.write_mode, var.rows_per_message, var.max_rejected_percent,
     var.pace, var.expected_rows, var.split, var.load, var.ledger, var.lifecycle_days,
   ]
 }

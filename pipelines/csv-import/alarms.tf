@@ -1,0 +1,90 @@
+module "alarms" {
+  source = "../../modules/metric-alarms"
+  count  = var.alarm == null ? 0 : 1
+
+  name    = local.name
+  actions = var.alarm.actions
+  tags    = var.tags
+  alarms = {
+    rejections = {
+      description = join(" ", [
+        "${var.alarm.rejections} or more files or messages were refused as a whole within 5 minutes: not CSV, or not in an encoding that is read.",
+        "Nothing tries them again, for it would end the same way: a record of each says why.",
+        "Run `event-pipelines imports list --prefix ${var.name_prefix}` for which and why; upload a mended file to import it.",
+      ])
+      metric_name = "Rejected"
+      dimensions  = { pipeline = "csv-import" }
+      threshold   = var.alarm.rejections
+    }
+    row-rejections = {
+      description = join(" ", [
+        "${var.alarm.rejections} or more rows were refused within 5 minutes: a cell does not fit its column, a key is missing, or a line is no row. The other rows of their files are loaded.",
+        "Run `event-pipelines imports list --prefix ${var.name_prefix}` for the imports,",
+        "and `event-pipelines imports rejections ID --prefix ${var.name_prefix}` for their rows as CSV, to mend and import again.",
+      ])
+      metric_name = "RowsRejected"
+      dimensions  = { pipeline = "csv-import" }
+      threshold   = var.alarm.rejections
+    }
+    imports-empty = {
+      description = join(" ", [
+        "An import was complete within 5 minutes and nothing of it was loaded: every row of the file was rejected.",
+        "Run `event-pipelines imports list --prefix ${var.name_prefix}` for which,",
+        "and `event-pipelines imports rejections ID --prefix ${var.name_prefix}` for the reasons; correct the settings or the file, and upload it again.",
+      ])
+      metric_name = "ImportsEmpty"
+      dimensions  = { pipeline = "csv-import" }
+    }
+    imports-failed = {
+      description = join(" ", [
+        "An import ended as failed within 5 minutes: its file was refused, or more than ${var.max_rejected_percent} % of its rows were.",
+        "Rows that were loaded stay loaded. Run `event-pipelines imports list --prefix ${var.name_prefix}` for which,",
+        "and `event-pipelines imports show ID --prefix ${var.name_prefix}` for the reason; upload a mended file to import it.",
+      ])
+      metric_name = "ImportsFailed"
+      dimensions  = { pipeline = "csv-import" }
+    }
+    # An import stands still when rows wait and none is loaded, and of a queue neither alone is wrong: rows
+    # wait in every import, and none is loaded while nothing is imported. Hence two alarms that tell nobody,
+    # and one that tells of both.
+    rows-waiting = {
+      description        = "Rows have waited in ${module.rows_queue.queue.name} for ${var.stalled_after_seconds} seconds without a break. Tells nobody: it is half of ${local.name}-import-stalled."
+      namespace          = "AWS/SQS"
+      metric_name        = "ApproximateNumberOfMessagesVisible"
+      dimensions         = { QueueName = module.rows_queue.queue.name }
+      statistic          = "Minimum"
+      evaluation_periods = var.stalled_after_seconds / 300
+      notifies           = false
+    }
+    no-rows-loaded = {
+      description         = "No message of ${module.rows_queue.queue.name} was finished for ${var.stalled_after_seconds} seconds, as is right while nothing is imported. Tells nobody: it is half of ${local.name}-import-stalled."
+      namespace           = "AWS/SQS"
+      metric_name         = "NumberOfMessagesDeleted"
+      dimensions          = { QueueName = module.rows_queue.queue.name }
+      comparison_operator = "LessThanThreshold"
+      evaluation_periods  = var.stalled_after_seconds / 300
+      treat_missing_data  = "breaching"
+      notifies            = false
+    }
+  }
+}
+
+resource "aws_cloudwatch_composite_alarm" "stalled" {
+  count = var.alarm == null ? 0 : 1
+
+  alarm_name = "${local.name}-import-stalled"
+  alarm_description = join(" ", [
+    "Rows have waited for ${var.stalled_after_seconds} seconds and not one message of them was finished, though a batch takes no more than half of ${var.load.timeout_seconds} seconds:",
+    "${local.name}-load does not run, or its table takes nothing.",
+    "Nothing is lost before the ${local.rows_retention_seconds / 86400} days of the queue are over.",
+    "Run `event-pipelines imports list --prefix ${var.name_prefix}` and `event-pipelines queues list --prefix ${var.name_prefix}`,",
+    "then look at the errors and throttles of ${local.name}-load and the throttled writes of ${local.items_table}.",
+  ])
+
+  alarm_rule = join(" AND ", [for half in ["rows-waiting", "no-rows-loaded"] : "ALARM(\"${module.alarms[0].alarms[half].alarm_name}\")"])
+
+  alarm_actions = var.alarm.actions
+  ok_actions    = var.alarm.actions
+
+  tags = var.tags
+}

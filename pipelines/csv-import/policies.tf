@@ -1,0 +1,68 @@
+module "key" {
+  source = "../../modules/kms-key-statements"
+
+  kms_key = var.kms_key
+}
+
+locals {
+  split_policies = merge({
+    import = jsonencode({ Version = "2012-10-17", Statement = concat([
+      {
+        # The version that the event names, however many came after it.
+        Sid      = "ReadUploads"
+        Effect   = "Allow"
+        Action   = ["s3:GetObject", "s3:GetObjectVersion"]
+        Resource = "${local.bucket_arn}/${var.import_prefix}*"
+      },
+      # Without it S3 answers 403 instead of 404 for a missing key, and a deleted upload would
+      # look like a broken permission. No condition on the prefix: what S3 compares with it when
+      # it makes this choice is not documented.
+      { Sid = "TellMissingFromForbidden", Effect = "Allow", Action = "s3:ListBucket", Resource = local.bucket_arn },
+      {
+        Sid      = "RecordRejectionsAndStoreLargeRows"
+        Effect   = "Allow"
+        Action   = "s3:PutObject"
+        Resource = ["${local.bucket_arn}/${var.rejections_prefix}*", "${local.bucket_arn}/${local.large_rows_prefix}*"]
+      },
+      {
+        Sid      = "SendRowsAndContinue"
+        Effect   = "Allow"
+        Action   = "sqs:SendMessage"
+        Resource = [module.rows_queue.queue_arn_static, module.imports_queue.queue_arn_static]
+      },
+      {
+        Sid      = "KeepLedger"
+        Effect   = "Allow"
+        Action   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+        Resource = local.ledger_table_arn
+      },
+    ], module.key.statements.write_objects, module.key.statements.send_messages, module.key.statements.write_items) })
+  }, local.notices_policy)
+
+  load_policies = merge({
+    import = jsonencode({ Version = "2012-10-17", Statement = concat([
+      {
+        # A condition on what is there already goes with single writes only.
+        Sid      = "WriteItems"
+        Effect   = "Allow"
+        Action   = var.write_mode == "overwrite" ? "dynamodb:BatchWriteItem" : "dynamodb:PutItem"
+        Resource = local.items_table_arn
+      },
+      {
+        # Transactions need no action beyond those of the writes in them.
+        Sid      = "KeepLedger"
+        Effect   = "Allow"
+        Action   = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+        Resource = local.ledger_table_arn
+      },
+      { Sid = "ReadLargeRows", Effect = "Allow", Action = "s3:GetObject", Resource = "${local.bucket_arn}/${local.large_rows_prefix}*" },
+      { Sid = "RecordRejections", Effect = "Allow", Action = "s3:PutObject", Resource = "${local.bucket_arn}/${var.rejections_prefix}*" },
+    ], module.key.statements.write_objects, module.key.statements.write_items) })
+  }, local.notices_policy)
+
+  notices_policy = var.notices == null ? {} : {
+    notices = jsonencode({ Version = "2012-10-17", Statement = concat([
+      { Sid = "TellOfEndedImports", Effect = "Allow", Action = "sns:Publish", Resource = one(module.notices[*].topic_arn_static) },
+    ], module.key.statements.publish) })
+  }
+}

@@ -1,0 +1,88 @@
+locals {
+  remove_leftovers = {
+    noncurrent_days        = var.lifecycle_days.noncurrent
+    incomplete_upload_days = var.lifecycle_days.incomplete_upload
+    expired_delete_markers = true
+  }
+}
+
+# What people keep here is theirs: only what they can no longer see goes.
+module "watched" {
+  source = "../../modules/private-bucket"
+
+  name          = local.bucket
+  force_destroy = var.force_destroy_buckets
+  kms_key       = var.kms_key
+  tags          = var.tags
+
+  lifecycle_rules = { remove-leftovers = local.remove_leftovers }
+}
+
+# Apart from the watched bucket, where every record written would be an event of its own.
+module "rejections" {
+  source = "../../modules/private-bucket"
+
+  name          = local.rejections_bucket
+  force_destroy = var.force_destroy_buckets
+  kms_key       = var.kms_key
+  tags          = var.tags
+
+  lifecycle_rules = {
+    expire-rejection-records = { expire_days = var.lifecycle_days.rejections }
+    remove-leftovers         = local.remove_leftovers
+  }
+}
+
+# One item per event of an object, in the order in which S3 numbered them, and again by the hour.
+resource "aws_dynamodb_table" "trail" {
+  count = var.trail == null ? 0 : 1
+
+  name                        = local.trail_table
+  billing_mode                = "PAY_PER_REQUEST"
+  deletion_protection_enabled = var.trail.deletion_protection
+  tags                        = var.tags
+
+  hash_key  = "object"
+  range_key = "event"
+
+  attribute {
+    name = "object"
+    type = "S"
+  }
+  attribute {
+    name = "event"
+    type = "S"
+  }
+  attribute {
+    name = "hour"
+    type = "S"
+  }
+  attribute {
+    name = "event_time"
+    type = "S"
+  }
+
+  global_secondary_index {
+    name            = "by_hour"
+    hash_key        = "hour"
+    range_key       = "event_time"
+    projection_type = "ALL"
+  }
+
+  ttl {
+    attribute_name = "expires_at"
+    enabled        = true
+  }
+
+  dynamic "server_side_encryption" {
+    for_each = var.kms_key[*]
+    content {
+      enabled     = true
+      kms_key_arn = server_side_encryption.value.arn
+    }
+  }
+
+  point_in_time_recovery {
+    enabled = true
+  }
+}

@@ -1,0 +1,180 @@
+# What `event-pipelines tenants` works with: the platform document, and a policy for whoever runs it.
+
+data "aws_default_tags" "current" {}
+
+locals {
+  # What is made at run time is tagged like what is made here.
+  platform_tags = merge(data.aws_default_tags.current.tags, var.tags)
+
+  platform = jsonencode(merge(var.kms_key == null ? {} : { kms_key_arn = var.kms_key.arn }, {
+    schema_version       = 1
+    name_prefix          = var.name_prefix
+    account_id           = local.account_id
+    region               = local.region
+    partition            = local.partition
+    groups_table         = local.groups_table
+    tenants_table        = local.tenants_table
+    quarantine_queue_url = module.quarantine.queue.url
+    quarantine_queue_arn = module.quarantine.queue_arn_static
+    router = {
+      function_name       = module.router.function.name
+      function_arn        = module.router.function_arn_static
+      batch_size          = var.router.batch_size
+      maximum_concurrency = var.router.maximum_concurrency
+      timeout_seconds     = var.router.timeout_seconds
+    }
+    consumer = {
+      function_name       = module.consumer.function.name
+      function_arn        = module.consumer.function_arn_static
+      batch_size          = var.consumer.batch_size
+      maximum_concurrency = var.consumer.maximum_concurrency
+      timeout_seconds     = var.consumer.timeout_seconds
+    }
+    queues                = var.queues
+    bucket                = var.group_bucket
+    queue_mode            = var.queue_mode
+    cache                 = var.cache
+    max_group_name_length = local.max_group_name_length
+    tags                  = local.platform_tags
+  }))
+
+  manager_policy_json = jsonencode({ Version = "2012-10-17", Statement = concat([
+    {
+      Sid      = "ReadPlatform"
+      Effect   = "Allow"
+      Action   = "ssm:GetParameter"
+      Resource = "arn:${local.partition}:ssm:${local.region}:${local.account_id}:parameter${local.platform_name}"
+    },
+    {
+      # A tenant is written only into a group that is active: a transaction with a condition check.
+      Sid      = "KeepRegistry"
+      Effect   = "Allow"
+      Action   = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Scan", "dynamodb:UpdateItem"]
+      Resource = [local.groups_table_arn, local.tenants_table_arn]
+    },
+    { Sid = "CheckGroup", Effect = "Allow", Action = "dynamodb:ConditionCheckItem", Resource = local.groups_table_arn },
+    { Sid = "ListTenantsOfGroup", Effect = "Allow", Action = "dynamodb:Query", Resource = "${local.tenants_table_arn}/index/by_group" },
+    {
+      Sid    = "KeepBuckets"
+      Effect = "Allow"
+      Action = [
+        "s3:CreateBucket",
+        "s3:DeleteBucket",
+        "s3:GetBucketNotification",
+        "s3:GetBucketOwnershipControls",
+        "s3:GetBucketPolicy",
+        "s3:GetBucketPublicAccessBlock",
+        "s3:GetBucketTagging",
+        "s3:GetBucketVersioning",
+        "s3:GetEncryptionConfiguration",
+        "s3:GetLifecycleConfiguration",
+        "s3:ListBucket",
+        "s3:ListBucketMultipartUploads",
+        "s3:ListBucketVersions",
+        "s3:PutBucketNotification",
+        "s3:PutBucketOwnershipControls",
+        "s3:PutBucketPolicy",
+        "s3:PutBucketPublicAccessBlock",
+        "s3:PutBucketTagging",
+        "s3:PutBucketVersioning",
+        "s3:PutEncryptionConfiguration",
+        "s3:PutLifecycleConfiguration",
+      ]
+      Resource = local.group_bucket_arn
+    },
+    {
+      # No permission to read one: whether a file is there, the bucket's list says.
+      Sid      = "PutFiles"
+      Effect   = "Allow"
+      Action   = "s3:PutObject"
+      Resource = ["${local.group_bucket_arn}/*/raw/*", "${local.group_bucket_arn}/*/silver/"]
+    },
+    {
+      Sid      = "DeleteData"
+      Effect   = "Allow"
+      Action   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:DeleteObjectVersion"]
+      Resource = "${local.group_bucket_arn}/*"
+    },
+    {
+      Sid    = "KeepQueues"
+      Effect = "Allow"
+      Action = [
+        "sqs:CreateQueue",
+        "sqs:DeleteQueue",
+        "sqs:GetQueueAttributes",
+        "sqs:ListQueueTags",
+        "sqs:SetQueueAttributes",
+        "sqs:TagQueue",
+      ]
+      Resource = concat(local.all_queues, local.dead_letter_queues)
+    },
+    {
+      Sid      = "LookIntoQuarantine"
+      Effect   = "Allow"
+      Action   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"]
+      Resource = module.quarantine.queue_arn_static
+    },
+    { Sid = "Release", Effect = "Allow", Action = "sqs:SendMessage", Resource = local.ingest_queues },
+    {
+      Sid    = "KeepMappings"
+      Effect = "Allow"
+      Action = ["lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping", "lambda:UpdateEventSourceMapping"]
+      # Creating one has no resource type: what bounds all three are the functions.
+      Resource  = "*"
+      Condition = { ArnEquals = { "lambda:FunctionArn" = [module.router.function_arn_static, module.consumer.function_arn_static] } }
+    },
+    {
+      Sid      = "TagMappings"
+      Effect   = "Allow"
+      Action   = ["lambda:ListTags", "lambda:TagResource"]
+      Resource = "arn:${local.partition}:lambda:${local.region}:${local.account_id}:event-source-mapping:*"
+    },
+    {
+      Sid    = "FindWhatThereIs"
+      Effect = "Allow"
+      Action = ["lambda:ListEventSourceMappings", "s3:ListAllMyBuckets", "sqs:ListQueues"]
+      # None of the three has a resource type.
+      Resource = "*"
+    },
+  ], module.key.statements.write_objects, module.key.statements.send_messages, module.key.statements.write_items) })
+}
+
+resource "aws_ssm_parameter" "platform" {
+  name        = local.platform_name
+  description = "What event-pipelines tenants makes groups and tenants with"
+  type        = "String"
+  # Nothing in it is a secret, also with `kms_key`, and the plan is to show what changes.
+  insecure_value = local.platform
+  tags           = var.tags
+
+  lifecycle {
+    precondition {
+      # The rest of the document never takes more than the other half of what a parameter takes, and
+      # only its tags are known before anything is made.
+      condition     = length(jsonencode(local.platform_tags)) <= 2048
+      error_message = "The tags for what is made at run time take ${length(jsonencode(local.platform_tags))} characters as JSON and the platform document has room for 2048: set fewer or shorter ones; default_tags of the provider count, too."
+    }
+    precondition {
+      condition     = var.queues.message_retention_seconds > local.longest_tries_seconds
+      error_message = "queues.message_retention_seconds must be above ${local.longest_tries_seconds}, what ${var.queues.max_receive_count} tries of 6 x ${max(var.router.timeout_seconds, var.consumer.timeout_seconds)} seconds may take: what still fails then would be deleted instead of becoming a dead letter."
+    }
+    precondition {
+      condition     = 2 * local.file_seconds <= var.consumer.timeout_seconds
+      error_message = "A file of ${var.consumer.max_file_mb} MB (consumer.max_file_mb) takes up to ${ceil(local.file_seconds)} seconds with consumer.memory_size_mb = ${var.consumer.memory_size_mb}, and it may take half of consumer.timeout_seconds, ${var.consumer.timeout_seconds / 2}: lower the first, or raise one of the others."
+    }
+  }
+}
+
+resource "aws_iam_policy" "manager" {
+  name        = local.manager_policy
+  description = "What event-pipelines tenants needs in ${local.region}, and nothing else"
+  policy      = local.manager_policy_json
+  tags        = var.tags
+
+  lifecycle {
+    precondition {
+      condition     = length(local.manager_policy_json) <= 6144
+      error_message = "The policy ${local.manager_policy} has ${length(local.manager_policy_json)} characters and IAM takes 6144: shorten name_prefix, which every ARN in it repeats."
+    }
+  }
+}

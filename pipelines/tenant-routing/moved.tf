@@ -1,0 +1,14 @@
+# Where things were before they moved into modules. A stack that was applied then loses nothing.
+
+moved {
+  from = aws_cloudwatch_metric_alarm.quarantined[0]
+  to   = module.alarms[0].aws_cloudwatch_metric_alarm.alarm["quarantine-has-messages"]
+}
+moved {
+  from = aws_cloudwatch_metric_alarm.failed[0]
+  to   = module.alarms[0].aws_cloudwatch_metric_alarm.alarm["failed-records"]
+}
+moved {
+  from = aws_cloudwatch_metric_alarm.rejected[0]
+  to   = module.alarms[0].aws_cloudwatch_metric_alarm.alarm["rejections"]
+}
