@@ -13,8 +13,8 @@ module "bucket" {
   force_destroy = var.force_destroy
 
   lifecycle_rules = {
-    # What is replaced or deleted by mistake can be had back for a month.
-    remove-leftovers = { noncurrent_days = 30, incomplete_upload_days = 7, expired_delete_markers = true }
-    expire-drafts    = { prefix = "drafts/", expire_days = 14 }
+    expire-drafts = { prefix = "drafts/", expire_days = 14 }
   }
+  # What is replaced or deleted by mistake can be had back for two months.
+  leftover_days = { noncurrent = 60 }
 }

@@ -5,6 +5,8 @@ data "aws_region" "current" {}
 locals {
   # Written from the name, so that every policy is complete in the first plan.
   arn = "arn:${data.aws_partition.current.partition}:s3:::${var.name}"
+
+  expiring = { for id, rule in var.lifecycle_rules : id => rule if rule.expire_days != null }
 }
 
 resource "aws_s3_bucket" "bucket" {
@@ -73,33 +75,31 @@ resource "aws_s3_bucket_lifecycle_configuration" "bucket" {
   bucket = aws_s3_bucket.bucket.id
 
   dynamic "rule" {
-    for_each = var.lifecycle_rules
+    for_each = local.expiring
     content {
       id     = rule.key
       status = "Enabled"
       filter {
         prefix = rule.value.prefix
       }
+      expiration {
+        days = rule.value.expire_days
+      }
+    }
+  }
 
-      dynamic "expiration" {
-        for_each = rule.value.expire_days != null || rule.value.expired_delete_markers ? [rule.value] : []
-        content {
-          days                         = expiration.value.expire_days
-          expired_object_delete_marker = expiration.value.expired_delete_markers ? true : null
-        }
-      }
-      dynamic "noncurrent_version_expiration" {
-        for_each = rule.value.noncurrent_days[*]
-        content {
-          noncurrent_days = noncurrent_version_expiration.value
-        }
-      }
-      dynamic "abort_incomplete_multipart_upload" {
-        for_each = rule.value.incomplete_upload_days[*]
-        content {
-          days_after_initiation = abort_incomplete_multipart_upload.value
-        }
-      }
+  rule {
+    id     = "remove-leftovers"
+    status = "Enabled"
+    filter {}
+    noncurrent_version_expiration {
+      noncurrent_days = var.leftover_days.noncurrent
+    }
+    abort_incomplete_multipart_upload {
+      days_after_initiation = var.leftover_days.incomplete_upload
+    }
+    expiration {
+      expired_object_delete_marker = true
     }
   }
 

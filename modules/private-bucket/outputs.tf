@@ -23,6 +23,8 @@ output "bucket_arn_static" {
 }
 
 output "lifecycle_rules" {
-  description = "The rules as S3 holds them, by id: prefix, expire_days, noncurrent_days, incomplete_upload_days, expired_delete_markers."
-  value       = var.lifecycle_rules
+  description = "The rules as S3 holds them, by id: prefix and expire_days, of `remove-leftovers` noncurrent_days and incomplete_upload_days."
+  value = merge(local.expiring, {
+    remove-leftovers = { noncurrent_days = var.leftover_days.noncurrent, incomplete_upload_days = var.leftover_days.incomplete_upload }
+  })
 }

@@ -29,55 +29,45 @@ variable "name" {
 
 variable "lifecycle_rules" {
   description = <<-EOT
-    What S3 deletes, by a name of your choice. Each rule does at least one thing, for keys that begin with its `prefix` (all by default):
-    - `expire_days`: objects become older versions this many days after they were written.
-    - `noncurrent_days`: older versions are deleted this many days after a newer one, or a deletion, took their place.
-    - `incomplete_upload_days`: multipart uploads that nobody completed are aborted this many days after they began.
-    - `expired_delete_markers`: markers of deletion that no version is behind are removed. Not beside `expire_days`, which includes it.
+    Which objects expire, by a name of your choice, beside the rule `remove-leftovers` that every bucket has:
+    - `prefix`: only keys that begin with it; all by default.
+    - `expire_days`: days from writing to expiry, when an object becomes an older version. Null keeps objects, and makes no rule.
   EOT
   type = map(object({
-    prefix                 = optional(string)
-    expire_days            = optional(number)
-    noncurrent_days        = optional(number)
-    incomplete_upload_days = optional(number)
-    expired_delete_markers = optional(bool, false)
+    prefix      = optional(string)
+    expire_days = optional(number)
   }))
-  default = {
-    remove-leftovers = { noncurrent_days = 30, incomplete_upload_days = 7, expired_delete_markers = true }
-  }
+  default  = {}
   nullable = false
 
   validation {
-    condition     = length(var.lifecycle_rules) > 0
-    error_message = "lifecycle_rules must have a rule: without one, older versions are kept permanently."
-  }
-  validation {
-    condition     = alltrue([for id in keys(var.lifecycle_rules) : length(id) >= 1 && length(id) <= 255])
-    error_message = "Names in lifecycle_rules must be 1 to 255 characters: they are the rules' ids."
+    condition     = alltrue([for id in keys(var.lifecycle_rules) : length(id) >= 1 && length(id) <= 255 && id != "remove-leftovers"])
+    error_message = "Names in lifecycle_rules are the rules' ids: 1 to 255 characters, and not remove-leftovers, whose days are leftover_days."
   }
   validation {
     condition     = alltrue([for rule in values(var.lifecycle_rules) : rule.prefix == null ? true : length(rule.prefix) <= 1024])
     error_message = "A prefix in lifecycle_rules must be at most 1024 characters: no key is longer."
   }
   validation {
-    condition = alltrue(flatten([
-      for rule in values(var.lifecycle_rules) : [
-        for days in [rule.expire_days, rule.noncurrent_days, rule.incomplete_upload_days] :
-        days == null ? true : days >= 1 && days <= 2147483647 && floor(days) == days
-      ]
-    ]))
-    error_message = "expire_days, noncurrent_days and incomplete_upload_days in lifecycle_rules must be whole numbers from 1 to 2147483647."
-  }
-  validation {
     condition = alltrue([
-      for rule in values(var.lifecycle_rules) :
-      rule.expired_delete_markers || anytrue([for days in [rule.expire_days, rule.noncurrent_days, rule.incomplete_upload_days] : days != null])
+      for days in values(var.lifecycle_rules)[*].expire_days : days == null ? true : days >= 1 && days <= 2147483647 && floor(days) == days
     ])
-    error_message = "Every rule in lifecycle_rules must do something: set expire_days, noncurrent_days, incomplete_upload_days or expired_delete_markers."
+    error_message = "expire_days in lifecycle_rules must be a whole number from 1 to 2147483647, or null."
   }
+}
+
+variable "leftover_days" {
+  description = "Days after which S3 deletes older versions (`noncurrent`) and aborts uploads that nobody completed (`incomplete_upload`)."
+  type = object({
+    noncurrent        = optional(number, 30)
+    incomplete_upload = optional(number, 7)
+  })
+  default  = {}
+  nullable = false
+
   validation {
-    condition     = alltrue([for rule in values(var.lifecycle_rules) : rule.expire_days == null || !rule.expired_delete_markers])
-    error_message = "S3 takes either expire_days or expired_delete_markers in one of lifecycle_rules: make a second rule of one of them."
+    condition     = alltrue([for days in values(var.leftover_days) : days >= 1 && days <= 2147483647 && floor(days) == days])
+    error_message = "leftover_days must be whole numbers from 1 to 2147483647: without an end, every version would be kept and paid for."
   }
 }
 

@@ -110,6 +110,7 @@ module "split" {
   alarm              = local.alarm
   kms_key            = var.kms_key
   tags               = var.tags
+  policies           = local.split_policies
 
   environment = merge(
     {
@@ -132,8 +133,6 @@ module "split" {
     local.expected_file,
     var.notices == null ? {} : { NOTICES_TOPIC_ARN = one(module.notices[*].topic_arn) },
   )
-
-  policies = local.split_policies
 }
 
 # The buffer: what the table cannot take yet waits here, and nothing is lost meanwhile.
@@ -174,6 +173,7 @@ module "load" {
   alarm               = local.alarm
   kms_key             = var.kms_key
   tags                = var.tags
+  policies            = local.load_policies
 
   environment = merge(
     {
@@ -203,8 +203,6 @@ module "load" {
     length(var.key_columns) == 0 ? {} : { KEY_COLUMNS = join(",", var.key_columns) },
     var.notices == null ? {} : { NOTICES_TOPIC_ARN = one(module.notices[*].topic_arn) },
   )
-
-  policies = local.load_policies
 }
 
 module "notices" {

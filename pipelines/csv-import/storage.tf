@@ -5,17 +5,12 @@ module "bucket" {
   force_destroy = var.force_destroy_bucket
   kms_key       = var.kms_key
   tags          = var.tags
-
+  leftover_days = var.lifecycle_days
   lifecycle_rules = {
     expire-uploads           = { prefix = var.import_prefix, expire_days = var.lifecycle_days.import }
     expire-rejection-records = { prefix = var.rejections_prefix, expire_days = var.lifecycle_days.rejections }
     # 14 days in the row queue, and 14 more as dead letters.
     expire-large-rows = { prefix = local.large_rows_prefix, expire_days = 30 }
-    remove-leftovers = {
-      noncurrent_days        = var.lifecycle_days.noncurrent
-      incomplete_upload_days = var.lifecycle_days.incomplete_upload
-      expired_delete_markers = true
-    }
   }
 }
 

@@ -148,6 +148,7 @@ module "function" {
   alarm                   = local.alarm
   kms_key                 = var.kms_key
   tags                    = var.tags
+  policies                = local.policies[each.key]
 
   environment = merge(
     {
@@ -166,6 +167,4 @@ module "function" {
       TRAIL_RETENTION_DAYS = tostring(var.trail.retention_days)
     },
   )
-
-  policies = local.policies[each.key]
 }

@@ -1,11 +1,3 @@
-locals {
-  remove_leftovers = {
-    noncurrent_days        = var.lifecycle_days.noncurrent
-    incomplete_upload_days = var.lifecycle_days.incomplete_upload
-    expired_delete_markers = true
-  }
-}
-
 # What people keep here is theirs: only what they can no longer see goes.
 module "watched" {
   source = "../../modules/private-bucket"
@@ -14,8 +6,7 @@ module "watched" {
   force_destroy = var.force_destroy_buckets
   kms_key       = var.kms_key
   tags          = var.tags
-
-  lifecycle_rules = { remove-leftovers = local.remove_leftovers }
+  leftover_days = var.lifecycle_days
 }
 
 # Apart from the watched bucket, where every record written would be an event of its own.
@@ -26,11 +17,9 @@ module "rejections" {
   force_destroy = var.force_destroy_buckets
   kms_key       = var.kms_key
   tags          = var.tags
+  leftover_days = var.lifecycle_days
 
-  lifecycle_rules = {
-    expire-rejection-records = { expire_days = var.lifecycle_days.rejections }
-    remove-leftovers         = local.remove_leftovers
-  }
+  lifecycle_rules = { expire-rejection-records = { expire_days = var.lifecycle_days.rejections } }
 }
 
 # One item per event of an object, in the order in which S3 numbered them, and again by the hour.

@@ -87,6 +87,7 @@ module "function" {
   alarm               = local.alarm
   kms_key             = var.kms_key
   tags                = var.tags
+  policies            = local.policies[each.key]
 
   environment = {
     PIPELINE                     = "image-derivatives"
@@ -111,6 +112,4 @@ module "function" {
     REJECTIONS_PREFIX            = "${var.rejections_prefix}${each.key}/"
     REJECTIONS_BUCKET            = local.bucket
   }
-
-  policies = local.policies[each.key]
 }

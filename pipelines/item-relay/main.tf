@@ -59,6 +59,7 @@ module "update" {
   alarm               = local.alarm
   kms_key             = var.kms_key
   tags                = var.tags
+  policies            = local.update_policies
 
   environment = {
     PIPELINE                     = "item-relay"
@@ -71,8 +72,6 @@ module "update" {
     REJECTIONS_BUCKET            = local.bucket
     REJECTIONS_PREFIX            = local.rejections_prefix
   }
-
-  policies = local.update_policies
 }
 
 # --- From the function to the service

@@ -6,18 +6,11 @@ module "bucket" {
   force_destroy = var.force_destroy_bucket
   kms_key       = var.kms_key
   tags          = var.tags
-
-  lifecycle_rules = merge(
-    { for days in var.lifecycle_days.files[*] : "expire-files" => { prefix = local.files_prefix, expire_days = days } },
-    {
-      expire-rejection-records = { prefix = local.rejections_prefix, expire_days = var.lifecycle_days.rejections }
-      remove-leftovers = {
-        noncurrent_days        = var.lifecycle_days.noncurrent
-        incomplete_upload_days = var.lifecycle_days.incomplete_upload
-        expired_delete_markers = true
-      }
-    },
-  )
+  leftover_days = var.lifecycle_days
+  lifecycle_rules = {
+    expire-files             = { prefix = local.files_prefix, expire_days = var.lifecycle_days.files }
+    expire-rejection-records = { prefix = local.rejections_prefix, expire_days = var.lifecycle_days.rejections }
+  }
 }
 
 resource "aws_dynamodb_table" "items" {

@@ -73,6 +73,7 @@ module "router" {
   alarm              = local.alarm
   kms_key            = var.kms_key
   tags               = var.tags
+  policies           = local.router_policies
 
   environment = {
     PIPELINE                     = "tenant-routing"
@@ -85,8 +86,6 @@ module "router" {
     NEGATIVE_CACHE_SECONDS       = tostring(var.cache.negative_seconds)
     STALE_SECONDS                = tostring(var.cache.stale_seconds)
   }
-
-  policies = local.router_policies
 }
 
 # What belongs to no tenant that may have it waits here for a person. Nobody is in a hurry to empty it,
@@ -119,6 +118,7 @@ module "consumer" {
   alarm                = local.alarm
   kms_key              = var.kms_key
   tags                 = var.tags
+  policies             = local.consumer_policies
 
   environment = {
     PIPELINE                     = "tenant-routing"
@@ -129,6 +129,4 @@ module "consumer" {
     QUEUE_PREFIX                 = var.name_prefix
     MAX_FILE_MB                  = tostring(var.consumer.max_file_mb)
   }
-
-  policies = local.consumer_policies
 }

@@ -7,7 +7,7 @@ variables {
   package_directory = "tests/terraform/packages"
 }
 
-# test_dashboard.py, test_encryption.py and test_runbook.py read these plans, too. A run of the root is
+# test_dashboard.py, test_encryption.py, test_runbook.py and test_upgrade.py read these plans, too. A run of the root is
 # three seconds of work: an assertion on settings that another run has already belongs there.
 
 run "defaults" {
@@ -172,9 +172,13 @@ run "every_option" {
   command = plan
 
   variables {
-    name_prefix = "acme"
-    event_audit = { trail = {} }
-    csv_import  = { notices = {}, pace = { one_at_a_time = true } }
+    name_prefix       = "acme"
+    code_bucket       = { name = "acme-code" }
+    kms_key           = { arn = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
+    event_audit       = { trail = {}, email_subscribers = ["audit@example.com"] }
+    csv_import        = { notices = { email_subscribers = ["imports@example.com"] }, pace = { one_at_a_time = true } }
+    image_derivatives = { email_subscribers = ["pictures@example.com"] }
+    item_relay        = { members = { operator = ["ada"] } }
   }
 
   assert {

@@ -16,13 +16,14 @@ run "just_legal" {
     kms_key = { arn = "arn:aws:kms:eu-west-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab" }
     lifecycle_rules = {
       # 255 characters of id, 1024 of prefix.
-      (format("%0255d", 0)) = { prefix = format("%01024d", 0), expire_days = 2147483647, noncurrent_days = 1, incomplete_upload_days = 1 }
-      "x"                   = { expired_delete_markers = true }
+      (format("%0255d", 0)) = { prefix = format("%01024d", 0), expire_days = 2147483647 }
+      "x"                   = { expire_days = 1 }
     }
+    leftover_days = { noncurrent = 1, incomplete_upload = 2147483647 }
   }
 
   assert {
-    condition     = length(aws_s3_bucket_lifecycle_configuration.bucket.rule) == 2
+    condition     = length(aws_s3_bucket_lifecycle_configuration.bucket.rule) == 3
     error_message = "Every rule must have been planned."
   }
 }
@@ -246,16 +247,6 @@ run "refuses_the_suffix_of_table_buckets" {
   expect_failures = [var.name]
 }
 
-run "refuses_no_rule" {
-  command = plan
-
-  variables {
-    lifecycle_rules = {}
-  }
-
-  expect_failures = [var.lifecycle_rules]
-}
-
 run "refuses_a_rule_without_a_name" {
   command = plan
 
@@ -316,44 +307,44 @@ run "refuses_expiry_later_than_s3_counts" {
   expect_failures = [var.lifecycle_rules]
 }
 
+run "refuses_the_name_of_its_own_rule" {
+  command = plan
+
+  variables {
+    lifecycle_rules = { remove-leftovers = { expire_days = 1 } }
+  }
+
+  expect_failures = [var.lifecycle_rules]
+}
+
 run "refuses_older_versions_kept_for_no_day" {
   command = plan
 
   variables {
-    lifecycle_rules = { a = { noncurrent_days = 0 } }
+    leftover_days = { noncurrent = 0 }
   }
 
-  expect_failures = [var.lifecycle_rules]
+  expect_failures = [var.leftover_days]
 }
 
-run "refuses_uploads_aborted_within_the_day" {
+run "refuses_uploads_aborted_after_half_a_day" {
   command = plan
 
   variables {
-    lifecycle_rules = { a = { incomplete_upload_days = 0 } }
+    leftover_days = { incomplete_upload = 0.5 }
   }
 
-  expect_failures = [var.lifecycle_rules]
+  expect_failures = [var.leftover_days]
 }
 
-run "refuses_a_rule_that_does_nothing" {
+run "refuses_older_versions_kept_longer_than_s3_counts" {
   command = plan
 
   variables {
-    lifecycle_rules = { a = { prefix = "ingest/" } }
+    leftover_days = { noncurrent = 2147483648 }
   }
 
-  expect_failures = [var.lifecycle_rules]
-}
-
-run "refuses_a_rule_that_expires_objects_and_markers" {
-  command = plan
-
-  variables {
-    lifecycle_rules = { a = { expire_days = 1, expired_delete_markers = true } }
-  }
-
-  expect_failures = [var.lifecycle_rules]
+  expect_failures = [var.leftover_days]
 }
 
 run "refuses_a_key_by_alias" {

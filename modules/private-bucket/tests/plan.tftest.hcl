@@ -75,11 +75,11 @@ run "customer_key_rules_and_tags_reach_the_bucket" {
     force_destroy = true
     tags          = { team = "pictures" }
     lifecycle_rules = {
-      expire-uploads   = { prefix = "ingest/", expire_days = 30 }
-      forget-versions  = { noncurrent_days = 5 }
-      abort-uploads    = { incomplete_upload_days = 2 }
-      expire-all-parts = { expire_days = 90, noncurrent_days = 1, incomplete_upload_days = 1 }
+      expire-uploads = { prefix = "ingest/", expire_days = 30 }
+      expire-all     = { expire_days = 90 }
+      keep           = { prefix = "archive/", expire_days = null }
     }
+    leftover_days = { noncurrent = 5, incomplete_upload = 2 }
   }
 
   assert {
@@ -95,27 +95,24 @@ run "customer_key_rules_and_tags_reach_the_bucket" {
     error_message = "Settings of the bucket must reach it."
   }
   assert {
-    condition = {
-      for rule in aws_s3_bucket_lifecycle_configuration.bucket.rule : rule.id => [
-        length(rule.expiration), length(rule.noncurrent_version_expiration), length(rule.abort_incomplete_multipart_upload),
-      ]
-      } == {
-      abort-uploads    = [0, 0, 1]
-      expire-all-parts = [1, 1, 1]
-      expire-uploads   = [1, 0, 0]
-      forget-versions  = [0, 1, 0]
-    }
-    error_message = "Each rule must do what it says, and no more."
+    condition = jsonencode([
+      for rule in aws_s3_bucket_lifecycle_configuration.bucket.rule : [rule.id, rule.status, rule.expiration[0].days]
+      if rule.id != "remove-leftovers"
+    ]) == jsonencode([["expire-all", "Enabled", 90], ["expire-uploads", "Enabled", 30]])
+    error_message = "Each rule must do what it says, and one without days must not be there."
   }
   assert {
     condition = [
-      for rule in aws_s3_bucket_lifecycle_configuration.bucket.rule : [rule.filter[0].prefix, tostring(rule.expiration[0].days)]
-      if rule.id == "expire-uploads"
-    ] == [["ingest/", "30"]]
-    error_message = "A rule must keep to its prefix and days."
+      for rule in aws_s3_bucket_lifecycle_configuration.bucket.rule : rule.filter[0].prefix if rule.id == "expire-uploads"
+    ] == ["ingest/"]
+    error_message = "A rule must keep to its prefix."
   }
   assert {
-    condition     = [for id, rule in output.lifecycle_rules : rule.prefix if rule.expire_days == 30] == ["ingest/"]
+    condition = jsonencode(output.lifecycle_rules) == jsonencode({
+      expire-uploads   = { prefix = "ingest/", expire_days = 30 }
+      expire-all       = { prefix = null, expire_days = 90 }
+      remove-leftovers = { noncurrent_days = 5, incomplete_upload_days = 2 }
+    })
     error_message = "The rules must be put out as they are."
   }
 }

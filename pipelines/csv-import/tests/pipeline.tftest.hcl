@@ -72,7 +72,7 @@ run "defaults" {
   }
   assert {
     condition = (
-      { for id, rule in module.bucket.lifecycle_rules : id => rule.expire_days if rule.expire_days != null } ==
+      { for id, rule in module.bucket.lifecycle_rules : id => rule.expire_days if id != "remove-leftovers" } ==
       { expire-uploads = 30, expire-rejection-records = 90, expire-large-rows = 30 }
     )
     error_message = "Uploads and rows too large for a message go after 30 days, rejection records after 90."

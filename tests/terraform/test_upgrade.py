@@ -1,0 +1,59 @@
+"""A stack that was applied before resources moved into modules loses none of them.
+
+applied_resources.txt holds what the run "every_option" planned then: each address, and by what AWS
+knows the resource ("-" where that waits for the apply). Terraform destroys or replaces what is at
+another address without a `moved` block, and what changes its name.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from hcl_blocks import read_folder
+from support.mocked_plans import REPOSITORY, Plan, Resource
+
+pytestmark = pytest.mark.xdist_group("mocked plans")
+
+NAMES = (
+    *("bucket", "name", "function_name", "alarm_name", "dashboard_name"),
+    *("user", "endpoint", "role", "group"),
+)
+
+
+def applied() -> dict[str, str]:
+    """Names by address."""
+    lines = Path(__file__).with_name("applied_resources.txt").read_text().splitlines()
+    return dict(line.rsplit(" ", 1) for line in lines)
+
+
+def moves() -> dict[str, str]:
+    """Where the pipelines' `moved` blocks send an address of the root."""
+    found = {}
+    for folder in REPOSITORY.glob("pipelines/*/"):
+        pipeline = f"module.{folder.name.replace('-', '_')}[0]"
+        for block in read_folder(folder).of("moved"):
+            source, target = (block.attributes[end].source for end in ("from", "to"))
+            found[f"{pipeline}.{source}"] = f"{pipeline}.{target}"
+    return found
+
+
+def name_of(resource: Resource) -> str:
+    return next((str(resource.values[one]) for one in NAMES if resource.values.get(one)), "-")
+
+
+def test_an_upgrade_destroys_and_replaces_nothing(plans: dict[str, Plan]) -> None:
+    planned = {each.address: name_of(each) for each in plans["every_option"].resources}
+    moved = moves()
+    lost = {
+        address: name
+        for address, name in applied().items()
+        if name not in ("-", planned.get(moved.get(address, address)))
+        or moved.get(address, address) not in planned
+    }
+    assert lost == {}
+
+
+def test_every_move_is_from_what_was_applied_and_to_a_place_of_its_own() -> None:
+    moved = moves()
+    assert moved.keys() <= applied().keys()
+    assert len(set(moved.values())) == len(moved)
