@@ -1,18 +1,17 @@
 """Where objects are named: in messages, whatever those are wrapped in, and in rejection records.
 
-The functions have the same, and more strictly, as `shared.events` and `shared.rejections`. It is
-written down twice because the command is installed without them. Here nothing is decided by it, so
-what cannot be read names nothing: anybody may have sent anything.
+Less strict than `contracts.events`: what cannot be read names nothing, since the input is untrusted
+and nothing is decided by it.
 """
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
+from event_pipelines.contracts.rejections import RECORD_NAME
 from event_pipelines.moments import moment
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 # A record may hold a whole message, every character of it spelled out. What is larger is none.
 _MAX_RECORD_BYTES = 8 << 20
-_RECORD = re.compile(r"(.+)-[0-9a-f]{16}\.json")
 
 
 @dataclass(frozen=True)
@@ -72,11 +70,6 @@ def document_of(body: object) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def record_name(key: str) -> str:
-    """What the names of records about an object begin with, before a hyphen and a digest."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", key.rsplit("/", 1)[-1])[-60:]
-
-
 def records_below(
     s3: "S3Client", bucket: str, prefix: str, name: str = ""
 ) -> Iterator[tuple[str, str]]:
@@ -86,7 +79,7 @@ def records_below(
     )
     for page in pages:
         for listed in page.get("Contents", []):
-            match = _RECORD.fullmatch(listed["Key"].removeprefix(prefix))
+            match = RECORD_NAME.fullmatch(listed["Key"].removeprefix(prefix))
             if match and name in ("", match[1]) and listed["Size"] <= _MAX_RECORD_BYTES:
                 yield match[1], listed["Key"]
 

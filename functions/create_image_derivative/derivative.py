@@ -17,9 +17,10 @@ from create_image_derivative.container import ImageRejected
 from create_image_derivative.image import Derivative, make_derivative
 from create_image_derivative.settings import Settings
 from shared.batch import Message, Outcome
-from shared.derived_objects import DerivedObject, source_metadata
-from shared.events import NotAnObjectEvent, ObjectEvent
-from shared.rejections import Rejection, record_rejection
+from shared.contracts.derived_objects import DerivedObject, source_metadata
+from shared.contracts.events import NotAnObjectEvent, ObjectEvent
+from shared.contracts.rejections import Rejection
+from shared.rejections import record_rejection
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

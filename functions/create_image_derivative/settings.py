@@ -9,6 +9,7 @@ from itertools import combinations
 
 from create_image_derivative.image import OUTPUT_FORMATS, SUPPORTED_FORMATS, Recipe
 from shared.configuration import ConfigurationError, Environment
+from shared.contracts.derivatives import derivative_key
 
 # Part of every derivative's fingerprint: raise it when the pixels or bytes that a recipe gives
 # change, so that replayed events renew what an older version made.
@@ -19,8 +20,6 @@ RENDERER_VERSION = 3
 RESERVED_MEMORY_MB = 160
 MINIMUM_MEMORY_MB = 512
 MAX_TARGET_SIDE = 8192
-# `auto` chooses by content, which a key cannot know: the content type tells.
-SUFFIXES = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "avif": ".avif", "auto": ""}
 # Where each format shows a photograph about as well as the others; PNG has no such choice.
 QUALITIES = {"jpeg": 82, "png": 82, "webp": 80, "avif": 60, "auto": 82}
 POSITIONS = {
@@ -83,9 +82,9 @@ class Settings:
         return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
 
     def output_key(self, source_key: str) -> str:
-        """The whole file name stays in: cat.png and cat.jpg are two pictures."""
-        name = source_key.removeprefix(self.source_prefix)
-        return f"{self.output_prefix}{name}{SUFFIXES[self.recipe.output_format]}"
+        return derivative_key(
+            source_key, self.source_prefix, self.output_prefix, self.recipe.output_format
+        )
 
     def _refuse_loops(self) -> None:
         prefixes = {

@@ -15,7 +15,8 @@ from load_csv_rows.cells import (
     read_number,
     text_size,
 )
-from load_csv_rows.settings import STAMP, Empty, Shape
+from load_csv_rows.settings import Empty, Shape
+from shared.contracts.imports import STAMP
 
 # What DynamoDB allows an item and a hash key to be, in bytes.
 MAX_ITEM_BYTES = 400 * 1024

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING
 from load_csv_rows.cells import quoted
 from load_csv_rows.items import Item, ItemMaker, RowRejected
 from load_csv_rows.rejected_rows import RejectedRow, record_key, store_rejected_rows
-from load_csv_rows.settings import Settings, WriteMode
+from load_csv_rows.settings import Settings
 from load_csv_rows.table_writer import Report, Settled, TableWriter
 from shared.batch import Message, Outcome
+from shared.contracts.imports import ImportStatus, WriteMode
+from shared.contracts.rejections import Rejection
 from shared.import_ending import ImportEnding
-from shared.import_ledger import ImportLedger, ImportState, ImportStatus, ImportUnknown
-from shared.rejections import Rejection, record_rejection
+from shared.import_ledger import ImportLedger, ImportState, ImportUnknown
+from shared.rejections import record_rejection
 from shared.row_messages import NotARowMessage, Row, RowMessage
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shared.contracts.imports import rejected_rows_prefix
 from shared.row_messages import Row
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class RejectedRow:
 
 
 def record_key(prefix: str, import_id: str, first_row: int) -> str:
-    return f"{prefix}{import_id}/{first_row:012d}.jsonl"
+    return f"{rejected_rows_prefix(prefix, import_id)}{first_row:012d}.jsonl"
 
 
 def store_rejected_rows(

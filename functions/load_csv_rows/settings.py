@@ -14,12 +14,8 @@ from shared.configuration import (
     column_values,
     one_of,
 )
+from shared.contracts.imports import SHARE_OF_CAPACITY, STAMP, WriteMode
 from shared.row_messages import LARGE_ROWS_PREFIX
-
-# Every item says which row of which import it is; a column of that name would be replaced.
-STAMP = "import_stamp"
-# What the workers leave to the other users of the table, and to their own bursts.
-SHARE_OF_CAPACITY = 0.8
 
 
 class Empty(StrEnum):
@@ -31,20 +27,6 @@ class Empty(StrEnum):
     TEXT = "text"
     OMIT = "omit"
     NULL = "null"
-
-
-class WriteMode(StrEnum):
-    """What happens to an item that is there already.
-
-    OVERWRITE: it is replaced, by whichever row is written last.
-    INSERT_ONLY: it stays, and the row is rejected.
-    LAST_ROW_WINS: it is replaced by rows that come after it, by import and then by row, whatever
-    order they are written in. An item that no import wrote is older than every row.
-    """
-
-    OVERWRITE = "overwrite"
-    INSERT_ONLY = "insert_only"
-    LAST_ROW_WINS = "last_row_wins"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
 from load_csv_rows.items import Item
 from load_csv_rows.pace import Pace
-from load_csv_rows.settings import STAMP, WriteMode
+from shared.contracts.imports import STAMP, WriteMode
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -9,8 +9,10 @@ from log_object_event.settings import Settings
 from log_object_event.sighting import Sighting, UnreadableTime, iso
 from log_object_event.trail import Recorded, Trail
 from shared.batch import Message, Outcome
-from shared.events import NotAnObjectEvent, ObjectEvent, object_events
-from shared.rejections import Rejection, record_rejection
+from shared.contracts.audit_trail import LOGGED
+from shared.contracts.events import NotAnObjectEvent, ObjectEvent, object_events
+from shared.contracts.rejections import Rejection
+from shared.rejections import record_rejection
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -58,7 +60,7 @@ class EventLog:
     def _seen(self, sighting: Sighting) -> Outcome:
         fields = {**sighting.details(), "delay_ms": sighting.delay_ms}
         if self.trail is None:
-            return Outcome("logged", sighting.event, fields, counts=(sighting.metric,))
+            return Outcome(LOGGED, sighting.event, fields, counts=(sighting.metric,))
         # The trail first: a process that dies in between leaves an event without a line, where the
         # other way round a line would be without an event, and be repeated.
         recorded = self.trail.record(sighting, self.settings.route.name)
@@ -66,7 +68,7 @@ class EventLog:
             return Outcome("duplicate", sighting.event)
         late = recorded is Recorded.LATE
         counts = (sighting.metric, "Late") if late else (sighting.metric,)
-        return Outcome("logged", sighting.event, {**fields, "late": late}, counts=counts)
+        return Outcome(LOGGED, sighting.event, {**fields, "late": late}, counts=counts)
 
     def _not_taken(self, event: ObjectEvent, message: Message) -> Outcome:
         """A topic delivers a message to every route that takes any of its records.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.events import ObjectEvent
+from shared.contracts.events import ObjectEvent
 
 # Kinds that S3 has today. A metric of their own for these alone: CloudWatch bills every name for
 # a month, and a name can be anything that somebody publishes to the topic.

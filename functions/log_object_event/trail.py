@@ -10,14 +10,14 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from log_object_event.sighting import Sighting, iso
-from shared.events import ObjectEvent, is_older, latest_sequencer
+from shared.contracts.audit_trail import fitted, hour_of, object_key
+from shared.contracts.events import ObjectEvent, is_older, latest_sequencer
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import UniversalAttributeValueTypeDef
 
-# What DynamoDB allows keys to be, in bytes of UTF-8.
-MAX_HASH_KEY = 2048
+# What DynamoDB allows it to be, in bytes of UTF-8.
 MAX_RANGE_KEY = 1024
 SEQUENCER_WIDTH = 64
 # The least that a key begins with that begins with a sequencer; others begin with a hyphen.
@@ -82,7 +82,7 @@ class Trail:
                 "#sequencer": "sequencer",
             },
             ExpressionAttributeValues={
-                ":object": {"S": object_key(event)},
+                ":object": {"S": object_key(event.bucket, event.key)},
                 ":first": {"S": FIRST_NUMBER},
                 ":future": {"S": latest_sequencer()},
             },
@@ -98,9 +98,9 @@ class Trail:
         event = sighting.event
         expires = sighting.seen + timedelta(days=self.retention_days)
         values = {
-            "object": object_key(event),
+            "object": object_key(event.bucket, event.key),
             "event": event_key(sighting),
-            "hour": sighting.event_time[: len("2026-11-21T08")],
+            "hour": hour_of(sighting.happened),
             "expires_at": int(expires.timestamp()),
             "bucket": event.bucket,
             "key": event.key,
@@ -114,10 +114,6 @@ class Trail:
             "writer": writer,
         }
         return {name: _attribute(value) for name, value in values.items() if value is not None}
-
-
-def object_key(event: ObjectEvent) -> str:
-    return _fitted(f"{event.bucket}/{event.key}", MAX_HASH_KEY)
 
 
 def event_key(sighting: Sighting) -> str:
@@ -138,16 +134,7 @@ def event_key(sighting: Sighting) -> str:
         if event.data:
             # One request, in one moment, may be replicated to several buckets.
             parts.append(hashlib.sha256(_json(event.data).encode()).hexdigest()[:16])
-    return _fitted("#".join(parts), MAX_RANGE_KEY)
-
-
-def _fitted(text: str, limit: int) -> str:
-    """Text that is too long keeps its beginning, for the order, and ends in a digest of it all."""
-    encoded = text.encode()
-    if len(encoded) <= limit:
-        return text
-    digest = hashlib.sha256(encoded).hexdigest()
-    return encoded[: limit - len(digest) - 1].decode(errors="ignore") + "#" + digest
+    return fitted("#".join(parts), MAX_RANGE_KEY)
 
 
 def _json(data: Mapping[str, Any]) -> str:

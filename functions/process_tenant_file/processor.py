@@ -13,8 +13,8 @@ from process_tenant_file.settings import Settings
 from process_tenant_file.silver import SilverMaker
 from process_tenant_file.tenant_sessions import TenantSessions
 from shared.batch import Message, Outcome
-from shared.tenant_messages import NotATenantMessage, TenantMessage
-from shared.tenants import DELETING, Tenant
+from shared.contracts.tenant_messages import NotATenantMessage, TenantMessage
+from shared.contracts.tenant_registry import DELETING, Tenant
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

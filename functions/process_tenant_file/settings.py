@@ -3,7 +3,13 @@
 from dataclasses import dataclass
 
 from shared.configuration import Environment
-from shared.tenants import PER_TENANT, SHARED_FAIR, Tenant
+from shared.contracts.tenant_registry import (
+    PER_TENANT,
+    SHARED_FAIR,
+    Tenant,
+    shared_queue,
+    tenant_queue,
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,6 @@ class Settings:
     def queue_of(self, tenant: Tenant) -> str | None:
         """The name of the queue that announces the files of a tenant, and of nobody else."""
         return {
-            PER_TENANT: f"{self.queue_prefix}-tenant-{tenant.name}-raw",
-            SHARED_FAIR: f"{self.queue_prefix}-tg-{tenant.group}-raw",
+            PER_TENANT: tenant_queue(self.queue_prefix, tenant.name),
+            SHARED_FAIR: shared_queue(self.queue_prefix, tenant.group),
         }.get(tenant.queue_mode)

@@ -17,7 +17,16 @@ from botocore.exceptions import ClientError
 
 from process_tenant_file.rows import Row, reader_of
 from shared.batch import Message, Outcome
-from shared.derived_objects import DerivedObject, source_metadata
+from shared.contracts.derived_objects import DerivedObject, source_metadata
+from shared.contracts.rejections import Rejection
+from shared.contracts.tenant_keys import (
+    MAX_KEY_BYTES,
+    REJECTED,
+    area_prefix,
+    rejected_rows_prefix,
+    silver_key,
+)
+from shared.contracts.tenant_messages import TenantMessage
 from shared.object_content import (
     GZIP_MAGIC,
     FileRefused,
@@ -26,9 +35,7 @@ from shared.object_content import (
     StoredObject,
     gunzip,
 )
-from shared.rejections import Rejection, record_rejection
-from shared.tenant_keys import REJECTED, SILVER
-from shared.tenant_messages import TenantMessage
+from shared.rejections import record_rejection
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -42,7 +49,6 @@ JSON_LINES = "application/x-ndjson"
 PROCESSOR = "1"
 PROCESSOR_VERSION = "processor-version"
 
-MAX_KEY_BYTES = 1024
 # How often another writer of the same object may come first before the queue decides.
 STORE_ATTEMPTS = 5
 # What a file may become, in times what it may hold: names of columns are repeated in every row,
@@ -88,7 +94,7 @@ class SilverMaker:
             return Outcome("source_replaced")
 
     def _make(self, file: TenantMessage, message: Message) -> Outcome:
-        key = silver_key(file)
+        key = _output_key(file)
         read = reader_of(file.path)
         self._check_size(file.size or 0)
         stored = self._stored(file.bucket, key)
@@ -193,7 +199,7 @@ class SilverMaker:
 
     def _store_rejected(self, file: TenantMessage, converted: Converted) -> str:
         """Write the rejected rows, over what an earlier delivery wrote; returns the key."""
-        key = rejected_key(file)
+        key = _rejected_key(file)
         converted.rejected.seek(0)
         self.s3.put_object(
             Bucket=file.bucket,
@@ -215,7 +221,7 @@ class SilverMaker:
             version_id=file.version_id,
             etag=file.etag,
         )
-        prefix = f"{file.tenant}/{REJECTED}/"
+        prefix = area_prefix(file.tenant, REJECTED)
         record = record_rejection(self.s3, file.bucket, prefix, PART, rejection)
         fields = {"reason": refused.reason, "detail": refused.detail, "record": record}
         return Outcome("rejected", fields=fields)
@@ -228,21 +234,20 @@ def _in_time(rows: Iterable[Row], message: Message) -> Iterator[Row]:
         yield row
 
 
-def silver_key(file: TenantMessage) -> str:
-    """The whole name stays in: a.csv and a.json are two files. Raises FileRefused."""
-    key = f"{file.tenant}/{SILVER}/{file.path}.jsonl"
-    if len(rejected_key(file).encode()) > MAX_KEY_BYTES:
+def _output_key(file: TenantMessage) -> str:
+    """Raises FileRefused where a key of what is made of the file is longer than S3 takes."""
+    if len(_rejected_key(file).encode()) > MAX_KEY_BYTES:
         raise FileRefused(
             "key_too_long", f"what is made of the file needs a key of more than {MAX_KEY_BYTES}"
         )
-    return key
+    return silver_key(file.tenant, file.path)
 
 
-def rejected_key(file: TenantMessage) -> str:
+def _rejected_key(file: TenantMessage) -> str:
     """Of this version only, so that a late event does not replace what a newer one rejected."""
     version = json.dumps([file.version_id, file.etag])
     digest = hashlib.sha256(version.encode()).hexdigest()[:16]
-    return f"{file.tenant}/{REJECTED}/{file.path}-{digest}.jsonl"
+    return f"{rejected_rows_prefix(file.tenant, file.path)}{digest}.jsonl"
 
 
 def _settled(file: TenantMessage, stored: DerivedObject | None) -> Outcome | None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared.aws import s3_with
-from shared.tenants import Tenant
+from shared.contracts.tenant_registry import Tenant
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

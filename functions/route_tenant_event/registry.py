@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from route_tenant_event.settings import Settings
 from shared.aws import Limits
-from shared.tenants import Group, Item, Tenant
+from shared.contracts.tenant_registry import Group, Item, Tenant
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -14,9 +14,9 @@ from route_tenant_event.registry import Registry, Source, Standing
 from route_tenant_event.sending import NoTimeLeft, Parcel, Sender
 from route_tenant_event.verdicts import TurnedAway, admit
 from shared.batch import Message, Outcome
-from shared.events import Announcement, NotAnObjectEvent, ObjectEvent, announcements
-from shared.tenant_keys import RAW, InvalidKey, TenantKey
-from shared.tenant_messages import (
+from shared.contracts.events import Announcement, NotAnObjectEvent, ObjectEvent, announcements
+from shared.contracts.tenant_keys import RAW, InvalidKey, TenantKey
+from shared.contracts.tenant_messages import (
     INVALID_KEY,
     NOT_AN_OBJECT_EVENT,
     QuarantineMessage,

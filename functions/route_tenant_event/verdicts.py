@@ -1,15 +1,15 @@
 """Whether an event may go to the tenant that its key names."""
 
 from route_tenant_event.registry import Standing
-from shared.events import ObjectEvent
-from shared.tenant_messages import (
+from shared.contracts.events import ObjectEvent
+from shared.contracts.tenant_messages import (
     GROUP_UNKNOWN,
     TENANT_NOT_ACTIVE,
     TENANT_SUSPENDED,
     UNKNOWN_TENANT,
     WRONG_BUCKET,
 )
-from shared.tenants import ACTIVE, SUSPENDED, Tenant
+from shared.contracts.tenant_registry import ACTIVE, SUSPENDED, Tenant
 
 
 class TurnedAway(Exception):

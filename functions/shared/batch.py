@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from shared.configuration import Environment
-from shared.events import NotAnObjectEvent, ObjectEvent, object_events
+from shared.contracts.events import NotAnObjectEvent, ObjectEvent, object_events
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from shared.batch import Outcome
-from shared.import_ledger import ImportLedger, ImportState, ImportStatus
+from shared.contracts.imports import ImportStatus
+from shared.import_ledger import ImportLedger, ImportState
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient

@@ -5,18 +5,17 @@ the splitter moves the checkpoint only from where it found it, and the loader co
 the transaction that remembers it.
 """
 
-import hashlib
 import random
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
+from shared.contracts.imports import CONTROL_PART, ImportStatus, import_id
 from shared.csv_records import Dialect
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CONTROL_PART = "IMPORT"
 MESSAGE_PART = "MESSAGE#"
 ENCODING = "utf-8"
 
@@ -61,17 +59,6 @@ class CheckpointLost(Exception):
             f" {state.progress.next_offset}, where {state.holder} took it"
         )
         self.state = state
-
-
-class ImportStatus(StrEnum):
-    SPLITTING = "SPLITTING"
-    LOADING = "LOADING"  # everything is sent
-    COMPLETE = "COMPLETE"
-    FAILED = "FAILED"
-
-    @property
-    def final(self) -> bool:
-        return self in (ImportStatus.COMPLETE, ImportStatus.FAILED)
 
 
 @dataclass(frozen=True)
@@ -182,18 +169,6 @@ class Recorded:
 
     state: ImportState
     counted: bool
-
-
-def import_id(bucket: str, key: str, version_id: str | None, etag: str | None) -> str:
-    """The same for every event of one version of an object. Without versioning its etag counts.
-
-    Raises ValueError when there is neither.
-    """
-    # S3 calls every version "null" that is written while versioning is off or suspended.
-    version = etag if version_id in (None, "null") else version_id
-    if not version:
-        raise ValueError(f"{key} in {bucket} has neither a version nor an etag")
-    return hashlib.sha256(f"{bucket}\n{key}\n{version}".encode()).hexdigest()[:16]
 
 
 def message_part(first_row: int) -> str:

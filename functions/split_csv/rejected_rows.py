@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from shared.contracts.imports import rejected_rows_prefix
 from split_csv.segments import RejectedRow
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ def store_rejected_rows(
 
     Raises botocore's ClientError or BotoCoreError when they cannot be stored.
     """
-    key = f"{prefix}{import_id}/split-{rejected[0].row:012d}.jsonl"
+    key = f"{rejected_rows_prefix(prefix, import_id)}split-{rejected[0].row:012d}.jsonl"
     s3.put_object(
         Bucket=bucket,
         Key=key,

@@ -14,9 +14,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from shared.batch import Message, Outcome, each_object
+from shared.contracts.events import NotAnObjectEvent, ObjectEvent
+from shared.contracts.imports import CONTINUE, ImportStatus, import_id
+from shared.contracts.rejections import Rejection
 from shared.csv_opening import Opening, open_csv
 from shared.csv_records import Dialect, RowReader
-from shared.events import NotAnObjectEvent, ObjectEvent
 from shared.import_ending import Ending, ImportEnding
 from shared.import_ledger import (
     ENCODING,
@@ -24,9 +26,7 @@ from shared.import_ledger import (
     ImportLedger,
     ImportSource,
     ImportState,
-    ImportStatus,
     Progress,
-    import_id,
 )
 from shared.object_content import (
     BLOCK_BYTES,
@@ -38,7 +38,7 @@ from shared.object_content import (
     as_utf_8,
     gunzip,
 )
-from shared.rejections import Rejection, record_rejection
+from shared.rejections import record_rejection
 from shared.row_messages import Envelope
 from split_csv.rejected_rows import store_rejected_rows
 from split_csv.row_queue import MESSAGES_PER_CALL, RowQueue
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 PART = "split"
-CONTINUE = "continue"
 
 # How much is sent a second time at most, when an invocation is killed. It makes 250 writes to the
 # ledger for a million rows, whether they travel alone or by the hundred.

@@ -17,8 +17,9 @@ from botocore.exceptions import ClientError
 
 from shared.aws import Limits
 from shared.batch import Message, Outcome
-from shared.item_messages import ItemMessage, NotAnItemMessage, deduplication_id
-from shared.rejections import Rejection, record_rejection
+from shared.contracts.item_messages import ItemMessage, NotAnItemMessage, deduplication_id
+from shared.contracts.rejections import Rejection
+from shared.rejections import record_rejection
 from update_item.item_table import Item, ItemTable, NotARelayItem
 from update_item.settings import Settings
 

@@ -23,9 +23,9 @@ from botocore.config import Config
 from PIL import Image
 
 from event_pipelines.__main__ import main
+from event_pipelines.contracts.item_messages import ItemMessage
 from event_pipelines.items import names as item_names
 from event_pipelines.items import put, samples
-from event_pipelines.items.messages import ItemMessage
 from event_pipelines.tenants.platform import locate
 from security.deeds import object_event
 from support.stacks import PREFIX, messages_in

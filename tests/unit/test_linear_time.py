@@ -28,17 +28,16 @@ from event_pipelines import console, durations
 from event_pipelines.audit import sightings
 from event_pipelines.capacity import asking
 from event_pipelines.items import documents
-from event_pipelines.items import messages as relay_messages
 from event_pipelines.plan_review import reading, refusals
 from event_pipelines.plan_review.values import parsed
 from event_pipelines.status import records, stages
 from event_pipelines.tenants import names
 from load_csv_rows import cells
 from process_tenant_file import rows
-from shared import events, tenant_keys
-from shared.item_messages import ItemMessage
+from shared.contracts import events, tenant_keys
+from shared.contracts.item_messages import ItemMessage
+from shared.contracts.tenant_messages import TenantMessage
 from shared.row_messages import RowMessage
-from shared.tenant_messages import TenantMessage
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(
@@ -386,14 +385,14 @@ def _plan(text: str) -> object:
 
 
 PARSERS: dict[str, Parse] = {
-    "functions/shared/events.py:announcements": events.announcements,
-    "functions/shared/events.py:object_events": events.object_events,
-    "functions/shared/item_messages.py:decode": ItemMessage.decode,
+    "functions/shared/contracts/events.py:announcements": events.announcements,
+    "functions/shared/contracts/events.py:object_events": events.object_events,
+    "functions/shared/contracts/item_messages.py:decode": ItemMessage.decode,
     "functions/shared/row_messages.py:decode": RowMessage.decode,
-    "functions/shared/tenant_messages.py:decode": TenantMessage.decode,
-    "functions/shared/tenant_keys.py:parse": tenant_keys.TenantKey.parse,
-    "functions/shared/tenant_keys.py:_hides_something": lambda text: tenant_keys.TenantKey.parse(
-        f"acme/raw/{text}"
+    "functions/shared/contracts/tenant_messages.py:decode": TenantMessage.decode,
+    "functions/shared/contracts/tenant_keys.py:parse": tenant_keys.TenantKey.parse,
+    "functions/shared/contracts/tenant_keys.py:_hides_something": (
+        lambda text: tenant_keys.TenantKey.parse(f"acme/raw/{text}")
     ),
     "functions/load_csv_rows/cells.py:read_number": cells.read_number,
     "functions/load_csv_rows/cells.py:read_bool": cells.read_bool,
@@ -408,12 +407,10 @@ PARSERS: dict[str, Parse] = {
     "cli/event_pipelines/console.py:json_printable": console.json_printable,
     "cli/event_pipelines/durations.py:parse": durations.parse,
     "cli/event_pipelines/items/documents.py:read": lambda text: documents.read(text.encode()),
-    "cli/event_pipelines/items/messages.py:decode": relay_messages.ItemMessage.decode,
     "cli/event_pipelines/plan_review/reading.py:document": _plan,
     "cli/event_pipelines/plan_review/refusals.py:rules": lambda text: refusals.rules([text]),
     "cli/event_pipelines/plan_review/values.py:parsed": parsed,
     "cli/event_pipelines/tenants/names.py:raw_key": lambda text: names.raw_key("acme", text),
-    "cli/event_pipelines/tenants/names.py:_hides_something": lambda text: names.raw_key("a", text),
 }
 # Why a parser of this name is not among them.
 ELSEWHERE = {

@@ -11,11 +11,11 @@ import boto3
 from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import ClientError
 
+from event_pipelines.contracts.audit_trail import LOGGED, hour_of
+from event_pipelines.contracts.events import NUMBERED
 from event_pipelines.errors import UserError
 
 LAST_HOUR = timedelta(hours=1)
-# As in `shared.events`: what S3 numbers. Other events repeat the sequencer of the creation.
-NUMBERED = ("ObjectCreated:", "ObjectRemoved:")
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def hours_since(start: datetime, end: datetime) -> Iterator[str]:
     """The hours that `start` to `end` touch, as the trail writes them: "2026-11-21T08"."""
     hour = start.replace(minute=0, second=0, microsecond=0)
     while hour <= end:
-        yield hour.strftime("%Y-%m-%dT%H")
+        yield hour_of(hour)
         hour += timedelta(hours=1)
 
 
@@ -123,13 +123,13 @@ def logged(messages: Iterable[str]) -> Iterator[Sighting]:
     """The sightings among log messages; everything else that functions log is passed over."""
     for message in messages:
         for line in message.split("\n"):
-            if '"logged"' not in line:
+            if f'"{LOGGED}"' not in line:
                 continue
             try:
                 fields = json.loads(line)
             except ValueError:
                 continue  # a line of text that happens to quote the word
-            if isinstance(fields, dict) and fields.get("outcome") == "logged":
+            if isinstance(fields, dict) and fields.get("outcome") == LOGGED:
                 yield _sighting(fields)
 
 

@@ -8,6 +8,7 @@ take within a region. `--seconds` takes what your own functions' REPORT lines sa
 from dataclasses import dataclass
 
 from event_pipelines.capacity.work import MB_PER_PROCESSOR, Distribution, Fixed, Lognormal
+from event_pipelines.contracts.imports import SHARE_OF_CAPACITY, WriteMode
 
 
 @dataclass(frozen=True)
@@ -81,10 +82,8 @@ WORK = {
 TRAIL = Work(cpu=0.003, wait=0.012, read_units=1)
 TRAIL_UNITS = 2.0
 
-# The share of a provisioned table that the load functions take together.
-TABLE_SHARE = 0.8
 # Rows a second for each MB of memory, up to a whole processor: the pipeline's own estimate.
-_ROWS_PER_MB = {"overwrite": 2.0}
+_ROWS_PER_MB: dict[str, float] = {WriteMode.OVERWRITE: 2.0}
 _ROWS_PER_MB_ONE_BY_ONE = 0.5
 
 
@@ -95,5 +94,5 @@ def load_rows_per_second(
     own = min(memory_mb, MB_PER_PROCESSOR) * _ROWS_PER_MB.get(write_mode, _ROWS_PER_MB_ONE_BY_ONE)
     if table_units is None:
         return own, False
-    share = table_units * TABLE_SHARE / workers
+    share = table_units * SHARE_OF_CAPACITY / workers
     return min(own, share), share < own

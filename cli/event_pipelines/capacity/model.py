@@ -27,6 +27,7 @@ from event_pipelines.capacity.settings import VARIABLES, Hop, Pipeline
 from event_pipelines.capacity.stage import ACCOUNT_EXECUTIONS, Account, Bound, Counts, Stage, Terms
 from event_pipelines.capacity.table import Table
 from event_pipelines.capacity.work import Distribution, Durations, Fixed, Lognormal, Measured
+from event_pipelines.contracts.tenant_registry import SHARED_FAIR
 from event_pipelines.status.stages import AUDIT, IMAGES, IMPORTS, RELAY, TENANTS
 
 # Size of an object where none is given, in MB.
@@ -174,7 +175,7 @@ class _Run:
 
     @property
     def _fair(self) -> bool:
-        return self.pipeline.queue_mode == "shared_fair"
+        return self.pipeline.queue_mode == SHARED_FAIR
 
     def work(self, hop: Hop) -> Work:
         return WORK[hop.code]

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from event_pipelines.contracts.imports import WriteMode
+from event_pipelines.contracts.tenant_registry import PER_TENANT
 from event_pipelines.errors import UserError
 from event_pipelines.plan_review import reading
 from event_pipelines.status.stages import AUDIT, IMAGES, IMPORTS, PIPELINES, RELAY, TENANTS
@@ -74,8 +76,8 @@ class Pipeline:
     table: str | None = None
     table_units: float | None = None
     rows_per_message: int = _ROWS_PER_MESSAGE
-    write_mode: str = "overwrite"
-    queue_mode: str = "per_tenant"
+    write_mode: str = WriteMode.OVERWRITE
+    queue_mode: str = PER_TENANT
     assumed: tuple[str, ...] = ()
 
 
@@ -250,7 +252,7 @@ class _Plan:
                 hop("route", "router", "route_tenant_event", router, _ROUTER),
                 hop("process", "consumer", "process_tenant_file", consumer, _TENANT_CONSUMER),
             ),
-            queue_mode=str(term(("queue_mode",), "per_tenant")),
+            queue_mode=str(term(("queue_mode",), PER_TENANT)),
             assumed=_once(assumed),
         )
 

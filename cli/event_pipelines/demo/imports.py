@@ -10,6 +10,7 @@ from pathlib import Path
 
 import sqlean
 
+from event_pipelines.contracts.imports import ImportStatus
 from event_pipelines.demo.report import Chapter
 from event_pipelines.imports import commands, ledger
 from event_pipelines.imports.ledger import Import, RejectedRow
@@ -33,7 +34,7 @@ class Account:
     @property
     def faults(self) -> list[str]:
         found = []
-        if self.done.status != "COMPLETE":
+        if self.done.status != ImportStatus.COMPLETE:
             found.append(f"The import ended as {self.done.status}: {self.done.reason}.")
         if self.done.rows_loaded + self.done.rows_rejected != self.rows_in_file:
             found.append(

@@ -13,11 +13,13 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
+from event_pipelines.contracts.tenant_messages import UNKNOWN_TENANT
+from event_pipelines.contracts.tenant_registry import Group, Tenant
 from event_pipelines.demo.report import Chapter
 from event_pipelines.tenants import files, groups, quarantine, tenants
 from event_pipelines.tenants.patience import code_of
 from event_pipelines.tenants.platform import Platform, locate
-from event_pipelines.tenants.registry import Group, Registry, Tenant
+from event_pipelines.tenants.registry import Registry
 
 GROUP = "demo"
 PATIENCE_SECONDS = 60
@@ -74,7 +76,7 @@ class Account:
     @property
     def faults(self) -> list[str]:
         found = [result.fault for result in self.results if result.fault]
-        if self.held != ["unknown_tenant"]:
+        if self.held != [UNKNOWN_TENANT]:
             found.append(f"The early file was in quarantine for {self.held or 'nothing'}.")
         if self.released != 1:
             found.append(f"{self.released} events were released from quarantine, not 1.")

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from event_pipelines.console import cell, print_data, print_json, print_line, say
+from event_pipelines.contracts.imports import ImportStatus
 from event_pipelines.errors import UserError
 from event_pipelines.imports import ledger
 from event_pipelines.imports.ledger import Import, Pipeline
@@ -81,9 +82,9 @@ def _follow(pipeline: Pipeline, import_id: str, as_json: bool) -> int:
     with counting(Console(stderr=True), f"Import {import_id}") as show:
         found = follow(pipeline, import_id, lambda one: show(*progress_of(one)))
     _print_import(found, as_json)
-    if found.status == "COMPLETE" and not found.rows_loaded:
+    if found.status == ImportStatus.COMPLETE and not found.rows_loaded:
         say("The import is complete, and nothing of it was loaded.")
-    return 0 if found.status == "COMPLETE" and found.rows_loaded else 1
+    return 0 if found.status == ImportStatus.COMPLETE and found.rows_loaded else 1
 
 
 def follow(pipeline: Pipeline, import_id: str, on_change: Any) -> Import:
@@ -115,7 +116,7 @@ def progress_of(found: Import) -> tuple[int, int, str]:
     detail = f"{found.rows_sent:,} sent, {found.rows_loaded:,} loaded, "
     detail += f"{found.rows_rejected:,} rejected, {rate:,.0f} rows/s"
     # Only when everything is sent does anybody know how much there is.
-    if found.status == "LOADING" and rate > 0:
+    if found.status == ImportStatus.LOADING and rate > 0:
         detail += f", {max(0, found.rows_read - found.rows_done) / rate:,.0f} s left"
     return found.rows_done, found.rows_read, detail
 

@@ -1,7 +1,6 @@
 """Reads what the import pipeline writes down: its ledger, its rejections, its table."""
 
 import csv
-import hashlib
 import io
 import json
 from collections.abc import Iterator
@@ -14,12 +13,17 @@ import boto3
 from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import ClientError
 
+from event_pipelines.contracts.imports import (
+    CONTROL_PART,
+    STAMP,
+    ImportStatus,
+    import_id,
+    rejected_rows_prefix,
+)
 from event_pipelines.errors import UserError
 
 # What starts the pipeline, in any letter case.
 SUFFIXES = (".csv", ".csv.gz")
-# The loader writes into every item which import and row it is of: start#import#row.
-SOURCE_ATTRIBUTE = "import_stamp"
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Import:
 
     @property
     def ended(self) -> bool:
-        return self.status in ("COMPLETE", "FAILED")
+        return ImportStatus(self.status).final
 
     @property
     def rows_read(self) -> int:
@@ -93,12 +97,12 @@ class Pipeline:
         key = self.import_prefix + name
         s3.upload_file(str(file), self.bucket, key, Callback=progress)
         head = s3.head_object(Bucket=self.bucket, Key=key)
-        return import_id_of(self.bucket, key, head.get("VersionId"), head["ETag"])
+        return import_id(self.bucket, key, head.get("VersionId"), head["ETag"])
 
     def find(self, import_id: str) -> Import | None:
         item = boto3.client("dynamodb").get_item(
             TableName=self.ledger_table,
-            Key={"import_id": {"S": import_id}, "part": {"S": "IMPORT"}},
+            Key={"import_id": {"S": import_id}, "part": {"S": CONTROL_PART}},
             ConsistentRead=True,
         )
         return _import(item["Item"]) if "Item" in item else None
@@ -121,17 +125,17 @@ class Pipeline:
         """
         found = self.get(import_id)
         now = datetime.now(UTC)
-        values = {
-            ":failed": {"S": "FAILED"},
+        values: dict[str, Any] = {
+            ":failed": {"S": ImportStatus.FAILED},
             ":cancelled": {"S": "cancelled"},
             ":now": {"S": now.isoformat(timespec="milliseconds").replace("+00:00", "Z")},
-            ":splitting": {"S": "SPLITTING"},
-            ":loading": {"S": "LOADING"},
+            ":splitting": {"S": ImportStatus.SPLITTING},
+            ":loading": {"S": ImportStatus.LOADING},
         }
         try:
             boto3.client("dynamodb").update_item(
                 TableName=self.ledger_table,
-                Key={"import_id": {"S": import_id}, "part": {"S": "IMPORT"}},
+                Key={"import_id": {"S": import_id}, "part": {"S": CONTROL_PART}},
                 UpdateExpression=(
                     "SET #status = :failed, #reason = :cancelled, finished_at = :now,"
                     " updated_at = :now"
@@ -157,7 +161,7 @@ class Pipeline:
                 TableName=self.ledger_table,
                 FilterExpression="#part = :control",
                 ExpressionAttributeNames={"#part": "part"},
-                ExpressionAttributeValues={":control": {"S": "IMPORT"}},
+                ExpressionAttributeValues={":control": {"S": CONTROL_PART}},
             )
             for item in page["Items"]
         ]
@@ -167,7 +171,7 @@ class Pipeline:
         """Rejected rows in the order of the file."""
         s3 = boto3.client("s3")
         pages = s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self.bucket, Prefix=f"{self.rejections_prefix}{import_id}/"
+            Bucket=self.bucket, Prefix=rejected_rows_prefix(self.rejections_prefix, import_id)
         )
         rows: list[RejectedRow] = []
         for page in pages:
@@ -187,19 +191,12 @@ class Pipeline:
             .paginate(
                 TableName=self.table,
                 FilterExpression="contains(#source, :import)",
-                ExpressionAttributeNames={"#source": SOURCE_ATTRIBUTE},
+                ExpressionAttributeNames={"#source": STAMP},
                 ExpressionAttributeValues={":import": {"S": f"#{import_id}#"}},
             )
         ):
             for item in page["Items"]:
                 yield {name: read(value) for name, value in item.items()}
-
-
-def import_id_of(bucket: str, key: str, version_id: str | None, etag: str) -> str:
-    """As `shared.import_ledger` calls the import of a version of an object."""
-    # Without versions they are all called null, or not at all, and contents tell them apart.
-    version = etag.strip('"') if version_id in (None, "null") else version_id
-    return hashlib.sha256(f"{bucket}\n{key}\n{version}".encode()).hexdigest()[:16]
 
 
 def locate(name_prefix: str) -> Pipeline:

@@ -1,18 +1,15 @@
 """Where an item relay keeps what, found by its names alone: no permission is needed for that."""
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import boto3
 
+from event_pipelines.contracts.item_messages import ITEM_ID
 from event_pipelines.errors import UserError
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-
-# Also a message group and a part of a key, so nothing that either of them would take for a mark.
-ITEM_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 @dataclass(frozen=True)

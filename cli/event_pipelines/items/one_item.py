@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
+from event_pipelines.contracts.item_messages import ItemMessage, NotAnItemMessage
 from event_pipelines.items import documents
 from event_pipelines.items.deliveries import Message
 from event_pipelines.items.documents import Document
-from event_pipelines.items.messages import ItemMessage, NotAnItemMessage
 from event_pipelines.items.names import Relay, key_of
 from event_pipelines.items.put import FIRST_REVISION
 

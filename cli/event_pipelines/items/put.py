@@ -18,9 +18,9 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from event_pipelines.contracts.item_messages import ItemMessage
 from event_pipelines.errors import UserError
 from event_pipelines.items.documents import Document
-from event_pipelines.items.messages import ItemMessage
 from event_pipelines.items.names import Relay, key_of
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from event_pipelines.contracts.derivatives import derivative_key
 from event_pipelines.reconcile import objects
 from event_pipelines.reconcile.objects import StoredObject, Triggers, is_made_of
 from event_pipelines.reconcile.pipeline import Lane, State
@@ -9,8 +10,6 @@ from event_pipelines.reconcile.records import DeadLetters, Rejections
 from event_pipelines.reconcile.stack import Stack, each
 
 NAME = "image-derivatives"
-# Of derivatives, by the format that the function is set to.
-SUFFIXES = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "avif": ".avif", "auto": ""}
 
 
 class Images:
@@ -56,8 +55,8 @@ class Images:
 
     def _state(self, lane: Lane, stored: StoredObject) -> State:
         settings = self._settings[lane.name]
-        suffix = SUFFIXES[settings.get("FORMAT") or "jpeg"]
-        key = f"{settings['OUTPUT_PREFIX']}{stored.key.removeprefix(lane.prefix)}{suffix}"
+        output_format = settings.get("FORMAT") or "jpeg"
+        key = derivative_key(stored.key, lane.prefix, settings["OUTPUT_PREFIX"], output_format)
         if is_made_of(self._stack.s3, stored.bucket, key, stored):
             return State.DONE
         return State.REJECTED if self._rejections[lane.name].name(stored) else State.MISSING

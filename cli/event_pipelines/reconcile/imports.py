@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from event_pipelines.contracts.imports import CONTINUE, CONTROL_PART, ImportStatus, import_id
 from event_pipelines.errors import UserError
-from event_pipelines.imports.ledger import import_id_of
 from event_pipelines.mentions import document_of
 from event_pipelines.reconcile import objects
 from event_pipelines.reconcile.objects import StoredObject
@@ -50,7 +50,7 @@ class Imports:
         return key.startswith(lane.prefix) and self._triggers.take(key)
 
     def states(self, lane: Lane, page: Sequence[StoredObject]) -> list[State]:  # noqa: ARG002
-        ids = [import_id(stored) for stored in page]
+        ids = [import_id_of(stored) for stored in page]
         known: dict[str, State] = {}
         for start in range(0, len(ids), _KEYS_PER_CALL):
             known |= self._known(ids[start : start + _KEYS_PER_CALL])
@@ -61,9 +61,9 @@ class Imports:
 
     def is_dead(self, stored: StoredObject, letters: DeadLetters) -> bool:
         # The splitter asks itself by a message of its own to go on.
-        identity = import_id(stored)
+        identity = import_id_of(stored)
         return letters.name(stored) or any(
-            document_of(body).get("continue") == identity for body in letters.bodies
+            document_of(body).get(CONTINUE) == identity for body in letters.bodies
         )
 
     def message(self, stored: StoredObject) -> str:
@@ -77,7 +77,7 @@ class Imports:
     def _known(self, ids: Sequence[str]) -> dict[str, State]:
         asked: Any = {
             self._ledger: {
-                "Keys": [{"import_id": {"S": one}, "part": {"S": "IMPORT"}} for one in ids],
+                "Keys": [{"import_id": {"S": one}, "part": {"S": CONTROL_PART}} for one in ids],
                 "ProjectionExpression": "import_id, #status, updated_at",
                 "ExpressionAttributeNames": {"#status": "status"},
                 "ConsistentRead": True,
@@ -97,16 +97,15 @@ class Imports:
         )
 
 
-def import_id(stored: StoredObject) -> str:
-    """What the ledger calls the import of this version."""
-    return import_id_of(stored.bucket, stored.key, stored.version_id, stored.etag)
+def import_id_of(stored: StoredObject) -> str:
+    return import_id(stored.bucket, stored.key, stored.version_id, stored.etag)
 
 
 def _state(status: str, updated_at: str) -> State:
-    if status == "COMPLETE":
+    if status == ImportStatus.COMPLETE:
         return State.DONE
-    if status == "FAILED":
+    if status == ImportStatus.FAILED:
         return State.REJECTED
     # Once everything is sent, the rows are in their queue, or in its dead letters.
     silent = datetime.now(UTC) - datetime.fromisoformat(updated_at) > _SILENT
-    return State.MISSING if status == "SPLITTING" and silent else State.UNDERWAY
+    return State.MISSING if status == ImportStatus.SPLITTING and silent else State.UNDERWAY

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from event_pipelines.contracts.item_messages import ITEM_ID, ItemMessage
 from event_pipelines.items import names
-from event_pipelines.items.messages import ItemMessage
 from event_pipelines.items.put import FIRST_REVISION
 from event_pipelines.reconcile import objects
 from event_pipelines.reconcile.objects import StoredObject
@@ -40,7 +40,7 @@ class Items:
 
     def takes(self, lane: Lane, key: str) -> bool:
         return key == f"{lane.prefix}{_item_id(lane, key)}{_ENDING}" and bool(
-            names.ITEM_ID.fullmatch(_item_id(lane, key))
+            ITEM_ID.fullmatch(_item_id(lane, key))
         )
 
     def states(self, lane: Lane, page: Sequence[StoredObject]) -> list[State]:

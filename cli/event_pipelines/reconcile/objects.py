@@ -9,16 +9,12 @@ from urllib.parse import quote, quote_plus
 
 from botocore.exceptions import ClientError
 
+from event_pipelines.contracts.derived_objects import SOURCE_ETAG, SOURCE_VERSION
 from event_pipelines.errors import UserError
 from event_pipelines.moments import iso
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-# The functions have these as `shared.derived_objects`. They are written down twice because the
-# command is installed without them.
-SOURCE_ETAG = "source-etag"
-SOURCE_VERSION = "source-version-id"
 
 
 @dataclass(frozen=True)

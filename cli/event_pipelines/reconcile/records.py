@@ -6,11 +6,11 @@ from functools import lru_cache
 from threading import RLock
 from typing import TYPE_CHECKING
 
+from event_pipelines.contracts.rejections import record_stem
 from event_pipelines.mentions import (
     Mention,
     mentions_in,
     read_record,
-    record_name,
     records_below,
 )
 from event_pipelines.queues.directory import Directory
@@ -93,7 +93,7 @@ class Rejections:
 
     def name(self, stored: StoredObject) -> bool:
         """Whether a record says that this version was rejected."""
-        return self._called(record_name(stored.key)).name(stored)
+        return self._called(record_stem(stored.key)).name(stored)
 
     def name_by_message(self, stored: StoredObject) -> bool:
         """Like `name`, where records may be called after the message and not after the file."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from event_pipelines.contracts.tenant_keys import RAW, REJECTED, area_prefix, silver_key
+from event_pipelines.contracts.tenant_registry import DELETING, Tenant
 from event_pipelines.reconcile import objects
 from event_pipelines.reconcile.objects import StoredObject, is_made_of
 from event_pipelines.reconcile.pipeline import Lane, State
@@ -9,7 +11,7 @@ from event_pipelines.reconcile.records import DeadLetters, Rejections
 from event_pipelines.reconcile.stack import Stack, each
 from event_pipelines.tenants import platform
 from event_pipelines.tenants.names import dead_letters
-from event_pipelines.tenants.registry import DELETING, Registry, Tenant
+from event_pipelines.tenants.registry import Registry
 
 NAME = "tenant-routing"
 
@@ -26,7 +28,7 @@ class Tenants:
             _lane(tenant, found.names.ingest_queue(tenant.group), quarantine) for tenant in tenants
         ]
         self._rejections = {
-            tenant.name: Rejections(stack.s3, tenant.bucket, f"{tenant.name}/rejected/")
+            tenant.name: Rejections(stack.s3, tenant.bucket, area_prefix(tenant.name, REJECTED))
             for tenant in tenants
         }
 
@@ -46,7 +48,7 @@ class Tenants:
         return objects.announcement(stored, self._stack.region)
 
     def _state(self, lane: Lane, stored: StoredObject) -> State:
-        key = f"{lane.name}/silver/{stored.key.removeprefix(lane.prefix)}.jsonl"
+        key = silver_key(lane.name, stored.key.removeprefix(lane.prefix))
         if is_made_of(self._stack.s3, stored.bucket, key, stored):
             return State.DONE
         return State.REJECTED if self._rejections[lane.name].name(stored) else State.MISSING
@@ -57,7 +59,7 @@ def _lane(tenant: Tenant, ingest: str, quarantine: str) -> Lane:
     return Lane(
         tenant.name,
         tenant.bucket,
-        f"{tenant.name}/raw/",
+        area_prefix(tenant.name, RAW),
         (ingest, own),
         (dead_letters(ingest), dead_letters(own), quarantine),
     )

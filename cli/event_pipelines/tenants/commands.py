@@ -10,21 +10,21 @@ from rich.console import Console
 from rich.table import Table
 
 from event_pipelines.console import cell, print_json, print_line, say
-from event_pipelines.errors import UserError
-from event_pipelines.name_prefix import add_prefix
-from event_pipelines.progress import counting, uploading
-from event_pipelines.tenants import files, groups, names, platform, quarantine, tenants
-from event_pipelines.tenants.platform import QUEUE_MODES, Platform
-from event_pipelines.tenants.registry import (
+from event_pipelines.contracts.tenant_registry import (
     ACTIVE,
     DELETING,
     PROVISIONING,
     SUSPENDED,
     Group,
     Record,
-    Registry,
     Tenant,
 )
+from event_pipelines.errors import UserError
+from event_pipelines.name_prefix import add_prefix
+from event_pipelines.progress import counting, uploading
+from event_pipelines.tenants import files, groups, names, platform, quarantine, tenants
+from event_pipelines.tenants.platform import QUEUE_MODES, Platform
+from event_pipelines.tenants.registry import Registry
 from event_pipelines.tenants.steps import Done
 from event_pipelines.tenants.verification import Drift, Verification
 

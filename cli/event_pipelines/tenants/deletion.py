@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from event_pipelines.contracts.tenant_registry import Kind
 from event_pipelines.errors import UserError
 from event_pipelines.tenants.files import Files, counted
-from event_pipelines.tenants.names import Kind
 from event_pipelines.tenants.queues import Depth, Queue
 from event_pipelines.tenants.steps import Done
 

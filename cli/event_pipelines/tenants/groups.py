@@ -3,22 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from event_pipelines.contracts.tenant_registry import DELETING, PROVISIONING, SHARED_FAIR, Group
 from event_pipelines.errors import UserError
 from event_pipelines.tenants import records
 from event_pipelines.tenants.buckets import Bucket, Notification, settings
 from event_pipelines.tenants.deletion import Removal, clear, refuse_remains
 from event_pipelines.tenants.files import Files
 from event_pipelines.tenants.mappings import Feed
-from event_pipelines.tenants.platform import QUEUE_MODES, SHARED_FAIR, Platform
+from event_pipelines.tenants.platform import QUEUE_MODES, Platform
 from event_pipelines.tenants.queues import Queue, pair
-from event_pipelines.tenants.registry import (
-    DELETING,
-    PROVISIONING,
-    Group,
-    Registry,
-    new_group,
-    not_active,
-)
+from event_pipelines.tenants.registry import Registry, new_group, not_active
 from event_pipelines.tenants.steps import GROUP_TAG, Done, Step, carry_out
 
 

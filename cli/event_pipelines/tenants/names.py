@@ -5,23 +5,21 @@ ever found by searching, and no record can point a command at somebody else's qu
 """
 
 import re
-import unicodedata
 from dataclasses import dataclass
-from typing import Literal
-from urllib.parse import unquote
 
+from event_pipelines.contracts import tenant_registry
+from event_pipelines.contracts.tenant_keys import (
+    RAW,
+    InvalidKey,
+    TenantKey,
+    area_prefix,
+    is_tenant_name,
+)
+from event_pipelines.contracts.tenant_registry import Kind
 from event_pipelines.errors import UserError
 
-Kind = Literal["group", "tenant"]
-
-# Three to forty characters: with the longest prefix and ending they fit a queue's name, and they
-# are keys, message group ids and tag values as they stand.
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,38}[a-z0-9]")
 _BUCKET_LENGTH = 63
 _QUEUE_LENGTH = 80
-
-# S3 takes keys of this many bytes.
-_KEY_BYTES = 1024
 
 
 @dataclass(frozen=True)
@@ -45,10 +43,10 @@ class Names:
         return f"{self.prefix}-tg-{group}-ingest"
 
     def shared_queue(self, group: str) -> str:
-        return f"{self.prefix}-tg-{group}-raw"
+        return tenant_registry.shared_queue(self.prefix, group)
 
     def tenant_queue(self, tenant: str) -> str:
-        return f"{self.prefix}-tenant-{tenant}-raw"
+        return tenant_registry.tenant_queue(self.prefix, tenant)
 
     def queue_arn(self, queue: str) -> str:
         return f"arn:{self.partition}:sqs:{self.region}:{self.account_id}:{queue}"
@@ -86,7 +84,7 @@ def dead_letters(queue: str) -> str:
 
 def check(kind: Kind, name: str) -> str:
     """Returns the name, or raises UserError that says why no group or tenant may be called so."""
-    if _NAME.fullmatch(name):
+    if is_tenant_name(name):
         return name
     raise UserError(
         f"The {kind} name {name!r} {_objection(name)}: take 3 to 40 of a-z, 0-9 and -,"
@@ -107,28 +105,12 @@ def _objection(name: str) -> str:
 
 def raw_key(tenant: str, path: str) -> str:
     """The key of a tenant's raw file. Raises UserError for paths that the router would refuse."""
-    segments = path.split("/")
-    # First of all: the others take longer for a longer path.
-    if len((key := f"{tenant}/raw/{path}").encode(errors="surrogatepass")) > _KEY_BYTES:
-        fault = f"makes a key of more than {_KEY_BYTES} bytes"
-    elif "" in segments:
-        fault = "has an empty part"
-    elif {".", ".."} & set(segments):
-        fault = "has a part . or .."
-    elif "\\" in path:
-        fault = "has a backslash"
-    elif any(unicodedata.category(character) == "Cc" for character in path):
-        fault = "has a control character"
-    elif _hides_something(path):
-        fault = "holds an encoded dot, slash or backslash"
-    else:
-        return key
-    raise UserError(f"The path {path!r} {fault}: name it with --as, in the way of 2026/orders.csv.")
-
-
-def _hides_something(path: str) -> bool:
-    """Whether a part of a path appears only to whoever decodes it once more, or more often."""
-    decoded = path
-    while (again := unquote(decoded)) != decoded:
-        decoded = again
-    return any(decoded.count(character) > path.count(character) for character in "./\\")
+    key = f"{area_prefix(tenant, RAW)}{path}"
+    try:
+        TenantKey.parse(key)
+    except InvalidKey as error:
+        raise UserError(
+            f"The path {path!r} cannot be used, {error}: name it with --as, such as"
+            " 2026/orders.csv."
+        ) from error
+    return key

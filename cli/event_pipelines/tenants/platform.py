@@ -9,6 +9,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from event_pipelines.contracts.tenant_registry import PER_TENANT, SHARED_FAIR
 from event_pipelines.errors import UserError
 from event_pipelines.tenants.names import Names
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 SCHEMA_VERSION = 1
-PER_TENANT, SHARED_FAIR = "per_tenant", "shared_fair"
 QUEUE_MODES = (PER_TENANT, SHARED_FAIR)
 
 # Said explicitly: a command is worth a few more tries than a function, and a person who waits for

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Generic
 
-from event_pipelines.tenants.registry import ACTIVE, PROVISIONING, R, Registry
+from event_pipelines.contracts.tenant_registry import ACTIVE, PROVISIONING
+from event_pipelines.tenants.registry import R, Registry
 
 _OWN = {"status", "created_at", "updated_at"}
 

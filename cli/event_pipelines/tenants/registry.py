@@ -5,99 +5,26 @@ killed process leaves behind has a record that names it.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
+from event_pipelines.contracts.tenant_registry import (
+    ACTIVE,
+    DELETING,
+    PER_TENANT,
+    PROVISIONING,
+    SHARED_FAIR,
+    Group,
+    Record,
+    Tenant,
+)
 from event_pipelines.errors import UserError
-from event_pipelines.tenants.names import Kind, Names
+from event_pipelines.tenants.names import Names
 from event_pipelines.tenants.patience import code_of, persist
-from event_pipelines.tenants.platform import PER_TENANT, SHARED_FAIR, Platform
-
-PROVISIONING, ACTIVE, SUSPENDED, DELETING = "PROVISIONING", "ACTIVE", "SUSPENDED", "DELETING"
-
-
-@dataclass(frozen=True)
-class Record:
-    """What groups and tenants have in common. Times are ISO 8601 in UTC.
-
-    `created_at` tells one life of a name from the next: every change is made on condition of it.
-    """
-
-    name: str
-    region: str
-    bucket: str
-    queue_url: str
-    queue_arn: str
-    queue_mode: str
-    status: str
-    created_at: str
-    updated_at: str
-
-    kind: ClassVar[Kind]
-    attributes: ClassVar[Mapping[str, str]]
-
-    @classmethod
-    def from_item(cls, item: Mapping[str, Any]) -> Self:
-        """An attribute that somebody took away reads as empty, for `verify` to find."""
-        return cls(**{name: item.get(at, {}).get("S", "") for name, at in cls.attributes.items()})
-
-    def as_dict(self) -> dict[str, str]:
-        """The attributes as the table has them; empty ones are left out."""
-        found = {at: getattr(self, name) for name, at in self.attributes.items()}
-        return {at: value for at, value in found.items() if value}
-
-    def as_item(self) -> dict[str, Any]:
-        return {at: {"S": value} for at, value in self.as_dict().items()}
-
-
-@dataclass(frozen=True)
-class Group(Record):
-    """`shared_queue_*` are empty where every tenant has a queue of its own."""
-
-    shared_queue_url: str = ""
-    shared_queue_arn: str = ""
-
-    kind: ClassVar[Kind] = "group"
-    attributes: ClassVar[Mapping[str, str]] = {
-        "name": "GroupName",
-        "bucket": "BucketName",
-        "region": "Region",
-        "queue_url": "QueueURL",
-        "queue_arn": "QueueArn",
-        "queue_mode": "QueueMode",
-        "shared_queue_url": "SharedQueueURL",
-        "shared_queue_arn": "SharedQueueArn",
-        "status": "Status",
-        "created_at": "CreatedAt",
-        "updated_at": "UpdatedAt",
-    }
-
-
-@dataclass(frozen=True)
-class Tenant(Record):
-    """`queue_*` are the queue that the tenant's raw files are announced in."""
-
-    group: str = ""
-    base_prefix: str = ""
-
-    kind: ClassVar[Kind] = "tenant"
-    attributes: ClassVar[Mapping[str, str]] = {
-        "name": "Name",
-        "group": "GroupName",
-        "bucket": "RootS3Bucket",
-        "base_prefix": "BasePrefix",
-        "region": "Region",
-        "queue_url": "TargetQueueForRawFile",
-        "queue_arn": "TargetQueueArn",
-        "queue_mode": "QueueMode",
-        "status": "Status",
-        "created_at": "CreatedAt",
-        "updated_at": "UpdatedAt",
-    }
-
+from event_pipelines.tenants.platform import Platform
 
 R = TypeVar("R", Group, Tenant)
 
@@ -145,7 +72,7 @@ class Registry:
 
     def __init__(self, platform: Platform) -> None:
         self._dynamodb = platform.dynamodb
-        self._tables = {
+        self._tables: dict[type[Record], str] = {
             Group: platform.settings.groups_table,
             Tenant: platform.settings.tenants_table,
         }

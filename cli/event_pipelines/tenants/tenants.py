@@ -3,6 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from event_pipelines.contracts.tenant_keys import RAW, SILVER, area_prefix
+from event_pipelines.contracts.tenant_registry import (
+    ACTIVE,
+    DELETING,
+    PER_TENANT,
+    PROVISIONING,
+    Group,
+    Tenant,
+)
 from event_pipelines.errors import UserError
 from event_pipelines.tenants import records
 from event_pipelines.tenants.buckets import Bucket
@@ -10,18 +19,9 @@ from event_pipelines.tenants.deletion import Removal, clear, refuse_remains
 from event_pipelines.tenants.files import Files, Folder
 from event_pipelines.tenants.mappings import Feed
 from event_pipelines.tenants.patience import POLL_SECONDS, pause
-from event_pipelines.tenants.platform import PER_TENANT, QUEUE_MODES, Platform
+from event_pipelines.tenants.platform import QUEUE_MODES, Platform
 from event_pipelines.tenants.queues import Depth, Queue, pair
-from event_pipelines.tenants.registry import (
-    ACTIVE,
-    DELETING,
-    PROVISIONING,
-    Group,
-    Registry,
-    Tenant,
-    new_tenant,
-    not_active,
-)
+from event_pipelines.tenants.registry import Registry, new_tenant, not_active
 from event_pipelines.tenants.steps import GROUP_TAG, TENANT_TAG, Done, Step, carry_out
 
 
@@ -46,7 +46,7 @@ def parts(platform: Platform, name: str, group: str, queue_mode: str) -> Parts:
         queue, consumer = platform.names.tenant_queue(name), platform.settings.consumer
         queues += pair(platform, queue, consumer, tags)
         feeds.append(Feed(platform, queue, consumer, tags))
-    folders = [Folder(bucket, f"{name}/{folder}/") for folder in ("raw", "silver")]
+    folders = [Folder(bucket, area_prefix(name, area)) for area in (RAW, SILVER)]
     return Parts(bucket, queues, feeds, folders, Files(bucket, f"{name}/"))
 
 

@@ -5,18 +5,13 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
+from event_pipelines.contracts.tenant_registry import ACTIVE, DELETING, Group, Tenant
 from event_pipelines.errors import UserError
 from event_pipelines.tenants import groups, tenants
 from event_pipelines.tenants.names import check
 from event_pipelines.tenants.patience import code_of
 from event_pipelines.tenants.platform import QUEUE_MODES, Platform
-from event_pipelines.tenants.registry import (
-    ACTIVE,
-    DELETING,
-    Group,
-    Registry,
-    Tenant,
-)
+from event_pipelines.tenants.registry import Registry
 from event_pipelines.tenants.steps import Step
 
 _DENIED = ("AccessDenied", "AccessDeniedException", "Forbidden", "403")

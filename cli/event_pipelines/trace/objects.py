@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from event_pipelines.mentions import read_record, record_name, records_below
+from event_pipelines.contracts.rejections import record_stem
+from event_pipelines.mentions import read_record, records_below
 from event_pipelines.reconcile.objects import head
 from event_pipelines.trace.story import FIRST, LAST, Happening, known
 
@@ -56,7 +57,7 @@ class Bucket:
 
     def rejections(self, prefix: str) -> Iterator[Happening]:
         """Records below `prefix` that are about the object."""
-        named = records_below(self.s3, self.name, prefix, record_name(self.key))
+        named = records_below(self.s3, self.name, prefix, record_stem(self.key))
         for _, place in self._unless_gone(named):
             record = read_record(self.s3, self.name, place)
             for mention in record.mentions:

@@ -8,19 +8,32 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import ClientError
 
-from event_pipelines.imports.ledger import Import, import_id_of
+from event_pipelines.contracts.audit_trail import object_key
+from event_pipelines.contracts.derivatives import SUFFIXES, derivative_key
+from event_pipelines.contracts.imports import import_id
+from event_pipelines.contracts.item_messages import ITEM_ID
+from event_pipelines.contracts.tenant_keys import (
+    RAW,
+    REJECTED,
+    REJECTED_ROWS_ENDING,
+    TENANT_NAME,
+    area_prefix,
+    rejected_rows_prefix,
+    silver_key,
+)
+from event_pipelines.contracts.tenant_registry import Tenant
+from event_pipelines.imports.ledger import Import
 from event_pipelines.imports.ledger import Pipeline as Imports
-from event_pipelines.items.names import ITEM_ID
 from event_pipelines.moments import moment
 from event_pipelines.status.stages import AUDIT, IMAGES, IMPORTS, RELAY, TENANTS, Stage
 from event_pipelines.tenants import platform
-from event_pipelines.tenants.registry import Registry, Tenant
+from event_pipelines.tenants.registry import Registry
 from event_pipelines.trace import logs, messages
 from event_pipelines.trace.account import Search
 from event_pipelines.trace.objects import Bucket
 from event_pipelines.trace.story import LAST, Happening, known
 
-_TENANT = re.compile(r"([a-z0-9][a-z0-9-]{1,38}[a-z0-9])/raw/(.+)", re.DOTALL)
+_TENANT = re.compile(rf"({TENANT_NAME.pattern})/{RAW}/(.+)", re.DOTALL)
 
 _PREFIXES = {IMAGES: "ingest/", IMPORTS: "import/", RELAY: "files/"}
 
@@ -63,17 +76,14 @@ def _of_another_tenant(queue: str, key: str) -> bool:
     )
 
 
-# One for each format that a derivative can be set to; `auto` adds none.
-_DERIVATIVE_SUFFIXES = (".jpg", ".webp", ".avif", ".png", "")
-
-
 def _images(search: Search, stages: Sequence[Stage]) -> Iterator[Happening]:
     bucket = Bucket(search.s3, IMAGES, search.bucket_of("image"), search.key)
     yield from bucket.versions()
-    below = search.key.removeprefix("ingest/")
     for stage in stages:
-        for suffix in _DERIVATIVE_SUFFIXES:
-            key = f"derived/{stage.name}/{below}{suffix}"
+        for output_format in SUFFIXES:
+            key = derivative_key(
+                search.key, _PREFIXES[IMAGES], f"derived/{stage.name}/", output_format
+            )
             yield from bucket.output(key, f"{stage.name} is there")
         yield from bucket.rejections(f"rejections/{stage.name}/")
 
@@ -86,7 +96,7 @@ def _audit(search: Search, _: Sequence[Stage]) -> Iterator[Happening]:
         TableName=table,
         KeyConditionExpression="#object = :object",
         ExpressionAttributeNames={"#object": "object"},
-        ExpressionAttributeValues={":object": {"S": f"{bucket}/{search.key}"}},
+        ExpressionAttributeValues={":object": {"S": object_key(bucket, search.key)}},
     )
     try:
         for page in pages:
@@ -111,8 +121,8 @@ def _imports(search: Search, _: Sequence[Stage]) -> Iterator[Happening]:
         if version.what != "stored":
             continue
         facts = version.facts
-        import_id = import_id_of(name, search.key, facts.get("version_id"), facts["etag"])
-        if found := ledger.find(import_id):
+        identity = import_id(name, search.key, facts.get("version_id"), facts["etag"])
+        if found := ledger.find(identity):
             yield from _import(ledger, found)
 
 
@@ -148,10 +158,10 @@ def _tenants(search: Search, _: Sequence[Stage]) -> Iterator[Happening]:
     yield Happening(moment(tenant.updated_at), TENANTS, table, f"tenant is {tenant.status}", facts)
     bucket = Bucket(search.s3, TENANTS, tenant.bucket, search.key)
     yield from bucket.versions()
-    yield from bucket.output(f"{name}/silver/{path}.jsonl", "silver file is there")
-    yield from bucket.rejections(f"{name}/rejected/")
-    for listed in bucket.listed(f"{name}/rejected/{path}-"):
-        if re.fullmatch(r"[0-9a-f]{16}\.jsonl", listed["Key"].rpartition("-")[2]):
+    yield from bucket.output(silver_key(name, path), "silver file is there")
+    yield from bucket.rejections(area_prefix(name, REJECTED))
+    for listed in bucket.listed(rejected := rejected_rows_prefix(name, path)):
+        if REJECTED_ROWS_ENDING.fullmatch(listed["Key"].removeprefix(rejected)):
             place = bucket.url(listed["Key"])
             facts = known(size=listed["Size"])
             yield Happening(listed["LastModified"], TENANTS, place, "rows rejected", facts, LAST)

@@ -17,7 +17,7 @@ from event_pipelines.__main__ import main
 from event_pipelines.imports import ledger
 from event_pipelines.items.names import key_of
 from event_pipelines.local.stack import Stack
-from event_pipelines.reconcile.imports import import_id
+from event_pipelines.reconcile.imports import import_id_of
 from event_pipelines.reconcile.objects import announcement, find
 from support.stacks import PREFIX, REGION, eventually, messages_in
 
@@ -194,13 +194,13 @@ def test_a_lost_file_is_imported_and_a_finished_one_is_not_imported_again(
     )
     assert command.replay(*here, "--missing") == {f"{PREFIX}-csv-imports": 1}
     eventually(lambda: counts() == {"done": 2, "rejected": 1, "dead": 1}, "its import")
-    before = imports.get(import_id(seen))
-    rows = {row["id"]: row for row in imports.rows(import_id(seen))}
+    before = imports.get(import_id_of(seen))
+    rows = {row["id"]: row for row in imports.rows(import_id_of(seen))}
     command.replay("csv-import", "--under", "import/lost/seen")
 
     eventually(lambda: messages_in(outputs["imports_queue_url"]) == 0, "an empty queue")
-    assert imports.get(import_id(seen)) == before
-    assert {row["id"]: row for row in imports.rows(import_id(seen))} == rows
+    assert imports.get(import_id_of(seen)) == before
+    assert {row["id"]: row for row in imports.rows(import_id_of(seen))} == rows
     assert main(["queues", "redrive", "csv-imports-dlq"]) == 0
     eventually(lambda: counts() == {"done": 3, "rejected": 1}, "the dead one")
 

@@ -14,6 +14,7 @@ import pytest
 from event_pipelines import console
 from event_pipelines.__main__ import main
 from event_pipelines.audit import sightings
+from event_pipelines.contracts.tenant_registry import Group, Tenant
 from event_pipelines.errors import UserError
 from event_pipelines.imports import ledger
 from event_pipelines.items import serving
@@ -25,7 +26,6 @@ from event_pipelines.status import records
 from event_pipelines.status.path import Passage, Status
 from event_pipelines.tenants import commands as tenants
 from event_pipelines.tenants.quarantine import Quarantined
-from event_pipelines.tenants.registry import Group, Tenant
 from event_pipelines.trace import commands as trace
 from event_pipelines.trace.story import Happening
 from unit.cli.plan_review.builder import change, plan

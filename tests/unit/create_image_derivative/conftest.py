@@ -21,7 +21,7 @@ from create_image_derivative.image import Derivative, Recipe, make_derivative
 from create_image_derivative.settings import Settings
 from shared.batch import Message, Outcome
 from shared.configuration import Environment
-from shared.events import ObjectEvent
+from shared.contracts.events import ObjectEvent
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -17,7 +17,7 @@ from create_image_derivative import derivative as derivative_module
 from create_image_derivative.derivative import DerivativeContended
 from create_image_derivative.image import make_derivative
 from shared.batch import Message, Outcome
-from shared.events import NotAnObjectEvent, ObjectEvent
+from shared.contracts.events import NotAnObjectEvent, ObjectEvent
 
 BUCKET = "example-images"
 SOURCE = "ingest/cat.png"

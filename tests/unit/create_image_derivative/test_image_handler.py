@@ -15,7 +15,7 @@ import pytest
 
 from shared import aws
 from shared.configuration import ConfigurationError
-from shared.events import ObjectEvent
+from shared.contracts.events import ObjectEvent
 
 EVENTS = Path(__file__).parents[2] / "fixtures" / "events"
 BUCKET = "example-images"

@@ -8,7 +8,8 @@ import pytest
 from PIL import ExifTags, Image
 
 from create_image_derivative.image import CONTENT_TYPES, Derivative, Recipe, make_derivative
-from create_image_derivative.settings import POSITIONS, SUFFIXES
+from create_image_derivative.settings import POSITIONS
+from shared.contracts.derivatives import SUFFIXES
 
 Encoded = Callable[..., bytes]
 Photograph = Callable[..., Image.Image]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from load_csv_rows.rejected_rows import RejectedRow
-from shared.import_ledger import ImportStatus
+from shared.contracts.imports import ImportStatus
 from shared.row_messages import Row
 from unit.load_csv_rows.conftest import TABLE, Account, Function
 from unit.load_csv_rows.fake_table import client_error

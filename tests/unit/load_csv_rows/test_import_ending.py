@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from shared.import_ledger import ImportLedger, ImportLedgerBusy, ImportStatus, Progress
+from shared.contracts.imports import ImportStatus
+from shared.import_ledger import ImportLedger, ImportLedgerBusy, Progress
 from unit.load_csv_rows.conftest import LEDGER, TOPIC, Account, Function
 from unit.load_csv_rows.fake_table import client_error
 from unit.load_csv_rows.imports import Import

@@ -21,11 +21,12 @@ from moto import mock_aws
 from load_csv_rows.cells import ColumnType
 from load_csv_rows.loader import Loader, Tally
 from load_csv_rows.pace import Pace
-from load_csv_rows.settings import Settings, Shape, WriteMode
+from load_csv_rows.settings import Settings, Shape
 from load_csv_rows.table_writer import TableWriter
 from shared.batch import Message, Outcome
+from shared.contracts.imports import ImportStatus, WriteMode
 from shared.import_ending import ImportEnding
-from shared.import_ledger import ImportLedger, ImportState, ImportStatus
+from shared.import_ledger import ImportLedger, ImportState
 from shared.row_messages import RowMessage
 from unit.load_csv_rows.chaos import KINDS, Chaos, Conductor, Faults, Killed, Worker
 from unit.load_csv_rows.fake_ledger import FakeLedgerTable

@@ -3,8 +3,9 @@
 import pytest
 
 from load_csv_rows.cells import ColumnType
-from load_csv_rows.settings import Settings, Shape, WriteMode
+from load_csv_rows.settings import Settings, Shape
 from shared.configuration import ConfigurationError, Environment
+from shared.contracts.imports import WriteMode
 
 
 def read(environment: dict[str, str], **changes: str) -> Settings:

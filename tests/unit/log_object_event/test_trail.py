@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from log_object_event.sighting import EVENT_NAMES, Sighting, UnreadableTime
-from log_object_event.trail import Recorded, Trail, event_key, object_key
-from shared.events import ObjectEvent, is_older
+from log_object_event.trail import Recorded, Trail, event_key
+from shared.contracts.audit_trail import object_key
+from shared.contracts.events import ObjectEvent, is_older
 
 SEEN = datetime(2026, 3, 1, 9, 30, 1, 623000, tzinfo=UTC)
 EVENT = ObjectEvent(
@@ -339,7 +340,7 @@ def test_the_longest_keys_that_fit_stay_readable() -> None:
     longest = dataclasses.replace(EVENT, bucket="b" * 63, key="ä" * 512)
 
     assert event_key(fitting).endswith("v#ObjectCreated:Put")
-    assert object_key(longest) == f"{'b' * 63}/{'ä' * 512}"
+    assert object_key(longest.bucket, longest.key) == f"{'b' * 63}/{'ä' * 512}"
 
 
 hexadecimal = st.text("0123456789ABCDEF", min_size=1, max_size=64)

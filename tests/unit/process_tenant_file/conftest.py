@@ -21,7 +21,7 @@ from process_tenant_file.processor import FileProcessor
 from process_tenant_file.settings import Settings
 from shared import aws
 from shared.batch import Message, Outcome
-from shared.tenant_messages import TenantMessage
+from shared.contracts.tenant_messages import TenantMessage
 from support.invocations import Run, invoke
 
 TENANTS = "example-Tenants"

@@ -2,7 +2,7 @@ import pytest
 
 from process_tenant_file.settings import Settings
 from shared.configuration import ConfigurationError, Environment
-from shared.tenants import Tenant
+from shared.contracts.tenant_registry import Tenant
 
 ENVIRONMENT = {
     "TENANTS_TABLE": "example-Tenants",
@@ -48,6 +48,6 @@ def test_the_size_of_files_has_limits() -> None:
     ],
 )
 def test_a_tenant_has_one_queue(mode: str, queue: str | None) -> None:
-    tenant = Tenant("acme", "retail", "example-retail", "ACTIVE", mode, "https://elsewhere/q")
+    tenant = Tenant(name="acme", group="retail", queue_mode=mode, queue_url="https://elsewhere/q")
 
     assert settings_from().queue_of(tenant) == queue

@@ -13,7 +13,7 @@ import pytest
 from process_tenant_file.processor import ForeignMessage, TenantGone
 from shared import aws
 from shared.configuration import ConfigurationError
-from shared.tenant_messages import NotATenantMessage
+from shared.contracts.tenant_messages import NotATenantMessage
 
 ROOT = Path(__file__).parents[3]
 CSV = b"id,name\n1,red\n"

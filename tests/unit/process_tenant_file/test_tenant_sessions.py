@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from process_tenant_file.tenant_sessions import DURATION_SECONDS, MAX_SESSIONS, TenantSessions
-from shared.tenants import Tenant
+from shared.contracts.tenant_registry import Tenant
 
 ROLE = "arn:aws:iam::123456789012:role/example-tenants-files"
 
@@ -34,7 +34,7 @@ class Sts:
 
 
 def tenant(name: str = "acme", group: str = "retail") -> Tenant:
-    return Tenant(name, group, f"example-{group}", "ACTIVE", "per_tenant", "https://elsewhere")
+    return Tenant(name=name, group=group, bucket=f"example-{group}")
 
 
 def sessions(sts: Sts, **more: Any) -> Any:

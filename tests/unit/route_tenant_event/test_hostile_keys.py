@@ -15,7 +15,7 @@ from route_tenant_event.registry import Source, Standing
 from route_tenant_event.router import Router
 from route_tenant_event.sending import Parcel
 from shared.batch import Message
-from shared.tenants import Group, Tenant
+from shared.contracts.tenant_registry import ACTIVE, Group, Tenant
 
 QUARANTINE = "https://sqs.example/1/example-tenants-quarantine"
 BUCKET = "example-retail"
@@ -28,8 +28,14 @@ class EverybodyIsKnown:
         assert not (confirm and names)
         return {
             name: Standing(
-                Tenant(name, "retail", BUCKET, "ACTIVE", "per_tenant", queue_of(name)),
-                Group("retail", BUCKET, "ACTIVE"),
+                Tenant(
+                    name=name,
+                    group="retail",
+                    bucket=BUCKET,
+                    status=ACTIVE,
+                    queue_url=queue_of(name),
+                ),
+                Group(name="retail", bucket=BUCKET, status=ACTIVE),
                 Source.HIT,
             )
             for name in names

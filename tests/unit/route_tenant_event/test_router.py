@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from shared.configuration import ConfigurationError
-from shared.events import object_events
-from shared.tenant_messages import TenantMessage
+from shared.contracts.events import object_events
+from shared.contracts.tenant_messages import TenantMessage
 
 ROOT = Path(__file__).parents[3]
 

@@ -16,7 +16,7 @@ from shared.batch import (
     process_batch,
 )
 from shared.configuration import ConfigurationError, Environment
-from shared.events import NotAnObjectEvent, ObjectEvent
+from shared.contracts.events import NotAnObjectEvent, ObjectEvent
 
 
 @dataclass

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.events import NotAnObjectEvent, ObjectEvent, announcements, is_older, object_events
+from shared.contracts.events import (
+    NotAnObjectEvent,
+    ObjectEvent,
+    announcements,
+    is_older,
+    object_events,
+)
 
 KEY = "ingest/summer 2024/café + 100%.jpg"
 

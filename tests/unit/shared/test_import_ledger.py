@@ -10,16 +10,15 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
+from shared.contracts.imports import ImportStatus, import_id
 from shared.import_ledger import (
     ATTEMPTS,
     CheckpointLost,
     ImportLedger,
     ImportSource,
     ImportState,
-    ImportStatus,
     ImportUnknown,
     Progress,
-    import_id,
 )
 
 if TYPE_CHECKING:

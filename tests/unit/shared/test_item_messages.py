@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.item_messages import ItemMessage, NotAnItemMessage, deduplication_id
+from shared.contracts.item_messages import ItemMessage, NotAnItemMessage, deduplication_id
 
 MESSAGE = ItemMessage("laptop.2026-03", "example-relay", "files/laptop größe.json", 1)
 DOCUMENT: dict[str, Any] = {

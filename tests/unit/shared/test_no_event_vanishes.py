@@ -32,7 +32,7 @@ from route_tenant_event.router import Router
 from route_tenant_event.sending import Sender
 from shared.batch import Message, Outcome, each_object
 from shared.configuration import Environment
-from shared.events import EVENTBRIDGE_NAMES
+from shared.contracts.events import EVENTBRIDGE_NAMES
 from shared.import_ending import ImportEnding
 from shared.import_ledger import ImportLedger
 from split_csv.row_queue import RowQueue

@@ -10,7 +10,8 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from shared.rejections import Rejection, record_rejection
+from shared.contracts.rejections import Rejection
+from shared.rejections import record_rejection
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

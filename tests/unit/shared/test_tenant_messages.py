@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.events import ObjectEvent, object_events
-from shared.tenant_messages import NotATenantMessage, QuarantineMessage, TenantMessage
+from shared.contracts.events import ObjectEvent, object_events
+from shared.contracts.tenant_messages import NotATenantMessage, QuarantineMessage, TenantMessage
 
 EVENT = ObjectEvent(
     event_name="ObjectCreated:Put",

@@ -22,8 +22,9 @@ from botocore.response import StreamingBody
 from moto import mock_aws
 
 from shared.batch import Message, Outcome
+from shared.contracts.imports import import_id
 from shared.import_ending import ImportEnding
-from shared.import_ledger import ImportLedger, ImportState, import_id
+from shared.import_ledger import ImportLedger, ImportState
 from shared.row_messages import RowMessage
 from split_csv.row_queue import RowQueue
 from split_csv.settings import Settings

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shared.contracts.imports import ImportStatus
 from shared.csv_opening import STRICT
-from shared.import_ledger import ImportStatus
 from split_csv import splitter as splitter_module
 
 QUOTING: list[Literal[0, 1, 2]] = [csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]

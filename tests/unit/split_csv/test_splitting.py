@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shared.batch import Message
-from shared.import_ledger import ImportStatus
+from shared.contracts.imports import ImportStatus
 from split_csv import splitter as splitter_module
 
 BUCKET = "example-imports"

@@ -18,7 +18,7 @@ from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from shared import aws
-from shared.item_messages import ItemMessage
+from shared.contracts.item_messages import ItemMessage
 from support.invocations import Run, invoke, message
 
 if TYPE_CHECKING:

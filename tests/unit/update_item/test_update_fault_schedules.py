@@ -19,7 +19,7 @@ from moto import mock_aws
 
 from shared.batch import Message, Outcome
 from shared.configuration import Environment
-from shared.item_messages import ItemMessage
+from shared.contracts.item_messages import ItemMessage
 from unit.load_csv_rows.chaos import KINDS, Chaos, Conductor, Faults, Killed, Worker
 from unit.update_item.conftest import BUCKET, ENVIRONMENT, Account
 from unit.update_item.world import REMEMBERED_SECONDS, AccountInMemory

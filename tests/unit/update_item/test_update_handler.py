@@ -11,7 +11,7 @@ import pytest
 
 from shared.batch import Message
 from shared.configuration import ConfigurationError
-from shared.item_messages import ItemMessage, deduplication_id
+from shared.contracts.item_messages import ItemMessage, deduplication_id
 from support.invocations import message
 from unit.load_csv_rows.fake_table import client_error
 from unit.update_item.conftest import BUCKET, QUEUE_URL, TABLE, Account, Function

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, cast
 
-from shared.item_messages import ItemMessage
+from shared.contracts.item_messages import ItemMessage
 from unit.load_csv_rows.fake_table import client_error, client_exceptions
 from unit.update_item.conftest import BUCKET, Account
 

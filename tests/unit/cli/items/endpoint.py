@@ -15,8 +15,8 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeSerializer
 
+from event_pipelines.contracts.item_messages import ItemMessage
 from event_pipelines.items import documents
-from event_pipelines.items.messages import ItemMessage
 from event_pipelines.items.names import key_of
 
 ACCOUNT = "123456789012"

@@ -20,9 +20,9 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
+from event_pipelines.contracts.item_messages import ItemMessage
 from event_pipelines.items import documents
 from event_pipelines.items.deliveries import Message
-from event_pipelines.items.messages import ItemMessage
 from event_pipelines.items.names import Relay
 from event_pipelines.items.one_item import (
     Ending,

@@ -16,8 +16,9 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from event_pipelines.__main__ import main
 from event_pipelines.queues.directory import STACK_TAG
-from shared.events import ObjectEvent
-from shared.rejections import Rejection, record_rejection
+from shared.contracts.events import ObjectEvent
+from shared.contracts.rejections import Rejection
+from shared.rejections import record_rejection
 
 if TYPE_CHECKING:
     import pytest

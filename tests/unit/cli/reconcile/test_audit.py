@@ -10,7 +10,7 @@ import pytest
 from event_pipelines.reconcile import audit
 from log_object_event.sighting import Sighting
 from log_object_event.trail import Trail
-from shared.events import ObjectEvent
+from shared.contracts.events import ObjectEvent
 from unit.cli.reconcile.cloud import PREFIX, Cloud, event_body
 
 TRAIL = f"{PREFIX}-audit-trail"

@@ -9,8 +9,8 @@ import pytest
 from botocore.client import BaseClient
 
 from event_pipelines.reconcile import images
-from shared.derived_objects import DerivedObject, source_metadata
-from shared.events import ObjectEvent, object_events
+from shared.contracts.derived_objects import DerivedObject, source_metadata
+from shared.contracts.events import ObjectEvent, object_events
 from support.tenant_platform import refused
 from unit.cli.reconcile.cloud import Cloud, event_body
 

@@ -9,7 +9,7 @@ import pytest
 
 from event_pipelines.__main__ import main
 from event_pipelines.reconcile import imports
-from shared.events import ObjectEvent, object_events
+from shared.contracts.events import ObjectEvent, object_events
 from shared.import_ledger import ImportLedger, ImportSource, ImportState, Progress
 from unit.cli.reconcile.cloud import PREFIX, Cloud, event_body
 

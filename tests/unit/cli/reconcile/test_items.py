@@ -8,8 +8,9 @@ from boto3.dynamodb.types import TypeSerializer
 
 from event_pipelines.__main__ import main
 from event_pipelines.reconcile import items
-from shared.item_messages import ItemMessage
-from shared.rejections import Rejection, record_rejection
+from shared.contracts.item_messages import ItemMessage
+from shared.contracts.rejections import Rejection
+from shared.rejections import record_rejection
 from unit.cli.reconcile.cloud import NOW, PREFIX, Cloud
 
 TABLE = f"{PREFIX}-relay-items"

@@ -9,8 +9,8 @@ from botocore.client import BaseClient
 
 from event_pipelines.__main__ import main
 from event_pipelines.reconcile import audit, images, replay
-from shared.derived_objects import source_metadata
-from shared.events import object_events
+from shared.contracts.derived_objects import source_metadata
+from shared.contracts.events import object_events
 from unit.cli.reconcile.cloud import Cloud
 
 QUEUE = "image-mobile"

@@ -9,9 +9,9 @@ import pytest
 from event_pipelines.__main__ import main
 from event_pipelines.queues import messages
 from event_pipelines.reconcile import tenants
-from shared.derived_objects import source_metadata
-from shared.events import object_events
-from shared.tenant_messages import UNKNOWN_TENANT, QuarantineMessage
+from shared.contracts.derived_objects import source_metadata
+from shared.contracts.events import object_events
+from shared.contracts.tenant_messages import UNKNOWN_TENANT, QuarantineMessage
 from support.tenant_platform import PREFIX, QUARANTINE, platform, run
 from support.tenant_platform import Cloud as Platform
 from unit.cli.reconcile.cloud import Cloud, event_body

@@ -11,7 +11,8 @@ import pytest
 from event_pipelines.__main__ import main
 from event_pipelines.trace.logs import pattern
 from event_pipelines.trace.story import FIRST, LAST, Happening, in_order
-from shared.rejections import Rejection, record_rejection
+from shared.contracts.rejections import Rejection
+from shared.rejections import record_rejection
 from unit.cli.status.conftest import Account
 from unit.cli.trace.conftest import bucket, table
 

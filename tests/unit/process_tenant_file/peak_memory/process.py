@@ -58,7 +58,7 @@ if __name__ == "__main__":
     sys.path.insert(0, sys.argv[1])
     from process_tenant_file.silver import SilverMaker
     from shared.batch import Message
-    from shared.tenant_messages import TenantMessage
+    from shared.contracts.tenant_messages import TenantMessage
 
     path = Path(sys.argv[2])
     s3 = S3(path)

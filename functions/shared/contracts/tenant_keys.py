@@ -1,4 +1,4 @@
-"""Whose object a key names: the one place that knows what tenants are called and where they write.
+"""Names of tenants, and keys of their objects.
 
 A tenant's objects are NAME/raw/… (what it uploads), NAME/silver/… (what is made of it) and
 NAME/rejected/… (what could not be made of it).
@@ -12,17 +12,18 @@ from urllib.parse import unquote
 # Fits into the name of a queue with its prefix and suffix, into a message group and into a tag.
 TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,38}[a-z0-9]")
 
-# S3 takes no longer key; whoever announces one is not S3. Looking into one costs time that grows
-# with the square of its length.
+# The limit of S3. Looking into a longer key costs time that grows with the square of its length.
 MAX_KEY_BYTES = 1024
 
 RAW = "raw"
 SILVER = "silver"
 REJECTED = "rejected"
+# A digest of the version of the file.
+REJECTED_ROWS_ENDING = re.compile(r"[0-9a-f]{16}\.jsonl")
 
 
 class InvalidKey(ValueError):
-    """The key names nobody's object. Says what is wrong with it."""
+    """The key is no tenant's. The message says what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -58,22 +59,36 @@ def is_tenant_name(text: str) -> bool:
     return TENANT_NAME.fullmatch(text) is not None
 
 
+def area_prefix(tenant: str, area: str) -> str:
+    return f"{tenant}/{area}/"
+
+
+def silver_key(tenant: str, path: str) -> str:
+    """The key of what is made of ``path``. Its whole name stays in: a.csv and a.json are two."""
+    return f"{area_prefix(tenant, SILVER)}{path}.jsonl"
+
+
+def rejected_rows_prefix(tenant: str, path: str) -> str:
+    """The beginning of keys of rejected rows; REJECTED_ROWS_ENDING follows."""
+    return f"{area_prefix(tenant, REJECTED)}{path}-"
+
+
 def _check_path(path: str) -> None:
     segments = path.split("/")
     if "" in segments:
         raise InvalidKey("the key has an empty part")
     if "." in segments or ".." in segments:
-        raise InvalidKey("the key has a part that means a folder: . or ..")
+        raise InvalidKey("the key has a part . or ..")
     if "\\" in path:
-        raise InvalidKey("the key has a backslash, which some systems take for a slash")
+        raise InvalidKey("the key has a backslash")
     if _hides_something(path):
-        raise InvalidKey("the key is encoded twice: it hides a dot, a slash or a backslash")
+        raise InvalidKey("the key has an encoded dot, slash or backslash")
     if any(unicodedata.category(character) == "Cc" for character in path):
         raise InvalidKey("the key has a control character")
 
 
 def _hides_something(path: str) -> bool:
-    """Tell whether a part of a path appears only to whoever decodes it once more, or more often."""
+    """True if decoding once or more often adds a dot, slash or backslash."""
     decoded = path
     while (again := unquote(decoded)) != decoded:
         decoded = again

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import quote
 
-from shared.events import is_credible, is_older
+from .events import is_credible, is_older
 
 SOURCE_ETAG = "source-etag"
 SOURCE_VERSION = "source-version-id"

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from shared.events import ObjectEvent
-from shared.tenant_keys import RAW, InvalidKey, TenantKey
+from .events import ObjectEvent
+from .tenant_keys import RAW, InvalidKey, TenantKey
 
 SCHEMA_VERSION = 1
 

@@ -1,0 +1,55 @@
+"""The CSV import: ids of imports, their control items in the ledger, and limits of the loader."""
+
+import hashlib
+from enum import StrEnum
+
+# The range key of an import's control item; the ledger's other items are of single messages.
+CONTROL_PART = "IMPORT"
+# Attribute of every loaded item: start of the import, its id and the row's number, separated by #.
+STAMP = "import_stamp"
+# Member of the message by which the splitter continues an import: the import's id.
+CONTINUE = "continue"
+# Of the table's write capacity, what all loaders take together: other users keep the rest.
+SHARE_OF_CAPACITY = 0.8
+
+
+class ImportStatus(StrEnum):
+    SPLITTING = "SPLITTING"
+    LOADING = "LOADING"  # everything is sent
+    COMPLETE = "COMPLETE"
+    FAILED = "FAILED"
+
+    @property
+    def final(self) -> bool:
+        return self in (ImportStatus.COMPLETE, ImportStatus.FAILED)
+
+
+class WriteMode(StrEnum):
+    """What happens to an item that is there already.
+
+    OVERWRITE: it is replaced, by whichever row is written last.
+    INSERT_ONLY: it stays, and the row is rejected.
+    LAST_ROW_WINS: it is replaced by rows that come after it, by import and then by row, whatever
+    order they are written in. An item that no import wrote is older than every row.
+    """
+
+    OVERWRITE = "overwrite"
+    INSERT_ONLY = "insert_only"
+    LAST_ROW_WINS = "last_row_wins"
+
+
+def import_id(bucket: str, key: str, version_id: str | None, etag: str | None) -> str:
+    """The same for every event of one version of an object. Without versioning its etag counts.
+
+    Raises ValueError when there is neither.
+    """
+    # S3 calls every version "null" that is written while versioning is off or suspended.
+    version = (etag or "").strip('"') if version_id in (None, "null") else version_id
+    if not version:
+        raise ValueError(f"{key} in {bucket} has neither a version nor an etag")
+    return hashlib.sha256(f"{bucket}\n{key}\n{version}".encode()).hexdigest()[:16]
+
+
+def rejected_rows_prefix(rejections_prefix: str, import_id: str) -> str:
+    """Below it are the rejected rows of an import, as JSON lines in objects that end in .jsonl."""
+    return f"{rejections_prefix}{import_id}/"

@@ -1,0 +1,48 @@
+"""Records of input that can never be processed, kept as JSON objects in a bucket."""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+
+RECORD_NAME = re.compile(r"(.+)-[0-9a-f]{16}\.json")
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Why an event had no effect, in the form that people and tools read it.
+
+    ``reason`` is a code to filter by, ``detail`` a sentence. ``received_at`` is ISO 8601 in UTC.
+    ``body`` is the message itself where no object could be made out, so that it is not lost.
+    """
+
+    reason: str
+    detail: str
+    received_at: str
+    message_id: str
+    bucket: str | None = None
+    key: str | None = None
+    version_id: str | None = None
+    etag: str | None = None
+    body: str | None = None
+
+    def record_name(self, part: str) -> str:
+        """A key part that is the same for every delivery of the same trouble.
+
+        Two deliveries of an event have different message ids, so an object counts by its
+        version. What has none counts by its body, and without one, as what is no object event,
+        by the id of its message.
+        """
+        version = self.version_id or self.etag or self.body or self.message_id
+        what = (
+            (self.bucket, self.key, version, self.reason)
+            if self.key is not None
+            else (self.message_id,)
+        )
+        digest = hashlib.sha256(json.dumps([part, *what]).encode()).hexdigest()[:16]
+        return f"{record_stem(self.key or self.message_id)}-{digest}.json"
+
+
+def record_stem(key: str) -> str:
+    """The beginning of the names of all records about an object; a hyphen and a digest follow."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", key.rsplit("/", 1)[-1])[-60:]
