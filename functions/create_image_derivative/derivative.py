@@ -7,8 +7,8 @@ from, and every write is conditional on what was read. No table, and nothing to 
 import shutil
 import tempfile
 from contextlib import closing
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import IO, TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -19,8 +19,8 @@ from create_image_derivative.settings import Settings
 from shared.batch import Message, Outcome
 from shared.contracts.derived_objects import DerivedObject, source_metadata
 from shared.contracts.events import NotAnObjectEvent, ObjectEvent
-from shared.contracts.rejections import Rejection
-from shared.rejections import record_rejection
+from shared.derived_store import DerivedStore
+from shared.rejections import Rejections
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -28,14 +28,7 @@ if TYPE_CHECKING:
 
 MAX_KEY_BYTES = 1024
 COPY_BYTES = 1 << 18
-# How often another writer of the same derivative may come first before the queue decides.
-STORE_ATTEMPTS = 5
-
 PIPELINE_VERSION = "pipeline-version"
-
-
-class DerivativeContended(Exception):
-    """Other events for the same object kept changing the derivative while this one was stored."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +38,20 @@ class DerivativeMaker:
     settings: Settings
     s3: "S3Client"
 
+    @property
+    def _rejections(self) -> Rejections:
+        settings = self.settings
+        bucket, prefix = settings.rejections_bucket, settings.rejections_prefix
+        return Rejections(lambda: self.s3, bucket, prefix, settings.derivative)
+
+    @property
+    def _store_of_derivatives(self) -> DerivedStore:
+        return DerivedStore(self.s3, PIPELINE_VERSION, self.settings.fingerprint)
+
     def handle(self, event: ObjectEvent, message: Message) -> Outcome:
         """Bring the derivative up to date with ``event``, or record why that cannot be.
 
-        Raises ClientError, BotoCoreError, MemoryError, OSError or DerivativeContended for what
+        Raises ClientError, BotoCoreError, MemoryError, OSError or StoreContended for what
         another try may cure.
         """
         if not event.creates_object:
@@ -65,29 +68,18 @@ class DerivativeMaker:
     def refuse(self, message: Message, error: NotAnObjectEvent) -> Outcome:
         """Keep a message that is no object event, such as one published by hand to try a topic.
 
-        It never becomes one by retrying, so it is recorded with its body and acknowledged; where
-        there is no bucket to record it in, it fails and the dead-letter queue keeps it.
+        Retrying does not change it, so it is recorded with its body and acknowledged.
         """
-        bucket = self.settings.rejections_bucket
-        if bucket is None:
-            return Outcome.failure(error)
-        rejection = Rejection(
-            reason="not_an_object_event",
-            detail=str(error),
-            received_at=_now(),
-            message_id=message.id,
-            body=message.body,
-        )
-        return self._recorded(bucket, rejection, rejection.detail)
+        return self._rejections.of_message(message, "not_an_object_event", str(error))
 
     def _derive(self, event: ObjectEvent) -> Outcome:
         key = self.settings.output_key(event.key)
         if len(key.encode()) > MAX_KEY_BYTES:
             raise ImageRejected("output_key_too_long", f"{key} has more than {MAX_KEY_BYTES} bytes")
         self._check_size(event.size)
-        stored = self._stored(event.bucket, key)
-        if settled := self._settled(event, stored):
-            return settled
+        stored = self._store_of_derivatives.find(event.bucket, key)
+        if settled := self._store_of_derivatives.settled(stored, event):
+            return Outcome(settled, event)
         # On disk, and without a name: memory is for pixels, and nothing is left behind even
         # when the process is killed.
         with tempfile.TemporaryFile() as source:
@@ -104,23 +96,6 @@ class DerivativeMaker:
                 "source_too_large",
                 f"{size} bytes are more than {self.settings.max_source_bytes}",
             )
-
-    def _settled(self, event: ObjectEvent, stored: DerivedObject | None) -> Outcome | None:
-        if stored is None:
-            return None
-        if stored.is_of(event):
-            current = stored.metadata.get(PIPELINE_VERSION) == self.settings.fingerprint
-            return Outcome("duplicate", event) if current else None
-        return Outcome("superseded", event) if stored.is_newer_than(event) else None
-
-    def _stored(self, bucket: str, key: str) -> DerivedObject | None:
-        try:
-            head = self.s3.head_object(Bucket=bucket, Key=key)
-        except ClientError as error:
-            if _status(error) == 404:
-                return None
-            raise
-        return DerivedObject(head["ETag"], head["Metadata"])
 
     def _download(self, event: ObjectEvent, file: IO[bytes]) -> Outcome | None:
         """Fill ``file`` with the version that ``event`` announces, or say why there is none."""
@@ -145,24 +120,9 @@ class DerivativeMaker:
     def _store(
         self, event: ObjectEvent, key: str, stored: DerivedObject | None, derivative: Derivative
     ) -> Outcome:
-        for _ in range(STORE_ATTEMPTS):
-            request = self._put_request(event, key, derivative)
-            if stored is None:
-                request["IfNoneMatch"] = "*"
-            else:
-                request["IfMatch"] = stored.etag
-            try:
-                self.s3.put_object(**request)
-            except ClientError as error:
-                # Changed (412), being changed (409) or deleted (404) since it was read.
-                if _status(error) not in (404, 409, 412):
-                    raise
-                stored = self._stored(event.bucket, key)
-                if settled := self._settled(event, stored):
-                    return settled
-            else:
-                return _derived(event, key, derivative)
-        raise DerivativeContended(f"{key} changed {STORE_ATTEMPTS} times while it was stored")
+        request = partial(self._put_request, event, key, derivative)
+        settled = self._store_of_derivatives.put(request, event, stored)
+        return Outcome(settled, event) if settled else _derived(event, key, derivative)
 
     def _put_request(
         self, event: ObjectEvent, key: str, derivative: Derivative
@@ -185,29 +145,11 @@ class DerivativeMaker:
 
     def _rejected(self, event: ObjectEvent, message: Message, rejected: ImageRejected) -> Outcome:
         complaint = f": {rejected.complaint}" if rejected.complaint else ""
-        rejection = Rejection(
-            reason=rejected.reason,
-            detail=f"{rejected.detail}{complaint}",
-            received_at=_now(),
-            message_id=message.id,
-            bucket=event.bucket,
-            key=event.key,
-            version_id=event.version_id,
-            etag=event.etag,
+        outcome = self._rejections.of_object(
+            event, message, rejected.reason, f"{rejected.detail}{complaint}", event
         )
-        bucket = self.settings.rejections_bucket or event.bucket
-        return self._recorded(bucket, rejection, rejected.detail, event)
-
-    def _recorded(
-        self, bucket: str, rejection: Rejection, detail: str, event: ObjectEvent | None = None
-    ) -> Outcome:
-        """The record has all that is known; ``detail`` is what the log may repeat of it."""
-        settings = self.settings
-        record = record_rejection(
-            self.s3, bucket, settings.rejections_prefix, settings.derivative, rejection
-        )
-        fields = {"reason": rejection.reason, "detail": detail, "record": record}
-        return Outcome("rejected", event, fields)
+        # The record has all that is known, the log only what does not quote the file.
+        return replace(outcome, fields={**outcome.fields, "detail": rejected.detail})
 
 
 def _ignored(event: ObjectEvent, detail: str) -> Outcome:
@@ -230,7 +172,3 @@ def _derived(event: ObjectEvent, key: str, derivative: Derivative) -> Outcome:
 
 def _status(error: ClientError) -> int:
     return error.response["ResponseMetadata"]["HTTPStatusCode"]
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -9,21 +9,19 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 from load_csv_rows.cells import quoted
 from load_csv_rows.items import Item, ItemMaker, RowRejected
-from load_csv_rows.rejected_rows import RejectedRow, record_key, store_rejected_rows
 from load_csv_rows.settings import Settings
 from load_csv_rows.table_writer import Report, Settled, TableWriter
 from shared.batch import Message, Outcome
-from shared.contracts.imports import ImportStatus, WriteMode
-from shared.contracts.rejections import Rejection
+from shared.contracts.imports import ImportStatus, WriteMode, rejected_rows_prefix
 from shared.import_ending import ImportEnding
 from shared.import_ledger import ImportLedger, ImportState, ImportUnknown
-from shared.rejections import record_rejection
+from shared.rejected_rows import RejectedRow, store_rejected_rows
+from shared.rejections import Rejections
 from shared.row_messages import NotARowMessage, Row, RowMessage
 
 if TYPE_CHECKING:
@@ -181,7 +179,7 @@ class Loader:
             try:
                 items.append((row, maker.make(row.number, row.cells)))
             except RowRejected as error:
-                rejected.append(RejectedRow(row, error.reason, error.detail))
+                rejected.append(_rejected(row, error))
         return Load(rows, items, rejected)
 
     def _write(self, delivery: Delivery, deadline: float, tally: Tally) -> None:
@@ -249,14 +247,16 @@ class Loader:
 
     def _record(self, load: Load, fates: Fates, tally: Tally) -> Outcome:
         rows, settings = load.rows, self._settings
-        verdicts = ((row, fates[item.stamp]) for row, item in load.items)
+        fates_of_rows = ((row, fates[item.stamp]) for row, item in load.items)
         rejected = [
             *load.rejected,
-            *(RejectedRow(row, no.reason, no.detail) for row, no in verdicts if no is not None),
+            *(_rejected(row, refused) for row, refused in fates_of_rows if refused is not None),
         ]
         record = None
         if rejected:
-            record = record_key(settings.rejections_prefix, rows.import_id, rows.first_row)
+            prefix = rejected_rows_prefix(settings.rejections_prefix, rows.import_id)
+            record = f"{prefix}{rows.first_row:012d}.jsonl"
+            rejected.sort(key=lambda one: one.row)
             store_rejected_rows(self._s3(), settings.rejections_bucket, record, rejected)
         loaded = len(rows.rows) - len(rejected)
         recorded = self._ledger.record_message(
@@ -275,23 +275,13 @@ class Loader:
 
     def _refused(self, message: Message, error: NotARowMessage) -> Outcome:
         """Keep a message that has no rows; trying again would not give it any."""
-        settings = self._settings
-        rejection = Rejection(
-            reason="not_a_row_message",
-            detail=str(error),
-            received_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-            message_id=message.id,
-            body=message.body,
-        )
-        record = record_rejection(
-            self._s3(),
-            settings.rejections_bucket,
-            settings.rejections_prefix,
-            "load_csv_rows",
-            rejection,
-        )
-        fields = {"reason": rejection.reason, "detail": rejection.detail, "record": record}
-        return Outcome("rejected", fields=fields)
+        bucket, prefix = self._settings.rejections_bucket, self._settings.rejections_prefix
+        rejections = Rejections(self._s3, bucket, prefix, "load_csv_rows")
+        return rejections.of_message(message, "not_a_row_message", str(error))
+
+
+def _rejected(row: Row, error: RowRejected) -> RejectedRow:
+    return RejectedRow(row.number, row.line, error.reason, error.detail, row.cells)
 
 
 def _deferred(detail: str) -> Outcome:

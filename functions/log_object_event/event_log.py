@@ -2,17 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from log_object_event.audit_record import AuditRecord, UnreadableTime
 from log_object_event.settings import Settings
-from log_object_event.sighting import Sighting, UnreadableTime, iso
 from log_object_event.trail import Recorded, Trail
 from shared.batch import Message, Outcome
 from shared.contracts.audit_trail import LOGGED
 from shared.contracts.events import NotAnObjectEvent, ObjectEvent, object_events
-from shared.contracts.rejections import Rejection
-from shared.rejections import record_rejection
+from shared.rejections import Rejections
+from shared.times import now
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 192 * 1024
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True)
 class EventLog:
     """Logs what its route takes; ``trail`` None: without remembering what it has seen."""
@@ -33,7 +29,7 @@ class EventLog:
     settings: Settings
     s3: Callable[[], "S3Client"]
     trail: Trail | None = None
-    now: Callable[[], datetime] = _now
+    now: Callable[[], datetime] = now
 
     def handle(self, event: ObjectEvent, message: Message) -> Outcome:
         """Account for one event.
@@ -42,33 +38,33 @@ class EventLog:
         for rejections does not answer.
         """
         if len(message.body.encode(errors="replace")) > MAX_BODY_BYTES:
-            return self._rejected(
+            return self._rejections.of_message(
                 message, "too_large", f"the message has more than {MAX_BODY_BYTES} bytes", event
             )
         if not self.settings.route.takes(event.event_name):
             return self._not_taken(event, message)
         try:
-            sighting = Sighting.of(event, self.now())
+            record = AuditRecord.of(event, self.now())
         except UnreadableTime as error:
-            return self._rejected(message, "unreadable_time", str(error), event)
-        return self._seen(sighting)
+            return self._rejections.of_message(message, "unreadable_time", str(error), event)
+        return self._logged(record)
 
     def refuse(self, message: Message, error: NotAnObjectEvent) -> Outcome:
         """Keep a message that is no object event; trying again would not make it one."""
-        return self._rejected(message, "not_an_object_event", str(error))
+        return self._rejections.of_message(message, "not_an_object_event", str(error))
 
-    def _seen(self, sighting: Sighting) -> Outcome:
-        fields = {**sighting.details(), "delay_ms": sighting.delay_ms}
+    def _logged(self, record: AuditRecord) -> Outcome:
+        fields = {**record.details(), "delay_ms": record.delay_ms}
         if self.trail is None:
-            return Outcome(LOGGED, sighting.event, fields, counts=(sighting.metric,))
+            return Outcome(LOGGED, record.event, fields, counts=(record.metric,))
         # The trail first: a process that dies in between leaves an event without a line, where the
         # other way round a line would be without an event, and be repeated.
-        recorded = self.trail.record(sighting, self.settings.route.name)
+        recorded = self.trail.record(record, self.settings.route.name)
         if recorded is Recorded.DUPLICATE:
-            return Outcome("duplicate", sighting.event)
+            return Outcome("duplicate", record.event)
         late = recorded is Recorded.LATE
-        counts = (sighting.metric, "Late") if late else (sighting.metric,)
-        return Outcome(LOGGED, sighting.event, {**fields, "late": late}, counts=counts)
+        counts = (record.metric, "Late") if late else (record.metric,)
+        return Outcome(LOGGED, record.event, {**fields, "late": late}, counts=counts)
 
     def _not_taken(self, event: ObjectEvent, message: Message) -> Outcome:
         """A topic delivers a message to every route that takes any of its records.
@@ -80,27 +76,12 @@ class EventLog:
         takes = self.settings.route.takes
         if any(takes(neighbour.event_name) for neighbour in object_events(message.body)):
             return Outcome("elsewhere", event)
-        return self._rejected(
+        return self._rejections.of_message(
             message, "not_of_this_route", "no record of the message is of this route", event
         )
 
-    def _rejected(
-        self, message: Message, reason: str, detail: str, event: ObjectEvent | None = None
-    ) -> Outcome:
-        # Of the message and not of the object: what is kept is the body, all of it.
-        rejection = Rejection(
-            reason=reason,
-            detail=detail,
-            received_at=iso(self.now()),
-            message_id=message.id,
-            body=message.body,
-        )
+    @property
+    def _rejections(self) -> Rejections:
         settings = self.settings
-        record = record_rejection(
-            self.s3(),
-            settings.rejections_bucket,
-            settings.rejections_prefix,
-            settings.route.name,
-            rejection,
-        )
-        return Outcome("rejected", event, {"reason": reason, "detail": detail, "record": record})
+        bucket, prefix = settings.rejections_bucket, settings.rejections_prefix
+        return Rejections(self.s3, bucket, prefix, settings.route.name, self.now)

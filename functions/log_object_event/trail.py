@@ -9,9 +9,10 @@ from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from log_object_event.sighting import Sighting, iso
+from log_object_event.audit_record import AuditRecord
 from shared.contracts.audit_trail import fitted, hour_of, object_key
 from shared.contracts.events import ObjectEvent, is_older, latest_sequencer
+from shared.times import iso
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -40,7 +41,7 @@ class Trail:
     table: str
     retention_days: int
 
-    def record(self, sighting: Sighting, route: str) -> Recorded:
+    def record(self, audited: AuditRecord, route: str) -> Recorded:
         """Write an event down unless it is there already.
 
         LATE is certain: an event that S3 numbered higher, of the same object, was in the table
@@ -51,12 +52,12 @@ class Trail:
         """
         # First looked up, then written: the other way round it would take a second write to say
         # so in the item, and an event would be late for another that only came after it.
-        late = self._knows_newer(sighting.event)
+        late = self._knows_newer(audited.event)
         writer = uuid.uuid4().hex
         try:
             self.dynamodb.put_item(
                 TableName=self.table,
-                Item=self._item(sighting, route, late, writer),
+                Item=self._item(audited, route, late, writer),
                 ConditionExpression="attribute_not_exists(#object)",
                 ExpressionAttributeNames={"#object": "object"},
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -93,43 +94,43 @@ class Trail:
         return any(is_older(event.number, item.get("sequencer", {}).get("S")) for item in found)
 
     def _item(
-        self, sighting: Sighting, route: str, late: bool, writer: str
+        self, audited: AuditRecord, route: str, late: bool, writer: str
     ) -> dict[str, "UniversalAttributeValueTypeDef"]:
-        event = sighting.event
-        expires = sighting.seen + timedelta(days=self.retention_days)
+        event = audited.event
+        expires = audited.received + timedelta(days=self.retention_days)
         values = {
             "object": object_key(event.bucket, event.key),
-            "event": event_key(sighting),
-            "hour": hour_of(sighting.happened),
+            "event": event_key(audited),
+            "hour": hour_of(audited.happened),
             "expires_at": int(expires.timestamp()),
             "bucket": event.bucket,
             "key": event.key,
             "version_id": event.version_id,
             "event_name": event.event_name,
             "sequencer": event.sequencer,
-            **sighting.details(),
+            **audited.details(),
             "route": route,
-            "logged_at": iso(sighting.seen),
+            "logged_at": iso(audited.received),
             "late": late,
             "writer": writer,
         }
         return {name: _attribute(value) for name, value in values.items() if value is not None}
 
 
-def event_key(sighting: Sighting) -> str:
+def event_key(audited: AuditRecord) -> str:
     """The same for every delivery of an event; those of one object sort as S3 numbered them.
 
     S3 numbers creations and removals. Other events come before them, in the order of their times;
     many carry the sequencer of the creation, however often they happen.
     """
-    event = sighting.event
+    event = audited.event
     version = event.version_id or "-"
     if event.number is not None:
         order = event.number.upper().ljust(SEQUENCER_WIDTH, "0")
         parts = [order, version, event.event_name]
     else:
         # A millisecond has room for two changes of the same tags; their requests differ.
-        order = f"-{sighting.event_time}"
+        order = f"-{audited.event_time}"
         parts = [order, version, event.event_name, event.request_id or "-"]
         if event.data:
             # One request, in one moment, may be replicated to several buckets.

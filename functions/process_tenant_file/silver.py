@@ -9,16 +9,12 @@ import json
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import chain
 from typing import IO, TYPE_CHECKING
-
-from botocore.exceptions import ClientError
 
 from process_tenant_file.rows import Row, reader_of
 from shared.batch import Message, Outcome
 from shared.contracts.derived_objects import DerivedObject, source_metadata
-from shared.contracts.rejections import Rejection
 from shared.contracts.tenant_keys import (
     MAX_KEY_BYTES,
     REJECTED,
@@ -27,6 +23,7 @@ from shared.contracts.tenant_keys import (
     silver_key,
 )
 from shared.contracts.tenant_messages import TenantMessage
+from shared.derived_store import DerivedStore
 from shared.object_content import (
     GZIP_MAGIC,
     FileRefused,
@@ -35,29 +32,23 @@ from shared.object_content import (
     StoredObject,
     gunzip,
 )
-from shared.rejections import record_rejection
+from shared.rejected_rows import JSON_LINES, RejectedRow
+from shared.rejections import Rejections
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import PutObjectRequestTypeDef
 
 PART = "process_tenant_file"
-JSON_LINES = "application/x-ndjson"
 
 # Raise it when the same file would give another silver object: a replayed event then renews what
 # an older version of the function made.
 PROCESSOR = "1"
 PROCESSOR_VERSION = "processor-version"
 
-# How often another writer of the same object may come first before the queue decides.
-STORE_ATTEMPTS = 5
 # What a file may become, in times what it may hold: names of columns are repeated in every row,
 # and without a limit they would fill the disk.
 GROWTH = 8
-
-
-class SilverContended(Exception):
-    """Other events for the same file kept changing its silver object while it was stored."""
 
 
 @dataclass(frozen=True)
@@ -78,16 +69,22 @@ class SilverMaker:
     s3: "S3Client"
     max_file_bytes: int
 
+    @property
+    def _silver(self) -> DerivedStore:
+        # Without the permission to list, which would show other tenants' keys, S3 does not say of
+        # an object that it does not exist (403). The condition of the write will tell.
+        return DerivedStore(self.s3, PROCESSOR_VERSION, PROCESSOR, absent=(403, 404))
+
     def make(self, file: TenantMessage, message: Message) -> Outcome:
         """Bring the silver object up to date with ``file``, or record why that cannot be.
 
-        Raises ClientError, BotoCoreError, OSError, SilverContended or OutOfTime for what another
+        Raises ClientError, BotoCoreError, OSError, StoreContended or OutOfTime for what another
         try may cure.
         """
         try:
             return self._make(file, message)
         except FileRefused as refused:
-            return self._refused(file, message.id, refused)
+            return self._refused(file, message, refused)
         except SourceGone:
             return Outcome("source_gone")
         except SourceReplaced:
@@ -97,9 +94,9 @@ class SilverMaker:
         key = _output_key(file)
         read = reader_of(file.path)
         self._check_size(file.size or 0)
-        stored = self._stored(file.bucket, key)
-        if settled := _settled(file, stored):
-            return settled
+        stored = self._silver.find(file.bucket, key)
+        if settled := self._silver.settled(stored, file):
+            return Outcome(settled)
         # On disk, and without names: memory does not depend on the file, and nothing is left
         # behind even when the process is killed.
         with (
@@ -119,17 +116,6 @@ class SilverMaker:
                 "too_large",
                 f"the file holds more than {self.max_file_bytes} bytes: upload it in parts",
             )
-
-    def _stored(self, bucket: str, key: str) -> DerivedObject | None:
-        try:
-            head = self.s3.head_object(Bucket=bucket, Key=key)
-        except ClientError as error:
-            # Without the permission to list, which would show other tenants' keys, S3 does not say
-            # of an object that it does not exist (403). The condition of the write will tell.
-            if _status(error) in (403, 404):
-                return None
-            raise
-        return DerivedObject(head["ETag"], head["Metadata"])
 
     def _download(self, file: TenantMessage, content: IO[bytes], message: Message) -> None:
         """Fill ``content`` with the version that was announced, decompressed."""
@@ -171,31 +157,16 @@ class SilverMaker:
         converted: Converted,
         record: str | None,
     ) -> Outcome:
-        for _ in range(STORE_ATTEMPTS):
-            request = _put_request(file, key, converted)
-            if stored is None:
-                request["IfNoneMatch"] = "*"
-            else:
-                request["IfMatch"] = stored.etag
-            try:
-                self.s3.put_object(**request)
-            except ClientError as error:
-                # Changed (412), being changed (409) or deleted (404) since it was read.
-                if _status(error) not in (404, 409, 412):
-                    raise
-                stored = self._stored(file.bucket, key)
-                if settled := _settled(file, stored):
-                    return settled
-            else:
-                fields = {
-                    "output_key": key,
-                    "output_bytes": converted.size,
-                    "rows": converted.rows,
-                    "rejected_rows": converted.rejected_rows,
-                    "record": record,
-                }
-                return Outcome("processed", fields=fields)
-        raise SilverContended(f"{key} changed {STORE_ATTEMPTS} times while it was stored")
+        if settled := self._silver.put(lambda: _put_request(file, key, converted), file, stored):
+            return Outcome(settled)
+        fields = {
+            "output_key": key,
+            "output_bytes": converted.size,
+            "rows": converted.rows,
+            "rejected_rows": converted.rejected_rows,
+            "record": record,
+        }
+        return Outcome("processed", fields=fields)
 
     def _store_rejected(self, file: TenantMessage, converted: Converted) -> str:
         """Write the rejected rows, over what an earlier delivery wrote; returns the key."""
@@ -210,21 +181,10 @@ class SilverMaker:
         )
         return key
 
-    def _refused(self, file: TenantMessage, message_id: str, refused: FileRefused) -> Outcome:
-        rejection = Rejection(
-            reason=refused.reason,
-            detail=refused.detail,
-            received_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-            message_id=message_id,
-            bucket=file.bucket,
-            key=file.key,
-            version_id=file.version_id,
-            etag=file.etag,
-        )
+    def _refused(self, file: TenantMessage, message: Message, refused: FileRefused) -> Outcome:
         prefix = area_prefix(file.tenant, REJECTED)
-        record = record_rejection(self.s3, file.bucket, prefix, PART, rejection)
-        fields = {"reason": refused.reason, "detail": refused.detail, "record": record}
-        return Outcome("rejected", fields=fields)
+        rejections = Rejections(lambda: self.s3, file.bucket, prefix, PART)
+        return rejections.of_object(file, message, refused.reason, refused.detail)
 
 
 def _in_time(rows: Iterable[Row], message: Message) -> Iterator[Row]:
@@ -250,15 +210,6 @@ def _rejected_key(file: TenantMessage) -> str:
     return f"{rejected_rows_prefix(file.tenant, file.path)}{digest}.jsonl"
 
 
-def _settled(file: TenantMessage, stored: DerivedObject | None) -> Outcome | None:
-    if stored is None:
-        return None
-    if stored.is_of(file):
-        current = stored.metadata.get(PROCESSOR_VERSION) == PROCESSOR
-        return Outcome("duplicate") if current else None
-    return Outcome("superseded") if stored.is_newer_than(file) else None
-
-
 def _put_request(file: TenantMessage, key: str, converted: Converted) -> "PutObjectRequestTypeDef":
     converted.silver.seek(0)
     return {
@@ -279,15 +230,4 @@ def _put_request(file: TenantMessage, key: str, converted: Converted) -> "PutObj
 def _encoded(row: Row) -> bytes:
     if row.problem is None:
         return f"{row.text}\n".encode()
-    document = {
-        "row": row.number,
-        "line": row.line,
-        "reason": row.problem.reason,
-        "detail": row.problem.detail,
-        "raw": row.raw,
-    }
-    return f"{json.dumps(document)}\n".encode()
-
-
-def _status(error: ClientError) -> int:
-    return error.response["ResponseMetadata"]["HTTPStatusCode"]
+    return RejectedRow(row.number, row.line, *row.problem, row.raw).encode().encode()

@@ -6,6 +6,7 @@ that nobody knows. While the registry does not answer, older answers still route
 turn one away.
 """
 
+import math
 import random
 import time
 from collections import OrderedDict
@@ -20,6 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from route_tenant_event.settings import Settings
 from shared.aws import Limits
 from shared.contracts.tenant_registry import Group, Item, Tenant
+from shared.retries import KEYS_PER_CALL, ReadIncomplete, attempts, batch_get
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -31,14 +33,8 @@ JITTER = 0.2
 # Sooner given up than others: what the registry said before is better than waiting for it.
 LIMITS = Limits(attempts=2, connect=1, read=2)
 
-# What BatchGetItem takes.
-KEYS_PER_CALL = 100
 ATTEMPTS = 5
-FIRST_PAUSE_SECONDS = 0.05
-
-
-class RegistryBusy(Exception):
-    """DynamoDB kept leaving records unread."""
+FIRST_PAUSE_SECONDS = 0.1
 
 
 class Source(IntEnum):
@@ -189,7 +185,7 @@ class Registry:
         while chunk := list(islice(remaining, KEYS_PER_CALL)):
             try:
                 self._read_chunk(chunk, records, consistent=consistent)
-            except (ClientError, BotoCoreError, RegistryBusy) as error:
+            except (ClientError, BotoCoreError, ReadIncomplete) as error:
                 self._failure = error
                 self._asks_again_at = self._clock() + self._settings.negative_cache_seconds
                 return records, error
@@ -198,12 +194,8 @@ class Registry:
     def _read_chunk(
         self, wanted: list[_RecordId], records: dict[_RecordId, Item | None], *, consistent: bool
     ) -> None:
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                self._sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311
-            response = self._dynamodb.batch_get_item(
-                RequestItems=self._request(wanted, consistent=consistent)
-            )
+        pauses = attempts(ATTEMPTS, FIRST_PAUSE_SECONDS, math.inf, self._sleep)
+        for response in batch_get(self._dynamodb, self._request(wanted, consistent), pauses):
             found = {
                 _RecordId(table, item[self._keys[table]]["S"]): item
                 for table, items in response.get("Responses", {}).items()
@@ -216,11 +208,8 @@ class Registry:
             }
             records.update({one: found.get(one) for one in wanted if one not in unread})
             wanted = [one for one in wanted if one in unread]
-            if not wanted:
-                return
-        raise RegistryBusy(f"DynamoDB left {len(wanted)} records unread, {ATTEMPTS} times over")
 
-    def _request(self, wanted: Iterable[_RecordId], *, consistent: bool) -> Any:
+    def _request(self, wanted: Iterable[_RecordId], consistent: bool) -> Any:
         request: dict[str, dict[str, Any]] = {}
         for one in wanted:
             table = request.setdefault(one.table, {"Keys": [], "ConsistentRead": consistent})

@@ -8,11 +8,10 @@ those who take files by their versions.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from route_tenant_event.registry import Registry, Source, Standing
+from route_tenant_event.routing import TurnedAway, admit
 from route_tenant_event.sending import NoTimeLeft, Parcel, Sender
-from route_tenant_event.verdicts import TurnedAway, admit
 from shared.batch import Message, Outcome
 from shared.contracts.events import Announcement, NotAnObjectEvent, ObjectEvent, announcements
 from shared.contracts.tenant_keys import RAW, InvalidKey, TenantKey
@@ -22,6 +21,7 @@ from shared.contracts.tenant_messages import (
     QuarantineMessage,
     TenantMessage,
 )
+from shared.times import iso, now
 
 COUNTS = {
     Source.HIT: "RegistryHit",
@@ -172,7 +172,7 @@ class Router:
             group=known.group if known else None,
             bucket=event.bucket if event else None,
             key=event.key if event else None,
-            quarantined_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            quarantined_at=iso(now()),
             source_message_id=message.id,
             event=announcement.document if announcement else None,
             body=None if announcement else message.body,

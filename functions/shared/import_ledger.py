@@ -5,18 +5,19 @@ the splitter moves the checkpoint only from where it found it, and the loader co
 the transaction that remembers it.
 """
 
-import random
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
 from shared.contracts.imports import CONTROL_PART, ImportStatus, import_id
 from shared.csv_records import Dialect
+from shared.retries import KEYS_PER_CALL, attempts, batch_get
+from shared.times import iso, now
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -26,9 +27,6 @@ T = TypeVar("T")
 
 MESSAGE_PART = "MESSAGE#"
 ENCODING = "utf-8"
-
-# As many as BatchGetItem takes.
-KEYS_PER_CALL = 100
 
 # The control item is in the transactions of all loaders, and DynamoDB refuses the ones that meet.
 ATTEMPTS = 10
@@ -41,10 +39,6 @@ PASSING = frozenset(
 
 class ImportUnknown(Exception):
     """The ledger has no such import: it never began, or was forgotten after its retention."""
-
-
-class ImportLedgerBusy(Exception):
-    """The ledger's table answers, but only in part, and that for several tries."""
 
 
 class CheckpointLost(Exception):
@@ -175,14 +169,6 @@ def message_part(first_row: int) -> str:
     return f"{MESSAGE_PART}{first_row:012d}"
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 @dataclass(frozen=True)
 class ImportLedger:
     """A table with the hash key ``import_id`` and the range key ``part``, both text.
@@ -193,7 +179,7 @@ class ImportLedger:
     dynamodb: "DynamoDBClient"
     table: str
     retention_days: int
-    now: Callable[[], datetime] = _now
+    now: Callable[[], datetime] = now
     sleep: Callable[[float], None] = time.sleep
 
     def get(self, import_id: str) -> ImportState | None:
@@ -239,15 +225,15 @@ class ImportLedger:
         self, import_id: str, first_row: int, loaded: int, rejected: int
     ) -> Recorded:
         """Count a message and its rows, once. Raises ImportUnknown."""
-        now = self.now()
+        moment = self.now()
         message = {
             "import_id": import_id,
             "part": message_part(first_row),
             "loaded": loaded,
             "rejected": rejected,
-            "expires_at": self._expires_at(now),
+            "expires_at": self._expires_at(moment),
         }
-        counted = self._through_conflicts(lambda: self._transact(message, _iso(now)))
+        counted = self._through_conflicts(lambda: self._transact(message, iso(moment)))
         return Recorded(self._existing(import_id), counted)
 
     def recorded(self, import_id: str, first_rows: Iterable[int]) -> frozenset[int]:
@@ -296,7 +282,7 @@ class ImportLedger:
             **_values(progress),
             "status": status.value,
             "holder": holder,
-            "updated_at": _iso(self.now()),
+            "updated_at": iso(self.now()),
             **({"damage": damage} if damage else {}),
         }
         del values["rows_rejected"]
@@ -331,13 +317,13 @@ class ImportLedger:
         return _state(updated["Attributes"])
 
     def _ending(self, status: ImportStatus, reason: str | None = None) -> dict[str, object]:
-        now = self.now()
+        moment = self.now()
         return {
             "status": status.value,
-            "finished_at": _iso(now),
+            "finished_at": iso(moment),
             "finished_by": uuid.uuid4().hex,
-            "updated_at": _iso(now),
-            "expires_at": self._expires_at(now),
+            "updated_at": iso(moment),
+            "expires_at": self._expires_at(moment),
             **({"reason": reason} if reason else {}),
         }
 
@@ -374,7 +360,7 @@ class ImportLedger:
 
     def _put(self, source: ImportSource, start: Progress, status: Mapping[str, object]) -> bool:
         """Write a new control item; False when there is one."""
-        now = self.now()
+        moment = self.now()
         item: dict[str, object] = {
             "import_id": source.import_id,
             "part": CONTROL_PART,
@@ -384,9 +370,9 @@ class ImportLedger:
             "rows_rejected_by_splitter": 0,
             "rows_loaded": 0,
             "messages_done": 0,
-            "started_at": _iso(now),
-            "updated_at": _iso(now),
-            "expires_at": self._expires_at(now),
+            "started_at": iso(moment),
+            "updated_at": iso(moment),
+            "expires_at": self._expires_at(moment),
             **status,
         }
         try:
@@ -443,39 +429,26 @@ class ImportLedger:
 
     def _through_conflicts(self, write: Callable[[], T]) -> T:
         """Repeat a write that met another one, with full jitter, as often as is reasonable."""
-        longest = FIRST_PAUSE_SECONDS
-        for _ in range(1, ATTEMPTS):
+        for attempt in self._attempts():
             try:
                 return write()
             except ClientError as error:
-                if not _passes(error):
+                if attempt == ATTEMPTS or not _passes(error):
                     raise
-            self.sleep(random.uniform(0, longest))  # noqa: S311
-            longest = min(2 * longest, LONGEST_PAUSE_SECONDS)
-        return write()
+        raise AssertionError  # the last attempt returned or raised
 
     def _parts_found(self, keys: list[dict[str, "UniversalAttributeValueTypeDef"]]) -> list[str]:
-        """Raises ImportLedgerBusy when the table keeps leaving out some of the keys."""
-        parts: list[str] = []
-        longest = FIRST_PAUSE_SECONDS
-        for _ in range(ATTEMPTS):
-            found = self.dynamodb.batch_get_item(
-                RequestItems={
-                    self.table: {
-                        "Keys": keys,
-                        "ConsistentRead": True,
-                        "ProjectionExpression": "part",
-                    }
-                }
-            )
-            parts += [item["part"]["S"] for items in found["Responses"].values() for item in items]
-            left: Mapping[str, Any] = found["UnprocessedKeys"]
-            keys = [key for request in left.values() for key in request["Keys"]]
-            if not keys:
-                return parts
-            self.sleep(random.uniform(0, longest))  # noqa: S311
-            longest = min(2 * longest, LONGEST_PAUSE_SECONDS)
-        raise ImportLedgerBusy(f"The ledger left {len(keys)} of the keys it was asked for unread")
+        """Raises ReadIncomplete when the table keeps leaving out some of the keys."""
+        wanted = {"Keys": keys, "ConsistentRead": True, "ProjectionExpression": "part"}
+        return [
+            item["part"]["S"]
+            for response in batch_get(self.dynamodb, {self.table: wanted}, self._attempts())
+            for items in response["Responses"].values()
+            for item in items
+        ]
+
+    def _attempts(self) -> Iterator[int]:
+        return attempts(ATTEMPTS, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, self.sleep)
 
     def _existing(self, import_id: str) -> ImportState:
         state = self.get(import_id)

@@ -1,12 +1,17 @@
-"""Records of input that can never be processed, kept where a person can find them."""
+"""Stores records of input that can never be processed."""
 
 import json
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
 
 from botocore.exceptions import ClientError
 
+from shared.batch import Message, Outcome
+from shared.contracts.events import NotAnObjectEvent, ObjectEvent
 from shared.contracts.rejections import Rejection
+from shared.times import iso, now
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -14,14 +19,78 @@ if TYPE_CHECKING:
 ATTEMPTS = 3
 
 
+class ObjectVersion(Protocol):
+    """An object that a message is about."""
+
+    @property
+    def bucket(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def version_id(self) -> str | None: ...
+    @property
+    def etag(self) -> str | None: ...
+
+
+@dataclass(frozen=True)
+class Rejections:
+    """Where ``part`` of a pipeline records rejections; two parts may share a prefix.
+
+    ``bucket`` None: the bucket of the rejected object. All methods raise ClientError or
+    BotoCoreError when the record cannot be stored.
+    """
+
+    s3: Callable[[], "S3Client"]
+    bucket: str | None
+    prefix: str
+    part: str
+    now: Callable[[], datetime] = now
+
+    def of_object(
+        self,
+        rejected: ObjectVersion,
+        message: Message,
+        reason: str,
+        detail: str,
+        event: ObjectEvent | None = None,
+    ) -> Outcome:
+        """Record an object; ``reason`` is a code to filter by, ``detail`` a sentence."""
+        rejection = Rejection(
+            reason,
+            detail,
+            iso(self.now()),
+            message.id,
+            rejected.bucket,
+            rejected.key,
+            rejected.version_id,
+            rejected.etag,
+        )
+        return self.record(rejection, self.bucket or rejected.bucket, event)
+
+    def of_message(
+        self, message: Message, reason: str, detail: str, event: ObjectEvent | None = None
+    ) -> Outcome:
+        """Record a message with its body, since no object can be made out.
+
+        Without a bucket it fails, so that it ends in the dead-letter queue.
+        """
+        if self.bucket is None:
+            return Outcome.failure(NotAnObjectEvent(detail), event)
+        rejection = Rejection(reason, detail, iso(self.now()), message.id, body=message.body)
+        return self.record(rejection, self.bucket, event)
+
+    def record(
+        self, rejection: Rejection, bucket: str, event: ObjectEvent | None = None
+    ) -> Outcome:
+        key = record_rejection(self.s3(), bucket, self.prefix, self.part, rejection)
+        fields = {"reason": rejection.reason, "detail": rejection.detail, "record": key}
+        return Outcome("rejected", event, fields)
+
+
 def record_rejection(
     s3: "S3Client", bucket: str, prefix: str, part: str, rejection: Rejection
 ) -> str:
-    """Write ``rejection`` below ``prefix`` unless it is there already, and return its key.
-
-    ``part`` is what rejected it; two parts that share a prefix keep records of their own.
-    Raises botocore's ClientError or BotoCoreError when it cannot be stored.
-    """
+    """Write ``rejection`` below ``prefix`` unless it is there already, and return its key."""
     key = prefix + rejection.record_name(part)
     for attempt in range(1, ATTEMPTS + 1):
         try:

@@ -5,7 +5,6 @@ reading at the end of a segment cuts the same segments from there on, so rows th
 are sent in the same messages, and rejected again in the same records.
 """
 
-import json
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from itertools import accumulate
 from shared.csv_records import ParsedRows, PlainRows, Problem, Record, debt_after
 from shared.import_ledger import Progress
 from shared.object_content import FileDamaged
+from shared.rejected_rows import RejectedRow
 from shared.row_messages import (
     MAX_MESSAGE_BYTES,
     SKIPPED_BYTES,
@@ -30,28 +30,6 @@ MAX_REJECTED = 500
 MAX_SEGMENT_BYTES = 1 << 20
 
 HIGHEST_ROW = 999_999_999_999
-
-
-@dataclass(frozen=True)
-class RejectedRow:
-    """A row that cannot be sent. ``raw`` is its text, as far as it was held."""
-
-    row: int
-    line: int
-    problem: Problem
-    raw: str
-
-    def encode(self) -> str:
-        """One line of a record, in JSON."""
-        return json.dumps(
-            {
-                "row": self.row,
-                "line": self.line,
-                "reason": self.problem.reason,
-                "detail": self.problem.detail,
-                "raw": self.raw,
-            }
-        )
 
 
 @dataclass(frozen=True)
@@ -295,7 +273,7 @@ class _Draft:
         self._next_row += len(encoded)
 
     def reject(self, record: Record, problem: Problem) -> None:
-        self._rejected.append(RejectedRow(self._next_row, record.line, problem, record.whole))
+        self._rejected.append(RejectedRow(self._next_row, record.line, *problem, record.whole))
         self._skipped += 1
         self._next_row += 1
 

@@ -10,13 +10,11 @@ import json
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from shared.batch import Message, Outcome, each_object
 from shared.contracts.events import NotAnObjectEvent, ObjectEvent
-from shared.contracts.imports import CONTINUE, ImportStatus, import_id
-from shared.contracts.rejections import Rejection
+from shared.contracts.imports import CONTINUE, ImportStatus, import_id, rejected_rows_prefix
 from shared.csv_opening import Opening, open_csv
 from shared.csv_records import Dialect, RowReader
 from shared.import_ending import Ending, ImportEnding
@@ -38,9 +36,9 @@ from shared.object_content import (
     as_utf_8,
     gunzip,
 )
-from shared.rejections import record_rejection
+from shared.rejected_rows import store_rejected_rows
+from shared.rejections import Rejections
 from shared.row_messages import Envelope
-from split_csv.rejected_rows import store_rejected_rows
 from split_csv.row_queue import MESSAGES_PER_CALL, RowQueue
 from split_csv.segments import OutgoingMessage, Segment, cut_segments
 from split_csv.settings import Settings
@@ -258,7 +256,9 @@ class Splitter:
             if segment.rejected:
                 prefix = self.settings.rejections_prefix
                 bucket = self.settings.rejections_bucket or source.bucket
-                store_rejected_rows(self.s3, bucket, prefix, state.import_id, segment.rejected)
+                prefix = rejected_rows_prefix(prefix, state.import_id)
+                key = f"{prefix}split-{segment.rejected[0].row:012d}.jsonl"
+                store_rejected_rows(self.s3, bucket, key, segment.rejected)
                 invocation.tally.rows_rejected += len(segment.rejected)
             yield segment
 
@@ -339,42 +339,20 @@ class Splitter:
     def _refusal(
         self, source: ImportSource, refused: FileRefused, invocation: Invocation
     ) -> Outcome:
-        rejection = Rejection(
-            reason=refused.reason,
-            detail=refused.detail,
-            received_at=_now(),
-            message_id=invocation.message.id,
-            bucket=source.bucket,
-            key=source.key,
-            version_id=source.version_id,
-            etag=source.etag,
+        outcome = self._rejections.of_object(
+            source, invocation.message, refused.reason, refused.detail, invocation.event
         )
-        bucket = self.settings.rejections_bucket or source.bucket
-        outcome = self._recorded(bucket, rejection, invocation)
         fields = {"import_id": source.import_id, **_named(source), **outcome.fields}
         return replace(outcome, fields=fields)
 
     def _kept(self, invocation: Invocation, reason: str, detail: str) -> Outcome:
-        """Keep a message that is about no import; trying again would not change that.
+        """Record a message that is about no import; trying again would not change that."""
+        return self._rejections.of_message(invocation.message, reason, detail, invocation.event)
 
-        Where there is no bucket to keep it in, it fails and the dead-letter queue keeps it.
-        """
-        bucket = self.settings.rejections_bucket
-        if bucket is None:
-            return Outcome.failure(NotAnObjectEvent(detail), invocation.event)
-        rejection = Rejection(
-            reason=reason,
-            detail=detail,
-            received_at=_now(),
-            message_id=invocation.message.id,
-            body=invocation.message.body,
-        )
-        return self._recorded(bucket, rejection, invocation)
-
-    def _recorded(self, bucket: str, rejection: Rejection, invocation: Invocation) -> Outcome:
-        record = record_rejection(self.s3, bucket, self.settings.rejections_prefix, PART, rejection)
-        fields = {"reason": rejection.reason, "detail": rejection.detail, "record": record}
-        return Outcome("rejected", invocation.event, fields)
+    @property
+    def _rejections(self) -> Rejections:
+        bucket, prefix = self.settings.rejections_bucket, self.settings.rejections_prefix
+        return Rejections(lambda: self.s3, bucket, prefix, PART)
 
     def _source(self, event: ObjectEvent, opening: Opening | None = None) -> ImportSource:
         return ImportSource(
@@ -464,7 +442,3 @@ def _ignored(event: ObjectEvent, detail: str) -> Outcome:
 
 def _name_of(error: SourceGone | SourceReplaced) -> str:
     return "source_gone" if isinstance(error, SourceGone) else "source_replaced"
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

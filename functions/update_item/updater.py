@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -19,7 +19,8 @@ from shared.aws import Limits
 from shared.batch import Message, Outcome
 from shared.contracts.item_messages import ItemMessage, NotAnItemMessage, deduplication_id
 from shared.contracts.rejections import Rejection
-from shared.rejections import record_rejection
+from shared.rejections import Rejections
+from shared.times import iso, now
 from update_item.item_table import Item, ItemTable, NotARelayItem
 from update_item.settings import Settings
 
@@ -56,21 +57,13 @@ class ItemRefused(ValueError):
         self.etag = etag
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 @dataclass(frozen=True)
 class ItemUpdater:
     settings: Settings
     table: ItemTable
     s3: "S3Client"
     sqs: "SQSClient"
-    now: Callable[[], datetime] = _now
+    now: Callable[[], datetime] = now
 
     def outcomes(self, message: Message) -> Iterator[Outcome]:
         """Work for ``process_batch``: one outcome for one message.
@@ -122,7 +115,7 @@ class ItemUpdater:
         # About an earlier update, whose delivery did not live to send it.
         self._announced(item)
         sha256 = self._checksum(item)
-        return self.table.update(item, request.following().encode(), sha256, _iso(self.now()))
+        return self.table.update(item, request.following().encode(), sha256, iso(self.now()))
 
     def _checksum(self, item: Item) -> str:
         """SHA-256 of the file's bytes, in hexadecimal, if it is the one that the script stored."""
@@ -168,20 +161,17 @@ class ItemUpdater:
         rejection = Rejection(
             reason=refused.reason,
             detail=refused.detail,
-            received_at=_iso(self.now()),
+            received_at=iso(self.now()),
             message_id=message.id,
             bucket=file.bucket if file else None,
             key=file.file_key if file else None,
             etag=refused.etag,
-            # Whoever mends the file can send it again.
+            # To be sent again once the file is fixed.
             body=message.body,
         )
         settings = self.settings
-        record = record_rejection(
-            self.s3, settings.rejections_bucket, settings.rejections_prefix, PART, rejection
-        )
-        fields = {"reason": refused.reason, "detail": refused.detail, "record": record}
-        return Outcome("rejected", fields=fields)
+        bucket, prefix = settings.rejections_bucket, settings.rejections_prefix
+        return Rejections(lambda: self.s3, bucket, prefix, PART).record(rejection, bucket)
 
 
 def _about(request: ItemMessage, outcome: Outcome) -> Outcome:

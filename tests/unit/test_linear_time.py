@@ -429,7 +429,6 @@ ELSEWHERE = {
     "cli/event_pipelines/plan_review/sections.py:document": "tests of plan-review",
     "cli/event_pipelines/plan_review/secret_texts.py:_lines": "tests of plan-review",
     "cli/event_pipelines/plan_review/text.py:_lines": "tests of plan-review",
-    "functions/load_csv_rows/rejected_rows.py:store_rejected_rows": "writes",
     "functions/shared/row_messages.py:encode_plain_rows": "writes",
     "functions/shared/row_messages.py:encode_parsed_rows": "writes",
     "functions/load_csv_rows/loader.py:_stored_rows": "asks AWS",
@@ -437,7 +436,7 @@ ELSEWHERE = {
     "functions/create_image_derivative/jpeg.py:read": "tests of hostile pictures hold its time",
     "functions/create_image_derivative/settings.py": "variables that whoever deploys it writes",
     "functions/split_csv/settings.py": "variables that whoever deploys it writes",
-    "functions/split_csv/rejected_rows.py:store_rejected_rows": "writes",
+    "functions/shared/rejected_rows.py:store_rejected_rows": "writes",
     "cli/event_pipelines/tenants/platform.py:read": "asks AWS for what the stack wrote",
 }
 EVENT = json.dumps({

@@ -14,10 +14,10 @@ from botocore.exceptions import ClientError
 from PIL import Image
 
 from create_image_derivative import derivative as derivative_module
-from create_image_derivative.derivative import DerivativeContended
 from create_image_derivative.image import make_derivative
 from shared.batch import Message, Outcome
 from shared.contracts.events import NotAnObjectEvent, ObjectEvent
+from shared.derived_store import StoreContended
 
 BUCKET = "example-images"
 SOURCE = "ingest/cat.png"
@@ -228,7 +228,7 @@ def test_endless_contention_is_left_to_the_queue(pipeline: Any, swatch: Swatch) 
     event = pipeline.upload(SOURCE, swatch("red"))
     pipeline.fail("PutObject", 409, "ConditionalRequestConflict", times=1000)
 
-    with pytest.raises(DerivativeContended, match=KEY):
+    with pytest.raises(StoreContended, match=KEY):
         pipeline.receive(event)
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from load_csv_rows.rejected_rows import RejectedRow
 from shared.contracts.imports import ImportStatus
+from shared.rejected_rows import RejectedRow
 from shared.row_messages import Row
 from unit.load_csv_rows.conftest import TABLE, Account, Function
 from unit.load_csv_rows.fake_table import client_error
@@ -181,7 +181,7 @@ def test_a_repeated_delivery_writes_the_same_record(
 
 @pytest.mark.parametrize("cells", [["x" * 400_000], ["é" * 171], [""] * 257, []])
 def test_what_was_in_a_row_is_kept_whole(cells: list[str]) -> None:
-    line = RejectedRow(Row(1, 2, cells), "reason", "detail").line()
+    line = RejectedRow(1, 2, "reason", "detail", cells).encode().removesuffix("\n")
 
     assert line.isascii()
     assert json.loads(line)["raw"] == cells

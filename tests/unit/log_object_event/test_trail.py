@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from log_object_event.sighting import EVENT_NAMES, Sighting, UnreadableTime
+from log_object_event.audit_record import EVENT_NAMES, AuditRecord, UnreadableTime
 from log_object_event.trail import Recorded, Trail, event_key
 from shared.contracts.audit_trail import object_key
 from shared.contracts.events import ObjectEvent, is_older
@@ -35,8 +35,8 @@ EVENT = ObjectEvent(
 TAGGED = dataclasses.replace(EVENT, event_name="ObjectTagging:Put", sequencer=None, size=None)
 
 
-def sighting(event: ObjectEvent = EVENT, **changes: Any) -> Sighting:
-    return Sighting.of(dataclasses.replace(event, **changes), SEEN)
+def record(event: ObjectEvent = EVENT, **changes: Any) -> AuditRecord:
+    return AuditRecord.of(dataclasses.replace(event, **changes), SEEN)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def trail(account: Any) -> Trail:
 
 
 def test_trail_item_has_every_field_of_the_event(account: Any, trail: Trail) -> None:
-    assert trail.record(sighting(), "upload") is Recorded.IN_ORDER
+    assert trail.record(record(), "upload") is Recorded.IN_ORDER
 
     (item,) = account.trail()
     assert len(item.pop("writer")) == 32
@@ -75,7 +75,7 @@ def test_trail_item_has_every_field_of_the_event(account: Any, trail: Trail) -> 
 def test_what_s3_leaves_out_is_left_out(account: Any, trail: Trail) -> None:
     bare = ObjectEvent("Replication:X", "2.2", "2026-03-01T09:30:00Z", "eu-west-1", "b", "k")
 
-    trail.record(sighting(bare), "other")
+    trail.record(record(bare), "other")
 
     (item,) = account.trail()
     assert item["event"] == "-2026-03-01T09:30:00.000Z#-#Replication:X#-"
@@ -84,10 +84,10 @@ def test_what_s3_leaves_out_is_left_out(account: Any, trail: Trail) -> None:
 
 
 def test_a_duplicate_changes_nothing(account: Any, trail: Trail) -> None:
-    trail.record(sighting(), "upload")
+    trail.record(record(), "upload")
     before = account.trail()
 
-    again = dataclasses.replace(sighting(), seen=datetime(2026, 4, 1, tzinfo=UTC))
+    again = dataclasses.replace(record(), received=datetime(2026, 4, 1, tzinfo=UTC))
 
     assert [trail.record(again, "upload") for _ in range(2)] == [Recorded.DUPLICATE] * 2
     assert account.trail() == before
@@ -96,7 +96,7 @@ def test_a_duplicate_changes_nothing(account: Any, trail: Trail) -> None:
 def test_a_sequencer_means_the_same_however_it_is_written(account: Any, trail: Trail) -> None:
     spellings = ["0055AED6DCD90281E5", "0055aed6dcd90281e5", "0055AED6DCD90281E500"]
 
-    recorded = [trail.record(sighting(sequencer=s), "upload") for s in spellings]
+    recorded = [trail.record(record(sequencer=s), "upload") for s in spellings]
 
     assert recorded == [Recorded.IN_ORDER, Recorded.DUPLICATE, Recorded.DUPLICATE]
     assert len(account.trail()) == 1
@@ -116,9 +116,9 @@ def test_a_sequencer_means_the_same_however_it_is_written(account: Any, trail: T
 def test_other_events_have_items_of_their_own(
     account: Any, trail: Trail, other: dict[str, Any]
 ) -> None:
-    trail.record(sighting(), "upload")
+    trail.record(record(), "upload")
 
-    assert trail.record(sighting(**other), "upload") is not Recorded.DUPLICATE
+    assert trail.record(record(**other), "upload") is not Recorded.DUPLICATE
     assert len(account.trail()) == 2
 
 
@@ -129,7 +129,7 @@ def test_other_events_have_items_of_their_own(
 def test_events_without_a_sequencer_differ_by_request_and_time(
     trail: Trail, other: dict[str, Any]
 ) -> None:
-    recorded = [trail.record(sighting(TAGGED, **changes), "other") for changes in ({}, other, {})]
+    recorded = [trail.record(record(TAGGED, **changes), "other") for changes in ({}, other, {})]
 
     assert recorded == [Recorded.IN_ORDER, Recorded.IN_ORDER, Recorded.DUPLICATE]
 
@@ -143,10 +143,10 @@ UNNUMBERED = sorted(
 def test_events_that_repeat_the_sequencer_of_the_creation_are_events_of_their_own(
     account: Any, trail: Trail, name: str
 ) -> None:
-    first = sighting(event_name=name, event_time="2026-04-01T00:00:00Z", request_id="1")
-    weeks_later = sighting(event_name=name, event_time="2026-05-20T00:00:00Z", request_id="2")
-    same_moment = sighting(event_name=name, event_time="2026-05-20T00:00:00Z", request_id="3")
-    deliveries = [sighting(), first, weeks_later, first, same_moment, weeks_later, sighting()]
+    first = record(event_name=name, event_time="2026-04-01T00:00:00Z", request_id="1")
+    weeks_later = record(event_name=name, event_time="2026-05-20T00:00:00Z", request_id="2")
+    same_moment = record(event_name=name, event_time="2026-05-20T00:00:00Z", request_id="3")
+    deliveries = [record(), first, weeks_later, first, same_moment, weeks_later, record()]
 
     recorded = [trail.record(delivery, "other") for delivery in deliveries]
 
@@ -161,9 +161,9 @@ def test_events_that_repeat_the_sequencer_of_the_creation_are_events_of_their_ow
 def test_one_request_replicated_to_two_buckets_is_two_events(trail: Trail) -> None:
     name = "Replication:OperationFailedReplication"
 
-    def to(bucket: str) -> Sighting:
+    def to(bucket: str) -> AuditRecord:
         data = {"replicationEventData": {"destinationBucket": bucket, "requestTime": "1"}}
-        return sighting(event_name=name, data=data)
+        return record(event_name=name, data=data)
 
     recorded = [trail.record(one, "other") for one in (to("a"), to("b"), to("a"))]
 
@@ -171,10 +171,10 @@ def test_one_request_replicated_to_two_buckets_is_two_events(trail: Trail) -> No
 
 
 def test_a_repeated_sequencer_makes_no_creation_late(trail: Trail) -> None:
-    restored = sighting(event_name="ObjectRestore:Completed", sequencer="0055AED6DCD90281FF")
+    restored = record(event_name="ObjectRestore:Completed", sequencer="0055AED6DCD90281FF")
 
     assert trail.record(restored, "other") is Recorded.IN_ORDER
-    assert trail.record(sighting(), "upload") is Recorded.IN_ORDER
+    assert trail.record(record(), "upload") is Recorded.IN_ORDER
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
@@ -185,7 +185,7 @@ def test_late_is_what_comes_after_a_newer_event(
     sequencers = ["0055AE", "0055AE01FF", "0055AF"]
 
     for position, number in enumerate(order):
-        recorded = trail.record(sighting(sequencer=sequencers[number]), "upload")
+        recorded = trail.record(record(sequencer=sequencers[number]), "upload")
         late = any(number < earlier for earlier in order[:position])
         assert recorded is (Recorded.LATE if late else Recorded.IN_ORDER)
 
@@ -197,35 +197,35 @@ def test_late_is_what_comes_after_a_newer_event(
 
 
 def test_routes_share_the_order_of_an_object(trail: Trail) -> None:
-    removed = sighting(event_name="ObjectRemoved:Delete", sequencer="0055AED6DCD90281FF")
+    removed = record(event_name="ObjectRemoved:Delete", sequencer="0055AED6DCD90281FF")
 
     assert trail.record(removed, "removal") is Recorded.IN_ORDER
-    assert trail.record(sighting(), "upload") is Recorded.LATE
+    assert trail.record(record(), "upload") is Recorded.LATE
 
 
 @pytest.mark.parametrize("forged", ["F" * 18, "FF", "006FFFFFFF000000FF", "~"])
 def test_a_forged_event_from_the_future_makes_nothing_late_and_hides_nothing(
     trail: Trail, forged: str
 ) -> None:
-    newer = sighting(event_name="ObjectRemoved:Delete", sequencer="0055AED6DCD90281FF")
-    trail.record(sighting(sequencer=forged), "upload")
+    newer = record(event_name="ObjectRemoved:Delete", sequencer="0055AED6DCD90281FF")
+    trail.record(record(sequencer=forged), "upload")
 
     assert trail.record(newer, "removal") is Recorded.IN_ORDER
-    assert trail.record(sighting(), "upload") is Recorded.LATE
+    assert trail.record(record(), "upload") is Recorded.LATE
 
 
 def test_other_objects_make_nothing_late(trail: Trail) -> None:
-    trail.record(sighting(sequencer="FF"), "upload")
+    trail.record(record(sequencer="FF"), "upload")
 
-    assert trail.record(sighting(key="other.jpg"), "upload") is Recorded.IN_ORDER
+    assert trail.record(record(key="other.jpg"), "upload") is Recorded.IN_ORDER
 
 
 def test_events_without_a_sequencer_are_never_late_and_make_none_late(trail: Trail) -> None:
-    later = sighting(TAGGED, event_time="2026-03-02T00:00:00.000Z")
+    later = record(TAGGED, event_time="2026-03-02T00:00:00.000Z")
 
     assert trail.record(later, "other") is Recorded.IN_ORDER
-    assert trail.record(sighting(), "upload") is Recorded.IN_ORDER
-    assert trail.record(sighting(TAGGED), "other") is Recorded.IN_ORDER
+    assert trail.record(record(), "upload") is Recorded.IN_ORDER
+    assert trail.record(record(TAGGED), "other") is Recorded.IN_ORDER
 
 
 @dataclasses.dataclass
@@ -251,7 +251,7 @@ def test_what_is_newest_is_read_as_it_is_and_alone(account: Any, trail: Trail) -
         unique_id="watch",
     )
 
-    trail.record(sighting(), "upload")
+    trail.record(record(), "upload")
 
     account.dynamodb.meta.events.unregister(
         "provide-client-params.dynamodb.Query", unique_id="watch"
@@ -261,10 +261,10 @@ def test_what_is_newest_is_read_as_it_is_and_alone(account: Any, trail: Trail) -
 
 
 def test_two_that_cross_are_both_in_order_and_still_sort(account: Any, trail: Trail) -> None:
-    newer = sighting(sequencer="FF")
+    newer = record(sequencer="FF")
     crossing: Any = Interrupted(account.dynamodb, lambda _: trail.record(newer, "upload"))
 
-    recorded = dataclasses.replace(trail, dynamodb=crossing).record(sighting(), "upload")
+    recorded = dataclasses.replace(trail, dynamodb=crossing).record(record(), "upload")
 
     assert recorded is Recorded.IN_ORDER
     assert [item["sequencer"] for item in account.trail()] == [EVENT.sequencer, "FF"]
@@ -273,9 +273,9 @@ def test_two_that_cross_are_both_in_order_and_still_sort(account: Any, trail: Tr
 def test_the_same_event_twice_at_the_same_moment_is_written_once(
     account: Any, trail: Trail
 ) -> None:
-    crossing: Any = Interrupted(account.dynamodb, lambda _: trail.record(sighting(), "upload"))
+    crossing: Any = Interrupted(account.dynamodb, lambda _: trail.record(record(), "upload"))
 
-    recorded = dataclasses.replace(trail, dynamodb=crossing).record(sighting(), "upload")
+    recorded = dataclasses.replace(trail, dynamodb=crossing).record(record(), "upload")
 
     assert recorded is Recorded.DUPLICATE
     assert len(account.trail()) == 1
@@ -288,7 +288,7 @@ def test_a_write_that_is_repeated_because_its_answer_was_lost_is_no_duplicate(
         account.dynamodb, lambda request: account.dynamodb.put_item(**request)
     )
 
-    recorded = dataclasses.replace(trail, dynamodb=repeating).record(sighting(), "upload")
+    recorded = dataclasses.replace(trail, dynamodb=repeating).record(record(), "upload")
 
     assert recorded is Recorded.IN_ORDER
     assert len(account.trail()) == 1
@@ -299,7 +299,7 @@ def test_a_table_that_is_not_there_is_a_failure(account: Any) -> None:
 
     for event in (EVENT, TAGGED):
         with pytest.raises(ClientError, match="ResourceNotFound"):
-            missing.record(sighting(event), "upload")
+            missing.record(record(event), "upload")
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ def test_a_table_that_is_not_there_is_a_failure(account: Any) -> None:
 def test_nothing_is_too_long_for_the_table(
     account: Any, trail: Trail, changes: dict[str, Any]
 ) -> None:
-    recorded = [trail.record(sighting(**changes), "upload") for _ in range(2)]
+    recorded = [trail.record(record(**changes), "upload") for _ in range(2)]
 
     assert recorded == [Recorded.IN_ORDER, Recorded.DUPLICATE]
     (item,) = account.trail()
@@ -331,12 +331,12 @@ def test_nothing_is_too_long_for_the_table(
 def test_what_is_too_long_is_still_told_apart(account: Any, trail: Trail, name: str) -> None:
     for ending in "ab":
         changes: dict[str, Any] = {name: "0" * 4000 + ending}
-        assert trail.record(sighting(**changes), "upload") is Recorded.IN_ORDER
+        assert trail.record(record(**changes), "upload") is Recorded.IN_ORDER
     assert len(account.trail()) == 2
 
 
 def test_the_longest_keys_that_fit_stay_readable() -> None:
-    fitting = sighting(version_id="v" * (1024 - 64 - 2 - len(EVENT.event_name)))
+    fitting = record(version_id="v" * (1024 - 64 - 2 - len(EVENT.event_name)))
     longest = dataclasses.replace(EVENT, bucket="b" * 63, key="ä" * 512)
 
     assert event_key(fitting).endswith("v#ObjectCreated:Put")
@@ -351,7 +351,7 @@ def test_the_table_sorts_as_sequencers_do(
     first: str, second: str, one_version: str, other_version: str
 ) -> None:
     keys = [
-        event_key(sighting(sequencer=sequencer, version_id=version)).encode()
+        event_key(record(sequencer=sequencer, version_id=version)).encode()
         for sequencer, version in ((first, one_version), (second, other_version))
     ]
 
@@ -374,7 +374,7 @@ def test_the_table_sorts_as_sequencers_do(
     ],
 )
 def test_times_have_one_form(text: str, event_time: str, delay_ms: int) -> None:
-    seen = sighting(event_time=text)
+    seen = record(event_time=text)
 
     assert (seen.event_time, seen.delay_ms) == (event_time, delay_ms)
 
@@ -384,13 +384,13 @@ def test_times_have_one_form(text: str, event_time: str, delay_ms: int) -> None:
 )
 def test_a_time_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(UnreadableTime):
-        sighting(event_time=text)
+        record(event_time=text)
 
 
 def test_metrics_are_named_after_events_that_s3_has() -> None:
-    assert sighting().metric == "ObjectCreatedPut"
-    assert sighting(event_name="LifecycleTransition").metric == "LifecycleTransition"
-    assert sighting(event_name="ObjectPolished:Twice").metric == "UnknownEvent"
+    assert record().metric == "ObjectCreatedPut"
+    assert record(event_name="LifecycleTransition").metric == "LifecycleTransition"
+    assert record(event_name="ObjectPolished:Twice").metric == "UnknownEvent"
 
 
 def test_every_kind_that_a_bucket_can_announce_has_a_metric(account: Any) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from route_tenant_event.registry import ATTEMPTS, MAX_ENTRIES, Registry, RegistryBusy, Source
+from route_tenant_event.registry import ATTEMPTS, MAX_ENTRIES, Registry, Source
 from route_tenant_event.settings import Settings
+from shared.retries import ReadIncomplete
 
 SETTINGS = Settings(
     tenants_table="example-Tenants",
@@ -298,7 +299,7 @@ def test_what_is_left_unread_to_the_end_is_not_known_and_the_rest_is(
     found = registry.look_up(["acme", "globex"])
 
     assert not found["globex"].known
-    assert isinstance(found["globex"].error, RegistryBusy)
+    assert isinstance(found["globex"].error, ReadIncomplete)
     assert found["acme"].tenant is not None
     assert [keys for keys, _ in world.reads()].count(["globex"]) == ATTEMPTS - 1
 

@@ -151,7 +151,7 @@ def test_the_largest_row_that_fits_is_sent_and_the_next_larger_is_not() -> None:
     assert [len(row.cells[1]) for row in sent(fits)] == [spare]
     assert too_large[0].message is None
     (rejected,) = too_large[0].rejected
-    assert rejected.problem.reason == "row_too_large"
+    assert rejected.reason == "row_too_large"
     assert rejected.raw == "," + "x" * (spare + 1)
 
 

@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from event_pipelines.reconcile import audit
-from log_object_event.sighting import Sighting
+from log_object_event.audit_record import AuditRecord
 from log_object_event.trail import Trail
 from shared.contracts.events import ObjectEvent
 from unit.cli.reconcile.cloud import PREFIX, Cloud, event_body
@@ -44,7 +44,7 @@ def logged(event: ObjectEvent) -> str:
 
 def test_each_version_is_an_event_of_its_own(cloud: Cloud, bucket: str, trail: Trail) -> None:
     recorded = cloud.upload(bucket, "a.txt", b"first")
-    trail.record(Sighting.of(recorded, datetime.now(UTC)), "upload")
+    trail.record(AuditRecord.of(recorded, datetime.now(UTC)), "upload")
     lost = cloud.upload(bucket, "a.txt", b"second")
     cloud.send("audit-other-dlq", event_body(cloud.upload(bucket, "died.txt")))
     refused = cloud.upload(bucket, "refused.txt")
@@ -61,7 +61,7 @@ def test_another_event_of_the_object_is_not_its_creation(
 ) -> None:
     event = cloud.upload(bucket, "a.txt")
     tagged = ObjectEvent(**{**vars(event), "event_name": "ObjectTagging:Put"})
-    trail.record(Sighting.of(tagged, datetime.now(UTC)), "other")
+    trail.record(AuditRecord.of(tagged, datetime.now(UTC)), "other")
 
     assert cloud.missing(audit.NAME) == [("", "a.txt")]
 

@@ -1,4 +1,4 @@
-"""What there is to say about one event, for the log and for the trail alike."""
+"""The record of one event, for the log and the trail."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.contracts.events import ObjectEvent
+from shared.times import iso
 
 # Kinds that S3 has today. A metric of their own for these alone: CloudWatch bills every name for
 # a month, and a name can be anything that somebody publishes to the topic.
@@ -44,17 +45,17 @@ class UnreadableTime(ValueError):
 
 
 @dataclass(frozen=True)
-class Sighting:
-    """An event, and when it was seen. Both times are in UTC."""
+class AuditRecord:
+    """An event, and when it was received. Both times are in UTC."""
 
     event: ObjectEvent
     happened: datetime
-    seen: datetime
+    received: datetime
 
     @classmethod
-    def of(cls, event: ObjectEvent, seen: datetime) -> "Sighting":
+    def of(cls, event: ObjectEvent, received: datetime) -> "AuditRecord":
         """Raises UnreadableTime."""
-        return cls(event, _utc(event.event_time), seen)
+        return cls(event, _utc(event.event_time), received)
 
     @property
     def event_time(self) -> str:
@@ -63,7 +64,7 @@ class Sighting:
 
     @property
     def delay_ms(self) -> int:
-        return round((self.seen - self.happened).total_seconds() * 1000)
+        return round((self.received - self.happened).total_seconds() * 1000)
 
     @property
     def metric(self) -> str:
@@ -83,11 +84,6 @@ class Sighting:
             "request_id": event.request_id,
             "event_data": event.data or None,
         }
-
-
-def iso(moment: datetime) -> str:
-    """ISO 8601 as S3 writes it: milliseconds, and a Z."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _utc(text: str) -> datetime:

@@ -1,0 +1,50 @@
+"""Repeated calls with pauses between them, and reads of many items that need them."""
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+# What BatchGetItem takes.
+KEYS_PER_CALL = 100
+
+
+class ReadIncomplete(Exception):
+    """DynamoDB kept leaving some of the keys unread."""
+
+
+def attempts(
+    count: int,
+    first_pause: float,
+    longest_pause: float,
+    sleep: Callable[[float], None],
+) -> Iterator[int]:
+    """Yields 1 to ``count``, with pauses between them of at most so many seconds (full jitter).
+
+    The bound of a pause is twice that of the one before, up to ``longest_pause``.
+    """
+    longest = first_pause
+    for attempt in range(1, count + 1):
+        yield attempt
+        if attempt < count:
+            sleep(random.uniform(0, longest))  # noqa: S311 - spreads load, hides nothing
+            longest = min(2 * longest, longest_pause)
+
+
+def batch_get(
+    dynamodb: "DynamoDBClient", request: Any, pauses: Iterator[int]
+) -> Iterator[Mapping[str, Any]]:
+    """Yields every response to BatchGetItem, asking again for what each of them left unread.
+
+    Raises ReadIncomplete when ``pauses`` end before that, and ClientError or BotoCoreError.
+    """
+    for _ in pauses:
+        response = dynamodb.batch_get_item(RequestItems=request)
+        yield response
+        request = response.get("UnprocessedKeys")
+        if not request:
+            return
+    unread = sum(len(table["Keys"]) for table in request.values())
+    raise ReadIncomplete(f"DynamoDB left {unread} of the keys it was asked for unread")
