@@ -3,12 +3,10 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from itertools import combinations
 
 from create_image_derivative.image import OUTPUT_FORMATS, SUPPORTED_FORMATS, Recipe
-from shared.configuration import ConfigurationError, Environment
+from shared.configuration import ConfigurationError, Environment, refuse_overlaps
 from shared.contracts.derivatives import derivative_key
 
 # Part of every derivative's fingerprint: raise it when the pixels or bytes that a recipe gives
@@ -27,9 +25,6 @@ POSITIONS = {
     for vertical, y in (("top", 0.0), ("centre", 0.5), ("bottom", 1.0))
     for horizontal, x in (("left", 0.0), ("centre", 0.5), ("right", 1.0))
 }
-FITS = ("contain", "cover")
-# What may be wrong with a picture that is made all the same.
-REPAIRS = {"truncated": True, "nothing": False}
 
 
 @dataclass(frozen=True)
@@ -60,7 +55,13 @@ class Settings:
             cache_control=environment.text("CACHE_CONTROL", "public, max-age=300"),
             recipe=_recipe(environment),
         )
-        settings._refuse_loops()
+        refuse_overlaps(
+            {
+                "SOURCE_PREFIX": settings.source_prefix,
+                "OUTPUT_PREFIX": settings.output_prefix,
+                "REJECTIONS_PREFIX": settings.rejections_prefix,
+            }
+        )
         return settings
 
     @property
@@ -86,19 +87,6 @@ class Settings:
             source_key, self.source_prefix, self.output_prefix, self.recipe.output_format
         )
 
-    def _refuse_loops(self) -> None:
-        prefixes = {
-            "SOURCE_PREFIX": self.source_prefix,
-            "OUTPUT_PREFIX": self.output_prefix,
-            "REJECTIONS_PREFIX": self.rejections_prefix,
-        }
-        for (name, prefix), (other_name, other) in combinations(prefixes.items(), 2):
-            if prefix.startswith(other) or other.startswith(prefix):
-                raise ConfigurationError(
-                    f"{other_name} ({other}) and {name} ({prefix}) overlap: set them to folders"
-                    " beside each other, or what is written would be taken for uploads."
-                )
-
 
 def _recipe(environment: Environment) -> Recipe:
     memory_mb = environment.integer("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 1, 1_000_000, default=1024)
@@ -107,9 +95,7 @@ def _recipe(environment: Environment) -> Recipe:
             f"The function has {memory_mb} MB of memory, too little to decode ordinary"
             f" photographs: set its memory size to {MINIMUM_MEMORY_MB} MB or more."
         )
-    output_format = environment.parsed(
-        "FORMAT", _one_of(OUTPUT_FORMATS), _listed(OUTPUT_FORMATS), default="jpeg"
-    )
+    output_format = environment.choice("FORMAT", sorted(OUTPUT_FORMATS), "jpeg")
     return Recipe(
         max_width=environment.integer("MAX_WIDTH", 1, MAX_TARGET_SIDE),
         max_height=environment.integer("MAX_HEIGHT", 1, MAX_TARGET_SIDE),
@@ -126,29 +112,12 @@ def _recipe(environment: Environment) -> Recipe:
         max_pixels=environment.integer("MAX_PIXELS", 1, 1_000_000_000, default=200_000_000),
         min_side=environment.integer("MIN_SIDE", 1, MAX_TARGET_SIDE, default=1),
         memory_bytes=(memory_mb - RESERVED_MEMORY_MB) * 2**20,
-        repair=REPAIRS[
-            environment.parsed("TOLERATE", _one_of(REPAIRS), _listed(REPAIRS), default="truncated")
-        ],
+        repair=environment.choice("TOLERATE", ("nothing", "truncated"), "truncated") == "truncated",
         output_format=output_format,
         transparent=output_format != "jpeg" and environment.optional("BACKGROUND") is None,
-        cover=environment.parsed("FIT", _one_of(FITS), _listed(FITS), default="contain") == "cover",
-        position=POSITIONS[
-            environment.parsed("POSITION", _one_of(POSITIONS), _listed(POSITIONS), default="centre")
-        ],
+        cover=environment.choice("FIT", ("contain", "cover"), "contain") == "cover",
+        position=POSITIONS[environment.choice("POSITION", sorted(POSITIONS), "centre")],
     )
-
-
-def _one_of(values: Collection[str]) -> Callable[[str], str]:
-    def parse(value: str) -> str:
-        if value not in values:
-            raise ValueError
-        return value
-
-    return parse
-
-
-def _listed(values: Collection[str]) -> str:
-    return f"one of {', '.join(sorted(values))}"
 
 
 def _colour(value: str) -> tuple[int, int, int]:

@@ -4,8 +4,6 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from load_csv_rows.clients import sns, table
@@ -20,8 +18,7 @@ from shared.import_ending import ImportEnding
 from shared.import_ledger import ImportLedger
 
 environment = Environment(os.environ)
-logger = Logger()
-telemetry = Telemetry.from_environment(environment, logger)
+telemetry = Telemetry.from_environment(environment)
 settings = Settings.from_environment(environment)
 ledger = ImportLedger(dynamodb(), settings.ledger_table, settings.ledger_retention_days)
 loader = Loader(
@@ -40,7 +37,7 @@ loader = Loader(
 )
 
 
-@logger.inject_lambda_context
+@telemetry.logger.inject_lambda_context
 def handler(event: Mapping[str, Any], context: LambdaContext) -> BatchResponse:
     records = event["Records"]
     tally = Tally()
@@ -53,14 +50,10 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> BatchResponse:
     )
     response = process_batch(event, context, finish, telemetry)
     if records:
-        report(tally)
+        telemetry.count(
+            RowsLoaded=tally.rows_loaded,
+            RowsRejected=tally.rows_rejected,
+            WriteUnits=tally.write_units,
+            ThrottledCalls=tally.throttled_calls,
+        )
     return response
-
-
-def report(tally: Tally) -> None:
-    metrics = telemetry.metrics()
-    metrics.add_metric("RowsLoaded", MetricUnit.Count, tally.rows_loaded)
-    metrics.add_metric("RowsRejected", MetricUnit.Count, tally.rows_rejected)
-    metrics.add_metric("WriteUnits", MetricUnit.Count, tally.write_units)
-    metrics.add_metric("ThrottledCalls", MetricUnit.Count, tally.throttled_calls)
-    metrics.flush_metrics()

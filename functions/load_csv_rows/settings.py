@@ -12,7 +12,6 @@ from shared.configuration import (
     Environment,
     column_names,
     column_values,
-    one_of,
 )
 from shared.contracts.imports import SHARE_OF_CAPACITY, STAMP, WriteMode
 from shared.row_messages import LARGE_ROWS_PREFIX
@@ -73,16 +72,13 @@ class Settings:
     @classmethod
     def from_environment(cls, environment: Environment) -> "Settings":
         """Raises ConfigurationError that names the variable and what to set it to."""
-        modes = ", ".join(WriteMode)
         capacity = environment.integer("TABLE_WRITE_CAPACITY", 0, 10_000_000, default=0)
         workers = environment.integer("MAXIMUM_CONCURRENCY", 1, 1000, default=1)
         return cls(
             table=environment.text("TABLE_NAME"),
             ledger_table=environment.text("LEDGER_TABLE"),
             shape=_shape(environment),
-            write_mode=environment.parsed(
-                "WRITE_MODE", WriteMode, f"one of {modes}", WriteMode.OVERWRITE
-            ),
+            write_mode=WriteMode(environment.choice("WRITE_MODE", WriteMode, WriteMode.OVERWRITE)),
             rejections_bucket=environment.text("REJECTIONS_BUCKET"),
             rejections_prefix=environment.prefix("REJECTIONS_PREFIX"),
             units_per_second=capacity * SHARE_OF_CAPACITY / workers if capacity else None,
@@ -117,20 +113,16 @@ def _shape(environment: Environment) -> Shape:
                 f"The attribute {name} is made by the import: take it out of the environment"
                 " variables that name columns."
             )
+    unknown = environment.choice("UNKNOWN_COLUMNS", ("keep", "drop"), "keep")
+    missing = environment.choice("MISSING_CELLS", ("reject", "empty"), "reject")
     return Shape(
         hash_key=hash_key,
         key_columns=key_columns if environment.optional("KEY_COLUMNS") else (),
         columns=declared,
-        keep_unknown_columns=bool(
-            environment.parsed("UNKNOWN_COLUMNS", ("drop", "keep").index, "keep or drop", "keep")
-        ),
-        fill_short_rows=bool(
-            environment.parsed(
-                "MISSING_CELLS", ("reject", "empty").index, "reject or empty", "reject"
-            )
-        ),
-        trim=environment.parsed("TRIM", TRIMMING.index, one_of(TRIMMING), "names") == 0,
-        empty=environment.parsed("EMPTY_CELLS", Empty, one_of(tuple(Empty)), Empty.TEXT),
+        keep_unknown_columns=unknown == "keep",
+        fill_short_rows=missing == "empty",
+        trim=environment.choice("TRIM", TRIMMING, "names") == "all",
+        empty=Empty(environment.choice("EMPTY_CELLS", Empty, Empty.TEXT)),
         decimal=".,"[environment.parsed("DECIMAL", (".", ",").index, "a point or a comma", ".")],
         expires_after_days=environment.integer("EXPIRES_AFTER_DAYS", 0, 36_500, default=0),
         defaults={

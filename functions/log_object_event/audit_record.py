@@ -10,34 +10,16 @@ from shared.times import iso
 
 # Kinds that S3 has today. A metric of their own for these alone: CloudWatch bills every name for
 # a month, and a name can be anything that somebody publishes to the topic.
-EVENT_NAMES = frozenset(
-    {
-        "IntelligentTiering",
-        "LifecycleExpiration:Delete",
-        "LifecycleExpiration:DeleteMarkerCreated",
-        "LifecycleTransition",
-        "ObjectAcl:Put",
-        "ObjectAnnotation:Delete",
-        "ObjectAnnotation:Put",
-        "ObjectCreated:CompleteMultipartUpload",
-        "ObjectCreated:Copy",
-        "ObjectCreated:Post",
-        "ObjectCreated:Put",
-        "ObjectRemoved:Delete",
-        "ObjectRemoved:DeleteMarkerCreated",
-        "ObjectRestore:Completed",
-        "ObjectRestore:Delete",
-        "ObjectRestore:Post",
-        "ObjectRetention:Put",
-        "ObjectTagging:Delete",
-        "ObjectTagging:Put",
-        "ReducedRedundancyLostObject",
-        "Replication:OperationFailedReplication",
-        "Replication:OperationMissedThreshold",
-        "Replication:OperationNotTracked",
-        "Replication:OperationReplicatedAfterThreshold",
-    }
-)
+EVENT_NAMES = frozenset({
+    "IntelligentTiering", "LifecycleExpiration:Delete", "LifecycleExpiration:DeleteMarkerCreated",
+    "LifecycleTransition", "ObjectAcl:Put", "ObjectAnnotation:Delete", "ObjectAnnotation:Put",
+    "ObjectCreated:CompleteMultipartUpload", "ObjectCreated:Copy", "ObjectCreated:Post",
+    "ObjectCreated:Put", "ObjectRemoved:Delete", "ObjectRemoved:DeleteMarkerCreated",
+    "ObjectRestore:Completed", "ObjectRestore:Delete", "ObjectRestore:Post", "ObjectRetention:Put",
+    "ObjectTagging:Delete", "ObjectTagging:Put", "ReducedRedundancyLostObject",
+    "Replication:OperationFailedReplication", "Replication:OperationMissedThreshold",
+    "Replication:OperationNotTracked", "Replication:OperationReplicatedAfterThreshold",
+})  # fmt: skip
 
 
 class UnreadableTime(ValueError):

@@ -5,7 +5,6 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from log_object_event.event_log import EventLog
@@ -16,14 +15,13 @@ from shared.batch import BatchResponse, Telemetry, each_object, process_batch
 from shared.configuration import ConfigurationError, Environment
 
 environment = Environment(os.environ)
-logger = Logger()
-if logger.log_level > logging.INFO:
+telemetry = Telemetry.from_environment(environment)
+if telemetry.logger.log_level > logging.INFO:
     raise ConfigurationError(
         "The log level drops the lines that this function is there to write: set it to INFO."
     )
-telemetry = Telemetry.from_environment(environment, logger)
 settings = Settings.from_environment(environment)
-logger.append_keys(route=settings.route.name)
+telemetry.logger.append_keys(route=settings.route.name)
 event_log = EventLog(
     settings,
     s3,
@@ -35,6 +33,6 @@ event_log = EventLog(
 )
 
 
-@logger.inject_lambda_context
+@telemetry.logger.inject_lambda_context
 def handler(event: Mapping[str, Any], context: LambdaContext) -> BatchResponse:
     return process_batch(event, context, each_object(event_log.handle, event_log.refuse), telemetry)

@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from process_tenant_file.processor import FileProcessor
@@ -14,16 +13,13 @@ from shared.aws import dynamodb, sts
 from shared.batch import BatchResponse, Telemetry, process_batch
 from shared.configuration import Environment
 
-# At import, which Lambda runs once per environment and at full CPU: a wrong variable stops the
-# function before it takes a message, and the first message does not wait for the clients.
 environment = Environment(os.environ)
-logger = Logger()
-telemetry = Telemetry.from_environment(environment, logger)
+telemetry = Telemetry.from_environment(environment)
 settings = Settings.from_environment(environment)
 # Sessions belong to the environment and not to the invocation: the next one goes on with them.
 processor = FileProcessor(settings, dynamodb(), TenantSessions(sts(), settings.tenant_role))
 
 
-@logger.inject_lambda_context
+@telemetry.logger.inject_lambda_context
 def handler(event: Mapping[str, Any], context: LambdaContext) -> BatchResponse:
     return process_batch(event, context, processor.outcomes, telemetry, bounded=True)

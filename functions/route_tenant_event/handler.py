@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from route_tenant_event.registry import LIMITS as REGISTRY_LIMITS
@@ -17,17 +16,14 @@ from shared.aws import dynamodb, sqs
 from shared.batch import BatchResponse, Message, Telemetry, process_batch
 from shared.configuration import Environment
 
-# At import, which Lambda runs once per environment and at full CPU: a wrong variable stops the
-# function before it takes a message, and the first message does not wait for the clients.
 environment = Environment(os.environ)
-logger = Logger()
-telemetry = Telemetry.from_environment(environment, logger)
+telemetry = Telemetry.from_environment(environment)
 settings = Settings.from_environment(environment)
 registry = Registry(settings, dynamodb(REGISTRY_LIMITS))
 router = Router(registry, Sender(sqs(SENDING_LIMITS)), settings.quarantine_queue_url)
 
 
-@logger.inject_lambda_context
+@telemetry.logger.inject_lambda_context
 def handler(event: Mapping[str, Any], context: LambdaContext) -> BatchResponse:
     work = router.route(
         [Message.from_record(record) for record in event["Records"]],

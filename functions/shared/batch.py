@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from shared.configuration import Environment
 from shared.contracts.events import NotAnObjectEvent, ObjectEvent, object_events
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools import Logger
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
@@ -92,17 +92,24 @@ class Outcome:
 class Telemetry:
     """Where log lines and metrics go. ``pipeline`` is the one dimension of every metric."""
 
-    logger: "Logger"
+    logger: Logger
     pipeline: str
     namespace: str
 
     @classmethod
-    def from_environment(cls, environment: Environment, logger: "Logger") -> "Telemetry":
+    def from_environment(cls, environment: Environment) -> "Telemetry":
         return cls(
-            logger=logger,
+            logger=Logger(),
             pipeline=environment.text("PIPELINE"),
             namespace=environment.text("POWERTOOLS_METRICS_NAMESPACE", "EventPipelines"),
         )
+
+    def count(self, **counts: float) -> None:
+        """Write metrics that count, by their names."""
+        metrics = self.metrics()
+        for name, count in counts.items():
+            metrics.add_metric(name, MetricUnit.Count, count)
+        metrics.flush_metrics()
 
     def metrics(self) -> EphemeralMetrics:
         # An explicitly empty service keeps Powertools from adding a dimension of its own.
@@ -200,7 +207,7 @@ def _report(
     message: Message,
     outcome: Outcome,
     duration_ms: float,
-    logger: "Logger",
+    logger: Logger,
     metrics: EphemeralMetrics,
 ) -> None:
     for name in (outcome.name.title().replace("_", ""), *outcome.counts):

@@ -1,8 +1,13 @@
-"""Environment variables, read once and checked before the first event."""
+"""Settings from environment variables.
+
+Functions read them at import, which Lambda runs once per environment and at full CPU: an invalid
+variable stops a function before it takes a message.
+"""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from itertools import combinations
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -60,6 +65,17 @@ class Environment:
             None if default is None else str(default),
         )
 
+    def choice(self, name: str, choices: Iterable[str], default: str) -> str:
+        """Raises ConfigurationError for what is none of ``choices``."""
+        known = {choice: choice for choice in choices}
+
+        def parse(value: str) -> str:
+            if value not in known:
+                raise ValueError
+            return known[value]
+
+        return self.parsed(name, parse, f"one of {', '.join(known)}", default)
+
     def prefix(self, name: str, default: str | None = None) -> str:
         """A key prefix that names a folder: ends with a slash, does not start with one."""
 
@@ -73,9 +89,17 @@ class Environment:
         )
 
 
-def one_of(choices: Sequence[str]) -> str:
-    """What a value must be, for ``parsed``."""
-    return f"one of {', '.join(choices)}"
+def refuse_overlaps(prefixes: Mapping[str, str]) -> None:
+    """Raises ConfigurationError for two prefixes, by their variables, of which one holds the other.
+
+    What is written below one of them would be taken for uploads below the other.
+    """
+    for (name, prefix), (other_name, other) in combinations(prefixes.items(), 2):
+        if prefix.startswith(other) or other.startswith(prefix):
+            raise ConfigurationError(
+                f"{other_name} ({other}) and {name} ({prefix}) overlap: set them to folders beside"
+                " each other, or what is written would be taken for uploads."
+            )
 
 
 def column_names(value: str) -> tuple[str, ...]:

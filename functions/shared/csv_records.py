@@ -26,8 +26,9 @@ FEWEST_PLAIN_BYTES = 512
 FEWEST_BEFORE_QUOTE_BYTES = 1 << 11
 # Without another quote in so many bytes it is cheaper to parse the one row that has it.
 SPARSE_BYTES = 1 << 12
-# Two of them stand between cells and rows that are encoded together: JSON does not escape them.
-SEPARATORS = "~^`|{}<>@#$%&*=;!?"
+# Two of them stand between cells and rows that are encoded together. JSON neither escapes them nor
+# has them in escapes.
+SEPARATORS = "~^`|{}<>@#$%&*=;!?QXZJKVWYUH"
 # Bytes that may be read a second time before as many are read for the first time; without a bound a
 # quote on every line would have the file read once for each of them.
 MAX_REREAD_BYTES = 4 << 20
@@ -180,25 +181,12 @@ class Record(NamedTuple):
         return text.rstrip(b"\r\n").decode(errors="backslashreplace")
 
 
-class PlainRows(NamedTuple):
-    """Consecutive rows in which no quote makes a delimiter or a line feed anything but what it is.
+class Rows(NamedTuple):
+    """Consecutive rows that were read together; none is empty.
 
-    ``text`` is all of them, with line feeds between them only; none is empty. ``lines`` is the same
-    as it stands in the file, without line feeds. ``line`` is the number of the first.
-    """
-
-    line: int
-    text: str
-    lines: list[bytes]
-    delimiter: str = ","
-
-
-class ParsedRows(NamedTuple):
-    """Consecutive rows that were parsed together; none is empty.
-
-    ``text`` is their cells, with ``cell_end`` between cells and ``row_end`` between rows.
-    ``source`` is how they stand in the file from line ``line`` on; ``lines`` counts those up to
-    each row's end.
+    ``text`` is their cells, with ``cell_end`` between cells and ``row_end`` between rows: signs of
+    ASCII that JSON does not escape. ``source`` is how they stand in the file from line ``line`` on;
+    ``lines`` counts those up to each row's end.
     """
 
     line: int
@@ -249,8 +237,15 @@ class Lines:
         # A slice of a long line would not know how long it is.
         return block if end - start == len(block) else block[start:end]
 
-    def plain(self) -> tuple[str, list[bytes]] | None:
-        """Take lines as ``text`` and ``lines`` of PlainRows; None where the next may not be one."""
+    def rows(self, line: int) -> Rows | None:
+        """Take lines as rows that are read together; None where they are better read singly.
+
+        ``line`` is the number of the first.
+        """
+        return self._plain(line) or self._parsed(line)
+
+    def _plain(self, line: int) -> Rows | None:
+        """Take lines in which no quote makes a delimiter or a line feed anything but what it is."""
         block, start = self._rest()
         if start < self._not_plain_until:
             return None
@@ -261,16 +256,16 @@ class Lines:
         end = block.rfind(b"\n", start, end if quote < 0 else quote) + 1
         if end - start < FEWEST_PLAIN_BYTES:
             return None
-        text = self._plain_text(block[start:end])
-        if text is None:
+        rows = self._plain_rows(line, block[start:end])
+        if rows is None:
             # Or all of it would be looked at again for every row in it.
             self._not_plain_until = end
             return None
         self._start = end
-        return text[:-1], block[start : end - 1].split(b"\n")
+        return rows
 
-    def parsed(self, line: int) -> ParsedRows | None:
-        """Take lines as rows that are parsed together; None where they are better read singly.
+    def _parsed(self, line: int) -> Rows | None:
+        """Take lines and parse them together.
 
         They end where the number of quotes is even, which is between records if all of them are
         right, and that is what parsing them tells.
@@ -297,17 +292,10 @@ class Lines:
         self._start = end
         return rows
 
-    def _parsed_rows(self, line: int, taken: bytes) -> ParsedRows | None:
+    def _parsed_rows(self, line: int, taken: bytes) -> Rows | None:
         dialect = self._dialect
-        if b"\0" in taken or dialect.escape or dialect.comment:
-            return None
-        try:
-            text = taken.decode()
-        except UnicodeDecodeError:
-            return None
-        free = (sign for sign in SEPARATORS if sign not in text)
-        cell_end, row_end = next(free, ""), next(free, "")
-        if not row_end:
+        text, cell_end, row_end = _decoded(taken)
+        if not row_end or dialect.escape or dialect.comment:
             return None
         # Lines end at line feeds alone, as everywhere.
         try:
@@ -320,16 +308,13 @@ class Lines:
         lines: Sequence[int] = range(1, len(rows) + 1)
         if text.count("\n") > len(rows):
             lines = [*accumulate([1 + row.count("\n") for row in joined])]
-        return ParsedRows(line, row_end.join(joined), cell_end, row_end, lines, taken)
+        return Rows(line, row_end.join(joined), cell_end, row_end, lines, taken)
 
-    def _plain_text(self, taken: bytes) -> str | None:
-        """The lines as text; None where one of them may not be a row by itself."""
+    def _plain_rows(self, line: int, taken: bytes) -> Rows | None:
+        """None where one of the lines may not be a row by itself."""
         dialect = self._dialect
-        if b"\0" in taken or (dialect.escape and dialect.escape.encode() in taken):
-            return None
-        try:
-            text = taken.decode()
-        except UnicodeDecodeError:
+        text, cell_end, row_end = _decoded(taken)
+        if not row_end or (dialect.escape and dialect.escape in text):
             return None
         text = text.replace("\r\n", "\n")
         if "\r" in text or text.startswith("\n") or "\n\n" in text:
@@ -337,13 +322,27 @@ class Lines:
         comment = dialect.comment
         if comment and (text.startswith(comment) or f"\n{comment}" in text):
             return None
-        return text
+        lines = range(1, text.count("\n") + 1)
+        text = text[:-1].replace(dialect.delimiter, cell_end).replace("\n", row_end)
+        return Rows(line, text, cell_end, row_end, lines, taken)
 
     def _rest(self) -> tuple[bytes, int]:
         if self._start == len(self._block):
             self._block, self._start = next(self._blocks, b""), 0
             self._not_plain_until = self._not_parsed_until = 0
         return self._block, self._start
+
+
+def _decoded(taken: bytes) -> tuple[str, str, str]:
+    """Lines as text, and two signs that it does not have; nothing where that is not possible."""
+    if b"\0" in taken:
+        return "", "", ""
+    try:
+        text = taken.decode()
+    except UnicodeDecodeError:
+        return "", "", ""
+    free = (sign for sign in SEPARATORS if sign not in text)
+    return text, next(free, ""), next(free, "")
 
 
 def _blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -542,34 +541,21 @@ class RowReader(RecordReader):
         self._source = Lines(chunks, dialect)
         super().__init__(self._source, offset, line, dialect, debt)
 
-    def stretches(self) -> Iterator[Record | PlainRows | ParsedRows]:
+    def stretches(self) -> Iterator[Record | Rows]:
         records = iter(self)
         while True:
-            rows = None if self._again else self._many()
             # What was read in vain has its turn first.
+            rows = None if self._again else self._source.rows(self._line)
             if rows is not None:
+                self._line += rows.lines[-1]
+                self._offset += len(rows.source)
+                self._debt = debt_after(self._debt, len(rows.source))
                 yield rows
                 continue
             record = next(records, None)
             if record is None:
                 return
             yield record
-
-    def _many(self) -> PlainRows | ParsedRows | None:
-        line = self._line
-        rows: PlainRows | ParsedRows
-        if plain := self._source.plain():
-            text, lines = plain
-            rows = PlainRows(line, text, lines, self._dialect.delimiter)
-            size, count = sum(map(len, lines)) + len(lines), len(lines)
-        elif parsed := self._source.parsed(line):
-            rows, size, count = parsed, len(parsed.source), parsed.lines[-1]
-        else:
-            return None
-        self._line += count
-        self._offset += size
-        self._debt = debt_after(self._debt, size)
-        return rows
 
 
 UNTERMINATED = Problem("unterminated_quote", "a quote on this line is not closed as it has to be")

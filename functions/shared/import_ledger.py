@@ -8,7 +8,7 @@ the transaction that remembers it.
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -191,7 +191,7 @@ class ImportLedger:
 
     def begin(self, source: ImportSource, start: Progress) -> ImportState:
         """Write the import down unless it is there already, and return what is there."""
-        self._put(source, start, {"status": ImportStatus.SPLITTING.value})
+        self._put(source, start, {"status": ImportStatus.SPLITTING})
         return self._existing(source.import_id)
 
     def refuse(self, source: ImportSource, reason: str) -> bool:
@@ -248,26 +248,21 @@ class ImportLedger:
         return frozenset(int(part.removeprefix(MESSAGE_PART)) for part in parts)
 
     def complete_if_done(self, state: ImportState) -> bool:
-        """Tell exactly one caller that it completed the import; all others hear False."""
-        if not state.done:
-            return False
-        return self._finish(
+        """Complete the import if everything is counted. Returns True to exactly one caller."""
+        return state.done and self._finish(
             state.import_id,
             self._ending(ImportStatus.COMPLETE),
-            condition="#status = :loading AND messages_done = messages_sent",
-            values={":loading": ImportStatus.LOADING.value},
+            "#status = :loading AND messages_done = messages_sent",
+            {":loading": ImportStatus.LOADING},
         )
 
     def fail(self, import_id: str, reason: str) -> bool:
-        """End the import as failed. True for exactly one caller, and only if it had not ended."""
+        """End the import as failed. Returns True to one caller, and only if it had not ended."""
         return self._finish(
             import_id,
             self._ending(ImportStatus.FAILED, reason),
-            condition="#status IN (:splitting, :loading)",
-            values={
-                ":splitting": ImportStatus.SPLITTING.value,
-                ":loading": ImportStatus.LOADING.value,
-            },
+            "#status IN (:splitting, :loading)",
+            {":splitting": ImportStatus.SPLITTING, ":loading": ImportStatus.LOADING},
         )
 
     def _move(
@@ -280,32 +275,23 @@ class ImportLedger:
     ) -> ImportState:
         values = {
             **_values(progress),
-            "status": status.value,
+            "rows_rejected_by_splitter": progress.rows_rejected,
+            "status": status,
             "holder": holder,
             "updated_at": iso(self.now()),
             **({"damage": damage} if damage else {}),
         }
         del values["rows_rejected"]
-        values["rows_rejected_by_splitter"] = progress.rows_rejected
-        condition = {
-            ":splitting": ImportStatus.SPLITTING.value,
+        operands = {
+            ":splitting": ImportStatus.SPLITTING,
             ":found": state.progress.next_offset,
             # Into the same sum as the loader's; the condition is what lets it count but once.
             ":rejected": progress.rows_rejected - state.progress.rows_rejected,
         }
+        condition = "#status = :splitting AND next_offset = :found"
         try:
-            updated = self._through_conflicts(
-                lambda: self.dynamodb.update_item(
-                    TableName=self.table,
-                    Key=_control_key(state.import_id),
-                    UpdateExpression=f"{_set(values)} ADD rows_rejected :rejected",
-                    ConditionExpression="#status = :splitting AND next_offset = :found",
-                    ExpressionAttributeNames=_names(values),
-                    ExpressionAttributeValues=_attributes(
-                        {**{f":{name}": value for name, value in values.items()}, **condition}
-                    ),
-                    ReturnValues="ALL_NEW",
-                )
+            return self._update(
+                state.import_id, values, condition, operands, " ADD rows_rejected :rejected"
             )
         except self.dynamodb.exceptions.ConditionalCheckFailedException:
             found = self._existing(state.import_id)
@@ -314,12 +300,34 @@ class ImportLedger:
             if ours and found.status is not ImportStatus.FAILED:
                 return found
             raise CheckpointLost(found) from None
+
+    def _update(
+        self,
+        import_id: str,
+        values: Mapping[str, object],
+        condition: str,
+        operands: Mapping[str, object],
+        action: str = "",
+    ) -> ImportState:
+        """Raises ConditionalCheckFailedException."""
+        named = {f":{name}": value for name, value in values.items()}
+        updated = self._through_conflicts(
+            lambda: self.dynamodb.update_item(
+                TableName=self.table,
+                Key=_control_key(import_id),
+                UpdateExpression=f"SET {', '.join(f'#{n} = :{n}' for n in values)}{action}",
+                ConditionExpression=condition,
+                ExpressionAttributeNames={f"#{name}": name for name in values},
+                ExpressionAttributeValues=_attributes({**named, **operands}),
+                ReturnValues="ALL_NEW",
+            )
+        )
         return _state(updated["Attributes"])
 
     def _ending(self, status: ImportStatus, reason: str | None = None) -> dict[str, object]:
         moment = self.now()
         return {
-            "status": status.value,
+            "status": status,
             "finished_at": iso(moment),
             "finished_by": uuid.uuid4().hex,
             "updated_at": iso(moment),
@@ -330,23 +338,12 @@ class ImportLedger:
     def _finish(
         self,
         import_id: str,
-        ending: dict[str, object],
+        ending: Mapping[str, object],
         condition: str,
-        values: dict[str, object],
+        operands: Mapping[str, object],
     ) -> bool:
         try:
-            self._through_conflicts(
-                lambda: self.dynamodb.update_item(
-                    TableName=self.table,
-                    Key=_control_key(import_id),
-                    UpdateExpression=_set(ending),
-                    ConditionExpression=condition,
-                    ExpressionAttributeNames=_names(ending),
-                    ExpressionAttributeValues=_attributes(
-                        {**{f":{name}": value for name, value in ending.items()}, **values}
-                    ),
-                )
-            )
+            self._update(import_id, ending, condition, operands)
         except self.dynamodb.exceptions.ConditionalCheckFailedException:
             return self._ended_by(import_id, ending)
         return True
@@ -484,14 +481,6 @@ def _values(part: ImportSource | Progress) -> dict[str, Any]:
     return {field.name: getattr(part, field.name) for field in fields(part)}
 
 
-def _set(values: Mapping[str, object]) -> str:
-    return "SET " + ", ".join(f"#{name} = :{name}" for name in values)
-
-
-def _names(values: Mapping[str, object]) -> dict[str, str]:
-    return {f"#{name}": name for name in values}
-
-
 def _attributes(values: Mapping[str, object]) -> dict[str, "UniversalAttributeValueTypeDef"]:
     return {name: _attribute(value) for name, value in values.items() if value is not None}
 
@@ -503,45 +492,23 @@ def _attribute(value: object) -> "UniversalAttributeValueTypeDef":
 
 
 def _state(item: Mapping[str, Any]) -> ImportState:
-    def text(name: str) -> str | None:
-        return item[name]["S"] if name in item else None
+    values: dict[str, Any] = {"version_id": None, "etag": None}
+    values |= {name: _value(attribute) for name, attribute in item.items()}
 
-    def number(name: str) -> int:
-        return int(item[name]["N"])
+    def members(kind: type[ImportState | ImportSource | Progress]) -> dict[str, Any]:
+        return {f.name: values[f.name] for f in fields(kind) if f.name in values}
 
-    return ImportState(
-        import_id=item["import_id"]["S"],
-        status=ImportStatus(item["status"]["S"]),
-        source=ImportSource(
-            bucket=item["bucket"]["S"],
-            key=item["key"]["S"],
-            version_id=text("version_id"),
-            etag=text("etag"),
-            size=number("size"),
-            header=tuple(name["S"] for name in item["header"]["L"]),
-            compression=item["compression"]["S"],
-            rows_per_message=number("rows_per_message"),
-            encoding=item["encoding"]["S"],
-            # Imports that began before there was a choice have none.
-            dialect=Dialect.parse(text("dialect") or "{}"),
-        ),
-        progress=Progress(
-            next_offset=number("next_offset"),
-            next_row=number("next_row"),
-            next_line=number("next_line"),
-            messages_sent=number("messages_sent"),
-            rows_sent=number("rows_sent"),
-            rows_rejected=number("rows_rejected_by_splitter"),
-            hops=number("hops"),
-            reread_debt=number("reread_debt") if "reread_debt" in item else 0,
-        ),
-        rows_loaded=number("rows_loaded"),
-        rows_rejected=number("rows_rejected"),
-        messages_done=number("messages_done"),
-        started_at=item["started_at"]["S"],
-        updated_at=item["updated_at"]["S"],
-        finished_at=text("finished_at"),
-        reason=text("reason"),
-        holder=text("holder"),
-        damage=text("damage"),
-    )
+    # Imports that began before there was a choice have none.
+    values["dialect"] = Dialect.parse(values.get("dialect", "{}"))
+    values["status"] = ImportStatus(values["status"])
+    values["source"] = ImportSource(**members(ImportSource))
+    progress = Progress(**members(Progress))
+    values["progress"] = replace(progress, rows_rejected=values["rows_rejected_by_splitter"])
+    return ImportState(**members(ImportState))
+
+
+def _value(attribute: Mapping[str, Any]) -> Any:
+    ((kind, value),) = attribute.items()
+    if kind == "L":
+        return tuple(map(_value, value))
+    return int(value) if kind == "N" else value

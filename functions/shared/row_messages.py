@@ -155,28 +155,11 @@ def encode_row(line: int, cells: Sequence[str]) -> str:
     return f"[{line},[{','.join(map(encode_basestring_ascii, cells))}]]"
 
 
-def encode_plain_rows(line: int, text: str, delimiter: str = ",") -> list[str]:
-    """The JSON of rows on a line each, from ``line`` on, in which delimiters separate cells.
-
-    As ``encode_row`` gives it for their cells, at a fraction of the time.
-    """
-    separator = encode_basestring_ascii(delimiter)[1:-1]
-    if "\\" in text or separator != delimiter:
-        rows = [
-            '","'.join([encode_basestring_ascii(cell)[1:-1] for cell in row.split(delimiter)])
-            for row in text.split("\n")
-        ]
-    else:
-        # Every backslash is of an escape, so that this one is a line feed.
-        rows = encode_basestring_ascii(text)[1:-1].replace(delimiter, '","').split("\\n")
-    return [f'[{number},["{row}"]]' for number, row in enumerate(rows, line)]
-
-
-def encode_parsed_rows(numbers: Sequence[int], text: str, cell_end: str, row_end: str) -> list[str]:
+def encode_rows(numbers: Sequence[int], text: str, cell_end: str, row_end: str) -> list[str]:
     """The JSON of rows that begin on the lines ``numbers``, encoded at once.
 
-    ``cell_end`` and ``row_end`` are signs of ASCII that JSON does not escape, between cells and
-    rows of ``text`` and nowhere else.
+    ``cell_end`` and ``row_end`` are between cells and rows of ``text`` and nowhere else, neither
+    before nor after it is encoded.
     """
     rows = encode_basestring_ascii(text)[1:-1].replace(cell_end, '","').split(row_end)
     return [f'[{number},["{row}"]]' for number, row in zip(numbers, rows, strict=True)]

@@ -4,8 +4,6 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.aws import dynamodb, s3, sns, sqs
@@ -17,11 +15,8 @@ from split_csv.row_queue import RowQueue
 from split_csv.settings import Settings
 from split_csv.splitter import Splitter, Tally
 
-# At import, which Lambda runs once per environment and at full CPU: a wrong variable stops the
-# function before it takes a message, and the first message does not wait for the clients.
 environment = Environment(os.environ)
-logger = Logger()
-telemetry = Telemetry.from_environment(environment, logger)
+telemetry = Telemetry.from_environment(environment)
 settings = Settings.from_environment(environment)
 ledger = ImportLedger(dynamodb(), settings.ledger_table, settings.ledger_retention_days)
 splitter = Splitter(
@@ -34,7 +29,7 @@ splitter = Splitter(
 )
 
 
-@logger.inject_lambda_context
+@telemetry.logger.inject_lambda_context
 def handler(event: Mapping[str, Any], context: LambdaContext) -> BatchResponse:
     tally = Tally()
 
@@ -44,7 +39,5 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> BatchResponse:
     response = process_batch(event, context, work, telemetry)
     # Those that cannot be cut out of the file; what the loader refuses it counts itself.
     if tally.rows_rejected:
-        metrics = telemetry.metrics()
-        metrics.add_metric("RowsRejected", MetricUnit.Count, tally.rows_rejected)
-        metrics.flush_metrics()
+        telemetry.count(RowsRejected=tally.rows_rejected)
     return response

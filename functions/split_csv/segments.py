@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from itertools import accumulate
 
-from shared.csv_records import ParsedRows, PlainRows, Problem, Record, debt_after
+from shared.csv_records import Problem, Record, Rows, debt_after
 from shared.import_ledger import Progress
 from shared.object_content import FileDamaged
 from shared.rejected_rows import RejectedRow
@@ -19,9 +19,8 @@ from shared.row_messages import (
     MAX_MESSAGE_BYTES,
     SKIPPED_BYTES,
     Envelope,
-    encode_parsed_rows,
-    encode_plain_rows,
     encode_row,
+    encode_rows,
 )
 
 # A segment without rows ends too, because it takes memory and because only at its end reading can
@@ -54,7 +53,7 @@ class OutgoingMessage:
 
 
 def cut_segments(
-    stretches: Iterable[Record | PlainRows | ParsedRows],
+    stretches: Iterable[Record | Rows],
     envelope: Envelope,
     rows_per_message: int,
     start: Progress,
@@ -89,7 +88,7 @@ class _Cutter:
         self._room = MAX_MESSAGE_BYTES - envelope.size(HIGHEST_ROW)
         self._draft = _Draft(start, self._room, rows_per_message)
 
-    def rows(self, stretch: PlainRows | ParsedRows) -> Iterator[Segment]:
+    def rows(self, stretch: Rows) -> Iterator[Segment]:
         rows = _Encoded(stretch)
         while rows:
             if len(rows.first) > self._room:
@@ -143,24 +142,15 @@ class _Cutter:
 class _Encoded:
     """What is left of rows that were read together."""
 
-    def __init__(self, rows: PlainRows | ParsedRows) -> None:
+    def __init__(self, rows: Rows) -> None:
         # Bytes in the file and lines up to the end of each row, from the first on.
-        self._lines: Sequence[int]
-        if isinstance(rows, PlainRows):
-            self._encoded = encode_plain_rows(rows.line, rows.text, rows.delimiter)
-            self._lines = range(1, len(rows.lines) + 1)
-            self._source_ends = [*accumulate(map(len, rows.lines))]
-            # The line feeds, which plain lines are without.
-            self._fed = 1
-        else:
-            begins: Sequence[int] = range(rows.line, rows.line + len(rows.lines))
-            self._source_ends = [*accumulate(map(len, BytesIO(rows.source)))]
-            if not isinstance(rows.lines, range):
-                begins = [rows.line, *[rows.line + lines for lines in rows.lines[:-1]]]
-                self._source_ends = [self._source_ends[lines - 1] for lines in rows.lines]
-            self._encoded = encode_parsed_rows(begins, rows.text, rows.cell_end, rows.row_end)
-            self._lines = rows.lines
-            self._fed = 0
+        self._source_ends = [*accumulate(map(len, BytesIO(rows.source)))]
+        self._lines = rows.lines
+        begins: Sequence[int] = range(rows.line, rows.line + len(rows.lines))
+        if not isinstance(rows.lines, range):
+            begins = [rows.line, *[rows.line + lines for lines in rows.lines[:-1]]]
+            self._source_ends = [self._source_ends[lines - 1] for lines in rows.lines]
+        self._encoded = encode_rows(begins, rows.text, rows.cell_end, rows.row_end)
         self._rows = rows
         self._ends = list(accumulate(map(len, self._encoded)))
         self._at = 0
@@ -174,15 +164,11 @@ class _Encoded:
 
     @property
     def source_bytes(self) -> int:
-        left = len(self._encoded) - self._at
-        return self._source_ends[-1] - self._taken(self._source_ends) + self._fed * left
+        return self._source_ends[-1] - self._taken(self._source_ends)
 
     def first_as_record(self) -> Record:
         rows, at = self._rows, self._at
-        if isinstance(rows, PlainRows):
-            source = rows.lines[at]
-        else:
-            source = rows.source[self._taken(self._source_ends) : self._source_ends[at]]
+        source = rows.source[self._taken(self._source_ends) : self._source_ends[at]]
         line = rows.line + self._taken(self._lines)
         return Record(line, 0, rows.line + self._lines[at], [], [source])
 
@@ -198,7 +184,7 @@ class _Encoded:
         before = self._taken(self._source_ends), self._taken(self._lines)
         taken = slice(self._at, self._at + many)
         self._at += many
-        source_bytes = self._taken(self._source_ends) - before[0] + self._fed * many
+        source_bytes = self._taken(self._source_ends) - before[0]
         return self._encoded[taken], source_bytes, self._taken(self._lines) - before[1]
 
     def _taken(self, ends: Sequence[int]) -> int:

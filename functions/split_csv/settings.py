@@ -9,7 +9,7 @@ from shared.configuration import (
     Environment,
     column_names,
     column_values,
-    one_of,
+    refuse_overlaps,
 )
 from shared.csv_opening import AUTO, WantedDialect
 from shared.csv_records import Dialect
@@ -65,21 +65,10 @@ class Settings:
             expected=_expected(environment),
             large_rows_prefix=environment.prefix("LARGE_ROWS_PREFIX", LARGE_ROWS_PREFIX),
         )
-        settings._refuse_loops()
+        uploads = {"IMPORT_PREFIX": settings.import_prefix}
+        refuse_overlaps({"REJECTIONS_PREFIX": settings.rejections_prefix, **uploads})
+        refuse_overlaps({"LARGE_ROWS_PREFIX": settings.large_rows_prefix, **uploads})
         return settings
-
-    def _refuse_loops(self) -> None:
-        uploads, rejections = self.import_prefix, self.rejections_prefix
-        if uploads.startswith(rejections) or rejections.startswith(uploads):
-            raise ConfigurationError(
-                f"REJECTIONS_PREFIX ({rejections}) and IMPORT_PREFIX ({uploads}) overlap: set them"
-                " to folders beside each other, or what is written would be taken for uploads."
-            )
-        if uploads.startswith(self.large_rows_prefix) or self.large_rows_prefix.startswith(uploads):
-            raise ConfigurationError(
-                f"LARGE_ROWS_PREFIX ({self.large_rows_prefix}) and IMPORT_PREFIX ({uploads})"
-                " overlap: set them to folders beside each other."
-            )
 
 
 def _dialect(environment: Environment) -> WantedDialect:
@@ -98,10 +87,10 @@ def _dialect(environment: Environment) -> WantedDialect:
         )
     return WantedDialect(
         dialect,
-        encoding=environment.parsed("ENCODING", _encoding, one_of(ENCODINGS), AUTO),
+        encoding=environment.choice("ENCODING", ENCODINGS, AUTO),
         header=environment.parsed("HEADER", _header, 'a JSON list such as ["id", "name"]', "[]"),
         skip_lines=environment.integer("SKIP_LINES", 0, 1000, default=0),
-        trim_names=environment.parsed("TRIM", TRIMMING.index, one_of(TRIMMING), "names") < 2,
+        trim_names=environment.choice("TRIM", TRIMMING, "names") != "none",
     )
 
 
@@ -125,10 +114,6 @@ def _delimiter(value: str) -> str:
     if value != AUTO and (not _is_sign(value) or value in '"\\'):
         raise ValueError
     return value
-
-
-def _encoding(value: str) -> str:
-    return ENCODINGS[ENCODINGS.index(value)]
 
 
 def _header(value: str) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from shared.aws import dynamodb, s3, sqs
@@ -14,15 +13,12 @@ from update_item.item_table import ItemTable
 from update_item.settings import Settings
 from update_item.updater import QUEUE_LIMITS, ItemUpdater
 
-# At import, which Lambda runs once per environment and at full CPU: a wrong variable stops the
-# function before it takes a message, and the first message does not wait for the clients.
 environment = Environment(os.environ)
-logger = Logger()
-telemetry = Telemetry.from_environment(environment, logger)
+telemetry = Telemetry.from_environment(environment)
 settings = Settings.from_environment(environment)
 updater = ItemUpdater(settings, ItemTable(dynamodb(), settings.table), s3(), sqs(QUEUE_LIMITS))
 
 
-@logger.inject_lambda_context
+@telemetry.logger.inject_lambda_context
 def handler(event: Mapping[str, Any], context: LambdaContext) -> BatchResponse:
     return process_batch(event, context, updater.outcomes, telemetry)

@@ -49,21 +49,11 @@ CLOCK_AHEAD_SECONDS = 24 * 3600
 # Events that S3 numbers by their sequencer. Others, such as restores, repeat that of the creation.
 NUMBERED = ("ObjectCreated:", "ObjectRemoved:")
 # Families of events that create no object. An unknown family might.
-CREATING_NOTHING = frozenset(
-    {
-        "IntelligentTiering",
-        "LifecycleExpiration",
-        "LifecycleTransition",
-        "ObjectAcl",
-        "ObjectAnnotation",
-        "ObjectRemoved",
-        "ObjectRestore",
-        "ObjectRetention",
-        "ObjectTagging",
-        "ReducedRedundancyLostObject",
-        "Replication",
-    }
-)
+CREATING_NOTHING = frozenset({
+    "IntelligentTiering", "LifecycleExpiration", "LifecycleTransition", "ObjectAcl",
+    "ObjectAnnotation", "ObjectRemoved", "ObjectRestore", "ObjectRetention", "ObjectTagging",
+    "ReducedRedundancyLostObject", "Replication",
+})  # fmt: skip
 # Members of EventBridge's detail that every event has, and that have fields of their own here.
 COMMON_DETAIL = frozenset(
     {"version", "bucket", "object", "request-id", "requester", "source-ip-address"}

@@ -248,13 +248,11 @@ def test_the_first_message_is_always_started(run: Callable[..., Run]) -> None:
 
 
 def test_telemetry_is_told_by_the_environment() -> None:
-    logger = Logger(service="telemetry", stream=io.StringIO())
-
-    telemetry = Telemetry.from_environment(Environment({"PIPELINE": "csv-import"}), logger)
+    telemetry = Telemetry.from_environment(Environment({"PIPELINE": "csv-import"}))
 
     assert (telemetry.pipeline, telemetry.namespace) == ("csv-import", "EventPipelines")
     with pytest.raises(ConfigurationError, match="PIPELINE"):
-        Telemetry.from_environment(Environment({}), logger)
+        Telemetry.from_environment(Environment({}))
 
 
 def never(*arguments: object) -> Outcome:

@@ -12,8 +12,8 @@ from shared.row_messages import (
     NotARowMessage,
     Row,
     RowMessage,
-    encode_plain_rows,
     encode_row,
+    encode_rows,
 )
 
 MESSAGE = RowMessage(
@@ -160,21 +160,23 @@ def test_what_is_wrong_is_said_without_quoting_the_message() -> None:
 
 
 plain_texts = st.text(
-    st.characters(exclude_categories=["Cs"], exclude_characters='",\r\n'), min_size=1, max_size=8
+    st.characters(exclude_categories=["Cs"], exclude_characters="^~"), min_size=1, max_size=8
 )
 
 
 @settings(derandomize=True, deadline=None)
 @given(st.integers(1, 10**6), st.lists(st.lists(plain_texts, min_size=1, max_size=3), min_size=1))
-def test_plain_rows_are_encoded_as_each_of_them_would_be(line: int, rows: list[list[str]]) -> None:
-    text = "\n".join(",".join(cells) for cells in rows)
+def test_rows_encoded_together_are_encoded_as_each_of_them_would_be(
+    line: int, rows: list[list[str]]
+) -> None:
+    text = "~".join("^".join(cells) for cells in rows)
 
-    assert encode_plain_rows(line, text) == [
+    assert encode_rows(range(line, line + len(rows)), text, "^", "~") == [
         encode_row(number, cells) for number, cells in enumerate(rows, line)
     ]
 
 
 def test_a_backslash_before_an_n_is_no_line_feed() -> None:
-    encoded = encode_plain_rows(2, "a\\n,\\\nb\t,c")
+    encoded = encode_rows([2, 3], "a\\n^\\~b\t^c", "^", "~")
 
     assert list(map(json.loads, encoded)) == [[2, ["a\\n", "\\"]], [3, ["b\t", "c"]]]
