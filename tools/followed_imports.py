@@ -14,7 +14,7 @@ from symtable import symtable
 
 from lambda_target import BuildError
 
-# Whoever has one of these may import a module whose name is known only at run time.
+# They import modules whose names are known only at run time.
 _DYNAMIC_MODULES = {"builtins", "imp", "importlib", "pkgutil", "runpy", "zipimport"}
 _DYNAMIC_NAMES = {"__builtins__", "__import__", "eval", "exec"}
 _TYPE_CHECKING = {"TYPE_CHECKING", "typing.TYPE_CHECKING"}

@@ -29,7 +29,7 @@ _PROBE = (
 
 
 class BuildError(Exception):
-    """Something the user can mend: the message is a sentence with the input and the remedy."""
+    """An error of the input: the message is a sentence with the input and the remedy."""
 
 
 class UnsupportedTarget(BuildError):

@@ -51,7 +51,7 @@ def modules(repository: Path) -> list[Path]:
 
 
 def updated(readme: str, module: Block) -> str:
-    """`readme` with its generated part made anew; raises ReadmeInvalid."""
+    """`readme` with its generated part generated again; raises ReadmeInvalid."""
     if readme.count(BEGIN) != 1 or readme.count(END) != 1:
         raise ReadmeInvalid(f"it needs one line {BEGIN} and, below it, one line {END}.")
     head, _, rest = readme.partition(BEGIN)
@@ -242,7 +242,7 @@ def main(arguments: Sequence[str], repository: Path = REPOSITORY) -> int:
             failed = True
         elif new != old:
             readme.write_text(new, encoding="utf-8")
-            print(f"{name} is written anew.")
+            print(f"{name} is updated.")
     return 1 if failed else 0
 
 

@@ -1,4 +1,4 @@
-"""The walk through an AVIF file: boxes of ISO/IEC 14496-12 and items of ISO/IEC 23008-12."""
+"""Reader of AVIF files: boxes of ISO/IEC 14496-12 and items of ISO/IEC 23008-12."""
 
 import struct
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ class _Box:
     name_at: int = 0
 
 
-def walk(source: IO[bytes], size: int) -> Container:
+def read_container(source: IO[bytes], size: int) -> Container:
     """A sequence is shown by its still picture; the decoder never sees its tracks.
 
     Raises ImageRejected for an AVIF without a picture, or of too many boxes or items.

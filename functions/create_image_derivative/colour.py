@@ -1,4 +1,4 @@
-"""Colours that a file describes by numbers instead of an ICC profile, and the way to sRGB.
+"""Converts colours that a file describes by numbers, instead of an ICC profile, to sRGB.
 
 Code points are those of ITU-T H.273. Sources of the formulas: transfer of PQ and HLG, and the
 system gamma of HLG, ITU-R BT.2100-2; tone mapping, ITU-R BT.2390-11 section 5.4; the level of

@@ -1,9 +1,9 @@
-"""What the walks through PNG, JPEG, WebP, GIF and AVIF files have in common.
+"""Common parts of the readers of PNG, JPEG, WebP, GIF and AVIF files.
 
-A walk reads a file's container in front of the decoder: in constant memory, in time linear in the
+They read a file's container in front of the decoder: in constant memory, in time linear in the
 number of its parts, which is bounded. The decoder gets a file spliced of what pixels need; what
 says how to show them (orientation, colour, transparency) is taken out here. Text, thumbnails,
-damaged or repeated metadata and whatever follows the end of the image reach no decoder at all.
+damaged or repeated metadata and what follows the end of the image reach no decoder.
 """
 
 import hashlib
@@ -61,14 +61,14 @@ def too_many(parts: str, limit: int) -> ImageRejected:
 
 
 class Budget:
-    """How many parts of a file a walk may still pass over, wherever they are."""
+    """How many parts of a file a reader may still pass over, wherever they are."""
 
     def __init__(self, parts: str, limit: int) -> None:
         self._parts = parts
         self._limit = self._left = limit
 
     def spend(self) -> None:
-        """Raises ImageRejected when there is none left."""
+        """Raises ImageRejected when the limit is exceeded."""
         self._left -= 1
         if self._left < 0:
             raise too_many(self._parts, self._limit)
@@ -128,7 +128,7 @@ class SplicedFile(RawIOBase):
 
 @dataclass(frozen=True)
 class Container:
-    """What a walk found. Sizes are in pixels as stored, before ``orientation`` (EXIF, 1 to 8).
+    """What a reader found. Sizes are in pixels as stored, before ``orientation`` (EXIF, 1 to 8).
 
     ``tails`` follow the pieces: what ends the file properly, and the same with noise where pixel
     data is missing. What both decode to alike is what the file holds.
@@ -148,7 +148,7 @@ class Container:
     cut: bool = False
     lost: bool = False
     # The pieces with the right checksum: decoders give up what they just read when it is wrong.
-    mended: Callable[[IO[bytes]], tuple[bytes | Span, ...]] | None = None
+    checksummed: Callable[[IO[bytes]], tuple[bytes | Span, ...]] | None = None
     # JPEG: kept whole as coefficients while decoding; without lossy scaling; how many colours.
     whole: bool = False
     lossless: bool = False

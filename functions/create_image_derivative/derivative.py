@@ -1,7 +1,7 @@
-"""From an event to a stored derivative, whatever order and however often events arrive.
+"""Stores the derivative of an uploaded picture, in any order of events and for duplicates.
 
-The derivative's own metadata is the only memory: it says which version of the source it was made
-from, and every write is conditional on what was read. No table, and nothing to expire.
+The derivative's metadata names the version of the source that it was made from, and every write is
+conditional on what was read. There is no table, and nothing expires.
 """
 
 import shutil
@@ -66,9 +66,9 @@ class DerivativeMaker:
             return self._rejected(event, message, rejected)
 
     def refuse(self, message: Message, error: NotAnObjectEvent) -> Outcome:
-        """Keep a message that is no object event, such as one published by hand to try a topic.
+        """Record a message that is not an object event, such as one published by hand.
 
-        Retrying does not change it, so it is recorded with its body and acknowledged.
+        Retrying does not change it, so it is acknowledged.
         """
         return self._rejections.of_message(message, "not_an_object_event", str(error))
 

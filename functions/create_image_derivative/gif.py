@@ -1,4 +1,4 @@
-"""The walk through a GIF file (GIF89a), as far as its first frame."""
+"""Reader of GIF files (GIF89a), as far as their first frame."""
 
 import struct
 from dataclasses import replace
@@ -14,7 +14,7 @@ PALETTE, INTERLACED = 0x80, 0x40
 MAX_BLOCKS = 50_000
 
 
-def walk(source: IO[bytes], size: int) -> Container:
+def read_container(source: IO[bytes], size: int) -> Container:
     """The frame becomes a GIF of its own size: what it leaves open is transparent.
 
     Raises ImageRejected for a GIF without a frame, or of too many blocks before it.

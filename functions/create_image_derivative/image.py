@@ -1,6 +1,6 @@
-"""Turn an untrusted image into a small one in sRGB, within a known amount of memory.
+"""Makes a small picture in sRGB of an untrusted image, within a known amount of memory.
 
-Pure: bytes in, bytes out. No S3, no events, no environment.
+Takes and returns bytes; knows no S3, no events and no environment.
 """
 
 import warnings
@@ -40,12 +40,12 @@ PLUGINS = {
     "WEBP": WebPImagePlugin,
 }
 SUPPORTED_FORMATS = frozenset(PLUGINS)
-WALKS: dict[str, Callable[[IO[bytes], int], Container]] = {
-    "AVIF": avif.walk,
-    "GIF": gif.walk,
-    "JPEG": jpeg.walk,
-    "PNG": png.walk,
-    "WEBP": webp.walk,
+READERS: dict[str, Callable[[IO[bytes], int], Container]] = {
+    "AVIF": avif.read_container,
+    "GIF": gif.read_container,
+    "JPEG": jpeg.read_container,
+    "PNG": png.read_container,
+    "WEBP": webp.read_container,
 }
 
 # The decoder of AVIF keeps frame buffers per thread; one makes its memory predictable.
@@ -185,7 +185,7 @@ def make_derivative(source: IO[bytes], source_bytes: int, recipe: Recipe) -> Der
             # Complaints about metadata that is dropped anyway.
             warnings.simplefilter("ignore", UserWarning)
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            container = _tiff(source) if name == "TIFF" else WALKS[name](source, source_bytes)
+            container = _tiff(source) if name == "TIFF" else READERS[name](source, source_bytes)
             return _render(_Source(source, source_bytes, container, recipe))
     except (ImageRejected, MemoryError):
         raise
@@ -212,7 +212,7 @@ def _undecodable(error: Exception) -> ImageRejected:
 
 
 def _tiff(source: IO[bytes]) -> Container:
-    """The one format without a walk, which is off unless somebody asks for it."""
+    """TIFF has no reader of its own; it is off by default."""
     with Image.open(source, formats=["TIFF"]) as image:
         orientation = image.getexif().get(ORIENTATION_TAG, 1)
         profile = image.info.get("icc_profile")
@@ -343,7 +343,7 @@ def _coefficient_bytes(container: Container) -> int:
 def _pixels(source: _Source, drafting_size: tuple[int, int]) -> _Decoded:
     """Decode the picture, and repair it where the file lacks little of it."""
     container = source.container
-    repairable = source.recipe.repair and not container.lost and container.format in WALKS
+    repairable = source.recipe.repair and not container.lost and container.format in READERS
     failure = ImageRejected("truncated", "the file ends before its pixels do")
     early_end = False
     if not container.cut:
@@ -360,8 +360,10 @@ def _pixels(source: _Source, drafting_size: tuple[int, int]) -> _Decoded:
             return _Decoded(image, box, repaired=container.unended)
     elif not repairable:
         raise failure
-    if container.mended:
-        source = replace(source, container=replace(container, pieces=container.mended(source.file)))
+    if container.checksummed:
+        source = replace(
+            source, container=replace(container, pieces=container.checksummed(source.file))
+        )
     with _tolerating_truncation():
         image, box = _decoded(source, drafting_size, stand_in=0)
         other, _ = _decoded(source, drafting_size, stand_in=255)

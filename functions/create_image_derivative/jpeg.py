@@ -1,4 +1,4 @@
-"""The walk through a JPEG file (ITU-T T.81), its ICC profile (ICC.1, annex B) and EXIF."""
+"""Reader of JPEG files (ITU-T T.81), their ICC profiles (ICC.1, annex B) and EXIF."""
 
 import re
 import struct
@@ -63,7 +63,7 @@ class _Segment:
         return read_at(source, self.start + 4, self.end - self.start - 4)
 
 
-def walk(source: IO[bytes], size: int) -> Container:
+def read_container(source: IO[bytes], size: int) -> Container:
     """Raises ImageRejected for a JPEG without pixels, or with too many segments or scans."""
     found = _Found()
     position = 2

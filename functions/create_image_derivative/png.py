@@ -1,4 +1,4 @@
-"""The walk through a PNG file, by the third edition of its specification (W3C, 2025)."""
+"""Reader of PNG files, by the third edition of the specification (W3C, 2025)."""
 
 import struct
 import zlib
@@ -51,7 +51,7 @@ class _Found:
     ended: bool = False
 
 
-def walk(source: IO[bytes], size: int) -> Container:
+def read_container(source: IO[bytes], size: int) -> Container:
     """Raises ImageRejected for a PNG without a header or pixel data, or of too many chunks."""
     found = _found(source, size)
     if not found.pixels:
@@ -78,7 +78,9 @@ def walk(source: IO[bytes], size: int) -> Container:
         # More than the format allows is no animation.
         frames=frames if frames <= MAX_INTEGER else 1,
         unended=not found.ended,
-        mended=partial(_mended, kept, found.pixels, 2 * (width * height * 8 + height * 8)),
+        checksummed=partial(
+            _checksummed, kept, found.pixels, 2 * (width * height * 8 + height * 8)
+        ),
         key=_key(transparency, colour_type),
         depth=depth,
     )
@@ -91,7 +93,7 @@ def _pieces(kept: bytes, pixels: list[Span], checksum: bytes = b"") -> tuple[byt
     return (head, *pixels, checksum + bytes(4) + _chunk(b"IEND", b""))
 
 
-def _mended(
+def _checksummed(
     kept: bytes, pixels: list[Span], limit: int, source: IO[bytes]
 ) -> tuple[bytes | Span, ...]:
     """The pieces with the checksum that the pixels should have, if no more than that is wrong.

@@ -1,7 +1,7 @@
-"""How much of a damaged picture was decoded, and what stands in for the rest.
+"""Finds how much of a damaged picture was decoded, and fills in the rest.
 
-The picture is decoded twice, with different things in place of what is missing: where both come
-out alike, they come from the file.
+The picture is decoded twice, with different data in place of what is missing: where both results
+are equal, they come from the file.
 """
 
 from dataclasses import dataclass

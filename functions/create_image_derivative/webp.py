@@ -1,4 +1,4 @@
-"""The walk through a WebP file (RFC 9649), as far as its first frame."""
+"""Reader of WebP files (RFC 9649), as far as their first frame."""
 
 import struct
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ PIXELS = (b"VP8 ", b"VP8L", b"ANMF")
 NO_BACKGROUND_ONE_LOOP = bytes(4) + b"\1\0"
 
 
-def walk(source: IO[bytes], size: int) -> Container:
+def read_container(source: IO[bytes], size: int) -> Container:
     """Raises ImageRejected for a WebP without pixels, or of too many chunks."""
     chunks: dict[bytes, Span] = {}
     frames = 0

@@ -1,7 +1,7 @@
-"""From the text of one cell to what DynamoDB stores, in one spelling for each value.
+"""Converts the text of a cell to a DynamoDB attribute, in one spelling for each value.
 
-One spelling, because values become parts of keys and are compared and sorted as text: 1.0 and 1
-are one number, and a time is one moment however its offset is written.
+Values become parts of keys and are compared and sorted as text: 1.0 and 1 are one number, and a
+time is the same moment with any offset.
 """
 
 import re
@@ -46,7 +46,7 @@ class ColumnType(StrEnum):
 
 
 class UnreadableCell(ValueError):
-    """The text is no value of the type. ``reason`` is a code; the message a part of a sentence."""
+    """The text is not a value of the type. ``reason`` is a code, the message part of a sentence."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
@@ -56,11 +56,11 @@ class UnreadableCell(ValueError):
 def read_number(text: str, decimal: str = ".") -> Attribute:
     """Read a decimal number, exactly: nothing is rounded. ``decimal`` is a point or a comma.
 
-    Raises UnreadableCell for what is none, and for what DynamoDB cannot hold.
+    Raises UnreadableCell for other text, and for numbers that DynamoDB cannot hold.
     """
     text = text.strip(SPACES)
     if decimal == "," and "." in text:
-        # Thousands, or a number of another country: nobody can tell.
+        # Ambiguous: a separator of thousands, or another locale.
         raise UnreadableCell("not_a_number", f"{quoted(text)} has a point, not a decimal comma")
     if not NUMBER.fullmatch(text.replace(decimal, ".")):
         raise UnreadableCell("not_a_number", f"{quoted(text)} is not a number")
@@ -79,7 +79,6 @@ def read_number(text: str, decimal: str = ".") -> Attribute:
         )
     if not MIN_MAGNITUDE <= number.adjusted() <= MAX_MAGNITUDE:
         raise _out_of_range(text)
-    # Written out where that is shorter than a person's patience.
     plain = abs(number.adjusted()) < MAX_DIGITS
     return {"N": format(number, "f") if plain else str(number)}
 

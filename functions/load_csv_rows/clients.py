@@ -1,4 +1,4 @@
-"""Clients that only the loader needs, beside those that all functions share."""
+"""Clients of the loader that differ from those of `shared.aws`."""
 
 import json
 from functools import cache
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sns import SNSClient
 
-# One that is given is not put together anew for every call.
+# A given one is not assembled for every call.
 USER_AGENT = "event-pipelines-load-csv-rows"
 
 

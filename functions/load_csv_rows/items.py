@@ -1,4 +1,4 @@
-"""From rows to items: the same row gives the same item, whenever and however often it is read."""
+"""Converts rows to items: the same row always gives the same item."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

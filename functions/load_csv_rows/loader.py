@@ -1,8 +1,7 @@
-"""From messages to items in the table, each row counted once, however often it is delivered.
+"""Loads rows into the table and counts each of them once, also when messages are repeated.
 
-The order of things makes that so. Items are written first, then the rows that were rejected, and
-only then is the message counted: whoever dies in between leaves a message that will come again,
-and gives the same items, the same rejections and the same counts.
+Items are written first, then the rejected rows, then the message is counted. A process that stops
+in between leaves a message that is received again and gives the same items and counts.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""How fast one worker writes: its share of what the table takes, and less when it takes less."""
+"""Limits the write rate of one worker to its share of the table, and less when throttled."""
 
 import math
 import time
@@ -11,7 +11,7 @@ RECOVERY_PER_SECOND = 0.1
 class Pace:
     """A bucket of write units that fills at a steady rate and holds those of one second.
 
-    ``units_per_second`` None: there is no rate to keep, and throttling is met by waiting alone.
+    ``units_per_second`` None: no limit; throttled calls are only repeated after a pause.
 
     Throttling means that others write too, or that one partition gets more than its part: the
     rate is halved, at most once a second, and comes back by a tenth of the full rate with every

@@ -1,4 +1,4 @@
-"""What the function is told by its environment."""
+"""Settings from environment variables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -166,6 +166,6 @@ def _typed(name: str, default: Attribute, declared: ColumnType | None) -> Attrib
         if declared in (None, _type_of(default)):
             return default
     raise ConfigurationError(
-        f"The environment variable DEFAULTS gives {name} a value that is no {declared}: give it one"
-        " of the type that COLUMNS says."
+        f"The environment variable DEFAULTS gives {name} a value that is not of type"
+        f" {declared}: give it one of the type in COLUMNS."
     )

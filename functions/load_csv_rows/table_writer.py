@@ -1,7 +1,6 @@
-"""Writes items, at the pace of the table, and says what was not written.
+"""Writes items at the pace of the table, and reports which were not written.
 
-Not boto3's batch_writer, which repeats unprocessed items without a pause, and forgets items when
-a call fails.
+boto3's batch_writer repeats unprocessed items without a pause, and loses items when a call fails.
 """
 
 import random
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
 
 # BatchWriteItem takes this many. 25 of the largest items are 10 MB, and it takes 16.
 ITEMS_PER_CALL = 25
-# Conditional writes have no batches, only company: one for each connection that a client keeps,
-# and no more at a time, so that puts that hang do so once within the time kept for the end.
+# Conditional writes have no batches: one for each connection that a client keeps, and no more at a
+# time, so that puts that hang do so once within the time kept for the end.
 PARALLEL_PUTS = 10
 
 FIRST_PAUSE_SECONDS = 0.05
@@ -47,11 +46,11 @@ ABOUT_THE_KEY = ("does not match the schema", "missing the key", "mismatch for k
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of an item, for good.
+    """The final result of writing an item.
 
     ``holder`` is the stamp of the item that has the key now: the one that was to be written, or,
-    where the write mode kept it from being written, the one before it; None if that has no stamp.
-    ``refusal`` is why DynamoDB would never take it.
+    where the write mode prevented that, the one before it; None if that has no stamp.
+    ``refusal`` is why DynamoDB does not accept the item.
     """
 
     holder: str | None = None
@@ -79,7 +78,7 @@ class Answer:
 
 @dataclass
 class Report:
-    """What became of the items, by key. What is not in ``settled`` was not written.
+    """Results by key. Items that are not in ``settled`` were not written.
 
     Then ``error`` says why, or, if it is None, there was no time left. Counts are of units that
     DynamoDB says were consumed, and of calls that it throttled, wholly or in part.
@@ -192,7 +191,7 @@ class TableWriter:
             )
         except (ClientError, *NO_ANSWER) as error:
             if _is_refusal(error) and len(items) > 1:
-                # One of them spoils it for all: halves, until it is alone.
+                # One invalid item fails the call: halves, until it is alone.
                 middle = len(items) // 2
                 return self._put_batch(items[:middle]) + self._put_batch(items[middle:])
             return _failed(items, error)

@@ -23,7 +23,7 @@ EVENT_NAMES = frozenset({
 
 
 class UnreadableTime(ValueError):
-    """An event says it happened at a time that is none."""
+    """The time of an event is not ISO 8601."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""From messages to lines: each event once, by the one route that it belongs to."""
+"""Logs each event once, by the one route that takes it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class EventLog:
         return self._logged(record)
 
     def refuse(self, message: Message, error: NotAnObjectEvent) -> Outcome:
-        """Keep a message that is no object event; trying again would not make it one."""
+        """Record a message that is not an object event; retrying does not change it."""
         return self._rejections.of_message(message, "not_an_object_event", str(error))
 
     def _logged(self, record: AuditRecord) -> Outcome:

@@ -1,4 +1,4 @@
-"""The durable trail: each event once, in a table, however often it is delivered."""
+"""The audit trail: a table that holds each event once, however often it is delivered."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ FIRST_NUMBER = "0"
 
 
 class Recorded(Enum):
-    """What became of an event that was brought to the trail."""
+    """Result of recording an event."""
 
     IN_ORDER = "in order"
     LATE = "late"

@@ -1,8 +1,7 @@
-"""From a message about a tenant's file to what it does, on behalf of that tenant and nobody else.
+"""Processes a message about a tenant's file with that tenant's permissions only.
 
-A message is believed only as far as the registry bears it out, and as the queue that it came from
-is the tenant's own. What does not fit together is no bad file but somebody's mistake, or worse: it
-is never processed, and ends in the dead-letter queue, untouched.
+A message must match the registry, and the queue it came from must be the tenant's. One that does
+not match is never processed and ends in the dead-letter queue.
 """
 
 from collections.abc import Iterable
@@ -39,7 +38,7 @@ class FileProcessor:
         try:
             file = TenantMessage.decode(message.body)
         except NotATenantMessage as error:
-            # Nobody's: there is no bucket to record it in.
+            # Without a tenant there is no bucket for a record.
             return [Outcome.failure(error)]
         try:
             tenant = self._tenant(file, message.queue)
@@ -69,7 +68,7 @@ class FileProcessor:
         expected = self.settings.queue_of(tenant)
         if expected is None or queue != expected:
             raise ForeignMessage(
-                f"The message came from the queue {queue or 'of nobody'}, and files of"
+                f"The message came from the queue {queue or 'None'}, and files of"
                 f" {file.tenant} come from {expected}"
             )
         return tenant

@@ -1,6 +1,6 @@
-"""From the content of a file to JSON objects, one a row, strictly.
+"""Reads the rows of a file as JSON objects, strictly.
 
-What is wrong with a row costs the row, wherever it is known where the next begins.
+An error costs one row, wherever the beginning of the next is known.
 """
 
 import json
@@ -31,14 +31,14 @@ HALF_A_CHARACTER = Problem("not_unicode", "the object holds half of a surrogate 
 TOO_DEEP = Problem("nested_too_deep", "the object is nested too deeply to be read")
 TOO_LARGE = Problem("object_too_large", f"the object has more than {MAX_RECORD_BYTES} bytes")
 
-# There is none inside a JSON string.
+# JSON strings contain no line breaks.
 LINE_BREAK = re.compile(r"[\r\n]+")
 SPACES = re.compile(r"[ \t\r\n]*")
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class Row(NamedTuple):
-    """A JSON object on one line, or why there is none.
+    """A JSON object on one line, or the problem with it.
 
     ``number`` counts rows, ``line`` is where in the file it begins; both start at 1. ``raw`` is
     the beginning of what the file has.
@@ -234,9 +234,9 @@ def _next_object(window: _Window, decoder: _Decoder, number: int) -> Row:
     except RecursionError as error:
         raise FileRefused("nested_too_deep", f"{place}, is nested too deeply") from error
     except ValueError as error:
-        # Where the next value begins is anybody's guess now.
+        # The beginning of the next value is unknown.
         longer = f"or is longer than {MAX_OBJECT_CHARACTERS} characters"
-        raise _broken(f"{place}, is no JSON, {longer}") from error
+        raise _broken(f"{place}, is not JSON, {longer}") from error
     if end - start > MAX_OBJECT_CHARACTERS:
         detail = f"{place}, is longer than {MAX_OBJECT_CHARACTERS} characters"
         raise FileRefused("object_too_large", detail)
@@ -264,7 +264,7 @@ def _line_row(decoder: _Decoder, number: int, line_number: int, line: bytes) -> 
         except RecursionError:
             problem = TOO_DEEP
         except ValueError as error:
-            problem = Problem("broken_json", f"the line is no JSON: {error}")
+            problem = Problem("broken_json", f"the line is not JSON: {error}")
     if problem:
         raw = content[:RAW_BYTES].decode(errors="backslashreplace")
         return Row(number, line_number, "", problem, raw)
@@ -295,7 +295,7 @@ def _refuse_other_encodings(file: IO[bytes]) -> None:
 
 
 def _broken(detail: str) -> FileRefused:
-    return FileRefused("broken_json", f"the file is no JSON document: {detail}")
+    return FileRefused("broken_json", f"the file is not a JSON document: {detail}")
 
 
 def _chunks(file: IO[bytes]) -> Iterable[bytes]:

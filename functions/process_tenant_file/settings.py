@@ -1,4 +1,4 @@
-"""What the function is told by its environment."""
+"""Settings from environment variables."""
 
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ class Settings:
         )
 
     def queue_of(self, tenant: Tenant) -> str | None:
-        """The name of the queue that announces the files of a tenant, and of nobody else."""
+        """The only queue that may announce files of a tenant; None for an invalid mode."""
         return {
             PER_TENANT: tenant_queue(self.queue_prefix, tenant.name),
             SHARED_FAIR: shared_queue(self.queue_prefix, tenant.group),

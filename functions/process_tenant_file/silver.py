@@ -1,7 +1,7 @@
-"""From a tenant's file to its silver object: the same rows as JSON lines, checked.
+"""Converts a tenant's file to its silver object: the same rows as JSON lines, checked.
 
-The silver object's own metadata says which version of the file it was made from, and every write
-is conditional on what was read, so that events may come late, twice, or at the same moment.
+The metadata of the silver object names the version of the file that it was made from, and every
+write is conditional on what was read: events may come late, twice, or at the same moment.
 """
 
 import hashlib

@@ -1,7 +1,6 @@
-"""Access to files, by tenant: a session that IAM lets read and write one tenant's objects only.
+"""Sessions that IAM restricts to the objects of one tenant.
 
-The function itself has no access to any file. Whatever might be wrong in its code, or in what it
-is told, the credentials in its hand are one tenant's at a time.
+The role of the function has no access to files; all access is by the session of one tenant.
 """
 
 from collections import OrderedDict

@@ -1,9 +1,8 @@
-"""What the registry says of tenants, asked as rarely as possible and never trusted for long.
+"""Reads the registry of tenants, with a cache.
 
-One answer serves all events of a tenant until it is old. An answer that would keep an event from
-its tenant has to be fresh and strongly consistent: a tenant that was made a moment ago is none
-that nobody knows. While the registry does not answer, older answers still route events, but never
-turn one away.
+A cached answer serves all events of a tenant until it expires. An answer that keeps an event from
+its tenant has to be fresh and strongly consistent, so that new tenants are found. While DynamoDB
+does not answer, expired entries still route events, but never reject one.
 """
 
 import math
@@ -27,10 +26,10 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 MAX_ENTRIES = 10_000
-# Many environments that started together do not have to ask together ever after.
+# Environments that started together must not expire their entries together.
 JITTER = 0.2
 
-# Sooner given up than others: what the registry said before is better than waiting for it.
+# Shorter than others: a cached answer is better than waiting.
 LIMITS = Limits(attempts=2, connect=1, read=2)
 
 ATTEMPTS = 5
@@ -47,9 +46,9 @@ class Source(IntEnum):
 
 @dataclass(frozen=True)
 class Standing:
-    """What the registry says of a tenant. ``tenant`` None: nobody is called so.
+    """What the registry says of a tenant; ``tenant`` None: there is no such tenant.
 
-    ``error`` is why it did not answer. Then either an older answer stands in, and ``source`` is
+    ``error`` is why DynamoDB did not answer. Then either an older answer is used, and ``source`` is
     STALE, or nothing is ``known``.
     """
 

@@ -1,9 +1,8 @@
-"""From a batch of events to the queues of the tenants that they are about, or to quarantine.
+"""Routes a batch of events to the queues of their tenants, or to quarantine.
 
-A batch is routed as a whole, so that the registry is asked once and every queue is sent what is
-its in calls of ten; then each message is accounted for on its own. A message with several events
-comes again when any of them was not sent. The others are then sent twice, which does no harm to
-those who take files by their versions.
+The registry is read once for a batch, and messages are sent in calls of ten; each message has
+outcomes of its own. A message with several events is retried when any of them was not sent. Those
+that were sent are sent twice then; consumers deduplicate by the version of the file.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -119,7 +118,7 @@ class Router:
         return Addressed(message, announcement, key.tenant)
 
     def _standings(self, addressed: Sequence[Addressed]) -> Mapping[str, Standing]:
-        """Look up whoever is addressed, and once more, thoroughly, who would be turned away."""
+        """Look up tenants, with strong consistency before an event is rejected."""
         standings = self.registry.look_up({one.tenant for one in addressed})
         doubtful = {one.tenant for one in addressed if _is_doubtful(one, standings[one.tenant])}
         return standings | self.registry.look_up(doubtful, confirm=True)
@@ -150,8 +149,7 @@ class Router:
         fields = {"group": tenant.group, "queue": tenant.queue_url.rpartition("/")[2]}
         return Decision(
             Outcome("routed", event, fields),
-            # Also in a queue of its own, where nobody else is to be protected from the tenant:
-            # a message looks the same to whoever reads it.
+            # The group also in a queue of its own: messages are the same in both modes.
             Parcel(tenant.queue_url, message.encode(), message_group=tenant.name),
         )
 

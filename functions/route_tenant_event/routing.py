@@ -1,4 +1,4 @@
-"""Whether an event may go to the tenant that its key names."""
+"""Decides whether an event may be routed to the tenant that its key names."""
 
 from route_tenant_event.registry import Standing
 from shared.contracts.events import ObjectEvent
@@ -29,7 +29,7 @@ def admit(event: ObjectEvent, name: str, standing: Standing) -> Tenant:
     if tenant.status not in (ACTIVE, SUSPENDED):
         status = tenant.status or "in no state"
         raise TurnedAway(TENANT_NOT_ACTIVE, f"the tenant {name} is {status}")
-    # Before everything that is the tenant's own affair: this event is somebody else's.
+    # Before the status of the tenant: an event of another bucket is not the tenant's.
     if tenant.bucket != event.bucket:
         raise TurnedAway(WRONG_BUCKET, f"the tenant {name} has its files in another bucket")
     if tenant.status == SUSPENDED:

@@ -1,4 +1,4 @@
-"""Sending messages to many queues, ten a call, and knowing of each whether it was accepted."""
+"""Sends messages to many queues, in calls of ten, and reports which were not accepted."""
 
 import random
 import time
@@ -22,7 +22,7 @@ LIMITS = Limits(attempts=3, connect=2, read=4)
 
 MESSAGES_PER_CALL = 10
 MAX_CALL_BYTES = 1_048_576
-# Few and soon: the queue that the events came from has patience, the other queues do not.
+# Few and soon: the events are received again, after their visibility timeout.
 ATTEMPTS = 3
 FIRST_PAUSE_SECONDS = 0.1
 
@@ -93,7 +93,7 @@ class Sender:
                 return errors | dict.fromkeys(waiting, error)
             accepted = {int(entry["Id"]) for entry in response.get("Successful", [])}
             failed = {int(entry["Id"]): entry for entry in response.get("Failed", [])}
-            # What is in neither list of the answer was not accepted either.
+            # Entries in neither list count as unsent.
             refused = [index for index in waiting if index not in accepted]
             errors = {i: error for i, error in errors.items() if i not in accepted}
             for index in refused:

@@ -1,11 +1,8 @@
-"""Clients for AWS, made on first use and shared by everything in the process.
+"""Clients for AWS, made on first use and shared in the process.
 
-Profile, region, endpoint and credentials are botocore's ordinary configuration; only what decides
-about timing is set here.
-
-Made by botocore alone: boto3 would only pass the calls on, and takes 3 MB and a tenth of a second
-to load. Even so it takes longer than all the rest of a function, and some functions call AWS only
-when something is wrong: it is imported by the first client and not with this module.
+Profile, region, endpoint and credentials are botocore's ordinary configuration; only timing is set
+here. boto3 would take 3 MB and a tenth of a second more to load. botocore is imported by the first
+client and not with this module, because some functions need a client only for rejections.
 """
 
 from functools import cache

@@ -1,7 +1,7 @@
-"""Batches of SQS messages: each on its own, each accounted for.
+"""Handles batches of SQS messages, each with outcomes of its own.
 
-A loop of our own instead of Powertools' BatchProcessor, which logs failures at debug level only,
-raises when a batch of one fails, fails on an empty batch, and imports ten megabytes to do so.
+Powertools' BatchProcessor logs failures at debug level only, raises when a batch of one fails,
+fails on an empty batch, and imports ten megabytes.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""The beginning of a file: whether it is CSV at all, its dialect, and the names of its columns."""
+"""Reads the beginning of a CSV file: encoding, dialect, and names of columns."""
 
 import re
 from collections import Counter
@@ -19,7 +19,7 @@ from shared.object_content import (
 from shared.row_messages import encode_row
 
 SAMPLE_BYTES = 1 << 17
-# Of the sample, what the delimiter is told from.
+# The part of the sample that determines the delimiter.
 DIALECT_BYTES = 1 << 15
 DIALECT_ROWS = 100
 # It travels in every message, and DynamoDB is billed for it at every checkpoint.
@@ -42,7 +42,7 @@ FEWEST_FOREIGN_LINES = 2
 
 AUTO = "auto"
 DELIMITERS = (",", ";", "\t", "|")
-# What separates values in other files, so that nobody gets them as one column.
+# Separators that are not supported; without them such files would be read as one column.
 OTHER_SEPARATORS = (":", "^", "~", "\x01", "\x1e", "\x1f", "  ")
 SEPARATORS = {"\t": "tabs", "  ": "runs of spaces", ",": "commas", ";": "semicolons", "|": "pipes"}
 SEP_LINE = re.compile(rb'"?sep=([^\r\n])"?\r?(?:\n|$)', re.IGNORECASE)
@@ -65,7 +65,7 @@ class WantedDialect:
     trailing_delimiters: bool = True
 
 
-# What is read where nobody can set anything.
+# For files of pipelines without settings of their own.
 STRICT = WantedDialect(trim_names=False, trailing_delimiters=False)
 
 

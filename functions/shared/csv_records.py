@@ -1,7 +1,6 @@
-"""From bytes to rows, strictly, and without letting a bad row spoil the next.
+"""Reads the rows of CSV strictly; an invalid row does not affect the rows behind it.
 
-Lines end at a line feed only, so that a value may hold anything else: splitlines() and text files
-also end them where nobody who wrote a CSV file meant it.
+Lines end at a line feed only, so that a value may hold any other line end.
 """
 
 import csv
@@ -145,19 +144,19 @@ def _escaped_character(match: re.Match[str]) -> str:
 
 
 class Problem(NamedTuple):
-    """Why a row is no row: a code to filter by, and a sentence."""
+    """Why lines are not a row: a code to filter by, and a sentence."""
 
     reason: str
     detail: str
 
 
 class Record(NamedTuple):
-    """A row, or the lines that have to be left out because they are none.
+    """A row, or lines that are not a row.
 
     ``line`` is the number of its first line. ``next_offset`` and ``next_line`` say where the next
     record begins. An empty line has no cells, and neither has a record with a problem. ``lines``
     is its beginning where it is longer than MAX_RECORD_BYTES; ``reread`` is how many bytes behind
-    it were read in vain.
+    it were read without result.
     """
 
     line: int

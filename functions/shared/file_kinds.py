@@ -1,4 +1,4 @@
-"""What a file is that is no CSV, told by its beginning."""
+"""Names the kind of a file that is not CSV, by its beginning."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The end of an import: who comes last says so, once."""
+"""Ends an import and publishes its notice exactly once."""
 
 import json
 import re
@@ -19,9 +19,9 @@ SUBJECT_NAME_CHARACTERS = 60
 
 @dataclass(frozen=True)
 class Ending:
-    """What a caller has ended: nothing, for all callers but one.
+    """The end of an import; empty for all callers but the one that ended it.
 
-    ``error`` is why the notice of it could not be sent; the end stands all the same.
+    ``error`` is why its notice could not be sent; the import has ended all the same.
     """
 
     fields: Mapping[str, object] = field(default_factory=dict)
@@ -29,13 +29,13 @@ class Ending:
     error: Exception | None = None
 
     def outcome(self, name: str) -> Outcome:
-        """What to say about the message that was the last."""
+        """The outcome of the last message, with the fields and counts of the end."""
         return Outcome(name, fields=self.fields, counts=self.counts, error=self.error)
 
 
 @dataclass(frozen=True)
 class ImportEnding:
-    """``max_rejected_percent`` 100 lets any import complete; ``topic`` None: nobody is told."""
+    """``max_rejected_percent`` 100 lets any import complete; ``topic`` None: no notices."""
 
     ledger: ImportLedger
     max_rejected_percent: int
@@ -43,10 +43,10 @@ class ImportEnding:
     topic: str | None = None
 
     def of(self, state: ImportState) -> Ending:
-        """End the import if ``state`` says that its time has come, and if nobody else has.
+        """End the import if ``state`` says that it is done, unless another caller has.
 
-        Raises ClientError or BotoCoreError when the ledger does not answer; the message that this
-        is asked for then has to come again, since it may be the last that asks.
+        Raises ClientError or BotoCoreError when the ledger does not answer; the message must then
+        be retried, since it may be the last of the import.
         """
         # Not before everything is sent: of a file that starts badly the rest may be good, and
         # whether an import fails would depend on the order of its messages.
@@ -66,7 +66,7 @@ class ImportEnding:
         return self._announced(state.import_id, "ImportsCompleted") if ended else Ending()
 
     def failed(self, import_id: str) -> Ending:
-        """Tell of an import that the caller has ended as failed."""
+        """Publish the notice of an import that the caller has ended as failed."""
         return self._announced(import_id, "ImportsFailed")
 
     def _announced(self, import_id: str, count: str) -> Ending:

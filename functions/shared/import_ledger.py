@@ -1,8 +1,8 @@
-"""How far each import is: one control item per import, and one item per message that was loaded.
+"""The ledger of imports: one control item per import, and one item per loaded message.
 
-Everything that counts is counted exactly once, whoever is repeated, killed or run side by side:
-the splitter moves the checkpoint only from where it found it, and the loader counts a message in
-the transaction that remembers it.
+Everything is counted exactly once, for repeated, killed and concurrent invocations: the splitter
+moves the checkpoint only from where it found it, and the loader counts a message in the transaction
+that records it.
 """
 
 import time
@@ -38,14 +38,11 @@ PASSING = frozenset(
 
 
 class ImportUnknown(Exception):
-    """The ledger has no such import: it never began, or was forgotten after its retention."""
+    """The ledger has no such import: it never began, or has expired."""
 
 
 class CheckpointLost(Exception):
-    """The import is no longer where this invocation left it: another one took it further.
-
-    ``state`` is what the ledger says now.
-    """
+    """Another invocation has moved the checkpoint; ``state`` is the import as it is now."""
 
     def __init__(self, state: "ImportState") -> None:
         super().__init__(
@@ -133,7 +130,7 @@ class ImportState:
 
     @property
     def done(self) -> bool:
-        """Everything is sent and every message counted, but nobody has said so yet."""
+        """Whether everything is sent and every message counted, but the import not completed."""
         everything = self.messages_done == self.progress.messages_sent
         return self.status is ImportStatus.LOADING and everything
 
@@ -195,7 +192,7 @@ class ImportLedger:
         return self._existing(source.import_id)
 
     def refuse(self, source: ImportSource, reason: str) -> bool:
-        """Write the import down as failed, whether it began or not; answers like ``fail``."""
+        """Write the import as failed, whether it began or not. Returns what ``fail`` returns."""
         failed = self._ending(ImportStatus.FAILED, reason)
         if self._put(source, Progress(), failed) or self._ended_by(source.import_id, failed):
             return True
@@ -204,9 +201,9 @@ class ImportLedger:
     def checkpoint(self, state: ImportState, progress: Progress, holder: str) -> ImportState:
         """Move the import from ``state`` on to ``progress``.
 
-        ``holder`` names this invocation, like no other: it is how a write is recognised whose
-        answer was lost. Raises CheckpointLost when the import is not where ``state`` has it, or
-        has failed meanwhile, and ValueError when ``progress`` is no progress.
+        ``holder`` is unique to this invocation and identifies a write whose answer was lost.
+        Raises CheckpointLost when the import is not where ``state`` has it, or has failed, and
+        ValueError when ``progress`` does not advance.
         """
         if progress.next_offset <= state.progress.next_offset:
             raise ValueError(f"Offset {progress.next_offset} does not advance {state.import_id}")
@@ -217,7 +214,7 @@ class ImportLedger:
     ) -> ImportState:
         """The last checkpoint: everything is sent. Raises CheckpointLost like ``checkpoint``.
 
-        Whoever calls this asks ``done`` afterwards: the loader may have been faster.
+        Callers check ``done`` afterwards: the loader may already have counted all messages.
         """
         return self._move(state, progress, holder, ImportStatus.LOADING, damage)
 
@@ -349,7 +346,7 @@ class ImportLedger:
         return True
 
     def _ended_by(self, import_id: str, ending: Mapping[str, object]) -> bool:
-        """Recognise an ending as our own, when the answer to the first attempt was lost."""
+        """Whether an ending is our own: the answer to the first attempt may have been lost."""
         found = self.dynamodb.get_item(
             TableName=self.table, Key=_control_key(import_id), ConsistentRead=True
         )

@@ -1,4 +1,4 @@
-"""The bytes of one version of an object, from any place on, however large it is."""
+"""Reads the content of one version of an object, from any offset."""
 
 import codecs
 import random
@@ -20,7 +20,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 DAMAGED = "\udcff"
 
 # A request for the whole of a large file would have to last as long as the work on all of its rows,
-# and S3 closes connections that nobody reads from.
+# and S3 closes connections that are not read from.
 BLOCK_BYTES = 8 << 20
 CHUNK_BYTES = 1 << 16
 READ_ATTEMPTS = 4
@@ -112,7 +112,7 @@ class StoredObject:
 
 
 def as_utf_8(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """Encode text anew. What cannot be decoded becomes a byte that is no UTF-8 either."""
+    """Convert text to UTF-8. Undecodable bytes become a byte that is not UTF-8."""
     codecs.register_error("damaged", lambda error: (DAMAGED, error.end))  # type: ignore[attr-defined]
     decoder = codecs.getincrementaldecoder(encoding)("damaged")
     for chunk in chunks:

@@ -81,7 +81,7 @@ class RowMessage:
             raise NotARowMessage("the message has no header of names")
         unnamed = document.get("unnamed", 0)
         if type(unnamed) is not int or unnamed < 0:
-            raise NotARowMessage("the message has a number of unnamed cells that is none")
+            raise NotARowMessage("the message has an invalid number of unnamed cells")
         if stored and isinstance(key := document.get("stored"), str):
             document["rows"] = _document(stored(key), "what the message refers to")
         return cls(

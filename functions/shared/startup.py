@@ -1,4 +1,4 @@
-"""What makes a start shorter."""
+"""Cold-start helpers."""
 
 import gc
 from collections.abc import Iterator
@@ -7,10 +7,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def collector_off() -> Iterator[None]:
-    """Keep the garbage collector from looking through what is being loaded, again and again.
+    """Disables the garbage collector while a client is loaded.
 
-    A client is made of a few hundred thousand objects, which are there to stay: the collector
-    finds nothing among them, and takes a sixth of the time of a start to do so.
+    A client is a few hundred thousand objects that stay: scanning them takes a sixth of a start.
     """
     was_on = gc.isenabled()
     gc.disable()

@@ -1,4 +1,4 @@
-"""The present, and times as text."""
+"""The current time, and times as text."""
 
 from datetime import UTC, datetime
 

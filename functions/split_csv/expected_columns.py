@@ -1,4 +1,4 @@
-"""What the pipeline's settings say about columns, held against the header of a file."""
+"""Checks the columns that the settings name against the header of a file."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Sending messages of rows, ten a call, until each of them is accepted."""
+"""Sends messages of rows, in calls of ten, until each is accepted."""
 
 import random
 import time
@@ -45,7 +45,7 @@ class RowQueue:
                 QueueUrl=self.url,
                 Entries=[self._entry(import_id, name, unsent[name]) for name in unsent],
             )
-            # What is in neither list of the answer was not accepted either.
+            # Entries in neither list count as unsent.
             for accepted in response.get("Successful", []):
                 del unsent[accepted["Id"]]
             if unsent and attempt < ATTEMPTS:

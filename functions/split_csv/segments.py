@@ -1,8 +1,8 @@
-"""Where one message ends and the next begins.
+"""Cuts a file into messages of rows.
 
-A file is cut into segments by nothing but its content and the rows per message. Whoever starts
-reading at the end of a segment cuts the same segments from there on, so rows that are sent again
-are sent in the same messages, and rejected again in the same records.
+Segments depend only on the content and on the rows per message. Reading that starts at the end of a
+segment cuts the same segments from there on, so that rows that are sent again are in the same
+messages, and rejected rows in the same records.
 """
 
 from bisect import bisect_right

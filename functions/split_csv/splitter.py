@@ -1,9 +1,8 @@
-"""From an upload to messages of its rows, however often it is interrupted, repeated or raced.
+"""Splits an uploaded file into messages of its rows, across interruptions and duplicates.
 
-The ledger says how far an import is. Whoever gets a message about it goes on from there: the first
-delivery, a duplicate, a redelivery after a crash, or the message by which an invocation that ran
-short of time asked for the next. Two at a time send the same messages, and the one that does not
-get to move the checkpoint stops.
+Every message about an import continues at the checkpoint of the ledger: the first delivery, a
+duplicate, a redelivery, or the message by which an invocation without time left continues itself.
+Two concurrent invocations send the same messages; the one that fails to move the checkpoint stops.
 """
 
 import json
@@ -54,7 +53,7 @@ PART = "split"
 CHECKPOINT_ROWS = 4_000
 CHECKPOINT_BYTES = 4 << 20
 
-# What ends an import for good while its file is being read.
+# What ends an import while its file is being read.
 ENDS = (FileRefused, SourceGone, SourceReplaced)
 
 
@@ -64,7 +63,7 @@ class ImportStalled(Exception):
 
 @dataclass
 class Tally:
-    """What was done, for metrics. Rows count when their record is stored, each time anew."""
+    """Counts for metrics. Rows count when their record is stored, again for each delivery."""
 
     rows_rejected: int = 0
 
@@ -202,7 +201,7 @@ class Splitter:
         damaged: FileDamaged,
         invocation: Invocation,
     ) -> Outcome:
-        """Let what is before the damage be loaded; the import fails once that is done."""
+        """Load the rows before the damage; the import fails once that is done."""
         if reached.rows_sent == 0:
             raise damaged
         outcome = self._refusal(state.source, damaged, invocation)
@@ -308,10 +307,10 @@ class Splitter:
         return _outcome("continued", state, invocation)
 
     def _overtaken(self, lost: CheckpointLost, invocation: Invocation) -> Outcome:
-        """Leave the import to whoever is ahead, because another message stands for that one.
+        """Leave the import to the invocation that is ahead, which has a message of its own.
 
-        Except when it is the same message, delivered twice: acknowledging it now would delete it,
-        and if the other is killed, nobody would go on.
+        If it has the same message, delivered twice, this one fails: acknowledging it would delete
+        the message, and the import would stop if the other invocation is killed.
         """
         splitting = lost.state.status is ImportStatus.SPLITTING
         if splitting and invocation.shares_message_with(lost.state.holder):
@@ -325,7 +324,7 @@ class Splitter:
         self, source: ImportSource, refused: FileRefused, invocation: Invocation
     ) -> Outcome:
         """End an import that can never be finished."""
-        # The record first: whoever finds the import failed does not look for a reason to record.
+        # The record first: an import that has failed is not recorded again.
         outcome = self._refusal(source, refused, invocation)
         ended = self.ledger.refuse(source, refused.reason)
         ending = self.ending.failed(source.import_id) if ended else Ending()

@@ -1,13 +1,13 @@
-"""The items, and the one way in which they change.
+"""Reads and updates the items of the relay.
 
-An update is a single write, of all or nothing:
+An update is a single conditional write:
 
     revision          one more than it was
     processed_at      when, in UTC
     processed_sha256  of the file's bytes as they were read for it
     outbox            the message about it, until that is sent
 
-Everything else of an item is left as it was found.
+Other attributes are unchanged.
 """
 
 from collections.abc import Mapping

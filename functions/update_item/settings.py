@@ -1,4 +1,4 @@
-"""What the function is told by its environment."""
+"""Settings from environment variables."""
 
 from dataclasses import dataclass
 

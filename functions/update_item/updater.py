@@ -1,9 +1,8 @@
-"""From a message to an updated item and one message onward, however often it is delivered.
+"""Updates an item and sends one message about it, however often its message is delivered.
 
-The order of things makes that so: the update and, in the same write, what is to be said about it;
-then the message; then the note that it is sent. Whoever dies in between leaves an item that says
-what is still to be done, and a message that comes again. A message that is sent twice on the way
-is dropped by the queue, which knows it by its deduplication id.
+The update and the message about it (the outbox) are one write; then the message is sent; then the
+outbox is cleared. A process that stops in between leaves an item with an outbox, and a message that
+is received again. The queue drops a message that is sent twice, by its deduplication id.
 """
 
 import hashlib
@@ -101,7 +100,7 @@ class ItemUpdater:
                 f"The item is at revision {item.revision}, the message is about {request.revision}"
             )
         announced = self._announced(item)
-        # One outcome for each update, by whoever saw it through to its end.
+        # One "updated" for each update, by the delivery that completed it.
         if not announced or item.revision != request.following().revision:
             return Outcome("duplicate")
         return Outcome("updated", fields={"resumed": item is found})
@@ -122,7 +121,7 @@ class ItemUpdater:
         try:
             response = self.s3.get_object(Bucket=item.bucket, Key=item.file_key)
         except ClientError as error:
-            # A bucket that is gone answers 404, too, and is no fault of the message.
+            # A missing bucket answers 404, too; the message is not to blame.
             if error.response["Error"]["Code"] != "NoSuchKey":
                 raise
             raise ItemRefused("file_missing", "the file is not there", item) from error
@@ -140,9 +139,9 @@ class ItemUpdater:
         return item.file_sha256
 
     def _announced(self, item: Item) -> bool:
-        """Send what is in the item's outbox. False when it was empty, or someone else emptied it.
+        """Send the outbox of an item. Returns False if it was empty or another delivery cleared it.
 
-        Whoever finds it full sends it, however it came to be left: twice is as good as once.
+        Every delivery that finds an outbox sends it; the queue drops duplicates.
         """
         if item.outbox is None:
             return False

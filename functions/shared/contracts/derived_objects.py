@@ -1,7 +1,7 @@
-"""Objects that are made of others, and whose metadata says which version of which they are of.
+"""Metadata of objects that are made of others: the version of the source.
 
-That is all there is to remember: no table, and nothing to expire. Whoever stores one makes the
-write conditional on what was found, so that neither a repeated nor a late event does any harm.
+Every write is conditional on what was found, so that repeated and late events change nothing; there
+is no table, and nothing expires.
 """
 
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ class DerivedObject:
         """Tell whether it was made from the very version that was announced."""
         announced = source_metadata(source)
         if SOURCE_ETAG not in announced and SOURCE_VERSION not in announced:
-            # It may be another version: making it anew does no harm.
+            # It may be another version: making it again does no harm.
             return SOURCE_SEQUENCER in announced and announced.items() <= self.metadata.items()
         if self.metadata.get(SOURCE_ETAG) != announced.get(SOURCE_ETAG):
             return False

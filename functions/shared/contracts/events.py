@@ -1,6 +1,6 @@
-"""What S3 says happened to an object, whichever envelope it arrives in.
+"""Reads events of S3 objects in all their envelopes.
 
-This is the only place that knows the envelopes, and the only one that decodes keys.
+Only this module knows the envelopes and decodes keys.
 """
 
 import json
@@ -63,7 +63,7 @@ MAX_DATA_LEVELS = 8
 
 
 class NotAnObjectEvent(ValueError):
-    """The payload is no S3 event in any known envelope. The message never quotes the payload."""
+    """The payload is not an S3 event. The message never quotes the payload."""
 
 
 @dataclass(frozen=True)
@@ -116,10 +116,7 @@ class Announcement:
 
 
 def object_events(payload: str | Mapping[str, Any]) -> list[ObjectEvent]:
-    """Read the body of an SQS message, or an event that S3 or EventBridge invoked us with.
-
-    As ``announcements``, for whoever needs no more than what happened.
-    """
+    """Read the events of an SQS message or of an invocation; see ``announcements``."""
     return [announcement.event for announcement in announcements(payload)]
 
 
@@ -156,9 +153,9 @@ def is_older(sequencer: str | None, other: str | None) -> bool:
 
 
 def latest_sequencer() -> str:
-    """Return what the sequencer of an event of this moment begins with at most.
+    """Return the greatest possible beginning of a sequencer of the present.
 
-    Whatever sorts behind it is forged: believed, it would be newer than every upload to come.
+    A greater one is forged, and would be newer than every later upload.
     """
     return f"{int(time.time()) + CLOCK_AHEAD_SECONDS:0{SEQUENCER_CLOCK_DIGITS}X}"
 
@@ -282,7 +279,7 @@ def _check(value: object, levels: int) -> None:
     if isinstance(value, str):
         _encodable(value, "detail")
     elif isinstance(value, float) and not math.isfinite(value):
-        raise NotAnObjectEvent("a record has a detail that is no JSON number")
+        raise NotAnObjectEvent("a record has a detail that is not a JSON number")
     elif isinstance(value, Mapping):
         for name, inner in value.items():
             _encodable(name, "detail")

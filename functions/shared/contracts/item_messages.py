@@ -35,7 +35,7 @@ class ItemMessage:
     revision: int
 
     def following(self) -> "ItemMessage":
-        """What there is to say once the item has been updated."""
+        """The message about the next revision."""
         return replace(self, revision=self.revision + 1)
 
     def encode(self) -> str:
@@ -64,7 +64,7 @@ class ItemMessage:
 
 
 def deduplication_id(item_id: str, revision: int) -> str:
-    """By which SQS knows a repeated message: the same for every message about one update."""
+    """The same for every message about one update of an item."""
     return hashlib.sha256(json.dumps([item_id, revision]).encode()).hexdigest()
 
 

@@ -27,11 +27,10 @@ class Rejection:
     body: str | None = None
 
     def record_name(self, part: str) -> str:
-        """A key part that is the same for every delivery of the same trouble.
+        """The same for every delivery of the same rejected input.
 
-        Two deliveries of an event have different message ids, so an object counts by its
-        version. What has none counts by its body, and without one, as what is no object event,
-        by the id of its message.
+        Two deliveries of an event have different message ids, so an object counts by its version,
+        one without a version by the body of its message, and other messages by their ids.
         """
         version = self.version_id or self.etag or self.body or self.message_id
         what = (

@@ -1,6 +1,6 @@
-"""What the router of tenants' events sends: to a tenant's queue, or to quarantine.
+"""Messages of the router of tenants' events: to a tenant's queue, or to quarantine.
 
-Both are JSON in ASCII, whatever characters keys have, because SQS refuses control characters.
+Both are JSON in ASCII, since SQS refuses control characters.
 """
 
 import json
@@ -155,5 +155,5 @@ def _optional(document: Mapping[str, Any], name: str) -> str | None:
 def _size(document: Mapping[str, Any]) -> int | None:
     size = document.get("size")
     if size is not None and (type(size) is not int or size < 0):
-        raise NotATenantMessage("the message has a size that is no number of bytes")
+        raise NotATenantMessage("the message has a size that is not a number of bytes")
     return size

@@ -168,8 +168,8 @@ def test_only_what_is_between_the_markers_is_written_and_once(
 ) -> None:
     assert run(repository) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "modules/queue/README.md is written anew.",
-        "pipelines/import/README.md is written anew.",
+        "modules/queue/README.md is updated.",
+        "pipelines/import/README.md is updated.",
     ]
     readme = (repository / "modules/queue/README.md").read_text()
     assert readme == f"# Title\n\n{BEGIN}\n{NOTE}\n\n{REFERENCE}\n{END}\n\nMore.\n"
@@ -218,7 +218,7 @@ def test_a_readme_without_a_place_is_named_and_the_others_are_written(
     said = capsys.readouterr()
     assert said.err.startswith("modules/queue/README.md cannot be made: ")
     assert reason in said.err
-    assert said.out == "pipelines/import/README.md is written anew.\n"
+    assert said.out == "pipelines/import/README.md is updated.\n"
     if readme is not None:
         assert path.read_text() == readme
 

@@ -162,7 +162,7 @@ def test_anything_else_is_refused_with_a_reason(payload: str, complaint: str) ->
         (notification(userIdentity="nobody"), "no userIdentity"),
         (notification(glacierEventData={"a": "\ud83d"}), "detail that is not UTF-8"),
         (notification(glacierEventData={"\ud83d": 1}), "detail that is not UTF-8"),
-        (notification(glacierEventData=[{"a": float("nan")}]), "no JSON number"),
+        (notification(glacierEventData=[{"a": float("nan")}]), "not a JSON number"),
         (notification(xEventData=[[[[[[[[[[]]]]]]]]]]), "nested too deep"),
         (of_key(""), "no key"),
         (of_key(None), "no key"),
