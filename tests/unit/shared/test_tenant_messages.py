@@ -92,13 +92,13 @@ def test_every_message_comes_back_as_it_was_in_characters_that_sqs_takes(
         ({"version_id": 5}, "no version_id"),
         ({"etag": []}, "no etag"),
         ({"sequencer": ""}, "no sequencer"),
-        ({"size": -1}, "a size that is no number"),
-        ({"size": True}, "a size that is no number"),
-        ({"size": "17"}, "a size that is no number"),
+        ({"size": -1}, "a size that is not a number"),
+        ({"size": True}, "a size that is not a number"),
+        ({"size": "17"}, "a size that is not a number"),
         ({"tenant": "globex"}, "not one of the tenant's raw files"),
         ({"key": "acme/silver/a"}, "not one of the tenant's raw files"),
-        ({"key": "acme/raw/../../globex/raw/a"}, "means a folder"),
-        ({"key": "acme/raw/%2e%2e"}, "encoded twice"),
+        ({"key": "acme/raw/../../globex/raw/a"}, "a part . or .."),
+        ({"key": "acme/raw/%2e%2e"}, "encoded dot, slash or backslash"),
     ],
 )
 def test_what_is_wrong_with_a_message_is_said(change: dict[str, Any], trouble: str) -> None:
