@@ -133,9 +133,9 @@ def loading_function(table: DigestingTable, ledger: FakeLedgerTable) -> Any:
     }
     os.environ.pop("COLUMNS", None)
     aws = importlib.import_module("shared.aws")
-    clients = importlib.import_module("load_csv_rows.clients")
+    clients = importlib.import_module("load_csv_rows.table_client")
     aws.dynamodb = lambda: ledger  # type: ignore[attr-defined]
-    clients.table = lambda: table  # type: ignore[attr-defined]
+    clients.table_client = lambda: table  # type: ignore[attr-defined]
     return importlib.import_module("load_csv_rows.handler")
 
 

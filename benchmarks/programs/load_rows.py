@@ -87,9 +87,9 @@ def rows(count: int) -> list[list[str]]:
 
 
 def client_of(calls: Calls) -> Any:
-    from load_csv_rows.clients import table
+    from load_csv_rows.table_client import table_client
 
-    client = table()
+    client = table_client()
     client.meta.events.register("before-send.dynamodb", calls.answer)
     return client
 

@@ -6,7 +6,7 @@ diffuse white (203 cd/m2), ITU-R BT.2408-7; adaptation of white points (Bradford
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
@@ -14,8 +14,9 @@ from math import exp
 
 from PIL import Image, ImageCms
 
-Vector = tuple[float, float, float]
-Matrix = tuple[Vector, Vector, Vector]
+# Of three.
+Vector = Sequence[float]
+Matrix = Sequence[Vector]
 # x and y of white, red, green and blue.
 Chromaticities = tuple[float, ...]
 
@@ -205,16 +206,13 @@ def _mapped(light: float) -> float:
 
 
 def _to_xyz(chromaticities: Chromaticities) -> Matrix:
-    (white, *colours) = [
+    white, *colours = [
         (x / max(y, 1e-6), 1.0, (1 - x - y) / max(y, 1e-6))
         for x, y in zip(chromaticities[::2], chromaticities[1::2], strict=True)
     ]
-    columns = _transposed((colours[0], colours[1], colours[2]))
+    columns = _transposed(colours)
     scales = _applied(_inverse(columns), white)
-    rows = [
-        tuple(value * scale for value, scale in zip(row, scales, strict=True)) for row in columns
-    ]
-    return rows[0], rows[1], rows[2]  # type: ignore[return-value]
+    return [[value * scale for value, scale in zip(row, scales, strict=True)] for row in columns]
 
 
 def _white(chromaticities: Chromaticities) -> Vector:
@@ -224,26 +222,20 @@ def _white(chromaticities: Chromaticities) -> Vector:
 
 def _adaptation(white: Vector, to: Vector) -> Matrix:
     source, target = _applied(BRADFORD, white), _applied(BRADFORD, to)
-    ratios = [b / a for a, b in zip(source, target, strict=True)]
-    diagonal: Matrix = ((ratios[0], 0, 0), (0, ratios[1], 0), (0, 0, ratios[2]))
-    return _product(_inverse(BRADFORD), _product(diagonal, BRADFORD))
+    scaled = [[target[i] / source[i] * value for value in row] for i, row in enumerate(BRADFORD)]
+    return _product(_inverse(BRADFORD), scaled)
 
 
 def _applied(matrix: Matrix, vector: Vector) -> Vector:
-    first, second, third = (
-        row[0] * vector[0] + row[1] * vector[1] + row[2] * vector[2] for row in matrix
-    )
-    return first, second, third
+    return [sum(a * b for a, b in zip(row, vector, strict=True)) for row in matrix]
 
 
 def _transposed(matrix: Matrix) -> Matrix:
-    first, second, third = zip(*matrix, strict=True)
-    return first, second, third
+    return list(zip(*matrix, strict=True))
 
 
 def _product(one: Matrix, other: Matrix) -> Matrix:
-    columns = [_applied(one, column) for column in _transposed(other)]
-    return _transposed((columns[0], columns[1], columns[2]))
+    return _transposed([_applied(one, column) for column in _transposed(other)])
 
 
 def _inverse(matrix: Matrix) -> Matrix:
@@ -254,10 +246,7 @@ def _inverse(matrix: Matrix) -> Matrix:
         (f * g - d * i, a * i - c * g, c * d - a * f),
         (d * h - e * g, b * g - a * h, a * e - b * d),
     )
-    first, second, third = (
-        (row[0] / determinant, row[1] / determinant, row[2] / determinant) for row in rows
-    )
-    return first, second, third
+    return [[value / determinant for value in row] for row in rows]
 
 
 @lru_cache(maxsize=16)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from math import ceil
-from typing import IO, cast
+from typing import IO, Any, cast
 
 # Imported by name: Pillow otherwise imports every plugin it has the first time it meets a format
 # it has not registered yet, which costs start-up time, memory and attack surface.
@@ -97,12 +97,7 @@ SIDEWAYS = (5, 6, 7, 8)
 
 # What each format of the result is called, and how it is written. Settings of the encoders that
 # cost most of what they gain are left at what a function has time for.
-CONTENT_TYPES = {
-    "jpeg": "image/jpeg",
-    "png": "image/png",
-    "webp": "image/webp",
-    "avif": "image/avif",
-}
+CONTENT_TYPES = {name: f"image/{name}" for name in ("jpeg", "png", "webp", "avif")}
 OUTPUT_FORMATS = frozenset({*CONTENT_TYPES, "auto"})
 WEBP_METHOD, AVIF_SPEED = 4, 8
 
@@ -572,17 +567,16 @@ def _is_transparent(image: Image.Image) -> bool:
 
 
 def _encoded(image: Image.Image, name: str, quality: int) -> bytes:
+    options: dict[str, dict[str, Any]] = {
+        "jpeg": {"quality": quality, "optimize": True, "progressive": True},
+        "webp": {"quality": quality, "method": WEBP_METHOD},
+        "avif": {"quality": quality, "speed": AVIF_SPEED, "max_threads": 1},
+        "png": {},
+    }
     # Saving would carry a JPEG comment over from here.
     image.info = {}
     content = BytesIO()
-    if name == "jpeg":
-        image.save(content, "JPEG", quality=quality, optimize=True, progressive=True)
-    elif name == "webp":
-        image.save(content, "WEBP", quality=quality, method=WEBP_METHOD)
-    elif name == "avif":
-        image.save(content, "AVIF", quality=quality, speed=AVIF_SPEED, max_threads=1)
-    else:
-        image.save(content, "PNG")
+    image.save(content, name.upper(), **options[name])
     return content.getvalue()
 
 

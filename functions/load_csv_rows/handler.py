@@ -6,12 +6,12 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from load_csv_rows.clients import sns, table
 from load_csv_rows.loader import Loader, Tally
 from load_csv_rows.pace import Pace
 from load_csv_rows.settings import Settings
+from load_csv_rows.table_client import table_client
 from load_csv_rows.table_writer import TableWriter
-from shared.aws import dynamodb, s3
+from shared.aws import dynamodb, s3, sns
 from shared.batch import BatchResponse, Message, Telemetry, process_batch
 from shared.configuration import Environment
 from shared.import_ending import ImportEnding
@@ -25,7 +25,7 @@ loader = Loader(
     settings,
     # The pace belongs to the environment and not to the invocation: the next one goes on with it.
     TableWriter(
-        table(),
+        table_client(),
         settings.table,
         settings.shape.hash_key,
         settings.write_mode,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from process_tenant_file.settings import Settings
 from process_tenant_file.silver import SilverMaker
 from process_tenant_file.tenant_sessions import TenantSessions
-from shared.batch import Message, Outcome
+from shared.batch import LOGGED_OF_EVENT, Message, Outcome
 from shared.contracts.tenant_messages import NotATenantMessage, TenantMessage
 from shared.contracts.tenant_registry import DELETING, Tenant
 
@@ -76,12 +76,4 @@ class FileProcessor:
 
 def _named(file: TenantMessage) -> dict[str, object]:
     """For the log: the message announces an object, but is not S3's own event."""
-    return {
-        "tenant": file.tenant,
-        "group": file.group,
-        "bucket": file.bucket,
-        "key": file.key,
-        "version_id": file.version_id,
-        "sequencer": file.sequencer,
-        "event_name": file.event_name,
-    }
+    return {name: getattr(file, name) for name in ("tenant", "group", *LOGGED_OF_EVENT)}

@@ -11,7 +11,7 @@ from io import TextIOWrapper
 from json.encoder import encode_basestring
 from typing import IO, Any, NamedTuple
 
-from shared.csv_opening import AS_UTF_8, FOREIGN_BEGINNINGS, UTF_8_MARK, read_opening
+from shared.csv_opening import AS_UTF_8, UTF_8_MARK, UTF_MARKS, read_opening
 from shared.csv_records import (
     MAX_RECORD_BYTES,
     RAW_BYTES,
@@ -288,8 +288,8 @@ def _wrong_length(cells: Sequence[str], names: Sequence[str]) -> Problem | None:
 def _refuse_other_encodings(file: IO[bytes]) -> None:
     """Leave ``file`` where its text begins."""
     beginning = file.read(4)
-    for mark, (reason, detail) in FOREIGN_BEGINNINGS.items():
-        if reason.startswith("utf") and beginning.startswith(mark):
+    for mark, (reason, detail) in UTF_MARKS.items():
+        if beginning.startswith(mark):
             raise FileRefused(reason, f"{detail}: {AS_UTF_8}")
     file.seek(len(UTF_8_MARK) if beginning.startswith(UTF_8_MARK) else 0)
 

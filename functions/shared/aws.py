@@ -49,7 +49,8 @@ def dynamodb(limits: Limits = ORDINARY) -> "DynamoDBClient":
 
 @cache
 def sns() -> "SNSClient":
-    return cast("SNSClient", client("sns", _config(ORDINARY)))
+    # Notices are sent at the end of work, when little time is left.
+    return cast("SNSClient", client("sns", _config(Limits(read=5))))
 
 
 @cache

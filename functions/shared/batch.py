@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # A message is not begun with less time left than this: what it needs is a call of AWS or two.
 SHORTEST_BUDGET_MS = 2000
+LOGGED_OF_EVENT = ("bucket", "key", "version_id", "sequencer", "event_name")
 
 
 class OutOfTime(Exception):
@@ -213,15 +214,10 @@ def _report(
     for name in (outcome.name.title().replace("_", ""), *outcome.counts):
         metrics.add_metric(name, MetricUnit.Count, 1)
     metrics.add_metric("Duration", MetricUnit.Milliseconds, duration_ms)
-    event = outcome.event
     line = {
         "message_id": message.id,
         "receive_count": message.receive_count,
-        "bucket": event.bucket if event else None,
-        "key": event.key if event else None,
-        "version_id": event.version_id if event else None,
-        "sequencer": event.sequencer if event else None,
-        "event_name": event.event_name if event else None,
+        **{name: getattr(outcome.event, name, None) for name in LOGGED_OF_EVENT},
         "outcome": outcome.name,
         "duration_ms": round(duration_ms, 1),
         **outcome.fields,

@@ -26,14 +26,11 @@ DIALECT_ROWS = 100
 MAX_HEADER_BYTES = 16_000
 
 UTF_8_MARK = b"\xef\xbb\xbf"
-FOREIGN_BEGINNINGS = {
+UTF_MARKS = {
     b"\xff\xfe\x00\x00": ("utf_32", "the file is UTF-32"),
     b"\x00\x00\xfe\xff": ("utf_32", "the file is UTF-32"),
     b"\xff\xfe": ("utf_16", "the file is UTF-16"),
     b"\xfe\xff": ("utf_16", "the file is UTF-16"),
-    b"PK\x03\x04": ("not_csv", "the file is a ZIP archive, as Excel's own files are"),
-    b"%PDF": ("not_csv", "the file is a PDF"),
-    b"PAR1": ("not_csv", "the file is Parquet"),
 }
 UTF_16_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 AS_UTF_8 = "save it as UTF-8 and upload it again"

@@ -55,10 +55,7 @@ class ItemTable:
             Key={"id": {"S": item_id}},
             ConsistentRead=True,
             ProjectionExpression="#revision, #bucket, #file_key, #file_sha256, #outbox",
-            ExpressionAttributeNames={
-                f"#{name}": name
-                for name in ("revision", "bucket", "file_key", "file_sha256", "outbox")
-            },
+            ExpressionAttributeNames=_names("revision bucket file_key file_sha256 outbox"),
         )
         if "Item" not in found:
             raise ItemUnknown(f"The table has no item {item_id}")
@@ -85,10 +82,7 @@ class ItemTable:
                     "SET #revision = :next, #processed_at = :processed_at,"
                     " #processed_sha256 = :sha256, #outbox = :outbox"
                 ),
-                ExpressionAttributeNames={
-                    f"#{name}": name
-                    for name in ("id", "revision", "processed_at", "processed_sha256", "outbox")
-                },
+                ExpressionAttributeNames=_names("id revision processed_at processed_sha256 outbox"),
                 ExpressionAttributeValues={
                     ":revision": {"N": str(item.revision)},
                     ":next": {"N": str(item.revision + 1)},
@@ -109,12 +103,16 @@ class ItemTable:
                 Key={"id": {"S": item_id}},
                 ConditionExpression="#outbox = :outbox",
                 UpdateExpression="REMOVE #outbox",
-                ExpressionAttributeNames={"#outbox": "outbox"},
+                ExpressionAttributeNames=_names("outbox"),
                 ExpressionAttributeValues={":outbox": {"S": outbox}},
             )
         except self.dynamodb.exceptions.ConditionalCheckFailedException:
             return False
         return True
+
+
+def _names(names: str) -> dict[str, str]:
+    return {f"#{name}": name for name in names.split()}
 
 
 def _item(item_id: str, attributes: Mapping[str, Any]) -> Item:

@@ -8,7 +8,7 @@ is received again. The queue drops a message that is sent twice, by its deduplic
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -174,10 +174,4 @@ class ItemUpdater:
 
 
 def _about(request: ItemMessage, outcome: Outcome) -> Outcome:
-    item = {
-        "item_id": request.item_id,
-        "bucket": request.bucket,
-        "key": request.key,
-        "revision": request.revision,
-    }
-    return replace(outcome, fields={**item, **outcome.fields})
+    return replace(outcome, fields={**asdict(request), **outcome.fields})

@@ -12,6 +12,10 @@ from .events import ObjectEvent
 from .tenant_keys import RAW, InvalidKey, TenantKey
 
 SCHEMA_VERSION = 1
+OF_EVENT = (
+    "bucket", "key", "version_id", "etag", "size", "sequencer", "event_name", "event_time",
+)  # fmt: skip
+OPTIONAL = ("version_id", "etag", "sequencer")
 
 # Why an event is in quarantine.
 UNKNOWN_TENANT = "unknown_tenant"
@@ -51,19 +55,8 @@ class TenantMessage:
     def of(
         cls, event: ObjectEvent, tenant: str, group: str, source_message_id: str
     ) -> "TenantMessage":
-        return cls(
-            tenant=tenant,
-            group=group,
-            bucket=event.bucket,
-            key=event.key,
-            version_id=event.version_id,
-            etag=event.etag,
-            size=event.size,
-            sequencer=event.sequencer,
-            event_name=event.event_name,
-            event_time=event.event_time,
-            source_message_id=source_message_id,
-        )
+        of_event = {name: getattr(event, name) for name in OF_EVENT}
+        return cls(tenant=tenant, group=group, source_message_id=source_message_id, **of_event)
 
     @property
     def path(self) -> str:
@@ -77,19 +70,12 @@ class TenantMessage:
     def decode(cls, body: str) -> "TenantMessage":
         """Raises NotATenantMessage, also when the key is not one of the tenant's raw files."""
         document = _document(body)
-        message = cls(
-            tenant=_text(document, "tenant"),
-            group=_text(document, "group"),
-            bucket=_text(document, "bucket"),
-            key=_text(document, "key"),
-            version_id=_optional(document, "version_id"),
-            etag=_optional(document, "etag"),
-            size=_size(document),
-            sequencer=_optional(document, "sequencer"),
-            event_name=_text(document, "event_name"),
-            event_time=_text(document, "event_time"),
-            source_message_id=_text(document, "source_message_id"),
-        )
+        texts: dict[str, Any] = {
+            name: _optional(document, name) if name in OPTIONAL else _text(document, name)
+            for name in cls.__dataclass_fields__
+            if name != "size"
+        }
+        message = cls(**texts, size=_size(document))
         try:
             key = TenantKey.parse(message.key)
         except InvalidKey as error:

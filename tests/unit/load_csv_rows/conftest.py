@@ -17,7 +17,7 @@ from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.sns.models import sns_backends
 
-from load_csv_rows import clients
+from load_csv_rows import table_client
 from shared import aws
 from shared.import_ledger import ImportLedger
 from shared.row_messages import RowMessage
@@ -197,8 +197,8 @@ def start(
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(aws, "s3", lambda: account.s3)
         monkeypatch.setattr(aws, "dynamodb", lambda: account.dynamodb)
-        monkeypatch.setattr(clients, "table", lambda: account.dynamodb)
-        monkeypatch.setattr(clients, "sns", lambda: account.sns)
+        monkeypatch.setattr(table_client, "table_client", lambda: account.dynamodb)
+        monkeypatch.setattr(aws, "sns", lambda: account.sns)
         output = io.StringIO()
         with redirect_stdout(output):
             sys.modules.pop("load_csv_rows.handler", None)

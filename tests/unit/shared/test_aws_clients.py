@@ -33,7 +33,8 @@ def test_a_client_is_made_once(client: Callable[[], Any]) -> None:
 @pytest.mark.parametrize(
     ("client", "limits", "longest_seconds"),
     [
-        *((client, (3, 3, 15), 60) for client in CLIENTS),
+        *((client, (3, 3, 15), 60) for client in CLIENTS if client is not aws.sns),
+        (aws.sns, (3, 3, 5), 30),
         (lambda: aws.s3_with(CREDENTIALS), (3, 3, 15), 60),
         (lambda: aws.dynamodb(registry.LIMITS), (2, 1, 2), 10),
         (lambda: aws.sqs(sending.LIMITS), (3, 2, 4), 20),

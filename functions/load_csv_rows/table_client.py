@@ -1,4 +1,4 @@
-"""Clients of the loader that differ from those of `shared.aws`."""
+"""The client for the table that rows are loaded into."""
 
 import json
 from functools import cache
@@ -9,7 +9,6 @@ from shared.aws import client
 if TYPE_CHECKING:
     from botocore.model import OperationModel
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_sns import SNSClient
 
 # A given one is not assembled for every call.
 USER_AGENT = "event-pipelines-load-csv-rows"
@@ -42,7 +41,7 @@ class _Writes:
 
 
 @cache
-def table() -> "DynamoDBClient":
+def table_client() -> "DynamoDBClient":
     """For the writer of items, which paces and repeats its calls itself.
 
     boto3's own retries would wait without telling the pace, and a call that hangs would take the
@@ -61,15 +60,3 @@ def table() -> "DynamoDBClient":
     made = client("dynamodb", config)
     made._serializer = _Writes(made._serializer)
     return cast("DynamoDBClient", made)
-
-
-@cache
-def sns() -> "SNSClient":
-    from botocore.config import Config
-
-    config = Config(
-        retries={"mode": "standard", "total_max_attempts": 3},
-        connect_timeout=3,
-        read_timeout=5,
-    )
-    return cast("SNSClient", client("sns", config))
