@@ -16,6 +16,7 @@ from itertools import accumulate
 from typing import IO
 
 from create_image_derivative.colour import ColourSpace
+from shared.invalid_input import InvalidInput
 
 # Parts of a file that no pixel needs; those of real files number in the tens. A hop over one takes
 # about a microsecond, so that this many cost a hundredth of a second.
@@ -38,17 +39,14 @@ NOISE = hashlib.shake_128(b"noise").digest(4096)
 Span = tuple[int, int]
 
 
-class ImageRejected(Exception):
+class ImageRejected(InvalidInput):
     """The image can never become a derivative, however often it is tried.
 
-    ``reason`` is one of a few codes that people filter by; ``detail`` says it in a sentence.
     ``complaint`` is in a decoder's own words, which may quote the file: not for a log.
     """
 
     def __init__(self, reason: str, detail: str, complaint: str | None = None) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail
+        super().__init__(reason, detail)
         self.complaint = complaint
 
 

@@ -11,6 +11,8 @@ from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, InvalidOperation
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+from shared.invalid_input import InvalidInput
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
@@ -45,12 +47,8 @@ class ColumnType(StrEnum):
     TIMESTAMP = "timestamp"
 
 
-class UnreadableCell(ValueError):
-    """The text is not a value of the type. ``reason`` is a code, the message part of a sentence."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
+class UnreadableCell(InvalidInput):
+    """The text is not a value of the type. ``detail`` is part of a sentence."""
 
 
 def read_number(text: str, decimal: str = ".") -> Attribute:

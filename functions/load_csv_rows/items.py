@@ -17,6 +17,7 @@ from load_csv_rows.cells import (
 )
 from load_csv_rows.settings import Empty, Shape
 from shared.contracts.imports import STAMP
+from shared.invalid_input import InvalidInput
 
 # What DynamoDB allows an item and a hash key to be, in bytes.
 MAX_ITEM_BYTES = 400 * 1024
@@ -29,13 +30,8 @@ KEY_SEPARATOR = "#"
 EXPIRES_AT = "expires_at"
 
 
-class RowRejected(ValueError):
-    """The row cannot become an item, today or later. ``reason`` is a code to filter by."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
+class RowRejected(InvalidInput):
+    """The row cannot become an item, today or later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +74,7 @@ class _Column:
                 return read_number(text, self.decimal)
             return READERS[self.type](text)
         except UnreadableCell as error:
-            raise RowRejected(error.reason, f"{self.name}: {error}") from None
+            raise RowRejected(error.reason, f"{self.name}: {error.detail}") from None
 
 
 class ItemMaker:

@@ -10,15 +10,11 @@ from shared.contracts.tenant_messages import (
     WRONG_BUCKET,
 )
 from shared.contracts.tenant_registry import ACTIVE, SUSPENDED, Tenant
+from shared.invalid_input import InvalidInput
 
 
-class TurnedAway(Exception):
-    """The event goes to quarantine: ``reason`` is a code to filter by, ``detail`` a sentence."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail
+class TurnedAway(InvalidInput):
+    """The event goes to quarantine."""
 
 
 def admit(event: ObjectEvent, name: str, standing: Standing) -> Tenant:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.invalid_input import InvalidInput
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, GetObjectRequestTypeDef
@@ -27,16 +29,8 @@ READ_ATTEMPTS = 4
 LONGEST_PAUSE_SECONDS = 2.0
 
 
-class FileRefused(Exception):
-    """The file can never be processed, however often it is tried.
-
-    ``reason`` is one of a few codes that people filter by; ``detail`` says it in a sentence.
-    """
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail
+class FileRefused(InvalidInput):
+    """The file can never be processed, however often it is tried."""
 
 
 class FileDamaged(FileRefused):

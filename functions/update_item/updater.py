@@ -18,6 +18,7 @@ from shared.aws import Limits
 from shared.batch import Message, Outcome
 from shared.contracts.item_messages import ItemMessage, NotAnItemMessage, deduplication_id
 from shared.contracts.rejections import Rejection
+from shared.invalid_input import InvalidInput
 from shared.rejections import Rejections
 from shared.times import iso, now
 from update_item.item_table import Item, ItemTable, NotARelayItem
@@ -40,8 +41,8 @@ class ItemBehind(Exception):
     """The item is not yet at the revision that the message speaks of."""
 
 
-class ItemRefused(ValueError):
-    """The message or its file is wrong, today and later. ``reason`` is a code to filter by.
+class ItemRefused(InvalidInput):
+    """The message or its file is invalid.
 
     ``file`` is the item whose file is to blame, ``etag`` that of the file that is there instead.
     """
@@ -49,9 +50,7 @@ class ItemRefused(ValueError):
     def __init__(
         self, reason: str, detail: str, file: Item | None = None, etag: str | None = None
     ) -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
+        super().__init__(reason, detail)
         self.file = file
         self.etag = etag
 
