@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 # What happened to a row, by its stamp: None for a row that is loaded. No entry, not yet.
-Fates = dict[str, RowRejected | None]
+Results = dict[str, RowRejected | None]
 # The items of each key. One call cannot write a key twice, and of two calls either might be the
 # later. So of a message only one row per key is written, the first here, and another only if
-# DynamoDB refuses it. Several messages have their turns one after the other, in the order of their
-# rows: what becomes of a row must not depend on the batch that its message happens to be in.
-Contests = dict[str, deque[deque[Item]]]
+# DynamoDB refuses it. Several messages are written one after the other, in the order of their rows:
+# the result of a row must not depend on the batch that its message happens to be in.
+RowsByKey = dict[str, deque[deque[Item]]]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Delivery:
 
     loads: dict[str, Load] = field(default_factory=dict)
     settled: dict[str, Callable[[], Outcome]] = field(default_factory=dict)
-    fates: Fates = field(default_factory=dict)
+    results: Results = field(default_factory=dict)
     error: Exception | None = None
 
 
@@ -182,48 +182,48 @@ class Loader:
         return Load(rows, items, rejected)
 
     def _write(self, delivery: Delivery, deadline: float, tally: Tally) -> None:
-        contests = self._contests(delivery.loads.values())
-        while contests:
-            report = self._writer.write([heats[0][0] for heats in contests.values()], deadline)
+        waiting = self._rows_by_key(delivery.loads.values())
+        while waiting:
+            report = self._writer.write([found[0][0] for found in waiting.values()], deadline)
             tally.write_units += report.units
             tally.throttled_calls += report.throttled
-            unsettled = len(contests) - len(report.settled)
-            self._judge(contests, report, delivery.fates)
+            unsettled = len(waiting) - len(report.settled)
+            self._apply(waiting, report, delivery.results)
             if unsettled:
                 delivery.error = report.error
                 return
 
-    def _contests(self, loads: Iterable[Load]) -> Contests:
+    def _rows_by_key(self, loads: Iterable[Load]) -> RowsByKey:
         last_wins = self._settings.write_mode is not WriteMode.INSERT_ONLY
         by_key: dict[str, dict[tuple[str, int], deque[Item]]] = defaultdict(dict)
-        # A message that is twice in the batch is written once; both find the fates of its rows.
+        # A message that is twice in the batch is written once; both find the results of its rows.
         for message, load in {(x.rows.import_id, x.rows.first_row): x for x in loads}.items():
             for _, item in load.items:
-                heat = by_key[item.key].setdefault(message, deque())
+                rows = by_key[item.key].setdefault(message, deque())
                 if last_wins:
-                    heat.appendleft(item)
+                    rows.appendleft(item)
                 else:
-                    heat.append(item)
+                    rows.append(item)
         return {
-            key: deque(sorted(heats.values(), key=lambda heat: heat[0].stamp))
-            for key, heats in by_key.items()
+            key: deque(sorted(messages.values(), key=lambda rows: rows[0].stamp))
+            for key, messages in by_key.items()
         }
 
-    def _judge(self, contests: Contests, report: Report, fates: Fates) -> None:
+    def _apply(self, waiting: RowsByKey, report: Report, results: Results) -> None:
         for key, settled in report.settled.items():
-            heats = contests[key]
+            messages = waiting[key]
             if settled.refusal is not None:
-                refused = heats[0].popleft()
-                fates[refused.stamp] = RowRejected("refused_by_table", settled.refusal)
+                refused = messages[0].popleft()
+                results[refused.stamp] = RowRejected("refused_by_table", settled.refusal)
             else:
-                fates.update({item.stamp: self._fate(item, settled) for item in heats[0]})
-                heats[0].clear()
-            if not heats[0]:
-                heats.popleft()
-            if not heats:
-                del contests[key]
+                results.update({item.stamp: self._result(item, settled) for item in messages[0]})
+                messages[0].clear()
+            if not messages[0]:
+                messages.popleft()
+            if not messages:
+                del waiting[key]
 
-    def _fate(self, item: Item, settled: Settled) -> RowRejected | None:
+    def _result(self, item: Item, settled: Settled) -> RowRejected | None:
         # In the other modes a row that is replaced, now or later, was loaded all the same: how
         # rows are counted must not depend on which of them came first.
         if self._settings.write_mode is not WriteMode.INSERT_ONLY or settled.holder == item.stamp:
@@ -235,21 +235,21 @@ class Loader:
         if settled is not None:
             return settled()
         load = delivery.loads[message.id]
-        unwritten = sum(item.stamp not in delivery.fates for _, item in load.items)
+        unwritten = sum(item.stamp not in delivery.results for _, item in load.items)
         if not unwritten:
-            return self._record(load, delivery.fates, tally)
+            return self._record(load, delivery.results, tally)
         if delivery.error:
             outcome = Outcome.failure(delivery.error)
         else:
             outcome = _deferred("there was no time left to write it")
         return _about(load.rows, outcome, unwritten=unwritten)
 
-    def _record(self, load: Load, fates: Fates, tally: Tally) -> Outcome:
+    def _record(self, load: Load, results: Results, tally: Tally) -> Outcome:
         rows, settings = load.rows, self._settings
-        fates_of_rows = ((row, fates[item.stamp]) for row, item in load.items)
+        row_results = ((row, results[item.stamp]) for row, item in load.items)
         rejected = [
             *load.rejected,
-            *(_rejected(row, refused) for row, refused in fates_of_rows if refused is not None),
+            *(_rejected(row, refused) for row, refused in row_results if refused is not None),
         ]
         record = None
         if rejected:
@@ -265,12 +265,12 @@ class Loader:
             return self._duplicate(rows, recorded.state)
         tally.rows_loaded += loaded
         tally.rows_rejected += len(rejected)
-        outcome = self._ending.of(recorded.state).outcome("loaded")
+        outcome = self._ending.of(recorded.state).added_to(Outcome("loaded"))
         return _about(rows, outcome, loaded=loaded, rejected=len(rejected), record=record)
 
     def _duplicate(self, rows: RowMessage, state: ImportState) -> Outcome:
         """Counted before, perhaps by one that did not live to see whether it was the last."""
-        return _about(rows, self._ending.of(state).outcome("duplicate"))
+        return _about(rows, self._ending.of(state).added_to(Outcome("duplicate")))
 
     def _refused(self, message: Message, error: NotARowMessage) -> Outcome:
         """Keep a message that has no rows; trying again would not give it any."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from route_tenant_event.registry import Registry, Source, Standing
-from route_tenant_event.routing import TurnedAway, admit
+from route_tenant_event.routing import NotRoutable, admit
 from route_tenant_event.sending import NoTimeLeft, Parcel, Sender
 from shared.batch import Message, Outcome
 from shared.contracts.events import Announcement, NotAnObjectEvent, ObjectEvent, announcements
@@ -93,7 +93,7 @@ class Router:
         try:
             announced = announcements(message.body)
         except NotAnObjectEvent as error:
-            return [self._quarantined(message, TurnedAway(NOT_AN_OBJECT_EVENT, str(error)))]
+            return [self._quarantined(message, NotRoutable(NOT_AN_OBJECT_EVENT, str(error)))]
         if not announced:
             detail = "the message announces no object"
             return [Decision(Outcome("ignored", fields={"detail": detail}))]
@@ -105,14 +105,14 @@ class Router:
             if not event.creates_object:
                 return _ignored(event, "not an upload")
         except NotAnObjectEvent as error:
-            refusal = TurnedAway(NOT_AN_OBJECT_EVENT, str(error))
+            refusal = NotRoutable(NOT_AN_OBJECT_EVENT, str(error))
             return self._quarantined(message, refusal, announcement)
         if event.key.endswith("/") and event.size == 0:
             return _ignored(event, "a folder marker")
         try:
             key = TenantKey.parse(event.key)
         except InvalidKey as error:
-            return self._quarantined(message, TurnedAway(INVALID_KEY, str(error)), announcement)
+            return self._quarantined(message, NotRoutable(INVALID_KEY, str(error)), announcement)
         if key.area != RAW:
             return _ignored(event, "written by the pipeline itself")
         return Addressed(message, announcement, key.tenant)
@@ -126,7 +126,7 @@ class Router:
     def _decide(self, addressed: Addressed, standing: Standing) -> Decision:
         try:
             decision = self._delivered(addressed, standing)
-        except TurnedAway as refusal:
+        except NotRoutable as refusal:
             decision = self._quarantined(
                 addressed.message, refusal, addressed.announcement, addressed.tenant, standing
             )
@@ -156,7 +156,7 @@ class Router:
     def _quarantined(
         self,
         message: Message,
-        refusal: TurnedAway,
+        refusal: NotRoutable,
         announcement: Announcement | None = None,
         tenant: str | None = None,
         standing: Standing | None = None,
@@ -187,7 +187,7 @@ def _is_doubtful(addressed: Addressed, standing: Standing) -> bool:
         return False
     try:
         admit(addressed.event, addressed.tenant, standing)
-    except TurnedAway:
+    except NotRoutable:
         return True
     return False
 

@@ -13,25 +13,25 @@ from shared.contracts.tenant_registry import ACTIVE, SUSPENDED, Tenant
 from shared.invalid_input import InvalidInput
 
 
-class TurnedAway(InvalidInput):
+class NotRoutable(InvalidInput):
     """The event goes to quarantine."""
 
 
 def admit(event: ObjectEvent, name: str, standing: Standing) -> Tenant:
-    """Return the tenant ``name``, if the event is its own and it is at work. Raises TurnedAway."""
+    """Return the tenant ``name``, if the event is its own and it is at work. Raises NotRoutable."""
     tenant, group = standing.tenant, standing.group
     if tenant is None:
-        raise TurnedAway(UNKNOWN_TENANT, f"no tenant is called {name}")
+        raise NotRoutable(UNKNOWN_TENANT, f"no tenant is called {name}")
     if tenant.status not in (ACTIVE, SUSPENDED):
         status = tenant.status or "in no state"
-        raise TurnedAway(TENANT_NOT_ACTIVE, f"the tenant {name} is {status}")
+        raise NotRoutable(TENANT_NOT_ACTIVE, f"the tenant {name} is {status}")
     # Before the status of the tenant: an event of another bucket is not the tenant's.
     if tenant.bucket != event.bucket:
-        raise TurnedAway(WRONG_BUCKET, f"the tenant {name} has its files in another bucket")
+        raise NotRoutable(WRONG_BUCKET, f"the tenant {name} has its files in another bucket")
     if tenant.status == SUSPENDED:
-        raise TurnedAway(TENANT_SUSPENDED, f"the tenant {name} is suspended")
+        raise NotRoutable(TENANT_SUSPENDED, f"the tenant {name} is suspended")
     if group is None:
-        raise TurnedAway(GROUP_UNKNOWN, f"no group is called {tenant.group}")
+        raise NotRoutable(GROUP_UNKNOWN, f"no group is called {tenant.group}")
     if group.status != ACTIVE or group.bucket != event.bucket:
-        raise TurnedAway(GROUP_UNKNOWN, f"the group {group.name} is not at work in this bucket")
+        raise NotRoutable(GROUP_UNKNOWN, f"the group {group.name} is not at work in this bucket")
     return tenant

@@ -1,6 +1,6 @@
 """Sends messages to many queues, in calls of ten, and reports which were not accepted."""
 
-import random
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.aws import Limits
+from shared.retries import attempts
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -24,7 +25,7 @@ MESSAGES_PER_CALL = 10
 MAX_CALL_BYTES = 1_048_576
 # Few and soon: the events are received again, after their visibility timeout.
 ATTEMPTS = 3
-FIRST_PAUSE_SECONDS = 0.1
+FIRST_PAUSE_SECONDS = 0.2
 
 
 class NotAccepted(Exception):
@@ -83,9 +84,7 @@ class Sender:
         """Make one call, and repeat it for what was refused."""
         url = parcels[waiting[0]].queue_url
         errors: dict[int, Exception] = {}
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                self.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**attempt))  # noqa: S311
+        for _ in attempts(ATTEMPTS, FIRST_PAUSE_SECONDS, math.inf, self.sleep):
             entries = [_entry(index, parcels[index]) for index in waiting]
             try:
                 response = self.sqs.send_message_batch(QueueUrl=url, Entries=entries)

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from shared.batch import Outcome
@@ -28,9 +28,10 @@ class Ending:
     counts: tuple[str, ...] = ()
     error: Exception | None = None
 
-    def outcome(self, name: str) -> Outcome:
-        """The outcome of the last message, with the fields and counts of the end."""
-        return Outcome(name, fields=self.fields, counts=self.counts, error=self.error)
+    def added_to(self, outcome: Outcome) -> Outcome:
+        """The outcome of a message, with the fields and counts of the end."""
+        fields = {**outcome.fields, **self.fields}
+        return replace(outcome, fields=fields, counts=self.counts, error=self.error)
 
 
 @dataclass(frozen=True)
@@ -57,17 +58,15 @@ class ImportEnding:
                 f"{state.rows_rejected} of {state.rows_read} rows were rejected,"
                 f" more than {self.max_rejected_percent} %"
             )
-            ended = self.ledger.fail(state.import_id, reason)
-            return self.failed(state.import_id) if ended else Ending()
+            return self.failed(state.import_id, self.ledger.fail(state.import_id, reason))
         if state.damage and state.done:
-            ended = self.ledger.fail(state.import_id, state.damage)
-            return self.failed(state.import_id) if ended else Ending()
+            return self.failed(state.import_id, self.ledger.fail(state.import_id, state.damage))
         ended = self.ledger.complete_if_done(state)
         return self._announced(state.import_id, "ImportsCompleted") if ended else Ending()
 
-    def failed(self, import_id: str) -> Ending:
-        """Publish the notice of an import that the caller has ended as failed."""
-        return self._announced(import_id, "ImportsFailed")
+    def failed(self, import_id: str, ended: bool) -> Ending:
+        """Publish the notice of a failed import if the caller has ``ended`` it."""
+        return self._announced(import_id, "ImportsFailed") if ended else Ending()
 
     def _announced(self, import_id: str, count: str) -> Ending:
         # Whatever goes wrong from here must not send the message back: the import has ended, and

@@ -1,11 +1,11 @@
 """Sends messages of rows, in calls of ten, until each is accepted."""
 
-import random
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shared.retries import attempts
 from split_csv.segments import OutgoingMessage
 
 if TYPE_CHECKING:
@@ -37,10 +37,9 @@ class RowQueue:
         Raises RowsNotSent, or ClientError or BotoCoreError when the whole call fails.
         """
         unsent = {str(message.first_row): message for message in messages}
-        longest = FIRST_PAUSE_SECONDS
-        for attempt in range(1, ATTEMPTS + 1):
-            if not unsent:
-                return
+        if not unsent:
+            return
+        for _ in attempts(ATTEMPTS, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, self.sleep):
             response = self.sqs.send_message_batch(
                 QueueUrl=self.url,
                 Entries=[self._entry(import_id, name, unsent[name]) for name in unsent],
@@ -48,15 +47,13 @@ class RowQueue:
             # Entries in neither list count as unsent.
             for accepted in response.get("Successful", []):
                 del unsent[accepted["Id"]]
-            if unsent and attempt < ATTEMPTS:
-                self.sleep(random.uniform(0, longest))  # noqa: S311
-                longest = min(2 * longest, LONGEST_PAUSE_SECONDS)
-        if unsent:
-            codes = sorted({failed["Code"] for failed in response.get("Failed", [])})
-            raise RowsNotSent(
-                f"{len(unsent)} messages of import {import_id} were refused {ATTEMPTS} times:"
-                f" {', '.join(codes) or 'no reason given'}"
-            )
+            if not unsent:
+                return
+        codes = sorted({failed["Code"] for failed in response.get("Failed", [])})
+        raise RowsNotSent(
+            f"{len(unsent)} messages of import {import_id} were refused {ATTEMPTS} times:"
+            f" {', '.join(codes) or 'no reason given'}"
+        )
 
     def _entry(
         self, import_id: str, name: str, message: OutgoingMessage

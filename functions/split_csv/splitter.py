@@ -16,7 +16,7 @@ from shared.contracts.events import NotAnObjectEvent, ObjectEvent
 from shared.contracts.imports import CONTINUE, ImportStatus, import_id, rejected_rows_prefix
 from shared.csv_opening import Opening, open_csv
 from shared.csv_records import Dialect, RowReader
-from shared.import_ending import Ending, ImportEnding
+from shared.import_ending import ImportEnding
 from shared.import_ledger import (
     ENCODING,
     CheckpointLost,
@@ -167,9 +167,8 @@ class Splitter:
             return self._refused(state.source, refused, invocation)
         except (SourceGone, SourceReplaced) as error:
             name = _name_of(error)
-            ended = self.ledger.fail(state.import_id, name)
-            ending = self.ending.failed(state.import_id) if ended else Ending()
-            return _outcome(name, state, invocation, ending)
+            ending = self.ending.failed(state.import_id, self.ledger.fail(state.import_id, name))
+            return ending.added_to(_outcome(name, state, invocation))
 
     def _send_rows(self, state: ImportState, invocation: Invocation) -> Outcome:
         reached = state.progress
@@ -206,9 +205,8 @@ class Splitter:
             raise damaged
         outcome = self._refusal(state.source, damaged, invocation)
         state = self.ledger.finish_splitting(state, reached, invocation.holder, damaged.reason)
-        ending = self.ending.of(state)
-        fields = {**_outcome("rejected", state, invocation, ending).fields, **outcome.fields}
-        return replace(outcome, fields=fields, counts=ending.counts, error=ending.error)
+        fields = {**_outcome("rejected", state, invocation).fields, **outcome.fields}
+        return self.ending.of(state).added_to(replace(outcome, fields=fields))
 
     def _in_a_hurry(self, invocation: Invocation) -> Callable[[Segment], bool]:
         """Tell of segments that took long to cut whether there is time for another."""
@@ -318,7 +316,7 @@ class Splitter:
         return self._settled("duplicate", lost.state, invocation)
 
     def _settled(self, name: str, state: ImportState, invocation: Invocation) -> Outcome:
-        return _outcome(name, state, invocation, self.ending.of(state))
+        return self.ending.of(state).added_to(_outcome(name, state, invocation))
 
     def _refused(
         self, source: ImportSource, refused: FileRefused, invocation: Invocation
@@ -327,13 +325,7 @@ class Splitter:
         # The record first: an import that has failed is not recorded again.
         outcome = self._refusal(source, refused, invocation)
         ended = self.ledger.refuse(source, refused.reason)
-        ending = self.ending.failed(source.import_id) if ended else Ending()
-        return replace(
-            outcome,
-            fields={**outcome.fields, **ending.fields},
-            counts=ending.counts,
-            error=ending.error,
-        )
+        return self.ending.failed(source.import_id, ended).added_to(outcome)
 
     def _refusal(
         self, source: ImportSource, refused: FileRefused, invocation: Invocation
@@ -412,10 +404,7 @@ def _due(saved: Progress, reached: Progress) -> bool:
     )
 
 
-def _outcome(
-    name: str, state: ImportState, invocation: Invocation, ending: Ending | None = None
-) -> Outcome:
-    ending = ending or Ending()
+def _outcome(name: str, state: ImportState, invocation: Invocation) -> Outcome:
     fields = {
         "import_id": state.import_id,
         **_named(state.source),
@@ -425,9 +414,8 @@ def _outcome(
         "rows_rejected": state.progress.rows_rejected,
         "messages_sent": state.progress.messages_sent,
         "hops": state.progress.hops,
-        **ending.fields,
     }
-    return Outcome(name, invocation.event, fields, counts=ending.counts, error=ending.error)
+    return Outcome(name, invocation.event, fields)
 
 
 def _named(source: ImportSource) -> dict[str, object]:
