@@ -1,4 +1,4 @@
-"""Where a package will run, and the interpreters of this machine that can compile for it."""
+"""Targets of packages, and interpreters of this machine that compile for them."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The wheels that a function's lock names, fetched by pip, checked, kept for the next build."""
+"""Fetches, checks and caches the wheels of a function's lock."""
 
 import hashlib
 import importlib.util

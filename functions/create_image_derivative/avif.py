@@ -40,7 +40,7 @@ class _Box:
 
 
 def read_container(source: IO[bytes], size: int) -> Container:
-    """A sequence is shown by its still picture; the decoder never sees its tracks.
+    """A sequence is represented by its still picture; the decoder gets no tracks.
 
     Raises ImageRejected for an AVIF without a picture, or of too many boxes or items.
     """

@@ -85,7 +85,7 @@ def from_code_points(primaries: int, transfer: int, *, full_range: bool) -> Colo
 def from_chromaticities(
     chromaticities: Chromaticities | None, gamma: float | None
 ) -> ColourSpace | None:
-    """From a PNG's cHRM and gAMA (1 / 2.2 as 0.45455). None for sRGB and for nonsense."""
+    """From a PNG's cHRM and gAMA (1 / 2.2 as 0.45455). None for sRGB and for invalid values."""
     if gamma is not None and not 0.05 <= gamma <= 10:
         gamma = None
     if chromaticities is None or not _are_colours(chromaticities):

@@ -40,7 +40,7 @@ Span = tuple[int, int]
 
 
 class ImageRejected(InvalidInput):
-    """The image can never become a derivative, however often it is tried.
+    """The image can never become a derivative.
 
     ``complaint`` is in a decoder's own words, which may quote the file: not for a log.
     """
@@ -59,7 +59,7 @@ def too_many(parts: str, limit: int) -> ImageRejected:
 
 
 class Budget:
-    """How many parts of a file a reader may still pass over, wherever they are."""
+    """How many parts of a file a reader may still skip."""
 
     def __init__(self, parts: str, limit: int) -> None:
         self._parts = parts

@@ -104,7 +104,7 @@ WEBP_METHOD, AVIF_SPEED = 4, 8
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to make, and how much an image may ask for.
+    """How to make a derivative, and the limits of its source.
 
     Sides and limits are in pixels, ``memory_bytes`` is what decoding may take on top of the
     running process, ``background`` is what shines through transparent pixels (red, green, blue),
@@ -164,7 +164,7 @@ class _Decoded:
 
 
 class EarlyEnd(Exception):
-    """A decoder was content with less than all rows."""
+    """A decoder returned fewer than all rows without an error."""
 
 
 def make_derivative(source: IO[bytes], source_bytes: int, recipe: Recipe) -> Derivative:

@@ -31,7 +31,7 @@ EXPIRES_AT = "expires_at"
 
 
 class RowRejected(InvalidInput):
-    """The row cannot become an item, today or later."""
+    """The row can never become an item."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class Load:
 
 @dataclass
 class Delivery:
-    """What is known about the messages of one batch, by message id, before they are finished."""
+    """State of the messages of one batch, by message id, before they are finished."""
 
     loads: dict[str, Load] = field(default_factory=dict)
     settled: dict[str, Callable[[], Outcome]] = field(default_factory=dict)

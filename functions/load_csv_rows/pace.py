@@ -34,7 +34,7 @@ class Pace:
 
     @property
     def burst(self) -> float:
-        """The most units that should be asked for at once. A single item may need more."""
+        """The most units to take at once. A single item may need more."""
         return max(1.0, self._full_rate)
 
     @property
@@ -65,7 +65,7 @@ class Pace:
         self._units = min(self.burst, self._units - units)
 
     def throttled(self) -> None:
-        """The table refused something: less from now on, and nothing of what was saved up."""
+        """Halve the rate after a throttled call, and drop the saved units."""
         self._fill()
         self._units = min(self._units, 0.0) if math.isfinite(self._full_rate) else self._units
         if self._filled_at - self._halved_at >= 1:

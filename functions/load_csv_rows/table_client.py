@@ -42,7 +42,7 @@ class _Writes:
 
 @cache
 def table_client() -> "DynamoDBClient":
-    """For the writer of items, which paces and repeats its calls itself.
+    """The client of the writer, which paces and repeats its calls itself.
 
     boto3's own retries would wait without telling the pace, and a call that hangs would take the
     time that is kept for what follows the writing.

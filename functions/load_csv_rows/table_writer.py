@@ -59,7 +59,7 @@ class Settled:
 
 @dataclass(frozen=True)
 class Answer:
-    """What one call came to. ``units`` None: not told, so it is what was expected."""
+    """The result of one call. ``units`` None: unknown, as many as expected."""
 
     settled: Mapping[str, Settled] = field(default_factory=dict)
     unwritten: Sequence[Item] = ()

@@ -41,7 +41,7 @@ class AuditRecord:
 
     @property
     def event_time(self) -> str:
-        """One form for all senders, so that times sort as text."""
+        """In one format for all senders, so that times sort as text."""
         return iso(self.happened)
 
     @property
@@ -54,7 +54,7 @@ class AuditRecord:
         return name.replace(":", "") if name in EVENT_NAMES else "UnknownEvent"
 
     def details(self) -> dict[str, str | int | Mapping[str, Any] | None]:
-        """What ``shared.batch`` does not already log of every event."""
+        """Fields beside those that ``shared.batch`` logs of every event."""
         event = self.event
         return {
             "event_version": event.event_version,

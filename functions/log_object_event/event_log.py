@@ -24,7 +24,7 @@ MAX_BODY_BYTES = 192 * 1024
 
 @dataclass(frozen=True)
 class EventLog:
-    """Logs what its route takes; ``trail`` None: without remembering what it has seen."""
+    """Logs the events of its route; ``trail`` None: without detecting duplicates."""
 
     settings: Settings
     s3: Callable[[], "S3Client"]
@@ -32,7 +32,7 @@ class EventLog:
     now: Callable[[], datetime] = now
 
     def handle(self, event: ObjectEvent, message: Message) -> Outcome:
-        """Account for one event.
+        """Log one event, or record its rejection.
 
         Raises ClientError or BotoCoreError for what another try may cure: the trail or the bucket
         for rejections does not answer.

@@ -42,7 +42,7 @@ class Trail:
     retention_days: int
 
     def record(self, audited: AuditRecord, route: str) -> Recorded:
-        """Write an event down unless it is there already.
+        """Write an event unless it is there already.
 
         LATE is certain: an event that S3 numbered higher, of the same object, was in the table
         before. IN_ORDER is not, because two events that are written at the same moment do not see

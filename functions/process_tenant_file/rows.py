@@ -52,7 +52,7 @@ class Row(NamedTuple):
 
 
 def reader_of(path: str) -> Callable[[IO[bytes]], Iterator[Row]]:
-    """Return what reads files that are called so. Raises FileRefused."""
+    """Return the reader for the name of a file. Raises FileRefused."""
     name = path.lower().removesuffix(".gz")
     for ending, reader in READERS.items():
         if name.endswith(ending):

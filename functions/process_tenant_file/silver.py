@@ -53,7 +53,7 @@ GROWTH = 8
 
 @dataclass(frozen=True)
 class Converted:
-    """How many rows there were, and what holds them. ``size`` is of the silver ones, in bytes."""
+    """Rows and their temporary files. ``size`` is of the silver ones, in bytes."""
 
     rows: int
     rejected_rows: int
@@ -64,7 +64,7 @@ class Converted:
 
 @dataclass(frozen=True)
 class SilverMaker:
-    """Works on the files of one tenant, with a client that reaches no other's."""
+    """Converts files of one tenant, with a client restricted to them."""
 
     s3: "S3Client"
     max_file_bytes: int

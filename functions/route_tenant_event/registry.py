@@ -37,7 +37,7 @@ FIRST_PAUSE_SECONDS = 0.1
 
 
 class Source(IntEnum):
-    """Where an answer is from, from good to bad: remembered, asked for, or older than it may be."""
+    """Where an answer is from: the cache, the table, or an expired entry of the cache."""
 
     HIT = 0
     MISS = 1
@@ -83,7 +83,7 @@ class _Answer:
 
 
 class Registry:
-    """Belongs to the environment and not to the invocation: the next one goes on with it."""
+    """The cache is kept for all invocations of the execution environment."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class Registry:
         self._asks_again_at = 0.0
 
     def look_up(self, names: Iterable[str], *, confirm: bool = False) -> dict[str, Standing]:
-        """Look up tenants and their groups; ``confirm`` before an event is turned away.
+        """Look up tenants and their groups; ``confirm`` before an event is rejected.
 
         Never raises: a registry that does not answer is the ``error`` of a standing.
         """

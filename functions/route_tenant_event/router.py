@@ -35,7 +35,7 @@ class TenantWithoutQueue(Exception):
 
 @dataclass(frozen=True)
 class Addressed:
-    """An event whose key names a tenant, and of which only the registry can say more."""
+    """An event whose key names a tenant that is to be looked up."""
 
     message: Message
     announcement: Announcement
@@ -48,7 +48,7 @@ class Addressed:
 
 @dataclass(frozen=True)
 class Decision:
-    """How an event ends: so, if there is nothing to send; else so, once ``parcel`` is sent."""
+    """The outcome of an event, once its ``parcel``, if any, is sent."""
 
     outcome: Outcome
     parcel: Parcel | None = None
@@ -63,7 +63,7 @@ class Router:
     def route(
         self, messages: Sequence[Message], remaining_ms: Callable[[], float]
     ) -> Callable[[Message], Iterable[Outcome]]:
-        """Route the events of ``messages``; returns work for ``process_batch``: what came of each.
+        """Route the events of ``messages``; returns work for ``process_batch``.
 
         What another try may cure asks for a retry: neither the registry nor its memory has an
         answer, a queue does not take a message, or there is no time left.

@@ -18,7 +18,7 @@ class NotRoutable(InvalidInput):
 
 
 def admit(event: ObjectEvent, name: str, standing: Standing) -> Tenant:
-    """Return the tenant ``name``, if the event is its own and it is at work. Raises NotRoutable."""
+    """Return the tenant ``name`` if the event is its own and it is active. Raises NotRoutable."""
     tenant, group = standing.tenant, standing.group
     if tenant is None:
         raise NotRoutable(UNKNOWN_TENANT, f"no tenant is called {name}")

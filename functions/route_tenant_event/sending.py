@@ -29,11 +29,11 @@ FIRST_PAUSE_SECONDS = 0.2
 
 
 class NotAccepted(Exception):
-    """SQS took other messages of a call, but not this one."""
+    """SQS did not accept this message of a call."""
 
 
 class NoTimeLeft(Exception):
-    """Sending was stopped, because a call that the end of the time cuts off tells nothing."""
+    """Not sent, because the invocation could end during the call."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from shared.configuration import Environment
 
 @dataclass(frozen=True)
 class Settings:
-    """``cache_seconds``: how long what the registry said is acted on; 20 % more or less.
+    """``cache_seconds``: lifetime of cached records, varied by 20 %.
 
     ``negative_cache_seconds``: how long it may keep an event from its tenant without being asked
     again. ``stale_seconds``: how old it may be while the registry does not answer.

@@ -64,7 +64,7 @@ def sts() -> "STSClient":
 
 
 def s3_with(credentials: "CredentialsTypeDef") -> "S3Client":
-    """Make a client that may do what the holder of ``credentials`` may, and nothing else."""
+    """Make a client with the permissions of ``credentials``."""
     made = client(
         "s3",
         _config(ORDINARY),

@@ -26,7 +26,7 @@ LOGGED_OF_EVENT = ("bucket", "key", "version_id", "sequencer", "event_name")
 
 
 class OutOfTime(Exception):
-    """A message took all of its own time; it is delivered again, and its neighbours go on."""
+    """A message exceeded its share of the time; it is retried, and the batch goes on."""
 
 
 class ItemFailure(TypedDict):
@@ -34,14 +34,14 @@ class ItemFailure(TypedDict):
 
 
 class BatchResponse(TypedDict):
-    """What Lambda wants to know: which messages to deliver again."""
+    """The response to Lambda: which messages to deliver again."""
 
     batchItemFailures: list[ItemFailure]
 
 
 @dataclass(frozen=True)
 class Message:
-    """One SQS message, as the poller hands it over. ``queue`` is the name of where it waited.
+    """One SQS message. ``queue`` is the name of its queue.
 
     ``deadline`` is when work on it has to end, in seconds of ``time.monotonic``: long work asks
     ``check_time`` now and then.
@@ -70,7 +70,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one event ended: a name that becomes a metric, and what the log should say about it.
+    """How one event ended: a name, which becomes a metric, and fields for the log.
 
     ``retry`` sends the message back to the queue; ``error`` is logged with its traceback;
     ``counts`` are further metrics that count it, by their names.

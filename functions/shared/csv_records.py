@@ -63,7 +63,7 @@ class Dialect:
         return cls(**json.loads(text))
 
     def rows(self, texts: Iterable[str]) -> Iterator[list[str]]:
-        """The cells of lines; raises csv.Error for what is no row, strictly."""
+        """The cells of lines, strictly; raises csv.Error for lines that are not a row."""
         return csv.reader(
             map(self.unescaped, texts) if self.escape else texts,
             strict=True,
@@ -216,7 +216,7 @@ def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 class Lines:
-    """The same lines, one at a time, or many at once where they are plain."""
+    """Lines, one at a time, or many at once as rows."""
 
     def __init__(self, chunks: Iterable[bytes], dialect: Dialect | None = None) -> None:
         self._dialect = dialect or Dialect()
@@ -561,7 +561,7 @@ UNTERMINATED = Problem("unterminated_quote", "a quote on this line is not closed
 
 
 def debt_after(debt: int, size: int, reread: int = 0) -> int:
-    """What is owed behind a record of ``size`` bytes: every byte that is read pays for one."""
+    """The debt behind a record of ``size`` bytes, each of which pays for a reread one."""
     return max(0, debt - size) + reread
 
 

@@ -54,7 +54,7 @@ class CheckpointLost(Exception):
 
 @dataclass(frozen=True)
 class ImportSource:
-    """The version of an object that is imported, and what reading its beginning told.
+    """The version of an object that is imported, and its header and dialect.
 
     ``size`` is in bytes as stored. ``rows_per_message`` belongs to the import and not to the
     function, because a message that is sent again must be cut as it was the first time.
@@ -153,7 +153,7 @@ class ImportState:
 
 @dataclass(frozen=True)
 class Recorded:
-    """The import after a message was brought to the ledger.
+    """The import after a message was recorded.
 
     ``counted`` is False when the message had been counted before.
     """
@@ -180,14 +180,14 @@ class ImportLedger:
     sleep: Callable[[float], None] = time.sleep
 
     def get(self, import_id: str) -> ImportState | None:
-        """What the table says at this moment."""
+        """Read the import, consistently."""
         found = self.dynamodb.get_item(
             TableName=self.table, Key=_control_key(import_id), ConsistentRead=True
         )
         return _state(found["Item"]) if "Item" in found else None
 
     def begin(self, source: ImportSource, start: Progress) -> ImportState:
-        """Write the import down unless it is there already, and return what is there."""
+        """Write the import unless it is there already, and return the import."""
         self._put(source, start, {"status": ImportStatus.SPLITTING})
         return self._existing(source.import_id)
 

@@ -30,7 +30,7 @@ LONGEST_PAUSE_SECONDS = 2.0
 
 
 class FileRefused(InvalidInput):
-    """The file can never be processed, however often it is tried."""
+    """The file can never be processed."""
 
 
 class FileDamaged(FileRefused):
@@ -38,7 +38,7 @@ class FileDamaged(FileRefused):
 
 
 class SourceGone(Exception):
-    """The version is deleted."""
+    """The version of the object is deleted."""
 
 
 class SourceReplaced(Exception):
@@ -47,7 +47,7 @@ class SourceReplaced(Exception):
 
 @dataclass(frozen=True)
 class StoredObject:
-    """One version of an object, which stays the same from the first byte to the last."""
+    """One version of an object."""
 
     s3: "S3Client"
     bucket: str
@@ -58,7 +58,7 @@ class StoredObject:
     sleep: Callable[[float], None] = time.sleep
 
     def chunks(self, start: int = 0) -> Iterator[bytes]:
-        """Read from ``start`` to the end. A connection that breaks is picked up where it did.
+        """Read from ``start`` to the end, across broken connections.
 
         Raises SourceGone, SourceReplaced, and ClientError or BotoCoreError for what another try
         may cure.

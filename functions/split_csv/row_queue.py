@@ -22,7 +22,7 @@ MESSAGE_GROUP = "rows"
 
 
 class RowsNotSent(Exception):
-    """SQS kept refusing some messages; the import goes on from its checkpoint another time."""
+    """SQS refused some messages in all attempts; the import is retried from its checkpoint."""
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ ENDS = (FileRefused, SourceGone, SourceReplaced)
 
 
 class ImportStalled(Exception):
-    """The time of an invocation is not enough to get any further."""
+    """The time of an invocation does not suffice to advance."""
 
 
 @dataclass
@@ -102,7 +102,7 @@ class Splitter:
     def outcomes(
         self, message: Message, remaining_ms: Callable[[], int], tally: Tally
     ) -> Iterable[Outcome]:
-        """Work for ``process_batch``: a message about uploads, or about an import to go on with.
+        """Work for ``process_batch``: a message about uploads, or one that continues an import.
 
         What another try may cure is raised, or an outcome that asks for a retry: AWS does not
         answer, SQS refuses rows, the time does not suffice, or another delivery of the very same

@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 class ItemUnknown(Exception):
-    """The table has no item with this id: none yet, if a message has overtaken the writing."""
+    """The table has no item with this id, or not yet."""
 
 
 class NotARelayItem(ValueError):
-    """An item lacks what the script gives to every item. Says which attribute."""
+    """An item lacks an attribute that `items put` gives to every item; names it."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """What of an item decides about its update. ``outbox``: what is still to be sent about it."""
+    """Attributes of an item that an update needs. ``outbox`` is a message that is not yet sent."""
 
     id: str
     revision: int
@@ -62,7 +62,7 @@ class ItemTable:
         return _item(item_id, found["Item"])
 
     def update(self, item: Item, outbox: str, sha256: str, processed_at: str) -> Item:
-        """Update ``item`` if it still is what it was, and return what it is now.
+        """Update ``item`` if it is unchanged, and return it as it is then.
 
         That may be another delivery's doing, or this one's, repeated by boto3 because the answer
         was lost: what is in the outbox is the same. Raises ItemUnknown or NotARelayItem when the
@@ -96,7 +96,7 @@ class ItemTable:
         return replace(item, revision=item.revision + 1, outbox=outbox)
 
     def clear_outbox(self, item_id: str, outbox: str) -> bool:
-        """Take ``outbox`` out of the item; False when another delivery has done so already."""
+        """Remove ``outbox`` from the item; False if another delivery has."""
         try:
             self.dynamodb.update_item(
                 TableName=self.table,

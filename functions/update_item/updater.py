@@ -38,7 +38,7 @@ MAX_FILE_BYTES = 16 << 20
 
 
 class ItemBehind(Exception):
-    """The item is not yet at the revision that the message speaks of."""
+    """The item is not yet at the revision of the message."""
 
 
 class ItemRefused(InvalidInput):

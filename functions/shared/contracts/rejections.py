@@ -10,7 +10,7 @@ RECORD_NAME = re.compile(r"(.+)-[0-9a-f]{16}\.json")
 
 @dataclass(frozen=True)
 class Rejection:
-    """Why an event had no effect, in the form that people and tools read it.
+    """Why an event had no effect.
 
     ``reason`` is a code to filter by, ``detail`` a sentence. ``received_at`` is ISO 8601 in UTC.
     ``body`` is the message itself where no object could be made out, so that it is not lost.

@@ -28,7 +28,7 @@ NOT_AN_OBJECT_EVENT = "not_an_object_event"
 
 
 class NotATenantMessage(ValueError):
-    """A message is about no file of a tenant. Says what is wrong, and never quotes the message."""
+    """The message is not about a tenant's file. Never quotes the message."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class QuarantineMessage:
 
     @property
     def attributes(self) -> dict[str, str]:
-        """For the attributes of the message, by which it can be told without reading it."""
+        """Attributes of the message, which identify it without its body."""
         tenant = {"tenant": self.tenant} if self.tenant else {}
         return {"reason": self.reason, **tenant}
 
