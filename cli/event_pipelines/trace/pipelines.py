@@ -1,6 +1,5 @@
 """Where each pipeline keeps what: its objects, its outputs, its tables."""
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -13,11 +12,10 @@ from event_pipelines.contracts.derivatives import SUFFIXES, derivative_key
 from event_pipelines.contracts.imports import import_id
 from event_pipelines.contracts.item_messages import ITEM_ID
 from event_pipelines.contracts.tenant_keys import (
-    RAW,
     REJECTED,
     REJECTED_ROWS_ENDING,
-    TENANT_NAME,
     area_prefix,
+    raw_file,
     rejected_rows_prefix,
     silver_key,
 )
@@ -32,8 +30,6 @@ from event_pipelines.trace import logs, messages
 from event_pipelines.trace.account import Search
 from event_pipelines.trace.objects import Bucket
 from event_pipelines.trace.story import LAST, Happening, known
-
-_TENANT = re.compile(rf"({TENANT_NAME.pattern})/{RAW}/(.+)", re.DOTALL)
 
 _PREFIXES = {IMAGES: "ingest/", IMPORTS: "import/", RELAY: "files/"}
 
@@ -66,7 +62,7 @@ def concerns(pipeline: str, key: str) -> bool:
         return key.startswith(_PREFIXES[pipeline])
     # A tenant may be called like another pipeline's folder, and misplace files in its own.
     of_others = key.startswith(tuple(_PREFIXES.values()))
-    return pipeline == AUDIT or bool(_TENANT.fullmatch(key)) or ("/" in key and not of_others)
+    return pipeline == AUDIT or raw_file(key) is not None or ("/" in key and not of_others)
 
 
 def _of_another_tenant(queue: str, key: str) -> bool:
@@ -144,10 +140,9 @@ def _import(ledger: Imports, found: Import) -> Iterator[Happening]:
 
 
 def _tenants(search: Search, _: Sequence[Stage]) -> Iterator[Happening]:
-    match = _TENANT.fullmatch(search.key)
-    if match is None:
+    if (found := raw_file(search.key)) is None:
         return
-    name, path = match.groups()
+    name, path = found
     known_platform = platform.locate(search.prefix, search.notes.append)
     tenant = Registry(known_platform).find(Tenant, name)
     if tenant is None:

@@ -59,6 +59,13 @@ def is_tenant_name(text: str) -> bool:
     return TENANT_NAME.fullmatch(text) is not None
 
 
+def raw_file(key: str) -> tuple[str, str] | None:
+    """The tenant and the path of a raw file, which are not checked further; else None."""
+    tenant, _, rest = key.partition("/")
+    area, _, path = rest.partition("/")
+    return (tenant, path) if is_tenant_name(tenant) and area == RAW and path else None
+
+
 def area_prefix(tenant: str, area: str) -> str:
     return f"{tenant}/{area}/"
 
