@@ -55,7 +55,7 @@ class Import:
 
     @property
     def ended(self) -> bool:
-        return ImportStatus(self.status).final
+        return self.status in (ImportStatus.COMPLETE, ImportStatus.FAILED)
 
     @property
     def rows_read(self) -> int:

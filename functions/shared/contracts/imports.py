@@ -19,10 +19,6 @@ class ImportStatus(StrEnum):
     COMPLETE = "COMPLETE"
     FAILED = "FAILED"
 
-    @property
-    def final(self) -> bool:
-        return self in (ImportStatus.COMPLETE, ImportStatus.FAILED)
-
 
 class WriteMode(StrEnum):
     """What happens to an item that is there already.

@@ -23,7 +23,8 @@ def rows(good: int, bad: int) -> list[list[str]]:
 
 def ended(one: Import) -> tuple[ImportStatus, str | None]:
     state = one.state()
-    assert (state.finished_at is None) is not state.status.final
+    ended = state.status in (ImportStatus.COMPLETE, ImportStatus.FAILED)
+    assert (state.finished_at is None) is not ended
     return state.status, state.reason
 
 
