@@ -17,7 +17,6 @@ from rich.progress import (
 )
 
 from event_pipelines.console import cell
-from event_pipelines.local.terraform import Activity
 
 # How often a log without a terminal hears that work goes on.
 QUIET_SECONDS = 15
@@ -72,16 +71,3 @@ def uploading(console: Console, size: int) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("Uploading", total=size)
         yield lambda sent: progress.advance(task, sent)
-
-
-def following(show: Callable[[int, int, str], None]) -> Callable[[Activity], None]:
-    """Turns what Terraform does into `show` calls; names the resource that has waited longest."""
-
-    def on_activity(activity: Activity) -> None:
-        detail = ""
-        if activity.under_way:
-            address, seconds = max(activity.under_way.items(), key=lambda item: item[1])
-            detail = f"{address} ({seconds:.0f} s)"
-        show(activity.done, activity.total, detail)
-
-    return on_activity

@@ -11,22 +11,16 @@ from event_pipelines import durations
 from event_pipelines.audit import sightings
 from event_pipelines.audit.sightings import Sighting
 from event_pipelines.console import cell, print_json, print_line
-from event_pipelines.name_prefix import add_prefix
+from event_pipelines.name_prefix import add_since, add_verb
 
 
-def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the `audit` group to the command line."""
-    audit = groups.add_parser("audit", help="what happened to the objects of the audited bucket")
+def add_arguments(audit: argparse.ArgumentParser) -> None:
+    """Adds the verbs of `audit`."""
     verbs = audit.add_subparsers(metavar="VERB", required=True)
-    for name, run, help_text, since in (
-        ("tail", _tail, "list events, newest last", "10m"),
-        ("summary", _summary, "count events by kind, bucket and hour", "24h"),
-    ):
-        verb = verbs.add_parser(name, help=help_text, description=help_text)
-        verb.add_argument("--since", default=since, help="30s, 10m, 2h, 7d (default: %(default)s)")
-        add_prefix(verb)
-        verb.add_argument("--json", action="store_true", help="print for machines")
-        verb.set_defaults(run=run)
+    verb = add_verb(verbs, "tail", _tail, "list events, newest last")
+    add_since(verb, "10m", "events since")
+    verb = add_verb(verbs, "summary", _summary, "count events by kind, bucket and hour")
+    add_since(verb, "24h", "events since")
 
 
 def _tail(arguments: argparse.Namespace) -> int:

@@ -26,15 +26,8 @@ _EPILOG = (
 )
 
 
-def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the `capacity` command to the command line."""
-    text = "what the settings of a Terraform plan can carry, by simulation"
-    add_arguments(
-        groups.add_parser("capacity", help=text, description=_DESCRIPTION, epilog=_EPILOG)
-    )
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description, parser.epilog = _DESCRIPTION, _EPILOG
     add = parser.add_argument
     add(
         "--plan",

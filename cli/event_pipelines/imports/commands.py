@@ -14,7 +14,7 @@ from event_pipelines.console import cell, print_data, print_json, print_line, sa
 from event_pipelines.errors import UserError
 from event_pipelines.imports import ledger
 from event_pipelines.imports.ledger import Import, Pipeline
-from event_pipelines.name_prefix import add_prefix
+from event_pipelines.name_prefix import add_verb
 from event_pipelines.progress import counting, uploading
 
 POLL_SECONDS = 1.0
@@ -22,35 +22,33 @@ POLL_SECONDS = 1.0
 STALLED_SECONDS = 300
 
 
-def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the `imports` group to the command line."""
-    imports = groups.add_parser("imports", help="CSV files into the table")
+def add_arguments(imports: argparse.ArgumentParser) -> None:
+    """Adds the verbs of `imports`."""
     verbs = imports.add_subparsers(metavar="VERB", required=True)
-    for name, run, help_text in (
-        ("start", _start, "upload a file, which starts its import"),
-        ("watch", _watch, "follow an import to its end"),
-        ("cancel", _cancel, "end an import: what is loaded stays, what waits is not loaded"),
-        ("list", _list, "list imports, newest last"),
-        ("show", _show, "everything the ledger has of one import"),
-        ("rejections", _rejections, "rejected rows as CSV, ready to mend and import again"),
-        ("rows", _rows, "what the table now holds of an import"),
-    ):
-        verb = verbs.add_parser(name, help=help_text, description=help_text)
-        add_prefix(verb)
-        verb.add_argument("--json", action="store_true", help="print for machines")
-        verb.set_defaults(run=run)
-        if name == "start":
-            verb.add_argument("file", type=Path, metavar="FILE", help="a .csv or .csv.gz file")
-            verb.add_argument("--name", help="name below import/ (default: the file's)")
-            verb.add_argument("--watch", action="store_true", help="follow it to its end")
-        if name == "rejections":
-            verb.add_argument(
-                "--excel-safe",
-                action="store_true",
-                help="put ' before cells that a spreadsheet would take for formulas",
-            )
-        if name not in ("start", "list"):
-            verb.add_argument("import_id", metavar="ID", help="as `start` and `list` print it")
+    verb = add_verb(verbs, "start", _start, "upload a file, which starts its import")
+    verb.add_argument("file", type=Path, metavar="FILE", help="a .csv or .csv.gz file")
+    verb.add_argument("--name", help="name below import/ (default: the file's)")
+    verb.add_argument("--watch", action="store_true", help="follow it to its end")
+
+    _add_id(add_verb(verbs, "watch", _watch, "follow an import to its end"))
+    text = "end an import: what is loaded stays, what waits is not loaded"
+    _add_id(add_verb(verbs, "cancel", _cancel, text))
+    add_verb(verbs, "list", _list, "list imports, newest last")
+    _add_id(add_verb(verbs, "show", _show, "everything the ledger has of one import"))
+
+    text = "rejected rows as CSV, ready to fix and import again"
+    verb = add_verb(verbs, "rejections", _rejections, text)
+    _add_id(verb)
+    verb.add_argument(
+        "--excel-safe",
+        action="store_true",
+        help="put ' before cells that a spreadsheet would take for formulas",
+    )
+    _add_id(add_verb(verbs, "rows", _rows, "what the table now holds of an import"))
+
+
+def _add_id(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("import_id", metavar="ID", help="as `start` and `list` print it")
 
 
 def _start(arguments: argparse.Namespace) -> int:

@@ -15,29 +15,16 @@ from event_pipelines.items import documents, names, put, samples, serving, statu
 from event_pipelines.items.names import Relay
 from event_pipelines.items.put import NewItem, Placed
 from event_pipelines.items.service import Pace
-from event_pipelines.name_prefix import add_prefix
+from event_pipelines.name_prefix import add_verb
 from event_pipelines.progress import counting
 
 MOST_ITEMS = 999_999
 
 
-def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the `items` group to the command line."""
-    items = groups.add_parser("items", help="JSON files through the item relay")
+def add_arguments(items: argparse.ArgumentParser) -> None:
+    """Adds the verbs of `items`."""
     verbs = items.add_subparsers(metavar="VERB", required=True)
-    for name, run, help_text, add_arguments in (
-        ("put", _put, "store a file and its item, and ask for its update", _add_put),
-        ("status", _status, "where the items are, or how one of them is", _add_status),
-        ("serve", _serve, "fetch finished items and their files, and show them", _add_serve),
-    ):
-        verb = verbs.add_parser(name, help=help_text, description=help_text)
-        add_prefix(verb)
-        verb.add_argument("--json", action="store_true", help="print for machines")
-        verb.set_defaults(run=run)
-        add_arguments(verb)
-
-
-def _add_put(verb: argparse.ArgumentParser) -> None:
+    verb = add_verb(verbs, "put", _put, "store a file and its item, and ask for its update")
     verb.add_argument("file", type=Path, nargs="?", metavar="FILE", help="a JSON object")
     verb.add_argument("--generate", metavar="NAME", help="make up an item instead of a FILE")
     verb.add_argument("--id", help="the item's (default: NAME, or the file's without .json)")
@@ -45,9 +32,11 @@ def _add_put(verb: argparse.ArgumentParser) -> None:
         "--count", type=int, metavar="N", help="put N of them, as ID-000001 and so on"
     )
 
-
-def _add_status(verb: argparse.ArgumentParser) -> None:
+    verb = add_verb(verbs, "status", _status, "where the items are, or how one of them is")
     verb.add_argument("item_id", nargs="?", metavar="ID", help="one item (default: count all)")
+
+    text = "fetch finished items and their files, and show them"
+    _add_serve(add_verb(verbs, "serve", _serve, text))
 
 
 def _add_serve(verb: argparse.ArgumentParser) -> None:

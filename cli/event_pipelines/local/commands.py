@@ -5,7 +5,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,36 +19,45 @@ from event_pipelines.local import engine as local_engine
 from event_pipelines.local import stack as local_stack
 from event_pipelines.local.home import Home
 from event_pipelines.local.stack import DEFAULT_REGION, Stack
-from event_pipelines.progress import counting, following
+from event_pipelines.local.terraform import following
+from event_pipelines.name_prefix import add_json
+from event_pipelines.progress import counting
 
 
-def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the `local` group to the command line."""
-    local = groups.add_parser("local", help="run the stack on this machine's embedded AWS engine")
+def add_arguments(local: argparse.ArgumentParser) -> None:
+    """Adds the verbs of `local`."""
     verbs = local.add_subparsers(metavar="VERB", required=True)
-    for name, run, help_text in (
-        ("up", _up, "start the engine and apply the root module to it"),
-        ("down", _down, "destroy the stack and stop the engine"),
-        ("status", _status, "say what runs and what waits in the queues"),
-        ("demo", _demo, "the main job: upload real pictures, show what became of them, clean up"),
-    ):
-        verb = verbs.add_parser(name, help=help_text, description=help_text)
-        verb.add_argument(
-            "--home", type=Path, help="folder for state, logs and report (default: .local)"
-        )
-        verb.set_defaults(run=run)
-        if name in ("up", "demo"):
-            verb.add_argument("--region", default=DEFAULT_REGION, help="default: %(default)s")
-            verb.add_argument("--port", type=int, help="loopback port (default: a free one)")
-        if name in ("up", "status"):
-            verb.add_argument("--json", action="store_true", help="print for machines")
-        if name == "demo":
-            verb.add_argument(
-                "--photo", type=Path, help="a picture of your own, uploaded with the others"
-            )
-            verb.add_argument(
-                "--keep", action="store_true", help="leave everything running afterwards"
-            )
+    verb = _add(verbs, "up", _up, "start the engine and apply the root module to it")
+    _add_engine(verb)
+    add_json(verb)
+
+    _add(verbs, "down", _down, "destroy the stack and stop the engine")
+    add_json(_add(verbs, "status", _status, "say what runs and what waits in the queues"))
+
+    text = "the main job: upload real pictures, show what became of them, clean up"
+    verb = _add(verbs, "demo", _demo, text)
+    _add_engine(verb)
+    verb.add_argument("--photo", type=Path, help="a picture of your own, uploaded with the others")
+    verb.add_argument("--keep", action="store_true", help="leave everything running afterwards")
+
+
+def _add(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    text: str,
+) -> argparse.ArgumentParser:
+    verb = verbs.add_parser(name, help=text, description=text)
+    verb.add_argument(
+        "--home", type=Path, help="folder for state, logs and report (default: .local)"
+    )
+    verb.set_defaults(run=run)
+    return verb
+
+
+def _add_engine(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--region", default=DEFAULT_REGION, help="default: %(default)s")
+    verb.add_argument("--port", type=int, help="loopback port (default: a free one)")
 
 
 def _console() -> Console:

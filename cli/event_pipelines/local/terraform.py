@@ -27,6 +27,19 @@ class Activity:
     under_way: dict[str, float] = field(default_factory=dict)
 
 
+def following(show: Callable[[int, int, str], None]) -> Callable[[Activity], None]:
+    """Turns what Terraform does into `show` calls; names the resource that has waited longest."""
+
+    def on_activity(activity: Activity) -> None:
+        detail = ""
+        if activity.under_way:
+            address, seconds = max(activity.under_way.items(), key=lambda item: item[1])
+            detail = f"{address} ({seconds:.0f} s)"
+        show(activity.done, activity.total, detail)
+
+    return on_activity
+
+
 class TerraformFailed(UserError):
     """Terraform ended with an error; the message carries its diagnostics."""
 

@@ -21,12 +21,6 @@ COMMENT_BUDGET = 60_000
 RENDERERS: dict[str, type[Renderer]] = {"markdown": Markdown, "text": Text, "html": Page}
 
 
-def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the `plan-review` command to the command line."""
-    text = "what a Terraform plan would do, for whoever has to approve it"
-    add_arguments(groups.add_parser("plan-review", help=text, description=text))
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "plan", metavar="PLAN", help="what `terraform show -json` wrote, or - for standard input"

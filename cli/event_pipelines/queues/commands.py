@@ -12,7 +12,7 @@ from rich.table import Table
 
 from event_pipelines.console import cell, print_block, print_json, print_line, say
 from event_pipelines.errors import UserError
-from event_pipelines.name_prefix import add_prefix
+from event_pipelines.name_prefix import add_verb
 from event_pipelines.progress import counting
 from event_pipelines.queues import redrive
 from event_pipelines.queues.directory import Directory, Queue, code, locate
@@ -24,34 +24,31 @@ MAX_COUNT = 1000
 INTERRUPTED = 130
 
 
-def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the `queues` group to the command line."""
-    queues = groups.add_parser("queues", help="every queue of every pipeline")
+def add_arguments(queues: argparse.ArgumentParser) -> None:
+    """Adds the verbs of `queues`."""
     verbs = queues.add_subparsers(metavar="VERB", required=True)
-    for name, run, help_text in (
-        ("list", _list, "list queues with what waits in them"),
-        ("peek", _peek, "look at messages, which stay where they are"),
-        ("redrive", _redrive, "move dead letters back to where they can be processed"),
-        ("purge", _purge, "delete every message of a queue permanently"),
-    ):
-        verb = verbs.add_parser(name, help=help_text, description=help_text)
-        add_prefix(verb)
-        verb.add_argument("--json", action="store_true", help="print for machines")
-        verb.set_defaults(run=run)
-        if name != "list":
-            verb.add_argument("queue", metavar="QUEUE", help="with or without the prefix")
-        if name == "peek":
-            verb.add_argument(
-                "--count", type=int, default=DEFAULT_COUNT, help="at most (default: %(default)s)"
-            )
-        if name == "redrive":
-            verb.add_argument("--to", metavar="QUEUE", help="default: where they came from")
-            verb.add_argument(
-                "--rate", type=int, help="messages a second (default: as fast as it goes)"
-            )
-            verb.add_argument("--dry-run", action="store_true", help="only say what it would do")
-        if name == "purge":
-            verb.add_argument("--yes", action="store_true", help="do not ask")
+    add_verb(verbs, "list", _list, "list queues with what waits in them")
+
+    verb = add_verb(verbs, "peek", _peek, "look at messages, which stay where they are")
+    _add_queue(verb)
+    verb.add_argument(
+        "--count", type=int, default=DEFAULT_COUNT, help="at most (default: %(default)s)"
+    )
+
+    text = "move dead letters back to where they can be processed"
+    verb = add_verb(verbs, "redrive", _redrive, text)
+    _add_queue(verb)
+    verb.add_argument("--to", metavar="QUEUE", help="default: where they came from")
+    verb.add_argument("--rate", type=int, help="messages a second (default: as fast as it goes)")
+    verb.add_argument("--dry-run", action="store_true", help="only say what it would do")
+
+    verb = add_verb(verbs, "purge", _purge, "delete every message of a queue permanently")
+    _add_queue(verb)
+    verb.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _add_queue(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("queue", metavar="QUEUE", help="with or without the prefix")
 
 
 def _list(arguments: argparse.Namespace) -> int:

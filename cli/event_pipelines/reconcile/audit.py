@@ -78,7 +78,7 @@ class Audit:
             return State.DONE
         if any(rejections.name(stored) for rejections in self._rejections):
             return State.REJECTED
-        return State.FORGOTTEN if stored.last_modified < self._since else State.MISSING
+        return State.EXPIRED if stored.last_modified < self._since else State.MISSING
 
     def _recorded(self, stored: StoredObject) -> list[Mention]:
         pages = self._stack.dynamodb.get_paginator("query").paginate(

@@ -66,23 +66,43 @@ def looked_up(
     return by_lane, [key for (_, key), stored in there.items() if stored is None]
 
 
+class Choice:
+    """What a replay sends, an iterator. `total` is 0 where nobody knows before the end; `absent`
+    are keys that were named and are not there; `left_out` is complete at the end."""
+
+    def __init__(self, chosen: Iterable[Chosen], total: int, absent: Sequence[str] = ()) -> None:
+        self.total = total
+        self.absent = absent
+        self.left_out: Counter[State] = Counter()
+        self._chosen = chosen
+
+    def __iter__(self) -> Iterator[Chosen]:
+        return iter(self._chosen)
+
+
 def sensible(
     pipeline: Pipeline,
     pages: Iterable[tuple[Lane, Sequence[StoredObject]]],
-    forgotten: bool,
-    left_out: Counter[State],
-) -> Iterator[Chosen]:
+    expired: bool,
+    total: int = 0,
+    absent: Sequence[str] = (),
+) -> Choice:
     """Leaves out, and counts, what a replay would harm.
 
-    A message about what is INCOMPLETE would become a dead letter. What is FORGOTTEN may be done,
-    and would be done again.
+    A message about what is INCOMPLETE would become a dead letter. What is EXPIRED may be done, and
+    would be done again.
     """
-    for lane, page in pages:
-        for stored, state in zip(page, pipeline.states(lane, page), strict=True):
-            if state is State.INCOMPLETE or (state is State.FORGOTTEN and not forgotten):
-                left_out[state] += 1
-            else:
-                yield lane, stored
+
+    def kept() -> Iterator[Chosen]:
+        for lane, page in pages:
+            for stored, state in zip(page, pipeline.states(lane, page), strict=True):
+                if state is State.INCOMPLETE or (state is State.EXPIRED and not expired):
+                    choice.left_out[state] += 1
+                else:
+                    yield lane, stored
+
+    choice = Choice(kept(), total, absent)
+    return choice
 
 
 def _text(file: str) -> str:

@@ -17,12 +17,12 @@ _UNSETTLED = (State.MISSING, State.INCOMPLETE)
 
 @dataclass(frozen=True)
 class Selection:
-    """Objects whose keys begin with `under`, stored from `since` until before `until`.
+    """Objects whose keys begin with `key_prefix`, stored from `since` until before `until`.
 
     `lane` is the name of the only lane to look at; None is all of them.
     """
 
-    under: str = ""
+    key_prefix: str = ""
     since: datetime | None = None
     until: datetime | None = None
     lane: str | None = None
@@ -36,8 +36,8 @@ class Selection:
         """What to list of a lane; None when nothing of it is selected."""
         if self.lane not in (None, lane.name):
             return None
-        longest = max(self.under, lane.prefix, key=len)
-        both = longest.startswith(self.under) and longest.startswith(lane.prefix)
+        longest = max(self.key_prefix, lane.prefix, key=len)
+        both = longest.startswith(self.key_prefix) and longest.startswith(lane.prefix)
         return longest if both else None
 
 

@@ -72,7 +72,7 @@ class Imports:
     def _unknown(self, stored: StoredObject) -> State:
         # The ledger forgets, and what it forgot would be imported a second time.
         forgotten = stored.last_modified < self._remembered_since
-        return State.FORGOTTEN if forgotten else State.MISSING
+        return State.EXPIRED if forgotten else State.MISSING
 
     def _known(self, ids: Sequence[str]) -> dict[str, State]:
         asked: Any = {

@@ -17,7 +17,7 @@ class State(StrEnum):
     REJECTED = "rejected"
     DEAD = "dead"  # in a dead-letter queue or in quarantine
     RECENT = "recent"  # too young to be missed
-    FORGOTTEN = "forgotten"  # older than the pipeline remembers
+    EXPIRED = "expired"  # older than the pipeline remembers
     INCOMPLETE = "incomplete"  # not brought to the pipeline as a whole, so not lost by it
     MISSING = "missing"
 

@@ -13,23 +13,17 @@ from rich.text import Text
 from event_pipelines import durations
 from event_pipelines.console import cell, print_json, printable
 from event_pipelines.errors import UserError
-from event_pipelines.name_prefix import add_prefix
+from event_pipelines.name_prefix import add_options, add_since
 from event_pipelines.status import path
 from event_pipelines.status.path import Passage, Status, Watcher
 
 MAX_INTERVAL = 3600
 
 
-def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds `status` to the command line."""
-    help_text = "where the messages of every pipeline are; ends with 1 unless all is well"
-    status = groups.add_parser("status", help=help_text, description=help_text)
-    add_prefix(status)
-    status.add_argument(
-        "--since",
-        default="1h",
-        help="count what ended since: 30s, 10m, 2h, 7d (default: %(default)s)",
-    )
+def add_arguments(status: argparse.ArgumentParser) -> None:
+    """Adds the options of `status`."""
+    add_options(status, _status, "JSON output; a line for each look with --watch")
+    add_since(status, "1h", "count what ended since")
     status.add_argument("--watch", action="store_true", help="look again until Ctrl-C")
     status.add_argument(
         "--interval",
@@ -38,10 +32,6 @@ def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         metavar="SECONDS",
         help="between two looks (default: %(default)s)",
     )
-    status.add_argument(
-        "--json", action="store_true", help="print for machines; a line for each look with --watch"
-    )
-    status.set_defaults(run=_status)
 
 
 def _status(arguments: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from event_pipelines.console import cell, print_json, print_line, say
 from event_pipelines.errors import UserError
-from event_pipelines.name_prefix import add_prefix
+from event_pipelines.name_prefix import add_verb
 from event_pipelines.progress import counting, uploading
 from event_pipelines.tenants import files, groups, names, platform, quarantine, tenants
 from event_pipelines.tenants.platform import QUEUE_MODES, Platform
@@ -29,72 +29,63 @@ from event_pipelines.tenants.steps import Done
 from event_pipelines.tenants.verification import Drift, Verification
 
 
-def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the `tenants` group to the command line."""
-    parser = groups.add_parser("tenants", help="groups of tenants, tenants and their queues")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the verbs of `tenants`."""
     verbs = parser.add_subparsers(metavar="VERB", required=True)
 
-    verb = _add(verbs, "create-group", _create_group, "make a group, or finish making it")
-    verb.add_argument("name", metavar="NAME")
+    verb = _add_change(verbs, "create-group", _create_group, "make a group, or finish making it")
     verb.add_argument(
         "--queue-mode", choices=QUEUE_MODES, help="a queue per tenant, or one fair queue for all"
     )
-    verb = _add(verbs, "create", _create, "make a tenant, or finish making it")
-    verb.add_argument("name", metavar="NAME")
+    verb = _add_change(verbs, "create", _create, "make a tenant, or finish making it")
     verb.add_argument("--group", required=True, metavar="G", help="the group it belongs to")
 
-    verb = _add(verbs, "list", _list, "list groups and tenants", changes=False)
+    verb = add_verb(verbs, "list", _list, "list groups and tenants")
     verb.add_argument("--group", metavar="G", help="this group and its tenants only")
-    verb = _add(verbs, "show", _show, "a record, and what waits in its queues", changes=False)
+    verb = add_verb(verbs, "show", _show, "a record, and what waits in its queues")
     verb.add_argument("name", metavar="NAME")
 
-    verb = _add(verbs, "suspend", _suspend, "quarantine a tenant's new files")
-    verb.add_argument("name", metavar="NAME")
-    verb = _add(verbs, "resume", _resume, "process a tenant's files again")
-    verb.add_argument("name", metavar="NAME")
+    _add_change(verbs, "suspend", _suspend, "quarantine a tenant's new files")
+    _add_change(verbs, "resume", _resume, "process a tenant's files again")
 
-    verb = _add(verbs, "verify", _verify, "compare the registry with what is there", changes=False)
+    verb = add_verb(verbs, "verify", _verify, "compare the registry with what is there")
     verb.add_argument("name", metavar="NAME", nargs="?", help="a group or tenant (default: all)")
     verb.add_argument("--repair", action="store_true", help="make what differs as it must be")
 
-    for name, run, help_text in (
-        ("delete", _delete, "remove a tenant"),
-        ("delete-group", _delete_group, "remove a group without tenants"),
-    ):
-        verb = _add(verbs, name, run, help_text)
-        verb.add_argument("name", metavar="NAME")
-        verb.add_argument(
-            "--delete-data", action="store_true", help="its files and messages as well, for good"
-        )
-    verb = _add(verbs, "put-file", _put_file, "upload a file for a tenant, as it would")
-    verb.add_argument("name", metavar="NAME")
+    _add_delete_data(_add_change(verbs, "delete", _delete, "remove a tenant"))
+    text = "remove a group without tenants"
+    _add_delete_data(_add_change(verbs, "delete-group", _delete_group, text))
+
+    verb = _add_change(verbs, "put-file", _put_file, "upload a file for a tenant, as it would")
     verb.add_argument("file", type=Path, metavar="FILE")
     verb.add_argument("--as", dest="path", metavar="PATH", help="path below NAME/raw/")
 
-    held = verbs.add_parser("quarantine", help="events that the router could give to nobody")
+    text = "events that the router could give to nobody"
+    held = verbs.add_parser("quarantine", help=text, description=text)
     held_verbs = held.add_subparsers(metavar="VERB", required=True)
-    verb = _add(held_verbs, "list", _quarantine_list, "list them, oldest first", changes=False)
+    verb = add_verb(held_verbs, "list", _quarantine_list, "list them, oldest first")
     verb.add_argument("--limit", type=int, default=1000, help="default: %(default)s")
-    verb = _add(held_verbs, "release", _release, "send a tenant's events to its router again")
-    verb.add_argument("name", metavar="NAME")
+    _add_change(held_verbs, "release", _release, "send a tenant's events to its router again")
 
 
-def _add(
+def _add_change(
     verbs: "argparse._SubParsersAction[argparse.ArgumentParser]",
     name: str,
     run: Callable[[argparse.Namespace], int],
-    help_text: str,
-    changes: bool = True,
+    text: str,
 ) -> argparse.ArgumentParser:
-    verb = verbs.add_parser(name, help=help_text, description=help_text)
-    add_prefix(verb)
-    verb.add_argument("--json", action="store_true", help="print for machines")
-    if changes:
-        verb.add_argument(
-            "--dry-run", action="store_true", help="say what would be done and change nothing"
-        )
-    verb.set_defaults(run=run)
+    verb = add_verb(verbs, name, run, text)
+    verb.add_argument("name", metavar="NAME")
+    verb.add_argument(
+        "--dry-run", action="store_true", help="say what would be done and change nothing"
+    )
     return verb
+
+
+def _add_delete_data(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--delete-data", action="store_true", help="its files and messages as well, permanently"
+    )
 
 
 def _open(arguments: argparse.Namespace) -> tuple[Platform, Registry]:

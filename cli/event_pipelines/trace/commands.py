@@ -8,7 +8,7 @@ from event_pipelines import durations
 from event_pipelines.console import print_json, print_line, say
 from event_pipelines.errors import UserError
 from event_pipelines.moments import iso
-from event_pipelines.name_prefix import add_prefix
+from event_pipelines.name_prefix import add_options, add_since
 from event_pipelines.status import stages
 from event_pipelines.status.stages import PIPELINES
 from event_pipelines.trace import account, pipelines
@@ -16,20 +16,14 @@ from event_pipelines.trace.account import Search
 from event_pipelines.trace.story import Happening, in_order
 
 
-def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds `trace` to the command line."""
-    help_text = "the story of one object, in the order of time"
-    trace = groups.add_parser("trace", help=help_text, description=help_text)
-    add_prefix(trace)
+def add_arguments(trace: argparse.ArgumentParser) -> None:
+    """Adds the options of `trace`."""
+    add_options(trace, _trace)
     trace.add_argument("key", metavar="KEY", help="of the object, as in ingest/cat.jpg")
     trace.add_argument(
         "--pipeline", choices=PIPELINES, help="default: every one that such a key can be of"
     )
-    trace.add_argument(
-        "--since", default="24h", help="how far back to read logs (default: %(default)s)"
-    )
-    trace.add_argument("--json", action="store_true", help="print for machines")
-    trace.set_defaults(run=_trace)
+    add_since(trace, "24h", "read logs since")
 
 
 def _trace(arguments: argparse.Namespace) -> int:

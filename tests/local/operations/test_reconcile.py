@@ -59,7 +59,7 @@ class Command:
 
     def reconcile(self, *arguments: str) -> dict[str, Any]:
         self._capsys.readouterr()
-        code = self._run("reconcile", *arguments, "--settle", "1s", "--json")
+        code = self._run("reconcile", *arguments, "--min-age", "1s", "--json")
         printed = self._capsys.readouterr()
         assert printed.out, printed.err
         found: dict[str, Any] = json.loads(printed.out)
@@ -71,7 +71,7 @@ class Command:
 
     def replay(self, *arguments: str) -> dict[str, int]:
         self._capsys.readouterr()
-        assert self._run("replay", *arguments, "--settle", "1s", "--json") == 0
+        assert self._run("replay", *arguments, "--min-age", "1s", "--json") == 0
         sent: dict[str, int] = json.loads(self._capsys.readouterr().out)["sent"]
         return sent
 
@@ -92,7 +92,7 @@ def test_a_lost_picture_is_found_and_made_and_nothing_else_is_touched(
 ) -> None:
     pipeline = stack.outputs["image_derivatives"]
     bucket, derivatives = pipeline["bucket"], sorted(pipeline["derivatives"])
-    here = ("image-derivatives", "--under", "ingest/lost/")
+    here = ("image-derivatives", "--key-prefix", "ingest/lost/")
     upload(bucket, "ingest/lost/seen.jpg", picture())
     upload(bucket, "ingest/lost/broken.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 64)
     with nobody_notified(bucket):
@@ -112,7 +112,7 @@ def test_a_lost_picture_is_found_and_made_and_nothing_else_is_touched(
     found = command.reconcile(*here)
     assert found["counts"] == {
         "done": 2, "rejected": 2, "dead": 2, "missing": 2,
-        "underway": 0, "recent": 0, "forgotten": 0, "incomplete": 0,
+        "underway": 0, "recent": 0, "expired": 0, "incomplete": 0,
     }  # fmt: skip
     # Looking has not taken the dead letters away.
     assert all(messages_in(pipeline["derivatives"][name]["dlq_url"]) == 1 for name in derivatives)
@@ -141,7 +141,7 @@ def test_a_bucket_older_than_its_notification_is_brought_through_as_it_is_now(
 ) -> None:
     pipeline = stack.outputs["image_derivatives"]
     bucket, derivatives = pipeline["bucket"], sorted(pipeline["derivatives"])
-    here = ("image-derivatives", "--under", "ingest/old/")
+    here = ("image-derivatives", "--key-prefix", "ingest/old/")
     with nobody_notified(bucket):
         for number in range(12):
             upload(bucket, f"ingest/old/{number:02}.jpg", picture())
@@ -171,7 +171,7 @@ def test_a_lost_file_is_imported_and_a_finished_one_is_not_imported_again(
 ) -> None:
     outputs = stack.outputs["csv_import"]
     bucket, imports = outputs["bucket"], ledger.locate(PREFIX)
-    here = ("csv-import", "--under", "import/lost/")
+    here = ("csv-import", "--key-prefix", "import/lost/")
     upload(bucket, "import/lost/seen.csv", b"id,name\n1,one\n2,two\n")
     upload(bucket, "import/lost/bad.csv", b"PK\x03\x04, a spreadsheet by another name")
     with nobody_notified(bucket):
@@ -196,7 +196,7 @@ def test_a_lost_file_is_imported_and_a_finished_one_is_not_imported_again(
     eventually(lambda: counts() == {"done": 2, "rejected": 1, "dead": 1}, "its import")
     before = imports.get(import_id(seen))
     rows = {row["id"]: row for row in imports.rows(import_id(seen))}
-    command.replay("csv-import", "--under", "import/lost/seen")
+    command.replay("csv-import", "--key-prefix", "import/lost/seen")
 
     eventually(lambda: messages_in(outputs["imports_queue_url"]) == 0, "an empty queue")
     assert imports.get(import_id(seen)) == before
@@ -271,9 +271,11 @@ def test_an_item_whose_message_was_lost_is_updated_once(
     eventually(
         lambda: command.reconcile("item-relay")["counts"]["incomplete"] == 1, "the file alone"
     )
-    assert command.replay("item-relay", "--under", key_of("lost")) == {f"{PREFIX}-relay-updates": 1}
+    assert command.replay("item-relay", "--key-prefix", key_of("lost")) == {
+        f"{PREFIX}-relay-updates": 1
+    }
     eventually(lambda: command.missing("item-relay") == [], "its update")
-    command.replay("item-relay", "--under", key_of("seen"))
+    command.replay("item-relay", "--key-prefix", key_of("seen"))
     eventually(lambda: messages_in(outputs["updates_queue_url"]) == 0, "an empty queue")
 
     assert revision("seen") == revision("lost") == 2

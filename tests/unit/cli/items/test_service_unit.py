@@ -19,8 +19,8 @@ def settings() -> dict[str, str]:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    commands.register(parser.add_subparsers())
-    return parser.parse_args(shlex.split(settings()["ExecStart"])[1:])
+    commands.add_arguments(parser)
+    return parser.parse_args(shlex.split(settings()["ExecStart"])[2:])
 
 
 def test_the_command_is_one_that_the_command_line_takes() -> None:

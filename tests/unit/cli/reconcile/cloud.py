@@ -150,7 +150,7 @@ class Cloud:
         """What `reconcile --json` prints, with objects of any age unless they have to settle."""
         self.capsys.readouterr()
         if not settle:
-            arguments += ("--settle", "0")
+            arguments += ("--min-age", "0")
         code = main(["reconcile", *arguments, "--json"])
         found: dict[str, Any] = json.loads(self.capsys.readouterr().out)
         assert code == (1 if found["missing"] else 0)
@@ -163,7 +163,7 @@ class Cloud:
     def replay(self, *arguments: str, code: int = 0) -> str:
         """What `replay` prints."""
         self.capsys.readouterr()
-        assert main(["replay", *arguments, "--settle", "0", "--rate", "1000"]) == code
+        assert main(["replay", *arguments, "--min-age", "0", "--rate", "1000"]) == code
         return self.capsys.readouterr().out
 
     def refused(self, *arguments: str) -> str:

@@ -88,7 +88,7 @@ def test_what_is_older_than_the_records_is_not_called_missing(cloud: Cloud, buck
         Environment={"Variables": {"REJECTIONS_BUCKET": bucket, "TRAIL_RETENTION_DAYS": "0"}},
     )
     cloud.table(TRAIL, "object")
-    assert cloud.reconcile(audit.NAME)["counts"] == {"forgotten": 1}
+    assert cloud.reconcile(audit.NAME)["counts"] == {"expired": 1}
 
 
 def test_reconcile_without_an_audit_pipeline_is_refused(cloud: Cloud) -> None:

@@ -211,7 +211,7 @@ def test_files_that_are_called_alike_are_told_apart(cloud: Cloud, bucket: str) -
         if folder == "a":
             cloud.reject(event, "rejections/mobile/", "mobile")
 
-    found = cloud.reconcile(images.NAME, "--lane", "mobile")
+    found = cloud.reconcile(images.NAME, "--derivative", "mobile")
 
     assert found["counts"] == {"rejected": 1, "missing": 1}
     assert [one["key"] for one in found["missing"]] == ["ingest/b/cat.jpg"]

@@ -110,13 +110,13 @@ def test_what_the_ledger_forgot_is_not_imported_again(
         },
     )
 
-    assert cloud.reconcile(imports.NAME)["counts"] == {"forgotten": 1}
+    assert cloud.reconcile(imports.NAME)["counts"] == {"expired": 1}
     for what in ("--missing", "--all"):
         assert "Nothing was sent" in cloud.replay(imports.NAME, what)
     assert main(["replay", imports.NAME, "--all", "--dry-run"]) == 0
     assert "Left out 1 objects that are older" in capsys.readouterr().err
     # A person who knows better has the last word.
-    assert "Sent 1 messages" in cloud.replay(imports.NAME, "--all", "--forgotten")
+    assert "Sent 1 messages" in cloud.replay(imports.NAME, "--all", "--include-expired")
 
 
 def test_more_files_than_a_call_takes(cloud: Cloud, bucket: str) -> None:

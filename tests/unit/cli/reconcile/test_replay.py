@@ -46,7 +46,7 @@ def test_a_prefix_is_sent_whatever_became_of_it(cloud: Cloud, bucket: str) -> No
     cloud.upload(bucket, "ingest/a/lost.jpg")
     cloud.upload(bucket, "ingest/b/other.jpg")
 
-    cloud.replay(images.NAME, "--under", "ingest/a/", "--lane", "mobile")
+    cloud.replay(images.NAME, "--key-prefix", "ingest/a/", "--derivative", "mobile")
 
     assert sent(cloud) == ["ingest/a/done.jpg", "ingest/a/lost.jpg"]
     assert sent(cloud, "image-tiny") == []
@@ -63,7 +63,7 @@ def test_replay_selects_by_a_span_of_time(cloud: Cloud, bucket: str) -> None:
     ):
         span = [] if since is None else ["--since", since]
         span += [] if until is None else ["--until", until]
-        cloud.replay(images.NAME, "--lane", "mobile", *span)
+        cloud.replay(images.NAME, "--derivative", "mobile", *span)
         assert len(sent(cloud)) == expected, span
 
 
@@ -89,7 +89,9 @@ def test_what_was_listed_is_replayed_as_it_is_now(
     cloud.upload(bucket, "ingest/deleted.jpg")
     listed = tmp_path / "missing.json"
     listed.write_text(
-        json.dumps({"pipeline": images.NAME, **cloud.reconcile(images.NAME, "--lane", "mobile")})
+        json.dumps(
+            {"pipeline": images.NAME, **cloud.reconcile(images.NAME, "--derivative", "mobile")}
+        )
     )
     newer = cloud.upload(bucket, "ingest/changed.jpg", b"newer")
     cloud.s3.delete_object(Bucket=bucket, Key="ingest/deleted.jpg")
@@ -111,7 +113,7 @@ def test_an_interrupted_replay_says_how_far_it_came(
     clock = Clock([0.0], patience=1)
     monkeypatch.setattr(replay, "time", clock)
 
-    assert main(["replay", images.NAME, "--lane", "mobile", "--all", "--rate", "10"]) == 130
+    assert main(["replay", images.NAME, "--derivative", "mobile", "--all", "--rate", "10"]) == 130
 
     captured = capsys.readouterr()
     assert "Sent 10 messages to event-pipelines-image-mobile" in captured.out
@@ -168,7 +170,7 @@ def test_replay_is_no_faster_than_its_rate(
 
     monkeypatch.setattr(BaseClient, "_make_api_call", call)
     monkeypatch.setattr(replay, "time", Clock(clock))
-    assert main(["replay", images.NAME, "--lane", "mobile", "--all", "--rate", "2"]) == 0
+    assert main(["replay", images.NAME, "--derivative", "mobile", "--all", "--rate", "2"]) == 0
 
     assert batches == [(0.0, 2), (1.0, 2), (2.0, 1)]
 
@@ -208,11 +210,11 @@ def test_what_sqs_refuses_is_tried_again_and_then_said(
         return {"Successful": answer.get("Successful", []), "Failed": [failed]}
 
     monkeypatch.setattr(BaseClient, "_make_api_call", call)
-    cloud.replay(images.NAME, "--lane", "mobile", "--all")
+    cloud.replay(images.NAME, "--derivative", "mobile", "--all")
     assert sent(cloud) == ["ingest/a.jpg", "ingest/b.jpg"]
 
     refusals[0] = replay.ATTEMPTS
-    output = cloud.replay(images.NAME, "--lane", "mobile", "--all", code=1)
+    output = cloud.replay(images.NAME, "--derivative", "mobile", "--all", code=1)
     assert "Sent 1 messages" in output
     assert sent(cloud) == ["ingest/b.jpg"]
 
@@ -222,11 +224,11 @@ def test_what_sqs_refuses_is_tried_again_and_then_said(
     [
         ([], "--missing"),
         (["--all", "--rate", "0"], "1 to 3000"),
-        (["--all", "--lane", "huge"], "mobile, tiny"),
+        (["--all", "--derivative", "huge"], "mobile, tiny"),
         (["--since", "yesterday"], "10m"),
         (["--keys", "gone.txt"], "gone.txt cannot be read"),
         (["--from", __file__], "is not what"),
-        (["--from", "-", "--under", "ingest/"], "leave out"),
+        (["--from", "-", "--key-prefix", "ingest/"], "leave out"),
     ],
 )
 @pytest.mark.usefixtures("bucket")
@@ -267,7 +269,7 @@ def test_people_see_a_table_and_the_sums(
     for number in range(60):
         cloud.s3.put_object(Bucket=bucket, Key=f"ingest/[bold]{number:02}.jpg", Body=b"")
 
-    assert main(["reconcile", images.NAME, "--lane", "tiny", "--settle", "0"]) == 1
+    assert main(["reconcile", images.NAME, "--derivative", "tiny", "--min-age", "0"]) == 1
 
     output = capsys.readouterr().out
     assert "ingest/[bold]00.jpg" in output

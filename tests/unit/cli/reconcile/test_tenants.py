@@ -82,7 +82,7 @@ def test_a_replayed_file_meets_the_router_again(there: Platform, cloud: Cloud, b
         cloud.upload(bucket, key)
     announced(there)
 
-    cloud.replay(tenants.NAME, "--missing", "--lane", "acme")
+    cloud.replay(tenants.NAME, "--missing", "--tenant", "acme")
     assert announced(there) == ["acme/raw/lost one.csv"]
 
     cloud.replay(tenants.NAME, "--all")
