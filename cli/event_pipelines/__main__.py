@@ -26,7 +26,11 @@ GROUPS = {
     "plan-review": "what a Terraform plan would do, for whoever has to approve it",
     "capacity": "what the settings of a Terraform plan can carry, by simulation",
 }
-_MODULES = {"replay": "reconcile.replay_command", "plan-review": "plan_review.commands"}
+_MODULES = {
+    "replay": "reconcile.replay_command",
+    "plan-review": "plans.review.commands",
+    "capacity": "plans.capacity.commands",
+}
 _EXTRA = ("httptools", "ministack", "PIL", "sqlean", "trustme", "uvicorn")
 
 

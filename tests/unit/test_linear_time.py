@@ -25,12 +25,12 @@ from typing import Any
 import pytest
 
 from event_pipelines import console, durations
-from event_pipelines.audit import sightings
-from event_pipelines.capacity import asking
+from event_pipelines.audit import audit_records
 from event_pipelines.items import documents
 from event_pipelines.items import messages as relay_messages
-from event_pipelines.plan_review import reading, refusals
-from event_pipelines.plan_review.values import parsed
+from event_pipelines.plans.capacity import quantities
+from event_pipelines.plans.review import fail_on, plan
+from event_pipelines.plans.review.plan_values import parsed
 from event_pipelines.status import records, stages
 from event_pipelines.tenants import names
 from load_csv_rows import cells
@@ -93,7 +93,7 @@ COMPOSED: dict[tuple[str, str], list[str]] = {
         '""|(")(?=[,\\r\\n]|$)'
     ],
     ("functions/shared/csv_records.py", "f'{re.escape(self.quote)}{{1,2}}'"): ['"{1,2}'],
-    ("cli/event_pipelines/plan_review/references.py", "f'module\\\\.{STEP.pattern}'"): [
+    ("cli/event_pipelines/plans/review/references.py", "f'module\\\\.{STEP.pattern}'"): [
         r'module\.([\w-]+)(?:\[(?:(\d+)|"((?:[^"\\]|\\.)*)")\])?'
     ],
     (
@@ -381,7 +381,7 @@ def _file(read: Callable[[io.BytesIO], Iterator[object]]) -> Parse:
 
 
 def _plan(text: str) -> object:
-    return reading.document("plan.json", text.encode())
+    return plan.document("plan.json", text.encode())
 
 
 PARSERS: dict[str, Parse] = {
@@ -400,17 +400,19 @@ PARSERS: dict[str, Parse] = {
     "functions/process_tenant_file/rows.py:json_rows": _file(rows.json_rows),
     "functions/process_tenant_file/rows.py:json_lines_rows": _file(rows.json_lines_rows),
     "functions/process_tenant_file/rows.py:read": lambda text: rows._Decoder().read(text, 0),
-    "cli/event_pipelines/audit/sightings.py:logged": lambda text: list(sightings.logged([text])),
+    "cli/event_pipelines/audit/audit_records.py:logged": lambda text: list(
+        audit_records.logged([text])
+    ),
     "cli/event_pipelines/status/records.py:_lines": lambda text: list(records._lines(text)),
-    "cli/event_pipelines/capacity/asking.py:rate": asking.rate,
+    "cli/event_pipelines/plans/capacity/quantities.py:rate": quantities.rate,
     "cli/event_pipelines/console.py:printable": console.printable,
     "cli/event_pipelines/console.py:json_printable": console.json_printable,
     "cli/event_pipelines/durations.py:parse": durations.parse,
     "cli/event_pipelines/items/documents.py:read": lambda text: documents.read(text.encode()),
     "cli/event_pipelines/items/messages.py:decode": relay_messages.ItemMessage.decode,
-    "cli/event_pipelines/plan_review/reading.py:document": _plan,
-    "cli/event_pipelines/plan_review/refusals.py:rules": lambda text: refusals.rules([text]),
-    "cli/event_pipelines/plan_review/values.py:parsed": parsed,
+    "cli/event_pipelines/plans/review/plan.py:document": _plan,
+    "cli/event_pipelines/plans/review/fail_on.py:rules": lambda text: fail_on.rules([text]),
+    "cli/event_pipelines/plans/review/plan_values.py:parsed": parsed,
     "cli/event_pipelines/tenants/names.py:raw_key": lambda text: names.raw_key("acme", text),
     "cli/event_pipelines/tenants/names.py:_hides_something": lambda text: names.raw_key("a", text),
 }
@@ -420,17 +422,17 @@ ELSEWHERE = {
     "functions/shared/csv_opening.py": "tests of CSV hold its time to its size",
     "functions/process_tenant_file/rows.py:csv_rows": "tests of CSV hold its time to its size",
     "functions/shared/configuration.py": "variables that whoever deploys it writes",
-    "cli/event_pipelines/plan_review/reading.py:read": "reads a file, and calls `document`",
-    "cli/event_pipelines/plan_review/reading.py:plan_of": "tests of plan-review",
-    "cli/event_pipelines/plan_review/values.py:natural": "one pattern, tested as such",
-    "cli/event_pipelines/capacity/settings.py:read": "reads a file, and calls `document`",
+    "cli/event_pipelines/plans/review/plan.py:read": "reads a file, and calls `document`",
+    "cli/event_pipelines/plans/review/plan.py:plan_of": "tests of plan-review",
+    "cli/event_pipelines/plans/review/plan_values.py:natural": "one pattern, tested as such",
+    "cli/event_pipelines/plans/capacity/settings.py:read": "reads a file, and calls `document`",
     "cli/event_pipelines/status/tally.py:read": "asks AWS",
-    "cli/event_pipelines/mentions.py:read_record": "the values of a record that is parsed",
+    "cli/event_pipelines/object_refs.py:read_record": "the values of a record that is parsed",
     "cli/event_pipelines/status/records.py:read": "asks AWS, and calls `_lines`",
     "cli/event_pipelines/trace/logs.py:lines": "asks AWS, and calls `read` of records",
-    "cli/event_pipelines/plan_review/sections.py:document": "tests of plan-review",
-    "cli/event_pipelines/plan_review/secret_texts.py:_lines": "tests of plan-review",
-    "cli/event_pipelines/plan_review/text.py:_lines": "tests of plan-review",
+    "cli/event_pipelines/plans/review/sections.py:document": "tests of plan-review",
+    "cli/event_pipelines/plans/review/secret_texts.py:_lines": "tests of plan-review",
+    "cli/event_pipelines/plans/review/render_text.py:_lines": "tests of plan-review",
     "functions/load_csv_rows/rejected_rows.py:store_rejected_rows": "writes",
     "functions/shared/row_messages.py:encode_plain_rows": "writes",
     "functions/shared/row_messages.py:encode_parsed_rows": "writes",

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from event_pipelines import durations
-from event_pipelines.audit import sightings
-from event_pipelines.audit.sightings import Sighting
+from event_pipelines.audit import audit_records
+from event_pipelines.audit.audit_records import AuditRecord
 from event_pipelines.console import cell, print_json, print_line
 from event_pipelines.name_prefix import add_since, add_verb
 
@@ -26,20 +26,20 @@ def add_arguments(audit: argparse.ArgumentParser) -> None:
 def _tail(arguments: argparse.Namespace) -> int:
     audit, seen = _read(arguments)
     if arguments.json:
-        for sighting in seen:
-            print_json(asdict(sighting))
+        for record in seen:
+            print_json(asdict(record))
         return 0
     table = Table("time", "event", "object", "version", "size", "who", "from", "route")
-    for sighting in seen:
+    for record in seen:
         cells = (
-            sighting.event_time + (" late" if sighting.late else ""),
-            sighting.event_name,
-            f"{sighting.bucket}/{sighting.key}",
-            (sighting.version_id or "")[:12],
-            "" if sighting.size is None else f"{sighting.size:,}",
-            sighting.principal or "",
-            sighting.source_address or "",
-            sighting.route,
+            record.event_time + (" late" if record.late else ""),
+            record.event_name,
+            f"{record.bucket}/{record.key}",
+            (record.version_id or "")[:12],
+            "" if record.size is None else f"{record.size:,}",
+            record.principal or "",
+            record.source_address or "",
+            record.route,
         )
         table.add_row(*map(cell, cells))
     _print(table, f"{len(seen)} events in the last {arguments.since}, from {audit.source}")
@@ -63,9 +63,9 @@ def _summary(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _read(arguments: argparse.Namespace) -> tuple[sightings.Audit, list[Sighting]]:
+def _read(arguments: argparse.Namespace) -> tuple[audit_records.Audit, list[AuditRecord]]:
     span = durations.parse(arguments.since)
-    audit = sightings.find(arguments.prefix)
+    audit = audit_records.find(arguments.prefix)
     return audit, audit.since(span)
 
 

@@ -11,10 +11,10 @@ from rich.table import Table
 
 from event_pipelines.console import cell, print_json, print_json_text, print_line
 from event_pipelines.errors import UserError
-from event_pipelines.items import documents, names, put, samples, serving, status
+from event_pipelines.items import documents, names, put, samples, service_process, status
 from event_pipelines.items.names import Relay
 from event_pipelines.items.put import NewItem, Placed
-from event_pipelines.items.service import Pace
+from event_pipelines.items.service_loop import Pace
 from event_pipelines.name_prefix import add_verb
 from event_pipelines.progress import counting
 
@@ -192,7 +192,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             name = option.replace("_", "-")
             raise UserError(f"--{name} {value} is not possible: give {lowest} to {highest:,}.")
     pace = Pace(arguments.concurrency, arguments.visibility, arguments.drain, arguments.until_idle)
-    serving.serve(
+    service_process.serve(
         names.locate(arguments.prefix), arguments.output, pace, arguments.port, arguments.json
     )
     return 0

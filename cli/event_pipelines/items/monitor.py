@@ -18,8 +18,8 @@ from event_pipelines.console import json_printable
 from event_pipelines.errors import UserError
 from event_pipelines.items.deliveries import Message
 from event_pipelines.items.documents import Document
-from event_pipelines.items.one_item import Ending
-from event_pipelines.items.service import Pace
+from event_pipelines.items.message_handler import Ending
+from event_pipelines.items.service_loop import Pace
 
 logger = logging.getLogger("event_pipelines.items")
 

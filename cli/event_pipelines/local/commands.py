@@ -13,10 +13,10 @@ import boto3
 from rich.console import Console
 from rich.table import Table
 
-from event_pipelines.demo import photographs, show
 from event_pipelines.errors import UserError
 from event_pipelines.local import engine as local_engine
 from event_pipelines.local import stack as local_stack
+from event_pipelines.local.demo import demo_output, photographs
 from event_pipelines.local.home import Home
 from event_pipelines.local.stack import DEFAULT_REGION, Stack
 from event_pipelines.local.terraform import following
@@ -154,14 +154,14 @@ def _demo(arguments: argparse.Namespace) -> int:
             on_activity=following(progress),
         )
     try:
-        good = show.show(stack, collection, console)
+        good = demo_output.show(stack, collection, console)
     except BaseException:
         local_engine.stop(home.path)
         raise
     if arguments.keep:
         _print_how_to_look_around(stack)
         return 0 if good else 1
-    show.clean_up(stack, console)
+    demo_output.clean_up(stack, console)
     left = _take_down(stack, console)
     return 0 if good and left == 0 else 1
 

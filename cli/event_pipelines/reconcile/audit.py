@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from event_pipelines.audit import sightings
-from event_pipelines.mentions import Mention
+from event_pipelines.audit import audit_records
+from event_pipelines.object_refs import ObjectRef
 from event_pipelines.reconcile import objects
 from event_pipelines.reconcile.objects import StoredObject
 from event_pipelines.reconcile.pipeline import Lane, State
@@ -24,7 +24,7 @@ class Audit:
 
     def __init__(self, stack: Stack, since: datetime | None) -> None:
         self._stack = stack
-        found = sightings.find(stack.prefix)
+        found = audit_records.find(stack.prefix)
         bucket = stack.bucket("audit")
         self._triggers = objects.triggers(stack.s3, bucket, f"{found.name}-events")
         # The catch-all, which every audit pipeline has.
@@ -52,7 +52,7 @@ class Audit:
             )
             for route in routes
         ]
-        self._logged: Mapping[str, list[Mention]] = {}
+        self._logged: Mapping[str, list[ObjectRef]] = {}
         if not self._trail:
             self._logged = _by_key(found.since(now - self._since))
 
@@ -80,7 +80,7 @@ class Audit:
             return State.REJECTED
         return State.EXPIRED if stored.last_modified < self._since else State.MISSING
 
-    def _recorded(self, stored: StoredObject) -> list[Mention]:
+    def _recorded(self, stored: StoredObject) -> list[ObjectRef]:
         pages = self._stack.dynamodb.get_paginator("query").paginate(
             TableName=self._trail or "",
             KeyConditionExpression="#object = :object",
@@ -95,15 +95,15 @@ class Audit:
         return [_mention(item) for page in pages for item in page["Items"]]
 
 
-def _mention(item: Mapping[str, Any]) -> Mention:
+def _mention(item: Mapping[str, Any]) -> ObjectRef:
     version, etag = (item.get(name, {}).get("S") for name in ("version_id", "etag"))
-    return Mention(item["bucket"]["S"], item["key"]["S"], version, etag)
+    return ObjectRef(item["bucket"]["S"], item["key"]["S"], version, etag)
 
 
-def _by_key(seen: Sequence[sightings.Sighting]) -> dict[str, list[Mention]]:
-    found: dict[str, list[Mention]] = {}
+def _by_key(seen: Sequence[audit_records.AuditRecord]) -> dict[str, list[ObjectRef]]:
+    found: dict[str, list[ObjectRef]] = {}
     for one in seen:
         if one.event_name.startswith(_CREATED):
-            mention = Mention(one.bucket, one.key, one.version_id, one.etag)
+            mention = ObjectRef(one.bucket, one.key, one.version_id, one.etag)
             found.setdefault(one.key, []).append(mention)
     return found

@@ -7,7 +7,7 @@ from typing import Any
 
 from event_pipelines.errors import UserError
 from event_pipelines.imports.ledger import import_id_of
-from event_pipelines.mentions import document_of
+from event_pipelines.object_refs import document_of
 from event_pipelines.reconcile import objects
 from event_pipelines.reconcile.objects import StoredObject
 from event_pipelines.reconcile.pipeline import Lane, State

@@ -6,13 +6,7 @@ from functools import lru_cache
 from threading import RLock
 from typing import TYPE_CHECKING
 
-from event_pipelines.mentions import (
-    Mention,
-    mentions_in,
-    read_record,
-    record_name,
-    records_below,
-)
+from event_pipelines.object_refs import ObjectRef, read_record, record_name, records_below, refs_in
 from event_pipelines.queues.directory import Directory
 from event_pipelines.queues.peek import look
 from event_pipelines.reconcile.objects import StoredObject
@@ -27,7 +21,7 @@ _ALL = 1_000_000
 _NAMES_KEPT = 1_000
 
 
-def is_of(mention: Mention, stored: StoredObject) -> bool:
+def is_of(mention: ObjectRef, stored: StoredObject) -> bool:
     """Whether it names this very version, as far as it tells."""
     if (mention.bucket, mention.key) != (stored.bucket, stored.key):
         return False
@@ -42,8 +36,8 @@ def is_of(mention: Mention, stored: StoredObject) -> bool:
 class _Mentions:
     """By object, so that no object is compared with what is said of all the others."""
 
-    def __init__(self, mentions: Sequence[Mention]) -> None:
-        self._by_object: dict[tuple[str, str], list[Mention]] = defaultdict(list)
+    def __init__(self, mentions: Sequence[ObjectRef]) -> None:
+        self._by_object: dict[tuple[str, str], list[ObjectRef]] = defaultdict(list)
         for mention in mentions:
             self._by_object[mention.bucket, mention.key].append(mention)
 
@@ -58,7 +52,7 @@ class DeadLetters:
     def __init__(self, bodies: Sequence[str], unseen: int = 0) -> None:
         self.bodies = bodies
         self.unseen = unseen
-        self._mentions = _Mentions([mention for body in bodies for mention in mentions_in(body)])
+        self._mentions = _Mentions([mention for body in bodies for mention in refs_in(body)])
 
     def name(self, stored: StoredObject) -> bool:
         """Whether one of them is about this version."""
@@ -107,7 +101,7 @@ class Rejections:
         keys = self._by_name().get(name, ())
         return _Mentions([mention for key in keys for mention in self._said(key)])
 
-    def _said(self, key: str) -> tuple[Mention, ...]:
+    def _said(self, key: str) -> tuple[ObjectRef, ...]:
         return read_record(self._s3, self._bucket, key).mentions
 
     def _by_name(self) -> Mapping[str, list[str]]:

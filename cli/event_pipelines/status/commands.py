@@ -15,7 +15,7 @@ from event_pipelines.console import cell, print_json, printable
 from event_pipelines.errors import UserError
 from event_pipelines.name_prefix import add_options, add_since
 from event_pipelines.status import path
-from event_pipelines.status.path import Passage, Status, Watcher
+from event_pipelines.status.path import StageCounts, Status, Watcher
 
 MAX_INTERVAL = 3600
 
@@ -92,13 +92,13 @@ def shown(status: Status) -> Group:
     for heading in ("arrived", "queued", "in flight", "done", "rejected", "dead", "retries"):
         table.add_column(heading, justify="right")
     before = ""
-    for passage in status.passages:
+    for counts in status.stages:
         table.add_row(
-            "" if passage.pipeline == before else passage.pipeline,
-            cell(passage.stage),
-            *_numbers(passage),
+            "" if counts.pipeline == before else counts.pipeline,
+            cell(counts.stage),
+            *_numbers(counts),
         )
-        before = passage.pipeline
+        before = counts.pipeline
     return Group(
         table,
         Text(
@@ -110,14 +110,6 @@ def shown(status: Status) -> Group:
     )
 
 
-def _numbers(passage: Passage) -> list[str]:
-    counts = (
-        passage.arrived,
-        passage.queued,
-        passage.in_flight,
-        passage.done,
-        passage.rejected,
-        passage.dead,
-        passage.retried,
-    )
+def _numbers(of: StageCounts) -> list[str]:
+    counts = (of.arrived, of.queued, of.in_flight, of.done, of.rejected, of.dead, of.retried)
     return ["" if count is None else f"{count:,}" for count in counts]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Passage:
+class StageCounts:
     """One stage. Counts are messages; those of queues are as approximate as SQS keeps them.
 
     `queued`, `in_flight` and `dead` are now, the others since the beginning of what is looked at;
@@ -54,7 +54,7 @@ class Status:
     region: str
     since: str
     at: str
-    passages: list[Passage]
+    stages: list[StageCounts]
     faults: list[str]
 
     @property
@@ -65,7 +65,7 @@ class Status:
         return {
             "healthy": self.healthy,
             **asdict(self),
-            "passages": [passage.as_dict() for passage in self.passages],
+            "stages": [counts.as_dict() for counts in self.stages],
         }
 
 
@@ -87,11 +87,11 @@ class Watcher:
             self.queues.region,
             _iso(self.tally.start),
             _iso(datetime.now(UTC)),
-            [self._passage(stage) for stage in found],
+            [self._counts(stage) for stage in found],
             list(health.faults(self.queues, found, self.functions, self.cloudwatch)),
         )
 
-    def _passage(self, stage: Stage) -> Passage:
+    def _counts(self, stage: Stage) -> StageCounts:
         now = (
             stage.pipeline,
             stage.name,
@@ -100,10 +100,10 @@ class Watcher:
             sum(queue.messages for queue in stage.dead_letters),
         )
         if stage.function is None:
-            return Passage(*now)
+            return StageCounts(*now)
         seen = self.tally.read(stage.function)
         counts = dict(sorted(seen.counts.items()))
-        return Passage(*now, seen.done, seen.rejected, seen.retried, counts)
+        return StageCounts(*now, seen.done, seen.rejected, seen.retried, counts)
 
 
 def watch(prefix: str, start: datetime) -> Watcher:

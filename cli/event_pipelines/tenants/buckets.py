@@ -12,8 +12,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from event_pipelines.errors import UserError
-from event_pipelines.tenants.patience import code_of, persist
 from event_pipelines.tenants.platform import Platform
+from event_pipelines.tenants.retries import code_of, persist
 from event_pipelines.tenants.steps import (
     MISSING,
     Step,

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from event_pipelines.errors import UserError
 from event_pipelines.tenants.buckets import Bucket
-from event_pipelines.tenants.patience import code_of, persist
+from event_pipelines.tenants.retries import code_of, persist
 from event_pipelines.tenants.steps import MISSING
 
 # S3 lists and deletes as many at a time.

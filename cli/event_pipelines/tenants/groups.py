@@ -10,7 +10,7 @@ from event_pipelines.tenants.deletion import Removal, clear, refuse_remains
 from event_pipelines.tenants.files import Files
 from event_pipelines.tenants.mappings import Feed
 from event_pipelines.tenants.platform import QUEUE_MODES, SHARED_FAIR, Platform
-from event_pipelines.tenants.queues import Queue, pair
+from event_pipelines.tenants.queues import QueueStep, pair
 from event_pipelines.tenants.registry import (
     DELETING,
     PROVISIONING,
@@ -28,7 +28,7 @@ class Parts:
 
     bucket: Bucket
     notification: Notification
-    queues: list[Queue]
+    queues: list[QueueStep]
     feeds: list[Feed]
 
 

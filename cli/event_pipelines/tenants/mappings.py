@@ -7,8 +7,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from event_pipelines.errors import UserError
-from event_pipelines.tenants.patience import code_of, persist
 from event_pipelines.tenants.platform import Platform, Worker
+from event_pipelines.tenants.retries import code_of, persist
 from event_pipelines.tenants.steps import MISSING, tag_faults
 
 # Lambda takes up to a minute to delete a mapping, and changes none that is being changed.

@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from event_pipelines.errors import UserError
-from event_pipelines.tenants.patience import pause
 from event_pipelines.tenants.platform import Platform
 from event_pipelines.tenants.registry import ACTIVE, Tenant
+from event_pipelines.tenants.retries import pause
 
 # How long nobody else sees what is being looked at, unless it is shown again before.
 _HIDDEN_SECONDS = 120

@@ -8,8 +8,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from event_pipelines.tenants.names import dead_letters
-from event_pipelines.tenants.patience import code_of, pause, persist
 from event_pipelines.tenants.platform import Platform, Worker
+from event_pipelines.tenants.retries import code_of, pause, persist
 from event_pipelines.tenants.steps import MISSING, canonical, refuse_foreign, tag_faults
 
 # As large as S3 announcements and routed messages can get, four times over.
@@ -41,7 +41,7 @@ class Depth:
 
 
 @dataclass(frozen=True)
-class Queue:
+class QueueStep:
     """A step: one queue with these attributes, all as text, and at least these tags."""
 
     platform: Platform
@@ -150,7 +150,7 @@ def pair(
     consumer: Worker,
     tags: Mapping[str, str],
     bucket_arn: str | None = None,
-) -> tuple[Queue, Queue]:
+) -> tuple[QueueStep, QueueStep]:
     """A queue for `consumer`, and its dead-letter queue first.
 
     `bucket_arn`: the bucket whose notifications S3 may send to it.
@@ -169,7 +169,7 @@ def pair(
     }
     senders = [] if bucket_arn is None else [_from_bucket(bucket_arn, names.account_id)]
     return (
-        Queue(
+        QueueStep(
             platform,
             dead_letters(name),
             every
@@ -182,7 +182,7 @@ def pair(
             },
             tags,
         ),
-        Queue(
+        QueueStep(
             platform,
             name,
             every

@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 
 from event_pipelines.errors import UserError
 from event_pipelines.tenants.names import Kind, Names
-from event_pipelines.tenants.patience import code_of, persist
 from event_pipelines.tenants.platform import PER_TENANT, SHARED_FAIR, Platform
+from event_pipelines.tenants.retries import code_of, persist
 
 PROVISIONING, ACTIVE, SUSPENDED, DELETING = "PROVISIONING", "ACTIVE", "SUSPENDED", "DELETING"
 

@@ -9,9 +9,8 @@ from event_pipelines.tenants.buckets import Bucket
 from event_pipelines.tenants.deletion import Removal, clear, refuse_remains
 from event_pipelines.tenants.files import Files, Folder
 from event_pipelines.tenants.mappings import Feed
-from event_pipelines.tenants.patience import POLL_SECONDS, pause
 from event_pipelines.tenants.platform import PER_TENANT, QUEUE_MODES, Platform
-from event_pipelines.tenants.queues import Depth, Queue, pair
+from event_pipelines.tenants.queues import Depth, QueueStep, pair
 from event_pipelines.tenants.registry import (
     ACTIVE,
     DELETING,
@@ -22,6 +21,7 @@ from event_pipelines.tenants.registry import (
     new_tenant,
     not_active,
 )
+from event_pipelines.tenants.retries import POLL_SECONDS, pause
 from event_pipelines.tenants.steps import GROUP_TAG, TENANT_TAG, Done, Step, carry_out
 
 
@@ -30,7 +30,7 @@ class Parts:
     """What a tenant consists of. In a group with a shared queue it has no queues of its own."""
 
     bucket: Bucket
-    queues: list[Queue]
+    queues: list[QueueStep]
     feeds: list[Feed]
     folders: list[Folder]
     files: Files
@@ -40,7 +40,7 @@ def parts(platform: Platform, name: str, group: str, queue_mode: str) -> Parts:
     group_tags = platform.settings.tags | {GROUP_TAG: group}
     tags = group_tags | {TENANT_TAG: name}
     bucket = Bucket(platform, platform.names.bucket(group), group_tags)
-    queues: list[Queue] = []
+    queues: list[QueueStep] = []
     feeds: list[Feed] = []
     if queue_mode == PER_TENANT:
         queue, consumer = platform.names.tenant_queue(name), platform.settings.consumer

@@ -8,7 +8,6 @@ from botocore.exceptions import ClientError
 from event_pipelines.errors import UserError
 from event_pipelines.tenants import groups, tenants
 from event_pipelines.tenants.names import check
-from event_pipelines.tenants.patience import code_of
 from event_pipelines.tenants.platform import QUEUE_MODES, Platform
 from event_pipelines.tenants.registry import (
     ACTIVE,
@@ -17,6 +16,7 @@ from event_pipelines.tenants.registry import (
     Registry,
     Tenant,
 )
+from event_pipelines.tenants.retries import code_of
 from event_pipelines.tenants.steps import Step
 
 _DENIED = ("AccessDenied", "AccessDeniedException", "Forbidden", "403")

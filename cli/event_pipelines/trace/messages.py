@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from event_pipelines.mentions import mentions_in
 from event_pipelines.moments import moment
+from event_pipelines.object_refs import refs_in
 from event_pipelines.queues.directory import Queue
 from event_pipelines.queues.peek import cost_of_looking, look
 from event_pipelines.trace.story import Happening, known
@@ -38,7 +38,7 @@ def waiting(
             notes.append(f"{queue.name}, {len(seen.messages)} messages: {cost}")
         for message in seen.messages:
             body = message["body"]
-            named = any(mention.key == key for mention in mentions_in(body))
+            named = any(mention.key == key for mention in refs_in(body))
             if named or any(import_id in body for import_id in import_ids):
                 yield _happening(pipeline, queue, message)
 

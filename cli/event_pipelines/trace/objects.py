@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from event_pipelines.mentions import read_record, record_name, records_below
+from event_pipelines.object_refs import read_record, record_name, records_below
 from event_pipelines.reconcile.objects import head
 from event_pipelines.trace.story import FIRST, LAST, Happening, known
 

@@ -52,7 +52,7 @@ class Looks:
 
     def passage(self, stage: str) -> dict[str, Any]:
         found: dict[str, Any]
-        (found,) = (one for one in self.status()[1]["passages"] if one["stage"] == stage)
+        (found,) = (one for one in self.status()[1]["stages"] if one["stage"] == stage)
         return found
 
     def traced(self, key: str, *whats: str, pipeline: str = "") -> list[dict[str, Any]]:
@@ -94,7 +94,7 @@ def test_a_stack_without_trouble_is_well(looks: Looks) -> None:
     code, status = looks.status()
 
     assert (code, status["faults"]) == (0, [])
-    assert [(one["pipeline"], one["stage"]) for one in status["passages"]] == [
+    assert [(one["pipeline"], one["stage"]) for one in status["stages"]] == [
         ("image-derivatives", "mobile"),
         ("image-derivatives", "thumbnail"),
         ("event-audit", "copy"),

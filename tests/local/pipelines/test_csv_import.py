@@ -10,10 +10,10 @@ import boto3
 import pytest
 
 from event_pipelines.__main__ import main
-from event_pipelines.demo import imports
 from event_pipelines.imports import commands, ledger
 from event_pipelines.imports.ledger import Import, Pipeline
 from event_pipelines.local import stack as local_stack
+from event_pipelines.local.demo import imports
 from event_pipelines.local.stack import Stack
 from support.stacks import PREFIX, copied_stack, destroyed, eventually, messages_in
 

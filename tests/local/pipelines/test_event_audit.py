@@ -11,10 +11,10 @@ import boto3
 import pytest
 
 from event_pipelines.__main__ import main
-from event_pipelines.audit import sightings
-from event_pipelines.audit.sightings import Sighting
-from event_pipelines.demo import audit
+from event_pipelines.audit import audit_records
+from event_pipelines.audit.audit_records import AuditRecord
 from event_pipelines.local import stack as local_stack
+from event_pipelines.local.demo import audit
 from event_pipelines.local.stack import Stack
 from support.stacks import (
     MAX_RECEIVE_COUNT,
@@ -73,13 +73,13 @@ def send(pipeline: dict[str, Any], route: str, body: str) -> str:
     return sent["MessageId"]
 
 
-def trail() -> list[Sighting]:
+def trail() -> list[AuditRecord]:
     """Everything in the trail."""
-    return sightings.find(PREFIX).since(timedelta(hours=2))
+    return audit_records.find(PREFIX).since(timedelta(hours=2))
 
 
-def seen(key: str) -> list[Sighting]:
-    return [sighting for sighting in trail() if sighting.key == key]
+def seen(key: str) -> list[AuditRecord]:
+    return [record for record in trail() if record.key == key]
 
 
 def lines(pipeline: dict[str, Any], route: str) -> list[dict[str, Any]]:

@@ -12,8 +12,8 @@ import boto3
 import pytest
 from PIL import Image
 
-from event_pipelines.demo import images, photographs
 from event_pipelines.local import stack as local_stack
+from event_pipelines.local.demo import images, photographs
 from event_pipelines.local.stack import Stack
 from support.stacks import (
     MAX_RECEIVE_COUNT,

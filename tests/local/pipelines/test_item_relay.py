@@ -19,10 +19,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from event_pipelines.__main__ import main
-from event_pipelines.demo import items as demo
 from event_pipelines.items import documents, names, samples
 from event_pipelines.items.messages import ItemMessage
 from event_pipelines.local import stack as local_stack
+from event_pipelines.local.demo import items as demo
 from event_pipelines.local.stack import Stack
 from support.flaky_endpoint import flaky_endpoint
 from support.stacks import (

@@ -14,8 +14,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from event_pipelines.__main__ import main
-from event_pipelines.demo import tenants as demo
 from event_pipelines.local import stack as local_stack
+from event_pipelines.local.demo import tenants as demo
 from event_pipelines.local.stack import Stack
 from event_pipelines.tenants.platform import Platform, locate
 from support.stacks import PREFIX, copied_stack, destroyed, eventually, messages_in

@@ -11,7 +11,7 @@ import pytest
 from moto import mock_aws
 
 from event_pipelines.__main__ import main
-from event_pipelines.audit.sightings import hours_since, logged
+from event_pipelines.audit.audit_records import hours_since, logged
 
 
 def moment(ago: timedelta) -> str:

@@ -13,16 +13,16 @@ import pytest
 
 from event_pipelines import console
 from event_pipelines.__main__ import main
-from event_pipelines.audit import sightings
+from event_pipelines.audit import audit_records
 from event_pipelines.errors import UserError
 from event_pipelines.imports import ledger
-from event_pipelines.items import serving
+from event_pipelines.items import service_process
 from event_pipelines.items import status as item_status
 from event_pipelines.queues import commands as queues
 from event_pipelines.queues.directory import Queue
 from event_pipelines.queues.peek import Look
 from event_pipelines.status import records
-from event_pipelines.status.path import Passage, Status
+from event_pipelines.status.path import StageCounts, Status
 from event_pipelines.tenants import commands as tenants
 from event_pipelines.tenants.quarantine import Quarantined
 from event_pipelines.tenants.registry import Group, Tenant
@@ -74,8 +74,10 @@ ITEM: dict[str, Any] = {"id": EVIL, EVIL: EVIL}
 @pytest.fixture
 def hostile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An account in which whatever has a name is called EVIL."""
-    sighting = sightings.Sighting(EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, 1, EVIL, EVIL, EVIL, EVIL)
-    monkeypatch.setattr(sightings, "find", given(fake(source=EVIL, since=given([sighting]))))
+    record = audit_records.AuditRecord(
+        EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, 1, EVIL, EVIL, EVIL, EVIL
+    )
+    monkeypatch.setattr(audit_records, "find", given(fake(source=EVIL, since=given([record]))))
     pipeline = fake(
         get=given(IMPORT), all=given([IMPORT]), rejections=given(REJECTED), rows=given([ITEM])
     )
@@ -95,7 +97,7 @@ def hostile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     search = fake(key=EVIL, prefix="p", notes=[EVIL])
     monkeypatch.setattr("event_pipelines.trace.account.search", given(search))
     monkeypatch.setattr(trace, "_told", given([happening]))
-    passage = Passage("p", EVIL, 1, 1, 1)
+    passage = StageCounts("p", EVIL, 1, 1, 1)
     seen = Status("p", "r", "s", "a", [passage], [EVIL])
     monkeypatch.setattr("event_pipelines.status.path.watch", given(fake(look=lambda: seen)))
     monkeypatch.setattr("event_pipelines.items.names.locate", given(None))
@@ -169,7 +171,7 @@ def test_items_are_served_without_what_steers_a_terminal(
         "difference": {"added": {f"/{EVIL}": EVIL}, "removed": {EVIL: EVIL},
                        "changed": {EVIL: {"from": EVIL, "to": "x"}}},
     }  # fmt: skip
-    (serving._print_json if as_json else serving._print)(document)
+    (service_process._print_json if as_json else service_process._print)(document)
 
     out = capsys.readouterr().out
     assert "evil" in out
@@ -183,7 +185,7 @@ def test_errors_forge_no_line(
     def refuse(*_: object) -> None:
         raise UserError(f"There is no {EVIL}\nevent-pipelines: forged")
 
-    monkeypatch.setattr(sightings, "find", refuse)
+    monkeypatch.setattr(audit_records, "find", refuse)
 
     assert main(["audit", "tail"]) == 1
     err = capsys.readouterr().err
@@ -224,7 +226,7 @@ def test_a_key_with_another_separator_of_lines_is_not_lost(separator: str) -> No
               "route": "r"}  # fmt: skip
     text = f"START\n{json.dumps(fields, ensure_ascii=False)}\nEND"
 
-    assert [one.key for one in sightings.logged([text])] == [key]
+    assert [one.key for one in audit_records.logged([text])] == [key]
     assert [found["key"] for _, found in records._lines(text)] == [key]
 
 
@@ -249,7 +251,7 @@ def test_lines_are_split_at_line_feeds_only() -> None:
 
 
 # What does not pass `console`, because it is the finished review, which has its own test.
-OWN_WAY = {"plan_review/commands.py": {"sys.stdout"}, "items/serving.py": {"sys.stdout"}}
+OWN_WAY = {"plans/review/commands.py": {"sys.stdout"}, "items/service_process.py": {"sys.stdout"}}
 
 
 def test_there_is_one_way_to_the_terminal() -> None:
@@ -257,7 +259,7 @@ def test_there_is_one_way_to_the_terminal() -> None:
     found = []
     for path in sorted(CLI.rglob("*.py")):
         name = str(path.relative_to(CLI))
-        if name == "console.py" or name.startswith(("local/", "demo/")):
+        if name == "console.py" or name.startswith("local/"):
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             text = ast.unparse(node) if isinstance(node, ast.Call | ast.Attribute) else ""

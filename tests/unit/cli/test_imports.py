@@ -12,10 +12,10 @@ import pytest
 from moto import mock_aws
 
 from event_pipelines.__main__ import main
-from event_pipelines.demo import imports
-from event_pipelines.demo.imports import Account
 from event_pipelines.imports import commands, ledger
 from event_pipelines.imports.ledger import Import, Pipeline, RejectedRow
+from event_pipelines.local.demo import imports
+from event_pipelines.local.demo.imports import Account
 from shared.import_ledger import CheckpointLost, ImportLedger, ImportSource, Progress
 
 

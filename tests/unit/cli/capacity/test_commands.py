@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from event_pipelines.__main__ import main
-from event_pipelines.capacity import asking, report
 from event_pipelines.errors import UserError
+from event_pipelines.plans.capacity import quantities, report
 
 REPOSITORY = Path(__file__).parents[4]
 PLAN = str(REPOSITORY / "benchmarks" / "plans" / "defaults.json")
@@ -164,8 +164,8 @@ def test_it_needs_nothing_but_python() -> None:
 _ISOLATED = f"""
 import runpy, sys
 sys.path.insert(0, {str(REPOSITORY / "cli")!r})
-sys.argv[0] = "capacity"
-runpy.run_module("event_pipelines.capacity", run_name="__main__", alter_sys=False)
+sys.argv[:1] = ["event-pipelines", "capacity"]
+runpy.run_module("event_pipelines", run_name="__main__", alter_sys=False)
 """
 
 
@@ -202,10 +202,10 @@ def test_spans_are_written_as_people_say_them(seconds: float, said: str) -> None
 
 
 def test_rates_and_sizes_in_their_units() -> None:
-    assert asking.rate("30/m") == 0.5
-    assert asking.rate("86400/d") == 1.0
-    assert asking.megabytes("800KB") == pytest.approx(0.8)
-    assert asking.megabytes("1.5gb") == 1500.0
-    assert asking.share("--failures", "0.01") == 0.01
+    assert quantities.rate("30/m") == 0.5
+    assert quantities.rate("86400/d") == 1.0
+    assert quantities.megabytes("800KB") == pytest.approx(0.8)
+    assert quantities.megabytes("1.5gb") == 1500.0
+    assert quantities.share("--failures", "0.01") == 0.01
     with pytest.raises(UserError, match="5 TB"):
-        asking.megabytes("6000GB")
+        quantities.megabytes("6000GB")

@@ -22,16 +22,16 @@ from botocore.exceptions import (
 
 from event_pipelines.items import documents
 from event_pipelines.items.deliveries import Message
-from event_pipelines.items.messages import ItemMessage
-from event_pipelines.items.names import Relay
-from event_pipelines.items.one_item import (
+from event_pipelines.items.message_handler import (
     Ending,
-    Exhibit,
     FileUnreadable,
     ItemBehind,
     ItemMissing,
+    ItemReport,
     Showing,
 )
+from event_pipelines.items.messages import ItemMessage
+from event_pipelines.items.names import Relay
 from event_pipelines.items.put import NewItem, Script
 from unit.cli.items.conftest import update
 
@@ -44,7 +44,7 @@ LAPTOP = b'{"name": "laptop", "price": 1299.950, "serial": 12345678901234567890}
 @pytest.fixture
 def showing(relay: Relay, tmp_path: Path) -> Showing:
     (tmp_path / "output").mkdir()
-    exhibit = Exhibit(tmp_path / "output")
+    exhibit = ItemReport(tmp_path / "output")
     return Showing(relay, boto3.client("s3"), boto3.client("dynamodb"), exhibit)
 
 
@@ -267,7 +267,7 @@ def test_a_message_about_foreign_files_is_not_followed(
 
 def test_no_id_is_a_path(tmp_path: Path) -> None:
     # Ids are checked long before; the folder does not rely on that.
-    exhibit = Exhibit(tmp_path / "output")
+    exhibit = ItemReport(tmp_path / "output")
     exhibit.folder.mkdir()
     ids = ["../up", "/root", "a/b", "a\\b", ".", "..", "", "nul\0", "é😀", "x" * 5000, "CON", "-rf"]
 
@@ -281,7 +281,7 @@ def test_no_id_is_a_path(tmp_path: Path) -> None:
 
 
 def test_ids_that_differ_in_case_have_files_of_their_own(tmp_path: Path) -> None:
-    exhibit = Exhibit(tmp_path)
+    exhibit = ItemReport(tmp_path)
 
     paths = {exhibit.write(item_id, 2, {})[0].name.lower() for item_id in ("Laptop", "laptop")}
 
@@ -291,7 +291,7 @@ def test_ids_that_differ_in_case_have_files_of_their_own(tmp_path: Path) -> None
 def test_a_file_is_there_whole_or_not_at_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    exhibit = Exhibit(tmp_path)
+    exhibit = ItemReport(tmp_path)
     path, _ = exhibit.write("a", 2, {"first": True})
 
     def power_cut(_: int) -> None:
@@ -308,7 +308,7 @@ def test_a_file_is_there_whole_or_not_at_all(
 
 
 def test_who_reads_a_file_that_is_being_replaced_reads_all_of_the_old_one(tmp_path: Path) -> None:
-    exhibit = Exhibit(tmp_path)
+    exhibit = ItemReport(tmp_path)
     path, _ = exhibit.write("a", 2, {"first": True})
 
     with path.open("rb") as reader:
@@ -318,7 +318,7 @@ def test_who_reads_a_file_that_is_being_replaced_reads_all_of_the_old_one(tmp_pa
 
 
 def test_what_a_killed_service_left_is_swept_up(tmp_path: Path) -> None:
-    exhibit = Exhibit(tmp_path)
+    exhibit = ItemReport(tmp_path)
     path, _ = exhibit.write("a", 2, {})
     (tmp_path / f".{path.name}.{'0' * 32}").write_text("half of i")
     (tmp_path / ".keep").touch()

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from event_pipelines.plan_review.event_path import EventPath
-from event_pipelines.plan_review.reading import read
-from event_pipelines.plan_review.review import review
+from event_pipelines.plans.review.event_path import EventPath
+from event_pipelines.plans.review.plan import read
+from event_pipelines.plans.review.review import review
 from unit.cli.plan_review.builder import (
     bucket,
     change,
