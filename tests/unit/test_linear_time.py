@@ -24,15 +24,12 @@ from typing import Any
 
 import pytest
 
-from event_pipelines import console, durations
-from event_pipelines.audit import audit_records
+from event_pipelines import console, pipelines, times
 from event_pipelines.items import documents
-from event_pipelines.items import messages as relay_messages
+from event_pipelines.pipelines import event_audit, item_relay, outcomes, tenant_names
 from event_pipelines.plans.capacity import quantities
 from event_pipelines.plans.review import fail_on, plan
 from event_pipelines.plans.review.plan_values import parsed
-from event_pipelines.status import records, stages
-from event_pipelines.tenants import names
 from load_csv_rows import cells
 from process_tenant_file import rows
 from shared import events, tenant_keys
@@ -104,7 +101,9 @@ COMPOSED: dict[tuple[str, str], list[str]] = {
         "cli/event_pipelines/local/checkpoint.py",
         r"f'(?:(?<=\\blocalhost:)|(?<=\\b127\\.0\\.0\\.1:)){port}(?!\\d)'",
     ): [r"(?:(?<=\blocalhost:)|(?<=\b127\.0\.0\.1:))4566(?!\d)"],
-    ("cli/event_pipelines/status/stages.py", "step.queue"): [step.queue for step in stages._STEPS],
+    ("cli/event_pipelines/pipelines/__init__.py", "step.queue"): [
+        step.queue for _, step in pipelines._STEPS
+    ],
 }
 
 
@@ -400,21 +399,25 @@ PARSERS: dict[str, Parse] = {
     "functions/process_tenant_file/rows.py:json_rows": _file(rows.json_rows),
     "functions/process_tenant_file/rows.py:json_lines_rows": _file(rows.json_lines_rows),
     "functions/process_tenant_file/rows.py:read": lambda text: rows._Decoder().read(text, 0),
-    "cli/event_pipelines/audit/audit_records.py:logged": lambda text: list(
-        audit_records.logged([text])
+    "cli/event_pipelines/pipelines/event_audit.py:logged": lambda text: list(
+        event_audit.logged([text])
     ),
-    "cli/event_pipelines/status/records.py:_lines": lambda text: list(records._lines(text)),
+    "cli/event_pipelines/pipelines/outcomes.py:lines": lambda text: list(outcomes.lines(text)),
     "cli/event_pipelines/plans/capacity/quantities.py:rate": quantities.rate,
     "cli/event_pipelines/console.py:printable": console.printable,
     "cli/event_pipelines/console.py:json_printable": console.json_printable,
-    "cli/event_pipelines/durations.py:parse": durations.parse,
+    "cli/event_pipelines/times.py:duration": times.duration,
     "cli/event_pipelines/items/documents.py:read": lambda text: documents.read(text.encode()),
-    "cli/event_pipelines/items/messages.py:decode": relay_messages.ItemMessage.decode,
+    "cli/event_pipelines/pipelines/item_relay.py:decode": item_relay.ItemMessage.decode,
     "cli/event_pipelines/plans/review/plan.py:document": _plan,
     "cli/event_pipelines/plans/review/fail_on.py:rules": lambda text: fail_on.rules([text]),
     "cli/event_pipelines/plans/review/plan_values.py:parsed": parsed,
-    "cli/event_pipelines/tenants/names.py:raw_key": lambda text: names.raw_key("acme", text),
-    "cli/event_pipelines/tenants/names.py:_hides_something": lambda text: names.raw_key("a", text),
+    "cli/event_pipelines/pipelines/tenant_names.py:raw_key": lambda text: tenant_names.raw_key(
+        "acme", text
+    ),
+    "cli/event_pipelines/pipelines/tenant_names.py:_hides_something": lambda text: (
+        tenant_names.raw_key("a", text)
+    ),
 }
 # Why a parser of this name is not among them.
 ELSEWHERE = {
@@ -427,9 +430,9 @@ ELSEWHERE = {
     "cli/event_pipelines/plans/review/plan_values.py:natural": "one pattern, tested as such",
     "cli/event_pipelines/plans/capacity/settings.py:read": "reads a file, and calls `document`",
     "cli/event_pipelines/status/tally.py:read": "asks AWS",
-    "cli/event_pipelines/object_refs.py:read_record": "the values of a record that is parsed",
-    "cli/event_pipelines/status/records.py:read": "asks AWS, and calls `_lines`",
-    "cli/event_pipelines/trace/logs.py:lines": "asks AWS, and calls `read` of records",
+    "cli/event_pipelines/pipelines/object_refs.py:read_record": "the values of a record that is parsed",
+    "cli/event_pipelines/pipelines/outcomes.py:read": "asks AWS, and calls `lines`",
+    "cli/event_pipelines/trace/search.py:_lines": "asks AWS, and calls `read` of records",
     "cli/event_pipelines/plans/review/sections.py:document": "tests of plan-review",
     "cli/event_pipelines/plans/review/secret_texts.py:_lines": "tests of plan-review",
     "cli/event_pipelines/plans/review/render_text.py:_lines": "tests of plan-review",
@@ -442,7 +445,7 @@ ELSEWHERE = {
     "functions/create_image_derivative/settings.py": "variables that whoever deploys it writes",
     "functions/split_csv/settings.py": "variables that whoever deploys it writes",
     "functions/split_csv/rejected_rows.py:store_rejected_rows": "writes",
-    "cli/event_pipelines/tenants/platform.py:read": "asks AWS for what the stack wrote",
+    "cli/event_pipelines/pipelines/tenant_platform.py:read": "asks AWS for what the stack wrote",
 }
 EVENT = json.dumps({
     "Records": [{

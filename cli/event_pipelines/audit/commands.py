@@ -4,14 +4,11 @@ import argparse
 from collections import Counter
 from dataclasses import asdict
 
-from rich.console import Console
-from rich.table import Table
-
-from event_pipelines import durations
-from event_pipelines.audit import audit_records
-from event_pipelines.audit.audit_records import AuditRecord
-from event_pipelines.console import cell, print_json, print_line
-from event_pipelines.name_prefix import add_since, add_verb
+from event_pipelines import times
+from event_pipelines.console import add_since, print_json, print_line, print_table
+from event_pipelines.pipelines import event_audit
+from event_pipelines.pipelines.event_audit import AuditRecord
+from event_pipelines.stack import Stack, add_verb
 
 
 def add_arguments(audit: argparse.ArgumentParser) -> None:
@@ -29,48 +26,39 @@ def _tail(arguments: argparse.Namespace) -> int:
         for record in seen:
             print_json(asdict(record))
         return 0
-    table = Table("time", "event", "object", "version", "size", "who", "from", "route")
-    for record in seen:
-        cells = (
+    headings = ("time", "event", "object", "version", "size", "who", "from", "route")
+    rows = [
+        (
             record.event_time + (" late" if record.late else ""),
             record.event_name,
             f"{record.bucket}/{record.key}",
             (record.version_id or "")[:12],
-            "" if record.size is None else f"{record.size:,}",
-            record.principal or "",
-            record.source_address or "",
+            record.size,
+            record.principal,
+            record.source_address,
             record.route,
         )
-        table.add_row(*map(cell, cells))
-    _print(table, f"{len(seen)} events in the last {arguments.since}, from {audit.source}")
+        for record in seen
+    ]
+    print_table(headings, rows)
+    print_line(f"{len(seen)} events in the last {arguments.since}, from {audit.source}")
     return 0
 
 
 def _summary(arguments: argparse.Namespace) -> int:
     audit, seen = _read(arguments)
     counts = Counter((s.event_time[:13], s.bucket, s.event_name) for s in seen)
+    rows = [(*group, count) for group, count in sorted(counts.items())]
     if arguments.json:
-        rows = [
-            {"hour": hour, "bucket": bucket, "event_name": name, "events": count}
-            for (hour, bucket, name), count in sorted(counts.items())
-        ]
-        print_json(rows, indent=2)
+        names = ("hour", "bucket", "event_name", "events")
+        print_json([dict(zip(names, row, strict=True)) for row in rows], indent=2)
         return 0
-    table = Table("hour (UTC)", "bucket", "event", "events")
-    for (hour, bucket, name), count in sorted(counts.items()):
-        table.add_row(*map(cell, (hour, bucket, name, f"{count:,}")))
-    _print(table, f"{len(seen)} events in the last {arguments.since}, from {audit.source}")
+    print_table(("hour (UTC)", "bucket", "event", "events"), rows)
+    print_line(f"{len(seen)} events in the last {arguments.since}, from {audit.source}")
     return 0
 
 
-def _read(arguments: argparse.Namespace) -> tuple[audit_records.Audit, list[AuditRecord]]:
-    span = durations.parse(arguments.since)
-    audit = audit_records.find(arguments.prefix)
+def _read(arguments: argparse.Namespace) -> tuple[event_audit.Audit, list[AuditRecord]]:
+    span = times.duration(arguments.since)
+    audit = event_audit.find(Stack(arguments.prefix))
     return audit, audit.since(span)
-
-
-def _print(table: Table, caption: str) -> None:
-    console = Console()
-    # Without a terminal nothing may be cut off: somebody greps it.
-    (console if console.is_terminal else Console(width=240)).print(table)
-    print_line(caption)

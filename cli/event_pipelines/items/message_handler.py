@@ -9,15 +9,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from event_pipelines.items import documents
 from event_pipelines.items.deliveries import Message
 from event_pipelines.items.documents import Document
-from event_pipelines.items.messages import ItemMessage, NotAnItemMessage
-from event_pipelines.items.names import Relay, key_of
-from event_pipelines.items.put import FIRST_REVISION
+from event_pipelines.pipelines.item_relay import (
+    FIRST_REVISION,
+    ItemMessage,
+    NotAnItemMessage,
+    Relay,
+    key_of,
+)
+from event_pipelines.stack import item_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -119,7 +123,7 @@ class Showing:
     relay: Relay
     s3: "S3Client"
     dynamodb: "DynamoDBClient"
-    exhibit: ItemReport
+    report: ItemReport
 
     def __call__(self, message: Message) -> Ending:
         """Raises what keeps it from showing the item, for the message to be tried again."""
@@ -135,7 +139,7 @@ class Showing:
             # A later message shows the later revision; this one is no longer to be seen.
             return Ending("superseded", fields={**about, "found_revision": str(item["revision"])})
         document = shown(item, self._file(wanted))
-        path, new = self.exhibit.write(wanted.item_id, wanted.revision, document)
+        path, new = self.report.write(wanted.item_id, wanted.revision, document)
         about |= {
             "bucket": wanted.bucket,
             "key": wanted.key,
@@ -154,8 +158,7 @@ class Showing:
         )
         if "Item" not in answer:
             raise ItemMissing(f"{self.relay.table} has no item {wanted.item_id}")
-        read = TypeDeserializer().deserialize
-        item: Document = {name: read(value) for name, value in answer["Item"].items()}
+        item: Document = item_of(answer["Item"])
         # The revision is a number, as the function's own condition makes sure of.
         if item["revision"] < wanted.revision:  # type: ignore[operator]
             raise ItemBehind(f"item {wanted.item_id} is at revision {item['revision']}")

@@ -149,10 +149,7 @@ class Monitor:
         """Whether all is well, and the reason if not: pauses, silence of AWS, stopping."""
         with self._lock:
             silence = self._clock() - self._numbers["last_answer_timestamp_seconds"]
-            state = {
-                "in_work": self._numbers["in_work"],
-                "seconds_since_answer": round(silence, 1),
-            }
+            state = {"in_work": self._numbers["in_work"], "seconds_since_answer": round(silence, 1)}
             if self._stopping:
                 return False, {"status": "stopping", **state}
             if self._pause_reason is not None:

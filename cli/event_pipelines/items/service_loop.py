@@ -57,7 +57,7 @@ class Mailbox(Protocol):
     def put(self, item: Task, /) -> None: ...
 
     def get(self, block: bool = True, timeout: float | None = None) -> Task:
-        """Raises queue.Empty after ``timeout`` seconds; None waits for ever."""
+        """Raises queue.Empty after ``timeout`` seconds; None waits without end."""
 
 
 class Source(Protocol):
@@ -414,7 +414,7 @@ class Service:
             try:
                 task()
             except Exception as error:
-                # A fault of the program: the loop ends by it, instead of waiting for ever.
+                # A fault of the program: the loop ends by it, instead of waiting without end.
                 self._mailbox.put(partial(_fail, error))
 
         self._start(guarded)

@@ -7,16 +7,15 @@ from pathlib import Path
 import boto3
 from botocore.config import Config
 
-from event_pipelines.console import print_json_text, print_line
+from event_pipelines.console import first_signal, print_json_text, print_line
 from event_pipelines.errors import UserError
-from event_pipelines.interruption import first_signal
 from event_pipelines.items import documents
 from event_pipelines.items.deliveries import LongPolledQueue
 from event_pipelines.items.documents import Document, Value
 from event_pipelines.items.message_handler import ItemReport, Showing
 from event_pipelines.items.monitor import Monitor, json_logs, listening, logger
-from event_pipelines.items.names import Relay
 from event_pipelines.items.service_loop import Pace, Service
+from event_pipelines.pipelines.item_relay import Relay
 
 LONGEST_POLL_SECONDS = 20
 # Longer than a poll may be silent; the messages of an answer that is lost are ours until then.
@@ -33,9 +32,9 @@ def serve(relay: Relay, output: Path, pace: Pace, port: int | None, as_json: boo
     Items go to stdout, as text or as a JSON line each; logs go to stderr. Raises UserError when
     the relay, the folder or the port is not to be had.
     """
-    exhibit = _exhibit(output)
+    report = _report(output)
     monitor = Monitor(_print_json if as_json else _print)
-    service = Service(_queue(relay, pace), _showing(relay, exhibit, pace), monitor, pace)
+    service = Service(_queue(relay, pace), _showing(relay, report, pace), monitor, pace)
     with (
         json_logs(sys.stderr),
         listening(monitor, port) as listening_port,
@@ -46,16 +45,16 @@ def serve(relay: Relay, output: Path, pace: Pace, port: int | None, as_json: boo
         service.run()
 
 
-def _exhibit(output: Path) -> ItemReport:
+def _report(output: Path) -> ItemReport:
     try:
         output.mkdir(parents=True, exist_ok=True)
-        exhibit = ItemReport(output)
-        exhibit.sweep()
+        report = ItemReport(output)
+        report.sweep()
     except OSError as error:
         raise UserError(
             f"{output} cannot be used ({error.strerror}): name another folder with --output."
         ) from error
-    return exhibit
+    return report
 
 
 def _queue(relay: Relay, pace: Pace) -> LongPolledQueue:
@@ -86,10 +85,10 @@ def _poll_seconds(pace: Pace) -> int:
     return max(1, min(LONGEST_POLL_SECONDS, pace.idle or LONGEST_POLL_SECONDS, pace.drain - 1))
 
 
-def _showing(relay: Relay, exhibit: ItemReport, pace: Pace) -> Showing:
+def _showing(relay: Relay, report: ItemReport, pace: Pace) -> Showing:
     config = _config(CALL_TIMEOUT_SECONDS, pace.concurrency)
     return Showing(
-        relay, boto3.client("s3", config=config), boto3.client("dynamodb", config=config), exhibit
+        relay, boto3.client("s3", config=config), boto3.client("dynamodb", config=config), report
     )
 
 

@@ -7,17 +7,13 @@ from dataclasses import asdict
 from typing import Any
 
 from botocore.exceptions import ClientError
-from rich.console import Console
-from rich.table import Table
 
-from event_pipelines.console import cell, print_block, print_json, print_line, say
+from event_pipelines.console import counting, print_block, print_json, print_line, print_table, say
 from event_pipelines.errors import UserError
-from event_pipelines.name_prefix import add_verb
-from event_pipelines.progress import counting
+from event_pipelines.pipelines.queue_messages import HIDDEN_SECONDS, cost_of_looking, look
 from event_pipelines.queues import redrive
-from event_pipelines.queues.directory import Directory, Queue, code, locate
-from event_pipelines.queues.peek import HIDDEN_SECONDS, cost_of_looking, look
 from event_pipelines.queues.redrive import Plan, Redriven
+from event_pipelines.stack import Queue, Queues, Stack, add_verb, error_code
 
 DEFAULT_COUNT = 10
 MAX_COUNT = 1000
@@ -52,21 +48,22 @@ def _add_queue(verb: argparse.ArgumentParser) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    queues = locate(arguments.prefix)
+    queues = Stack(arguments.prefix).queues
     found = queues.all()
     if arguments.json:
         print_json([asdict(queue) for queue in found], indent=2)
         return 0
-    table = Table("queue", "waiting", "in flight", "delayed", "dead letters go to", "after")
-    for queue in found:
-        table.add_row(
-            cell(queues.short(queue.name)),
-            *(f"{n:,}" for n in (queue.waiting, queue.in_flight, queue.delayed)),
-            cell(queues.short(queue.dead_letters or "")),
+    headings = ("queue", "waiting", "in flight", "delayed", "dead letters go to", "after")
+    rows = [
+        (
+            queues.short(queue.name),
+            *(queue.waiting, queue.in_flight, queue.delayed),
+            queues.short(queue.dead_letters or ""),
             f"{queue.max_receive_count} receives" if queue.dead_letters else "",
         )
-    console = Console()
-    (console if console.is_terminal else Console(width=200)).print(table)
+        for queue in found
+    ]
+    print_table(headings, rows)
     print_line(
         f"{len(found)} queues of {arguments.prefix} in {queues.region}; counts are approximate"
     )
@@ -76,7 +73,7 @@ def _list(arguments: argparse.Namespace) -> int:
 def _peek(arguments: argparse.Namespace) -> int:
     if not 1 <= arguments.count <= MAX_COUNT:
         raise UserError(f"--count {arguments.count} is out of range: 1 to {MAX_COUNT}.")
-    queues = locate(arguments.prefix)
+    queues = Stack(arguments.prefix).queues
     queue = queues.find(arguments.queue)
     seen = look(queues.sqs, queue, arguments.count)
     for message in seen.messages:
@@ -107,20 +104,20 @@ def _print_message(message: dict[str, Any]) -> None:
 
 
 def _redrive(arguments: argparse.Namespace) -> int:
-    queues = locate(arguments.prefix)
+    queues = Stack(arguments.prefix).queues
     plan = redrive.plan(queues, arguments.queue, arguments.to, arguments.rate)
     if arguments.dry_run:
         if arguments.json:
             print_json(plan.as_dict(), indent=2)
         else:
-            print_line(_intention(plan))
+            print_line(_planned(plan))
         return 0
-    with counting(Console(stderr=True), f"Redriving {plan.source.name}") as show:
+    with counting(f"Redriving {plan.source.name}") as show:
         done = redrive.run(queues, plan, show, say)
     if arguments.json:
-        print_json(done.as_dict(), indent=2)
+        print_json(asdict(done), indent=2)
     else:
-        print_line(_deed(done))
+        print_line(_outcome(done))
     if done.interrupted:
         say(done.problem or "")
         return INTERRUPTED
@@ -129,7 +126,7 @@ def _redrive(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _intention(plan: Plan) -> str:
+def _planned(plan: Plan) -> str:
     if plan.running:
         return (
             f"A move of {plan.source.name} is already running: the command would follow it,"
@@ -143,7 +140,7 @@ def _intention(plan: Plan) -> str:
     )
 
 
-def _deed(done: Redriven) -> str:
+def _outcome(done: Redriven) -> str:
     said = f"Moved {done.moved:,} messages from {done.source} to {' and '.join(done.targets)}."
     if done.returned:
         said += f" {done.returned:,} of them failed again at once and are back."
@@ -151,7 +148,7 @@ def _deed(done: Redriven) -> str:
 
 
 def _purge(arguments: argparse.Namespace) -> int:
-    queues = locate(arguments.prefix)
+    queues = Stack(arguments.prefix).queues
     queue = queues.find(arguments.queue)
     if not arguments.yes and not _agreed(queue, sys.stdin.isatty(), sys.stdin.readline):
         say("Nothing was deleted.")
@@ -166,7 +163,7 @@ def _purge(arguments: argparse.Namespace) -> int:
 
 
 def _agreed(queue: Queue, terminal: bool, read: Callable[[], str]) -> bool:
-    """Asks whoever sits at the terminal. Raises UserError when nobody does."""
+    """Prompts for confirmation; raises UserError without a terminal."""
     about = f"about {queue.messages:,} messages of {queue.name}"
     if not terminal:
         raise UserError(
@@ -177,11 +174,11 @@ def _agreed(queue: Queue, terminal: bool, read: Callable[[], str]) -> bool:
     return read().strip().lower() in ("y", "yes")
 
 
-def _delete_all(queues: Directory, queue: Queue) -> None:
+def _delete_all(queues: Queues, queue: Queue) -> None:
     try:
         queues.sqs.purge_queue(QueueUrl=queue.url)
     except ClientError as error:
-        if code(error) != "PurgeQueueInProgress":
+        if error_code(error) != "PurgeQueueInProgress":
             raise
         raise UserError(
             f"{queue.name} was purged less than 60 s ago and SQS is still at it: wait a minute, and"

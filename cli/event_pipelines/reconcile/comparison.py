@@ -7,10 +7,10 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from event_pipelines.queues.directory import Directory
-from event_pipelines.reconcile.objects import StoredObject
-from event_pipelines.reconcile.pipeline import Lane, Pipeline, State
-from event_pipelines.reconcile.records import DeadLetters, dead_letters
+from event_pipelines.pipelines.objects import StoredObject
+from event_pipelines.pipelines.pipeline import Deployed, Lane, State
+from event_pipelines.pipelines.rejections import DeadLetters, dead_letters
+from event_pipelines.stack import Queues
 
 _UNSETTLED = (State.MISSING, State.INCOMPLETE)
 
@@ -74,7 +74,7 @@ class Comparison:
         }
 
 
-def selected(pipeline: Pipeline, selection: Selection) -> Iterator[tuple[Lane, list[StoredObject]]]:
+def selected(pipeline: Deployed, selection: Selection) -> Iterator[tuple[Lane, list[StoredObject]]]:
     """The objects of a selection in the lanes that take them, a page at a time."""
     for lane in pipeline.lanes:
         prefix = selection.prefix(lane)
@@ -86,8 +86,8 @@ def selected(pipeline: Pipeline, selection: Selection) -> Iterator[tuple[Lane, l
 
 
 def compare(
-    pipeline: Pipeline,
-    queues: Directory,
+    pipeline: Deployed,
+    queues: Queues,
     selection: Selection,
     settled: datetime,
     on_page: Callable[[int, int], None] = lambda _, __: None,

@@ -3,14 +3,11 @@
 import argparse
 from collections import Counter
 
-from rich.console import Console
-
-from event_pipelines.console import print_json, print_line, say
+from event_pipelines.console import counting, print_json, print_line, say
 from event_pipelines.errors import UserError
-from event_pipelines.moments import iso
-from event_pipelines.name_prefix import add_options
-from event_pipelines.progress import counting
-from event_pipelines.reconcile import audit, choice
+from event_pipelines.pipelines import PIPELINES
+from event_pipelines.pipelines.pipeline import Deployed, State
+from event_pipelines.reconcile import choice
 from event_pipelines.reconcile.choice import Choice
 from event_pipelines.reconcile.commands import (
     SHOWN,
@@ -21,9 +18,9 @@ from event_pipelines.reconcile.commands import (
     warn,
 )
 from event_pipelines.reconcile.comparison import Selection, selected
-from event_pipelines.reconcile.pipeline import Pipeline, State
 from event_pipelines.reconcile.replay import Replay
-from event_pipelines.reconcile.stack import Stack
+from event_pipelines.stack import Stack, add_options
+from event_pipelines.times import iso
 
 RATE = 20
 MAX_RATE = 3_000
@@ -55,29 +52,29 @@ def add_arguments(replay: argparse.ArgumentParser) -> None:
 
 
 def _replay(arguments: argparse.Namespace) -> int:
-    if arguments.pipeline == audit.NAME:
+    if why := PIPELINES[arguments.pipeline].NO_REPLAY:
         raise UserError(
-            f"{audit.NAME} cannot be replayed: who did what, and from where, S3 says only once."
+            f"{arguments.pipeline} cannot be replayed: {why}."
             " `event-pipelines reconcile` tells which records are missing."
         )
     if not 1 <= arguments.rate <= MAX_RATE:
         raise UserError(f"--rate {arguments.rate} is out of range: 1 to {MAX_RATE} a second.")
     selection = selection_of(arguments)
-    found, pipeline = located(arguments, selection)
-    chosen = _chosen(arguments, found, pipeline, selection)
+    stack, pipeline = located(arguments, selection)
+    chosen = _chosen(arguments, stack, pipeline, selection)
     if arguments.dry_run:
         _print_plan(chosen, arguments.json)
     else:
-        _send(arguments, found, pipeline, chosen)
+        _send(arguments, stack, pipeline, chosen)
     _say_what_was_left_out(chosen, arguments.pipeline)
     return 1 if chosen.absent else 0
 
 
 def _chosen(
-    arguments: argparse.Namespace, found: Stack, pipeline: Pipeline, selection: Selection
+    arguments: argparse.Namespace, stack: Stack, pipeline: Deployed, selection: Selection
 ) -> Choice:
     if arguments.missing:
-        missing = compared(arguments, found, pipeline, selection)
+        missing = compared(arguments, stack, pipeline, selection)
         warn(missing)
         sent = [(finding.lane, finding.stored) for finding in missing.missing]
         return Choice(sent, len(sent))
@@ -93,7 +90,7 @@ def _chosen(
         else:
             lanes = [lane for lane in pipeline.lanes if selection.lane in (None, lane.name)]
             wanted, absent = choice.in_keys(pipeline, arguments.keys, lanes)
-        by_lane, gone = choice.looked_up(found, wanted)
+        by_lane, gone = choice.looked_up(stack, wanted)
         total = sum(map(len, by_lane.values()))
         return choice.sensible(pipeline, by_lane.items(), expired, total, [*absent, *gone])
     if not arguments.all and selection == Selection():
@@ -131,10 +128,10 @@ def _print_plan(chosen: Choice, as_json: bool) -> None:
         say("There is nothing to send")
 
 
-def _send(arguments: argparse.Namespace, found: Stack, pipeline: Pipeline, chosen: Choice) -> None:
-    replay = Replay(pipeline, found.queues, arguments.rate)
+def _send(arguments: argparse.Namespace, stack: Stack, pipeline: Deployed, chosen: Choice) -> None:
+    replay = Replay(pipeline, stack.queues, arguments.rate)
     try:
-        with counting(Console(stderr=True), f"Replaying {arguments.pipeline}") as show:
+        with counting(f"Replaying {arguments.pipeline}") as show:
             replay.run(chosen, lambda sent: show(sent, chosen.total, ""))
     finally:
         # Also when it was interrupted: how far it came.

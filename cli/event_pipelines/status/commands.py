@@ -5,15 +5,14 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
-from event_pipelines import durations
-from event_pipelines.console import cell, print_json, printable
+from event_pipelines import times
+from event_pipelines.console import add_since, print_json, printable, table, terminal
 from event_pipelines.errors import UserError
-from event_pipelines.name_prefix import add_options, add_since
+from event_pipelines.stack import Stack, add_options
 from event_pipelines.status import path
 from event_pipelines.status.path import StageCounts, Status, Watcher
 
@@ -39,20 +38,20 @@ def _status(arguments: argparse.Namespace) -> int:
         raise UserError(
             f"--interval {arguments.interval} is out of range: seconds, 1 to {MAX_INTERVAL}."
         )
-    start = datetime.now(UTC) - durations.parse(arguments.since)
-    watcher = path.watch(arguments.prefix, start)
+    start = datetime.now(UTC) - times.duration(arguments.since)
+    watcher = path.watch(Stack(arguments.prefix), start)
     if arguments.watch:
         return _watch(watcher, arguments)
     status = watcher.look()
     if arguments.json:
         print_json(status.as_dict(), indent=2)
     else:
-        _console().print(shown(status))
+        terminal().print(shown(status))
     return 0 if status.healthy else 1
 
 
 def _watch(watcher: Watcher, arguments: argparse.Namespace) -> int:
-    console = _console()
+    console = terminal()
     if arguments.json:
         return _follow(watcher, arguments.interval, _print_line)
     if not console.is_terminal:
@@ -80,27 +79,19 @@ def _print_line(status: Status) -> None:
     print_json(status.as_dict(), flush=True)
 
 
-def _console() -> Console:
-    console = Console()
-    # Without a terminal nothing may be cut off: somebody greps it.
-    return console if console.is_terminal else Console(width=160)
-
-
 def shown(status: Status) -> Group:
     """The table, and under it what is wrong."""
-    table = Table("pipeline", "stage")
-    for heading in ("arrived", "queued", "in flight", "done", "rejected", "dead", "retries"):
-        table.add_column(heading, justify="right")
-    before = ""
+    headings = ("pipeline", "stage", "arrived", "queued", "in flight", "done", "rejected", "dead")
+    rows, before = [], ""
     for counts in status.stages:
-        table.add_row(
-            "" if counts.pipeline == before else counts.pipeline,
-            cell(counts.stage),
-            *_numbers(counts),
-        )
+        name = "" if counts.pipeline == before else counts.pipeline
+        rows.append((name, counts.stage, *_numbers(counts)))
         before = counts.pipeline
+    shown = table((*headings, "retries"), rows)
+    for column in shown.columns[2:]:
+        column.justify = "right"
     return Group(
-        table,
+        shown,
         Text(
             f"{status.prefix} in {status.region} at {status.at}; done, rejected and retries since"
             f" {status.since}; counts are approximate"
@@ -110,6 +101,5 @@ def shown(status: Status) -> Group:
     )
 
 
-def _numbers(of: StageCounts) -> list[str]:
-    counts = (of.arrived, of.queued, of.in_flight, of.done, of.rejected, of.dead, of.retried)
-    return ["" if count is None else f"{count:,}" for count in counts]
+def _numbers(of: StageCounts) -> tuple[int | None, ...]:
+    return of.arrived, of.queued, of.in_flight, of.done, of.rejected, of.dead, of.retried

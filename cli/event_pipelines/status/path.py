@@ -2,19 +2,14 @@
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import boto3
-
-from event_pipelines.queues import directory
-from event_pipelines.queues.directory import Directory
-from event_pipelines.status import health, stages
-from event_pipelines.status.stages import Stage
+from event_pipelines.pipelines import stages
+from event_pipelines.pipelines.pipeline import Stage
+from event_pipelines.stack import Stack
+from event_pipelines.status import health
 from event_pipelines.status.tally import Tally
-
-if TYPE_CHECKING:
-    from mypy_boto3_cloudwatch import CloudWatchClient
-    from mypy_boto3_lambda import LambdaClient
+from event_pipelines.times import iso
 
 
 @dataclass(frozen=True)
@@ -73,22 +68,20 @@ class Status:
 class Watcher:
     """Looks at one stack, as often as it is asked to."""
 
-    queues: Directory
-    functions: "LambdaClient"
-    cloudwatch: "CloudWatchClient"
+    stack: Stack
     tally: Tally
 
     def look(self) -> Status:
         """Raises UserError when there is no such stack."""
         # Outcomes after queues: what ends in between is counted twice, and nothing is missing.
-        found = stages.of(self.queues.prefix, self.queues.all())
+        found = stages(self.stack.prefix, self.stack.queues.all())
         return Status(
-            self.queues.prefix,
-            self.queues.region,
-            _iso(self.tally.start),
-            _iso(datetime.now(UTC)),
+            self.stack.prefix,
+            self.stack.region,
+            iso(self.tally.start, "seconds"),
+            iso(datetime.now(UTC), "seconds"),
             [self._counts(stage) for stage in found],
-            list(health.faults(self.queues, found, self.functions, self.cloudwatch)),
+            list(health.faults(self.stack, found)),
         )
 
     def _counts(self, stage: Stage) -> StageCounts:
@@ -106,15 +99,6 @@ class Watcher:
         return StageCounts(*now, seen.done, seen.rejected, seen.retried, counts)
 
 
-def watch(prefix: str, start: datetime) -> Watcher:
-    """For the account and region that boto3 is configured for; nothing is asked of it yet."""
-    return Watcher(
-        directory.locate(prefix),
-        boto3.client("lambda"),
-        boto3.client("cloudwatch"),
-        Tally(boto3.client("logs"), start),
-    )
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+def watch(stack: Stack, start: datetime) -> Watcher:
+    """Counts what ended since `start`; nothing is asked of AWS yet."""
+    return Watcher(stack, Tally(stack.logs, start))

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from event_pipelines.errors import UserError
+from event_pipelines.pipelines.tenant_names import Kind
 from event_pipelines.tenants.files import Files, counted
-from event_pipelines.tenants.names import Kind
-from event_pipelines.tenants.queues import Depth, QueueStep
+from event_pipelines.tenants.queues import QueueStep
 from event_pipelines.tenants.steps import Done
 
 
@@ -26,7 +26,7 @@ class Removal:
 def refuse_remains(kind: Kind, name: str, files: Files, queues: Sequence[QueueStep]) -> None:
     """Raises UserError when files or messages are left."""
     left = files.remains()
-    messages = sum((queue.depth() for queue in queues), Depth()).total
+    messages = sum(found.messages for queue in queues if (found := queue.found()))
     what = ", ".join(filter(None, [str(left), counted(messages, "message")]))
     if what:
         raise UserError(

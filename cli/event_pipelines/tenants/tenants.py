@@ -4,14 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from event_pipelines.errors import UserError
-from event_pipelines.tenants import records
-from event_pipelines.tenants.buckets import Bucket
-from event_pipelines.tenants.deletion import Removal, clear, refuse_remains
-from event_pipelines.tenants.files import Files, Folder
-from event_pipelines.tenants.mappings import Feed
-from event_pipelines.tenants.platform import PER_TENANT, QUEUE_MODES, Platform
-from event_pipelines.tenants.queues import Depth, QueueStep, pair
-from event_pipelines.tenants.registry import (
+from event_pipelines.pipelines.retries import POLL_SECONDS, pause
+from event_pipelines.pipelines.tenant_platform import PER_TENANT, QUEUE_MODES, Platform
+from event_pipelines.pipelines.tenant_registry import (
     ACTIVE,
     DELETING,
     PROVISIONING,
@@ -21,8 +16,14 @@ from event_pipelines.tenants.registry import (
     new_tenant,
     not_active,
 )
-from event_pipelines.tenants.retries import POLL_SECONDS, pause
-from event_pipelines.tenants.steps import GROUP_TAG, TENANT_TAG, Done, Step, carry_out
+from event_pipelines.stack import GROUP_TAG
+from event_pipelines.tenants import records
+from event_pipelines.tenants.buckets import Bucket
+from event_pipelines.tenants.deletion import Removal, clear, refuse_remains
+from event_pipelines.tenants.files import Files, Folder
+from event_pipelines.tenants.mappings import Feed
+from event_pipelines.tenants.queues import QueueStep, pair
+from event_pipelines.tenants.steps import TENANT_TAG, Done, Step, carry_out
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def create(
     dry_run: bool,
     tell: Callable[[Done], None],
 ) -> Tenant:
-    """Makes a tenant, or finishes making it, or mends what is not as it was made."""
+    """Makes a tenant, or finishes making it, or fixes what differs."""
     platform.names.check_tenant(name)
     group = registry.find(Group, platform.names.check_group(group_name))
     if group is None or group.status != ACTIVE:
@@ -92,7 +93,7 @@ def create(
         )
     steps = plan(platform, registry, tenant)
     if tenant is wanted:
-        tell(Done(steps.pop(0).what, "made"))
+        tell(Done(steps.pop(0).what, "created"))
     carry_out(steps, tenant.status == PROVISIONING, dry_run, tell)
     return tenant if dry_run else registry.get(Tenant, name)
 
@@ -156,7 +157,7 @@ def _stop(platform: Platform, made: Parts) -> None:
         feed.remove()
     waited = 0.0
     while waited < platform.settings.consumer.timeout_seconds:
-        if not sum((queue.depth() for queue in made.queues), Depth()).in_flight:
+        if not any(found.in_flight for queue in made.queues if (found := queue.found())):
             return
         if not waited:
             platform.say("Files are still being processed: waiting")

@@ -14,11 +14,12 @@ import pytest
 from PIL import Image
 
 from event_pipelines.__main__ import main
-from event_pipelines.imports import ledger
-from event_pipelines.items.names import key_of
-from event_pipelines.local.stack import Stack
-from event_pipelines.reconcile.imports import import_id
-from event_pipelines.reconcile.objects import announcement, find
+from event_pipelines.local.stack import LocalStack
+from event_pipelines.pipelines import csv_import
+from event_pipelines.pipelines.csv_import import _import_id as import_id
+from event_pipelines.pipelines.item_relay import key_of
+from event_pipelines.pipelines.objects import announcement, find
+from event_pipelines.stack import Stack
 from support.stacks import PREFIX, REGION, eventually, messages_in
 
 pytestmark = pytest.mark.xdist_group("operate")
@@ -88,7 +89,7 @@ def picture(colour: str = "teal") -> bytes:
 
 
 def test_a_lost_picture_is_found_and_made_and_nothing_else_is_touched(
-    stack: Stack, command: Command, tmp_path: Path
+    stack: LocalStack, command: Command, tmp_path: Path
 ) -> None:
     pipeline = stack.outputs["image_derivatives"]
     bucket, derivatives = pipeline["bucket"], sorted(pipeline["derivatives"])
@@ -137,7 +138,7 @@ def test_a_lost_picture_is_found_and_made_and_nothing_else_is_touched(
 
 
 def test_a_bucket_older_than_its_notification_is_brought_through_as_it_is_now(
-    stack: Stack, command: Command, run: Run, capsys: pytest.CaptureFixture[str]
+    stack: LocalStack, command: Command, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pipeline = stack.outputs["image_derivatives"]
     bucket, derivatives = pipeline["bucket"], sorted(pipeline["derivatives"])
@@ -167,10 +168,10 @@ def test_a_bucket_older_than_its_notification_is_brought_through_as_it_is_now(
 
 
 def test_a_lost_file_is_imported_and_a_finished_one_is_not_imported_again(
-    stack: Stack, command: Command
+    stack: LocalStack, command: Command
 ) -> None:
     outputs = stack.outputs["csv_import"]
-    bucket, imports = outputs["bucket"], ledger.locate(PREFIX)
+    bucket, imports = outputs["bucket"], csv_import.locate(Stack(PREFIX))
     here = ("csv-import", "--key-prefix", "import/lost/")
     upload(bucket, "import/lost/seen.csv", b"id,name\n1,one\n2,two\n")
     upload(bucket, "import/lost/bad.csv", b"PK\x03\x04, a spreadsheet by another name")
@@ -205,7 +206,9 @@ def test_a_lost_file_is_imported_and_a_finished_one_is_not_imported_again(
     eventually(lambda: counts() == {"done": 3, "rejected": 1}, "the dead one")
 
 
-def test_a_tenants_lost_file_becomes_silver(stack: Stack, command: Command, tmp_path: Path) -> None:
+def test_a_tenants_lost_file_becomes_silver(
+    stack: LocalStack, command: Command, tmp_path: Path
+) -> None:
     assert stack.outputs["tenant_routing"]
     assert main(["tenants", "create-group", "north"]) == 0
     assert main(["tenants", "create", "oslo", "--group", "north"]) == 0
@@ -244,7 +247,7 @@ def test_a_tenants_lost_file_becomes_silver(stack: Stack, command: Command, tmp_
 
 
 def test_an_item_whose_message_was_lost_is_updated_once(
-    stack: Stack, command: Command, tmp_path: Path
+    stack: LocalStack, command: Command, tmp_path: Path
 ) -> None:
     outputs = stack.outputs["item_relay"]
     table = boto3.resource("dynamodb").Table(outputs["table"])
@@ -283,7 +286,7 @@ def test_an_item_whose_message_was_lost_is_updated_once(
 
 
 def test_a_version_that_nobody_recorded_is_listed_and_cannot_be_replayed(
-    stack: Stack, command: Command, run: Run, capsys: pytest.CaptureFixture[str]
+    stack: LocalStack, command: Command, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bucket = stack.outputs["event_audit"]["bucket"]
     upload(bucket, "twice.txt", b"recorded")
@@ -300,7 +303,7 @@ def test_a_version_that_nobody_recorded_is_listed_and_cannot_be_replayed(
 
 
 def test_a_bucket_that_notifies_nobody_is_said(
-    stack: Stack, run: Run, capsys: pytest.CaptureFixture[str]
+    stack: LocalStack, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with nobody_notified(stack.outputs["csv_import"]["bucket"]):
         assert run("reconcile", "csv-import") == 1

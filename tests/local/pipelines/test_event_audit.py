@@ -11,11 +11,12 @@ import boto3
 import pytest
 
 from event_pipelines.__main__ import main
-from event_pipelines.audit import audit_records
-from event_pipelines.audit.audit_records import AuditRecord
 from event_pipelines.local import stack as local_stack
 from event_pipelines.local.demo import audit
-from event_pipelines.local.stack import Stack
+from event_pipelines.local.stack import LocalStack
+from event_pipelines.pipelines import event_audit
+from event_pipelines.pipelines.event_audit import AuditRecord
+from event_pipelines.stack import Stack
 from support.stacks import (
     MAX_RECEIVE_COUNT,
     PREFIX,
@@ -27,13 +28,13 @@ from support.stacks import (
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     with copied_stack(tmp_path_factory) as stack, destroyed(stack, "event_audit"):
         yield stack
 
 
 @pytest.fixture(scope="module")
-def pipeline(stack: Stack) -> dict[str, Any]:
+def pipeline(stack: LocalStack) -> dict[str, Any]:
     outputs: dict[str, Any] = stack.outputs["event_audit"]
     return outputs
 
@@ -75,7 +76,7 @@ def send(pipeline: dict[str, Any], route: str, body: str) -> str:
 
 def trail() -> list[AuditRecord]:
     """Everything in the trail."""
-    return audit_records.find(PREFIX).since(timedelta(hours=2))
+    return event_audit.find(Stack(PREFIX)).since(timedelta(hours=2))
 
 
 def seen(key: str) -> list[AuditRecord]:
@@ -118,7 +119,7 @@ def test_every_deed_is_recorded_by_its_route(pipeline: dict[str, Any]) -> None:
     assert account.source == f"table {pipeline['trail_table']}"
 
 
-def test_second_plan_is_empty(stack: Stack) -> None:
+def test_second_plan_is_empty(stack: LocalStack) -> None:
     assert not local_stack.has_changes(stack, "event_audit")
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from event_pipelines.local import stack as local_stack
 from event_pipelines.local.demo import images, photographs
-from event_pipelines.local.stack import Stack
+from event_pipelines.local.stack import LocalStack
 from support.stacks import (
     MAX_RECEIVE_COUNT,
     PREFIX,
@@ -26,13 +26,13 @@ from support.stacks import (
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     with copied_stack(tmp_path_factory) as stack, destroyed(stack, "image_derivatives"):
         yield stack
 
 
 @pytest.fixture(scope="module")
-def pipeline(stack: Stack) -> dict[str, Any]:
+def pipeline(stack: LocalStack) -> dict[str, Any]:
     outputs: dict[str, Any] = stack.outputs["image_derivatives"]
     return outputs
 
@@ -111,7 +111,7 @@ def test_every_kind_of_picture_has_its_outcome(pipeline: dict[str, Any]) -> None
     assert account.dead_letters == []
 
 
-def test_second_plan_is_empty(stack: Stack) -> None:
+def test_second_plan_is_empty(stack: LocalStack) -> None:
     assert not local_stack.has_changes(stack, "image_derivatives")
 
 

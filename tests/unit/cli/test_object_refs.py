@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from event_pipelines.object_refs import ObjectRef, document_of, refs_in
+from event_pipelines.pipelines.object_refs import ObjectRef, document_of, refs_in
 
 KEY = "ingest/with space+plus.jpg"
 DESCRIBED = {"key": "ingest/with+space%2Bplus.jpg", "versionId": "v", "eTag": "e"}
@@ -34,7 +34,7 @@ def test_a_message_may_name_several() -> None:
 
     found = refs_in(json.dumps({"Records": records}))
 
-    assert [mention.key for mention in found] == ["a", "b%20c"]
+    assert [ref.key for ref in found] == ["a", "b%20c"]
 
 
 @pytest.mark.parametrize(

@@ -53,4 +53,4 @@ def apply(names: Iterable[str], interpreter: LambdaInterpreter) -> None:
     """
     for name in names:
         module = importlib.import_module(f"{__name__}.{name}")
-        module.apply(interpreter)
+        module.apply(*(interpreter,) if name == "isolated_interpreter" else ())

@@ -16,7 +16,6 @@ from ministack.core.arn import parse_arn
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import cloudwatch_logs, lambda_svc
 
-from event_pipelines.local.corrections import LambdaInterpreter
 from event_pipelines.local.corrections._authorization import role_allows
 from event_pipelines.local.corrections._ministack import around
 
@@ -26,7 +25,7 @@ _REMEMBERED_SECONDS = 1.0
 _verdicts: dict[tuple[str, str], tuple[float, str | None]] = {}
 
 
-def apply(_: LambdaInterpreter) -> None:
+def apply() -> None:
     around(lambda_svc, "_create_esm", "data", _create)
     around(lambda_svc, "_iter_all_esms", "", _pollable)
     around(

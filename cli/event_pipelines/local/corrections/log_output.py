@@ -21,7 +21,6 @@ from typing import Any
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
-from event_pipelines.local.corrections import LambdaInterpreter
 from event_pipelines.local.corrections._ministack import CorrectionMismatch, around
 
 _MARK = "__END_OF_LOG_MARK__"
@@ -33,7 +32,7 @@ _PRELUDE = Path(__file__).with_name("_worker_prelude.py").read_text()
 _variables: contextvars.ContextVar[dict[str, str]] = contextvars.ContextVar("_variables")
 
 
-def apply(_: LambdaInterpreter) -> None:
+def apply() -> None:
     script = getattr(lambda_runtime, "_PYTHON_WORKER_SCRIPT", "")
     if "_real_stdout = sys.stdout" not in script or "sys.stdin.readline()" not in script:
         raise CorrectionMismatch("Correction log_output does not know this MiniStack's worker.")

@@ -3,15 +3,19 @@
 import base64
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from html import escape
 from typing import Any
 
 from PIL import Image, ImageOps
 
+from event_pipelines.console import counting
+from event_pipelines.local.demo import images
 from event_pipelines.local.demo.images import Account, Result
 from event_pipelines.local.demo.photographs import Photograph
-from event_pipelines.local.demo.report import Chapter
+from event_pipelines.local.demo.report import Chapter, Demo, table
 
 # Originals above this are shown as a smaller copy, so that the page stays a few megabytes.
 INLINE_BYTES = 300_000
@@ -26,8 +30,8 @@ def chapter(
     by_upload: dict[str, dict[str, Result]] = {}
     for result in account.results:
         by_upload.setdefault(result.photograph.name, {})[result.derivative] = result
-    derived = sum(result.outcome == "derived" for result in account.results)
-    rejected = sum(result.outcome == "rejected" for result in account.results)
+    counts = Counter(result.outcome for result in account.results)
+    photographs = list(photographs)
     rows = "".join(
         f"<tr><td class=original>{_original(photo)}</td>"
         + "".join(f"<td>{_derivative(by_upload[photo.name][name])}</td>" for name in names)
@@ -38,17 +42,41 @@ def chapter(
         f"<th>{escape(name)} <small>at most {d['max_width']}&times;{d['max_height']}</small></th>"
         for name, d in pipeline["derivatives"].items()
     )
+    rejected = [
+        (result.photograph.name, result.derivative, result.detail)
+        for result in account.results
+        if result.outcome == "rejected"
+    ]
     return Chapter(
         "Image derivatives",
-        f"""<p>{len(by_upload)} uploads below
-<code>{escape(pipeline["bucket"])}/{escape(pipeline["source_prefix"])}</code>
-became {derived} derivatives and {rejected} rejection records. {_verdict(account)}</p>
+        f"{len(by_upload)} uploads below {pipeline['bucket']}/{pipeline['source_prefix']} became"
+        f" {counts['derived']} derivatives and {counts['rejected']} rejection records,"
+        f" {counts['missing']} missing; {len(account.dead_letters)} dead letter",
+        ("upload", "what it is", "size", *names),
+        [
+            (
+                photo.name,
+                photo.note,
+                f"{photo.width}x{photo.height}, {len(photo.content) / 1000:.0f} kB",
+                *(_in_words(by_upload[photo.name][name]) for name in names),
+            )
+            for photo in photographs
+        ],
+        account.faults,
+        f"""<p>{_verdict(account)}</p>
 <table><thead><tr><th>Upload</th>{boxes}</tr></thead><tbody>{rows}</tbody></table>
-<h3>Rejected</h3>{_rejected(account)}
+<h3>Rejected</h3>{table(("upload", "derivative", "reason"), rejected)}
 <h3>Dead letters</h3>{_dead_letters(account)}
 <h3>Log lines</h3>{_logs(account)}
 """,
     )
+
+
+def _in_words(result: Result) -> str:
+    took = "" if result.milliseconds is None else f", {result.milliseconds:.0f} ms"
+    if result.content is None:
+        return f"{result.outcome}: {result.detail}{took}"
+    return f"{result.width}x{result.height}, {len(result.content) / 1000:.1f} kB{took}"
 
 
 def _verdict(account: Account) -> str:
@@ -77,18 +105,6 @@ def _derivative(result: Result) -> str:
         f"{_image(result.content, 'image/jpeg')}{result.width}&times;{result.height}, "
         f"{len(result.content):,} bytes{time}<small>{escape(result.detail)}</small>"
     )
-
-
-def _rejected(account: Account) -> str:
-    rejected = [result for result in account.results if result.outcome == "rejected"]
-    if not rejected:
-        return "<p>None.</p>"
-    rows = "".join(
-        f"<tr><td>{escape(r.photograph.name)}</td><td>{escape(r.derivative)}</td><td>{escape(r.detail)}</td></tr>"
-        for r in rejected
-    )
-    head = "<thead><tr><th>Upload<th>Derivative<th>Reason</tr></thead>"
-    return f"<table>{head}<tbody>{rows}</tbody></table>"
 
 
 def _dead_letters(account: Account) -> str:
@@ -135,3 +151,17 @@ def _preview(content: bytes) -> bytes:
     buffer = io.BytesIO()
     upright.convert("RGB").save(buffer, "JPEG", quality=80)
     return buffer.getvalue()
+
+
+def demonstrate(demo: Demo) -> Chapter:
+    pipeline, collection = demo.output, demo.collection
+    with counting(f"Deriving from {len(collection)} uploads", demo.console) as progress:
+        account = images.run(pipeline, collection, progress)
+    with counting("Sending one event that the function may not act on", demo.console):
+        letter = images.show_a_dead_letter(pipeline)
+    if letter is None:
+        fault = "An event without permission did not reach the dead-letter queue."
+        account = replace(account, faults=[*account.faults, fault])
+    else:
+        account = replace(account, dead_letters=[*account.dead_letters, letter])
+    return chapter(pipeline, collection, account)

@@ -3,16 +3,19 @@
 import csv
 import hashlib
 import random
+import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 import sqlean
 
-from event_pipelines.imports import commands, ledger
-from event_pipelines.imports.ledger import Import, RejectedRow
-from event_pipelines.local.demo.report import Chapter
+from event_pipelines.console import counting
+from event_pipelines.imports import commands
+from event_pipelines.local.demo.report import Chapter, Demo
+from event_pipelines.pipelines import csv_import
+from event_pipelines.pipelines.csv_import import Import, RejectedRow
+from event_pipelines.stack import Stack
 
 ROWS = 20_000
 HEADER = ["id", "name", "amount", "note"]
@@ -72,7 +75,7 @@ def run(
     """Imports the file and waits for the end of its import."""
     path = folder / "customers.csv"
     write_file(path)
-    pipeline = ledger.locate(name_prefix)
+    pipeline = csv_import.locate(Stack(name_prefix))
     import_id = pipeline.upload(path, path.name, None)
     done = commands.follow(
         pipeline, import_id, lambda one: show(*commands.progress_of(one)) if show else None
@@ -81,11 +84,7 @@ def run(
     good = [row for number, row in enumerate(in_file, start=1) if number not in BAD_ROWS]
     in_table = [tuple(str(item[name]) for name in HEADER) for item in pipeline.rows(import_id)]
     return Account(
-        done,
-        list(pipeline.rejections(import_id)),
-        len(in_file),
-        _digest(good),
-        _digest(in_table),
+        done, list(pipeline.rejections(import_id)), len(in_file), _digest(good), _digest(in_table)
     )
 
 
@@ -111,17 +110,24 @@ def _digest(rows: Iterable[tuple[str, ...]]) -> str:
 def chapter(account: Account) -> Chapter:
     """The counts, the rejected rows, and what the check compared."""
     done = account.done
-    rows = "".join(
-        f"<tr><td>{row.row}</td><td>{row.line}</td><td>{escape(row.reason)}</td>"
-        f"<td>{escape(row.detail)}</td><td><small>{escape(row.raw)}</small></td></tr>"
-        for row in account.rejected
-    )
     same = "the same" if account.digest_of_file == account.digest_of_table else "not the same"
     return Chapter(
         "CSV import",
-        f"<p>{escape(done.key)}: {done.rows_loaded:,} rows loaded, {done.rows_rejected} rejected,"
-        f" in {done.messages_sent} messages; {escape(done.status)}. SQLite reads"
-        f" {account.rows_in_file:,} rows in the file; the good ones and the table are {same}"
-        f" (<code>{account.digest_of_table[:16]}</code>).</p><h3>Rejected rows</h3>"
-        f"<table><tr><th>Row<th>Line<th>Reason<th>Detail<th>Text</tr>{rows}</table>",
+        f"{done.key} is {done.status}: {done.rows_loaded:,} rows loaded, {done.rows_rejected}"
+        f" rejected, of {account.rows_in_file:,} that SQLite reads, in {done.messages_sent}"
+        f" messages; the good ones and the table are {same} ({account.digest_of_table[:16]})",
+        ("row", "line", "rejected because", "text"),
+        [
+            (str(row.row), str(row.line), f"{row.reason}: {row.detail}", row.raw)
+            for row in account.rejected
+        ],
+        account.faults,
     )
+
+
+def demonstrate(demo: Demo) -> Chapter:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        counting(f"Importing {ROWS:,} rows", demo.console) as progress,
+    ):
+        return chapter(run(demo.name_prefix, Path(folder), progress))

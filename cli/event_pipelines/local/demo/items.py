@@ -7,13 +7,15 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
-from event_pipelines.items import documents, names, put, samples
+from event_pipelines.console import counting
+from event_pipelines.items import documents, put, samples
 from event_pipelines.items.put import NewItem
-from event_pipelines.local.demo.report import Chapter
+from event_pipelines.local.demo.report import Chapter, Demo
+from event_pipelines.pipelines.item_relay import relay_of
+from event_pipelines.stack import Stack
 
 ITEMS = 10
 PATIENCE_SECONDS = 60
@@ -50,7 +52,7 @@ def changes(document: dict[str, Any]) -> list[str]:
 
 def run(name_prefix: str, show: Callable[[int, int, str], None]) -> Account:
     """Starts the service, puts the items, waits until all are shown and stops the service."""
-    script = put.connect(names.locate(name_prefix))
+    script = put.connect(relay_of(Stack(name_prefix)))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         command = [sys.executable, "-m", "event_pipelines", "items", "serve"]
@@ -80,16 +82,21 @@ def run(name_prefix: str, show: Callable[[int, int, str], None]) -> Account:
 
 def chapter(account: Account) -> Chapter:
     """Every item before and after; the files are as they were."""
-    rows = "".join(
-        f"<tr><td>{escape(item_id)}</td><td><small>{escape(json.dumps(document['file']))}</small>"
-        f"</td><td>{'as it was' if document['unchanged'] else 'another'}</td>"
-        f"<td>{document['initial']['revision']}</td><td>{document['final']['revision']}</td>"
-        f"<td>{escape(document['final']['processed_at'])}</td></tr>"
-        for item_id, document in sorted(account.shown.items())
-    )
+    rows = []
+    for item_id, document in sorted(account.shown.items()):
+        kept = "unchanged" if document["unchanged"] else "changed"
+        before, after = (str(document[side]["revision"]) for side in ("initial", "final"))
+        rows.append((item_id, kept, before, after, ", ".join(changes(document))))
     return Chapter(
         "Item relay",
-        f"<p>{len(account.shown)} items, each with its file, through two queues to the service.</p>"
-        "<table><tr><th>Item<th>File<th>It is<th>Revision before<th>after<th>Processed</tr>"
-        f"{rows}</table>",
+        f"{len(rows)} items, each with its file, through two queues to the service, which has"
+        " stopped; see also `event-pipelines items`",
+        ("item", "file", "revision before", "after", "added and changed"),
+        rows,
+        account.faults,
     )
+
+
+def demonstrate(demo: Demo) -> Chapter:
+    with counting(f"Relaying {ITEMS} items", demo.console) as progress:
+        return chapter(run(demo.name_prefix, progress))

@@ -8,16 +8,16 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 from botocore.exceptions import ClientError
 
-from event_pipelines.local.demo.report import Chapter
+from event_pipelines.console import counting
+from event_pipelines.local.demo.report import MISSING, Chapter, Demo
+from event_pipelines.pipelines.tenant_platform import Platform, locate
+from event_pipelines.pipelines.tenant_registry import Group, Registry, Tenant
+from event_pipelines.stack import Stack, error_code
 from event_pipelines.tenants import files, groups, quarantine, tenants
-from event_pipelines.tenants.platform import Platform, locate
-from event_pipelines.tenants.registry import Group, Registry, Tenant
-from event_pipelines.tenants.retries import code_of
 
 GROUP = "demo"
 PATIENCE_SECONDS = 60
@@ -83,7 +83,7 @@ class Account:
 
 def run(name_prefix: str, show: Callable[[int, int, str], None]) -> Account:
     """Makes the group and the tenants, sends the files and waits for what becomes of them."""
-    platform = locate(name_prefix, lambda message: show(0, 0, message))
+    platform = locate(Stack(name_prefix), lambda message: show(0, 0, message))
     registry = Registry(platform)
     group = groups.create(platform, registry, GROUP, None, False, lambda d: show(0, 0, d.what))
     for delivery in DELIVERIES:
@@ -103,7 +103,7 @@ def run(name_prefix: str, show: Callable[[int, int, str], None]) -> Account:
 
 def remove(name_prefix: str, show: Callable[[int, int, str], None]) -> None:
     """Deletes what `run` made: Terraform knows nothing of it."""
-    platform = locate(name_prefix, lambda message: show(0, 0, message))
+    platform = locate(Stack(name_prefix), lambda message: show(0, 0, message))
     registry = Registry(platform)
     if registry.find(Group, GROUP) is None:
         return
@@ -162,7 +162,7 @@ def _lines(platform: Platform, bucket: str, key: str) -> list[str] | None:
     try:
         body = platform.s3.get_object(Bucket=bucket, Key=key)["Body"]
     except ClientError as error:
-        if code_of(error) == "NoSuchKey":
+        if error_code(error) == "NoSuchKey":
             return None
         raise
     return body.read().decode().rstrip("\n").split("\n")
@@ -178,21 +178,30 @@ def _wait(look: Callable[[], list[str] | None]) -> list[str] | None:
 
 def chapter(account: Account) -> Chapter:
     """Every file with the queue it went through and what is in its silver object."""
-    rows = "".join(
-        f"<tr><td>{escape(r.delivery.tenant)}</td><td>{escape(r.delivery.name)}</td>"
-        f"<td>{escape(r.queue)}</td>"
-        f"<td><small>{escape('; '.join(r.silver or ['missing']))}</small></td>"
-        f"<td><small>{escape('; '.join(map(_reason, r.rejected)))}</small></td></tr>"
-        for r in account.results
-    )
     return Chapter(
         "Tenant routing",
-        f"<p>{len(account.results)} files of {len(account.results)} tenants in one bucket, each"
-        f" through its own queue. The file of {escape(EARLY.tenant)} came before its tenant,"
-        f" waited in quarantine ({escape(', '.join(account.held))}) and was released.</p>"
-        "<table><tr><th>Tenant<th>File<th>Queue<th>Silver rows<th>Rejected rows</tr>"
-        f"{rows}</table>",
+        f"{len(account.results)} files of {len(account.results)} tenants in one bucket, each"
+        f" through its own queue. The file of {EARLY.tenant} came before its tenant, waited in"
+        f" quarantine ({', '.join(account.held)}) and was released; see also"
+        " `event-pipelines tenants`",
+        ("tenant", "file", "queue", "silver rows", "rejected rows"),
+        [
+            (
+                result.delivery.tenant,
+                result.delivery.name,
+                result.queue,
+                "; ".join(result.silver or [MISSING]),
+                "; ".join(map(_reason, result.rejected)),
+            )
+            for result in account.results
+        ],
+        account.faults,
     )
+
+
+def demonstrate(demo: Demo) -> Chapter:
+    with counting("Onboarding tenants", demo.console) as progress:
+        return chapter(run(demo.name_prefix, progress))
 
 
 def _reason(line: str) -> str:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from event_pipelines import durations
+from event_pipelines import times
 from event_pipelines.console import print_block, print_json
 from event_pipelines.errors import UserError
 from event_pipelines.plans.capacity import model, quantities, report, settings
@@ -113,10 +113,10 @@ def _question(arguments: argparse.Namespace) -> model.Question:
     return model.Question(
         Load(
             rate=rate,
-            seconds=durations.parse(arguments.span).total_seconds(),
+            seconds=times.duration(arguments.span).total_seconds(),
             backlog=0 if arguments.backlog is None else quantities.objects(arguments.backlog),
             burst=1.0 if arguments.burst is None else quantities.burst(arguments.burst),
-            burst_seconds=durations.parse(arguments.burst_for).total_seconds(),
+            burst_seconds=times.duration(arguments.burst_for).total_seconds(),
             poison=quantities.share("--poison", arguments.poison),
         ),
         object_mb=None if size is None else quantities.megabytes(size),

@@ -583,21 +583,9 @@ def merged(every: Sequence[Counts]) -> Counts:
     """Counts of several stages as if of one; the most at once is then an upper bound."""
     total = Counts()
     for counts in every:
-        for name in (
-            "arrived",
-            "done",
-            "dead",
-            "received",
-            "invocations",
-            "cold_starts",
-            "timeouts",
-            "billed_seconds",
-            "table_wait",
-            "most_busy",
-            "busy_seconds",
-            "message_seconds",
-        ):
-            setattr(total, name, getattr(total, name) + getattr(counts, name))
+        for name, value in vars(counts).items():
+            if isinstance(value, int | float) and name not in ("oldest", "last"):
+                setattr(total, name, getattr(total, name) + value)
         total.oldest = max(total.oldest, counts.oldest)
         total.last = max(total.last, counts.last)
         total.ages.include(counts.ages)

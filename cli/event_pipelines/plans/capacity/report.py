@@ -1,4 +1,4 @@
-"""A result for people, and for machines."""
+"""A result as text, and as JSON."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -92,8 +92,8 @@ def text(results: Sequence[Result]) -> str:
 
 def _lines(result: Result) -> Iterator[str]:
     verdict = {
-        True: "the promise holds",
-        False: "THE PROMISE DOES NOT HOLD",
+        True: "below the alarm threshold",
+        False: "ALARM THRESHOLD EXCEEDED",
         None: "no age alarm in the plan",
     }[result.holds]
     size = f"{result.object_mb:g} MB" if result.object_mb else "any size"

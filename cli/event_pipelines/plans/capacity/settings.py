@@ -122,6 +122,8 @@ class _Plan:
         self._variables = {
             name: variable.get("value") for name, variable in (plan.get("variables") or {}).items()
         }
+        # Of the pipeline at hand: what the plan does not tell, and what was taken instead.
+        self._assumed: list[str] = []
         self._queues = {
             str(after["name"]): after
             for _, name, after in self._all("aws_sqs_queue")
@@ -132,6 +134,10 @@ class _Plan:
             for _, name, after in self._all("aws_cloudwatch_metric_alarm")
             if name == "oldest_message" and after.get("threshold") is not None
         }
+
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self._assumed))
 
     def _all(self, kind: str) -> list[tuple[str, str, Mapping[str, Any]]]:
         return self._resources.get(kind, [])
@@ -144,34 +150,34 @@ class _Plan:
                 yield module, code, after
 
     def pipeline(self, name: str) -> Pipeline | None:
-        assumed: list[str] = []
+        self._assumed = []
         if name == TENANTS:
-            return self._tenants(assumed)
+            return self._tenants()
         hops = tuple(
             hop
             for module, code, function in self._functions(name)
-            if (hop := self._hop(name, module, code, function, assumed))
+            if (hop := self._hop(name, module, code, function))
         )
         if not hops:
             return None
         if name == IMPORTS:
-            return self._imports(hops, assumed)
+            return self._imports(hops)
         if name == AUDIT:
             trail = self._table(hops[0].function, "-trail")
             table = None if trail is None else str(trail["name"])
-            return Pipeline(name, _uploads(hops), table, assumed=_once(assumed))
+            return Pipeline(name, _uploads(hops), table, assumed=self.assumed)
         if name == RELAY:
-            return self._relay(hops, assumed)
-        return Pipeline(name, hops, assumed=_once(assumed))
+            return self._relay(hops)
+        return Pipeline(name, hops, assumed=self.assumed)
 
-    def _imports(self, hops: tuple[Hop, ...], assumed: list[str]) -> Pipeline:
+    def _imports(self, hops: tuple[Hop, ...]) -> Pipeline:
         table = self._table(hops[0].function, "-csv-items") or {}
         environment = next(
             (_environment(after) for _, code, after in self._functions(IMPORTS) if "split" in code),
             {},
         )
         rows = environment.get("ROWS_PER_MESSAGE") or self._given(
-            IMPORTS, ("rows_per_message",), _ROWS_PER_MESSAGE, assumed
+            IMPORTS, ("rows_per_message",), _ROWS_PER_MESSAGE
         )
         load = next(
             (_environment(after) for _, code, after in self._functions(IMPORTS) if "load" in code),
@@ -183,11 +189,11 @@ class _Plan:
             str(table.get("name") or "items"),
             _units(table),
             int(rows),
-            load.get("WRITE_MODE") or self._given(IMPORTS, ("write_mode",), "overwrite", assumed),
-            assumed=_once(assumed),
+            load.get("WRITE_MODE") or self._given(IMPORTS, ("write_mode",), "overwrite"),
+            assumed=self.assumed,
         )
 
-    def _relay(self, hops: tuple[Hop, ...], assumed: list[str]) -> Pipeline:
+    def _relay(self, hops: tuple[Hop, ...]) -> Pipeline:
         prefix = hops[0].queue.removesuffix("-updates")
         name = f"{prefix}-finished.fifo"
         finished = self._queues.get(name)
@@ -199,15 +205,14 @@ class _Plan:
                 {"function_name": "service", "timeout": _SERVICE_SECONDS},
                 name,
                 {},
-                assumed,
             )
             hops = (*hops, service)
         table = self._table(hops[0].function, "-relay-items") or {}
         return Pipeline(
-            RELAY, hops, str(table.get("name") or "items"), _units(table), assumed=_once(assumed)
+            RELAY, hops, str(table.get("name") or "items"), _units(table), assumed=self.assumed
         )
 
-    def _tenants(self, assumed: list[str]) -> Pipeline | None:
+    def _tenants(self) -> Pipeline | None:
         found = {code: after for _, code, after in self._functions(TENANTS)}
         if len(found) < 2:
             return None
@@ -225,7 +230,7 @@ class _Plan:
             found: Any = platform
             for part in path:
                 if not isinstance(found, Mapping) or part not in found:
-                    return self._given(TENANTS, path, default, assumed)
+                    return self._given(TENANTS, path, default)
                 found = found[part]
             return found
 
@@ -258,11 +263,11 @@ class _Plan:
                 hop("process", "consumer", "process_tenant_file", consumer, _TENANT_CONSUMER),
             ),
             queue_mode=str(term(("queue_mode",), "per_tenant")),
-            assumed=_once(assumed),
+            assumed=self.assumed,
         )
 
     def _hop(
-        self, pipeline: str, module: str, code: str, function: Mapping[str, Any], assumed: list[str]
+        self, pipeline: str, module: str, code: str, function: Mapping[str, Any]
     ) -> Hop | None:
         mapping = next(
             (
@@ -279,7 +284,7 @@ class _Plan:
         # The queues of images and audit routes are called as their functions are.
         queue = str(arn).rpartition(":")[2] if arn else name
         short = name.rpartition("-")[2] if pipeline in (IMPORTS, RELAY) else _route(name)
-        return self._hop_of(pipeline, short, code, function, queue, mapping, assumed)
+        return self._hop_of(pipeline, short, code, function, queue, mapping)
 
     def _hop_of(
         self,
@@ -289,14 +294,13 @@ class _Plan:
         function: Mapping[str, Any],
         queue: str,
         mapping: Mapping[str, Any],
-        assumed: list[str],
     ) -> Hop:
         values = self._queues.get(queue, {})
         redrive = values.get("redrive_policy")
         receives = (
             json.loads(redrive)["maxReceiveCount"]
             if isinstance(redrive, str)
-            else self._given(pipeline, ("max_receive_count",), _MAX_RECEIVES, assumed)
+            else self._given(pipeline, ("max_receive_count",), _MAX_RECEIVES)
         )
         scaling = (mapping.get("scaling_config") or [{}])[0] or {}
         return Hop(
@@ -330,14 +334,14 @@ class _Plan:
             None,
         )
 
-    def _given(self, pipeline: str, path: tuple[str, ...], default: Any, assumed: list[str]) -> Any:
+    def _given(self, pipeline: str, path: tuple[str, ...], default: Any) -> Any:
         """What the root variable of the pipeline says, or the pipeline's default."""
         value = self._variables.get(VARIABLES[pipeline])
         for part in path:
             value = value.get(part) if isinstance(value, Mapping) else None
         if value is not None:
             return value
-        assumed.append(f"{VARIABLES[pipeline]}.{'.'.join(path)} = {json.dumps(default)}")
+        self._assumed.append(f"{VARIABLES[pipeline]}.{'.'.join(path)} = {json.dumps(default)}")
         return default
 
 
@@ -367,7 +371,3 @@ def _units(table: Mapping[str, Any]) -> float | None:
 def _route(function: str) -> str:
     found = re.search(r"-(?:image|audit)-(.+)$", function)
     return found[1] if found else function
-
-
-def _once(texts: list[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(texts))

@@ -58,7 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
     if budget is None:
         budget = COMMENT_BUDGET if arguments.format == "markdown" else 0
     if budget < 0:
-        raise UserError(f"--budget {budget} is no length: give characters, or 0 for no limit.")
+        raise UserError(
+            f"--budget {budget} is invalid: must be a number of characters, or 0 for no limit."
+        )
     if arguments.name is not None and not slug(arguments.name):
         raise UserError(
             f"--name {arguments.name!r} cannot stand in a comment's marker: use letters, digits,"

@@ -51,7 +51,7 @@ SERVICES = {
 
 
 # What a redrive policy does that is not known in full before the apply.
-GIVEN_UP = "when given up"
+LAST_RECEIVE = "after the last receive"
 # Ends that many unrelated topics may share; two topics are not one path because of them.
 OUTSIDE = frozenset({"email", "email-json", "sms", "http", "https", "application", "endpoint"})
 
@@ -135,7 +135,9 @@ def _as_known(new: Sequence[Edge], old: Sequence[Edge]) -> list[Edge]:
     """Where only the count of receives is unknown for a while, it is taken to stay."""
     known = {(edge.source, edge.target, edge.carrier): edge for edge in old}
     return [
-        known.get((edge.source, edge.target, edge.carrier), edge) if edge.how == GIVEN_UP else edge
+        known.get((edge.source, edge.target, edge.carrier), edge)
+        if edge.how == LAST_RECEIVE
+        else edge
         for edge in new
     ]
 
@@ -430,7 +432,7 @@ def _dead_letters(reader: _Reader, source: Node, how: str) -> Found:
     node = reader.node(target, ["queue"], "redrive_policy")
     if node is not None:
         known = isinstance(count, int | str) or "{" not in how
-        yield source, node, how.format(count=count) if known else GIVEN_UP
+        yield source, node, how.format(count=count) if known else LAST_RECEIVE
 
 
 def _mapping(reader: _Reader) -> Found:
@@ -456,7 +458,7 @@ def _mapping(reader: _Reader) -> Found:
     yield source, function, "; ".join(parts)
     on_failure = reader.block("destination_config", "on_failure").get("destination_arn")
     yield from _destination(
-        reader, function, on_failure, "batches given up",
+        reader, function, on_failure, "after the last try",
         "destination_config", 0, "on_failure", 0, "destination_arn",
     )  # fmt: skip
 

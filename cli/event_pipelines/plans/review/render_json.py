@@ -114,12 +114,7 @@ def _statement(statement: Statement) -> dict[str, Any]:
 
 
 def _edge(edge: Edge) -> dict[str, Any]:
-    return {
-        "from": str(edge.source),
-        "to": str(edge.target),
-        "how": edge.how,
-        "by": edge.carrier,
-    }
+    return {"from": str(edge.source), "to": str(edge.target), "how": edge.how, "by": edge.carrier}
 
 
 def _update(update: Update) -> dict[str, Any]:

@@ -173,10 +173,7 @@ def _sections(review: Review) -> Iterable[Section]:
         *_permissions(review.permissions),
         Section("Event path", tuple(_event_path(review))),
         Section(_counted("Updated", review.counts["update"]), tuple(_updates(review.updates))),
-        Section(
-            "Left to later plans",
-            tuple(_deferred(change) for change in review.deferred),
-        ),
+        Section("Left to later plans", tuple(_deferred(change) for change in review.deferred)),
         Section("Actions of other kinds", tuple(_others(review))),
         Section(
             _counted("Created", len(review.creates)),

@@ -26,7 +26,7 @@ def test_the_answer_to_a_person(capsys: pytest.CaptureFixture[str]) -> None:
     assert ask(*SMALL, "--rate", "20/s", "--backlog", "10,000", "--for", "2m") == 0
 
     said = capsys.readouterr().out
-    assert said.startswith("event-audit: the promise holds\n")
+    assert said.startswith("event-audit: below the alarm threshold\n")
     for part in ("time to drain", "keeps up", "p99", "per million objects", "bottleneck", "15m ok"):
         assert part in said
     assert "a backlog of 10,000, 20/s for 2m and until it is drained;" in said
@@ -63,7 +63,7 @@ def test_a_promise_that_does_not_hold_is_an_exit_code(
     code = ask(*SMALL, "--backlog", "40000", *given)
 
     assert code == 2
-    assert "THE PROMISE DOES NOT HOLD" in capsys.readouterr().out
+    assert "ALARM THRESHOLD EXCEEDED" in capsys.readouterr().out
 
 
 def test_what_is_deleted_unread_is_said_first(capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,8 +90,8 @@ def test_a_plan_on_standard_input(
     ("arguments", "said"),
     [
         ((), "give --rate, such as 500/s, or --backlog"),
-        (("--rate", "500"), "--rate '500' is no rate: write a number, / and s, m, h or d"),
-        (("--rate=-5/s",), "is no rate"),
+        (("--rate", "500"), "--rate '500' is an invalid rate: use a number, / and s, m, h or d"),
+        (("--rate=-5/s",), "is an invalid rate"),
         (("--rate", "5000000/s"), "at most 1,000,000/s"),
         (("--rate", "0/s"), "nothing would happen"),
         (("--backlog", "many"), "--backlog 'many' is no number of objects"),
@@ -99,7 +99,7 @@ def test_a_plan_on_standard_input(
         (("--backlog", "10", "--burst", "100x"), "--burst multiplies the rate"),
         (("--rate", "5/s", "--burst", "100"), "write a number above 1 and x, such as 100x"),
         (("--rate", "5/s", "--burst", "1x"), "above 1"),
-        (("--rate", "5/s", "--for", "soon"), "is not a span of time"),
+        (("--rate", "5/s", "--for", "soon"), "Invalid duration"),
         (("--rate", "5/s", "--object-size", "big"), "--object-size 'big' is no size"),
         (("--rate", "5/s", "--failures", "200%"), "--failures '200%' is no share"),
         (("--rate", "5/s", "--poison", "x"), "--poison 'x' is no share"),
@@ -158,7 +158,7 @@ def test_it_needs_nothing_but_python() -> None:
     )
 
     assert finished.returncode == 0, finished.stderr
-    assert "event-audit: the promise holds" in finished.stdout
+    assert "event-audit: below the alarm threshold" in finished.stdout
 
 
 _ISOLATED = f"""

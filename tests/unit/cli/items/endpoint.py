@@ -16,8 +16,7 @@ from typing import Any
 from boto3.dynamodb.types import TypeSerializer
 
 from event_pipelines.items import documents
-from event_pipelines.items.messages import ItemMessage
-from event_pipelines.items.names import key_of
+from event_pipelines.pipelines.item_relay import ItemMessage, key_of
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"

@@ -9,8 +9,8 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 
 from event_pipelines.items import service_process
 from event_pipelines.items.deliveries import Lease, LongPolledQueue, Message
-from event_pipelines.items.names import Relay
 from event_pipelines.items.service_loop import Pace
+from event_pipelines.pipelines.item_relay import Relay
 
 THROTTLED = ClientError({"Error": {"Code": "RequestThrottled"}}, "ReceiveMessage")
 LOST = ReadTimeoutError(endpoint_url="https://sqs.example")

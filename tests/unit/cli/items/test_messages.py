@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from event_pipelines.items import names
-from event_pipelines.items.messages import ItemMessage, NotAnItemMessage
+from event_pipelines.pipelines import item_relay
+from event_pipelines.pipelines.item_relay import ItemMessage, NotAnItemMessage
 from shared import item_messages
 
 MESSAGE = ("laptop-1", "a-bucket", "files/laptop-1.json", 2)
@@ -26,7 +26,7 @@ def test_the_service_reads_what_the_functions_write() -> None:
 
 
 def test_command_and_function_take_the_same_item_ids() -> None:
-    assert names.ITEM_ID.pattern == item_messages.ITEM_ID.pattern
+    assert item_relay.ITEM_ID.pattern == item_messages.ITEM_ID.pattern
 
 
 @pytest.mark.parametrize(

@@ -30,9 +30,8 @@ from event_pipelines.items.message_handler import (
     ItemReport,
     Showing,
 )
-from event_pipelines.items.messages import ItemMessage
-from event_pipelines.items.names import Relay
 from event_pipelines.items.put import NewItem, Script
+from event_pipelines.pipelines.item_relay import ItemMessage, Relay
 from unit.cli.items.conftest import update
 
 if TYPE_CHECKING:
@@ -44,8 +43,8 @@ LAPTOP = b'{"name": "laptop", "price": 1299.950, "serial": 12345678901234567890}
 @pytest.fixture
 def showing(relay: Relay, tmp_path: Path) -> Showing:
     (tmp_path / "output").mkdir()
-    exhibit = ItemReport(tmp_path / "output")
-    return Showing(relay, boto3.client("s3"), boto3.client("dynamodb"), exhibit)
+    report = ItemReport(tmp_path / "output")
+    return Showing(relay, boto3.client("s3"), boto3.client("dynamodb"), report)
 
 
 @pytest.fixture
@@ -62,7 +61,7 @@ def message(relay: Relay, item_id: str = "laptop", revision: int = 2, **other: A
 
 
 def written(showing: Showing) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in showing.exhibit.folder.iterdir()}
+    return {path.name: path.read_bytes() for path in showing.report.folder.iterdir()}
 
 
 @pytest.mark.usefixtures("laptop")
@@ -72,7 +71,7 @@ def test_the_file_is_as_it_was_and_the_item_is_not(relay: Relay, showing: Showin
     assert (ending.outcome, ending.done) == ("shown", True)
     (name,) = written(showing)
     assert name == f"{hashlib.sha256(b'laptop').hexdigest()[:32]}-2.json"
-    assert ending.fields["output"] == str(showing.exhibit.folder / name)
+    assert ending.fields["output"] == str(showing.report.folder / name)
     document = documents.read(written(showing)[name])
     assert document == ending.document
     values = {"name": "laptop", "price": Decimal("1299.95"), "serial": 12345678901234567890}
@@ -161,7 +160,7 @@ def test_values_that_were_changed_in_the_table_are_seen(
 def test_what_the_table_says_now_is_read(relay: Relay, showing: Showing) -> None:
     reader = Mock(wraps=showing.dynamodb)
 
-    Showing(relay, showing.s3, reader, showing.exhibit)(message(relay))
+    Showing(relay, showing.s3, reader, showing.report)(message(relay))
 
     assert reader.get_item.call_args.kwargs["ConsistentRead"] is True
 
@@ -267,23 +266,23 @@ def test_a_message_about_foreign_files_is_not_followed(
 
 def test_no_id_is_a_path(tmp_path: Path) -> None:
     # Ids are checked long before; the folder does not rely on that.
-    exhibit = ItemReport(tmp_path / "output")
-    exhibit.folder.mkdir()
+    report = ItemReport(tmp_path / "output")
+    report.folder.mkdir()
     ids = ["../up", "/root", "a/b", "a\\b", ".", "..", "", "nul\0", "é😀", "x" * 5000, "CON", "-rf"]
 
     for item_id in ids:
-        exhibit.write(item_id, 2, {"id": "x"})
+        report.write(item_id, 2, {"id": "x"})
 
     found = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert {path.parent for path in found} == {exhibit.folder}
+    assert {path.parent for path in found} == {report.folder}
     assert len(found) == len(ids)
     assert {len(path.name) for path in found} == {len(f"{'0' * 32}-2.json")}
 
 
 def test_ids_that_differ_in_case_have_files_of_their_own(tmp_path: Path) -> None:
-    exhibit = ItemReport(tmp_path)
+    report = ItemReport(tmp_path)
 
-    paths = {exhibit.write(item_id, 2, {})[0].name.lower() for item_id in ("Laptop", "laptop")}
+    paths = {report.write(item_id, 2, {})[0].name.lower() for item_id in ("Laptop", "laptop")}
 
     assert len(paths) == 2
 
@@ -291,8 +290,8 @@ def test_ids_that_differ_in_case_have_files_of_their_own(tmp_path: Path) -> None
 def test_a_file_is_there_whole_or_not_at_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    exhibit = ItemReport(tmp_path)
-    path, _ = exhibit.write("a", 2, {"first": True})
+    report = ItemReport(tmp_path)
+    path, _ = report.write("a", 2, {"first": True})
 
     def power_cut(_: int) -> None:
         raise OSError("no power")
@@ -300,30 +299,30 @@ def test_a_file_is_there_whole_or_not_at_all(
     with monkeypatch.context() as cut:
         cut.setattr(os, "fsync", power_cut)
         with pytest.raises(OSError, match="no power"):
-            exhibit.write("a", 2, {"second": True})
+            report.write("a", 2, {"second": True})
 
     assert [found.name for found in tmp_path.iterdir()] == [path.name]
     assert json.loads(path.read_bytes()) == {"first": True}
-    assert exhibit.write("a", 2, {"second": True}) == (path, True)
+    assert report.write("a", 2, {"second": True}) == (path, True)
 
 
 def test_who_reads_a_file_that_is_being_replaced_reads_all_of_the_old_one(tmp_path: Path) -> None:
-    exhibit = ItemReport(tmp_path)
-    path, _ = exhibit.write("a", 2, {"first": True})
+    report = ItemReport(tmp_path)
+    path, _ = report.write("a", 2, {"first": True})
 
     with path.open("rb") as reader:
-        exhibit.write("a", 2, {"second": True})
+        report.write("a", 2, {"second": True})
 
         assert json.loads(reader.read()) == {"first": True}
 
 
 def test_what_a_killed_service_left_is_swept_up(tmp_path: Path) -> None:
-    exhibit = ItemReport(tmp_path)
-    path, _ = exhibit.write("a", 2, {})
+    report = ItemReport(tmp_path)
+    path, _ = report.write("a", 2, {})
     (tmp_path / f".{path.name}.{'0' * 32}").write_text("half of i")
     (tmp_path / ".keep").touch()
 
-    exhibit.sweep()
+    report.sweep()
 
     assert sorted(found.name for found in tmp_path.iterdir()) == sorted([".keep", path.name])
 

@@ -46,7 +46,7 @@ def test_it_starts_again_after_failures_only_and_always() -> None:
 
 
 def test_the_page_says_what_the_code_does() -> None:
-    page = (DOCS / "item-service_loop.md").read_text()
+    page = (DOCS / "item-service.md").read_text()
 
     assert f"2, 4, 8 … {LONGEST_DELAY_SECONDS} s" in page
     assert page.count("after five minutes") == 2

@@ -161,7 +161,7 @@ def test_an_action_that_does_not_exist(file: str, capsys: pytest.CaptureFixture[
 def test_negative_budget_is_refused_and_0_is_unlimited(
     file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "--budget -1 is no length" in run(capsys, file, "--budget", "-1")[2]
+    assert "--budget -1 is invalid" in run(capsys, file, "--budget", "-1")[2]
     assert "Longer than the 10 characters" in run(capsys, file, "--budget", "10")[1]
     assert "Longer than" not in run(capsys, file, "--budget", "0")[1]
 

@@ -15,7 +15,7 @@ import boto3
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from event_pipelines.__main__ import main
-from event_pipelines.queues.directory import STACK_TAG
+from event_pipelines.stack import STACK_TAG
 from shared.events import ObjectEvent
 from shared.rejections import Rejection, record_rejection
 

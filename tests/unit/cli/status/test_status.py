@@ -124,7 +124,7 @@ def test_a_tenants_queue_is_mended_by_another_command(
 
     (fault,) = status(capsys)[1]["faults"]
 
-    assert "`event-pipelines tenants verify --repair` mends it" in fault
+    assert "`event-pipelines tenants verify --repair` fixes it" in fault
 
 
 TELL = ["arn:aws:sns:eu-west-1:123456789012:event-pipelines-alarms"]

@@ -1,22 +1,71 @@
-"""What a bucket has of an object: its versions, what was made of it, why something was not."""
+"""What happened to an object: its versions, what was made of it, why something was not."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from event_pipelines.object_refs import read_record, record_name, records_below
-from event_pipelines.reconcile.objects import head
-from event_pipelines.trace.story import FIRST, LAST, Happening, known
+from event_pipelines.pipelines.object_refs import read_record, record_name, records_below
+from event_pipelines.pipelines.objects import head
+from event_pipelines.stack import error_code
+from event_pipelines.times import iso
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+# What S3 dates: the object that all begins with, and what was made of it in the end.
+FIRST, LAST = -1, 1
+
 
 @dataclass(frozen=True)
-class Bucket:
-    """One bucket of a pipeline, as far as it concerns `key`."""
+class Happening:
+    """`place` is where it was found, `what` says it in a few words, `facts` are the rest.
+
+    `at` is in UTC; None where nothing says when it was. S3 tells whole seconds, so what it says of
+    the beginning and of the end has an `order` among what else happened in the same second.
+    """
+
+    at: datetime | None
+    pipeline: str
+    place: str
+    what: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    order: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "at": iso(self.at) if self.at else None,
+            "pipeline": self.pipeline,
+            "place": self.place,
+            "what": self.what,
+            **({"facts": self.facts} if self.facts else {}),
+        }
+
+
+# A happening, or a note for people on what could not be seen.
+Entry = Happening | str
+
+
+def in_order(happenings: Iterable[Happening]) -> list[Happening]:
+    """Oldest first; what has no time comes last."""
+
+    def place(one: Happening) -> tuple[datetime, int, datetime, str, str]:
+        at = one.at or datetime.max.replace(tzinfo=UTC)
+        return at.replace(microsecond=0), one.order, at, one.pipeline, one.place
+
+    return sorted(happenings, key=place)
+
+
+def known(**facts: Any) -> dict[str, Any]:
+    """Those that have a value."""
+    return {name: value for name, value in facts.items() if value not in (None, "", {}, [])}
+
+
+@dataclass(frozen=True)
+class ObjectHistory:
+    """What one bucket of a pipeline has of the object with this key."""
 
     s3: "S3Client"
     pipeline: str
@@ -59,12 +108,12 @@ class Bucket:
         named = records_below(self.s3, self.name, prefix, record_name(self.key))
         for _, place in self._unless_gone(named):
             record = read_record(self.s3, self.name, place)
-            for mention in record.mentions:
-                if mention.key == self.key:
+            for ref in record.refs:
+                if ref.key == self.key:
                     names = ("reason", "detail", "version_id", "message_id")
                     facts = known(**{name: record.document.get(name) for name in names})
                     yield Happening(
-                        mention.at, self.pipeline, self.url(place), "rejection recorded", facts
+                        ref.at, self.pipeline, self.url(place), "rejection recorded", facts
                     )
 
     def listed(self, prefix: str) -> Iterator[Any]:
@@ -83,5 +132,5 @@ class Bucket:
         try:
             yield from pages
         except ClientError as error:
-            if error.response["Error"]["Code"] != "NoSuchBucket":
+            if error_code(error) != "NoSuchBucket":
                 raise

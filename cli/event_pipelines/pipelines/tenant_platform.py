@@ -5,12 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from event_pipelines.errors import UserError
-from event_pipelines.tenants.names import Names
+from event_pipelines.pipelines.tenant_names import Names
+from event_pipelines.stack import Stack, error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -21,12 +20,6 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 PER_TENANT, SHARED_FAIR = "per_tenant", "shared_fair"
 QUEUE_MODES = (PER_TENANT, SHARED_FAIR)
-
-# Said explicitly: a command is worth a few more tries than a function, and a person who waits for
-# it more than boto3's minute of silence per try.
-_CONFIG = Config(
-    retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=5, read_timeout=30
-)
 
 
 @dataclass(frozen=True)
@@ -84,38 +77,28 @@ class Platform:
         return self.settings.names
 
 
-def locate(prefix: str, say: Callable[[str], None]) -> Platform:
-    """The platform of the stack with this prefix, in the region that boto3 is configured for.
-
-    Raises UserError when there is none, or when it is not of that region.
+def locate(stack: Stack, say: Callable[[str], None]) -> Platform:
+    """The platform of the stack. Raises UserError when there is none, or when it is not of the
+    stack's region.
     """
-    # A session of our own: boto3's default one must not be shared between threads.
-    session = boto3.session.Session()
-    parameter = f"/{prefix}/tenants/platform"
+    parameter = f"/{stack.prefix}/tenants/platform"
     try:
-        found = session.client("ssm", config=_CONFIG).get_parameter(Name=parameter)
+        found = stack.client("ssm").get_parameter(Name=parameter)
     except ClientError as error:
-        if error.response["Error"]["Code"] != "ParameterNotFound":
+        if error_code(error) != "ParameterNotFound":
             raise
         raise UserError(
-            f"There is no parameter {parameter} in {session.region_name}: deploy the pipeline"
+            f"There is no parameter {parameter} in {stack.region}: deploy the pipeline"
             " tenant-routing, or name another stack with --prefix or another region with"
             " AWS_REGION."
         ) from error
     settings = read(parameter, found["Parameter"]["Value"])
-    if settings.names.region != session.region_name:
+    if settings.names.region != stack.region:
         raise UserError(
-            f"The parameter {parameter} in {session.region_name} describes a platform in"
+            f"The parameter {parameter} in {stack.region} describes a platform in"
             f" {settings.names.region}: set AWS_REGION to {settings.names.region}."
         )
-    return Platform(
-        settings,
-        session.client("s3", config=_CONFIG),
-        session.client("sqs", config=_CONFIG),
-        session.client("dynamodb", config=_CONFIG),
-        session.client("lambda", config=_CONFIG),
-        say,
-    )
+    return Platform(settings, stack.s3, stack.sqs, stack.dynamodb, stack.functions, say)
 
 
 def read(parameter: str, document: str) -> Settings:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from event_pipelines.stack import error_code
+
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
@@ -46,15 +48,15 @@ def read(
         for page in pages:
             for event in page["events"]:
                 logged = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
-                for line, fields in _lines(event["message"]):
+                for line, fields in lines(event["message"]):
                     yield Record(function, (event["logStreamName"], logged, line), fields)
     except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+        if error_code(error) != "ResourceNotFoundException":
             raise
 
 
-def _lines(message: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """One log event may hold several."""
+def lines(message: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The lines of a log event that say an outcome, with their fields."""
     for line in message.split("\n"):
         if '"outcome"' not in line:
             continue

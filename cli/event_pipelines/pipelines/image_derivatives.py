@@ -1,30 +1,38 @@
-"""Pictures against derivatives: a lane for each derivative."""
+"""Pictures and their derivatives: a lane for each derivative."""
 
+import re
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
-from event_pipelines.reconcile import objects
-from event_pipelines.reconcile.objects import StoredObject, Triggers, is_made_of
-from event_pipelines.reconcile.pipeline import Lane, State
-from event_pipelines.reconcile.records import DeadLetters, Rejections
-from event_pipelines.reconcile.stack import Stack, each
+from event_pipelines.pipelines import objects
+from event_pipelines.pipelines.history import Entry, ObjectHistory
+from event_pipelines.pipelines.objects import StoredObject, is_made_of
+from event_pipelines.pipelines.pipeline import Deployed, Lane, Search, Stage, State, Step
+from event_pipelines.pipelines.rejections import Rejections
+from event_pipelines.stack import Stack
 
 NAME = "image-derivatives"
+PARTS: tuple[str, ...] = ("image-",)
+STEPS: tuple[Step, ...] = (Step(r"image-(.+)", r"\1", r"image-\1"),)
+KEYS = re.compile("ingest/.*", re.DOTALL)
+BRANCH: str | None = "derivative"
+NO_REPLAY: str | None = None
 # Of derivatives, by the format that the function is set to.
 SUFFIXES = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "avif": ".avif", "auto": ""}
 
 
-class Images:
-    """Raises UserError when the stack has no such pipeline, or its bucket notifies nobody."""
+def deployed(stack: Stack, since: datetime | None) -> Deployed:  # noqa: ARG001
+    return _Images(stack)
 
+
+class _Images(Deployed):
     def __init__(self, stack: Stack) -> None:
-        self._stack = stack
         name = f"{stack.prefix}-image"
         bucket = stack.bucket("image")
         self._settings = _settings(stack, name)
         if not self._settings:
             raise stack.missing(NAME)
-        self._triggers: Triggers = objects.triggers(stack.s3, bucket, f"{name}-uploads")
-        self.lanes: Sequence[Lane] = [
+        lanes = [
             Lane(
                 derivative,
                 bucket,
@@ -34,6 +42,7 @@ class Images:
             )
             for derivative, settings in self._settings.items()
         ]
+        super().__init__(stack, lanes, objects.triggers(stack.s3, bucket, f"{name}-uploads"))
         self._rejections = {
             derivative: Rejections(
                 stack.s3, settings.get("REJECTIONS_BUCKET", bucket), settings["REJECTIONS_PREFIX"]
@@ -41,37 +50,33 @@ class Images:
             for derivative, settings in self._settings.items()
         }
 
-    def stored(self, lane: Lane, prefix: str) -> Iterator[list[StoredObject]]:
-        for page in objects.stored(self._stack.s3, lane.bucket, prefix):
-            yield [one for one in page if self.takes(lane, one.key)]
-
-    def takes(self, lane: Lane, key: str) -> bool:
-        return key.startswith(lane.prefix) and self._triggers.take(key)
-
-    def states(self, lane: Lane, page: Sequence[StoredObject]) -> list[State]:
-        return each(lambda stored: self._state(lane, stored), page)
-
-    def is_dead(self, stored: StoredObject, letters: DeadLetters) -> bool:
-        return letters.name(stored)
-
-    def _state(self, lane: Lane, stored: StoredObject) -> State:
+    def state(self, lane: Lane, stored: StoredObject) -> State:
         settings = self._settings[lane.name]
         suffix = SUFFIXES[settings.get("FORMAT") or "jpeg"]
         key = f"{settings['OUTPUT_PREFIX']}{stored.key.removeprefix(lane.prefix)}{suffix}"
-        if is_made_of(self._stack.s3, stored.bucket, key, stored):
+        if is_made_of(self.stack.s3, stored.bucket, key, stored):
             return State.DONE
         return State.REJECTED if self._rejections[lane.name].name(stored) else State.MISSING
-
-    def message(self, stored: StoredObject) -> str:
-        return objects.announcement(stored, self._stack.region)
 
 
 def _settings(stack: Stack, name: str) -> dict[str, dict[str, str]]:
     """The functions' settings by derivative."""
     found = {}
-    for queue in stack.queue_names(f"{name}-"):
+    for queue in stack.queues.names(f"{name}-"):
         settings = stack.settings_of(queue) if not queue.endswith("-dlq") else None
         # Another stack's prefix may begin with this one's.
         if settings and settings.get("PIPELINE") == NAME:
             found[settings["DERIVATIVE"]] = settings
     return found
+
+
+def trace(search: Search, stages: Sequence[Stage]) -> Iterator[Entry]:
+    stack = search.stack
+    bucket = ObjectHistory(stack.s3, NAME, stack.bucket("image"), search.key)
+    yield from bucket.versions()
+    below = search.key.removeprefix("ingest/")
+    for stage in stages:
+        for suffix in SUFFIXES.values():
+            key = f"derived/{stage.name}/{below}{suffix}"
+            yield from bucket.output(key, f"{stage.name} is there")
+        yield from bucket.rejections(f"rejections/{stage.name}/")

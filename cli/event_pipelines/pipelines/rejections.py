@@ -6,11 +6,16 @@ from functools import lru_cache
 from threading import RLock
 from typing import TYPE_CHECKING
 
-from event_pipelines.object_refs import ObjectRef, read_record, record_name, records_below, refs_in
-from event_pipelines.queues.directory import Directory
-from event_pipelines.queues.peek import look
-from event_pipelines.reconcile.objects import StoredObject
-from event_pipelines.reconcile.stack import each
+from event_pipelines.pipelines.object_refs import (
+    ObjectRef,
+    read_record,
+    record_name,
+    records_below,
+    refs_in,
+)
+from event_pipelines.pipelines.objects import StoredObject
+from event_pipelines.pipelines.queue_messages import look
+from event_pipelines.stack import Queues, each
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -21,29 +26,29 @@ _ALL = 1_000_000
 _NAMES_KEPT = 1_000
 
 
-def is_of(mention: ObjectRef, stored: StoredObject) -> bool:
+def is_of(ref: ObjectRef, stored: StoredObject) -> bool:
     """Whether it names this very version, as far as it tells."""
-    if (mention.bucket, mention.key) != (stored.bucket, stored.key):
+    if (ref.bucket, ref.key) != (stored.bucket, stored.key):
         return False
-    version_id = None if mention.version_id == "null" else mention.version_id
+    version_id = None if ref.version_id == "null" else ref.version_id
     if version_id and stored.version_id:
         return version_id == stored.version_id
-    if mention.etag:
-        return mention.etag.strip('"') == stored.etag
-    return mention.at is None or mention.at >= stored.last_modified
+    if ref.etag:
+        return ref.etag.strip('"') == stored.etag
+    return ref.at is None or ref.at >= stored.last_modified
 
 
-class _Mentions:
+class _Refs:
     """By object, so that no object is compared with what is said of all the others."""
 
-    def __init__(self, mentions: Sequence[ObjectRef]) -> None:
+    def __init__(self, refs: Sequence[ObjectRef]) -> None:
         self._by_object: dict[tuple[str, str], list[ObjectRef]] = defaultdict(list)
-        for mention in mentions:
-            self._by_object[mention.bucket, mention.key].append(mention)
+        for ref in refs:
+            self._by_object[ref.bucket, ref.key].append(ref)
 
     def name(self, stored: StoredObject) -> bool:
         found = self._by_object.get((stored.bucket, stored.key), ())
-        return any(is_of(mention, stored) for mention in found)
+        return any(is_of(ref, stored) for ref in found)
 
 
 class DeadLetters:
@@ -52,14 +57,14 @@ class DeadLetters:
     def __init__(self, bodies: Sequence[str], unseen: int = 0) -> None:
         self.bodies = bodies
         self.unseen = unseen
-        self._mentions = _Mentions([mention for body in bodies for mention in refs_in(body)])
+        self._refs = _Refs([ref for body in bodies for ref in refs_in(body)])
 
     def name(self, stored: StoredObject) -> bool:
         """Whether one of them is about this version."""
-        return self._mentions.name(stored)
+        return self._refs.name(stored)
 
 
-def dead_letters(queues: Directory, name: str) -> DeadLetters:
+def dead_letters(queues: Queues, name: str) -> DeadLetters:
     """Looks into a queue that nobody receives from, and leaves everything where it is."""
     queue = queues.find(name)
     if queue.messages == 0:
@@ -82,7 +87,7 @@ class Rejections:
         self._prefix = prefix
         self._lock = RLock()
         self._keys: Mapping[str, list[str]] | None = None
-        self._all: _Mentions | None = None
+        self._all: _Refs | None = None
         self._called = lru_cache(_NAMES_KEPT)(self._read)
 
     def name(self, stored: StoredObject) -> bool:
@@ -94,15 +99,15 @@ class Rejections:
         with self._lock:
             if self._all is None:
                 keys = [key for found in self._by_name().values() for key in found]
-                self._all = _Mentions([one for found in each(self._said, keys) for one in found])
+                self._all = _Refs([one for found in each(self._said, keys) for one in found])
         return self._all.name(stored)
 
-    def _read(self, name: str) -> _Mentions:
+    def _read(self, name: str) -> _Refs:
         keys = self._by_name().get(name, ())
-        return _Mentions([mention for key in keys for mention in self._said(key)])
+        return _Refs([ref for key in keys for ref in self._said(key)])
 
     def _said(self, key: str) -> tuple[ObjectRef, ...]:
-        return read_record(self._s3, self._bucket, key).mentions
+        return read_record(self._s3, self._bucket, key).refs
 
     def _by_name(self) -> Mapping[str, list[str]]:
         # Whoever comes second must not take for all what the first has found so far.

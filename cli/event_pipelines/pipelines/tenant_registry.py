@@ -12,9 +12,11 @@ from typing import Any, ClassVar, Self, TypeVar
 from botocore.exceptions import ClientError
 
 from event_pipelines.errors import UserError
-from event_pipelines.tenants.names import Kind, Names
-from event_pipelines.tenants.platform import PER_TENANT, SHARED_FAIR, Platform
-from event_pipelines.tenants.retries import code_of, persist
+from event_pipelines.pipelines.retries import persist
+from event_pipelines.pipelines.tenant_names import Kind, Names
+from event_pipelines.pipelines.tenant_platform import PER_TENANT, SHARED_FAIR, Platform
+from event_pipelines.stack import error_code
+from event_pipelines.times import iso
 
 PROVISIONING, ACTIVE, SUSPENDED, DELETING = "PROVISIONING", "ACTIVE", "SUSPENDED", "DELETING"
 
@@ -105,7 +107,7 @@ R = TypeVar("R", Group, Tenant)
 def new_group(names: Names, name: str, queue_mode: str) -> Group:
     """The record of a group that nothing has been made for."""
     shared = names.shared_queue(name) if queue_mode == SHARED_FAIR else ""
-    now = _now()
+    now = iso(datetime.now(UTC), "microseconds")
     return Group(
         name=name,
         region=names.region,
@@ -124,7 +126,7 @@ def new_group(names: Names, name: str, queue_mode: str) -> Group:
 def new_tenant(names: Names, name: str, group: str, queue_mode: str) -> Tenant:
     """The record of a tenant that nothing has been made for."""
     own = names.tenant_queue(name) if queue_mode == PER_TENANT else names.shared_queue(group)
-    now = _now()
+    now = iso(datetime.now(UTC), "microseconds")
     return Tenant(
         name=name,
         region=names.region,
@@ -199,7 +201,7 @@ class Registry:
                 ConditionExpression="attribute_not_exists(GroupName)",
             )
         except ClientError as error:
-            if code_of(error) != "ConditionalCheckFailedException":
+            if error_code(error) != "ConditionalCheckFailedException":
                 raise
             return self.get(Group, group.name)
         return group
@@ -254,11 +256,11 @@ class Registry:
         """
         if record.status == status:
             return record
-        changed = replace(record, status=status, updated_at=_now())
+        changed = replace(record, status=status, updated_at=iso(datetime.now(UTC), "microseconds"))
         try:
             self._update(record, changed, {"status", "updated_at"}, of_status=record.status)
         except ClientError as error:
-            if code_of(error) != "ConditionalCheckFailedException":
+            if error_code(error) != "ConditionalCheckFailedException":
                 raise
             now = self.find(type(record), record.name)
             if now is None or (now.created_at, now.status) != (record.created_at, status):
@@ -273,9 +275,13 @@ class Registry:
         if not fields:
             return
         try:
-            self._update(record, replace(wanted, updated_at=_now()), fields | {"updated_at"})
+            self._update(
+                record,
+                replace(wanted, updated_at=iso(datetime.now(UTC), "microseconds")),
+                fields | {"updated_at"},
+            )
         except ClientError as error:
-            if code_of(error) != "ConditionalCheckFailedException":
+            if error_code(error) != "ConditionalCheckFailedException":
                 raise
             raise _overtaken(record, self.find(type(record), record.name)) from error
 
@@ -316,7 +322,7 @@ class Registry:
             )
         except ClientError as error:
             # Somebody else finished the same deletion, or the answer to our own was lost.
-            if code_of(error) != "ConditionalCheckFailedException":
+            if error_code(error) != "ConditionalCheckFailedException":
                 raise
 
 
@@ -350,7 +356,3 @@ def _reasons(error: ClientError) -> tuple[str, str]:
 
 def _collided(error: ClientError) -> bool:
     return "TransactionConflict" in _reasons(error)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
-from event_pipelines.moments import moment
+from event_pipelines.times import parsed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -36,11 +36,11 @@ class ObjectRef:
 
 @dataclass(frozen=True)
 class Record:
-    """The record of a rejection; `mentions` are the objects that it, or its message, is about."""
+    """The record of a rejection; `refs` are the objects that it, or its message, is about."""
 
     place: str
     document: dict[str, Any]
-    mentions: tuple[ObjectRef, ...]
+    refs: tuple[ObjectRef, ...]
 
 
 def refs_in(body: object) -> Iterator[ObjectRef]:
@@ -56,9 +56,9 @@ def refs_in(body: object) -> Iterator[ObjectRef]:
             key = _part(s3, "object").get("key")
             # S3 encodes keys in notifications, and nowhere else.
             plain = unquote_plus(key) if isinstance(key, str) else None
-            yield from _mention(s3, plain, "versionId", "eTag")
+            yield from _ref(s3, plain, "versionId", "eTag")
     elif detail := _part(document, "detail"):
-        yield from _mention(detail, _part(detail, "object").get("key"), "version-id", "etag")
+        yield from _ref(detail, _part(detail, "object").get("key"), "version-id", "etag")
     else:
         yield from _named(document)
 
@@ -96,11 +96,11 @@ def read_record(s3: "S3Client", bucket: str, key: str) -> Record:
     document = document_of(body.decode(errors="replace"))
     # What was no object event is kept as the message that it was.
     found = list(_named(document)) or list(refs_in(document.get("body")))
-    at = moment(document.get("received_at"))
-    return Record(key, document, tuple(replace(mention, at=at) for mention in found))
+    at = parsed(document.get("received_at"))
+    return Record(key, document, tuple(replace(ref, at=at) for ref in found))
 
 
-def _mention(part: dict[str, Any], key: object, version: str, etag: str) -> Iterator[ObjectRef]:
+def _ref(part: dict[str, Any], key: object, version: str, etag: str) -> Iterator[ObjectRef]:
     bucket, described = _part(part, "bucket").get("name"), _part(part, "object")
     yield from _named(
         {

@@ -11,11 +11,6 @@ T = TypeVar("T")
 POLL_SECONDS = 2.0
 
 
-def code_of(error: ClientError) -> str:
-    """The error's name, without the namespace that older protocols put before it."""
-    return error.response["Error"]["Code"].rpartition(".")[2]
-
-
 def persist(
     attempt: Callable[[], T],
     transient: Callable[[ClientError], bool],

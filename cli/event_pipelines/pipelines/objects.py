@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus
 from botocore.exceptions import ClientError
 
 from event_pipelines.errors import UserError
-from event_pipelines.moments import iso
+from event_pipelines.times import iso
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

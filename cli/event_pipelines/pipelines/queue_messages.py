@@ -1,23 +1,76 @@
-"""Looks at messages without taking them."""
+"""Messages that are looked at or moved, and shown again to everybody else."""
 
 import base64
 import time
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from event_pipelines.moments import iso
-from event_pipelines.queues.directory import Queue
-from event_pipelines.queues.messages import receive, release
+from botocore.exceptions import BotoCoreError, ClientError
+
+from event_pipelines.stack import Queue, name_of
+from event_pipelines.times import iso
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
+# SQS takes and gives no more in one call.
+BATCH = 10
+# A long poll asks every server that holds a part of the queue; a short one finds some messages.
+WAIT_SECONDS = 1
+# These say that a message is no longer hidden by this receipt, or no longer there.
+_SHOWN_ALREADY = ("ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue")
+
 # Those found first stay hidden while the others are looked for, so that none is found twice.
 LOOKING_SECONDS = 10
 # What a look that was killed leaves hidden comes back after this.
 HIDDEN_SECONDS = LOOKING_SECONDS + 20
+
+_Thing = TypeVar("_Thing")
+
+
+def receive(sqs: "SQSClient", url: str, count: int, hidden_seconds: int) -> "list[MessageTypeDef]":
+    """At most `count` messages with all that they carry, hidden from others for so long."""
+    answer = sqs.receive_message(
+        QueueUrl=url,
+        MaxNumberOfMessages=min(count, BATCH),
+        VisibilityTimeout=hidden_seconds,
+        WaitTimeSeconds=WAIT_SECONDS,
+        MessageSystemAttributeNames=["All"],
+        MessageAttributeNames=["All"],
+    )
+    return answer.get("Messages", [])
+
+
+def release(sqs: "SQSClient", url: str, receipts: Collection[str]) -> int:
+    """Shows messages again at once; returns how many stay hidden until their time is over.
+
+    Goes through all of them whatever happens to some: it also runs while an error is on its way.
+    """
+    hidden = 0
+    for batch in batches(receipts):
+        entries = [
+            {"Id": str(number), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
+            for number, receipt in enumerate(batch)
+        ]
+        try:
+            answer = sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)  # type: ignore[arg-type]
+        except (BotoCoreError, ClientError):
+            hidden += len(batch)
+        else:
+            failed = answer.get("Failed", [])
+            hidden += sum(each["Code"].rpartition(".")[2] not in _SHOWN_ALREADY for each in failed)
+    return hidden
+
+
+def batches(things: Collection[_Thing]) -> Iterator[list[_Thing]]:
+    """Ten at a time."""
+    left = iter(things)
+    while batch := list(islice(left, BATCH)):
+        yield batch
 
 
 @dataclass(frozen=True)
@@ -77,7 +130,7 @@ def _described(message: "MessageTypeDef") -> dict[str, Any]:
         "group": system.get("MessageGroupId"),
         "deduplication_id": system.get("MessageDeduplicationId"),
         "sequence_number": system.get("SequenceNumber"),
-        "dead_letter_of": source.rpartition(":")[2] if source else None,
+        "dead_letter_of": name_of(source) if source else None,
         "attributes": {
             name: _value(value) for name, value in message.get("MessageAttributes", {}).items()
         },

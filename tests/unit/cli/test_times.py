@@ -1,10 +1,10 @@
-"""Spans of time as people type them."""
+"""Durations as people type them."""
 
 from datetime import timedelta
 
 import pytest
 
-from event_pipelines import durations
+from event_pipelines import times
 from event_pipelines.errors import UserError
 
 
@@ -19,10 +19,10 @@ from event_pipelines.errors import UserError
     ],
 )
 def test_duration_is_parsed_by_its_unit(text: str, span: timedelta) -> None:
-    assert durations.parse(text) == span
+    assert times.duration(text) == span
 
 
 @pytest.mark.parametrize("text", ["", "10", "m", "0m", "-5m", "1.5h", "10 m", "10M", "3651d", "٣m"])
 def test_invalid_duration_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(UserError, match="such as 10m"):
-        durations.parse(text)
+        times.duration(text)

@@ -1,0 +1,85 @@
+"""Tenants' raw files and their silver ones: a lane for each tenant."""
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from event_pipelines.pipelines import tenant_platform
+from event_pipelines.pipelines.history import LAST, Entry, Happening, ObjectHistory, known
+from event_pipelines.pipelines.objects import StoredObject, is_made_of
+from event_pipelines.pipelines.pipeline import Deployed, Lane, Search, Stage, State, Step
+from event_pipelines.pipelines.rejections import Rejections
+from event_pipelines.pipelines.tenant_names import dead_letters
+from event_pipelines.pipelines.tenant_registry import DELETING, Registry, Tenant
+from event_pipelines.stack import Stack, name_of
+from event_pipelines.times import parsed
+
+NAME = "tenant-routing"
+PARTS: tuple[str, ...] = ("tenants-", "tg-", "tenant-")
+STEPS: tuple[Step, ...] = (
+    Step(r"tg-.+-ingest", "route", "tenants-route"),
+    Step(r"tenants-quarantine", "quarantine", None),
+    Step(r"(?:tg|tenant)-.+-raw", "process", "tenants-process"),
+)
+KEYS = re.compile(r"([a-z0-9][a-z0-9-]{1,38}[a-z0-9])/raw/(.+)", re.DOTALL)
+BRANCH: str | None = "tenant"
+NO_REPLAY: str | None = None
+
+
+def deployed(stack: Stack, since: datetime | None) -> Deployed:  # noqa: ARG001
+    return _Tenants(stack)
+
+
+class _Tenants(Deployed):
+    def __init__(self, stack: Stack) -> None:
+        found = tenant_platform.locate(stack, say=lambda _: None)
+        quarantine = name_of(found.settings.quarantine_queue_url)
+        tenants = [one for one in Registry(found).all(Tenant) if one.status != DELETING]
+        lanes = [
+            _lane(tenant, found.names.ingest_queue(tenant.group), quarantine) for tenant in tenants
+        ]
+        super().__init__(stack, lanes)
+        self._rejections = {
+            tenant.name: Rejections(stack.s3, tenant.bucket, f"{tenant.name}/rejected/")
+            for tenant in tenants
+        }
+
+    def state(self, lane: Lane, stored: StoredObject) -> State:
+        key = f"{lane.name}/silver/{stored.key.removeprefix(lane.prefix)}.jsonl"
+        if is_made_of(self.stack.s3, stored.bucket, key, stored):
+            return State.DONE
+        return State.REJECTED if self._rejections[lane.name].name(stored) else State.MISSING
+
+
+def _lane(tenant: Tenant, ingest: str, quarantine: str) -> Lane:
+    own = name_of(tenant.queue_url)
+    return Lane(
+        tenant.name,
+        tenant.bucket,
+        f"{tenant.name}/raw/",
+        (ingest, own),
+        (dead_letters(ingest), dead_letters(own), quarantine),
+    )
+
+
+def trace(search: Search, stages: Sequence[Stage]) -> Iterator[Entry]:  # noqa: ARG001
+    match = KEYS.fullmatch(search.key)
+    if match is None:
+        return
+    name, path = match.groups()
+    platform = tenant_platform.locate(search.stack, say=lambda _: None)
+    tenant = Registry(platform).find(Tenant, name)
+    if tenant is None:
+        yield f"there is no tenant {name}"
+        return
+    facts = known(tenant=name, group=tenant.group, queue=name_of(tenant.queue_url))
+    table = platform.settings.tenants_table
+    yield Happening(parsed(tenant.updated_at), NAME, table, f"tenant is {tenant.status}", facts)
+    bucket = ObjectHistory(search.stack.s3, NAME, tenant.bucket, search.key)
+    yield from bucket.versions()
+    yield from bucket.output(f"{name}/silver/{path}.jsonl", "silver file is there")
+    yield from bucket.rejections(f"{name}/rejected/")
+    for listed in bucket.listed(f"{name}/rejected/{path}-"):
+        if re.fullmatch(r"[0-9a-f]{16}\.jsonl", listed["Key"].rpartition("-")[2]):
+            place, facts = bucket.url(listed["Key"]), known(size=listed["Size"])
+            yield Happening(listed["LastModified"], NAME, place, "rows rejected", facts, LAST)
