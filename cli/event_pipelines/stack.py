@@ -183,7 +183,7 @@ class Queue:
     max_receive_count: int | None = None
 
     @classmethod
-    def read(cls, url: str, attributes: Mapping[Any, str]) -> "Queue":
+    def of(cls, url: str, attributes: Mapping[Any, str]) -> "Queue":
         """Reads all attributes as SQS answers them."""
         redrive = json.loads(attributes.get("RedrivePolicy") or "{}")
         target = redrive.get("deadLetterTargetArn")
@@ -258,7 +258,7 @@ class Queues:
             if not no_queue(error):
                 raise
             return None
-        return Queue.read(url, answer["Attributes"])
+        return Queue.of(url, answer["Attributes"])
 
     def short(self, name: str) -> str:
         """The name without the prefix, as every command takes it too."""

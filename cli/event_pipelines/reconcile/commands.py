@@ -65,7 +65,7 @@ def located(arguments: argparse.Namespace, selection: Selection) -> tuple[Stack,
 def _check_branch(option: str, given: str | None, known: Pipeline, pipeline: Deployed) -> None:
     if given is None:
         return
-    names = [lane.name for lane in pipeline.lanes] if known.BRANCH == option else []
+    names = [lane.name for lane in pipeline.lanes] if option == known.BRANCH else []
     if given not in names:
         remedy = f"take one of {', '.join(names)}" if names else f"leave --{option} out"
         raise UserError(f"{known.NAME} has no {option} {given!r}: {remedy}.")

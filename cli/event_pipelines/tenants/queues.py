@@ -79,7 +79,7 @@ class QueueStep(Step):
     def found(self) -> Queue | None:
         """The queue as SQS describes it; None when there is none."""
         found = self._found()
-        return None if found is None else Queue.read(self.url, found)
+        return None if found is None else Queue.of(self.url, found)
 
     def _create(self) -> None:
         """Creates the queue, or makes sure that one of that name is not about to vanish."""

@@ -41,13 +41,13 @@ def _trace(arguments: argparse.Namespace) -> int:
     if happenings:
         return 0
     raise UserError(
-        f"Nothing is known of {search.key!r} in {search.stack.prefix}: check the key, look further back"
-        " than --since, or name another stack with --prefix or another region with AWS_REGION."
+        f"Nothing is known of {search.key!r} in {search.stack.prefix}: check the key, look further"
+        " back than --since, or name another stack with --prefix or another region with AWS_REGION."
     )
 
 
 def _told(search: Search, wanted: str | None) -> tuple[list[Happening], list[str]]:
-    """What happened, oldest first, and notes on it. Raises UserError if there is no such pipeline."""
+    """What happened, oldest first, and notes. Raises UserError if there is no such pipeline."""
     found = stages(search.stack.prefix, search.stack.queues.all())
     deployed = {name: list(each) for name, each in groupby(found, key=lambda stage: stage.pipeline)}
     if wanted and wanted not in deployed:

@@ -7,7 +7,7 @@ _LEAST = 1e-3
 
 
 class AgeHistogram:
-    """AgeHistogram in seconds. Quantiles are within 1 % of the true ones; sum and maximum are exact."""
+    """Ages in seconds. Quantiles are within 1 % of the true ones; sum and maximum are exact."""
 
     def __init__(self) -> None:
         self.count = 0

@@ -18,8 +18,8 @@ def rate(text: str) -> float:
     found = float(match[1]) / _PER_SECOND[match[2]] if match else -1.0
     if match is None or not 0 <= found <= _MOST_RATE:
         raise UserError(
-            f"--rate {text!r} is an invalid rate: use a number, / and s, m, h or d, such as 500/s; at"
-            f" most {_MOST_RATE:,.0f}/s."
+            f"--rate {text!r} is an invalid rate: use a number, / and s, m, h or d, such as 500/s;"
+            f" at most {_MOST_RATE:,.0f}/s."
         )
     return found
 
