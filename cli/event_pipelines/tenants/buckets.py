@@ -158,34 +158,33 @@ def settings(bucket: Bucket) -> list[Step]:
     encrypted: Any = {"Rules": [encryption]}
     policy = _policy(bucket)
     rule = _lifecycle_rule(bucket.platform)
+
+    def setting(
+        label: str, wanted: Any, read: Callable[[], Any], write: Callable[[], object], *gone: str
+    ) -> Setting:
+        return Setting(bucket, label, wanted, lambda: _read(read, *gone), write)
+
     return [
         # First: they may say that the bucket is not this group's.
         Tags(bucket),
-        Setting(
-            bucket,
+        setting(
             "public access block",
             blocked,
-            lambda: _read(
-                lambda: s3.get_public_access_block(**at)["PublicAccessBlockConfiguration"],
-                "NoSuchPublicAccessBlockConfiguration",
-            ),
+            lambda: s3.get_public_access_block(**at)["PublicAccessBlockConfiguration"],
             lambda: s3.put_public_access_block(**at, PublicAccessBlockConfiguration=blocked),
+            "NoSuchPublicAccessBlockConfiguration",
         ),
-        Setting(
-            bucket,
+        setting(
             "ownership",
             owned,
-            lambda: _read(
-                lambda: s3.get_bucket_ownership_controls(**at)["OwnershipControls"],
-                "OwnershipControlsNotFoundError",
-            ),
+            lambda: s3.get_bucket_ownership_controls(**at)["OwnershipControls"],
             lambda: s3.put_bucket_ownership_controls(**at, OwnershipControls=owned),
+            "OwnershipControlsNotFoundError",
         ),
-        Setting(
-            bucket,
+        setting(
             "versioning",
             "Enabled",
-            lambda: _read(lambda: s3.get_bucket_versioning(**at).get("Status")),
+            lambda: s3.get_bucket_versioning(**at).get("Status"),
             lambda: s3.put_bucket_versioning(**at, VersioningConfiguration={"Status": "Enabled"}),
         ),
         Setting(
@@ -195,14 +194,12 @@ def settings(bucket: Bucket) -> list[Step]:
             lambda: _read_encryption(bucket),
             lambda: s3.put_bucket_encryption(**at, ServerSideEncryptionConfiguration=encrypted),
         ),
-        Setting(
-            bucket,
+        setting(
             "policy",
             policy,
-            lambda: _read(
-                lambda: json.loads(s3.get_bucket_policy(**at)["Policy"]), "NoSuchBucketPolicy"
-            ),
+            lambda: json.loads(s3.get_bucket_policy(**at)["Policy"]),
             lambda: s3.put_bucket_policy(**at, Policy=json.dumps(policy)),
+            "NoSuchBucketPolicy",
         ),
         Setting(
             bucket,

@@ -1,7 +1,7 @@
 """A review in words: what stands in which section, and its shorter versions."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -168,6 +168,13 @@ def _notes(review: Review) -> Iterable[Note]:
 
 
 def _sections(review: Review) -> Iterable[Section]:
+    folded: list[tuple[str, Sequence[Any], Callable[[Any], Item]]] = [
+        ("Created", review.creates, _create),
+        ("Outputs", review.outputs, _output),
+        ("Moved", review.moved, _moved),
+        ("Imported", review.imported, _imported),
+        ("Forgotten by Terraform, left in place", review.forgotten, _forgotten),
+    ]
     found = [
         Section("Destroyed or replaced", tuple(map(_destroy, review.destroys)), kept=True),
         *_permissions(review.permissions),
@@ -175,28 +182,9 @@ def _sections(review: Review) -> Iterable[Section]:
         Section(_counted("Updated", review.counts["update"]), tuple(_updates(review.updates))),
         Section("Left to later plans", tuple(_deferred(change) for change in review.deferred)),
         Section("Actions of other kinds", tuple(_others(review))),
-        Section(
-            _counted("Created", len(review.creates)),
-            tuple(map(_create, review.creates)),
-            folded=True,
-        ),
-        Section(
-            _counted("Outputs", len(review.outputs)),
-            tuple(map(_output, review.outputs)),
-            folded=True,
-        ),
-        Section(
-            _counted("Moved", len(review.moved)), tuple(map(_moved, review.moved)), folded=True
-        ),
-        Section(
-            _counted("Imported", len(review.imported)),
-            tuple(map(_imported, review.imported)),
-            folded=True,
-        ),
-        Section(
-            _counted("Forgotten by Terraform, left in place", len(review.forgotten)),
-            tuple(map(_forgotten, review.forgotten)),
-            folded=True,
+        *(
+            Section(_counted(title, len(each)), tuple(map(item, each)), folded=True)
+            for title, each, item in folded
         ),
         _drift(review),
     ]
