@@ -400,19 +400,7 @@ def _attachment(change: Change) -> list[PolicyChange]:
             ("wildcard: every action",) if wide else (),
         )
 
-    old, new = statement(change.before), statement(change.after)
-    if old is not None and new is not None and old.key == new.key:
-        return []
-    return [
-        PolicyChange(
-            change.label,
-            change.type,
-            "policy_arn",
-            change.action,
-            (old,) if old else (),
-            (new,) if new else (),
-        )
-    ]
+    return _single(change, "policy_arn", statement)
 
 
 def _function_url(change: Change) -> list[PolicyChange]:
@@ -429,19 +417,18 @@ def _function_url(change: Change) -> list[PolicyChange]:
             ("public: anyone",) if open_to_all else (),
         )
 
+    return _single(change, "authorization_type", statement)
+
+
+def _single(
+    change: Change, attribute: str, statement: Callable[[Any], Statement | None]
+) -> list[PolicyChange]:
+    """What becomes of the one statement that a resource is, before and after."""
     old, new = statement(change.before), statement(change.after)
     if (old and old.key) == (new and new.key):
         return []
-    return [
-        PolicyChange(
-            change.label,
-            change.type,
-            "authorization_type",
-            change.action,
-            (old,) if old else (),
-            (new,) if new else (),
-        )
-    ]
+    removed, added = (old,) if old else (), (new,) if new else ()
+    return [PolicyChange(change.label, change.type, attribute, change.action, removed, added)]
 
 
 def _public_access_block(change: Change) -> list[PolicyChange]:
