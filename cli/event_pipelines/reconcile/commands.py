@@ -49,7 +49,7 @@ def _reconcile(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"pipeline": arguments.pipeline, **comparison.as_dict()}, indent=2)
     else:
-        _print(comparison)
+        _print(comparison, PIPELINES[arguments.pipeline].BRANCH or "")
     warn(comparison)
     return 1 if comparison.missing else 0
 
@@ -87,13 +87,13 @@ def compared(
         )
 
 
-def _print(compared: Comparison) -> None:
+def _print(compared: Comparison, branch: str) -> None:
     if compared.missing:
         rows = [
             (iso(each.stored.last_modified), each.stored.size, each.lane.name, each.stored.key)
             for each in compared.missing[:SHOWN]
         ]
-        print_table(("stored", "size", "lane", "object"), rows)
+        print_table(("stored", "size", branch, "object"), rows)
     if (more := len(compared.missing) - SHOWN) > 0:
         print_line(f"and {more:,} more, which --json lists")
     counts = [f"{compared.counts[s]:,} {s}" for s in State if compared.counts.get(s)]

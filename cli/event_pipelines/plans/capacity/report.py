@@ -147,17 +147,8 @@ def _bottleneck(result: Result) -> str:
 
 
 _HEADINGS = (
-    "stage",
-    "messages",
-    "done",
-    "dead",
-    "expired",
-    "oldest",
-    "promise",
-    "p50",
-    "p99",
-    "at once",
-)
+    "stage", "messages", "done", "dead", "expired", "oldest", "promise", "p50", "p99", "at once",
+)  # fmt: skip
 
 
 def _table(hops: Sequence[HopResult]) -> Iterator[str]:

@@ -11,26 +11,12 @@ from event_pipelines.plans.review.plan_values import Json, Secret, Unknown, mean
 
 # Conditions that name who may use a statement, so that a principal of * is not everyone.
 # (What Amazon S3 counts as making a bucket policy non-public, and the organisation keys.)
-LIMITING_KEYS = frozenset(
-    {
-        "aws:principalaccount",
-        "aws:principalarn",
-        "aws:principalorgid",
-        "aws:principalorgpaths",
-        "aws:sourceaccount",
-        "aws:sourcearn",
-        "aws:sourceip",
-        "aws:sourceorgid",
-        "aws:sourceowner",
-        "aws:sourcevpc",
-        "aws:sourcevpce",
-        "aws:userid",
-        "kms:calleraccount",
-        "lambda:functionurlauthtype",
-        "s3:dataaccesspointaccount",
-        "sns:endpoint",
-    }
-)
+LIMITING_KEYS = frozenset({
+    "aws:principalaccount", "aws:principalarn", "aws:principalorgid", "aws:principalorgpaths",
+    "aws:sourceaccount", "aws:sourcearn", "aws:sourceip", "aws:sourceorgid", "aws:sourceowner",
+    "aws:sourcevpc", "aws:sourcevpce", "aws:userid", "kms:calleraccount",
+    "lambda:functionurlauthtype", "s3:dataaccesspointaccount", "sns:endpoint",
+})  # fmt: skip
 LIMITING_OPERATORS = ("stringequals", "stringlike", "arnequals", "arnlike", "ipaddress")
 SOURCE_KEYS = frozenset(
     {"aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid", "aws:sourceowner"}
