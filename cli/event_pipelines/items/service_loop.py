@@ -25,7 +25,7 @@ LONGEST_BACKOFF_SECONDS = 20
 # How long a message that meets a failure of the environment is held at least, before that counts
 # as the message's own: every time that it is received anew brings it closer to the dead letters.
 # It is held for as long as no other message succeeds between two of its tries.
-PATIENCE_SECONDS = 300
+HOLD_SECONDS = 300
 # How many messages are held to find out whether a failure is over. One more for each that was held
 # for so long, because those might be the only ones that fail; each time after twice as long.
 PROBES = 2
@@ -107,7 +107,7 @@ class Work:
     """
 
     extend_at: float
-    patient_until: float
+    hold_until: float
     postponed: int = 0
     retry_at: float | None = None
     ending: Ending | None = None
@@ -205,7 +205,7 @@ class Service:
         held = [work for work in self._leases.values() if work.postponed]
         if self._away_since is not None and held:
             now = self._clock()
-            most = PROBES + sum(now >= work.patient_until for work in held)
+            most = PROBES + sum(now >= work.hold_until for work in held)
         else:
             # Those that fail alone take no place from others, unless they are many.
             most = self._pace.concurrency + min(len(held), MOST_HELD)
@@ -248,8 +248,8 @@ class Service:
                 self._give_back(lease)
                 continue
             known = lease.message.id in self._suspects
-            patience = PATIENCE_SECONDS * (1 if known else 2**self._probed)
-            work = Work(now + self._pace.visibility / 4, now + patience)
+            hold = HOLD_SECONDS * (1 if known else 2**self._probed)
+            work = Work(now + self._pace.visibility / 4, now + hold)
             self._leases[lease] = work
             self._in_background(partial(self._work, lease, None))
         self._watch.working(len(self._leases))
@@ -300,7 +300,7 @@ class Service:
         if self._deadline is not None:
             del self._leases[lease]
             self._give_back(lease)
-        elif work.alone and self._clock() >= work.patient_until and not ending.done:
+        elif work.alone and self._clock() >= work.hold_until and not ending.done:
             self._suspects[message.id] = None
             if len(self._suspects) > MAX_SUSPECTS:
                 del self._suspects[next(iter(self._suspects))]

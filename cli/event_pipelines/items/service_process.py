@@ -60,7 +60,7 @@ def _report(output: Path) -> ItemReport:
 def _queue(relay: Relay, pace: Pace) -> LongPolledQueue:
     settler = boto3.client("sqs", config=_config(CALL_TIMEOUT_SECONDS, pace.concurrency))
     # Not repeated by the client: after a refusal SQS wants another attempt's name, and the loop
-    # has a patience of its own.
+    # decides by itself how long to try.
     poller = boto3.client(
         "sqs",
         config=Config(

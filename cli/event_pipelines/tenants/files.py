@@ -57,7 +57,7 @@ class Folder(Step):
 
 @dataclass(frozen=True)
 class Remains:
-    """What a deletion would take away for good. Folders count as nothing."""
+    """What a deletion would take away permanently. Folders count as nothing."""
 
     files: int
     older_versions: int

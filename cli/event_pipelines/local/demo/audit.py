@@ -15,7 +15,7 @@ from event_pipelines.pipelines import event_audit
 from event_pipelines.pipelines.event_audit import Audit, AuditRecord
 from event_pipelines.stack import Stack
 
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 MEBIBYTE = 1 << 20
 
 
@@ -52,7 +52,7 @@ def run(
 ) -> Account:
     """Does the operations and waits for a record of each event. `pipeline` is the root's output."""
     operations = list(_operations(pipeline["bucket"]))
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
         audit = event_audit.find(Stack(name_prefix))
         seen = [(operation, _matching(operation, audit, pipeline)) for operation in operations]

@@ -16,7 +16,7 @@ from PIL import Image
 from event_pipelines.local.demo.photographs import Photograph
 
 # Generous: on two cores the whole collection takes a few seconds.
-PATIENCE_SECONDS = 180
+TIMEOUT_SECONDS = 180
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def run(
         )
     waiting = {(photo.name, name) for photo in photographs for name in pipeline["derivatives"]}
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while waiting - found.keys() and time.monotonic() < deadline:
         found = _found(s3, pipeline)
         if show is not None:
@@ -100,7 +100,7 @@ def show_a_dead_letter(pipeline: dict[str, Any]) -> dict[str, Any] | None:
         sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1"})
         try:
             sqs.send_message(QueueUrl=queue, MessageBody=_put_event(bucket, key))
-            deadline = time.monotonic() + PATIENCE_SECONDS
+            deadline = time.monotonic() + TIMEOUT_SECONDS
             while time.monotonic() < deadline:
                 letters = _dead_letters(pipeline, name)
                 if letters:

@@ -18,7 +18,7 @@ from event_pipelines.pipelines.item_relay import relay_of
 from event_pipelines.stack import Stack
 
 ITEMS = 10
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 STOP_SECONDS = 60
 
 
@@ -66,7 +66,7 @@ def run(name_prefix: str, show: Callable[[int, int, str], None]) -> Account:
                     item_id = f"laptop-{number:02}"
                     content = samples.sample(item_id)
                     script.put(NewItem(item_id, content, documents.read(content)))
-                deadline = time.monotonic() + PATIENCE_SECONDS
+                deadline = time.monotonic() + TIMEOUT_SECONDS
                 while len(done := list(folder.glob("[!.]*.json"))) < ITEMS:
                     show(len(done), ITEMS, "shown by the service")
                     if time.monotonic() > deadline or service.poll() is not None:

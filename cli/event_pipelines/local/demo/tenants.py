@@ -20,7 +20,7 @@ from event_pipelines.stack import Stack, error_code
 from event_pipelines.tenants import files, groups, quarantine, tenants
 
 GROUP = "demo"
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def _lines(platform: Platform, bucket: str, key: str) -> list[str] | None:
 
 def _wait(look: Callable[[], list[str] | None]) -> list[str] | None:
     """Asks until there is something, or for so long that it will never be there."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not (found := look()) and time.monotonic() < deadline:
         time.sleep(0.25)
     return found

@@ -436,7 +436,7 @@ def test_patience_has_an_end_so_that_one_message_cannot_stay_for_ever() -> None:
     # Received five times, as every failure, and then for a person to look at.
     assert stage.queue.dead == ["cursed"]
     failed = [at for at, _, detail in stage.notes.said if "cursed" in str(detail)]
-    assert failed[-1] >= 5 * service_loop.PATIENCE_SECONDS
+    assert failed[-1] >= 5 * service_loop.HOLD_SECONDS
     # Whether AWS is away or back is told a few times, not with every message.
     assert len(stage.notes.of("away")) <= 10
 

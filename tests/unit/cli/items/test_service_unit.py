@@ -50,7 +50,7 @@ def test_the_page_says_what_the_code_does() -> None:
 
     assert f"2, 4, 8 … {LONGEST_DELAY_SECONDS} s" in page
     assert page.count("after five minutes") == 2
-    assert service_loop.PATIENCE_SECONDS == 5 * 60
+    assert service_loop.HOLD_SECONDS == 5 * 60
     assert "than two messages to try with, two more\nafter five minutes" in page
     assert service_loop.PROBES == 2
     assert f"pause for up to {service_loop.LONGEST_BACKOFF_SECONDS} s" in page
