@@ -57,7 +57,7 @@ def chapter(
             (
                 photo.name,
                 photo.note,
-                f"{photo.width}x{photo.height}, {len(photo.content) / 1000:.0f} kB",
+                _size(photo),
                 *(_in_words(by_upload[photo.name][name]) for name in names),
             )
             for photo in photographs
@@ -70,6 +70,11 @@ def chapter(
 <h3>Log lines</h3>{_logs(account)}
 """,
     )
+
+
+def _size(photo: Photograph) -> str:
+    pixels = f"{photo.width}x{photo.height}, " if photo.width else ""
+    return f"{pixels}{len(photo.content) / 1000:.0f} kB"
 
 
 def _in_words(result: Result) -> str:
