@@ -28,14 +28,14 @@ from typing import Any
 from harness import RESULTS, Verdict, store
 from table import CAPACITY_HEADINGS
 
-from event_pipelines.capacity import model, report, settings
-from event_pipelines.capacity.arrivals import Load
-from event_pipelines.capacity.clock import Clock
-from event_pipelines.capacity.event_source import Scaling
-from event_pipelines.capacity.model import Question, Result
-from event_pipelines.capacity.queue import Lot, Queue
-from event_pipelines.capacity.stage import Account, Stage, Terms
-from event_pipelines.capacity.work import Durations, Fixed, Measured
+from event_pipelines.plans.capacity import model, report, settings
+from event_pipelines.plans.capacity.arrivals import Load
+from event_pipelines.plans.capacity.distributions import Durations, Fixed, Measured
+from event_pipelines.plans.capacity.model import Question, Result
+from event_pipelines.plans.capacity.poller_scaling import Scaling
+from event_pipelines.plans.capacity.queues import Lot, SimulatedQueue
+from event_pipelines.plans.capacity.scheduler import Scheduler
+from event_pipelines.plans.capacity.stage import Account, Stage, Terms
 
 HERE = Path(__file__).parent
 POINTS = 100
@@ -163,11 +163,11 @@ class Invocation:
 
 def predicted(objects: int, batch: int, places: int, batches: Sequence[float]) -> float:
     """Seconds in which the model drains a backlog; `batches`: durations of full batches."""
-    clock, random = Clock(), Random(1)  # noqa: S311
+    clock, random = Scheduler(), Random(1)  # noqa: S311
     terms = Terms("validated", batch, timeout=900, visibility=5400, max_receives=5)
     durations = Durations(Measured(tuple(batches)), Fixed(0.0), random)
     stage = Stage(
-        clock, terms, Queue(), Scaling(places, places), durations, Account(places), random
+        clock, terms, SimulatedQueue(), Scaling(places, places), durations, Account(places), random
     )
     clock.at(0.0, lambda: stage.arrive(Lot(0.0, 0.0, objects)))
     clock.run(float("inf"))

@@ -19,7 +19,7 @@ sys.path.append(str(ROOT / "tests"))
 
 from event_pipelines.local import stack
 from event_pipelines.local.home import Home
-from event_pipelines.local.stack import Stack
+from event_pipelines.local.stack import LocalStack
 from faults import drivers
 from faults.drivers import DRIVERS, Driver, in_parallel, is_poison
 from support.stacks import PREFIX, messages_in
@@ -74,7 +74,7 @@ class Fed:
 class Side:
     """A stack of all pipelines on an engine of its own, and what feeds them."""
 
-    def __init__(self, built: Stack) -> None:
+    def __init__(self, built: LocalStack) -> None:
         self._stack = built
         with self.active():
             self._drivers = {made.name: made for made in (make(built.outputs) for make in DRIVERS)}

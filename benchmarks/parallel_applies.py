@@ -27,7 +27,7 @@ from event_pipelines.errors import UserError
 from event_pipelines.local import engine as local_engine
 from event_pipelines.local import stack
 from event_pipelines.local.home import Home
-from event_pipelines.local.stack import Stack
+from event_pipelines.local.stack import LocalStack
 from support.stacks import REGION, VARIABLES
 
 ATTEMPT = re.compile(r"Attempt \d+ of .*")
@@ -51,7 +51,7 @@ def apply(folder: Path) -> Apply:
         kms = session.client("kms", endpoint_url=engine.endpoint, verify=str(engine.ca_bundle))
         made = kms.create_key(Description="of a customer")["KeyMetadata"]["Arn"]
         stack.up(home, region=REGION, variables=VARIABLES | {"kms_key": {"arn": made}})
-        if stack.has_changes(Stack(home, engine, REGION, {})):
+        if stack.has_changes(LocalStack(home, engine, REGION, {})):
             failure = "a second plan has changes"
     except UserError as error:
         failure = str(error)

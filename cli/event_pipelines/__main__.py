@@ -3,60 +3,79 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
 
-from boto3.exceptions import Boto3Error
-from botocore.exceptions import BotoCoreError, ClientError
-
-from event_pipelines.audit import commands as audit
-from event_pipelines.capacity import commands as capacity
 from event_pipelines.console import fail
 from event_pipelines.errors import UserError
-from event_pipelines.imports import commands as imports
-from event_pipelines.items import commands as items
-from event_pipelines.local import commands as local
-from event_pipelines.plan_review import commands as plan_review
-from event_pipelines.queues import commands as queues
-from event_pipelines.reconcile import commands as reconcile
-from event_pipelines.status import commands as status
-from event_pipelines.tenants import commands as tenants
-from event_pipelines.trace import commands as trace
+
+# Each is the module `commands` of the package of its name, and imported only when it is asked for:
+# plans are read where there is no boto3, and the local engine's libraries are an extra.
+GROUPS = {
+    "local": "run the stack on this machine's embedded AWS engine",
+    "audit": "what happened to the objects of the audited bucket",
+    "imports": "CSV files into the table",
+    "tenants": "groups of tenants, tenants and their queues",
+    "items": "JSON files through the item relay",
+    "queues": "every queue of every pipeline",
+    "reconcile": "list objects that have neither an effect, nor a rejection, nor a dead letter",
+    "replay": "send objects through a pipeline again",
+    "status": "where the messages of every pipeline are; ends with 1 unless all is well",
+    "trace": "the story of one object, in the order of time",
+    "plan-review": "what a Terraform plan would do, for whoever has to approve it",
+    "capacity": "what the settings of a Terraform plan can carry, by simulation",
+}
+_MODULES = {
+    "replay": "reconcile.replay_command",
+    "plan-review": "plans.review.commands",
+    "capacity": "plans.capacity.commands",
+}
+_EXTRA = ("httptools", "ministack", "PIL", "sqlean", "trustme", "uvicorn")
 
 
-def parser() -> argparse.ArgumentParser:
-    """Every command there is, and its options."""
+def parser(group: str) -> argparse.ArgumentParser:
+    """Every group of commands, the one of this name with its options."""
     parser = argparse.ArgumentParser(
         prog="event-pipelines", description="Event pipelines on S3, SNS, SQS and Lambda."
     )
     groups = parser.add_subparsers(metavar="GROUP", required=True)
-    local.register(groups)
-    audit.register(groups)
-    imports.register(groups)
-    tenants.register(groups)
-    items.register(groups)
-    queues.register(groups)
-    reconcile.register(groups)
-    status.register(groups)
-    trace.register(groups)
-    plan_review.register(groups)
-    capacity.register(groups)
+    for name, text in GROUPS.items():
+        added = groups.add_parser(name, help=text, description=text)
+        if name == group:
+            _commands(name).add_arguments(added)
     return parser
+
+
+def _commands(group: str) -> ModuleType:
+    missing = [name for name in _EXTRA if group == "local" and find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"`event-pipelines local` needs {', '.join(missing)}, which the extra `local` brings:"
+            " run `pip install 'event-pipelines[local]'`."
+        )
+    return import_module(f"event_pipelines.{_MODULES.get(group, f'{group}.commands')}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code. What the user or AWS got wrong is one line."""
-    parsed = parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
     try:
+        parsed = parser(given[0] if given else "").parse_args(given)
         return int(parsed.run(parsed))
     except UserError as error:
-        fail(error)
-        return 1
-    except (Boto3Error, BotoCoreError, ClientError) as error:
-        # Their messages name what AWS refused, or which setting is missing.
         fail(error)
         return 1
     except KeyboardInterrupt:
         fail("interrupted")
         return 130
+    except Exception as error:
+        # The messages of boto3 name what AWS refused, or which setting is missing.
+        origins = {base.__module__.partition(".")[0] for base in type(error).__mro__}
+        if origins.isdisjoint({"boto3", "botocore"}):
+            raise
+        fail(error)
+        return 1
 
 
 if __name__ == "__main__":

@@ -1,17 +1,32 @@
-"""The one way to the terminal.
+"""The one way to the terminal: options that all commands have, what they print, and how they stop.
 
 Object keys, cells, messages and names of tenants come from strangers, and may hold what steers a
 terminal, turns the order of characters round or forges a line. Whatever is printed passes here:
 what does not print by itself is spelled out, as JSON where the output is JSON.
 
-Tables need rich, which is imported where a cell is made: `plan-review` runs without any package.
+Tables and progress need rich, which is imported where one is made: plans are read without it.
 """
 
+import argparse
 import json
 import re
+import signal
 import sys
-from collections.abc import Callable
-from typing import Any
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+# How often a log without a terminal hears that work goes on.
+QUIET_SECONDS = 15
+# Of a table in a file or a pipe: nothing may be truncated.
+_WIDTH = 240
 
 # What steers a terminal or turns the direction of writing: less than what does not print, for data
 # may hold spaces without a break, joiners of emoji and the like.
@@ -99,3 +114,142 @@ def cell(text: object) -> str:
     from rich.markup import escape
 
     return escape(printable(str(text)))
+
+
+def terminal() -> "Console":
+    """Standard output for rich. Not a terminal: do not truncate piped output."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=_WIDTH)
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> "Table":
+    """A table of foreign text; None is an empty cell, and numbers have separators."""
+    from rich.table import Table
+
+    made = Table(*headings)
+    for row in rows:
+        made.add_row(*(cell(_shown(value)) for value in row))
+    return made
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    terminal().print(table(headings, rows))
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return "" if value is None else value
+
+
+def add_json(parser: argparse.ArgumentParser, text: str = "JSON output") -> None:
+    parser.add_argument("--json", action="store_true", help=text)
+
+
+def add_since(parser: argparse.ArgumentParser, default: str, text: str) -> None:
+    help_text = f"{text}: 30s, 10m, 2h, 7d (default: %(default)s)"
+    parser.add_argument("--since", default=default, help=help_text)
+
+
+@contextmanager
+def counting(
+    title: str, console: "Console | None" = None
+) -> Iterator[Callable[[int, int, str], None]]:
+    """Yields `show(done, total, detail)`; closes with one line that says how long it took.
+
+    A live line on a terminal, plain lines elsewhere; on standard error unless told otherwise.
+    """
+    from rich import progress as rich
+    from rich.console import Console
+
+    console = console or Console(stderr=True)
+    started = time.monotonic()
+    title = cell(title)
+    if console.is_terminal:
+        with rich.Progress(
+            rich.TextColumn("{task.description}"),
+            rich.BarColumn(bar_width=24),
+            rich.MofNCompleteColumn(),
+            rich.TimeElapsedColumn(),
+            rich.TextColumn("[dim]{task.fields[detail]}"),
+            console=console,
+            transient=True,
+        ) as progress:
+            task = progress.add_task(title, total=None, detail="")
+            yield lambda done, total, detail: progress.update(
+                task, completed=done, total=total or None, detail=cell(detail)
+            )
+    else:
+        console.print(f"{title} ...")
+        last = started
+
+        def show(done: int, total: int, detail: str) -> None:
+            nonlocal last
+            if time.monotonic() - last >= QUIET_SECONDS:
+                last = time.monotonic()
+                line = f"  {done}/{total or '?'} after {last - started:.0f} s  {cell(detail)}"
+                console.print(line, highlight=False)
+
+        yield show
+    console.print(f"{title}: {time.monotonic() - started:.0f} s", highlight=False)
+
+
+@contextmanager
+def uploading(size: int) -> Iterator[Callable[[int], None]]:
+    """Yields `advance(sent)`, which hears of the bytes of a file of `size` bytes as they go."""
+    from rich import progress as rich
+    from rich.console import Console
+
+    columns = (
+        rich.TextColumn("{task.description}"),
+        rich.BarColumn(bar_width=24),
+        rich.DownloadColumn(),
+        rich.TransferSpeedColumn(),
+        rich.TimeRemainingColumn(),
+    )
+    with rich.Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("Uploading", total=size)
+        yield lambda sent: progress.advance(task, sent)
+
+
+@contextmanager
+def first_signal(numbers: tuple[signal.Signals, ...], act: Callable[[str], None]) -> Iterator[None]:
+    """Calls ``act`` with the name of the first of these signals; another raises KeyboardInterrupt.
+
+    Raises ValueError in other threads than the main one.
+    """
+    asked = False
+
+    def on_signal(number: int, _: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        act(signal.Signals(number).name)
+
+    before = {number: signal.signal(number, on_signal) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Ctrl-C inside raises KeyboardInterrupt at the end; a second one raises it at once.
+
+    Where Ctrl-C does something else already, or nothing, and in other threads than the main one,
+    which are not told of it, everything stays as it is.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    asked: list[str] = []
+    with first_signal((signal.SIGINT,), asked.append):
+        yield
+    if asked:
+        raise KeyboardInterrupt

@@ -2,4 +2,4 @@
 
 
 class UserError(Exception):
-    """Something the user can mend. The message is a sentence: which input, and the remedy."""
+    """Something the user can fix. The message is a sentence: which input, and the remedy."""

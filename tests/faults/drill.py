@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from event_pipelines.local.stack import Stack
+from event_pipelines.local.stack import LocalStack
 from faults.drivers import DRIVERS, Driver, Fed, client, command, queue_named, taken
 from faults.proxy import FaultProxy
 from faults.schedule import Kind, Schedule
@@ -171,7 +171,7 @@ class Results:
 class Drill:
     """A stack whose functions reach the engine through the proxy and not otherwise."""
 
-    def __init__(self, stack: Stack, proxy: FaultProxy) -> None:
+    def __init__(self, stack: LocalStack, proxy: FaultProxy) -> None:
         self.stack = stack
         self.proxy = proxy
         self._drivers = [make(stack.outputs) for make in DRIVERS]

@@ -24,9 +24,10 @@ from PIL import Image
 
 from event_pipelines.__main__ import main
 from event_pipelines.contracts.item_messages import ItemMessage
-from event_pipelines.items import names as item_names
 from event_pipelines.items import put, samples
-from event_pipelines.tenants.platform import locate
+from event_pipelines.pipelines import item_relay
+from event_pipelines.pipelines.tenant_platform import locate
+from event_pipelines.stack import Stack
 from security.deeds import object_event
 from support.stacks import PREFIX, messages_in
 
@@ -356,7 +357,7 @@ class Relay(Driver):
     def __init__(self, outputs: dict[str, Any]) -> None:
         self._pipeline = outputs["item_relay"]
         self.functions = [self._pipeline["function"]]
-        self._script = put.connect(item_names.locate(PREFIX))
+        self._script = put.connect(item_relay.relay_of(Stack(PREFIX)))
         self._finished: list[tuple[str, int]] = []
 
     def queues(self) -> list[Queue]:
@@ -376,7 +377,7 @@ class Relay(Driver):
             garbage(one, number),
             ItemMessage(f"{one}-{ENORMOUS}", bucket, "files/enormous.json", 1).encode(),
             # There is no such item, which may be because its message overtook it.
-            ItemMessage(one, bucket, item_names.key_of(one), 1).encode(),
+            ItemMessage(one, bucket, item_relay.key_of(one), 1).encode(),
         )
         return Deed(send(url, bodies[number // POISON_EVERY % 3]), (one,), good=False)
 
@@ -588,7 +589,7 @@ class Tenants(Driver):
             command("tenants", "create-group", group, "--queue-mode", mode)
         for tenant, group in TENANTS.items():
             command("tenants", "create", tenant, "--group", group)
-        self._names = locate(PREFIX, lambda _: None).names
+        self._names = locate(Stack(PREFIX), lambda _: None).names
         self.kept = [self._pipeline["quarantine_queue_url"]]
 
     def queues(self) -> list[Queue]:

@@ -14,7 +14,7 @@ from event_pipelines.__main__ import main
 from event_pipelines.local import engine as local_engine
 from event_pipelines.local import stack as local_stack
 from event_pipelines.local.home import Home
-from event_pipelines.local.stack import Stack
+from event_pipelines.local.stack import LocalStack
 from security import deeds
 from support.stacks import PREFIX, REGION, VARIABLES, alarms, eventually
 
@@ -22,7 +22,7 @@ GROUP, TENANT = "west", "carol"
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """A stack with a key, at which boto3 points, after one run of everything.
 
     It is not destroyed: other tests see to it that a destroy leaves nothing.
@@ -30,7 +30,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     home = Home(tmp_path_factory.mktemp("home"))
     engine = local_engine.start(home.path, lambda_python=home.lambda_python, tied_to_parent=True)
     try:
-        with Stack(home, engine, REGION, {}).environment():
+        with LocalStack(home, engine, REGION, {}).environment():
             made = boto3.client("kms").create_key(Description="of a customer")["KeyMetadata"]["Arn"]
             # No copy: MiniStack cannot give a key to a log group that there is.
             variables = VARIABLES | {"kms_key": {"arn": made}}
@@ -42,14 +42,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def key(stack: Stack) -> str:
+def key(stack: LocalStack) -> str:
     assert stack.outputs["name_prefix"] == PREFIX
     (found,) = boto3.client("kms").list_keys()["Keys"]
     return found["KeyArn"]
 
 
 @pytest.fixture(scope="module")
-def tenant_bucket(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> str:
+def tenant_bucket(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The bucket of a group with one tenant, who was given a file."""
     file = tmp_path_factory.mktemp("files") / "orders.csv"
     file.write_text("id,name\n1,one\n")
@@ -76,7 +76,7 @@ def printed(*arguments: str) -> Any:
     return json.loads(output.getvalue())
 
 
-def test_every_pipeline_has_done_its_work(stack: Stack, tenant_bucket: str) -> None:
+def test_every_pipeline_has_done_its_work(stack: LocalStack, tenant_bucket: str) -> None:
     images, items = stack.outputs["image_derivatives"], stack.outputs["item_relay"]
     for derivative in images["derivatives"].values():
         assert len(keys(images["bucket"], derivative["output_prefix"])) == 1
@@ -128,7 +128,7 @@ def test_every_queue_and_topic_is_encrypted_with_the_key(key: str, tenant_bucket
     assert tenant_bucket
 
 
-def test_tables_functions_and_logs_are_encrypted_with_the_key(stack: Stack, key: str) -> None:
+def test_tables_functions_and_logs_are_encrypted_with_the_key(stack: LocalStack, key: str) -> None:
     tables = boto3.client("dynamodb")
     for name in tables.list_tables()["TableNames"]:
         described = tables.describe_table(TableName=name)["Table"]["SSEDescription"]
@@ -142,14 +142,14 @@ def test_tables_functions_and_logs_are_encrypted_with_the_key(stack: Stack, key:
 
 
 def test_tenants_verify_accepts_a_platform_with_a_customer_key(
-    stack: Stack, tenant_bucket: str
+    stack: LocalStack, tenant_bucket: str
 ) -> None:
     with deeds.tenant_manager(stack.outputs):
         deeds.command("tenants", "verify")
     assert tenant_bucket
 
 
-def test_second_plan_is_empty(stack: Stack) -> None:
+def test_second_plan_is_empty(stack: LocalStack) -> None:
     assert not local_stack.has_changes(stack)
 
 
@@ -170,7 +170,7 @@ def counted(group: str) -> Iterator[tuple[str, str, tuple[tuple[str, ...], ...]]
                         yield one["Name"], entry["pipeline"], dimensions
 
 
-def test_functions_count_what_alarms_and_graphs_show(stack: Stack) -> None:
+def test_functions_count_what_alarms_and_graphs_show(stack: LocalStack) -> None:
     """By these names and with this one dimension, or CloudWatch would know another metric."""
     wanted = {
         (alarm["MetricName"], dimension["Value"])

@@ -15,7 +15,7 @@ from PIL import Image
 from event_pipelines.local import engine as local_engine
 from event_pipelines.local.engine import Engine
 from event_pipelines.local.home import Home
-from event_pipelines.local.stack import Stack
+from event_pipelines.local.stack import LocalStack
 from event_pipelines.local.terraform import Terraform
 from support import mocked_plans, roots
 from support.examples import EXAMPLES, declared, packing_command
@@ -33,7 +33,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     home = Home(tmp_path_factory.mktemp("home"))
     engine = local_engine.start(home.path, lambda_python=home.lambda_python, tied_to_parent=True)
     try:
-        with Stack(home, engine, REGION, {}).environment():
+        with LocalStack(home, engine, REGION, {}).environment():
             yield engine
     finally:
         local_engine.stop(home.path)

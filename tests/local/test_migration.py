@@ -16,7 +16,7 @@ import pytest
 from event_pipelines.local import engine as local_engine
 from event_pipelines.local.engine import Engine
 from event_pipelines.local.home import Home
-from event_pipelines.local.stack import Stack
+from event_pipelines.local.stack import LocalStack
 from event_pipelines.local.terraform import Terraform
 from support import roots
 from support.mocked_plans import REPOSITORY
@@ -66,7 +66,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     home = Home(tmp_path_factory.mktemp("home"))
     engine = local_engine.start(home.path, lambda_python=home.lambda_python, tied_to_parent=True)
     try:
-        with Stack(home, engine, REGION, {}).environment():
+        with LocalStack(home, engine, REGION, {}).environment():
             yield engine
     finally:
         local_engine.stop(home.path)

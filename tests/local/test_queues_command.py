@@ -22,7 +22,7 @@ from event_pipelines.__main__ import main
 from event_pipelines.local import corrections
 from event_pipelines.local import engine as local_engine
 from event_pipelines.local.engine import Engine
-from event_pipelines.queues.directory import STACK_TAG
+from event_pipelines.stack import STACK_TAG
 from support.stacks import eventually, messages_in
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from event_pipelines.local.stack import Stack
+from event_pipelines.local.stack import LocalStack
 from security import deeds
 from security.deeds import Done
 from support import stacks
@@ -35,13 +35,13 @@ def recorded_calls(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="package")
-def stack(tmp_path_factory: pytest.TempPathFactory, recorded_calls: Path) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, recorded_calls: Path) -> Iterator[LocalStack]:
     with stacks.copied_stack(tmp_path_factory, recorded_calls=recorded_calls) as stack:
         yield stack
 
 
 @pytest.fixture(scope="package")
-def done(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Done:
+def done(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Done:
     """One run of everything."""
     return deeds.do_everything(stack.outputs, tmp_path_factory.mktemp("deeds"))
 
@@ -54,7 +54,7 @@ def calls(recorded_calls: Path, done: Done) -> frozenset[Call]:
 
 
 @pytest.fixture
-def here(stack: Stack) -> Iterator[Stack]:
+def here(stack: LocalStack) -> Iterator[LocalStack]:
     """The stack, at which boto3 points during the test."""
     with stack.environment():
         yield stack

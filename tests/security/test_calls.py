@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from event_pipelines.local.engine import ACCOUNT_ID
-from event_pipelines.local.stack import Stack
+from event_pipelines.local.stack import LocalStack
 from security.conftest import Call
 from security.deeds import MANAGER, member
 from security.policies import (
@@ -110,7 +110,7 @@ def test_roles_call_no_action_that_is_not_granted(granted: Grants, calls: frozen
 
 
 @pytest.mark.usefixtures("here")
-def test_a_role_that_the_plan_could_not_show_lets_in_one_function(here: Stack) -> None:
+def test_a_role_that_the_plan_could_not_show_lets_in_one_function(here: LocalStack) -> None:
     role = here.outputs["tenant_routing"]["tenant_role"]
     document: Any = boto3.client("iam").get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
     policy = Policy(role, "aws_iam_role", document["Statement"])

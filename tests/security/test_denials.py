@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from event_pipelines.local.engine import ACCOUNT_ID
-from event_pipelines.local.stack import Stack
+from event_pipelines.local.stack import LocalStack
 from security.conftest import read_calls
 from security.deeds import Done, key_of
 from support.stacks import PREFIX, REGION
@@ -203,7 +203,7 @@ ROLES: dict[str, tuple[dict[str, Attempt], dict[str, Attempt]]] = {
 
 
 @pytest.fixture(autouse=True)
-def _after_the_run(here: Stack, calls: object) -> None:
+def _after_the_run(here: LocalStack, calls: object) -> None:
     """What is tried here must not be taken for something that a function needs."""
     assert here
     assert calls
@@ -259,7 +259,7 @@ def unasked(who: str, attempts: Mapping[str, Attempt], recorded: Path) -> dict[s
 
 @pytest.mark.parametrize("role", ROLES)
 def test_code_in_a_role_does_its_own_and_nothing_else(
-    role: str, here: Stack, recorded_calls: Path
+    role: str, here: LocalStack, recorded_calls: Path
 ) -> None:
     may, must_not = ROLES[role]
 

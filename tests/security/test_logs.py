@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import boto3
 import pytest
 
-from event_pipelines.local.stack import Stack
+from event_pipelines.local.stack import LocalStack
 from security.deeds import MARKER, Done
 
 pytestmark = pytest.mark.xdist_group("security")
@@ -33,7 +33,7 @@ ENDS = {
 
 
 @pytest.fixture
-def lines(here: Stack, done: Done) -> dict[str, list[str]]:
+def lines(here: LocalStack, done: Done) -> dict[str, list[str]]:
     """Every line of every log, by log group; that of the items' service is `service`."""
     groups = boto3.client("logs").describe_log_groups()["logGroups"]
     functions = {group["logGroupName"]: list(messages(group["logGroupName"])) for group in groups}

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from random import Random
 
-from event_pipelines.capacity.clock import Clock
-from event_pipelines.capacity.event_source import Scaling
-from event_pipelines.capacity.queue import Lot, Queue
-from event_pipelines.capacity.stage import Account, Counts, Stage, Terms
-from event_pipelines.capacity.table import Table
-from event_pipelines.capacity.work import Distribution, Durations, Fixed
+from event_pipelines.plans.capacity.distributions import Distribution, Durations, Fixed
+from event_pipelines.plans.capacity.poller_scaling import Scaling
+from event_pipelines.plans.capacity.queues import Lot, SimulatedQueue
+from event_pipelines.plans.capacity.scheduler import Scheduler
+from event_pipelines.plans.capacity.stage import Account, Counts, Stage, Terms
+from event_pipelines.plans.capacity.table import Table
 
 
 @dataclass
@@ -26,14 +26,14 @@ class Simulated:
     window: float = 0.0
     units: float = 0.0
     turns: int = 1
-    queue: Queue = field(default_factory=Queue)
+    queue: SimulatedQueue = field(default_factory=SimulatedQueue)
     table: Table | None = None
     account: Account = field(default_factory=lambda: Account(10_000))
     scaling: Scaling | None = None
     seed: int = 1
 
     def __post_init__(self) -> None:
-        self.clock = Clock()
+        self.clock = Scheduler()
         random = Random(self.seed)
         terms = Terms(
             "tested",

@@ -21,7 +21,7 @@ from event_pipelines.local import checkpoint
 from event_pipelines.local import engine as local_engine
 from event_pipelines.local import stack as local_stack
 from event_pipelines.local.home import Home
-from event_pipelines.local.stack import Stack
+from event_pipelines.local.stack import LocalStack
 
 PREFIX: Final = "acme"
 REGION: Final = "eu-west-1"
@@ -53,7 +53,7 @@ def copied_stack(
     *,
     recorded_calls: Path | None = None,
     repeats_work: bool = False,
-) -> Iterator[Stack]:
+) -> Iterator[LocalStack]:
     """The whole root with VARIABLES on an engine of its own, at which boto3 points.
 
     It is not destroyed, see `destroyed`; with `changed` it gets other settings.
@@ -82,7 +82,7 @@ def copied_stack(
     assert local_engine.running(home.path) is None
 
 
-def changed(stack: Stack, **difference: object) -> Stack:
+def changed(stack: LocalStack, **difference: object) -> LocalStack:
     """The stack with VARIABLES except those that differ, which is what is applied."""
     return local_stack.up(
         stack.home, region=REGION, variables=VARIABLES | difference, packages_through_s3=True
@@ -117,7 +117,7 @@ def _apply(folder: Path) -> None:
         made, root = local_stack.planned(home, engine, region=REGION, variables=VARIABLES)
         (folder / "plan.json").write_text(json.dumps(made))
         root.apply_plan(lambda _: None)
-        with Stack(home, engine, REGION, {}).environment():
+        with LocalStack(home, engine, REGION, {}).environment():
             # Buckets have sent test events: one that is worked on now would stay hidden in copies.
             eventually(lambda: all(messages_in(url) == 0 for url in queues()), "empty queues")
         local_engine.save(engine).rename(folder / "checkpoint")
@@ -127,7 +127,7 @@ def _apply(folder: Path) -> None:
 
 
 @contextmanager
-def destroyed(stack: Stack, module: str) -> Iterator[Stack]:
+def destroyed(stack: LocalStack, module: str) -> Iterator[LocalStack]:
     """The stack; fails when `terraform destroy` of a pipeline leaves anything of it behind."""
     yield stack
     terraform = local_stack.terraform(stack)
@@ -139,7 +139,7 @@ def destroyed(stack: Stack, module: str) -> Iterator[Stack]:
 
 
 @contextmanager
-def running_stack(path: Path, region: str, **variables: object) -> Iterator[Stack]:
+def running_stack(path: Path, region: str, **variables: object) -> Iterator[LocalStack]:
     """A stack applied in `path`; fails when `terraform destroy` leaves anything behind."""
     stack = local_stack.up(Home(path), region=region, variables=variables, tied_to_parent=True)
     try:

@@ -23,7 +23,7 @@ from moto.s3.models import FakeBucket
 from moto.sqs.models import Queue
 
 from event_pipelines.__main__ import main
-from event_pipelines.queues.directory import STACK_TAG
+from event_pipelines.stack import STACK_TAG
 from support.moto_state import States
 
 PREFIX, ACCOUNT, REGION = "acme-events", "123456789012", "eu-west-1"

@@ -58,7 +58,8 @@ def parsed(command: str) -> Namespace:
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            return parser().parse_args(shlex.split(command, comments=True)[1:])
+            words = shlex.split(command, comments=True)[1:]
+            return parser(words[0]).parse_args(words)
     except SystemExit:
         raise AssertionError(f"{command}\n{complaint.getvalue()}") from None
 

@@ -24,14 +24,12 @@ from typing import Any
 
 import pytest
 
-from event_pipelines import console, durations
-from event_pipelines.audit import sightings
-from event_pipelines.capacity import asking
+from event_pipelines import console, pipelines, times
 from event_pipelines.items import documents
-from event_pipelines.plan_review import reading, refusals
-from event_pipelines.plan_review.values import parsed
-from event_pipelines.status import records, stages
-from event_pipelines.tenants import names
+from event_pipelines.pipelines import event_audit, outcomes, tenant_names, tenant_routing
+from event_pipelines.plans.capacity import quantities
+from event_pipelines.plans.review import fail_on, plan
+from event_pipelines.plans.review.plan_values import parsed
 from load_csv_rows import cells
 from process_tenant_file import rows
 from shared.contracts import events, tenant_keys
@@ -92,7 +90,7 @@ COMPOSED: dict[tuple[str, str], list[str]] = {
         '""|(")(?=[,\\r\\n]|$)'
     ],
     ("functions/shared/csv_records.py", "f'{re.escape(self.quote)}{{1,2}}'"): ['"{1,2}'],
-    ("cli/event_pipelines/plan_review/references.py", "f'module\\\\.{STEP.pattern}'"): [
+    ("cli/event_pipelines/plans/review/references.py", "f'module\\\\.{STEP.pattern}'"): [
         r'module\.([\w-]+)(?:\[(?:(\d+)|"((?:[^"\\]|\\.)*)")\])?'
     ],
     (
@@ -103,7 +101,13 @@ COMPOSED: dict[tuple[str, str], list[str]] = {
         "cli/event_pipelines/local/checkpoint.py",
         r"f'(?:(?<=\\blocalhost:)|(?<=\\b127\\.0\\.0\\.1:)){port}(?!\\d)'",
     ): [r"(?:(?<=\blocalhost:)|(?<=\b127\.0\.0\.1:))4566(?!\d)"],
-    ("cli/event_pipelines/status/stages.py", "step.queue"): [step.queue for step in stages._STEPS],
+    (
+        "cli/event_pipelines/pipelines/tenant_routing.py",
+        "f'({TENANT_NAME.pattern})/{RAW}/(.+)'",
+    ): [tenant_routing.KEYS.pattern],
+    ("cli/event_pipelines/pipelines/__init__.py", "step.queue"): [
+        step.queue for _, step in pipelines._STEPS
+    ],
 }
 
 
@@ -381,7 +385,7 @@ def _file(read: Callable[[io.BytesIO], Iterator[object]]) -> Parse:
 
 
 def _plan(text: str) -> object:
-    return reading.document("plan.json", text.encode())
+    return plan.document("plan.json", text.encode())
 
 
 PARSERS: dict[str, Parse] = {
@@ -400,17 +404,21 @@ PARSERS: dict[str, Parse] = {
     "functions/process_tenant_file/rows.py:json_rows": _file(rows.json_rows),
     "functions/process_tenant_file/rows.py:json_lines_rows": _file(rows.json_lines_rows),
     "functions/process_tenant_file/rows.py:read": lambda text: rows._Decoder().read(text, 0),
-    "cli/event_pipelines/audit/sightings.py:logged": lambda text: list(sightings.logged([text])),
-    "cli/event_pipelines/status/records.py:_lines": lambda text: list(records._lines(text)),
-    "cli/event_pipelines/capacity/asking.py:rate": asking.rate,
+    "cli/event_pipelines/pipelines/event_audit.py:logged": lambda text: list(
+        event_audit.logged([text])
+    ),
+    "cli/event_pipelines/pipelines/outcomes.py:lines": lambda text: list(outcomes.lines(text)),
+    "cli/event_pipelines/plans/capacity/quantities.py:rate": quantities.rate,
     "cli/event_pipelines/console.py:printable": console.printable,
     "cli/event_pipelines/console.py:json_printable": console.json_printable,
-    "cli/event_pipelines/durations.py:parse": durations.parse,
+    "cli/event_pipelines/times.py:duration": times.duration,
     "cli/event_pipelines/items/documents.py:read": lambda text: documents.read(text.encode()),
-    "cli/event_pipelines/plan_review/reading.py:document": _plan,
-    "cli/event_pipelines/plan_review/refusals.py:rules": lambda text: refusals.rules([text]),
-    "cli/event_pipelines/plan_review/values.py:parsed": parsed,
-    "cli/event_pipelines/tenants/names.py:raw_key": lambda text: names.raw_key("acme", text),
+    "cli/event_pipelines/plans/review/plan.py:document": _plan,
+    "cli/event_pipelines/plans/review/fail_on.py:rules": lambda text: fail_on.rules([text]),
+    "cli/event_pipelines/plans/review/plan_values.py:parsed": parsed,
+    "cli/event_pipelines/pipelines/tenant_names.py:raw_key": lambda text: tenant_names.raw_key(
+        "acme", text
+    ),
 }
 # Why a parser of this name is not among them.
 ELSEWHERE = {
@@ -418,17 +426,17 @@ ELSEWHERE = {
     "functions/shared/csv_opening.py": "tests of CSV hold its time to its size",
     "functions/process_tenant_file/rows.py:csv_rows": "tests of CSV hold its time to its size",
     "functions/shared/configuration.py": "variables that whoever deploys it writes",
-    "cli/event_pipelines/plan_review/reading.py:read": "reads a file, and calls `document`",
-    "cli/event_pipelines/plan_review/reading.py:plan_of": "tests of plan-review",
-    "cli/event_pipelines/plan_review/values.py:natural": "one pattern, tested as such",
-    "cli/event_pipelines/capacity/settings.py:read": "reads a file, and calls `document`",
+    "cli/event_pipelines/plans/review/plan.py:read": "reads a file, and calls `document`",
+    "cli/event_pipelines/plans/review/plan.py:plan_of": "tests of plan-review",
+    "cli/event_pipelines/plans/review/plan_values.py:natural": "one pattern, tested as such",
+    "cli/event_pipelines/plans/capacity/settings.py:read": "reads a file, and calls `document`",
     "cli/event_pipelines/status/tally.py:read": "asks AWS",
-    "cli/event_pipelines/mentions.py:read_record": "the values of a record that is parsed",
-    "cli/event_pipelines/status/records.py:read": "asks AWS, and calls `_lines`",
-    "cli/event_pipelines/trace/logs.py:lines": "asks AWS, and calls `read` of records",
-    "cli/event_pipelines/plan_review/sections.py:document": "tests of plan-review",
-    "cli/event_pipelines/plan_review/secret_texts.py:_lines": "tests of plan-review",
-    "cli/event_pipelines/plan_review/text.py:_lines": "tests of plan-review",
+    "cli/event_pipelines/pipelines/object_refs.py:read_record": "values of a parsed record",
+    "cli/event_pipelines/pipelines/outcomes.py:read": "asks AWS, and calls `lines`",
+    "cli/event_pipelines/trace/search.py:_lines": "asks AWS, and calls `read` of records",
+    "cli/event_pipelines/plans/review/sections.py:document": "tests of plan-review",
+    "cli/event_pipelines/plans/review/secret_texts.py:_lines": "tests of plan-review",
+    "cli/event_pipelines/plans/review/render_text.py:_lines": "tests of plan-review",
     "functions/shared/row_messages.py:encode_rows": "writes",
     "functions/load_csv_rows/loader.py:_stored_rows": "asks AWS",
     "functions/create_image_derivative/container.py:read_at": "reads so many bytes as it is asked",
@@ -442,7 +450,7 @@ ELSEWHERE = {
     "functions/create_image_derivative/settings.py": "variables that whoever deploys it writes",
     "functions/split_csv/settings.py": "variables that whoever deploys it writes",
     "functions/shared/rejected_rows.py:store_rejected_rows": "writes",
-    "cli/event_pipelines/tenants/platform.py:read": "asks AWS for what the stack wrote",
+    "cli/event_pipelines/pipelines/tenant_platform.py:read": "asks AWS for what the stack wrote",
 }
 EVENT = json.dumps({
     "Records": [{

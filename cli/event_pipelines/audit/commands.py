@@ -4,79 +4,61 @@ import argparse
 from collections import Counter
 from dataclasses import asdict
 
-from rich.console import Console
-from rich.table import Table
-
-from event_pipelines import durations
-from event_pipelines.audit import sightings
-from event_pipelines.audit.sightings import Sighting
-from event_pipelines.console import cell, print_json, print_line
-from event_pipelines.name_prefix import add_prefix
+from event_pipelines import times
+from event_pipelines.console import add_since, print_json, print_line, print_table
+from event_pipelines.pipelines import event_audit
+from event_pipelines.pipelines.event_audit import AuditRecord
+from event_pipelines.stack import Stack, add_verb
 
 
-def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the `audit` group to the command line."""
-    audit = groups.add_parser("audit", help="what happened to the objects of the audited bucket")
+def add_arguments(audit: argparse.ArgumentParser) -> None:
+    """Adds the verbs of `audit`."""
     verbs = audit.add_subparsers(metavar="VERB", required=True)
-    for name, run, help_text, since in (
-        ("tail", _tail, "list events, newest last", "10m"),
-        ("summary", _summary, "count events by kind, bucket and hour", "24h"),
-    ):
-        verb = verbs.add_parser(name, help=help_text, description=help_text)
-        verb.add_argument("--since", default=since, help="30s, 10m, 2h, 7d (default: %(default)s)")
-        add_prefix(verb)
-        verb.add_argument("--json", action="store_true", help="print for machines")
-        verb.set_defaults(run=run)
+    verb = add_verb(verbs, "tail", _tail, "list events, newest last")
+    add_since(verb, "10m", "events since")
+    verb = add_verb(verbs, "summary", _summary, "count events by kind, bucket and hour")
+    add_since(verb, "24h", "events since")
 
 
 def _tail(arguments: argparse.Namespace) -> int:
     audit, seen = _read(arguments)
     if arguments.json:
-        for sighting in seen:
-            print_json(asdict(sighting))
+        for record in seen:
+            print_json(asdict(record))
         return 0
-    table = Table("time", "event", "object", "version", "size", "who", "from", "route")
-    for sighting in seen:
-        cells = (
-            sighting.event_time + (" late" if sighting.late else ""),
-            sighting.event_name,
-            f"{sighting.bucket}/{sighting.key}",
-            (sighting.version_id or "")[:12],
-            "" if sighting.size is None else f"{sighting.size:,}",
-            sighting.principal or "",
-            sighting.source_address or "",
-            sighting.route,
+    headings = ("time", "event", "object", "version", "size", "who", "from", "route")
+    rows = [
+        (
+            record.event_time + (" late" if record.late else ""),
+            record.event_name,
+            f"{record.bucket}/{record.key}",
+            (record.version_id or "")[:12],
+            record.size,
+            record.principal,
+            record.source_address,
+            record.route,
         )
-        table.add_row(*map(cell, cells))
-    _print(table, f"{len(seen)} events in the last {arguments.since}, from {audit.source}")
+        for record in seen
+    ]
+    print_table(headings, rows)
+    print_line(f"{len(seen)} events in the last {arguments.since}, from {audit.source}")
     return 0
 
 
 def _summary(arguments: argparse.Namespace) -> int:
     audit, seen = _read(arguments)
     counts = Counter((s.event_time[:13], s.bucket, s.event_name) for s in seen)
+    rows = [(*group, count) for group, count in sorted(counts.items())]
     if arguments.json:
-        rows = [
-            {"hour": hour, "bucket": bucket, "event_name": name, "events": count}
-            for (hour, bucket, name), count in sorted(counts.items())
-        ]
-        print_json(rows, indent=2)
+        names = ("hour", "bucket", "event_name", "events")
+        print_json([dict(zip(names, row, strict=True)) for row in rows], indent=2)
         return 0
-    table = Table("hour (UTC)", "bucket", "event", "events")
-    for (hour, bucket, name), count in sorted(counts.items()):
-        table.add_row(*map(cell, (hour, bucket, name, f"{count:,}")))
-    _print(table, f"{len(seen)} events in the last {arguments.since}, from {audit.source}")
+    print_table(("hour (UTC)", "bucket", "event", "events"), rows)
+    print_line(f"{len(seen)} events in the last {arguments.since}, from {audit.source}")
     return 0
 
 
-def _read(arguments: argparse.Namespace) -> tuple[sightings.Audit, list[Sighting]]:
-    span = durations.parse(arguments.since)
-    audit = sightings.find(arguments.prefix)
+def _read(arguments: argparse.Namespace) -> tuple[event_audit.Audit, list[AuditRecord]]:
+    span = times.duration(arguments.since)
+    audit = event_audit.find(Stack(arguments.prefix))
     return audit, audit.since(span)
-
-
-def _print(table: Table, caption: str) -> None:
-    console = Console()
-    # Without a terminal nothing may be cut off: somebody greps it.
-    (console if console.is_terminal else Console(width=240)).print(table)
-    print_line(caption)

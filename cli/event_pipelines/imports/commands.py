@@ -2,70 +2,74 @@
 
 import argparse
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
-from event_pipelines.console import cell, print_data, print_json, print_line, say
+from event_pipelines.console import (
+    counting,
+    print_data,
+    print_json,
+    print_line,
+    print_table,
+    say,
+    uploading,
+)
 from event_pipelines.contracts.imports import ImportStatus
 from event_pipelines.errors import UserError
-from event_pipelines.imports import ledger
-from event_pipelines.imports.ledger import Import, Pipeline
-from event_pipelines.name_prefix import add_prefix
-from event_pipelines.progress import counting, uploading
+from event_pipelines.imports import rejected_rows
+from event_pipelines.pipelines import csv_import
+from event_pipelines.pipelines.csv_import import Import, Ledger
+from event_pipelines.stack import Stack, add_verb
 
 POLL_SECONDS = 1.0
 # How long an upload may take to show in the ledger before the watcher says that it waits.
 STALLED_SECONDS = 300
 
 
-def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the `imports` group to the command line."""
-    imports = groups.add_parser("imports", help="CSV files into the table")
+def add_arguments(imports: argparse.ArgumentParser) -> None:
+    """Adds the verbs of `imports`."""
     verbs = imports.add_subparsers(metavar="VERB", required=True)
-    for name, run, help_text in (
-        ("start", _start, "upload a file, which starts its import"),
-        ("watch", _watch, "follow an import to its end"),
-        ("cancel", _cancel, "end an import: what is loaded stays, what waits is not loaded"),
-        ("list", _list, "list imports, newest last"),
-        ("show", _show, "everything the ledger has of one import"),
-        ("rejections", _rejections, "rejected rows as CSV, ready to mend and import again"),
-        ("rows", _rows, "what the table now holds of an import"),
-    ):
-        verb = verbs.add_parser(name, help=help_text, description=help_text)
-        add_prefix(verb)
-        verb.add_argument("--json", action="store_true", help="print for machines")
-        verb.set_defaults(run=run)
-        if name == "start":
-            verb.add_argument("file", type=Path, metavar="FILE", help="a .csv or .csv.gz file")
-            verb.add_argument("--name", help="name below import/ (default: the file's)")
-            verb.add_argument("--watch", action="store_true", help="follow it to its end")
-        if name == "rejections":
-            verb.add_argument(
-                "--excel-safe",
-                action="store_true",
-                help="put ' before cells that a spreadsheet would take for formulas",
-            )
-        if name not in ("start", "list"):
-            verb.add_argument("import_id", metavar="ID", help="as `start` and `list` print it")
+    verb = add_verb(verbs, "start", _start, "upload a file, which starts its import")
+    verb.add_argument("file", type=Path, metavar="FILE", help="a .csv or .csv.gz file")
+    verb.add_argument("--name", help="name below import/ (default: the file's)")
+    verb.add_argument("--watch", action="store_true", help="follow it to its end")
+
+    _add_id(add_verb(verbs, "watch", _watch, "follow an import to its end"))
+    text = "end an import: what is loaded stays, what waits is not loaded"
+    _add_id(add_verb(verbs, "cancel", _cancel, text))
+    add_verb(verbs, "list", _list, "list imports, newest last")
+    _add_id(add_verb(verbs, "show", _show, "everything the ledger has of one import"))
+
+    text = "rejected rows as CSV, ready to fix and import again"
+    verb = add_verb(verbs, "rejections", _rejections, text)
+    _add_id(verb)
+    verb.add_argument(
+        "--excel-safe",
+        action="store_true",
+        help="put ' before cells that a spreadsheet would take for formulas",
+    )
+    _add_id(add_verb(verbs, "rows", _rows, "what the table now holds of an import"))
+
+
+def _add_id(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("import_id", metavar="ID", help="as `start` and `list` print it")
 
 
 def _start(arguments: argparse.Namespace) -> int:
     file: Path = arguments.file
     name: str = arguments.name or file.name
-    if not name.lower().endswith(ledger.SUFFIXES):
+    if not name.lower().endswith(csv_import.SUFFIXES):
         raise UserError(f"{name} would start nothing: name it .csv or .csv.gz, with --name.")
     if not file.is_file():
         raise UserError(f"{file} is not a file: name the CSV file to import.")
-    pipeline = ledger.locate(arguments.prefix)
-    with uploading(Console(stderr=True), file.stat().st_size) as advance:
-        import_id = pipeline.upload(file, name, advance)
+    ledger = csv_import.locate(Stack(arguments.prefix))
+    with uploading(file.stat().st_size) as advance:
+        import_id = ledger.upload(file, name, advance)
     if arguments.watch:
-        return _follow(pipeline, import_id, arguments.json)
+        return _follow(ledger, import_id, arguments.json)
     if arguments.json:
         print_json({"import_id": import_id})
     else:
@@ -74,20 +78,20 @@ def _start(arguments: argparse.Namespace) -> int:
 
 
 def _watch(arguments: argparse.Namespace) -> int:
-    return _follow(ledger.locate(arguments.prefix), arguments.import_id, arguments.json)
+    return _follow(csv_import.locate(Stack(arguments.prefix)), arguments.import_id, arguments.json)
 
 
-def _follow(pipeline: Pipeline, import_id: str, as_json: bool) -> int:
+def _follow(ledger: Ledger, import_id: str, as_json: bool) -> int:
     """Shows an import until it ends; 0 when it is complete, 1 when it failed or loaded nothing."""
-    with counting(Console(stderr=True), f"Import {import_id}") as show:
-        found = follow(pipeline, import_id, lambda one: show(*progress_of(one)))
+    with counting(f"Import {import_id}") as show:
+        found = follow(ledger, import_id, lambda one: show(*progress_of(one)))
     _print_import(found, as_json)
     if found.status == ImportStatus.COMPLETE and not found.rows_loaded:
         say("The import is complete, and nothing of it was loaded.")
     return 0 if found.status == ImportStatus.COMPLETE and found.rows_loaded else 1
 
 
-def follow(pipeline: Pipeline, import_id: str, on_change: Any) -> Import:
+def follow(ledger: Ledger, import_id: str, on_change: Any) -> Import:
     """Polls the ledger until the import has ended.
 
     Raises UserError when the ledger does not hear of it, or nothing moves, for five minutes.
@@ -95,7 +99,7 @@ def follow(pipeline: Pipeline, import_id: str, on_change: Any) -> Import:
     last: Import | None = None
     moved = time.monotonic()
     while True:
-        found = pipeline.find(import_id)
+        found = ledger.find(import_id)
         if found != last and found is not None:
             last, moved = found, time.monotonic()
             on_change(found)
@@ -122,49 +126,52 @@ def progress_of(found: Import) -> tuple[int, int, str]:
 
 
 def _cancel(arguments: argparse.Namespace) -> int:
-    found = ledger.locate(arguments.prefix).cancel(arguments.import_id)
+    found = csv_import.locate(Stack(arguments.prefix)).cancel(arguments.import_id)
     _print_import(found, arguments.json)
     return 0
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    found = ledger.locate(arguments.prefix).all()
+    found = csv_import.locate(Stack(arguments.prefix)).all()
     if arguments.json:
-        print_json([one.as_dict() for one in found], indent=2)
+        print_json([asdict(one) for one in found], indent=2)
         return 0
-    table = Table("import", "started", "status", "file", "sent", "loaded", "rejected")
-    for one in found:
-        table.add_row(
-            *map(cell, (one.import_id, one.started_at, one.status, one.key)),
-            *(f"{n:,}" for n in (one.rows_sent, one.rows_loaded, one.rows_rejected)),
+    headings = ("import", "started", "status", "file", "sent", "loaded", "rejected")
+    rows = [
+        (
+            *(one.import_id, one.started_at, one.status, one.key),
+            *(one.rows_sent, one.rows_loaded, one.rows_rejected),
         )
-    console = Console()
-    (console if console.is_terminal else Console(width=200)).print(table)
+        for one in found
+    ]
+    print_table(headings, rows)
     return 0
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    _print_import(ledger.locate(arguments.prefix).get(arguments.import_id), arguments.json)
+    _print_import(
+        csv_import.locate(Stack(arguments.prefix)).get(arguments.import_id), arguments.json
+    )
     return 0
 
 
 def _print_import(found: Import, as_json: bool) -> None:
     if as_json:
-        print_json(found.as_dict(), indent=2)
+        print_json(asdict(found), indent=2)
         return
-    for name, value in found.as_dict().items():
+    for name, value in asdict(found).items():
         print_line(f"{name:26} {', '.join(value) if isinstance(value, list) else value}")
 
 
 def _rejections(arguments: argparse.Namespace) -> int:
-    pipeline = ledger.locate(arguments.prefix)
-    found = pipeline.get(arguments.import_id)
-    rejected = list(pipeline.rejections(arguments.import_id))
+    ledger = csv_import.locate(Stack(arguments.prefix))
+    found = ledger.get(arguments.import_id)
+    rejected = list(ledger.rejections(arguments.import_id))
     if arguments.json:
         for row in rejected:
-            print_json(row.__dict__)
+            print_json(asdict(row))
         return 0
-    text = ledger.mendable(found.header, rejected, arguments.excel_safe, found.dialect)
+    text = rejected_rows.as_csv(found.header, rejected, arguments.excel_safe, found.dialect)
     if print_data(text):
         say("Characters that steer a terminal are spelled out: --json has the cells as they are.")
     for row in rejected:
@@ -173,9 +180,9 @@ def _rejections(arguments: argparse.Namespace) -> int:
 
 
 def _rows(arguments: argparse.Namespace) -> int:
-    pipeline = ledger.locate(arguments.prefix)
-    pipeline.get(arguments.import_id)
-    for item in pipeline.rows(arguments.import_id):
+    ledger = csv_import.locate(Stack(arguments.prefix))
+    ledger.get(arguments.import_id)
+    for item in ledger.rows(arguments.import_id):
         if arguments.json:
             print_json(item, default=_plain, sort_keys=True)
         else:

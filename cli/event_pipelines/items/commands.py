@@ -4,40 +4,24 @@ import argparse
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
-from event_pipelines.console import cell, print_json, print_json_text, print_line
+from event_pipelines.console import counting, print_json, print_json_text, print_line, print_table
 from event_pipelines.errors import UserError
-from event_pipelines.items import documents, names, put, samples, serving, status
-from event_pipelines.items.names import Relay
+from event_pipelines.items import documents, put, samples, service_process, status
 from event_pipelines.items.put import NewItem, Placed
-from event_pipelines.items.service import Pace
-from event_pipelines.name_prefix import add_prefix
-from event_pipelines.progress import counting
+from event_pipelines.items.service_loop import Pace
+from event_pipelines.pipelines.item_relay import checked_id, relay_of
+from event_pipelines.stack import Stack, add_verb
 
 MOST_ITEMS = 999_999
 
 
-def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the `items` group to the command line."""
-    items = groups.add_parser("items", help="JSON files through the item relay")
+def add_arguments(items: argparse.ArgumentParser) -> None:
+    """Adds the verbs of `items`."""
     verbs = items.add_subparsers(metavar="VERB", required=True)
-    for name, run, help_text, add_arguments in (
-        ("put", _put, "store a file and its item, and ask for its update", _add_put),
-        ("status", _status, "where the items are, or how one of them is", _add_status),
-        ("serve", _serve, "fetch finished items and their files, and show them", _add_serve),
-    ):
-        verb = verbs.add_parser(name, help=help_text, description=help_text)
-        add_prefix(verb)
-        verb.add_argument("--json", action="store_true", help="print for machines")
-        verb.set_defaults(run=run)
-        add_arguments(verb)
-
-
-def _add_put(verb: argparse.ArgumentParser) -> None:
+    verb = add_verb(verbs, "put", _put, "store a file and its item, and ask for its update")
     verb.add_argument("file", type=Path, nargs="?", metavar="FILE", help="a JSON object")
     verb.add_argument("--generate", metavar="NAME", help="make up an item instead of a FILE")
     verb.add_argument("--id", help="the item's (default: NAME, or the file's without .json)")
@@ -45,9 +29,11 @@ def _add_put(verb: argparse.ArgumentParser) -> None:
         "--count", type=int, metavar="N", help="put N of them, as ID-000001 and so on"
     )
 
-
-def _add_status(verb: argparse.ArgumentParser) -> None:
+    verb = add_verb(verbs, "status", _status, "where the items are, or how one of them is")
     verb.add_argument("item_id", nargs="?", metavar="ID", help="one item (default: count all)")
+
+    text = "fetch finished items and their files, and show them"
+    _add_serve(add_verb(verbs, "serve", _serve, text))
 
 
 def _add_serve(verb: argparse.ArgumentParser) -> None:
@@ -78,9 +64,9 @@ def _put(arguments: argparse.Namespace) -> int:
     items = _new_items(arguments)
     if arguments.count is not None:
         return _put_many(arguments, items)
-    placed = put.connect(names.locate(arguments.prefix)).put(next(items))
+    placed = put.connect(relay_of(Stack(arguments.prefix))).put(next(items))
     if arguments.json:
-        print_json(placed.as_dict())
+        print_json(asdict(placed))
         return 0
     _say("file", f"{placed.bucket}/{placed.key}", placed.file_created)
     _say("item", placed.item_id, placed.item_created)
@@ -96,11 +82,11 @@ def _say(kind: str, name: str, created: bool) -> None:
 
 
 def _put_many(arguments: argparse.Namespace, items: Iterator[NewItem]) -> int:
-    script = put.connect(names.locate(arguments.prefix))
+    script = put.connect(relay_of(Stack(arguments.prefix)))
     total: int = arguments.count
     counts: Counter[str] = Counter()
     started = time.monotonic()
-    with counting(Console(stderr=True), f"Putting {total:,} items") as show:
+    with counting(f"Putting {total:,} items") as show:
 
         def on_placed(placed: Placed) -> None:
             counts["items"] += 1
@@ -127,7 +113,7 @@ def _new_items(arguments: argparse.Namespace) -> Iterator[NewItem]:
         raise UserError(f"--count {count} is not possible: give 1 to {MOST_ITEMS:,}.")
     item_id = arguments.id or (name or file.name).removesuffix(".json")
     numbers = [None] if count is None else range(1, count + 1)
-    names.checked_id(_numbered(item_id, numbers[-1]))
+    checked_id(_numbered(item_id, numbers[-1]))
     if name is not None:
         return (_made_up(_numbered(item_id, number)) for number in numbers)
     content, values = _read(file)
@@ -156,30 +142,23 @@ def _read(file: Path) -> tuple[bytes, documents.Document]:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    relay = names.locate(arguments.prefix)
+    stack = Stack(arguments.prefix)
     if arguments.item_id is not None:
-        return _status_of_one(relay, names.checked_id(arguments.item_id), arguments.json)
-    with counting(Console(stderr=True), "Counting items") as show:
-        counts = status.counts(relay, lambda items: show(items, 0, ""))
+        return _status_of_one(stack, checked_id(arguments.item_id), arguments.json)
+    with counting("Counting items") as show:
+        counts = status.counts(stack, lambda items: show(items, 0, ""))
     if arguments.json:
         print_json(counts.as_dict(), indent=2)
         return 0
-    queues = Table("queue", "visible", "in flight", "delayed")
-    for depth in counts.queues:
-        numbers = (depth.visible, depth.in_flight, depth.delayed)
-        queues.add_row(cell(depth.queue), *(f"{number:,}" for number in numbers))
-    items = Table("revision", "items")
-    for revision, number in counts.items.items():
-        items.add_row(str(revision), f"{number:,}")
-    console = Console()
-    console = console if console.is_terminal else Console(width=160)
-    console.print(queues, items)
+    queues = [(each.name, each.waiting, each.in_flight, each.delayed) for each in counts.queues]
+    print_table(("queue", "visible", "in flight", "delayed"), queues)
+    print_table(("revision", "items"), list(counts.items.items()))
     print_line(f"{counts.unsent:,} items updated but not sent on yet")
     return 0
 
 
-def _status_of_one(relay: Relay, item_id: str, as_json: bool) -> int:
-    found = status.state(relay, item_id)
+def _status_of_one(stack: Stack, item_id: str, as_json: bool) -> int:
+    found = status.state(stack, item_id)
     if as_json:
         print_json_text(documents.encode(found.as_document(), indent=2))
         return 0
@@ -203,7 +182,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             name = option.replace("_", "-")
             raise UserError(f"--{name} {value} is not possible: give {lowest} to {highest:,}.")
     pace = Pace(arguments.concurrency, arguments.visibility, arguments.drain, arguments.until_idle)
-    serving.serve(
-        names.locate(arguments.prefix), arguments.output, pace, arguments.port, arguments.json
+    service_process.serve(
+        relay_of(Stack(arguments.prefix)), arguments.output, pace, arguments.port, arguments.json
     )
     return 0

@@ -84,7 +84,7 @@ class Lease:
         )
 
 
-class Queue:
+class LongPolledQueue:
     """Receives from a FIFO queue by long polls. One at a time: it is not made for more threads.
 
     ``poller`` may be silent for as long as a poll takes; ``settler`` does everything else.

@@ -18,8 +18,8 @@ from event_pipelines.console import json_printable
 from event_pipelines.errors import UserError
 from event_pipelines.items.deliveries import Message
 from event_pipelines.items.documents import Document
-from event_pipelines.items.one_item import Ending
-from event_pipelines.items.service import Pace
+from event_pipelines.items.message_handler import Ending
+from event_pipelines.items.service_loop import Pace
 
 logger = logging.getLogger("event_pipelines.items")
 
@@ -149,10 +149,7 @@ class Monitor:
         """Whether all is well, and the reason if not: pauses, silence of AWS, stopping."""
         with self._lock:
             silence = self._clock() - self._numbers["last_answer_timestamp_seconds"]
-            state = {
-                "in_work": self._numbers["in_work"],
-                "seconds_since_answer": round(silence, 1),
-            }
+            state = {"in_work": self._numbers["in_work"], "seconds_since_answer": round(silence, 1)}
             if self._stopping:
                 return False, {"status": "stopping", **state}
             if self._pause_reason is not None:

@@ -8,27 +8,27 @@ changes nothing, because the function updates an item at its first revision only
 import hashlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from boto3.dynamodb.types import TypeSerializer
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from event_pipelines.contracts.item_messages import ItemMessage
 from event_pipelines.errors import UserError
 from event_pipelines.items.documents import Document
-from event_pipelines.items.names import Relay, key_of
+from event_pipelines.pipelines.item_relay import FIRST_REVISION, Relay, key_of
+from event_pipelines.stack import item_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-FIRST_REVISION = 1
 THREADS = 8
 ATTEMPTS = 3
 
@@ -56,9 +56,6 @@ class Placed:
     file_created: bool
     item_created: bool
     message_id: str | None
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -128,7 +125,7 @@ class Script:
 
     def _store_item(self, record: dict[str, Any]) -> dict[str, Any] | None:
         """The item that was there already, or None when this made it."""
-        write, read = TypeSerializer().serialize, TypeDeserializer().deserialize
+        write = TypeSerializer().serialize
         try:
             self.dynamodb.put_item(
                 TableName=self.relay.table,
@@ -141,7 +138,7 @@ class Script:
             )
         else:
             return None
-        existing = {name: read(value) for name, value in answer.get("Item", {}).items()}
+        existing = item_of(answer.get("Item", {}))
         # What the relay changes is not compared: it may have been at work already.
         if any(existing.get(name) != record[name] for name in ("file_key", "file_sha256")):
             raise _taken(record["id"], f"item in {self.relay.table}")

@@ -3,39 +3,37 @@
 import hashlib
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-import boto3
-from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import ClientError
 
 from event_pipelines.errors import UserError
 from event_pipelines.items.documents import Document
-from event_pipelines.items.names import Relay
-from event_pipelines.items.put import FIRST_REVISION
-
-
-@dataclass(frozen=True)
-class Depth:
-    """Messages of a queue, about: SQS counts them without stopping them."""
-
-    queue: str
-    visible: int
-    in_flight: int
-    delayed: int
+from event_pipelines.pipelines.item_relay import FIRST_REVISION, relay_of
+from event_pipelines.stack import Queue, Stack, error_code, item_of
 
 
 @dataclass(frozen=True)
 class Counts:
     """The whole relay at about one moment. ``unsent`` items are updated but not yet sent on."""
 
-    queues: list[Depth]
+    queues: list[Queue]
     items: dict[int, int]
     unsent: int
 
     def as_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "items": {str(n): count for n, count in self.items.items()}}
+        queues = [
+            {
+                "queue": queue.name,
+                "visible": queue.waiting,
+                "in_flight": queue.in_flight,
+                "delayed": queue.delayed,
+            }
+            for queue in self.queues
+        ]
+        items = {str(revision): count for revision, count in self.items.items()}
+        return {"queues": queues, "items": items, "unsent": self.unsent}
 
 
 @dataclass(frozen=True)
@@ -50,16 +48,18 @@ class State:
         return {"item": self.item, "stage": self.stage, "file": self.file}
 
 
-def counts(relay: Relay, on_page: Callable[[int], None] = lambda _: None) -> Counts:
-    """Reads the whole table; `on_page` hears how many items were counted so far."""
-    queues = depths(relay)
+def counts(stack: Stack, on_page: Callable[[int], None] = lambda _: None) -> Counts:
+    """Reads the whole table; `on_page` hears how many items were counted so far.
+
+    Raises UserError when there is no such relay.
+    """
+    relay = relay_of(stack)
+    urls = [relay.queue_url(stack.sqs, queue) for queue in relay.queues]
+    queues = [queue for url in urls if (queue := stack.queues.describe(url))]
     revisions: Counter[int] = Counter()
     unsent = 0
-    pages = boto3.client("dynamodb").get_paginator("scan")
-    for page in pages.paginate(
-        TableName=relay.table,
-        ProjectionExpression="revision, outbox",
-        ConsistentRead=True,
+    for page in stack.dynamodb.get_paginator("scan").paginate(
+        TableName=relay.table, ProjectionExpression="revision, outbox", ConsistentRead=True
     ):
         revisions.update(int(item["revision"]["N"]) for item in page["Items"])
         unsent += sum("outbox" in item for item in page["Items"])
@@ -67,42 +67,18 @@ def counts(relay: Relay, on_page: Callable[[int], None] = lambda _: None) -> Cou
     return Counts(queues, dict(sorted(revisions.items())), unsent)
 
 
-def depths(relay: Relay) -> list[Depth]:
-    """Raises UserError when there is no such relay."""
-    sqs = boto3.client("sqs")
-    found = []
-    for queue in relay.queues:
-        numbers = sqs.get_queue_attributes(
-            QueueUrl=relay.queue_url(sqs, queue),
-            AttributeNames=[
-                "ApproximateNumberOfMessages",
-                "ApproximateNumberOfMessagesNotVisible",
-                "ApproximateNumberOfMessagesDelayed",
-            ],
-        )["Attributes"]
-        found.append(
-            Depth(
-                queue,
-                int(numbers["ApproximateNumberOfMessages"]),
-                int(numbers["ApproximateNumberOfMessagesNotVisible"]),
-                int(numbers["ApproximateNumberOfMessagesDelayed"]),
-            )
-        )
-    return found
-
-
-def state(relay: Relay, item_id: str) -> State:
+def state(stack: Stack, item_id: str) -> State:
     """Raises UserError when the table has no such item."""
-    answer = boto3.client("dynamodb").get_item(
-        TableName=relay.table, Key={"id": {"S": item_id}}, ConsistentRead=True
+    table = relay_of(stack).table
+    answer = stack.dynamodb.get_item(
+        TableName=table, Key={"id": {"S": item_id}}, ConsistentRead=True
     )
     if "Item" not in answer:
         raise UserError(
-            f"There is no item {item_id} in {relay.table}: `event-pipelines items put` makes one."
+            f"There is no item {item_id} in {table}: `event-pipelines items put` makes one."
         )
-    read = TypeDeserializer().deserialize
-    item: Document = {name: read(value) for name, value in answer["Item"].items()}
-    return State(item, _stage(item), _file(item))
+    item: Document = item_of(answer["Item"])
+    return State(item, _stage(item), _file(stack, item))
 
 
 def _stage(item: Document) -> str:
@@ -111,11 +87,11 @@ def _stage(item: Document) -> str:
     return "updated, not sent on yet" if "outbox" in item else "updated and sent on"
 
 
-def _file(item: Document) -> str:
+def _file(stack: Stack, item: Document) -> str:
     try:
-        found = boto3.client("s3").get_object(Bucket=str(item["bucket"]), Key=str(item["file_key"]))
+        found = stack.s3.get_object(Bucket=str(item["bucket"]), Key=str(item["file_key"]))
     except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchKey":
+        if error_code(error) != "NoSuchKey":
             raise
         return "missing"
     digest = hashlib.sha256()

@@ -5,56 +5,57 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import boto3
 from rich.console import Console
-from rich.table import Table
 
-from event_pipelines.demo import photographs, show
+from event_pipelines.console import add_json, counting, print_line, print_table, terminal
 from event_pipelines.errors import UserError
 from event_pipelines.local import engine as local_engine
 from event_pipelines.local import stack as local_stack
+from event_pipelines.local.demo import demo_output, photographs
 from event_pipelines.local.home import Home
-from event_pipelines.local.stack import DEFAULT_REGION, Stack
-from event_pipelines.progress import counting, following
+from event_pipelines.local.stack import DEFAULT_REGION, LocalStack
+from event_pipelines.local.terraform import following
+from event_pipelines.stack import Queues
 
 
-def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the `local` group to the command line."""
-    local = groups.add_parser("local", help="run the stack on this machine's embedded AWS engine")
+def add_arguments(local: argparse.ArgumentParser) -> None:
+    """Adds the verbs of `local`."""
     verbs = local.add_subparsers(metavar="VERB", required=True)
-    for name, run, help_text in (
-        ("up", _up, "start the engine and apply the root module to it"),
-        ("down", _down, "destroy the stack and stop the engine"),
-        ("status", _status, "say what runs and what waits in the queues"),
-        ("demo", _demo, "the main job: upload real pictures, show what became of them, clean up"),
-    ):
-        verb = verbs.add_parser(name, help=help_text, description=help_text)
-        verb.add_argument(
-            "--home", type=Path, help="folder for state, logs and report (default: .local)"
-        )
-        verb.set_defaults(run=run)
-        if name in ("up", "demo"):
-            verb.add_argument("--region", default=DEFAULT_REGION, help="default: %(default)s")
-            verb.add_argument("--port", type=int, help="loopback port (default: a free one)")
-        if name in ("up", "status"):
-            verb.add_argument("--json", action="store_true", help="print for machines")
-        if name == "demo":
-            verb.add_argument(
-                "--photo", type=Path, help="a picture of your own, uploaded with the others"
-            )
-            verb.add_argument(
-                "--keep", action="store_true", help="leave everything running afterwards"
-            )
+    verb = _add(verbs, "up", _up, "start the engine and apply the root module to it")
+    _add_engine(verb)
+    add_json(verb)
+
+    _add(verbs, "down", _down, "destroy the stack and stop the engine")
+    add_json(_add(verbs, "status", _status, "say what runs and what waits in the queues"))
+
+    text = "the main job: upload real pictures, show what became of them, clean up"
+    verb = _add(verbs, "demo", _demo, text)
+    _add_engine(verb)
+    verb.add_argument("--photo", type=Path, help="a picture of your own, uploaded with the others")
+    verb.add_argument("--keep", action="store_true", help="leave everything running afterwards")
 
 
-def _console() -> Console:
-    """Standard output; without a terminal a table is as wide as it needs to be read in a log."""
-    console = Console()
-    return console if console.is_terminal else Console(width=160)
+def _add(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    text: str,
+) -> argparse.ArgumentParser:
+    verb = verbs.add_parser(name, help=text, description=text)
+    verb.add_argument(
+        "--home", type=Path, help="folder for state, logs and report (default: .local)"
+    )
+    verb.set_defaults(run=run)
+    return verb
+
+
+def _add_engine(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--region", default=DEFAULT_REGION, help="default: %(default)s")
+    verb.add_argument("--port", type=int, help="loopback port (default: a free one)")
 
 
 def _home(arguments: argparse.Namespace) -> Home:
@@ -63,7 +64,7 @@ def _home(arguments: argparse.Namespace) -> Home:
 
 def _up(arguments: argparse.Namespace) -> int:
     home, console = _home(arguments), Console(stderr=True)
-    with counting(console, "Applying the stack") as show:
+    with counting("Applying the stack", console) as show:
         stack = local_stack.up(
             home,
             region=arguments.region,
@@ -100,7 +101,7 @@ def _status(arguments: argparse.Namespace) -> int:
         )
         return 1
     with stack.environment():
-        queues = _queue_depths(stack.outputs)
+        queues = _queue_depths(stack.outputs["name_prefix"])
     if arguments.json:
         print(
             json.dumps(
@@ -115,27 +116,22 @@ def _status(arguments: argparse.Namespace) -> int:
             )
         )
         return 0
-    console = Console()
-    console.print(
+    print_line(
         f"Engine at {stack.engine.endpoint}, process {stack.engine.pid}, region {stack.region}"
     )
-    table = Table("queue", "waiting", "in flight", "dead letters")
-    for name, depth in queues.items():
-        table.add_row(
-            name, *(str(depth[kind]) for kind in ("waiting", "in_flight", "dead_letters"))
-        )
-    console.print(table)
+    rows = [(name, *depth.values()) for name, depth in queues.items()]
+    print_table(("queue", "waiting", "in flight", "dead letters"), rows)
     return 0
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    home, console = _home(arguments), _console()
+    home, console = _home(arguments), terminal()
     collection = list(photographs.collection(arguments.photo))
     if local_engine.running(home.path):
         raise UserError(
             f"A stack already runs in {home.path}: run `event-pipelines local down` first."
         )
-    with counting(console, "Applying the stack with Terraform") as progress:
+    with counting("Applying the stack with Terraform", console) as progress:
         stack = local_stack.up(
             home,
             region=arguments.region,
@@ -145,22 +141,22 @@ def _demo(arguments: argparse.Namespace) -> int:
             on_activity=following(progress),
         )
     try:
-        good = show.show(stack, collection, console)
+        good = demo_output.show(stack, collection, console)
     except BaseException:
         local_engine.stop(home.path)
         raise
     if arguments.keep:
         _print_how_to_look_around(stack)
         return 0 if good else 1
-    show.clean_up(stack, console)
+    demo_output.clean_up(stack, console)
     left = _take_down(stack, console)
     return 0 if good and left == 0 else 1
 
 
-def _take_down(stack: Stack, console: Console) -> int:
+def _take_down(stack: LocalStack, console: Console) -> int:
     """Destroys and stops; returns 0, or 1 when something was left."""
     try:
-        with counting(console, "Destroying the stack") as show:
+        with counting("Destroying the stack", console) as show:
             left = local_stack.destroy(stack, following(show))
     finally:
         local_engine.stop(stack.home.path)
@@ -171,55 +167,25 @@ def _take_down(stack: Stack, console: Console) -> int:
     return 0
 
 
-def _queue_depths(outputs: dict[str, Any]) -> dict[str, dict[str, int]]:
-    sqs = boto3.client("sqs")
-
-    def attributes(url: str) -> Mapping[Any, str]:
-        return sqs.get_queue_attributes(
-            QueueUrl=url,
-            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
-        )["Attributes"]
-
-    images, audit = outputs["image_derivatives"], outputs["event_audit"]
-    parts = [*(images["derivatives"] if images else {}).values()]
-    parts += (audit["routes"] if audit else {}).values()
-    parts += [
-        {"queue_url": csv[f"{name}_queue_url"], "dlq_url": csv[f"{name}_dlq_url"]}
-        for csv in [outputs["csv_import"]]
-        for name in ("imports", "rows")
-        if csv
-    ]
-    tenants = outputs["tenant_routing"]
-    if tenants:
-        parts.append(
-            {
-                "queue_url": tenants["quarantine_queue_url"],
-                "dlq_url": tenants["quarantine_dlq_url"],
-            }
-        )
-    parts += [
-        {"queue_url": relay[f"{name}_queue_url"], "dlq_url": relay[f"{name}_dlq_url"]}
-        for relay in [outputs["item_relay"]]
-        for name in ("updates", "finished")
-        if relay
-    ]
-    depths = {}
-    for part in parts:
-        queue, dead = attributes(part["queue_url"]), attributes(part["dlq_url"])
-        depths[part["queue_url"].rsplit("/", 1)[-1]] = {
-            "waiting": int(queue["ApproximateNumberOfMessages"]),
-            "in_flight": int(queue["ApproximateNumberOfMessagesNotVisible"]),
-            "dead_letters": int(dead["ApproximateNumberOfMessages"])
-            + int(dead["ApproximateNumberOfMessagesNotVisible"]),
+def _queue_depths(prefix: str) -> dict[str, dict[str, int]]:
+    """Of every queue that has a dead-letter queue, by name."""
+    queues = {queue.name: queue for queue in Queues(boto3.client("sqs"), prefix).all()}
+    return {
+        queue.name: {
+            "waiting": queue.waiting,
+            "in_flight": queue.in_flight,
+            "dead_letters": queues[queue.dead_letters].messages,
         }
-    return depths
+        for queue in queues.values()
+        if queue.dead_letters in queues
+    }
 
 
-def _environment(stack: Stack) -> dict[str, str]:
+def _environment(stack: LocalStack) -> dict[str, str]:
     return dict(stack.engine.environment(stack.region))
 
 
-def _print_how_to_look_around(stack: Stack) -> None:
+def _print_how_to_look_around(stack: LocalStack) -> None:
     bucket = (stack.outputs["image_derivatives"] or {}).get("bucket", "BUCKET")
     exports = "\n".join(
         f"  export {name}={shlex.quote(value)}" for name, value in _environment(stack).items()

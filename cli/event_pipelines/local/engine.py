@@ -142,6 +142,16 @@ def start(
     Raises AlreadyRunning, PortTaken, PythonUnusable, EngineFailed; none of them leaves a process.
     """
     runtime = _lambda_runtime(lambda_python)
+    # Not resolved: a virtual environment's interpreter is a link whose name decides its packages.
+    options = ["--lambda-python", str(lambda_python.absolute()), "--lambda-runtime", runtime]
+    for name in _left_out(corrections):
+        options += ["--without", name]
+    if recorded_calls is not None:
+        options += ["--recorded-calls", str(recorded_calls.absolute())]
+    if repeats_work:
+        options += ["--repeats-work"]
+    if checkpoint is not None:
+        options += ["--checkpoint", str(checkpoint.absolute())]
     layout = _Layout(home)
     layout.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     with contextlib.ExitStack() as stack:
@@ -152,13 +162,9 @@ def start(
             layout,
             lock=lock,
             listener=listener,
-            lambda_python=lambda_python,
             lambda_runtime=runtime,
-            without=_left_out(corrections),
+            options=options,
             tied_to_parent=tied_to_parent,
-            recorded_calls=recorded_calls,
-            repeats_work=repeats_work,
-            checkpoint=checkpoint,
         )
     try:
         layout.write_record(engine)
@@ -335,13 +341,9 @@ def _spawn(
     *,
     lock: int,
     listener: socket.socket,
-    lambda_python: Path,
     lambda_runtime: str,
-    without: list[str],
+    options: list[str],
     tied_to_parent: bool,
-    recorded_calls: Path | None,
-    repeats_work: bool,
-    checkpoint: Path | None,
 ) -> Engine:
     layout.temporary.mkdir(mode=0o700)
     issued = certificates.create(layout.directory)
@@ -349,17 +351,7 @@ def _spawn(
     command = [sys.executable, "-X", "utf8", "-m", "event_pipelines.local.engine_process"]
     command += ["--listener", str(listener.fileno()), "--lock", str(lock)]
     command += ["--certificate", str(issued.server_chain), "--key", str(issued.server_key)]
-    # Not resolved: a virtual environment's interpreter is a link whose name decides its packages.
-    command += ["--lambda-python", str(lambda_python.absolute())]
-    command += ["--lambda-runtime", lambda_runtime]
-    for name in without:
-        command += ["--without", name]
-    if recorded_calls is not None:
-        command += ["--recorded-calls", str(recorded_calls.absolute())]
-    if repeats_work:
-        command += ["--repeats-work"]
-    if checkpoint is not None:
-        command += ["--checkpoint", str(checkpoint.absolute())]
+    command += options
     inherited = [listener.fileno(), lock]
     lifeline = _Lifeline() if tied_to_parent else None
     if lifeline:

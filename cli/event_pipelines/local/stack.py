@@ -21,7 +21,7 @@ CODE_BUCKET = "event-pipelines-local-code"
 
 
 @dataclass(frozen=True)
-class Stack:
+class LocalStack:
     """A stack on a running engine. `outputs` are the root module's."""
 
     home: Home
@@ -52,7 +52,7 @@ def up(
     packages_through_s3: bool = False,
     tied_to_parent: bool = False,
     on_activity: Callable[[Activity], None] = lambda _: None,
-) -> Stack:
+) -> LocalStack:
     """Starts the engine if none runs in `home`, and applies the root module to it.
 
     With `packages_through_s3`, functions get their code from a bucket, which `destroy` deletes. It
@@ -78,7 +78,7 @@ def up(
             settings["code_bucket"] = {"name": _code_bucket(home, engine, region)}
         applied = _initialised(home, engine, region, settings)
         applied.apply(on_activity)
-        return Stack(home, engine, region, applied.outputs())
+        return LocalStack(home, engine, region, applied.outputs())
     except BaseException:
         if started:
             local_engine.stop(home.path)
@@ -97,7 +97,7 @@ def planned(
     return root.plan(), root
 
 
-def current(home: Home) -> Stack | None:
+def current(home: Home) -> LocalStack | None:
     """The stack that runs in `home`, if its engine is alive and the root module was applied."""
     engine = local_engine.running(home.path)
     if engine is None or not (home.terraform / "terraform.tfstate").exists():
@@ -105,20 +105,22 @@ def current(home: Home) -> Stack | None:
     outputs = _terraform(home, engine, DEFAULT_REGION).outputs()
     if "region" not in outputs:
         return None
-    return Stack(home, engine, outputs["region"], outputs)
+    return LocalStack(home, engine, outputs["region"], outputs)
 
 
-def terraform(stack: Stack) -> Terraform:
+def terraform(stack: LocalStack) -> Terraform:
     """The root as it was applied to the stack."""
     return _terraform(stack.home, stack.engine, stack.region)
 
 
-def has_changes(stack: Stack) -> bool:
+def has_changes(stack: LocalStack) -> bool:
     """Whether a second plan would change anything."""
     return terraform(stack).has_changes()
 
 
-def destroy(stack: Stack, on_activity: Callable[[Activity], None] = lambda _: None) -> list[str]:
+def destroy(
+    stack: LocalStack, on_activity: Callable[[Activity], None] = lambda _: None
+) -> list[str]:
     """Destroys the stack; returns what Terraform still holds: nothing, if all is well."""
     held = terraform(stack)
     held.destroy(on_activity)
@@ -132,7 +134,7 @@ def destroy(stack: Stack, on_activity: Callable[[Activity], None] = lambda _: No
 def _code_bucket(home: Home, engine: Engine, region: str) -> str:
     # S3 takes every region's name as a place but that of the first.
     place: Any = {} if region == "us-east-1" else {"LocationConstraint": region}
-    with Stack(home, engine, region, {}).environment():
+    with LocalStack(home, engine, region, {}).environment():
         s3 = boto3.client("s3")
         with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
             s3.create_bucket(Bucket=CODE_BUCKET, CreateBucketConfiguration=place)

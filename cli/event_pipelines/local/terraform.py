@@ -27,6 +27,19 @@ class Activity:
     under_way: dict[str, float] = field(default_factory=dict)
 
 
+def following(show: Callable[[int, int, str], None]) -> Callable[[Activity], None]:
+    """Turns what Terraform does into `show` calls; names the resource that has waited longest."""
+
+    def on_activity(activity: Activity) -> None:
+        detail = ""
+        if activity.under_way:
+            address, seconds = max(activity.under_way.items(), key=lambda item: item[1])
+            detail = f"{address} ({seconds:.0f} s)"
+        show(activity.done, activity.total, detail)
+
+    return on_activity
+
+
 class TerraformFailed(UserError):
     """Terraform ended with an error; the message carries its diagnostics."""
 
@@ -91,33 +104,20 @@ class Terraform:
 
     def plan(self) -> dict[str, Any]:
         """What an apply would do, as Terraform's JSON has it."""
-        made = self._run(["plan", "-no-color", f"-out={self.planned}", *self._settings()])
-        if made.returncode != 0:
-            raise TerraformFailed(made.stderr.strip())
-        shown = self._run(["show", "-json", str(self.planned)])
-        if shown.returncode != 0:
-            raise TerraformFailed(shown.stderr.strip())
-        plan: dict[str, Any] = json.loads(shown.stdout)
+        self._said(["plan", "-no-color", f"-out={self.planned}", *self._settings()])
+        plan: dict[str, Any] = json.loads(self._said(["show", "-json", str(self.planned)]))
         return plan
 
     def outputs(self) -> dict[str, Any]:
-        finished = self._run(["output", "-json", f"-state={self.state}"])
-        if finished.returncode != 0:
-            raise TerraformFailed(finished.stderr.strip())
-        return {name: output["value"] for name, output in json.loads(finished.stdout).items()}
+        found = json.loads(self._said(["output", "-json", f"-state={self.state}"]))
+        return {name: output["value"] for name, output in found.items()}
 
     def resources(self) -> list[str]:
         """Addresses of everything in the state, data sources left out."""
         if not self.state.exists():
             return []
-        finished = self._run(["state", "list", f"-state={self.state}"])
-        if finished.returncode != 0:
-            raise TerraformFailed(finished.stderr.strip())
-        return [
-            line
-            for line in finished.stdout.split()
-            if not re.search(r"(^|\.)data\.[a-z_]+\.", line)
-        ]
+        listed = self._said(["state", "list", f"-state={self.state}"]).split()
+        return [line for line in listed if not re.search(r"(^|\.)data\.[a-z_]+\.", line)]
 
     def _settings(self) -> list[str]:
         return [*self._where(), f"-var-file={self.variables}"]
@@ -137,6 +137,12 @@ class Terraform:
             "TF_IN_AUTOMATION": "1",
             "CHECKPOINT_DISABLE": "1",
         }
+
+    def _said(self, arguments: list[str]) -> str:
+        finished = self._run(arguments)
+        if finished.returncode != 0:
+            raise TerraformFailed(finished.stderr.strip())
+        return finished.stdout
 
     def _run(self, arguments: list[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -7,69 +7,63 @@ from dataclasses import asdict
 from typing import Any
 
 from botocore.exceptions import ClientError
-from rich.console import Console
-from rich.table import Table
 
-from event_pipelines.console import cell, print_block, print_json, print_line, say
+from event_pipelines.console import counting, print_block, print_json, print_line, print_table, say
 from event_pipelines.errors import UserError
-from event_pipelines.name_prefix import add_prefix
-from event_pipelines.progress import counting
+from event_pipelines.pipelines.queue_messages import HIDDEN_SECONDS, cost_of_looking, look
 from event_pipelines.queues import redrive
-from event_pipelines.queues.directory import Directory, Queue, code, locate
-from event_pipelines.queues.peek import HIDDEN_SECONDS, cost_of_looking, look
 from event_pipelines.queues.redrive import Plan, Redriven
+from event_pipelines.stack import Queue, Queues, Stack, add_verb, error_code
 
 DEFAULT_COUNT = 10
 MAX_COUNT = 1000
 INTERRUPTED = 130
 
 
-def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the `queues` group to the command line."""
-    queues = groups.add_parser("queues", help="every queue of every pipeline")
+def add_arguments(queues: argparse.ArgumentParser) -> None:
+    """Adds the verbs of `queues`."""
     verbs = queues.add_subparsers(metavar="VERB", required=True)
-    for name, run, help_text in (
-        ("list", _list, "list queues with what waits in them"),
-        ("peek", _peek, "look at messages, which stay where they are"),
-        ("redrive", _redrive, "move dead letters back to where they can be processed"),
-        ("purge", _purge, "delete every message of a queue permanently"),
-    ):
-        verb = verbs.add_parser(name, help=help_text, description=help_text)
-        add_prefix(verb)
-        verb.add_argument("--json", action="store_true", help="print for machines")
-        verb.set_defaults(run=run)
-        if name != "list":
-            verb.add_argument("queue", metavar="QUEUE", help="with or without the prefix")
-        if name == "peek":
-            verb.add_argument(
-                "--count", type=int, default=DEFAULT_COUNT, help="at most (default: %(default)s)"
-            )
-        if name == "redrive":
-            verb.add_argument("--to", metavar="QUEUE", help="default: where they came from")
-            verb.add_argument(
-                "--rate", type=int, help="messages a second (default: as fast as it goes)"
-            )
-            verb.add_argument("--dry-run", action="store_true", help="only say what it would do")
-        if name == "purge":
-            verb.add_argument("--yes", action="store_true", help="do not ask")
+    add_verb(verbs, "list", _list, "list queues with what waits in them")
+
+    verb = add_verb(verbs, "peek", _peek, "look at messages, which stay where they are")
+    _add_queue(verb)
+    verb.add_argument(
+        "--count", type=int, default=DEFAULT_COUNT, help="at most (default: %(default)s)"
+    )
+
+    text = "move dead letters back to where they can be processed"
+    verb = add_verb(verbs, "redrive", _redrive, text)
+    _add_queue(verb)
+    verb.add_argument("--to", metavar="QUEUE", help="default: where they came from")
+    verb.add_argument("--rate", type=int, help="messages a second (default: as fast as it goes)")
+    verb.add_argument("--dry-run", action="store_true", help="only say what it would do")
+
+    verb = add_verb(verbs, "purge", _purge, "delete every message of a queue permanently")
+    _add_queue(verb)
+    verb.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _add_queue(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("queue", metavar="QUEUE", help="with or without the prefix")
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    queues = locate(arguments.prefix)
+    queues = Stack(arguments.prefix).queues
     found = queues.all()
     if arguments.json:
         print_json([asdict(queue) for queue in found], indent=2)
         return 0
-    table = Table("queue", "waiting", "in flight", "delayed", "dead letters go to", "after")
-    for queue in found:
-        table.add_row(
-            cell(queues.short(queue.name)),
-            *(f"{n:,}" for n in (queue.waiting, queue.in_flight, queue.delayed)),
-            cell(queues.short(queue.dead_letters or "")),
+    headings = ("queue", "waiting", "in flight", "delayed", "dead letters go to", "after")
+    rows = [
+        (
+            queues.short(queue.name),
+            *(queue.waiting, queue.in_flight, queue.delayed),
+            queues.short(queue.dead_letters or ""),
             f"{queue.max_receive_count} receives" if queue.dead_letters else "",
         )
-    console = Console()
-    (console if console.is_terminal else Console(width=200)).print(table)
+        for queue in found
+    ]
+    print_table(headings, rows)
     print_line(
         f"{len(found)} queues of {arguments.prefix} in {queues.region}; counts are approximate"
     )
@@ -79,7 +73,7 @@ def _list(arguments: argparse.Namespace) -> int:
 def _peek(arguments: argparse.Namespace) -> int:
     if not 1 <= arguments.count <= MAX_COUNT:
         raise UserError(f"--count {arguments.count} is out of range: 1 to {MAX_COUNT}.")
-    queues = locate(arguments.prefix)
+    queues = Stack(arguments.prefix).queues
     queue = queues.find(arguments.queue)
     seen = look(queues.sqs, queue, arguments.count)
     for message in seen.messages:
@@ -110,20 +104,20 @@ def _print_message(message: dict[str, Any]) -> None:
 
 
 def _redrive(arguments: argparse.Namespace) -> int:
-    queues = locate(arguments.prefix)
+    queues = Stack(arguments.prefix).queues
     plan = redrive.plan(queues, arguments.queue, arguments.to, arguments.rate)
     if arguments.dry_run:
         if arguments.json:
             print_json(plan.as_dict(), indent=2)
         else:
-            print_line(_intention(plan))
+            print_line(_planned(plan))
         return 0
-    with counting(Console(stderr=True), f"Redriving {plan.source.name}") as show:
+    with counting(f"Redriving {plan.source.name}") as show:
         done = redrive.run(queues, plan, show, say)
     if arguments.json:
-        print_json(done.as_dict(), indent=2)
+        print_json(asdict(done), indent=2)
     else:
-        print_line(_deed(done))
+        print_line(_outcome(done))
     if done.interrupted:
         say(done.problem or "")
         return INTERRUPTED
@@ -132,7 +126,7 @@ def _redrive(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _intention(plan: Plan) -> str:
+def _planned(plan: Plan) -> str:
     if plan.running:
         return (
             f"A move of {plan.source.name} is already running: the command would follow it,"
@@ -146,7 +140,7 @@ def _intention(plan: Plan) -> str:
     )
 
 
-def _deed(done: Redriven) -> str:
+def _outcome(done: Redriven) -> str:
     said = f"Moved {done.moved:,} messages from {done.source} to {' and '.join(done.targets)}."
     if done.returned:
         said += f" {done.returned:,} of them failed again at once and are back."
@@ -154,7 +148,7 @@ def _deed(done: Redriven) -> str:
 
 
 def _purge(arguments: argparse.Namespace) -> int:
-    queues = locate(arguments.prefix)
+    queues = Stack(arguments.prefix).queues
     queue = queues.find(arguments.queue)
     if not arguments.yes and not _agreed(queue, sys.stdin.isatty(), sys.stdin.readline):
         say("Nothing was deleted.")
@@ -169,7 +163,7 @@ def _purge(arguments: argparse.Namespace) -> int:
 
 
 def _agreed(queue: Queue, terminal: bool, read: Callable[[], str]) -> bool:
-    """Asks whoever sits at the terminal. Raises UserError when nobody does."""
+    """Prompts for confirmation; raises UserError without a terminal."""
     about = f"about {queue.messages:,} messages of {queue.name}"
     if not terminal:
         raise UserError(
@@ -180,11 +174,11 @@ def _agreed(queue: Queue, terminal: bool, read: Callable[[], str]) -> bool:
     return read().strip().lower() in ("y", "yes")
 
 
-def _delete_all(queues: Directory, queue: Queue) -> None:
+def _delete_all(queues: Queues, queue: Queue) -> None:
     try:
         queues.sqs.purge_queue(QueueUrl=queue.url)
     except ClientError as error:
-        if code(error) != "PurgeQueueInProgress":
+        if error_code(error) != "PurgeQueueInProgress":
             raise
         raise UserError(
             f"{queue.name} was purged less than 60 s ago and SQS is still at it: wait a minute, and"

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from event_pipelines.interruption import held_back
-from event_pipelines.queues.directory import Queue
-from event_pipelines.queues.messages import BATCH, batches, receive, release
+from event_pipelines.console import held_back
+from event_pipelines.pipelines.queue_messages import BATCH, batches, receive, release
+from event_pipelines.stack import Queue
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

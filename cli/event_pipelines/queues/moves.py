@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from event_pipelines.errors import UserError
-from event_pipelines.queues.directory import Queue, code
+from event_pipelines.stack import Queue, error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -149,8 +149,8 @@ def _move(entry: "ListMessageMoveTasksResultEntryTypeDef") -> Move:
 
 
 def _translated(error: ClientError) -> Exception:
-    return NotOffered(str(error)) if code(error) in _NOT_OFFERED else error
+    return NotOffered(str(error)) if error_code(error) in _NOT_OFFERED else error
 
 
 def _missing(error: Exception) -> bool:
-    return isinstance(error, ClientError) and code(error) == "ResourceNotFoundException"
+    return isinstance(error, ClientError) and error_code(error) == "ResourceNotFoundException"

@@ -1,15 +1,15 @@
 """Brings messages back to where they can be processed: by SQS's own move, or by copying."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from event_pipelines.errors import UserError
 from event_pipelines.queues.copying import Copying
-from event_pipelines.queues.directory import Directory, Queue
 from event_pipelines.queues.moves import Move, Mover, NotOffered
+from event_pipelines.stack import Queue, Queues
 
 # SQS moves no faster.
 MAX_RATE = 500
@@ -67,11 +67,8 @@ class Redriven:
     problem: str | None = None
     interrupted: bool = False
 
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
-
-def plan(queues: Directory, name: str, to: str | None, rate: int | None) -> Plan:
+def plan(queues: Queues, name: str, to: str | None, rate: int | None) -> Plan:
     """How the messages of a queue would be redriven. Raises UserError when they cannot be."""
     if rate is not None and not 1 <= rate <= MAX_RATE:
         raise UserError(f"--rate {rate} is out of range: messages a second, 1 to {MAX_RATE}.")
@@ -96,7 +93,7 @@ def plan(queues: Directory, name: str, to: str | None, rate: int | None) -> Plan
     return Plan(source, target, feeding, method, rate, running)
 
 
-def run(queues: Directory, plan: Plan, show: Show, note: Callable[[str], None]) -> Redriven:
+def run(queues: Queues, plan: Plan, show: Show, note: Callable[[str], None]) -> Redriven:
     """Redrives, and says what became of it, also when it is interrupted."""
     if plan.method == "move":
         try:
@@ -106,7 +103,7 @@ def run(queues: Directory, plan: Plan, show: Show, note: Callable[[str], None]) 
     return _copy(queues, replace(plan, method="copy"), show)
 
 
-def _move(queues: Directory, plan: Plan, show: Show, note: Callable[[str], None]) -> Redriven:
+def _move(queues: Queues, plan: Plan, show: Show, note: Callable[[str], None]) -> Redriven:
     mover = Mover(queues.sqs, plan.source)
 
     def on_progress(move: Move) -> None:
@@ -144,11 +141,11 @@ def _what_ended(plan: Plan, move: Move) -> str | None:
     hint = "" if plan.target else ", or name one queue for all of them with --to"
     return (
         f"The move failed, because {move.reason or 'SQS gave no reason'}: {rest}, redrive it again"
-        f" when that is mended{hint}."
+        f" when that is fixed{hint}."
     )
 
 
-def _copy(queues: Directory, plan: Plan, show: Show) -> Redriven:
+def _copy(queues: Queues, plan: Plan, show: Show) -> Redriven:
     if plan.target is None:
         raise UserError(
             f"{plan.source.name} has messages of {' and '.join(plan.targets)}, which only SQS's own"
@@ -206,7 +203,7 @@ def _what_stays(plan: Plan, copying: Copying, interrupted: bool) -> str | None:
     return f"The redrive was {why}: {', '.join(said)}. Redrive again for the rest."
 
 
-def _no_target(queues: Directory, source: Queue) -> str:
+def _no_target(queues: Queues, source: Queue) -> str:
     if source.dead_letters:
         return (
             f"{source.name} is no dead-letter queue: its dead letters are in"

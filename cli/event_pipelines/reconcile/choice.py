@@ -7,16 +7,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from event_pipelines.errors import UserError
-from event_pipelines.reconcile import stack
-from event_pipelines.reconcile.objects import StoredObject, find
-from event_pipelines.reconcile.pipeline import Lane, Pipeline, State
+from event_pipelines.pipelines.objects import StoredObject, find
+from event_pipelines.pipelines.pipeline import Deployed, Lane, State
 from event_pipelines.reconcile.replay import Chosen
-from event_pipelines.reconcile.stack import Stack
+from event_pipelines.stack import Stack, each
 
 Wanted = tuple[Lane, str]
 
 
-def in_keys(pipeline: Pipeline, file: str, lanes: Sequence[Lane]) -> tuple[list[Wanted], list[str]]:
+def in_keys(pipeline: Deployed, file: str, lanes: Sequence[Lane]) -> tuple[list[Wanted], list[str]]:
     """Reads one key a line. Returns the lanes that take each, and the keys that none takes."""
     keys = list(dict.fromkeys(filter(None, _text(file).split("\n"))))
     wanted = [(lane, key) for key in keys for lane in lanes if pipeline.takes(lane, key)]
@@ -53,11 +52,11 @@ def in_list(pipeline: str, file: str, lanes: Sequence[Lane], only: str | None) -
 
 
 def looked_up(
-    found: Stack, wanted: Sequence[Wanted]
+    stack: Stack, wanted: Sequence[Wanted]
 ) -> tuple[dict[Lane, list[StoredObject]], list[str]]:
     """What is there now, whatever was there when a list was made; and the keys of what is gone."""
     places = list(dict.fromkeys((lane.bucket, key) for lane, key in wanted))
-    answers = stack.each(lambda place: find(found.s3, *place), places)
+    answers = each(lambda place: find(stack.s3, *place), places)
     there = dict(zip(places, answers, strict=True))
     by_lane: dict[Lane, list[StoredObject]] = {}
     for lane, key in wanted:
@@ -66,23 +65,43 @@ def looked_up(
     return by_lane, [key for (_, key), stored in there.items() if stored is None]
 
 
+class Choice:
+    """What a replay sends, an iterator. `total` is 0 where nobody knows before the end; `absent`
+    are keys that were named and are not there; `left_out` is complete at the end."""
+
+    def __init__(self, chosen: Iterable[Chosen], total: int, absent: Sequence[str] = ()) -> None:
+        self.total = total
+        self.absent = absent
+        self.left_out: Counter[State] = Counter()
+        self._chosen = chosen
+
+    def __iter__(self) -> Iterator[Chosen]:
+        return iter(self._chosen)
+
+
 def sensible(
-    pipeline: Pipeline,
+    pipeline: Deployed,
     pages: Iterable[tuple[Lane, Sequence[StoredObject]]],
-    forgotten: bool,
-    left_out: Counter[State],
-) -> Iterator[Chosen]:
+    expired: bool,
+    total: int = 0,
+    absent: Sequence[str] = (),
+) -> Choice:
     """Leaves out, and counts, what a replay would harm.
 
-    A message about what is INCOMPLETE would become a dead letter. What is FORGOTTEN may be done,
-    and would be done again.
+    A message about what is INCOMPLETE would become a dead letter. What is EXPIRED may be done, and
+    would be done again.
     """
-    for lane, page in pages:
-        for stored, state in zip(page, pipeline.states(lane, page), strict=True):
-            if state is State.INCOMPLETE or (state is State.FORGOTTEN and not forgotten):
-                left_out[state] += 1
-            else:
-                yield lane, stored
+
+    def kept() -> Iterator[Chosen]:
+        for lane, page in pages:
+            for stored, state in zip(page, pipeline.states(lane, page), strict=True):
+                if state is State.INCOMPLETE or (state is State.EXPIRED and not expired):
+                    choice.left_out[state] += 1
+                else:
+                    yield lane, stored
+
+    choice = Choice(kept(), total, absent)
+    return choice
 
 
 def _text(file: str) -> str:

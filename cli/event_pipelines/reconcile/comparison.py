@@ -7,22 +7,22 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from event_pipelines.queues.directory import Directory
-from event_pipelines.reconcile.objects import StoredObject
-from event_pipelines.reconcile.pipeline import Lane, Pipeline, State
-from event_pipelines.reconcile.records import DeadLetters, dead_letters
+from event_pipelines.pipelines.objects import StoredObject
+from event_pipelines.pipelines.pipeline import Deployed, Lane, State
+from event_pipelines.pipelines.rejections import DeadLetters, dead_letters
+from event_pipelines.stack import Queues
 
 _UNSETTLED = (State.MISSING, State.INCOMPLETE)
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Objects whose keys begin with `under`, stored from `since` until before `until`.
+    """Objects whose keys begin with `key_prefix`, stored from `since` until before `until`.
 
     `lane` is the name of the only lane to look at; None is all of them.
     """
 
-    under: str = ""
+    key_prefix: str = ""
     since: datetime | None = None
     until: datetime | None = None
     lane: str | None = None
@@ -36,8 +36,8 @@ class Selection:
         """What to list of a lane; None when nothing of it is selected."""
         if self.lane not in (None, lane.name):
             return None
-        longest = max(self.under, lane.prefix, key=len)
-        both = longest.startswith(self.under) and longest.startswith(lane.prefix)
+        longest = max(self.key_prefix, lane.prefix, key=len)
+        both = longest.startswith(self.key_prefix) and longest.startswith(lane.prefix)
         return longest if both else None
 
 
@@ -74,7 +74,7 @@ class Comparison:
         }
 
 
-def selected(pipeline: Pipeline, selection: Selection) -> Iterator[tuple[Lane, list[StoredObject]]]:
+def selected(pipeline: Deployed, selection: Selection) -> Iterator[tuple[Lane, list[StoredObject]]]:
     """The objects of a selection in the lanes that take them, a page at a time."""
     for lane in pipeline.lanes:
         prefix = selection.prefix(lane)
@@ -86,8 +86,8 @@ def selected(pipeline: Pipeline, selection: Selection) -> Iterator[tuple[Lane, l
 
 
 def compare(
-    pipeline: Pipeline,
-    queues: Directory,
+    pipeline: Deployed,
+    queues: Queues,
     selection: Selection,
     settled: datetime,
     on_page: Callable[[int, int], None] = lambda _, __: None,

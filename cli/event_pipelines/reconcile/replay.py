@@ -12,10 +12,10 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from event_pipelines.errors import UserError
-from event_pipelines.queues.directory import Directory
-from event_pipelines.queues.messages import BATCH
-from event_pipelines.reconcile.objects import StoredObject
-from event_pipelines.reconcile.pipeline import Lane, Pipeline
+from event_pipelines.pipelines.objects import StoredObject
+from event_pipelines.pipelines.pipeline import Deployed, Lane
+from event_pipelines.pipelines.queue_messages import BATCH
+from event_pipelines.stack import Queues
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
@@ -29,7 +29,7 @@ Chosen = tuple[Lane, StoredObject]
 class Replay:
     """`rate` is in messages a second. `sent` counts them by queue, also when it was cut short."""
 
-    def __init__(self, pipeline: Pipeline, queues: Directory, rate: int) -> None:
+    def __init__(self, pipeline: Deployed, queues: Queues, rate: int) -> None:
         self._pipeline = pipeline
         self._queues = queues
         self._rate = rate
@@ -67,7 +67,7 @@ class Replay:
         refused = answer["Failed"][0]
         raise UserError(
             f"SQS refuses messages to {queue} ({refused['Code']}) after {self.sent.total()} were"
-            " sent: repeat the command when that is mended, what is done is not done again."
+            " sent: repeat the command when that is fixed, what is done is not done again."
         )
 
 

@@ -5,31 +5,24 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
-from event_pipelines import durations
-from event_pipelines.console import cell, print_json, printable
+from event_pipelines import times
+from event_pipelines.console import add_since, print_json, printable, table, terminal
 from event_pipelines.errors import UserError
-from event_pipelines.name_prefix import add_prefix
+from event_pipelines.stack import Stack, add_options
 from event_pipelines.status import path
-from event_pipelines.status.path import Passage, Status, Watcher
+from event_pipelines.status.path import StageCounts, Status, Watcher
 
 MAX_INTERVAL = 3600
 
 
-def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds `status` to the command line."""
-    help_text = "where the messages of every pipeline are; ends with 1 unless all is well"
-    status = groups.add_parser("status", help=help_text, description=help_text)
-    add_prefix(status)
-    status.add_argument(
-        "--since",
-        default="1h",
-        help="count what ended since: 30s, 10m, 2h, 7d (default: %(default)s)",
-    )
+def add_arguments(status: argparse.ArgumentParser) -> None:
+    """Adds the options of `status`."""
+    add_options(status, _status, "JSON output; a line for each look with --watch")
+    add_since(status, "1h", "count what ended since")
     status.add_argument("--watch", action="store_true", help="look again until Ctrl-C")
     status.add_argument(
         "--interval",
@@ -38,10 +31,6 @@ def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         metavar="SECONDS",
         help="between two looks (default: %(default)s)",
     )
-    status.add_argument(
-        "--json", action="store_true", help="print for machines; a line for each look with --watch"
-    )
-    status.set_defaults(run=_status)
 
 
 def _status(arguments: argparse.Namespace) -> int:
@@ -49,20 +38,20 @@ def _status(arguments: argparse.Namespace) -> int:
         raise UserError(
             f"--interval {arguments.interval} is out of range: seconds, 1 to {MAX_INTERVAL}."
         )
-    start = datetime.now(UTC) - durations.parse(arguments.since)
-    watcher = path.watch(arguments.prefix, start)
+    start = datetime.now(UTC) - times.duration(arguments.since)
+    watcher = path.watch(Stack(arguments.prefix), start)
     if arguments.watch:
         return _watch(watcher, arguments)
     status = watcher.look()
     if arguments.json:
         print_json(status.as_dict(), indent=2)
     else:
-        _console().print(shown(status))
+        terminal().print(shown(status))
     return 0 if status.healthy else 1
 
 
 def _watch(watcher: Watcher, arguments: argparse.Namespace) -> int:
-    console = _console()
+    console = terminal()
     if arguments.json:
         return _follow(watcher, arguments.interval, _print_line)
     if not console.is_terminal:
@@ -90,27 +79,19 @@ def _print_line(status: Status) -> None:
     print_json(status.as_dict(), flush=True)
 
 
-def _console() -> Console:
-    console = Console()
-    # Without a terminal nothing may be cut off: somebody greps it.
-    return console if console.is_terminal else Console(width=160)
-
-
 def shown(status: Status) -> Group:
     """The table, and under it what is wrong."""
-    table = Table("pipeline", "stage")
-    for heading in ("arrived", "queued", "in flight", "done", "rejected", "dead", "retries"):
-        table.add_column(heading, justify="right")
-    before = ""
-    for passage in status.passages:
-        table.add_row(
-            "" if passage.pipeline == before else passage.pipeline,
-            cell(passage.stage),
-            *_numbers(passage),
-        )
-        before = passage.pipeline
+    headings = ("pipeline", "stage", "arrived", "queued", "in flight", "done", "rejected", "dead")
+    rows, before = [], ""
+    for counts in status.stages:
+        name = "" if counts.pipeline == before else counts.pipeline
+        rows.append((name, counts.stage, *_numbers(counts)))
+        before = counts.pipeline
+    shown = table((*headings, "retries"), rows)
+    for column in shown.columns[2:]:
+        column.justify = "right"
     return Group(
-        table,
+        shown,
         Text(
             f"{status.prefix} in {status.region} at {status.at}; done, rejected and retries since"
             f" {status.since}; counts are approximate"
@@ -120,14 +101,5 @@ def shown(status: Status) -> Group:
     )
 
 
-def _numbers(passage: Passage) -> list[str]:
-    counts = (
-        passage.arrived,
-        passage.queued,
-        passage.in_flight,
-        passage.done,
-        passage.rejected,
-        passage.dead,
-        passage.retried,
-    )
-    return ["" if count is None else f"{count:,}" for count in counts]
+def _numbers(of: StageCounts) -> tuple[int | None, ...]:
+    return of.arrived, of.queued, of.in_flight, of.done, of.rejected, of.dead, of.retried

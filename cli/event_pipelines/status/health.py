@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from event_pipelines.queues.directory import Directory
-from event_pipelines.status.stages import TENANTS, Stage, is_ours
+from event_pipelines.pipelines import is_ours, tenant_routing
+from event_pipelines.pipelines.pipeline import Stage
+from event_pipelines.stack import Stack, error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -17,20 +18,15 @@ if TYPE_CHECKING:
 _POLLING = ("Creating", "Enabling", "Enabled", "Updating")
 
 
-def faults(
-    queues: Directory,
-    stages: Sequence[Stage],
-    functions: "LambdaClient",
-    cloudwatch: "CloudWatchClient",
-) -> Iterator[str]:
+def faults(stack: Stack, stages: Sequence[Stage]) -> Iterator[str]:
     for stage in stages:
         for queue in stage.dead_letters:
             if queue.messages:
-                yield _dead_letters(queues.short(queue.name), queue.messages)
+                yield _dead_letters(stack.queues.short(queue.name), queue.messages)
     for stage in stages:
         if stage.function:
-            yield from _mappings(queues, functions, stage)
-    yield from _alarms(cloudwatch, queues.prefix)
+            yield from _mappings(stack, stage)
+    yield from _alarms(stack.cloudwatch, stack.prefix)
 
 
 def _dead_letters(name: str, count: int) -> str:
@@ -41,11 +37,11 @@ def _dead_letters(name: str, count: int) -> str:
     )
 
 
-def _mappings(queues: Directory, functions: "LambdaClient", stage: Stage) -> Iterator[str]:
+def _mappings(stack: Stack, stage: Stage) -> Iterator[str]:
     """A queue whose messages nobody takes, although nothing fails and no alarm need have rung."""
-    mappings = _mappings_of(functions, stage.function or "")
+    mappings = _mappings_of(stack.functions, stage.function or "")
     for queue in stage.queues:
-        name, mapping = queues.short(queue.name), mappings.get(queue.arn)
+        name, mapping = stack.queues.short(queue.name), mappings.get(queue.arn)
         if mapping is None:
             yield f"{stage.function} is not fed by {name}: {_remedy(stage)}."
         elif mapping.get("State") not in _POLLING:
@@ -67,14 +63,14 @@ def _mappings_of(
             for mapping in page["EventSourceMappings"]
         }
     except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+        if error_code(error) != "ResourceNotFoundException":
             raise
         return {}
 
 
 def _remedy(stage: Stage) -> str:
-    if stage.pipeline == TENANTS:
-        return "`event-pipelines tenants verify --repair` mends it"
+    if stage.pipeline == tenant_routing.NAME:
+        return "`event-pipelines tenants verify --repair` fixes it"
     return "apply the stack again"
 
 

@@ -2,23 +2,18 @@
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import boto3
-
-from event_pipelines.queues import directory
-from event_pipelines.queues.directory import Directory
-from event_pipelines.status import health, stages
-from event_pipelines.status.stages import Stage
+from event_pipelines.pipelines import stages
+from event_pipelines.pipelines.pipeline import Stage
+from event_pipelines.stack import Stack
+from event_pipelines.status import health
 from event_pipelines.status.tally import Tally
-
-if TYPE_CHECKING:
-    from mypy_boto3_cloudwatch import CloudWatchClient
-    from mypy_boto3_lambda import LambdaClient
+from event_pipelines.times import iso
 
 
 @dataclass(frozen=True)
-class Passage:
+class StageCounts:
     """One stage. Counts are messages; those of queues are as approximate as SQS keeps them.
 
     `queued`, `in_flight` and `dead` are now, the others since the beginning of what is looked at;
@@ -54,7 +49,7 @@ class Status:
     region: str
     since: str
     at: str
-    passages: list[Passage]
+    stages: list[StageCounts]
     faults: list[str]
 
     @property
@@ -65,7 +60,7 @@ class Status:
         return {
             "healthy": self.healthy,
             **asdict(self),
-            "passages": [passage.as_dict() for passage in self.passages],
+            "stages": [counts.as_dict() for counts in self.stages],
         }
 
 
@@ -73,25 +68,23 @@ class Status:
 class Watcher:
     """Looks at one stack, as often as it is asked to."""
 
-    queues: Directory
-    functions: "LambdaClient"
-    cloudwatch: "CloudWatchClient"
+    stack: Stack
     tally: Tally
 
     def look(self) -> Status:
         """Raises UserError when there is no such stack."""
         # Outcomes after queues: what ends in between is counted twice, and nothing is missing.
-        found = stages.of(self.queues.prefix, self.queues.all())
+        found = stages(self.stack.prefix, self.stack.queues.all())
         return Status(
-            self.queues.prefix,
-            self.queues.region,
-            _iso(self.tally.start),
-            _iso(datetime.now(UTC)),
-            [self._passage(stage) for stage in found],
-            list(health.faults(self.queues, found, self.functions, self.cloudwatch)),
+            self.stack.prefix,
+            self.stack.region,
+            iso(self.tally.start, "seconds"),
+            iso(datetime.now(UTC), "seconds"),
+            [self._counts(stage) for stage in found],
+            list(health.faults(self.stack, found)),
         )
 
-    def _passage(self, stage: Stage) -> Passage:
+    def _counts(self, stage: Stage) -> StageCounts:
         now = (
             stage.pipeline,
             stage.name,
@@ -100,21 +93,12 @@ class Watcher:
             sum(queue.messages for queue in stage.dead_letters),
         )
         if stage.function is None:
-            return Passage(*now)
+            return StageCounts(*now)
         seen = self.tally.read(stage.function)
         counts = dict(sorted(seen.counts.items()))
-        return Passage(*now, seen.done, seen.rejected, seen.retried, counts)
+        return StageCounts(*now, seen.done, seen.rejected, seen.retried, counts)
 
 
-def watch(prefix: str, start: datetime) -> Watcher:
-    """For the account and region that boto3 is configured for; nothing is asked of it yet."""
-    return Watcher(
-        directory.locate(prefix),
-        boto3.client("lambda"),
-        boto3.client("cloudwatch"),
-        Tally(boto3.client("logs"), start),
-    )
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+def watch(stack: Stack, start: datetime) -> Watcher:
+    """Counts what ended since `start`; nothing is asked of AWS yet."""
+    return Watcher(stack, Tally(stack.logs, start))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from event_pipelines.status import records
+from event_pipelines.pipelines import outcomes
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -53,7 +53,7 @@ class Tally:
         known = self._outcomes[function]
         start = max(self.start, known.newest - OVERLAP) if known.newest else self.start
         seen: Counter[tuple[str, datetime, str]] = Counter()
-        for record in records.read(self._logs, function, start):
+        for record in outcomes.read(self._logs, function, start):
             seen[record.identity] += 1
             # Not by the ids of log events: the local engine gives them none.
             if seen[record.identity] > known.recent[record.identity]:

@@ -12,15 +12,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from event_pipelines.errors import UserError
-from event_pipelines.tenants.patience import code_of, persist
-from event_pipelines.tenants.platform import Platform
-from event_pipelines.tenants.steps import (
-    MISSING,
-    Step,
-    canonical,
-    refuse_foreign,
-    tag_faults,
-)
+from event_pipelines.pipelines.retries import persist
+from event_pipelines.pipelines.tenant_platform import Platform
+from event_pipelines.stack import error_code
+from event_pipelines.tenants.steps import MISSING, Step, canonical, refuse_foreign, tag_faults
 
 # The one region that S3 does not want to be told.
 _UNNAMED_REGION = "us-east-1"
@@ -35,14 +30,12 @@ _LIFECYCLE_ID = "event-pipelines-remove-leftovers"
 
 
 @dataclass(frozen=True)
-class Bucket:
+class Bucket(Step):
     """A step: the bucket itself."""
 
     platform: Platform
     name: str
     tags: Mapping[str, str]
-
-    answers_after_deletion = False
 
     @property
     def what(self) -> str:
@@ -93,34 +86,32 @@ class Bucket:
                 ),
             )
         except ClientError as error:
-            if code_of(error) == "BucketAlreadyExists":
+            if error_code(error) == "BucketAlreadyExists":
                 raise UserError(
                     f"The bucket {self.name} is another account's: choose another group name."
                 ) from error
             # Another process was faster.
-            if code_of(error) != "BucketAlreadyOwnedByYou":
+            if error_code(error) != "BucketAlreadyOwnedByYou":
                 raise
 
     def remove(self) -> None:
         """Raises UserError when something has been put into it meanwhile."""
         try:
             persist(
-                lambda: self.platform.s3.delete_bucket(**self.at),
-                _conflicting,
-                _CONFLICT_SECONDS,
+                lambda: self.platform.s3.delete_bucket(**self.at), _conflicting, _CONFLICT_SECONDS
             )
         except ClientError as error:
-            if code_of(error) == "BucketNotEmpty":
+            if error_code(error) == "BucketNotEmpty":
                 raise UserError(
                     f"Something was put into the {self.what} while it was being deleted: run the"
                     " command again."
                 ) from error
-            if code_of(error) != "NoSuchBucket":
+            if error_code(error) != "NoSuchBucket":
                 raise
 
 
 @dataclass(frozen=True)
-class Setting:
+class Setting(Step):
     """A step: one thing that S3 keeps for a bucket.
 
     `read` gives what is there in the form of `wanted`, or None; `write` makes it `wanted`.
@@ -131,8 +122,6 @@ class Setting:
     wanted: Any
     read: Callable[[], Any]
     write: Callable[[], object]
-
-    answers_after_deletion = False
 
     @property
     def what(self) -> str:
@@ -169,34 +158,33 @@ def settings(bucket: Bucket) -> list[Step]:
     encrypted: Any = {"Rules": [encryption]}
     policy = _policy(bucket)
     rule = _lifecycle_rule(bucket.platform)
+
+    def setting(
+        label: str, wanted: Any, read: Callable[[], Any], write: Callable[[], object], *gone: str
+    ) -> Setting:
+        return Setting(bucket, label, wanted, lambda: _read(read, *gone), write)
+
     return [
         # First: they may say that the bucket is not this group's.
         Tags(bucket),
-        Setting(
-            bucket,
+        setting(
             "public access block",
             blocked,
-            lambda: _read(
-                lambda: s3.get_public_access_block(**at)["PublicAccessBlockConfiguration"],
-                "NoSuchPublicAccessBlockConfiguration",
-            ),
+            lambda: s3.get_public_access_block(**at)["PublicAccessBlockConfiguration"],
             lambda: s3.put_public_access_block(**at, PublicAccessBlockConfiguration=blocked),
+            "NoSuchPublicAccessBlockConfiguration",
         ),
-        Setting(
-            bucket,
+        setting(
             "ownership",
             owned,
-            lambda: _read(
-                lambda: s3.get_bucket_ownership_controls(**at)["OwnershipControls"],
-                "OwnershipControlsNotFoundError",
-            ),
+            lambda: s3.get_bucket_ownership_controls(**at)["OwnershipControls"],
             lambda: s3.put_bucket_ownership_controls(**at, OwnershipControls=owned),
+            "OwnershipControlsNotFoundError",
         ),
-        Setting(
-            bucket,
+        setting(
             "versioning",
             "Enabled",
-            lambda: _read(lambda: s3.get_bucket_versioning(**at).get("Status")),
+            lambda: s3.get_bucket_versioning(**at).get("Status"),
             lambda: s3.put_bucket_versioning(**at, VersioningConfiguration={"Status": "Enabled"}),
         ),
         Setting(
@@ -206,14 +194,12 @@ def settings(bucket: Bucket) -> list[Step]:
             lambda: _read_encryption(bucket),
             lambda: s3.put_bucket_encryption(**at, ServerSideEncryptionConfiguration=encrypted),
         ),
-        Setting(
-            bucket,
+        setting(
             "policy",
             policy,
-            lambda: _read(
-                lambda: json.loads(s3.get_bucket_policy(**at)["Policy"]), "NoSuchBucketPolicy"
-            ),
+            lambda: json.loads(s3.get_bucket_policy(**at)["Policy"]),
             lambda: s3.put_bucket_policy(**at, Policy=json.dumps(policy)),
+            "NoSuchBucketPolicy",
         ),
         Setting(
             bucket,
@@ -226,12 +212,10 @@ def settings(bucket: Bucket) -> list[Step]:
 
 
 @dataclass(frozen=True)
-class Tags:
+class Tags(Step):
     """A step: the bucket's tags, beside those that others gave it."""
 
     bucket: Bucket
-
-    answers_after_deletion = False
 
     @property
     def what(self) -> str:
@@ -254,7 +238,7 @@ class Tags:
 
 
 @dataclass(frozen=True)
-class Notification:
+class Notification(Step):
     """A step: S3 announces every new object in the queue.
 
     S3 keeps one configuration per bucket and replaces it whole, so the rules of others are read
@@ -264,8 +248,6 @@ class Notification:
 
     bucket: Bucket
     queue: str
-
-    answers_after_deletion = False
 
     @property
     def what(self) -> str:
@@ -294,7 +276,7 @@ class Notification:
                 ),
             )
         except ClientError as error:
-            if code_of(error) != "InvalidArgument":
+            if error_code(error) != "InvalidArgument":
                 raise
             rules = [rule.get("Id", "?") for kind in found.values() for rule in _rules(kind)]
             foreign = ", ".join(rule for rule in rules if rule != _NOTIFICATION_ID) or "none"
@@ -440,17 +422,17 @@ def _read(read: Callable[[], Any], absent: str = "") -> Any:
     try:
         return read()
     except ClientError as error:
-        if code_of(error) not in (absent, "NoSuchBucket"):
+        if error_code(error) not in (absent, "NoSuchBucket"):
             raise
         return None
 
 
 def _conflicting(error: ClientError) -> bool:
-    return code_of(error) in ("OperationAborted", "ConflictException")
+    return error_code(error) in ("OperationAborted", "ConflictException")
 
 
 def _destination_unknown(error: ClientError) -> bool:
     return (
-        code_of(error) == "InvalidArgument"
+        error_code(error) == "InvalidArgument"
         and "Unable to validate" in error.response["Error"]["Message"]
     )

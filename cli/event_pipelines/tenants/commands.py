@@ -7,9 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
-from event_pipelines.console import cell, print_json, print_line, say
+from event_pipelines.console import (
+    cell,
+    counting,
+    print_json,
+    print_line,
+    print_table,
+    say,
+    uploading,
+)
 from event_pipelines.contracts.tenant_registry import (
     ACTIVE,
     DELETING,
@@ -20,90 +27,82 @@ from event_pipelines.contracts.tenant_registry import (
     Tenant,
 )
 from event_pipelines.errors import UserError
-from event_pipelines.name_prefix import add_prefix
-from event_pipelines.progress import counting, uploading
-from event_pipelines.tenants import files, groups, names, platform, quarantine, tenants
-from event_pipelines.tenants.platform import QUEUE_MODES, Platform
-from event_pipelines.tenants.registry import Registry
+from event_pipelines.pipelines import tenant_names, tenant_platform
+from event_pipelines.pipelines.tenant_platform import QUEUE_MODES, Platform
+from event_pipelines.pipelines.tenant_registry import Registry
+from event_pipelines.stack import Stack, add_verb, name_of
+from event_pipelines.tenants import files, groups, quarantine, tenants
+from event_pipelines.tenants.queues import QueueStep
 from event_pipelines.tenants.steps import Done
 from event_pipelines.tenants.verification import Drift, Verification
 
 
-def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the `tenants` group to the command line."""
-    parser = groups.add_parser("tenants", help="groups of tenants, tenants and their queues")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the verbs of `tenants`."""
     verbs = parser.add_subparsers(metavar="VERB", required=True)
 
-    verb = _add(verbs, "create-group", _create_group, "make a group, or finish making it")
-    verb.add_argument("name", metavar="NAME")
+    verb = _add_change(verbs, "create-group", _create_group, "make a group, or finish making it")
     verb.add_argument(
         "--queue-mode", choices=QUEUE_MODES, help="a queue per tenant, or one fair queue for all"
     )
-    verb = _add(verbs, "create", _create, "make a tenant, or finish making it")
-    verb.add_argument("name", metavar="NAME")
+    verb = _add_change(verbs, "create", _create, "make a tenant, or finish making it")
     verb.add_argument("--group", required=True, metavar="G", help="the group it belongs to")
 
-    verb = _add(verbs, "list", _list, "list groups and tenants", changes=False)
+    verb = add_verb(verbs, "list", _list, "list groups and tenants")
     verb.add_argument("--group", metavar="G", help="this group and its tenants only")
-    verb = _add(verbs, "show", _show, "a record, and what waits in its queues", changes=False)
+    verb = add_verb(verbs, "show", _show, "a record, and what waits in its queues")
     verb.add_argument("name", metavar="NAME")
 
-    verb = _add(verbs, "suspend", _suspend, "quarantine a tenant's new files")
-    verb.add_argument("name", metavar="NAME")
-    verb = _add(verbs, "resume", _resume, "process a tenant's files again")
-    verb.add_argument("name", metavar="NAME")
+    _add_change(verbs, "suspend", _suspend, "quarantine a tenant's new files")
+    _add_change(verbs, "resume", _resume, "process a tenant's files again")
 
-    verb = _add(verbs, "verify", _verify, "compare the registry with what is there", changes=False)
+    verb = add_verb(verbs, "verify", _verify, "compare the registry with what is there")
     verb.add_argument("name", metavar="NAME", nargs="?", help="a group or tenant (default: all)")
     verb.add_argument("--repair", action="store_true", help="make what differs as it must be")
 
-    for name, run, help_text in (
-        ("delete", _delete, "remove a tenant"),
-        ("delete-group", _delete_group, "remove a group without tenants"),
-    ):
-        verb = _add(verbs, name, run, help_text)
-        verb.add_argument("name", metavar="NAME")
-        verb.add_argument(
-            "--delete-data", action="store_true", help="its files and messages as well, for good"
-        )
-    verb = _add(verbs, "put-file", _put_file, "upload a file for a tenant, as it would")
-    verb.add_argument("name", metavar="NAME")
+    _add_delete_data(_add_change(verbs, "delete", _delete, "remove a tenant"))
+    text = "remove a group without tenants"
+    _add_delete_data(_add_change(verbs, "delete-group", _delete_group, text))
+
+    verb = _add_change(verbs, "put-file", _put_file, "upload a file for a tenant, as it would")
     verb.add_argument("file", type=Path, metavar="FILE")
     verb.add_argument("--as", dest="path", metavar="PATH", help="path below NAME/raw/")
 
-    held = verbs.add_parser("quarantine", help="events that the router could give to nobody")
+    text = "events that the router could give to nobody"
+    held = verbs.add_parser("quarantine", help=text, description=text)
     held_verbs = held.add_subparsers(metavar="VERB", required=True)
-    verb = _add(held_verbs, "list", _quarantine_list, "list them, oldest first", changes=False)
+    verb = add_verb(held_verbs, "list", _quarantine_list, "list them, oldest first")
     verb.add_argument("--limit", type=int, default=1000, help="default: %(default)s")
-    verb = _add(held_verbs, "release", _release, "send a tenant's events to its router again")
-    verb.add_argument("name", metavar="NAME")
+    _add_change(held_verbs, "release", _release, "send a tenant's events to its router again")
 
 
-def _add(
+def _add_change(
     verbs: "argparse._SubParsersAction[argparse.ArgumentParser]",
     name: str,
     run: Callable[[argparse.Namespace], int],
-    help_text: str,
-    changes: bool = True,
+    text: str,
 ) -> argparse.ArgumentParser:
-    verb = verbs.add_parser(name, help=help_text, description=help_text)
-    add_prefix(verb)
-    verb.add_argument("--json", action="store_true", help="print for machines")
-    if changes:
-        verb.add_argument(
-            "--dry-run", action="store_true", help="say what would be done and change nothing"
-        )
-    verb.set_defaults(run=run)
+    verb = add_verb(verbs, name, run, text)
+    verb.add_argument("name", metavar="NAME")
+    verb.add_argument(
+        "--dry-run", action="store_true", help="say what would be done and change nothing"
+    )
     return verb
 
 
+def _add_delete_data(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--delete-data", action="store_true", help="its files and messages as well, permanently"
+    )
+
+
 def _open(arguments: argparse.Namespace) -> tuple[Platform, Registry]:
-    found = platform.locate(arguments.prefix, say)
+    found = tenant_platform.locate(Stack(arguments.prefix), say)
     return found, Registry(found)
 
 
 class _Steps:
-    """Tells of steps as they are carried out, and remembers them for machines."""
+    """Tells of steps as they are carried out, and remembers them for JSON output."""
 
     def __init__(self, arguments: argparse.Namespace, console: Console) -> None:
         self.done: list[Done] = []
@@ -116,9 +115,9 @@ class _Steps:
         self.done.append(done)
         if self._quiet:
             return
-        intent = {"made": "make", "mended": "mend", "kept": "keep", "removed": "remove"}
+        intent = {"created": "create", "fixed": "fix", "unchanged": "keep", "removed": "remove"}
         outcome = f"would {intent[done.outcome]}" if self._dry_run else done.outcome
-        line = f"  {outcome:{12 if self._dry_run else 8}} {cell(done.what)}"
+        line = f"  {outcome:{12 if self._dry_run else 9}} {cell(done.what)}"
         self._console.print(line, highlight=False, soft_wrap=True)
 
     def as_list(self) -> list[dict[str, str]]:
@@ -162,7 +161,7 @@ def _list(arguments: argparse.Namespace) -> int:
     if arguments.group is None:
         found_groups, found_tenants = registry.all(Group), registry.all(Tenant)
     else:
-        found_groups = [registry.get(Group, names.check("group", arguments.group))]
+        found_groups = [registry.get(Group, tenant_names.check("group", arguments.group))]
         found_tenants = registry.tenants_of(arguments.group)
     if arguments.json:
         answer = {
@@ -171,33 +170,24 @@ def _list(arguments: argparse.Namespace) -> int:
         }
         print_json(answer, indent=2)
         return 0
-    table = Table("group", "status", "queues", "bucket", "created")
-    for group in found_groups:
-        cells = (group.name, group.status, group.queue_mode, group.bucket, group.created_at)
-        table.add_row(*map(cell, cells))
-    _print(table)
-    table = Table("tenant", "group", "status", "queue", "created")
-    for tenant in found_tenants:
-        queue = tenant.queue_arn.rpartition(":")[2]
-        cells = (tenant.name, tenant.group, tenant.status, queue, tenant.created_at)
-        table.add_row(*map(cell, cells))
-    _print(table)
+    rows = [(g.name, g.status, g.queue_mode, g.bucket, g.created_at) for g in found_groups]
+    print_table(("group", "status", "queues", "bucket", "created"), rows)
+    rows = [(t.name, t.group, t.status, name_of(t.queue_arn), t.created_at) for t in found_tenants]
+    print_table(("tenant", "group", "status", "queue", "created"), rows)
     return 0
 
 
 def _show(arguments: argparse.Namespace) -> int:
     found, registry = _open(arguments)
-    name = names.check("tenant", arguments.name)
+    name = tenant_names.check("tenant", arguments.name)
     group, tenant = registry.find(Group, name), registry.find(Tenant, name)
     shown: dict[str, Any] = {}
     if group is not None:
-        queues = groups.parts(found, name, group.queue_mode).queues
-        depths = {queue.name: asdict(queue.depth()) for queue in reversed(queues)}
-        shown["group"] = {**group.as_dict(), "Queues": depths}
+        group_queues = groups.parts(found, name, group.queue_mode).queues
+        shown["group"] = {**group.as_dict(), "Queues": _depths(group_queues)}
     if tenant is not None:
-        queues = tenants.parts(found, name, tenant.group, tenant.queue_mode).queues
-        depths = {queue.name: asdict(queue.depth()) for queue in reversed(queues)}
-        shown["tenant"] = {**tenant.as_dict(), "Queues": depths}
+        tenant_queues = tenants.parts(found, name, tenant.group, tenant.queue_mode).queues
+        shown["tenant"] = {**tenant.as_dict(), "Queues": _depths(tenant_queues)}
     if not shown:
         raise UserError(
             f"There is no group and no tenant {name}: `event-pipelines tenants list` shows those"
@@ -214,6 +204,15 @@ def _show(arguments: argparse.Namespace) -> int:
         for queue, depth in record["Queues"].items():
             print_line(f"  {queue}: {depth['waiting']} waiting, {depth['in_flight']} in flight")
     return 0
+
+
+def _depths(queues: Sequence[QueueStep]) -> dict[str, dict[str, int]]:
+    depths = {}
+    for queue in reversed(queues):
+        found = queue.found()
+        waiting, in_flight = (found.waiting + found.delayed, found.in_flight) if found else (0, 0)
+        depths[queue.name] = {"waiting": waiting, "in_flight": in_flight}
+    return depths
 
 
 def _suspend(arguments: argparse.Namespace) -> int:
@@ -238,7 +237,7 @@ def _resume(arguments: argparse.Namespace) -> int:
 def _change(
     arguments: argparse.Namespace, registry: Registry, before: str, after: str, effect: str
 ) -> int:
-    name = names.check("tenant", arguments.name)
+    name = tenant_names.check("tenant", arguments.name)
     tenant = tenants.change(registry, name, before, after, arguments.dry_run)
     if arguments.json:
         print_json({"tenant": tenant.as_dict(), "dry_run": arguments.dry_run}, indent=2)
@@ -251,7 +250,7 @@ def _change(
 
 def _verify(arguments: argparse.Namespace) -> int:
     found, registry = _open(arguments)
-    with counting(Console(stderr=True), "Comparing") as show:
+    with counting("Comparing") as show:
         verification = Verification(found, registry, arguments.repair, show)
         drift = verification.one(arguments.name) if arguments.name else verification.everything()
     if arguments.json:
@@ -265,11 +264,16 @@ def _print_drift(drift: Sequence[Drift]) -> None:
     if not drift:
         print_line("No drift.")
         return
-    table = Table("of", "what", "fault", "")
-    for one in drift:
-        outcome = "repaired" if one.repaired else one.remedy or "repair it with --repair"
-        table.add_row(*map(cell, (f"{one.kind} {one.name}", one.what, one.fault, outcome)))
-    _print(table)
+    rows = [
+        (
+            f"{one.kind} {one.name}",
+            one.what,
+            one.fault,
+            "repaired" if one.repaired else one.remedy or "repair it with --repair",
+        )
+        for one in drift
+    ]
+    print_table(("of", "what", "fault", ""), rows)
 
 
 def _delete(arguments: argparse.Namespace) -> int:
@@ -284,7 +288,7 @@ def _remove(arguments: argparse.Namespace, kind: str, delete: Callable[..., None
     found, registry = _open(arguments)
     console = Console(stderr=True)
     steps = _Steps(arguments, console)
-    with counting(console, f"Deleting {kind} {arguments.name}") as show:
+    with counting(f"Deleting {kind} {arguments.name}", console) as show:
         delete(
             found,
             registry,
@@ -295,11 +299,7 @@ def _remove(arguments: argparse.Namespace, kind: str, delete: Callable[..., None
             lambda removed: show(removed, 0, "versions of files removed"),
         )
     if arguments.json:
-        answer = {
-            kind: arguments.name,
-            "steps": steps.as_list(),
-            "dry_run": arguments.dry_run,
-        }
+        answer = {kind: arguments.name, "steps": steps.as_list(), "dry_run": arguments.dry_run}
         print_json(answer, indent=2)
     elif not arguments.dry_run:
         print_line(f"The {kind} {arguments.name} is gone.")
@@ -312,7 +312,7 @@ def _put_file(arguments: argparse.Namespace) -> int:
         raise UserError(f"{file} is not a file: name the one to upload.")
     found, registry = _open(arguments)
     name = found.names.check_tenant(arguments.name)
-    key = names.raw_key(name, arguments.path or file.name)
+    key = tenant_names.raw_key(name, arguments.path or file.name)
     tenant = registry.get(Tenant, name)
     if tenant.status in (PROVISIONING, DELETING):
         verb = "delete" if tenant.status == DELETING else f"create --group {tenant.group}"
@@ -326,7 +326,7 @@ def _put_file(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         put = files.Put(bucket.name, key, "", file.stat().st_size)
     else:
-        with uploading(Console(stderr=True), file.stat().st_size) as advance:
+        with uploading(file.stat().st_size) as advance:
             put = files.put(bucket, file, key, advance)
     if arguments.json:
         print_json({**asdict(put), "dry_run": arguments.dry_run}, indent=2)
@@ -344,19 +344,17 @@ def _quarantine_list(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json([one.as_dict() for one in held], indent=2)
         return 0
-    table = Table("since", "reason", "tenant", "bucket", "key", "detail")
-    for one in held:
-        cells = (one.quarantined_at, one.reason, one.tenant, one.bucket, one.key, one.detail)
-        table.add_row(*(cell(each or "") for each in cells))
-    _print(table)
+    names = ("quarantined_at", "reason", "tenant", "bucket", "key", "detail")
+    rows = [tuple(getattr(one, name) for name in names) for one in held]
+    print_table(("since", *names[1:]), rows)
     say(files.counted(len(held), "event") or "Nothing is in quarantine.")
     return 0
 
 
 def _release(arguments: argparse.Namespace) -> int:
     found, registry = _open(arguments)
-    tenant = registry.get(Tenant, names.check("tenant", arguments.name))
-    with counting(Console(stderr=True), "Looking through the quarantine") as show:
+    tenant = registry.get(Tenant, tenant_names.check("tenant", arguments.name))
+    with counting("Looking through the quarantine") as show:
         released = quarantine.release(
             found, tenant, arguments.dry_run, lambda sent: show(sent, 0, "released")
         )
@@ -370,9 +368,3 @@ def _release(arguments: argparse.Namespace) -> int:
     would = "would be sent" if arguments.dry_run else "sent"
     print_line(f"{released.sent} events {would} to the router of group {tenant.group}.")
     return 0
-
-
-def _print(table: Table) -> None:
-    console = Console()
-    # Without a terminal nothing may be cut off: somebody greps it.
-    (console if console.is_terminal else Console(width=240)).print(table)

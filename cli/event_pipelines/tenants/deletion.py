@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from event_pipelines.contracts.tenant_registry import Kind
 from event_pipelines.errors import UserError
 from event_pipelines.tenants.files import Files, counted
-from event_pipelines.tenants.queues import Depth, Queue
+from event_pipelines.tenants.queues import QueueStep
 from event_pipelines.tenants.steps import Done
 
 
@@ -23,10 +23,10 @@ class Removal:
         tell(Done(self.what, "removed"))
 
 
-def refuse_remains(kind: Kind, name: str, files: Files, queues: Sequence[Queue]) -> None:
+def refuse_remains(kind: Kind, name: str, files: Files, queues: Sequence[QueueStep]) -> None:
     """Raises UserError when files or messages are left."""
     left = files.remains()
-    messages = sum((queue.depth() for queue in queues), Depth()).total
+    messages = sum(found.messages for queue in queues if (found := queue.found()))
     what = ", ".join(filter(None, [str(left), counted(messages, "message")]))
     if what:
         raise UserError(

@@ -8,22 +8,21 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from event_pipelines.errors import UserError
+from event_pipelines.pipelines.retries import persist
+from event_pipelines.stack import error_code
 from event_pipelines.tenants.buckets import Bucket
-from event_pipelines.tenants.patience import code_of, persist
-from event_pipelines.tenants.steps import MISSING
+from event_pipelines.tenants.steps import MISSING, Step
 
 # S3 lists and deletes as many at a time.
 _PAGE = 1000
 
 
 @dataclass(frozen=True)
-class Folder:
+class Folder(Step):
     """A step: the empty object that shows a prefix to people before anything lies below it."""
 
     bucket: Bucket
     key: str
-
-    answers_after_deletion = False
 
     @property
     def what(self) -> str:
@@ -44,9 +43,9 @@ class Folder:
 
     def make(self) -> None:
         try:
-            persist(self._put, lambda e: code_of(e) == "ConditionalRequestConflict", seconds=10)
+            persist(self._put, lambda e: error_code(e) == "ConditionalRequestConflict", seconds=10)
         except ClientError as error:
-            if code_of(error) != "PreconditionFailed":
+            if error_code(error) != "PreconditionFailed":
                 raise
 
     def _put(self) -> None:
@@ -58,7 +57,7 @@ class Folder:
 
 @dataclass(frozen=True)
 class Remains:
-    """What a deletion would take away for good. Folders count as nothing."""
+    """What a deletion would take away permanently. Folders count as nothing."""
 
     files: int
     older_versions: int
@@ -152,15 +151,15 @@ class Files:
                 **self.bucket.at, Key=upload["Key"], UploadId=upload["UploadId"]
             )
         except ClientError as error:
-            # Finished or given up meanwhile.
-            if code_of(error) != "NoSuchUpload":
+            # Finished or aborted meanwhile.
+            if error_code(error) != "NoSuchUpload":
                 raise
 
     def _unless_gone(self, ask: Callable[[], Any]) -> Any:
         try:
             return ask()
         except ClientError as error:
-            if code_of(error) != "NoSuchBucket":
+            if error_code(error) != "NoSuchBucket":
                 raise
             return None
 

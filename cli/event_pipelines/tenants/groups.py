@@ -5,15 +5,16 @@ from dataclasses import dataclass
 
 from event_pipelines.contracts.tenant_registry import DELETING, PROVISIONING, SHARED_FAIR, Group
 from event_pipelines.errors import UserError
+from event_pipelines.pipelines.tenant_platform import QUEUE_MODES, Platform
+from event_pipelines.pipelines.tenant_registry import Registry, new_group, not_active
+from event_pipelines.stack import GROUP_TAG
 from event_pipelines.tenants import records
 from event_pipelines.tenants.buckets import Bucket, Notification, settings
 from event_pipelines.tenants.deletion import Removal, clear, refuse_remains
 from event_pipelines.tenants.files import Files
 from event_pipelines.tenants.mappings import Feed
-from event_pipelines.tenants.platform import QUEUE_MODES, Platform
-from event_pipelines.tenants.queues import Queue, pair
-from event_pipelines.tenants.registry import Registry, new_group, not_active
-from event_pipelines.tenants.steps import GROUP_TAG, Done, Step, carry_out
+from event_pipelines.tenants.queues import QueueStep, pair
+from event_pipelines.tenants.steps import Done, Step, carry_out
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Parts:
 
     bucket: Bucket
     notification: Notification
-    queues: list[Queue]
+    queues: list[QueueStep]
     feeds: list[Feed]
 
 
@@ -63,7 +64,7 @@ def create(
     dry_run: bool,
     tell: Callable[[Done], None],
 ) -> Group:
-    """Makes a group, or finishes making it, or mends what is not as it was made."""
+    """Makes a group, or finishes making it, or fixes what differs."""
     platform.names.check_group(name)
     wanted = new_group(platform.names, name, queue_mode or platform.settings.queue_mode)
     group = registry.find(Group, name)
@@ -78,7 +79,7 @@ def create(
         )
     steps = plan(platform, registry, group)
     if group is wanted:
-        tell(Done(steps.pop(0).what, "made"))
+        tell(Done(steps.pop(0).what, "created"))
     carry_out(steps, group.status == PROVISIONING, dry_run, tell)
     return group if dry_run else registry.get(Group, name)
 

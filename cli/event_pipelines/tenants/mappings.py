@@ -7,9 +7,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from event_pipelines.errors import UserError
-from event_pipelines.tenants.patience import code_of, persist
-from event_pipelines.tenants.platform import Platform, Worker
-from event_pipelines.tenants.steps import MISSING, tag_faults
+from event_pipelines.pipelines.retries import persist
+from event_pipelines.pipelines.tenant_platform import Platform, Worker
+from event_pipelines.stack import error_code
+from event_pipelines.tenants.steps import MISSING, Step, tag_faults
 
 # Lambda takes up to a minute to delete a mapping, and changes none that is being changed.
 _SETTLED_SECONDS = 120
@@ -17,7 +18,7 @@ _OVERTAKEN_SECONDS = 10
 
 
 @dataclass(frozen=True)
-class Feed:
+class Feed(Step):
     """A step: exactly one mapping from the queue to the worker, and to nobody else.
 
     AWS refuses a second mapping of the same two, whoever asks for it, so a lost answer or a second
@@ -28,8 +29,6 @@ class Feed:
     queue: str
     worker: Worker
     tags: Mapping[str, str]
-
-    answers_after_deletion = False
 
     @property
     def what(self) -> str:
@@ -169,16 +168,16 @@ class Feed:
 
 
 def _busy(error: ClientError) -> bool:
-    return code_of(error) in ("ResourceConflictException", "ResourceInUseException")
+    return error_code(error) in ("ResourceConflictException", "ResourceInUseException")
 
 
 def _gone(error: ClientError) -> bool:
-    return code_of(error) == "ResourceNotFoundException"
+    return error_code(error) == "ResourceNotFoundException"
 
 
 def _queue_is_new(error: ClientError) -> bool:
     # Lambda tries the queue when it is told of it, and may be the first to ask where it is.
     return (
-        code_of(error) == "InvalidParameterValueException"
+        error_code(error) == "InvalidParameterValueException"
         and "NonExistentQueue" in error.response["Error"]["Message"]
     )

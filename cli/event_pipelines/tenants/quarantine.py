@@ -9,19 +9,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from types import TracebackType
 from typing import Any, Self
 
 from event_pipelines.contracts.tenant_registry import ACTIVE, Tenant
 from event_pipelines.errors import UserError
-from event_pipelines.tenants.patience import pause
-from event_pipelines.tenants.platform import Platform
+from event_pipelines.pipelines.queue_messages import BATCH, batches, receive
+from event_pipelines.pipelines.queue_messages import release as release_messages
+from event_pipelines.pipelines.retries import pause
+from event_pipelines.pipelines.tenant_platform import Platform
 
 # How long nobody else sees what is being looked at, unless it is shown again before.
 _HIDDEN_SECONDS = 120
-# SQS asks all its servers when it may wait, and only some of them when it may not.
-_WAIT_SECONDS = 1
-_BATCH = 10
 
 
 @dataclass(frozen=True)
@@ -55,38 +53,17 @@ class Look:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        held, self._held = list(self._held.items()), {}
-        for batch in _batches(held):
-            answer = self._platform.sqs.change_message_visibility_batch(
-                QueueUrl=self._url,
-                Entries=[
-                    {"Id": str(i), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
-                    for i, (_, receipt) in enumerate(batch)
-                ],
+    def __exit__(self, *_: object) -> None:
+        held, self._held = self._held.values(), {}
+        if release_messages(self._platform.sqs, self._url, held):
+            self._platform.say(
+                f"Some messages show again only in {_HIDDEN_SECONDS} s: SQS did not take it"
             )
-            # Those that came back by themselves meanwhile are refused, which is as well.
-            if any(not failed["SenderFault"] for failed in answer.get("Failed", [])):
-                self._platform.say(
-                    f"Some messages show again only in {_HIDDEN_SECONDS} s: SQS did not take it"
-                )
 
     def batches(self) -> Iterator[list[Quarantined]]:
         """Every message once, up to ten at a time, in no order."""
         while True:
-            answer = self._platform.sqs.receive_message(
-                QueueUrl=self._url,
-                MaxNumberOfMessages=_BATCH,
-                VisibilityTimeout=_HIDDEN_SECONDS,
-                WaitTimeSeconds=_WAIT_SECONDS,
-                MessageSystemAttributeNames=["ApproximateReceiveCount"],
-            )
-            found = answer.get("Messages", [])
+            found = receive(self._platform.sqs, self._url, BATCH, _HIDDEN_SECONDS)
             new = [one for one in found if one["MessageId"] not in self._held]
             self._held |= {one["MessageId"]: one["ReceiptHandle"] for one in found}
             # The first ones again: a round takes longer than they stay hidden.
@@ -154,7 +131,7 @@ def release(
         if ready:
             _let_the_router_forget(platform, tenant)
         sent = 0
-        for batch in _batches(ready):
+        for batch in batches(ready):
             failed = _send(platform, tenant, batch)
             look.delete([one for i, one in enumerate(batch) if i not in failed])
             for code in failed.values():
@@ -215,8 +192,3 @@ def _read(message: Any) -> Quarantined:
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return Quarantined(*identity, reason="unreadable", detail=message["Body"][:200])
-
-
-def _batches(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(items), _BATCH):
-        yield items[start : start + _BATCH]

@@ -7,10 +7,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from event_pipelines.tenants.names import dead_letters
-from event_pipelines.tenants.patience import code_of, pause, persist
-from event_pipelines.tenants.platform import Platform, Worker
-from event_pipelines.tenants.steps import MISSING, canonical, refuse_foreign, tag_faults
+from event_pipelines.pipelines.retries import pause, persist
+from event_pipelines.pipelines.tenant_names import dead_letters
+from event_pipelines.pipelines.tenant_platform import Platform, Worker
+from event_pipelines.stack import Queue, error_code, no_queue
+from event_pipelines.tenants.steps import MISSING, Step, canonical, refuse_foreign, tag_faults
 
 # As large as S3 announcements and routed messages can get, four times over.
 _MESSAGE_BYTES = 262144
@@ -26,22 +27,7 @@ _DOCUMENTS = ("Policy", "RedrivePolicy", "RedriveAllowPolicy")
 
 
 @dataclass(frozen=True)
-class Depth:
-    """Messages, as roughly as SQS counts them."""
-
-    waiting: int = 0
-    in_flight: int = 0
-
-    def __add__(self, other: "Depth") -> "Depth":
-        return Depth(self.waiting + other.waiting, self.in_flight + other.in_flight)
-
-    @property
-    def total(self) -> int:
-        return self.waiting + self.in_flight
-
-
-@dataclass(frozen=True)
-class Queue:
+class QueueStep(Step):
     """A step: one queue with these attributes, all as text, and at least these tags."""
 
     platform: Platform
@@ -77,7 +63,7 @@ class Queue:
         self._create()
         if not known:
             pause(_USABLE_SECONDS)
-        found = persist(self._read, _absent, _VISIBLE_SECONDS)
+        found = persist(self._read, no_queue, _VISIBLE_SECONDS)
         if self._attribute_faults(found):
             self.platform.sqs.set_queue_attributes(QueueUrl=self.url, Attributes=self._wanted)
         if tag_faults(self._found_tags(), self.tags):
@@ -87,17 +73,13 @@ class Queue:
         try:
             self.platform.sqs.delete_queue(QueueUrl=self.url)
         except ClientError as error:
-            if not _absent(error):
+            if not no_queue(error):
                 raise
 
-    def depth(self) -> Depth:
-        """What lies in the queue; nothing, when there is no queue."""
-        found = self._found() or {}
-        waiting = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed")
-        return Depth(
-            sum(int(found.get(name, 0)) for name in waiting),
-            int(found.get("ApproximateNumberOfMessagesNotVisible", 0)),
-        )
+    def found(self) -> Queue | None:
+        """The queue as SQS describes it; None when there is none."""
+        found = self._found()
+        return None if found is None else Queue.of(self.url, found)
 
     def _create(self) -> None:
         """Creates the queue, or makes sure that one of that name is not about to vanish."""
@@ -105,7 +87,7 @@ class Queue:
         try:
             persist(
                 lambda: create(QueueName=self.name, Attributes=self._wanted, tags=dict(self.tags)),
-                lambda error: code_of(error) == "QueueDeletedRecently",
+                lambda error: error_code(error) == "QueueDeletedRecently",
                 _NAME_FREE_SECONDS,
                 lambda: self.platform.say(
                     f"A queue {self.name} was deleted less than a minute ago, and SQS keeps the"
@@ -114,7 +96,7 @@ class Queue:
             )
         except ClientError as error:
             # It is there, with other attributes than ours: those are set afterwards.
-            if code_of(error) not in ("QueueAlreadyExists", "QueueNameExists"):
+            if error_code(error) not in ("QueueAlreadyExists", "QueueNameExists"):
                 raise
 
     def _attribute_faults(self, found: Mapping[str, str]) -> list[str]:
@@ -132,7 +114,7 @@ class Queue:
         try:
             return self._read()
         except ClientError as error:
-            if not _absent(error):
+            if not no_queue(error):
                 raise
             return None
 
@@ -150,7 +132,7 @@ def pair(
     consumer: Worker,
     tags: Mapping[str, str],
     bucket_arn: str | None = None,
-) -> tuple[Queue, Queue]:
+) -> tuple[QueueStep, QueueStep]:
     """A queue for `consumer`, and its dead-letter queue first.
 
     `bucket_arn`: the bucket whose notifications S3 may send to it.
@@ -169,7 +151,7 @@ def pair(
     }
     senders = [] if bucket_arn is None else [_from_bucket(bucket_arn, names.account_id)]
     return (
-        Queue(
+        QueueStep(
             platform,
             dead_letters(name),
             every
@@ -182,7 +164,7 @@ def pair(
             },
             tags,
         ),
-        Queue(
+        QueueStep(
             platform,
             name,
             every
@@ -230,7 +212,3 @@ def _document(text: str | None) -> Any:
         return canonical(json.loads(text or "null"))
     except ValueError:
         return text
-
-
-def _absent(error: ClientError) -> bool:
-    return code_of(error) in ("NonExistentQueue", "QueueDoesNotExist")

@@ -4,20 +4,19 @@ from dataclasses import dataclass
 from typing import Generic
 
 from event_pipelines.contracts.tenant_registry import ACTIVE, PROVISIONING
-from event_pipelines.tenants.registry import R, Registry
+from event_pipelines.pipelines.tenant_registry import R, Registry
+from event_pipelines.tenants.steps import Step
 
 _OWN = {"status", "created_at", "updated_at"}
 
 
 @dataclass(frozen=True)
-class Contents(Generic[R]):
+class Contents(Step, Generic[R]):
     """A step: the record names what follows from its name, and nothing of anybody else's."""
 
     registry: Registry
     record: R
     wanted: R
-
-    answers_after_deletion = False
 
     @property
     def what(self) -> str:
@@ -36,13 +35,11 @@ class Contents(Generic[R]):
 
 
 @dataclass(frozen=True)
-class Activation(Generic[R]):
+class Activation(Step, Generic[R]):
     """A step, the last one: from here on the router knows."""
 
     registry: Registry
     record: R
-
-    answers_after_deletion = False
 
     @property
     def what(self) -> str:

@@ -4,32 +4,35 @@ One list of steps serves every command: creation makes them, a dry run and `veri
 with what is there, a repair makes those that differ.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from event_pipelines.errors import UserError
+from event_pipelines.stack import GROUP_TAG
 
 MISSING = "missing"
 
-GROUP_TAG = "event-pipelines-group"
 TENANT_TAG = "event-pipelines-tenant"
 
 
-class Step(Protocol):
+class Step(ABC):
     """One thing that must be there, exactly so."""
 
+    # Whether the thing may look as if it were there when it is about to vanish.
+    answers_after_deletion = False
+
     @property
+    @abstractmethod
     def what(self) -> str:
         """Kind and name, as a person would say them."""
 
-    @property
-    def answers_after_deletion(self) -> bool:
-        """Whether the thing may look as if it were there when it is about to vanish."""
-
+    @abstractmethod
     def faults(self) -> list[str]:
         """How it differs from what it must be: [MISSING], a few differences, or nothing."""
 
+    @abstractmethod
     def make(self) -> None:
         """Makes it so, whatever was there, also beside another process that does the same.
 
@@ -39,7 +42,7 @@ class Step(Protocol):
 
 @dataclass(frozen=True)
 class Done:
-    """A step that was carried out, or would be. `outcome`: made, mended or kept."""
+    """A step that was carried out, or would be. `outcome`: created, fixed, unchanged or removed."""
 
     what: str
     outcome: str
@@ -56,7 +59,7 @@ def carry_out(
     for step in steps:
         faults = step.faults()
         made = unfinished or faults == [MISSING]
-        outcome = "kept" if not faults else "made" if made else "mended"
+        outcome = "unchanged" if not faults else "created" if made else "fixed"
         if not dry_run and (faults or (unfinished and step.answers_after_deletion)):
             step.make()
         done.append(Done(step.what, outcome))

@@ -13,16 +13,17 @@ from event_pipelines.contracts.tenant_registry import (
     Tenant,
 )
 from event_pipelines.errors import UserError
+from event_pipelines.pipelines.retries import POLL_SECONDS, pause
+from event_pipelines.pipelines.tenant_platform import QUEUE_MODES, Platform
+from event_pipelines.pipelines.tenant_registry import Registry, new_tenant, not_active
+from event_pipelines.stack import GROUP_TAG
 from event_pipelines.tenants import records
 from event_pipelines.tenants.buckets import Bucket
 from event_pipelines.tenants.deletion import Removal, clear, refuse_remains
 from event_pipelines.tenants.files import Files, Folder
 from event_pipelines.tenants.mappings import Feed
-from event_pipelines.tenants.patience import POLL_SECONDS, pause
-from event_pipelines.tenants.platform import QUEUE_MODES, Platform
-from event_pipelines.tenants.queues import Depth, Queue, pair
-from event_pipelines.tenants.registry import Registry, new_tenant, not_active
-from event_pipelines.tenants.steps import GROUP_TAG, TENANT_TAG, Done, Step, carry_out
+from event_pipelines.tenants.queues import QueueStep, pair
+from event_pipelines.tenants.steps import TENANT_TAG, Done, Step, carry_out
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Parts:
     """What a tenant consists of. In a group with a shared queue it has no queues of its own."""
 
     bucket: Bucket
-    queues: list[Queue]
+    queues: list[QueueStep]
     feeds: list[Feed]
     folders: list[Folder]
     files: Files
@@ -40,7 +41,7 @@ def parts(platform: Platform, name: str, group: str, queue_mode: str) -> Parts:
     group_tags = platform.settings.tags | {GROUP_TAG: group}
     tags = group_tags | {TENANT_TAG: name}
     bucket = Bucket(platform, platform.names.bucket(group), group_tags)
-    queues: list[Queue] = []
+    queues: list[QueueStep] = []
     feeds: list[Feed] = []
     if queue_mode == PER_TENANT:
         queue, consumer = platform.names.tenant_queue(name), platform.settings.consumer
@@ -71,7 +72,7 @@ def create(
     dry_run: bool,
     tell: Callable[[Done], None],
 ) -> Tenant:
-    """Makes a tenant, or finishes making it, or mends what is not as it was made."""
+    """Makes a tenant, or finishes making it, or fixes what differs."""
     platform.names.check_tenant(name)
     group = registry.find(Group, platform.names.check_group(group_name))
     if group is None or group.status != ACTIVE:
@@ -92,7 +93,7 @@ def create(
         )
     steps = plan(platform, registry, tenant)
     if tenant is wanted:
-        tell(Done(steps.pop(0).what, "made"))
+        tell(Done(steps.pop(0).what, "created"))
     carry_out(steps, tenant.status == PROVISIONING, dry_run, tell)
     return tenant if dry_run else registry.get(Tenant, name)
 
@@ -156,7 +157,7 @@ def _stop(platform: Platform, made: Parts) -> None:
         feed.remove()
     waited = 0.0
     while waited < platform.settings.consumer.timeout_seconds:
-        if not sum((queue.depth() for queue in made.queues), Depth()).in_flight:
+        if not any(found.in_flight for queue in made.queues if (found := queue.found())):
             return
         if not waited:
             platform.say("Files are still being processed: waiting")

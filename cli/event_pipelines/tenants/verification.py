@@ -7,11 +7,11 @@ from botocore.exceptions import ClientError
 
 from event_pipelines.contracts.tenant_registry import ACTIVE, DELETING, Group, Tenant
 from event_pipelines.errors import UserError
+from event_pipelines.pipelines.tenant_names import check
+from event_pipelines.pipelines.tenant_platform import QUEUE_MODES, Platform
+from event_pipelines.pipelines.tenant_registry import Registry
+from event_pipelines.stack import error_code
 from event_pipelines.tenants import groups, tenants
-from event_pipelines.tenants.names import check
-from event_pipelines.tenants.patience import code_of
-from event_pipelines.tenants.platform import QUEUE_MODES, Platform
-from event_pipelines.tenants.registry import Registry
 from event_pipelines.tenants.steps import Step
 
 _DENIED = ("AccessDenied", "AccessDeniedException", "Forbidden", "403")
@@ -126,7 +126,7 @@ class Verification:
             faults = step.faults()
         except ClientError as error:
             # Denied is neither there nor missing: it is said, and the rest is compared.
-            if code_of(error) not in _DENIED:
+            if error_code(error) not in _DENIED:
                 raise
             remedy = "allow these credentials what the pipeline's manager policy allows"
             yield Drift(record.kind, record.name, step.what, "access denied", remedy=remedy)

@@ -4,66 +4,66 @@ import argparse
 from datetime import UTC, datetime
 from itertools import groupby
 
-from event_pipelines import durations
-from event_pipelines.console import print_json, print_line, say
+from event_pipelines import times
+from event_pipelines.console import add_since, print_json, print_line, say
 from event_pipelines.errors import UserError
-from event_pipelines.moments import iso
-from event_pipelines.name_prefix import add_prefix
-from event_pipelines.status import stages
-from event_pipelines.status.stages import PIPELINES
-from event_pipelines.trace import account, pipelines
-from event_pipelines.trace.account import Search
-from event_pipelines.trace.story import Happening, in_order
+from event_pipelines.pipelines import PIPELINES, concerned, stages
+from event_pipelines.pipelines.history import Happening, in_order
+from event_pipelines.pipelines.pipeline import Search
+from event_pipelines.stack import Stack, add_options
+from event_pipelines.times import iso
+from event_pipelines.trace.search import entries_of
 
 
-def register(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds `trace` to the command line."""
-    help_text = "the story of one object, in the order of time"
-    trace = groups.add_parser("trace", help=help_text, description=help_text)
-    add_prefix(trace)
+def add_arguments(trace: argparse.ArgumentParser) -> None:
+    """Adds the options of `trace`."""
+    add_options(trace, _trace)
     trace.add_argument("key", metavar="KEY", help="of the object, as in ingest/cat.jpg")
     trace.add_argument(
         "--pipeline", choices=PIPELINES, help="default: every one that such a key can be of"
     )
-    trace.add_argument(
-        "--since", default="24h", help="how far back to read logs (default: %(default)s)"
-    )
-    trace.add_argument("--json", action="store_true", help="print for machines")
-    trace.set_defaults(run=_trace)
+    add_since(trace, "24h", "read logs since")
 
 
 def _trace(arguments: argparse.Namespace) -> int:
     if not arguments.key:
         raise UserError("An empty KEY is no object's: name the object to trace.")
-    start = datetime.now(UTC) - durations.parse(arguments.since)
-    search = account.search(arguments.prefix, arguments.key, start)
-    happenings = _told(search, arguments.pipeline)
+    start = datetime.now(UTC) - times.duration(arguments.since)
+    search = Search(Stack(arguments.prefix), arguments.key, start)
+    happenings, notes = _told(search, arguments.pipeline)
     if arguments.json:
         print_json([one.as_dict() for one in happenings], indent=2)
     else:
         for happening in happenings:
             _print(happening)
-    for note in search.notes:
+    for note in notes:
         say(note)
     if happenings:
         return 0
     raise UserError(
-        f"Nothing is known of {search.key!r} in {search.prefix}: check the key, look further back"
-        " than --since, or name another stack with --prefix or another region with AWS_REGION."
+        f"Nothing is known of {search.key!r} in {search.stack.prefix}: check the key, look further"
+        " back than --since, or name another stack with --prefix or another region with AWS_REGION."
     )
 
 
-def _told(search: Search, wanted: str | None) -> list[Happening]:
-    """Raises UserError when there is no such pipeline."""
-    found = stages.of(search.prefix, search.queues.all())
+def _told(search: Search, wanted: str | None) -> tuple[list[Happening], list[str]]:
+    """What happened, oldest first, and notes. Raises UserError if there is no such pipeline."""
+    found = stages(search.stack.prefix, search.stack.queues.all())
     deployed = {name: list(each) for name, each in groupby(found, key=lambda stage: stage.pipeline)}
     if wanted and wanted not in deployed:
         raise UserError(
-            f"The stack {search.prefix} has no pipeline {wanted}: it has"
+            f"The stack {search.stack.prefix} has no pipeline {wanted}: it has"
             f" {', '.join(deployed) or 'none'}."
         )
-    names = [wanted] if wanted else [n for n in deployed if pipelines.concerns(n, search.key)]
-    return in_order(one for name in names for one in pipelines.find(search, name, deployed[name]))
+    names = [wanted] if wanted else concerned(search.key)
+    entries = [
+        entry
+        for name in names
+        if name in deployed
+        for entry in entries_of(PIPELINES[name], search, deployed[name])
+    ]
+    happenings = in_order(one for one in entries if isinstance(one, Happening))
+    return happenings, [one for one in entries if isinstance(one, str)]
 
 
 def _print(happening: Happening) -> None:

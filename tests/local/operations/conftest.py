@@ -15,18 +15,18 @@ from boto3.session import Session
 
 from event_pipelines.__main__ import main
 from event_pipelines.local.home import REPOSITORY
-from event_pipelines.local.stack import Stack
+from event_pipelines.local.stack import LocalStack
 from support.stacks import PREFIX, copied_stack
 
 
 @pytest.fixture(scope="package")
-def operated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def operated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     with copied_stack(tmp_path_factory) as stack:
         yield stack
 
 
 @pytest.fixture
-def stack(operated: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+def stack(operated: LocalStack, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalStack]:
     """The stack, at which boto3 points during the test."""
     with operated.environment():
         monkeypatch.setenv("EVENT_PIPELINES_NAME_PREFIX", PREFIX)
@@ -36,7 +36,7 @@ def stack(operated: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="package")
-def operators(operated: Stack) -> dict[str, Session]:
+def operators(operated: LocalStack) -> dict[str, Session]:
     """By command, of a user who may do what docs/operations.md says that the command needs."""
     found: dict[str, Session] = {}
     with operated.environment():
@@ -55,7 +55,7 @@ def operators(operated: Stack) -> dict[str, Session]:
 
 
 @pytest.fixture
-def run(stack: Stack, operators: dict[str, Session]) -> Callable[..., int]:
+def run(stack: LocalStack, operators: dict[str, Session]) -> Callable[..., int]:
     """Runs a command as a user with no more than its documented permissions."""
     assert stack
 

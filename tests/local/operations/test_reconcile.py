@@ -14,11 +14,12 @@ import pytest
 from PIL import Image
 
 from event_pipelines.__main__ import main
-from event_pipelines.imports import ledger
-from event_pipelines.items.names import key_of
-from event_pipelines.local.stack import Stack
-from event_pipelines.reconcile.imports import import_id_of
-from event_pipelines.reconcile.objects import announcement, find
+from event_pipelines.local.stack import LocalStack
+from event_pipelines.pipelines import csv_import
+from event_pipelines.pipelines.csv_import import import_of
+from event_pipelines.pipelines.item_relay import key_of
+from event_pipelines.pipelines.objects import announcement, find
+from event_pipelines.stack import Stack
 from support.stacks import PREFIX, REGION, eventually, messages_in
 
 pytestmark = pytest.mark.xdist_group("operate")
@@ -59,7 +60,7 @@ class Command:
 
     def reconcile(self, *arguments: str) -> dict[str, Any]:
         self._capsys.readouterr()
-        code = self._run("reconcile", *arguments, "--settle", "1s", "--json")
+        code = self._run("reconcile", *arguments, "--min-age", "1s", "--json")
         printed = self._capsys.readouterr()
         assert printed.out, printed.err
         found: dict[str, Any] = json.loads(printed.out)
@@ -71,7 +72,7 @@ class Command:
 
     def replay(self, *arguments: str) -> dict[str, int]:
         self._capsys.readouterr()
-        assert self._run("replay", *arguments, "--settle", "1s", "--json") == 0
+        assert self._run("replay", *arguments, "--min-age", "1s", "--json") == 0
         sent: dict[str, int] = json.loads(self._capsys.readouterr().out)["sent"]
         return sent
 
@@ -88,11 +89,11 @@ def picture(colour: str = "teal") -> bytes:
 
 
 def test_a_lost_picture_is_found_and_made_and_nothing_else_is_touched(
-    stack: Stack, command: Command, tmp_path: Path
+    stack: LocalStack, command: Command, tmp_path: Path
 ) -> None:
     pipeline = stack.outputs["image_derivatives"]
     bucket, derivatives = pipeline["bucket"], sorted(pipeline["derivatives"])
-    here = ("image-derivatives", "--under", "ingest/lost/")
+    here = ("image-derivatives", "--key-prefix", "ingest/lost/")
     upload(bucket, "ingest/lost/seen.jpg", picture())
     upload(bucket, "ingest/lost/broken.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 64)
     with nobody_notified(bucket):
@@ -112,7 +113,7 @@ def test_a_lost_picture_is_found_and_made_and_nothing_else_is_touched(
     found = command.reconcile(*here)
     assert found["counts"] == {
         "done": 2, "rejected": 2, "dead": 2, "missing": 2,
-        "underway": 0, "recent": 0, "forgotten": 0, "incomplete": 0,
+        "underway": 0, "recent": 0, "expired": 0, "incomplete": 0,
     }  # fmt: skip
     # Looking has not taken the dead letters away.
     assert all(messages_in(pipeline["derivatives"][name]["dlq_url"]) == 1 for name in derivatives)
@@ -137,11 +138,11 @@ def test_a_lost_picture_is_found_and_made_and_nothing_else_is_touched(
 
 
 def test_a_bucket_older_than_its_notification_is_brought_through_as_it_is_now(
-    stack: Stack, command: Command, run: Run, capsys: pytest.CaptureFixture[str]
+    stack: LocalStack, command: Command, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pipeline = stack.outputs["image_derivatives"]
     bucket, derivatives = pipeline["bucket"], sorted(pipeline["derivatives"])
-    here = ("image-derivatives", "--under", "ingest/old/")
+    here = ("image-derivatives", "--key-prefix", "ingest/old/")
     with nobody_notified(bucket):
         for number in range(12):
             upload(bucket, f"ingest/old/{number:02}.jpg", picture())
@@ -167,11 +168,11 @@ def test_a_bucket_older_than_its_notification_is_brought_through_as_it_is_now(
 
 
 def test_a_lost_file_is_imported_and_a_finished_one_is_not_imported_again(
-    stack: Stack, command: Command
+    stack: LocalStack, command: Command
 ) -> None:
     outputs = stack.outputs["csv_import"]
-    bucket, imports = outputs["bucket"], ledger.locate(PREFIX)
-    here = ("csv-import", "--under", "import/lost/")
+    bucket, imports = outputs["bucket"], csv_import.locate(Stack(PREFIX))
+    here = ("csv-import", "--key-prefix", "import/lost/")
     upload(bucket, "import/lost/seen.csv", b"id,name\n1,one\n2,two\n")
     upload(bucket, "import/lost/bad.csv", b"PK\x03\x04, a spreadsheet by another name")
     with nobody_notified(bucket):
@@ -194,18 +195,20 @@ def test_a_lost_file_is_imported_and_a_finished_one_is_not_imported_again(
     )
     assert command.replay(*here, "--missing") == {f"{PREFIX}-csv-imports": 1}
     eventually(lambda: counts() == {"done": 2, "rejected": 1, "dead": 1}, "its import")
-    before = imports.get(import_id_of(seen))
-    rows = {row["id"]: row for row in imports.rows(import_id_of(seen))}
-    command.replay("csv-import", "--under", "import/lost/seen")
+    before = imports.get(import_of(seen))
+    rows = {row["id"]: row for row in imports.rows(import_of(seen))}
+    command.replay("csv-import", "--key-prefix", "import/lost/seen")
 
     eventually(lambda: messages_in(outputs["imports_queue_url"]) == 0, "an empty queue")
-    assert imports.get(import_id_of(seen)) == before
-    assert {row["id"]: row for row in imports.rows(import_id_of(seen))} == rows
+    assert imports.get(import_of(seen)) == before
+    assert {row["id"]: row for row in imports.rows(import_of(seen))} == rows
     assert main(["queues", "redrive", "csv-imports-dlq"]) == 0
     eventually(lambda: counts() == {"done": 3, "rejected": 1}, "the dead one")
 
 
-def test_a_tenants_lost_file_becomes_silver(stack: Stack, command: Command, tmp_path: Path) -> None:
+def test_a_tenants_lost_file_becomes_silver(
+    stack: LocalStack, command: Command, tmp_path: Path
+) -> None:
     assert stack.outputs["tenant_routing"]
     assert main(["tenants", "create-group", "north"]) == 0
     assert main(["tenants", "create", "oslo", "--group", "north"]) == 0
@@ -244,7 +247,7 @@ def test_a_tenants_lost_file_becomes_silver(stack: Stack, command: Command, tmp_
 
 
 def test_an_item_whose_message_was_lost_is_updated_once(
-    stack: Stack, command: Command, tmp_path: Path
+    stack: LocalStack, command: Command, tmp_path: Path
 ) -> None:
     outputs = stack.outputs["item_relay"]
     table = boto3.resource("dynamodb").Table(outputs["table"])
@@ -271,9 +274,11 @@ def test_an_item_whose_message_was_lost_is_updated_once(
     eventually(
         lambda: command.reconcile("item-relay")["counts"]["incomplete"] == 1, "the file alone"
     )
-    assert command.replay("item-relay", "--under", key_of("lost")) == {f"{PREFIX}-relay-updates": 1}
+    assert command.replay("item-relay", "--key-prefix", key_of("lost")) == {
+        f"{PREFIX}-relay-updates": 1
+    }
     eventually(lambda: command.missing("item-relay") == [], "its update")
-    command.replay("item-relay", "--under", key_of("seen"))
+    command.replay("item-relay", "--key-prefix", key_of("seen"))
     eventually(lambda: messages_in(outputs["updates_queue_url"]) == 0, "an empty queue")
 
     assert revision("seen") == revision("lost") == 2
@@ -281,7 +286,7 @@ def test_an_item_whose_message_was_lost_is_updated_once(
 
 
 def test_a_version_that_nobody_recorded_is_listed_and_cannot_be_replayed(
-    stack: Stack, command: Command, run: Run, capsys: pytest.CaptureFixture[str]
+    stack: LocalStack, command: Command, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bucket = stack.outputs["event_audit"]["bucket"]
     upload(bucket, "twice.txt", b"recorded")
@@ -298,7 +303,7 @@ def test_a_version_that_nobody_recorded_is_listed_and_cannot_be_replayed(
 
 
 def test_a_bucket_that_notifies_nobody_is_said(
-    stack: Stack, run: Run, capsys: pytest.CaptureFixture[str]
+    stack: LocalStack, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with nobody_notified(stack.outputs["csv_import"]["bucket"]):
         assert run("reconcile", "csv-import") == 1

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from event_pipelines.__main__ import main
-from event_pipelines.local.stack import Stack
+from event_pipelines.local.stack import LocalStack
 from support.stacks import MAX_RECEIVE_COUNT, PREFIX, eventually, messages_in
 
 pytestmark = pytest.mark.xdist_group("operate")
@@ -21,7 +21,7 @@ Run = Callable[..., int]
 
 
 @pytest.fixture
-def images(stack: Stack) -> dict[str, Any]:
+def images(stack: LocalStack) -> dict[str, Any]:
     outputs: dict[str, Any] = stack.outputs["image_derivatives"]
     return outputs
 
@@ -52,7 +52,7 @@ class Looks:
 
     def passage(self, stage: str) -> dict[str, Any]:
         found: dict[str, Any]
-        (found,) = (one for one in self.status()[1]["passages"] if one["stage"] == stage)
+        (found,) = (one for one in self.status()[1]["stages"] if one["stage"] == stage)
         return found
 
     def traced(self, key: str, *whats: str, pipeline: str = "") -> list[dict[str, Any]]:
@@ -94,7 +94,7 @@ def test_a_stack_without_trouble_is_well(looks: Looks) -> None:
     code, status = looks.status()
 
     assert (code, status["faults"]) == (0, [])
-    assert [(one["pipeline"], one["stage"]) for one in status["passages"]] == [
+    assert [(one["pipeline"], one["stage"]) for one in status["stages"]] == [
         ("image-derivatives", "mobile"),
         ("image-derivatives", "thumbnail"),
         ("event-audit", "copy"),
@@ -200,7 +200,7 @@ def test_half_an_alarm_is_no_fault_and_both_halves_are(looks: Looks) -> None:
     assert looks.status()[0] == 0
 
 
-def test_an_import_row_by_row(stack: Stack, looks: Looks) -> None:
+def test_an_import_row_by_row(stack: LocalStack, looks: Looks) -> None:
     bucket = stack.outputs["csv_import"]["bucket"]
     put(bucket, "import/people.csv", b"id,name\n1,Ada\n2,Grace,Hopper\n3,Edsger\n")
 
@@ -212,7 +212,7 @@ def test_an_import_row_by_row(stack: Stack, looks: Looks) -> None:
     assert sum(end["facts"]["reasons"].values()) == 1
 
 
-def test_trace_shows_audited_events_from_log_and_trail(stack: Stack, looks: Looks) -> None:
+def test_trace_shows_audited_events_from_log_and_trail(stack: LocalStack, looks: Looks) -> None:
     bucket = stack.outputs["event_audit"]["bucket"]
     put(bucket, "a/b.txt", b"x")
     boto3.client("s3").delete_object(Bucket=bucket, Key="a/b.txt")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from event_pipelines.demo import audit, images, photographs
 from event_pipelines.local import stack as local_stack
+from event_pipelines.local.demo import audit, images, photographs
 from support.stacks import alarms, running_stack
 
 # Of the alarm on a stalled import; they tell nobody, and are listed nowhere.

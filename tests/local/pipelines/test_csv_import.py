@@ -10,39 +10,42 @@ import boto3
 import pytest
 
 from event_pipelines.__main__ import main
-from event_pipelines.demo import imports
-from event_pipelines.imports import commands, ledger
-from event_pipelines.imports.ledger import Import, Pipeline
-from event_pipelines.local.stack import Stack
+from event_pipelines.imports import commands
+from event_pipelines.local.demo import imports
+from event_pipelines.local.stack import LocalStack
+from event_pipelines.pipelines import csv_import
+from event_pipelines.pipelines.csv_import import Import, Ledger
+from event_pipelines.stack import Stack
 from support.stacks import PREFIX, copied_stack, destroyed, eventually, messages_in
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     with copied_stack(tmp_path_factory) as stack, destroyed(stack, "csv_import"):
         yield stack
 
 
 @pytest.fixture(scope="module")
-def outputs(stack: Stack) -> dict[str, Any]:
+def outputs(stack: LocalStack) -> dict[str, Any]:
     outputs: dict[str, Any] = stack.outputs["csv_import"]
     return outputs
 
 
 @pytest.fixture(scope="module")
-def pipeline(outputs: dict[str, Any]) -> Pipeline:
-    found = ledger.locate(PREFIX)
-    assert found == Pipeline(outputs["bucket"], outputs["table"], outputs["ledger_table"])
+def pipeline(outputs: dict[str, Any]) -> Ledger:
+    found = csv_import.locate(Stack(PREFIX))
+    names = (outputs["bucket"], outputs["table"], outputs["ledger_table"])
+    assert (found.bucket, found.table, found.ledger_table) == names
     return found
 
 
-def imported(pipeline: Pipeline, path: Path, content: bytes) -> Import:
+def imported(pipeline: Ledger, path: Path, content: bytes) -> Import:
     path.write_bytes(content)
     import_id = pipeline.upload(path, path.name, None)
     return commands.follow(pipeline, import_id, lambda _: None)
 
 
-def names(pipeline: Pipeline, import_id: str) -> list[str]:
+def names(pipeline: Ledger, import_id: str) -> list[str]:
     return sorted(item["name"] for item in pipeline.rows(import_id))
 
 
@@ -56,7 +59,7 @@ def test_twenty_thousand_rows_are_what_sqlite_reads(tmp_path: Path) -> None:
     assert account.done.messages_done == account.done.messages_sent
 
 
-def test_the_fields_of_the_classic_example(pipeline: Pipeline, tmp_path: Path) -> None:
+def test_the_fields_of_the_classic_example(pipeline: Ledger, tmp_path: Path) -> None:
     done = imported(pipeline, tmp_path / "todo.csv", b"name\nwash up\nsweep\n")
 
     items = sorted(pipeline.rows(done.import_id), key=lambda item: str(item["name"]))
@@ -68,7 +71,7 @@ def test_the_fields_of_the_classic_example(pipeline: Pipeline, tmp_path: Path) -
 
 
 def test_a_repeated_event_changes_nothing(
-    pipeline: Pipeline, outputs: dict[str, Any], tmp_path: Path
+    pipeline: Ledger, outputs: dict[str, Any], tmp_path: Path
 ) -> None:
     done = imported(pipeline, tmp_path / "twice.csv", b"name\na\nb\n")
     head = boto3.client("s3").head_object(Bucket=pipeline.bucket, Key=done.key)
@@ -108,16 +111,14 @@ def test_a_repeated_event_changes_nothing(
     assert (again.status, again.rows_loaded, again.messages_done) == ("COMPLETE", 2, 1)
 
 
-def test_a_compressed_file_in_capitals(pipeline: Pipeline, tmp_path: Path) -> None:
+def test_a_compressed_file_in_capitals(pipeline: Ledger, tmp_path: Path) -> None:
     done = imported(pipeline, tmp_path / "BIG.CSV.GZ", gzip.compress(b"name\nzipped\n"))
 
     assert done.status == "COMPLETE"
     assert names(pipeline, done.import_id) == ["zipped"]
 
 
-def test_a_file_that_cannot_be_read_fails_with_its_reason(
-    pipeline: Pipeline, tmp_path: Path
-) -> None:
+def test_a_file_that_cannot_be_read_fails_with_its_reason(pipeline: Ledger, tmp_path: Path) -> None:
     done = imported(pipeline, tmp_path / "wide.csv", "name\nä\n".encode("utf-32"))
 
     assert done.status == "FAILED"
@@ -126,7 +127,7 @@ def test_a_file_that_cannot_be_read_fails_with_its_reason(
 
 
 def test_bad_rows_are_listed_and_can_be_mended(
-    pipeline: Pipeline, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    pipeline: Ledger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     content = b'id,name\n1,one\n2\n3,"broken\n4,four\n5,five,extra\n'
     done = imported(pipeline, tmp_path / "bad.csv", content)
@@ -161,7 +162,7 @@ def test_the_command_lists_and_shows(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_a_missing_permission_delays_and_loses_nothing(
-    pipeline: Pipeline, outputs: dict[str, Any], tmp_path: Path
+    pipeline: Ledger, outputs: dict[str, Any], tmp_path: Path
 ) -> None:
     """Rows that could not be written wait in the dead-letter queue; redriven, they complete it."""
     iam, sqs, role = boto3.client("iam"), boto3.client("sqs"), outputs["load_role"]

@@ -11,10 +11,11 @@ import boto3
 import pytest
 
 from event_pipelines.__main__ import main
-from event_pipelines.audit import sightings
-from event_pipelines.audit.sightings import Sighting
-from event_pipelines.demo import audit
-from event_pipelines.local.stack import Stack
+from event_pipelines.local.demo import audit
+from event_pipelines.local.stack import LocalStack
+from event_pipelines.pipelines import event_audit
+from event_pipelines.pipelines.event_audit import AuditRecord
+from event_pipelines.stack import Stack
 from support.stacks import (
     MAX_RECEIVE_COUNT,
     PREFIX,
@@ -26,13 +27,13 @@ from support.stacks import (
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     with copied_stack(tmp_path_factory) as stack, destroyed(stack, "event_audit"):
         yield stack
 
 
 @pytest.fixture(scope="module")
-def pipeline(stack: Stack) -> dict[str, Any]:
+def pipeline(stack: LocalStack) -> dict[str, Any]:
     outputs: dict[str, Any] = stack.outputs["event_audit"]
     return outputs
 
@@ -72,13 +73,13 @@ def send(pipeline: dict[str, Any], route: str, body: str) -> str:
     return sent["MessageId"]
 
 
-def trail() -> list[Sighting]:
+def trail() -> list[AuditRecord]:
     """Everything in the trail."""
-    return sightings.find(PREFIX).since(timedelta(hours=2))
+    return event_audit.find(Stack(PREFIX)).since(timedelta(hours=2))
 
 
-def seen(key: str) -> list[Sighting]:
-    return [sighting for sighting in trail() if sighting.key == key]
+def seen(key: str) -> list[AuditRecord]:
+    return [record for record in trail() if record.key == key]
 
 
 def lines(pipeline: dict[str, Any], route: str) -> list[dict[str, Any]]:

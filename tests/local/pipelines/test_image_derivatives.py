@@ -12,8 +12,8 @@ import boto3
 import pytest
 from PIL import Image
 
-from event_pipelines.demo import images, photographs
-from event_pipelines.local.stack import Stack
+from event_pipelines.local.demo import images, photographs
+from event_pipelines.local.stack import LocalStack
 from support.stacks import (
     MAX_RECEIVE_COUNT,
     PREFIX,
@@ -25,13 +25,13 @@ from support.stacks import (
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     with copied_stack(tmp_path_factory) as stack, destroyed(stack, "image_derivatives"):
         yield stack
 
 
 @pytest.fixture(scope="module")
-def pipeline(stack: Stack) -> dict[str, Any]:
+def pipeline(stack: LocalStack) -> dict[str, Any]:
     outputs: dict[str, Any] = stack.outputs["image_derivatives"]
     return outputs
 

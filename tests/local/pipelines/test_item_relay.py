@@ -20,9 +20,11 @@ from botocore.exceptions import ClientError
 
 from event_pipelines.__main__ import main
 from event_pipelines.contracts.item_messages import ItemMessage
-from event_pipelines.demo import items as demo
-from event_pipelines.items import documents, names, samples
-from event_pipelines.local.stack import Stack
+from event_pipelines.items import documents, samples
+from event_pipelines.local.demo import items as demo
+from event_pipelines.local.stack import LocalStack
+from event_pipelines.pipelines import item_relay
+from event_pipelines.stack import Stack
 from support.flaky_endpoint import flaky_endpoint
 from support.stacks import (
     MAX_RECEIVE_COUNT,
@@ -37,13 +39,13 @@ LOAD = 1_000
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     with copied_stack(tmp_path_factory) as stack, destroyed(stack, "item_relay"):
         yield stack
 
 
 @pytest.fixture(scope="module")
-def outputs(stack: Stack) -> dict[str, Any]:
+def outputs(stack: LocalStack) -> dict[str, Any]:
     outputs: dict[str, Any] = stack.outputs["item_relay"]
     return outputs
 
@@ -296,11 +298,11 @@ def test_an_update_that_could_not_be_announced_is_announced_later(
 def test_poison_is_tried_as_often_as_it_may_then_mended_and_redriven(
     service: User, outputs: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sqs, relay = boto3.client("sqs"), names.locate(PREFIX)
+    sqs, relay = boto3.client("sqs"), item_relay.relay_of(Stack(PREFIX))
     queue = {"QueueUrl": outputs["updates_queue_url"]}
     usual = sqs.get_queue_attributes(**queue, AttributeNames=["VisibilityTimeout"])["Attributes"]
     sqs.set_queue_attributes(**queue, Attributes={"VisibilityTimeout": "1"})
-    key = names.key_of("poison")
+    key = item_relay.key_of("poison")
     message = ItemMessage("poison", relay.bucket, key, 1)
     sqs.send_message(**queue, MessageBody=message.encode())
     eventually(lambda: messages_in(outputs["updates_dlq_url"]) == 1, "the dead letter")
@@ -364,7 +366,7 @@ def test_a_service_that_is_killed_leaves_nothing_half_done(
 
 
 def test_the_service_outlives_an_outage(
-    stack: Stack, script: User, service: User, outputs: dict[str, Any], tmp_path: Path
+    stack: LocalStack, script: User, service: User, outputs: dict[str, Any], tmp_path: Path
 ) -> None:
     output = tmp_path / "shown"
     with flaky_endpoint(stack.engine.endpoint) as endpoint:

@@ -14,9 +14,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from event_pipelines.__main__ import main
-from event_pipelines.demo import tenants as demo
-from event_pipelines.local.stack import Stack
-from event_pipelines.tenants.platform import Platform, locate
+from event_pipelines.local.demo import tenants as demo
+from event_pipelines.local.stack import LocalStack
+from event_pipelines.pipelines.tenant_platform import Platform, locate
+from event_pipelines.stack import Stack
 from support.stacks import PREFIX, copied_stack, destroyed, eventually, messages_in
 
 GROUPS = ("demo", "fair", "managed", "north")
@@ -79,7 +80,7 @@ def handler(event, context):
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     with (
         pytest.MonkeyPatch.context() as patch,
         copied_stack(tmp_path_factory) as stack,
@@ -107,7 +108,7 @@ def remove_group(name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def outputs(stack: Stack) -> dict[str, Any]:
+def outputs(stack: LocalStack) -> dict[str, Any]:
     outputs: dict[str, Any] = stack.outputs["tenant_routing"]
     return outputs
 
@@ -115,7 +116,7 @@ def outputs(stack: Stack) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def platform(outputs: dict[str, Any]) -> Platform:
     assert outputs["platform_parameter"] == f"/{PREFIX}/tenants/platform"
-    return locate(PREFIX, print)
+    return locate(Stack(PREFIX), print)
 
 
 def put(path: Path, tenant: str, content: str, name: str = "orders.csv") -> None:

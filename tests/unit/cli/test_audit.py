@@ -11,7 +11,7 @@ import pytest
 from moto import mock_aws
 
 from event_pipelines.__main__ import main
-from event_pipelines.audit.sightings import hours_since, logged
+from event_pipelines.pipelines.event_audit import hours_since, logged
 
 
 def moment(ago: timedelta) -> str:
@@ -189,8 +189,8 @@ def test_no_pipeline_of_that_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["audit", "tail", "--name-prefix", "acme"]) == 1
 
     (line,) = capsys.readouterr().err.splitlines()
-    assert "acme-audit in eu-west-1" in line
-    assert "--name-prefix" in line
+    assert "acme has no pipeline event-audit in eu-west-1" in line
+    assert "--prefix" in line
 
 
 def test_hours_include_both_ends() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from event_pipelines.__main__ import main
+from event_pipelines.__main__ import GROUPS, main
 from event_pipelines.errors import UserError
 from event_pipelines.local import engine as local_engine
 from event_pipelines.local import stack as local_stack
@@ -24,6 +24,43 @@ def fails_with(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     assert lines[-1].startswith("event-pipelines: ")
     assert not any("Traceback" in line for line in lines)
     return lines[-1]
+
+
+NATIVE = {"PIL", "sqlean", "cryptography", "trustme", "uvicorn", "httptools", "ministack"}
+
+
+def fresh(program: str) -> str:
+    """What a new process prints that runs a program."""
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
+
+
+@pytest.mark.parametrize("group", sorted(GROUPS.keys() - {"local"}))
+def test_commands_but_local_import_nothing_of_the_local_engine(group: str) -> None:
+    names = fresh(
+        f"from event_pipelines.__main__ import parser; parser({group!r})\n"
+        "import sys; print(*sys.modules)"
+    ).split()
+
+    assert NATIVE.isdisjoint(name.partition(".")[0] for name in names)
+    assert not [name for name in names if name.startswith("event_pipelines.local")]
+
+
+@pytest.mark.parametrize("missing", ["ministack", "PIL", "sqlean", "trustme", "uvicorn"])
+def test_local_without_its_extra_names_the_extra(missing: str) -> None:
+    said = fresh(
+        "import importlib.util as util, sys; find = util.find_spec\n"
+        f"util.find_spec = lambda name: None if name == {missing!r} else find(name)\n"
+        "from event_pipelines.__main__ import main\n"
+        "sys.stderr = sys.stdout; print(main(['local', 'status']))"
+    )
+
+    (line, code) = said.splitlines()
+    assert line.startswith("event-pipelines: `event-pipelines local`")
+    assert missing in line
+    assert "pip install 'event-pipelines[local]'" in line
+    assert code == "1"
 
 
 def test_local_up_names_a_port_in_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

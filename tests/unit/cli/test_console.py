@@ -13,21 +13,20 @@ import pytest
 
 from event_pipelines import console
 from event_pipelines.__main__ import main
-from event_pipelines.audit import sightings
 from event_pipelines.contracts.tenant_registry import Group, Tenant
 from event_pipelines.errors import UserError
-from event_pipelines.imports import ledger
-from event_pipelines.items import serving
+from event_pipelines.imports import rejected_rows
+from event_pipelines.items import service_process
 from event_pipelines.items import status as item_status
+from event_pipelines.pipelines import csv_import, event_audit, outcomes
+from event_pipelines.pipelines.history import Happening
+from event_pipelines.pipelines.queue_messages import Look
 from event_pipelines.queues import commands as queues
-from event_pipelines.queues.directory import Queue
-from event_pipelines.queues.peek import Look
-from event_pipelines.status import records
-from event_pipelines.status.path import Passage, Status
+from event_pipelines.stack import Queue
+from event_pipelines.status.path import StageCounts, Status
 from event_pipelines.tenants import commands as tenants
 from event_pipelines.tenants.quarantine import Quarantined
 from event_pipelines.trace import commands as trace
-from event_pipelines.trace.story import Happening
 from unit.cli.plan_review.builder import change, plan
 
 ROOT = Path(__file__).parents[3]
@@ -50,12 +49,12 @@ def given(value: Any) -> Callable[..., Any]:
     return lambda *_: value
 
 
-IMPORT = ledger.Import(
+IMPORT = csv_import.Import(
     EVIL, EVIL, EVIL, 1, [EVIL, "=1+1"], 1, 1, 1, 1, 1, 1, 1, 1, EVIL, EVIL, EVIL, EVIL, EVIL
 )
 REJECTED = [
-    ledger.RejectedRow(1, 2, EVIL, EVIL, None, EVIL),
-    ledger.RejectedRow(3, 4, "short_row", EVIL, ["a", EVIL.replace("\n", " ")], EVIL),
+    csv_import.RejectedRow(1, 2, EVIL, EVIL, None, EVIL),
+    csv_import.RejectedRow(3, 4, "short_row", EVIL, ["a", EVIL.replace("\n", " ")], EVIL),
 ]
 RECORD = {
     "name": EVIL, "region": EVIL, "bucket": EVIL, "queue_url": EVIL, "queue_arn": EVIL,
@@ -74,17 +73,17 @@ ITEM: dict[str, Any] = {"id": EVIL, EVIL: EVIL}
 @pytest.fixture
 def hostile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An account in which whatever has a name is called EVIL."""
-    sighting = sightings.Sighting(EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, 1, EVIL, EVIL, EVIL, EVIL)
-    monkeypatch.setattr(sightings, "find", given(fake(source=EVIL, since=given([sighting]))))
+    record = event_audit.AuditRecord(EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, 1, EVIL, EVIL, EVIL, EVIL)
+    monkeypatch.setattr(event_audit, "find", given(fake(source=EVIL, since=given([record]))))
     pipeline = fake(
         get=given(IMPORT), all=given([IMPORT]), rejections=given(REJECTED), rows=given([ITEM])
     )
-    monkeypatch.setattr(ledger, "locate", given(pipeline))
+    monkeypatch.setattr(csv_import, "locate", given(pipeline))
     directory = fake(
         all=given([Queue(EVIL, EVIL, EVIL, 1, 0, 0, EVIL, 3)]), find=given(QUEUE), sqs=None,
         short=str, region="eu-west-1",
     )  # fmt: skip
-    monkeypatch.setattr(queues, "locate", given(directory))
+    monkeypatch.setattr(queues, "Stack", given(fake(queues=directory)))
     monkeypatch.setattr(queues, "look", given(Look([MESSAGE], 0)))
     registry = fake(
         all=lambda kind: [Group(**RECORD)] if kind is Group else [Tenant(**RECORD, group=EVIL)]
@@ -92,13 +91,10 @@ def hostile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(tenants, "_open", given((None, registry)))
     monkeypatch.setattr("event_pipelines.tenants.quarantine.listed", given([HELD]))
     happening = Happening(datetime.now(UTC), "p", EVIL, EVIL, {"key": EVIL, EVIL: EVIL})
-    search = fake(key=EVIL, prefix="p", notes=[EVIL])
-    monkeypatch.setattr("event_pipelines.trace.account.search", given(search))
-    monkeypatch.setattr(trace, "_told", given([happening]))
-    passage = Passage("p", EVIL, 1, 1, 1)
+    monkeypatch.setattr(trace, "_told", given(([happening], [EVIL])))
+    passage = StageCounts("p", EVIL, 1, 1, 1)
     seen = Status("p", "r", "s", "a", [passage], [EVIL])
     monkeypatch.setattr("event_pipelines.status.path.watch", given(fake(look=lambda: seen)))
-    monkeypatch.setattr("event_pipelines.items.names.locate", given(None))
     monkeypatch.setattr(item_status, "state", given(item_status.State(ITEM, EVIL, EVIL)))
     file = tmp_path / "plan.json"
     entry = change("x_y.z", "update", {"a": EVIL}, {"a": EVIL + "!", EVIL: EVIL})
@@ -169,7 +165,7 @@ def test_items_are_served_without_what_steers_a_terminal(
         "difference": {"added": {f"/{EVIL}": EVIL}, "removed": {EVIL: EVIL},
                        "changed": {EVIL: {"from": EVIL, "to": "x"}}},
     }  # fmt: skip
-    (serving._print_json if as_json else serving._print)(document)
+    (service_process._print_json if as_json else service_process._print)(document)
 
     out = capsys.readouterr().out
     assert "evil" in out
@@ -183,7 +179,7 @@ def test_errors_forge_no_line(
     def refuse(*_: object) -> None:
         raise UserError(f"There is no {EVIL}\nevent-pipelines: forged")
 
-    monkeypatch.setattr(sightings, "find", refuse)
+    monkeypatch.setattr(event_audit, "find", refuse)
 
     assert main(["audit", "tail"]) == 1
     err = capsys.readouterr().err
@@ -193,11 +189,11 @@ def test_errors_forge_no_line(
 
 def test_rejected_rows_may_be_made_safe_for_spreadsheets() -> None:
     cells = ["=1+1", "+1", "-1", "@x", "\tx", "a=1", "", "'"]
-    rows = [ledger.RejectedRow(1, 1, "r", "d", cells, "")]
+    rows = [csv_import.RejectedRow(1, 1, "r", "d", cells, "")]
 
-    safe = ledger.mendable(["id", "=x"], rows, excel_safe=True)
+    safe = rejected_rows.as_csv(["id", "=x"], rows, excel_safe=True)
     assert safe == "id,'=x\n'=1+1,'+1,'-1,'@x,'\tx,a=1,,'\n"
-    assert ledger.mendable(["id"], rows) == "id\n=1+1,+1,-1,@x,\tx,a=1,,'\n"
+    assert rejected_rows.as_csv(["id"], rows) == "id\n=1+1,+1,-1,@x,\tx,a=1,,'\n"
 
 
 def test_rejected_rows_keep_what_does_no_harm(
@@ -205,14 +201,14 @@ def test_rejected_rows_keep_what_does_no_harm(
 ) -> None:
     """They are mended and imported again."""
     cells = ["1\xa0000 €", "👩\u200d🚀", "soft\xadhyphen", "two\nlines\ttab"]
-    rows = [ledger.RejectedRow(1, 1, "r", "d", cells, "")]
+    rows = [csv_import.RejectedRow(1, 1, "r", "d", cells, "")]
     pipeline = fake(get=given(IMPORT), rejections=given(rows))
-    monkeypatch.setattr(ledger, "locate", given(pipeline))
+    monkeypatch.setattr(csv_import, "locate", given(pipeline))
 
     main(["imports", "rejections", "1"])
 
     written = capsys.readouterr()
-    assert ledger.mendable([], rows).lstrip("\n") in written.out
+    assert rejected_rows.as_csv([], rows).lstrip("\n") in written.out
     assert "--json has the cells as they are" in written.err  # of the header
 
 
@@ -224,8 +220,8 @@ def test_a_key_with_another_separator_of_lines_is_not_lost(separator: str) -> No
               "route": "r"}  # fmt: skip
     text = f"START\n{json.dumps(fields, ensure_ascii=False)}\nEND"
 
-    assert [one.key for one in sightings.logged([text])] == [key]
-    assert [found["key"] for _, found in records._lines(text)] == [key]
+    assert [one.key for one in event_audit.logged([text])] == [key]
+    assert [found["key"] for _, found in outcomes.lines(text)] == [key]
 
 
 def sources() -> list[Path]:
@@ -249,7 +245,7 @@ def test_lines_are_split_at_line_feeds_only() -> None:
 
 
 # What does not pass `console`, because it is the finished review, which has its own test.
-OWN_WAY = {"plan_review/commands.py": {"sys.stdout"}, "items/serving.py": {"sys.stdout"}}
+OWN_WAY = {"plans/review/commands.py": {"sys.stdout"}, "items/service_process.py": {"sys.stdout"}}
 
 
 def test_there_is_one_way_to_the_terminal() -> None:
@@ -257,7 +253,7 @@ def test_there_is_one_way_to_the_terminal() -> None:
     found = []
     for path in sorted(CLI.rglob("*.py")):
         name = str(path.relative_to(CLI))
-        if name == "console.py" or name.startswith(("local/", "demo/")):
+        if name == "console.py" or name.startswith("local/"):
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             text = ast.unparse(node) if isinstance(node, ast.Call | ast.Attribute) else ""

@@ -6,11 +6,11 @@ from typing import Any
 
 from PIL import Image
 
-from event_pipelines.audit.sightings import Sighting
-from event_pipelines.demo import audit, image_report, photographs, report
-from event_pipelines.demo.audit import Deed
-from event_pipelines.demo.images import Account, Result, faults_of
-from event_pipelines.demo.photographs import Photograph
+from event_pipelines.local.demo import audit, image_report, photographs, report
+from event_pipelines.local.demo.audit import Operation
+from event_pipelines.local.demo.images import Account, Result, faults_of
+from event_pipelines.local.demo.photographs import Photograph
+from event_pipelines.pipelines.event_audit import AuditRecord
 
 PIPELINE: dict[str, Any] = {
     "bucket": "acme-image",
@@ -109,20 +109,20 @@ def test_the_collection_holds_what_people_upload() -> None:
     assert sum(photo.rejection is not None for photo in collection.values()) == 2
 
 
-UPLOAD = Deed("upload", "<b>.txt", "ObjectCreated:Put", "upload")
+UPLOAD = Operation("upload", "<b>.txt", "ObjectCreated:Put", "upload")
 
 
-def sighted(route: str) -> Sighting:
-    return Sighting("2026-11-21T08:00:00.000Z", UPLOAD.event_name, "b", UPLOAD.key, route)
+def sighted(route: str) -> AuditRecord:
+    return AuditRecord("2026-11-21T08:00:00.000Z", UPLOAD.event_name, "b", UPLOAD.key, route)
 
 
-def test_a_deed_is_recorded_once_by_its_route() -> None:
+def test_an_operation_is_recorded_once_by_its_route() -> None:
     assert audit.Account([(UPLOAD, [sighted("upload")])], "logs").faults == []
     for wrong in ([], [sighted("other")], [sighted("upload"), sighted("upload")]):
         assert len(audit.Account([(UPLOAD, wrong)], "logs").faults) == 1, wrong
 
 
-def test_the_audit_chapter_shows_every_deed() -> None:
+def test_the_audit_chapter_shows_every_operation() -> None:
     account = audit.Account([(UPLOAD, [sighted("upload")]), (UPLOAD, [])], "table trail")
 
     page = report.page([audit.chapter(account)], "Made today")

@@ -12,10 +12,11 @@ import pytest
 from moto import mock_aws
 
 from event_pipelines.__main__ import main
-from event_pipelines.demo import imports
-from event_pipelines.demo.imports import Account
-from event_pipelines.imports import commands, ledger
-from event_pipelines.imports.ledger import Import, Pipeline, RejectedRow
+from event_pipelines.imports import commands, rejected_rows
+from event_pipelines.local.demo import imports
+from event_pipelines.local.demo.imports import Account
+from event_pipelines.pipelines.csv_import import Import, Ledger, RejectedRow
+from event_pipelines.stack import Stack
 from shared.import_ledger import CheckpointLost, ImportLedger, ImportSource, Progress
 
 
@@ -51,8 +52,8 @@ def test_import_of_a_missing_file_fails(tmp_path: Path, capsys: pytest.CaptureFi
 def test_no_pipeline_of_that_name(capsys: pytest.CaptureFixture[str]) -> None:
     line = one_line(capsys, "list", "--name-prefix", "acme")
 
-    assert "acme-csv in eu-west-1" in line
-    assert "--name-prefix" in line
+    assert "acme has no pipeline csv-import in eu-west-1" in line
+    assert "--prefix" in line
 
 
 def test_rejected_rows_come_back_as_they_were() -> None:
@@ -62,7 +63,7 @@ def test_rejected_rows_come_back_as_they_were() -> None:
         RejectedRow(8, 11, "unreadable", "…", None, '5," never closed'),
     ]
 
-    text = ledger.mendable(["id", "a", "b", "c"], rows)
+    text = rejected_rows.as_csv(["id", "a", "b", "c"], rows)
 
     mended = text.replace('5," never closed', "5,closed,,")
     assert list(csv.reader(io.StringIO(mended, newline=""))) == [
@@ -78,7 +79,7 @@ def test_rejected_rows_come_back_in_the_dialect_of_their_file() -> None:
         RejectedRow(2, 3, "", "", None, "2;x"),
     ]
 
-    assert ledger.mendable(["id", "n"], rows, dialect={"delimiter": ";", "quote": "'"}) == (
+    assert rejected_rows.as_csv(["id", "n"], rows, dialect={"delimiter": ";", "quote": "'"}) == (
         "id;n\n1;'a;b'\n2;x\n"
     )
 
@@ -134,7 +135,9 @@ def test_an_import_that_loaded_nothing_is_something_found(
     )
     monkeypatch.setattr(commands, "follow", lambda *_: done)
 
-    assert commands._follow(Pipeline("b", "t", "l"), done.import_id, as_json=False) == code
+    assert (
+        commands._follow(Ledger(Stack("p"), "b", "t", "l"), done.import_id, as_json=False) == code
+    )
     assert ("nothing of it was loaded" in capsys.readouterr().err) is not bool(loaded)
 
 

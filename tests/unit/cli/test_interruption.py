@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from event_pipelines.interruption import held_back
+from event_pipelines.console import held_back
 
 pytestmark = pytest.mark.usefixtures("_told_of_ctrl_c")
 

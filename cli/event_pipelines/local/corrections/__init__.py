@@ -10,32 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-NAMES = (
-    "alarm_description",
-    "batch_actions",
-    "batch_response",
-    "batching_window",
-    "event_source_filter",
-    "event_source_limits",
-    "execution_role",
-    "isolated_interpreter",
-    "key_slashes",
-    "log_output",
-    "mapping_permissions",
-    "memory_limit",
-    "message_move",
-    "missing_object",
-    "multipart_tags",
-    "policy_variables",
-    "receive_attempts",
-    "s3_invoke_permission",
-    "sns_body_filter",
-    "source_function",
-    "subscription_dead_letters",
-    "tagging_events",
-    "version_listing",
-    "version_ranges",
-)
+# Modules that begin with an underscore are what corrections share.
+NAMES = tuple(sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py")))
 
 
 @dataclass(frozen=True)
@@ -53,4 +29,4 @@ def apply(names: Iterable[str], interpreter: LambdaInterpreter) -> None:
     """
     for name in names:
         module = importlib.import_module(f"{__name__}.{name}")
-        module.apply(interpreter)
+        module.apply(*(interpreter,) if name == "isolated_interpreter" else ())

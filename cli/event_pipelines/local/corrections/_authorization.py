@@ -43,10 +43,7 @@ def service_allowed(
 ) -> bool:
     """Whether a resource policy lets an AWS service (`s3.amazonaws.com`) act for a source."""
     context = _context("*", "Service", "", action, resource)
-    context.service_context = {
-        "aws:sourcearn": source_arn,
-        "aws:sourceaccount": source_account,
-    }
+    context.service_context = {"aws:sourcearn": source_arn, "aws:sourceaccount": source_account}
     result = iam_evaluator.evaluate_resource_policy(policy, context, service=service)
     return bool(result.decision == "Allow")
 

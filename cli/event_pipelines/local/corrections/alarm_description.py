@@ -14,7 +14,6 @@ from xml.sax.saxutils import escape
 
 from ministack.services import cloudwatch
 
-from event_pipelines.local.corrections import LambdaInterpreter
 from event_pipelines.local.corrections._ministack import around
 
 _LISTS = ("AlarmNames", "AlarmTypes")
@@ -22,7 +21,7 @@ _SCALARS = ("AlarmNamePrefix", "StateValue", "MaxRecords", "NextToken")
 _LARGEST_LIST = 100
 
 
-def apply(_: LambdaInterpreter) -> None:
+def apply() -> None:
     around(cloudwatch, "_describe_alarms", "params cbor_data is_cbor is_json", _describe)
 
 

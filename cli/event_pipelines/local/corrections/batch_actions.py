@@ -12,7 +12,6 @@ from typing import Any
 
 from ministack.core import iam_actions
 
-from event_pipelines.local.corrections import LambdaInterpreter
 from event_pipelines.local.corrections._ministack import around
 
 _ACTIONS = {
@@ -23,7 +22,7 @@ _ACTIONS = {
 }
 
 
-def apply(_: LambdaInterpreter) -> None:
+def apply() -> None:
     around(
         iam_actions, "extract_iam_action", "service method path headers body query_params", _single
     )

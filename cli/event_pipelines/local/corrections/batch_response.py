@@ -14,7 +14,6 @@ from typing import Any
 
 from ministack.services import lambda_svc
 
-from event_pipelines.local.corrections import LambdaInterpreter
 from event_pipelines.local.corrections._ministack import around
 
 # The ids in the batch whose partial response is awaited, if any.
@@ -23,12 +22,9 @@ _awaited: contextvars.ContextVar[frozenset[str] | None] = contextvars.ContextVar
 )
 
 
-def apply(_: LambdaInterpreter) -> None:
+def apply() -> None:
     around(
-        lambda_svc,
-        "_run_sqs_batch",
-        "esm func_rec event batch queue_url queue_name",
-        _run_batch,
+        lambda_svc, "_run_sqs_batch", "esm func_rec event batch queue_url queue_name", _run_batch
     )
     around(lambda_svc, "_execute_function", "func event", _execute)
 

@@ -15,7 +15,6 @@ from typing import Any
 from ministack.core.responses import request_scope
 from ministack.services import lambda_svc, sqs
 
-from event_pipelines.local.corrections import LambdaInterpreter
 from event_pipelines.local.corrections._ministack import around
 
 _LARGEST_READ = 10
@@ -23,7 +22,7 @@ _LARGEST_READ = 10
 _waiting_since: dict[str, float] = {}
 
 
-def apply(_: LambdaInterpreter) -> None:
+def apply() -> None:
     around(lambda_svc, "_iter_all_esms", "", _due)
     around(sqs, "_receive_messages_for_esm", "queue_url max_number", _receive)
 

@@ -16,19 +16,16 @@ from typing import Any
 
 from ministack.services import lambda_svc, sqs
 
-from event_pipelines.local.corrections import LambdaInterpreter, _event_patterns
+from event_pipelines.local.corrections import _event_patterns
 from event_pipelines.local.corrections._ministack import around
 
 
-def apply(_: LambdaInterpreter) -> None:
+def apply() -> None:
     around(lambda_svc, "_match_esm_filter", "record pattern", _match)
     around(lambda_svc, "_create_esm", "data", _create)
     around(lambda_svc, "_update_esm", "esm_id data", _update)
     around(
-        lambda_svc,
-        "_run_sqs_batch",
-        "esm func_rec event batch queue_url queue_name",
-        _run_batch,
+        lambda_svc, "_run_sqs_batch", "esm func_rec event batch queue_url queue_name", _run_batch
     )
 
 

@@ -12,14 +12,13 @@ from typing import Any
 
 from ministack.services import lambda_svc, sqs
 
-from event_pipelines.local.corrections import LambdaInterpreter
 from event_pipelines.local.corrections._ministack import around
 
 _DEFAULT_TIMEOUT_SECONDS = 3
 _DEFAULT_BATCH_SIZE = 10
 
 
-def apply(_: LambdaInterpreter) -> None:
+def apply() -> None:
     around(lambda_svc, "_create_esm", "data", _create)
     around(lambda_svc, "_update_esm", "esm_id data", _update)
     around(lambda_svc, "_update_config", "name data", _update_function)

@@ -16,17 +16,16 @@ from ministack.core.arn import parse_arn
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import cloudwatch_logs, lambda_svc
 
-from event_pipelines.local.corrections import LambdaInterpreter
 from event_pipelines.local.corrections._authorization import role_allows
 from event_pipelines.local.corrections._ministack import around
 
 _QUEUE_ACTIONS = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
 # The poller asks many times a second; a changed role may take this long to count.
 _REMEMBERED_SECONDS = 1.0
-_verdicts: dict[tuple[str, str], tuple[float, str | None]] = {}
+_decisions: dict[tuple[str, str], tuple[float, str | None]] = {}
 
 
-def apply(_: LambdaInterpreter) -> None:
+def apply() -> None:
     around(lambda_svc, "_create_esm", "data", _create)
     around(lambda_svc, "_iter_all_esms", "", _pollable)
     around(
@@ -75,10 +74,10 @@ def _refused_mapping(mapping: dict[str, Any]) -> str | None:
     if record is None:
         return None
     key = (config["Role"], mapping["EventSourceArn"])
-    asked, refused = _verdicts.get(key, (0.0, None))
+    asked, refused = _decisions.get(key, (0.0, None))
     if time.monotonic() - asked > _REMEMBERED_SECONDS:
         refused = _refused_action(*key)
-        _verdicts[key] = (time.monotonic(), refused)
+        _decisions[key] = (time.monotonic(), refused)
     return refused
 
 

@@ -11,11 +11,10 @@ from typing import Any
 
 from ministack.core import iam_actions
 
-from event_pipelines.local.corrections import LambdaInterpreter
 from event_pipelines.local.corrections._ministack import around
 
 
-def apply(_: LambdaInterpreter) -> None:
+def apply() -> None:
     around(
         iam_actions,
         "extract_resource_arn",

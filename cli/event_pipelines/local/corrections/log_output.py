@@ -21,19 +21,18 @@ from typing import Any
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
-from event_pipelines.local.corrections import LambdaInterpreter
 from event_pipelines.local.corrections._ministack import CorrectionMismatch, around
 
 _MARK = "__END_OF_LOG_MARK__"
 # How long a reader may lag behind an answer that follows the mark, or behind a process's end.
-_PATIENCE_SECONDS = 5.0
+_TIMEOUT_SECONDS = 5.0
 _PRELUDE = Path(__file__).with_name("_worker_prelude.py").read_text()
 
 # The logging variables of the function whose process this thread is starting.
 _variables: contextvars.ContextVar[dict[str, str]] = contextvars.ContextVar("_variables")
 
 
-def apply(_: LambdaInterpreter) -> None:
+def apply() -> None:
     script = getattr(lambda_runtime, "_PYTHON_WORKER_SCRIPT", "")
     if "_real_stdout = sys.stdout" not in script or "sys.stdin.readline()" not in script:
         raise CorrectionMismatch("Correction log_output does not know this MiniStack's worker.")
@@ -86,13 +85,13 @@ def _drain_answered(_: Callable[..., str], worker: Any) -> str:
 
 def _rest(worker: Any) -> str:
     """What a process that is being ended has written: all that comes until its output closes."""
-    worker._stderr_thread.join(_PATIENCE_SECONDS)
+    worker._stderr_thread.join(_TIMEOUT_SECONDS)
     return _take(worker, until_mark=False)
 
 
 def _take(worker: Any, *, until_mark: bool) -> str:
     lines: list[str] = []
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         ended = not worker._stderr_thread.is_alive()
         try:
@@ -118,7 +117,7 @@ def _spawn(original: Callable[..., None], worker: Any) -> None:
     except RuntimeError as error:
         if worker._proc is None:
             raise
-        worker._proc.wait(_PATIENCE_SECONDS)
+        worker._proc.wait(_TIMEOUT_SECONDS)
         output = _rest(worker)
         raise RuntimeError("\n".join(filter(None, (output, str(error))))) from error
     # What the import wrote belongs to the invocation that caused it; the mark behind it does not.

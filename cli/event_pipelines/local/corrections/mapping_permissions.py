@@ -16,7 +16,6 @@ from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import lambda_svc
 
-from event_pipelines.local.corrections import LambdaInterpreter
 from event_pipelines.local.corrections._ministack import around
 
 _COLLECTION = "event-source-mappings"
@@ -28,7 +27,7 @@ _ACTIONS = {
 _ACTIONS_WITH_FUNCTION = {"lambda:CreateEventSourceMapping", *_ACTIONS.values()}
 
 
-def apply(_: LambdaInterpreter) -> None:
+def apply() -> None:
     around(
         iam_actions, "extract_iam_action", "service method path headers body query_params", _action
     )

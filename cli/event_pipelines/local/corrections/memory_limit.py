@@ -17,7 +17,6 @@ from typing import Any
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
-from event_pipelines.local.corrections import LambdaInterpreter
 from event_pipelines.local.corrections._ministack import around
 
 _LINUX_INTERVAL_SECONDS = 0.02
@@ -30,7 +29,7 @@ _HAS_PROC = Path("/proc/self/status").exists()
 _reported: contextvars.ContextVar[int | None] = contextvars.ContextVar("_reported", default=None)
 
 
-def apply(_: LambdaInterpreter) -> None:
+def apply() -> None:
     worker = lambda_runtime.Worker
     around(worker, "_spawn", "self", _spawn)
     around(

@@ -21,7 +21,6 @@ from ministack.core import iam_actions
 from ministack.core.concurrency import esm_wake
 from ministack.services import sqs
 
-from event_pipelines.local.corrections import LambdaInterpreter
 from event_pipelines.local.corrections._authorization import caller_allows
 from event_pipelines.local.corrections._ministack import CorrectionMismatch, around
 
@@ -68,7 +67,7 @@ class _Task:
 _tasks: dict[str, list[_Task]] = {}
 
 
-def apply(_: LambdaInterpreter) -> None:
+def apply() -> None:
     around(
         iam_actions,
         "extract_resource_arn",

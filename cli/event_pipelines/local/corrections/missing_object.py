@@ -12,12 +12,11 @@ from typing import Any
 
 from ministack.services import s3
 
-from event_pipelines.local.corrections import LambdaInterpreter
 from event_pipelines.local.corrections._authorization import caller_allows
 from event_pipelines.local.corrections._ministack import around
 
 
-def apply(_: LambdaInterpreter) -> None:
+def apply() -> None:
     around(s3, "_get_object", "bucket_name key headers query_params", _read)
     around(s3, "_head_object", "bucket_name key headers query_params", _read)
 

@@ -13,13 +13,12 @@ from urllib.parse import parse_qsl
 
 from ministack.services import s3
 
-from event_pipelines.local.corrections import LambdaInterpreter
 from event_pipelines.local.corrections._ministack import around
 
 _TAGS = "multipart_tags"
 
 
-def apply(_: LambdaInterpreter) -> None:
+def apply() -> None:
     around(s3, "_create_multipart_upload", "bucket_name key headers", _create)
     around(s3, "_complete_multipart_upload", "bucket_name key body query_params headers", _complete)
 

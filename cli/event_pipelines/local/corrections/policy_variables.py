@@ -18,7 +18,6 @@ from typing import Any
 
 from ministack.core import iam_evaluator
 
-from event_pipelines.local.corrections import LambdaInterpreter
 from event_pipelines.local.corrections._ministack import around
 
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
@@ -33,7 +32,7 @@ class _NoValue(Exception):
     """A variable without a default has no value in this request, or several."""
 
 
-def apply(_: LambdaInterpreter) -> None:
+def apply() -> None:
     around(iam_evaluator, "parse_policy_document", "doc", _parse)
     around(iam_evaluator, "_first_match", "ctx stmts effect", _first_match)
     around(iam_evaluator, "_conditions_met", "conditions ctx", _conditions_met)

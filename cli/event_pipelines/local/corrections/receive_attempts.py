@@ -17,7 +17,6 @@ from typing import Any
 
 from ministack.services import sqs
 
-from event_pipelines.local.corrections import LambdaInterpreter
 from event_pipelines.local.corrections._ministack import around
 
 _REMEMBERED_SECONDS = 300
@@ -54,7 +53,7 @@ class _Answer:
 _answers: dict[tuple[str, str], _Answer] = {}
 
 
-def apply(_: LambdaInterpreter) -> None:
+def apply() -> None:
     around(sqs, "_act_receive_message", "data qurl", _receive)
     around(sqs, "_collect_msgs", "q max_n vis_timeout", _collect)
     sqs._HANDLERS["ReceiveMessage"] = sqs._act_receive_message

@@ -12,14 +12,13 @@ from typing import Any
 
 from ministack.services import lambda_svc, s3
 
-from event_pipelines.local.corrections import LambdaInterpreter
 from event_pipelines.local.corrections._authorization import service_allowed
 from event_pipelines.local.corrections._ministack import around
 
 _log = logging.getLogger(__name__)
 
 
-def apply(_: LambdaInterpreter) -> None:
+def apply() -> None:
     around(
         s3,
         "_validate_notification_configs",

@@ -12,11 +12,11 @@ from typing import Any
 
 from ministack.services import sns
 
-from event_pipelines.local.corrections import LambdaInterpreter, _event_patterns
+from event_pipelines.local.corrections import _event_patterns
 from event_pipelines.local.corrections._ministack import around
 
 
-def apply(_: LambdaInterpreter) -> None:
+def apply() -> None:
     around(sns, "_matches_filter_policy", "sub message_attributes message", _matches)
 
 

@@ -14,7 +14,6 @@ from typing import Any
 from ministack.core import iam_evaluator, lambda_runtime
 from ministack.services import lambda_svc
 
-from event_pipelines.local.corrections import LambdaInterpreter
 from event_pipelines.local.corrections._ministack import around
 
 _KEY = "lambda:sourcefunctionarn"
@@ -22,7 +21,7 @@ _KEY = "lambda:sourcefunctionarn"
 _functions: dict[str, str] = {}
 
 
-def apply(_: LambdaInterpreter) -> None:
+def apply() -> None:
     # Imported by name there, so there are two to replace.
     for module in (lambda_runtime, lambda_svc):
         around(module, "execution_credentials", "config", _credentials)

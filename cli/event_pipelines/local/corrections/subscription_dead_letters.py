@@ -12,11 +12,10 @@ from typing import Any
 
 from ministack.services import sns, sqs
 
-from event_pipelines.local.corrections import LambdaInterpreter
 from event_pipelines.local.corrections._ministack import around
 
 
-def apply(_: LambdaInterpreter) -> None:
+def apply() -> None:
     around(
         sns,
         "_deliver_to_sqs",

@@ -10,11 +10,10 @@ from typing import Any
 
 from ministack.services import s3
 
-from event_pipelines.local.corrections import LambdaInterpreter
 from event_pipelines.local.corrections._ministack import around
 
 
-def apply(_: LambdaInterpreter) -> None:
+def apply() -> None:
     around(s3, "_put_object_tagging", "bucket_name key body query_params", _put)
     around(s3, "_delete_object_tagging", "bucket_name key query_params", _delete)
 

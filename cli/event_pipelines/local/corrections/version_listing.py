@@ -13,13 +13,12 @@ from typing import Any
 
 from ministack.services import s3
 
-from event_pipelines.local.corrections import LambdaInterpreter
 from event_pipelines.local.corrections._ministack import around
 
 _ENCODED = ("Delimiter", "Key", "KeyMarker", "NextKeyMarker", "Prefix")
 
 
-def apply(_: LambdaInterpreter) -> None:
+def apply() -> None:
     around(s3, "_list_object_versions", "bucket_name query_params", _encoded)
 
 

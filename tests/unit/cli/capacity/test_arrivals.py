@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from event_pipelines.capacity.arrivals import Load
+from event_pipelines.plans.capacity.arrivals import Load
 
 
 def until(load: Load, end: float) -> list[tuple[float, int]]:

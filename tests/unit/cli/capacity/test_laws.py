@@ -8,13 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from event_pipelines.capacity.event_source import Scaling
-from event_pipelines.capacity.fair import FairQueue
-from event_pipelines.capacity.fifo import FifoQueue
-from event_pipelines.capacity.queue import Queue
-from event_pipelines.capacity.stage import Account
-from event_pipelines.capacity.table import Table
-from event_pipelines.capacity.work import Fixed, Lognormal
+from event_pipelines.plans.capacity.distributions import Fixed, Lognormal
+from event_pipelines.plans.capacity.poller_scaling import Scaling
+from event_pipelines.plans.capacity.queues import FairQueue, FifoQueue, SimulatedQueue
+from event_pipelines.plans.capacity.stage import Account
+from event_pipelines.plans.capacity.table import Table
 from support.simulated import Simulated
 
 
@@ -28,7 +26,7 @@ from support.simulated import Simulated
     window=st.sampled_from([0.0, 20.0]),
     turns=st.integers(1, 4),
     poison=st.integers(0, 20),
-    queue=st.sampled_from([Queue, FairQueue, lambda: FifoQueue(3)]),
+    queue=st.sampled_from([SimulatedQueue, FairQueue, lambda: FifoQueue(3)]),
 )
 def test_what_came_is_done_or_dead(
     lots: list[tuple[int, float]],
@@ -39,7 +37,7 @@ def test_what_came_is_done_or_dead(
     window: float,
     turns: int,
     poison: int,
-    queue: Callable[[], Queue],
+    queue: Callable[[], SimulatedQueue],
 ) -> None:
     run = Simulated(
         places,

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from event_pipelines.capacity import model, prices, settings
-from event_pipelines.capacity.arrivals import Load
-from event_pipelines.capacity.model import Question, Result
-from event_pipelines.capacity.settings import Pipeline
-from event_pipelines.capacity.stage import Bound
+from event_pipelines.plans.capacity import model, prices, settings
+from event_pipelines.plans.capacity.arrivals import Load
+from event_pipelines.plans.capacity.model import Question, Result
+from event_pipelines.plans.capacity.settings import Pipeline
+from event_pipelines.plans.capacity.stage import Bound
 
 PLANS = Path(__file__).parents[4] / "benchmarks" / "plans"
 EVERY = ("image-derivatives", "event-audit", "csv-import", "tenant-routing", "item-relay")

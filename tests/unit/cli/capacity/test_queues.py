@@ -2,11 +2,15 @@
 
 import pytest
 
-from event_pipelines.capacity.fair import FairQueue
-from event_pipelines.capacity.fifo import FifoQueue
-from event_pipelines.capacity.queue import MOST_IN_FLIGHT, Lot, Queue
-from event_pipelines.capacity.stage import Bound
-from event_pipelines.capacity.work import Fixed
+from event_pipelines.plans.capacity.distributions import Fixed
+from event_pipelines.plans.capacity.queues import (
+    MOST_IN_FLIGHT,
+    FairQueue,
+    FifoQueue,
+    Lot,
+    SimulatedQueue,
+)
+from event_pipelines.plans.capacity.stage import Bound
 from support.simulated import Simulated
 
 
@@ -54,7 +58,7 @@ def test_the_oldest_message_stops_ageing_with_its_third_try() -> None:
 
 
 def test_what_is_too_old_is_deleted_and_counted() -> None:
-    run = Simulated(places=1, queue=Queue(retention=50.0))
+    run = Simulated(places=1, queue=SimulatedQueue(retention=50.0))
     run.send(100)
 
     counts = run.run()
@@ -115,7 +119,7 @@ def test_a_failure_stops_its_group_until_it_is_done_or_dead() -> None:
 
 
 def test_a_fair_queue_lets_the_quiet_go_first() -> None:
-    fair, plain = FairQueue(), Queue()
+    fair, plain = FairQueue(), SimulatedQueue()
     waits = []
     for queue in (fair, plain):
         run = Simulated(places=40, queue=queue)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from event_pipelines.capacity import settings
-from event_pipelines.capacity.settings import NoPipelines, Pipeline
-from event_pipelines.plan_review.reading import NotAPlan
+from event_pipelines.plans.capacity import settings
+from event_pipelines.plans.capacity.settings import NoPipelines, Pipeline
+from event_pipelines.plans.review.plan import NotAPlan
 
 PLANS = Path(__file__).parents[4] / "benchmarks" / "plans"
 FIRST_DEPLOYMENT = Path(__file__).parents[1] / "plan_review" / "plans" / "first_deployment.json"

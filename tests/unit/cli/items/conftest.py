@@ -10,8 +10,8 @@ from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from event_pipelines.items import put
-from event_pipelines.items.names import Relay
 from event_pipelines.items.put import Script
+from event_pipelines.pipelines.item_relay import Relay
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table

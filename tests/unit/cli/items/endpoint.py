@@ -17,7 +17,7 @@ from boto3.dynamodb.types import TypeSerializer
 
 from event_pipelines.contracts.item_messages import ItemMessage
 from event_pipelines.items import documents
-from event_pipelines.items.names import key_of
+from event_pipelines.pipelines.item_relay import key_of
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"

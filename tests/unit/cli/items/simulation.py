@@ -17,8 +17,8 @@ from typing import Any
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from event_pipelines.items.deliveries import Lease, Message
-from event_pipelines.items.one_item import Ending
-from event_pipelines.items.service import Pace, Service, Task
+from event_pipelines.items.message_handler import Ending
+from event_pipelines.items.service_loop import Pace, Service, Task
 
 AWAY = EndpointConnectionError(endpoint_url="https://sqs.example")
 WAIT_SECONDS = 20

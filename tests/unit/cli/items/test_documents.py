@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from event_pipelines.items import documents
 from event_pipelines.items.documents import NotADocument
-from event_pipelines.items.names import Relay
+from event_pipelines.pipelines.item_relay import Relay
 
 READABLE = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 NUMBERS = st.builds(

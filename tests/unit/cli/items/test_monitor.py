@@ -15,9 +15,9 @@ import pytest
 from event_pipelines.errors import UserError
 from event_pipelines.items import monitor
 from event_pipelines.items.deliveries import Message
+from event_pipelines.items.message_handler import Ending
 from event_pipelines.items.monitor import SILENCE_SECONDS, Monitor
-from event_pipelines.items.one_item import Ending
-from event_pipelines.items.service import Pace
+from event_pipelines.items.service_loop import Pace
 from unit.cli.items.simulation import AWAY
 
 MESSAGE = Message("an id", "{}", 2, "a handle")

@@ -15,8 +15,8 @@ from botocore.exceptions import ClientError
 from event_pipelines.__main__ import main
 from event_pipelines.errors import UserError
 from event_pipelines.items import documents, put, samples
-from event_pipelines.items.names import Relay
 from event_pipelines.items.put import NewItem, Script
+from event_pipelines.pipelines.item_relay import Relay
 from unit.cli.items.conftest import messages_in, update
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from botocore.exceptions import NoCredentialsError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from event_pipelines.items import service
+from event_pipelines.items import service_loop
 from event_pipelines.items.deliveries import Message, retry_delay
-from event_pipelines.items.one_item import Ending
-from event_pipelines.items.service import Pace
+from event_pipelines.items.message_handler import Ending
+from event_pipelines.items.service_loop import Pace
 from unit.cli.items.simulation import AWAY, DENIED, WAIT_SECONDS, Stage, refusal
 
 
@@ -229,7 +229,7 @@ def test_what_is_given_back_does_not_come_to_the_poll_that_is_still_open() -> No
 
     stage.run(until=61.0)
 
-    assert stage.world.now <= 66.0 + service.RELEASE_SECONDS
+    assert stage.world.now <= 66.0 + service_loop.RELEASE_SECONDS
     assert stage.queue.stored["slow"].visible_at <= stage.world.now
     # Nor afterwards: no poll is open any more.
     with pytest.raises(queue.Empty):
@@ -258,7 +258,7 @@ def test_giving_back_has_an_end_too() -> None:
 
     stage.run(until=20.0)
 
-    assert stage.world.now <= 30.0 + service.RELEASE_SECONDS
+    assert stage.world.now <= 30.0 + service_loop.RELEASE_SECONDS
     assert [error for _, error in stage.notes.of("released")] == [AWAY] * 3
 
 
@@ -277,7 +277,7 @@ def test_aws_away_for_a_while() -> None:
     gaps = [after - before for before, after in pairwise(tries)]
     assert gaps == [2.0, 4.0, 8.0, 16.0, 20.0, 20.0, 20.0, 20.0]
     # Back within the longest pause.
-    assert stage.queue.done("received")[0] <= 150 + service.LONGEST_BACKOFF_SECONDS
+    assert stage.queue.done("received")[0] <= 150 + service_loop.LONGEST_BACKOFF_SECONDS
 
 
 def test_work_that_aws_had_no_part_in_is_no_sign_that_it_is_back() -> None:
@@ -321,7 +321,7 @@ def test_a_table_that_is_away_does_not_use_up_the_receives_of_a_backlog() -> Non
     # What was received is kept and tried again; the rest was left where it is.
     assert len(stage.queue.done("received")) == 100
     assert sum(at < 200.0 for at in stage.queue.done("received")) == 10
-    assert min(stage.queue.done("effect")) <= 200.0 + service.LONGEST_BACKOFF_SECONDS
+    assert min(stage.queue.done("effect")) <= 200.0 + service_loop.LONGEST_BACKOFF_SECONDS
 
 
 SICK = [
@@ -360,12 +360,12 @@ def test_a_sick_environment_costs_few_receives_and_no_message_its_second(
     assert stage.effects == dict.fromkeys(names(100), 1)
     # What was received is held, and hardly anything more is received as long as it lasts.
     assert len(stage.queue.done("received")) == 100
-    assert sum(at < 300.0 for at in stage.queue.done("received")) <= max(service.PROBES, 10)
+    assert sum(at < 300.0 for at in stage.queue.done("received")) <= max(service_loop.PROBES, 10)
     assert sum(at < night for at in stage.queue.done("received")) <= 25
     # Told once, and once that it is over.
     assert stage.notes.of("away") == [error]
     assert len(stage.notes.of("back")) == 1
-    assert min(stage.queue.done("effect")) <= night + service.LONGEST_BACKOFF_SECONDS
+    assert min(stage.queue.done("effect")) <= night + service_loop.LONGEST_BACKOFF_SECONDS
 
 
 @pytest.mark.parametrize("sick", [True, False])
@@ -436,7 +436,7 @@ def test_patience_has_an_end_so_that_one_message_cannot_stay_for_ever() -> None:
     # Received five times, as every failure, and then for a person to look at.
     assert stage.queue.dead == ["cursed"]
     failed = [at for at, _, detail in stage.notes.said if "cursed" in str(detail)]
-    assert failed[-1] >= 5 * service.PATIENCE_SECONDS
+    assert failed[-1] >= 5 * service_loop.HOLD_SECONDS
     # Whether AWS is away or back is told a few times, not with every message.
     assert len(stage.notes.of("away")) <= 10
 

@@ -4,9 +4,9 @@ import argparse
 import shlex
 from pathlib import Path
 
-from event_pipelines.items import commands, service
+from event_pipelines.items import commands, service_loop
 from event_pipelines.items.deliveries import LONGEST_DELAY_SECONDS
-from event_pipelines.items.serving import LONGEST_POLL_SECONDS
+from event_pipelines.items.service_process import LONGEST_POLL_SECONDS
 
 DOCS = Path(__file__).resolve().parents[4] / "docs"
 UNIT = DOCS / "event-pipelines-items.service"
@@ -19,8 +19,8 @@ def settings() -> dict[str, str]:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    commands.register(parser.add_subparsers())
-    return parser.parse_args(shlex.split(settings()["ExecStart"])[1:])
+    commands.add_arguments(parser)
+    return parser.parse_args(shlex.split(settings()["ExecStart"])[2:])
 
 
 def test_the_command_is_one_that_the_command_line_takes() -> None:
@@ -34,7 +34,7 @@ def test_the_command_is_one_that_the_command_line_takes() -> None:
 def test_it_is_not_killed_while_it_stops() -> None:
     drain = arguments().drain
 
-    assert int(settings()["TimeoutStopSec"]) > drain + service.RELEASE_SECONDS
+    assert int(settings()["TimeoutStopSec"]) > drain + service_loop.RELEASE_SECONDS
     # Or the open poll would be cut off, which hides what it is given.
     assert drain > LONGEST_POLL_SECONDS
     assert settings()["KillMode"] == "mixed"
@@ -50,9 +50,9 @@ def test_the_page_says_what_the_code_does() -> None:
 
     assert f"2, 4, 8 … {LONGEST_DELAY_SECONDS} s" in page
     assert page.count("after five minutes") == 2
-    assert service.PATIENCE_SECONDS == 5 * 60
+    assert service_loop.HOLD_SECONDS == 5 * 60
     assert "than two messages to try with, two more\nafter five minutes" in page
-    assert service.PROBES == 2
-    assert f"pause for up to {service.LONGEST_BACKOFF_SECONDS} s" in page
-    assert f"within {service.RELEASE_SECONDS} s" in page
-    assert f"`--drain` ({service.Pace.drain} s)" in page
+    assert service_loop.PROBES == 2
+    assert f"pause for up to {service_loop.LONGEST_BACKOFF_SECONDS} s" in page
+    assert f"within {service_loop.RELEASE_SECONDS} s" in page
+    assert f"`--drain` ({service_loop.Pace.drain} s)" in page

@@ -8,8 +8,8 @@ import pytest
 
 from event_pipelines.__main__ import main
 from event_pipelines.items import documents
-from event_pipelines.items.names import Relay
 from event_pipelines.items.put import NewItem, Script
+from event_pipelines.pipelines.item_relay import Relay
 from unit.cli.items.conftest import update
 
 if TYPE_CHECKING:

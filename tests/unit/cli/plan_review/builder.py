@@ -4,12 +4,12 @@ import json
 import re
 from typing import Any
 
-from event_pipelines.plan_review.commands import RENDERERS
-from event_pipelines.plan_review.document import rendered
-from event_pipelines.plan_review.machine import rendered as as_json
-from event_pipelines.plan_review.reading import plan_of
-from event_pipelines.plan_review.review import Review, review
-from event_pipelines.plan_review.sections import document
+from event_pipelines.plans.review.commands import RENDERERS
+from event_pipelines.plans.review.document import rendered
+from event_pipelines.plans.review.plan import plan_of
+from event_pipelines.plans.review.render_json import rendered as as_json
+from event_pipelines.plans.review.review import Review, review
+from event_pipelines.plans.review.sections import document
 
 ACTIONS = {"replace": ["delete", "create"], "no-op": ["no-op"]}
 ACCOUNT, REGION = "123456789012", "eu-west-1"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from event_pipelines.__main__ import main
-from event_pipelines.plan_review import differences, values
+from event_pipelines.plans.review import differences, plan_values
 from unit.cli.plan_review.builder import allow, change, plan, policy, queue, reviewed, shown
 from unit.cli.plan_review.test_budget import large
 from unit.cli.plan_review.test_event_path import subscription
@@ -161,7 +161,7 @@ def test_an_action_that_does_not_exist(file: str, capsys: pytest.CaptureFixture[
 def test_negative_budget_is_refused_and_0_is_unlimited(
     file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "--budget -1 is no length" in run(capsys, file, "--budget", "-1")[2]
+    assert "--budget -1 is invalid" in run(capsys, file, "--budget", "-1")[2]
     assert "Longer than the 10 characters" in run(capsys, file, "--budget", "10")[1]
     assert "Longer than" not in run(capsys, file, "--budget", "0")[1]
 
@@ -186,8 +186,8 @@ class Blocker:
             raise ImportError(f"{name} is not for this command")
 sys.meta_path.insert(0, Blocker())
 import runpy
-sys.argv = ["plan-review", *sys.argv[1:]]
-runpy.run_module("event_pipelines.plan_review", run_name="__main__")
+sys.argv = ["event-pipelines", "plan-review", *sys.argv[1:]]
+runpy.run_module("event_pipelines", run_name="__main__")
 """
 
 
@@ -208,14 +208,14 @@ def test_bare_python_is_enough(file: str, form: str) -> None:
 def test_review_work_is_linear_in_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     """Work grows with the plan and not with its square: ten times the plan, ten times the work."""
     calls = 0
-    original = values.meaning
+    original = plan_values.meaning
 
     def counted(value: Any, depth: int = 0) -> Any:
         nonlocal calls
         calls += 1
         return original(value, depth)
 
-    monkeypatch.setattr(values, "meaning", counted)
+    monkeypatch.setattr(plan_values, "meaning", counted)
     monkeypatch.setattr(differences, "meaning", counted)
 
     def work(number: int) -> int:

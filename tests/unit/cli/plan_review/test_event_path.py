@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from event_pipelines.plan_review.event_path import EventPath
-from event_pipelines.plan_review.reading import read
-from event_pipelines.plan_review.review import review
+from event_pipelines.plans.review.event_path import EventPath
+from event_pipelines.plans.review.plan import read
+from event_pipelines.plans.review.review import review
 from unit.cli.plan_review.builder import (
     bucket,
     change,
@@ -154,7 +154,7 @@ def test_all_kinds_of_edges() -> None:
             "queue a [after 3 receives] queue a-dlq",
             "queue b [after 5 receives] queue b-dlq",
             "queue a [body.k: 1; switched off] function a",
-            "function a [batches given up] topic failed",
+            "function a [after the last try] topic failed",
             "function f [failed asynchronous calls] queue f-dlq",
             "function f [failed asynchronous calls] queue failed",
             "function f [results of asynchronous calls] function next",
@@ -524,7 +524,7 @@ def test_the_drawing_of_a_first_deployment() -> None:
     assert (
         "+    ├─ → queue acme-image-thumbnail\n"
         "+    │  ├─ → function acme-image-thumbnail\n"
-        "+    │  └─ when given up → queue acme-image-thumbnail-dlq\n"
+        "+    │  └─ after the last receive → queue acme-image-thumbnail-dlq\n"
         "+    └─ what cannot be delivered → queue acme-image-thumbnail-dlq\n"
     ) in text
     assert "(known after apply), by" not in text

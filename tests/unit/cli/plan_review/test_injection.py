@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from event_pipelines.plan_review.document import Bullet, Code, Renderer
-from event_pipelines.plan_review.markdown import Markdown
-from event_pipelines.plan_review.page import Page
-from event_pipelines.plan_review.text import Text
+from event_pipelines.plans.review.document import Bullet, Code, Renderer
+from event_pipelines.plans.review.render_html import Page
+from event_pipelines.plans.review.render_markdown import Markdown
+from event_pipelines.plans.review.render_text import Text
 from unit.cli.plan_review.builder import change, queue, reviewed, shown
 
 by_property = settings(derandomize=True, deadline=None, max_examples=100)

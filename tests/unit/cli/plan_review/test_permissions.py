@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from event_pipelines.plan_review.policies import PolicyChange
+from event_pipelines.plans.review.policies import PolicyChange
 from unit.cli.plan_review.builder import allow, change, policy, queue, reviewed, shown
 
 by_property = settings(derandomize=True, deadline=None, max_examples=100)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from event_pipelines.plan_review.reading import NotAPlan, document, plan_of, read
+from event_pipelines.plans.review.plan import NotAPlan, document, plan_of, read
 from unit.cli.plan_review.builder import change, every_format, plan, queue, reviewed, shown
 
 PLANS = Path(__file__).parent / "plans"

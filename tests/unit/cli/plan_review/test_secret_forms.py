@@ -17,8 +17,8 @@ from urllib.parse import quote, quote_plus, unquote_plus
 
 import pytest
 
-from event_pipelines.plan_review.reading import read
-from event_pipelines.plan_review.review import review
+from event_pipelines.plans.review.plan import read
+from event_pipelines.plans.review.review import review
 from unit.cli.plan_review.builder import change, every_format, shown
 
 HOSTILE = Path(__file__).parents[3] / "fixtures/hostile_plans"

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from event_pipelines.plan_review.reading import read
-from event_pipelines.plan_review.review import review
+from event_pipelines.plans.review.plan import read
+from event_pipelines.plans.review.review import review
 from unit.cli.plan_review.builder import (
     allow,
     change,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from event_pipelines.plan_review.differences import Difference, differences
-from event_pipelines.plan_review.reading import plan_of
+from event_pipelines.plans.review.differences import Difference, differences
+from event_pipelines.plans.review.plan import plan_of
 from unit.cli.plan_review.builder import change, plan, queue, reviewed, shown
 
 by_property = settings(derandomize=True, deadline=None, max_examples=100)

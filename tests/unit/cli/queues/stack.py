@@ -15,7 +15,7 @@ _MOVED = "ApproximateNumberOfMessagesMoved"
 
 
 @dataclass
-class Stack:
+class FakeStack:
     """Queues of one prefix, each with its dead-letter queue beside it."""
 
     sqs: "SQSClient"
@@ -69,7 +69,7 @@ class MessageMoves:
     `refusal` is what every one of these calls is answered with.
     """
 
-    stack: Stack
+    stack: FakeStack
     refusal: str | None = None
     tasks: list[dict[str, Any]] = field(default_factory=list)
     before_list: Callable[[], None] = lambda: None

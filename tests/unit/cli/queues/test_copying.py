@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from event_pipelines.queues import copying
 from event_pipelines.queues.copying import HIDDEN_SECONDS, Copying
-from event_pipelines.queues.directory import Queue
+from event_pipelines.stack import Queue
 from unit.cli.queues.fake_sqs import FakeSqs, Killed
 
 FAULTS = ("error", "lost", "partly", "killed_before", "killed_after", "interrupted")

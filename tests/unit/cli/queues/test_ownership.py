@@ -3,14 +3,14 @@
 import pytest
 
 from event_pipelines.__main__ import main
-from unit.cli.queues.stack import PREFIX, Stack
+from unit.cli.queues.stack import PREFIX, FakeStack
 
 VERBS = [("purge", "--yes"), ("peek",), ("redrive",), ("redrive", "--dry-run")]
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
 def test_a_queue_that_no_stack_owns_is_left_alone(
-    stack: Stack, verb: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+    stack: FakeStack, verb: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     url = stack.sqs.create_queue(QueueName=f"{PREFIX}-billing")["QueueUrl"]
     stack.sqs.send_message(QueueUrl=url, MessageBody="an invoice")
@@ -23,7 +23,7 @@ def test_a_queue_that_no_stack_owns_is_left_alone(
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
 def test_a_queue_of_another_stack_is_left_alone(
-    stack: Stack, verb: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+    stack: FakeStack, verb: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The names of event-pipelines-eu begin like those of event-pipelines."""
     url = stack.sqs.create_queue(
@@ -38,7 +38,7 @@ def test_a_queue_of_another_stack_is_left_alone(
 
 
 def test_messages_are_not_moved_to_a_queue_that_no_stack_owns(
-    stack: Stack, capsys: pytest.CaptureFixture[str]
+    stack: FakeStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.sqs.create_queue(QueueName=f"{PREFIX}-billing")
     stack.send("image-dlq", "ours")

@@ -9,10 +9,10 @@ import pytest
 
 from event_pipelines.__main__ import main
 from event_pipelines.console import printable
-from event_pipelines.queues import peek
-from event_pipelines.queues.directory import locate
-from event_pipelines.queues.messages import receive
-from unit.cli.queues.stack import Stack
+from event_pipelines.pipelines import queue_messages as peek
+from event_pipelines.pipelines.queue_messages import receive
+from event_pipelines.stack import Stack
+from unit.cli.queues.stack import FakeStack
 
 
 def peeked(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
@@ -21,7 +21,7 @@ def peeked(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str
 
 
 def test_messages_are_shown_whole_and_stay(
-    stack: Stack, capsys: pytest.CaptureFixture[str]
+    stack: FakeStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     attributes = {
         "reason": {"DataType": "String", "StringValue": "wide"},
@@ -39,7 +39,7 @@ def test_messages_are_shown_whole_and_stay(
 
 
 def test_more_messages_than_one_call_gives(
-    stack: Stack, capsys: pytest.CaptureFixture[str]
+    stack: FakeStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bodies = [str(number) for number in range(25)]
     stack.send("image-dlq", *bodies)
@@ -51,11 +51,11 @@ def test_more_messages_than_one_call_gives(
     assert sorted(stack.visible("image-dlq")) == sorted(bodies)
 
 
-def test_the_oldest_message_comes_first(stack: Stack) -> None:
+def test_the_oldest_message_comes_first(stack: FakeStack) -> None:
     for body in "abc":
         stack.send("image-dlq", body)
         time.sleep(0.002)
-    queues = locate("event-pipelines")
+    queues = Stack("event-pipelines").queues
 
     with patch.object(peek, "receive", lambda *given: receive(*given)[::-1]):
         seen = peek.look(queues.sqs, queues.find("image-dlq"), 10).messages
@@ -63,7 +63,7 @@ def test_the_oldest_message_comes_first(stack: Stack) -> None:
     assert [message["body"] for message in seen] == ["a", "b", "c"]
 
 
-def test_a_fifo_queue_keeps_its_order(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_fifo_queue_keeps_its_order(stack: FakeStack, capsys: pytest.CaptureFixture[str]) -> None:
     stack.send("relay-dlq.fifo", "a", "b", "c")
 
     seen = peeked(capsys, "relay-dlq")
@@ -77,7 +77,7 @@ def test_a_fifo_queue_keeps_its_order(stack: Stack, capsys: pytest.CaptureFixtur
 
 
 def test_peek_at_an_empty_queue_finds_nothing(
-    stack: Stack, capsys: pytest.CaptureFixture[str]
+    stack: FakeStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert stack.visible("image-dlq") == []
     assert peeked(capsys, "image-dlq") == []
@@ -85,10 +85,10 @@ def test_peek_at_an_empty_queue_finds_nothing(
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, RuntimeError])
 def test_interrupted_in_between_everything_is_visible_again(
-    stack: Stack, failure: type[BaseException]
+    stack: FakeStack, failure: type[BaseException]
 ) -> None:
     stack.send("image-dlq", *(str(number) for number in range(25)))
-    queues = locate("event-pipelines")
+    queues = Stack("event-pipelines").queues
     queue = queues.find("image-dlq")
     answers = [receive(queues.sqs, queue.url, 10, 30) for _ in range(2)]
     assert len(stack.visible("image-dlq")) == 5
@@ -102,9 +102,9 @@ def test_interrupted_in_between_everything_is_visible_again(
     assert len(stack.visible("image-dlq")) == 20
 
 
-def test_one_call_that_fails_does_not_keep_the_others_hidden(stack: Stack) -> None:
+def test_one_call_that_fails_does_not_keep_the_others_hidden(stack: FakeStack) -> None:
     stack.send("image-dlq", *(str(number) for number in range(15)))
-    queues = locate("event-pipelines")
+    queues = Stack("event-pipelines").queues
     show_again = queues.sqs.change_message_visibility_batch
     failures = iter([True])
 
@@ -123,7 +123,7 @@ def test_one_call_that_fails_does_not_keep_the_others_hidden(stack: Stack) -> No
 
 
 def test_people_are_told_what_looking_costs(
-    stack: Stack, capsys: pytest.CaptureFixture[str]
+    stack: FakeStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.send("image", "a message")
 
@@ -140,7 +140,7 @@ def test_people_are_told_what_looking_costs(
 
 
 def test_nothing_in_a_message_steers_the_terminal(
-    stack: Stack, capsys: pytest.CaptureFixture[str]
+    stack: FakeStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.send("image-dlq", "two\nlines [bold]\x9b31mred\u202eright")
 

@@ -9,8 +9,8 @@ from botocore.exceptions import ClientError
 from event_pipelines.__main__ import main
 from event_pipelines.errors import UserError
 from event_pipelines.queues import commands
-from event_pipelines.queues.directory import locate
-from unit.cli.queues.stack import Stack
+from event_pipelines.stack import Stack
+from unit.cli.queues.stack import FakeStack
 
 
 class Terminal(io.StringIO):
@@ -19,7 +19,7 @@ class Terminal(io.StringIO):
 
 
 def test_a_person_is_asked_by_queue_and_count(
-    stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    stack: FakeStack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack.send("image-dlq", "a", "b")
     monkeypatch.setattr("sys.stdin", Terminal("y\n"))
@@ -34,7 +34,7 @@ def test_a_person_is_asked_by_queue_and_count(
 
 @pytest.mark.parametrize("answer", ["n\n", "\n", "", "image-dlq\n"])
 def test_anything_but_yes_deletes_nothing(
-    stack: Stack,
+    stack: FakeStack,
     answer: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -49,7 +49,7 @@ def test_anything_but_yes_deletes_nothing(
 
 
 def test_without_a_terminal_it_takes_yes(
-    stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    stack: FakeStack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack.send("image-dlq", "a")
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
@@ -66,7 +66,7 @@ def test_without_a_terminal_it_takes_yes(
 
 @pytest.mark.usefixtures("stack")
 def test_purge_reports_a_purge_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    queues = locate("event-pipelines")
+    queues = Stack("event-pipelines").queues
 
     def in_progress(**_: str) -> None:
         code = "AWS.SimpleQueueService.PurgeQueueInProgress"

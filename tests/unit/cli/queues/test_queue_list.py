@@ -6,8 +6,8 @@ import pytest
 
 from event_pipelines.__main__ import main
 from event_pipelines.errors import UserError
-from event_pipelines.queues.directory import locate
-from unit.cli.queues.stack import Stack
+from event_pipelines.stack import Stack
+from unit.cli.queues.stack import FakeStack
 
 
 def listed(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, object]]:
@@ -17,7 +17,7 @@ def listed(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str
 
 
 def test_every_queue_with_what_waits_in_it(
-    stack: Stack, capsys: pytest.CaptureFixture[str]
+    stack: FakeStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.send("image", "a", "b", "c")
     stack.send("image", "later", DelaySeconds=60)
@@ -44,7 +44,7 @@ def test_every_queue_with_what_waits_in_it(
     assert found[1]["dead_letters"] is None
 
 
-def test_queues_list_prints_a_table(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_queues_list_prints_a_table(stack: FakeStack, capsys: pytest.CaptureFixture[str]) -> None:
     stack.send("image-dlq", *(str(number) for number in range(12)))
 
     assert main(["queues", "list"]) == 0
@@ -68,7 +68,7 @@ def test_no_stack_of_that_prefix(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_prefix_may_come_from_the_environment(
-    stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    stack: FakeStack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack.sqs.create_queue(QueueName="acme-orders")
     monkeypatch.setenv("EVENT_PIPELINES_NAME_PREFIX", "acme")
@@ -78,7 +78,7 @@ def test_the_prefix_may_come_from_the_environment(
 
 
 def test_more_queues_than_one_answer_holds(
-    stack: Stack, capsys: pytest.CaptureFixture[str]
+    stack: FakeStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number in range(30):
         stack.queue(f"tenant-{number:02}-raw")
@@ -92,13 +92,13 @@ def test_more_queues_than_one_answer_holds(
 )
 @pytest.mark.usefixtures("stack")
 def test_names_with_and_without_prefix_and_suffix(name: str) -> None:
-    assert locate("event-pipelines").find(name).name == "event-pipelines-relay-dlq.fifo"
+    assert Stack("event-pipelines").queues.find(name).name == "event-pipelines-relay-dlq.fifo"
 
 
-def test_a_name_that_only_looks_as_if_it_had_the_prefix(stack: Stack) -> None:
+def test_a_name_that_only_looks_as_if_it_had_the_prefix(stack: FakeStack) -> None:
     stack.queue("event-pipelines-twin")
 
-    found = locate("event-pipelines").find("event-pipelines-twin")
+    found = Stack("event-pipelines").queues.find("event-pipelines-twin")
 
     assert found.name == "event-pipelines-event-pipelines-twin"
 
@@ -117,7 +117,7 @@ def test_a_name_that_only_looks_as_if_it_had_the_prefix(stack: Stack) -> None:
 @pytest.mark.usefixtures("stack")
 def test_an_unknown_queue_names_similar_ones(asked: str, hint: str) -> None:
     with pytest.raises(UserError, match=hint) as refusal:
-        locate("event-pipelines").find(asked)
+        Stack("event-pipelines").queues.find(asked)
 
     assert repr(asked) in str(refusal.value)
     assert "in eu-west-1" in str(refusal.value)

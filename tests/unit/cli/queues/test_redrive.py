@@ -4,13 +4,14 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from event_pipelines.__main__ import main
 from event_pipelines.queues import moves
-from event_pipelines.queues.directory import locate
-from unit.cli.queues.stack import MessageMoves, Stack
+from event_pipelines.stack import Stack
+from unit.cli.queues.stack import FakeStack, MessageMoves
 
 
 def redriven(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> Any:
@@ -42,7 +43,7 @@ def interrupt() -> None:
 
 
 def test_dead_letters_go_back_by_the_service_itself(
-    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+    stack: FakeStack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.send("image-dlq", "a", "b", "c")
 
@@ -62,7 +63,7 @@ def test_dead_letters_go_back_by_the_service_itself(
 
 @pytest.mark.usefixtures("message_moves")
 def test_redrive_prints_its_outcome_as_a_sentence(
-    stack: Stack, capsys: pytest.CaptureFixture[str]
+    stack: FakeStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.send("image-dlq", "a")
 
@@ -73,7 +74,7 @@ def test_redrive_prints_its_outcome_as_a_sentence(
 
 
 def test_old_moves_are_not_taken_for_the_new_one(
-    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+    stack: FakeStack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.send("image-dlq", "a")
     redriven(capsys, "image-dlq")
@@ -84,7 +85,7 @@ def test_old_moves_are_not_taken_for_the_new_one(
 
 
 def test_a_move_that_is_not_listed_yet_is_waited_for(
-    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+    stack: FakeStack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.send("image-dlq", "a")
     redriven(capsys, "image-dlq")
@@ -106,7 +107,7 @@ def test_a_move_that_is_not_listed_yet_is_waited_for(
 
 
 def test_a_move_that_is_never_listed(
-    stack: Stack,
+    stack: FakeStack,
     message_moves: MessageMoves,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -119,7 +120,7 @@ def test_a_move_that_is_never_listed(
 
 
 def test_a_move_that_already_runs_is_followed(
-    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+    stack: FakeStack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.send("image-dlq", *"abcdefgh")
     message_moves.begin(stack.arn("image-dlq"), stack.arn("image"))
@@ -133,7 +134,7 @@ def test_a_move_that_already_runs_is_followed(
 
 
 def test_redrive_joins_a_move_started_by_another_process(
-    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+    stack: FakeStack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.send("image-dlq", *"abcdefgh")
     start = message_moves._start
@@ -149,7 +150,7 @@ def test_redrive_joins_a_move_started_by_another_process(
 
 
 def test_a_running_move_to_elsewhere_is_not_followed_by_mistake(
-    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+    stack: FakeStack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.queue("other")
     stack.send("image-dlq", *"abcdefgh")
@@ -162,7 +163,7 @@ def test_a_running_move_to_elsewhere_is_not_followed_by_mistake(
 
 
 def test_ctrl_c_cancels_and_says_what_was_moved(
-    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+    stack: FakeStack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.send("image-dlq", *"abcdefgh")
     message_moves.before_list = on_list(5, interrupt)
@@ -181,7 +182,7 @@ def test_ctrl_c_cancels_and_says_what_was_moved(
 
 
 def test_ctrl_c_before_anything_was_started(
-    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+    stack: FakeStack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.send("image-dlq", "a")
     message_moves._start = lambda _: interrupt()  # type: ignore[method-assign,assignment,return-value]
@@ -193,7 +194,7 @@ def test_ctrl_c_before_anything_was_started(
 
 
 def test_ctrl_c_when_the_move_is_already_over(
-    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+    stack: FakeStack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.send("image-dlq", "a")
 
@@ -209,7 +210,7 @@ def test_ctrl_c_when_the_move_is_already_over(
 
 @pytest.mark.parametrize("status", ["COMPLETED", None])
 def test_a_move_that_ends_while_it_is_cancelled(
-    stack: Stack,
+    stack: FakeStack,
     message_moves: MessageMoves,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -233,7 +234,7 @@ def test_a_move_that_ends_while_it_is_cancelled(
 
 
 def test_a_move_that_fails_says_why(
-    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+    stack: FakeStack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.send("image-dlq", "a")
     message_moves.failure = "CouldNotDetermineMessageSource"
@@ -245,7 +246,7 @@ def test_a_move_that_fails_says_why(
 
 
 def test_a_move_that_somebody_cancels(
-    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+    stack: FakeStack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.send("image-dlq", *"abcdefgh")
     message_moves.before_list = on_list(
@@ -259,7 +260,7 @@ def test_a_move_that_somebody_cancels(
 
 
 def test_a_refused_start_is_the_users_to_mend(
-    stack: Stack,
+    stack: FakeStack,
     message_moves: MessageMoves,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -289,7 +290,7 @@ def test_a_refused_start_is_the_users_to_mend(
     ],
 )
 def test_a_service_without_moves_gets_copies(
-    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str], code: str
+    stack: FakeStack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str], code: str
 ) -> None:
     message_moves.refusal = code
     attributes = {"reason": {"DataType": "String", "StringValue": "wide"}}
@@ -304,7 +305,7 @@ def test_a_service_without_moves_gets_copies(
 
 
 def test_moves_that_are_refused_only_when_started(
-    stack: Stack,
+    stack: FakeStack,
     message_moves: MessageMoves,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -326,7 +327,7 @@ def test_moves_that_are_refused_only_when_started(
 
 @pytest.mark.usefixtures("no_message_moves")
 def test_a_fifo_queue_keeps_groups_and_order(
-    stack: Stack, capsys: pytest.CaptureFixture[str]
+    stack: FakeStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number in range(12):
         stack.send("relay-dlq.fifo", str(number), MessageGroupId=f"g{number % 2}")
@@ -352,7 +353,7 @@ def test_a_fifo_queue_keeps_groups_and_order(
 
 @pytest.mark.usefixtures("message_moves")
 def test_messages_of_any_queue_can_be_sent_elsewhere(
-    stack: Stack, capsys: pytest.CaptureFixture[str]
+    stack: FakeStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.queue("quarantine")
     stack.send("quarantine", "a", "b")
@@ -365,7 +366,7 @@ def test_messages_of_any_queue_can_be_sent_elsewhere(
 
 @pytest.mark.usefixtures("no_message_moves")
 def test_messages_in_flight_are_left_and_counted(
-    stack: Stack, capsys: pytest.CaptureFixture[str]
+    stack: FakeStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.send("image-dlq", "a", "b", "c")
     stack.sqs.receive_message(QueueUrl=stack.url("image-dlq"))
@@ -378,7 +379,7 @@ def test_messages_in_flight_are_left_and_counted(
 
 @pytest.mark.usefixtures("no_message_moves")
 def test_what_the_target_refuses_is_said_with_the_reason(
-    stack: Stack, capsys: pytest.CaptureFixture[str]
+    stack: FakeStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.send("image-dlq", "short", "long " * 400)
     stack.sqs.set_queue_attributes(
@@ -394,10 +395,10 @@ def test_what_the_target_refuses_is_said_with_the_reason(
 
 @pytest.mark.usefixtures("no_message_moves")
 def test_an_error_in_the_middle_says_how_far_it_came(
-    stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    stack: FakeStack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack.send("image-dlq", *(str(number) for number in range(12)))
-    client = locate("event-pipelines").sqs
+    client = Stack("event-pipelines").sqs
     send, answers = client.send_message_batch, iter([True])
 
     def once(**request: Any) -> Any:
@@ -406,7 +407,7 @@ def test_an_error_in_the_middle_says_how_far_it_came(
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "SendMessageBatch")
 
     monkeypatch.setattr(client, "send_message_batch", once)
-    monkeypatch.setattr("event_pipelines.queues.directory.boto3.client", lambda *_, **__: client)
+    monkeypatch.setattr(boto3.session.Session, "client", lambda *_, **__: client)
 
     line = refused(capsys, "image-dlq")
 
@@ -417,7 +418,7 @@ def test_an_error_in_the_middle_says_how_far_it_came(
 
 @pytest.mark.usefixtures("no_message_moves")
 def test_ctrl_c_while_copying(
-    stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    stack: FakeStack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack.send("image-dlq", *(str(number) for number in range(12)))
     monkeypatch.setattr("event_pipelines.queues.copying.time.sleep", lambda _: interrupt())
@@ -435,7 +436,7 @@ def test_ctrl_c_while_copying(
 
 
 def test_a_dry_run_only_says_what_it_would_do(
-    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+    stack: FakeStack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.send("image-dlq", "a", "b")
 
@@ -458,7 +459,7 @@ def test_a_dry_run_only_says_what_it_would_do(
 
 
 def test_a_dry_run_while_a_move_runs(
-    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+    stack: FakeStack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.send("image-dlq", *"abcd")
     message_moves.begin(stack.arn("image-dlq"), stack.arn("image"))
@@ -469,7 +470,7 @@ def test_a_dry_run_while_a_move_runs(
 
 
 def test_several_queues_of_one_dead_letter_queue(
-    stack: Stack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+    stack: FakeStack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.queue("mobile", dead_letters="image-dlq")
     stack.send("image-dlq", "a")
@@ -499,7 +500,7 @@ def test_several_queues_of_one_dead_letter_queue(
 )
 @pytest.mark.usefixtures("message_moves")
 def test_redrive_names_the_remedy_for_invalid_arguments(
-    stack: Stack,
+    stack: FakeStack,
     arguments: list[str],
     words: list[str],
     capsys: pytest.CaptureFixture[str],

@@ -15,7 +15,7 @@ import boto3
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from event_pipelines.__main__ import main
-from event_pipelines.queues.directory import STACK_TAG
+from event_pipelines.stack import STACK_TAG
 from shared.contracts.events import ObjectEvent
 from shared.contracts.rejections import Rejection
 from shared.rejections import record_rejection
@@ -151,7 +151,7 @@ class Cloud:
         """What `reconcile --json` prints, with objects of any age unless they have to settle."""
         self.capsys.readouterr()
         if not settle:
-            arguments += ("--settle", "0")
+            arguments += ("--min-age", "0")
         code = main(["reconcile", *arguments, "--json"])
         found: dict[str, Any] = json.loads(self.capsys.readouterr().out)
         assert code == (1 if found["missing"] else 0)
@@ -164,7 +164,7 @@ class Cloud:
     def replay(self, *arguments: str, code: int = 0) -> str:
         """What `replay` prints."""
         self.capsys.readouterr()
-        assert main(["replay", *arguments, "--settle", "0", "--rate", "1000"]) == code
+        assert main(["replay", *arguments, "--min-age", "0", "--rate", "1000"]) == code
         return self.capsys.readouterr().out
 
     def refused(self, *arguments: str) -> str:

@@ -6,7 +6,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from event_pipelines.queues import messages
+from event_pipelines.pipelines import queue_messages
 from event_pipelines.reconcile import replay
 from support.tenant_platform import cache_of_clients
 from unit.cli.reconcile.cloud import REGION, Cloud
@@ -18,7 +18,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.delenv("EVENT_PIPELINES_NAME_PREFIX", raising=False)
-    monkeypatch.setattr(messages, "WAIT_SECONDS", 0)
+    monkeypatch.setattr(queue_messages, "WAIT_SECONDS", 0)
     monkeypatch.setattr(replay, "PAUSE_SECONDS", 0)
     # Making clients takes longer than all that a command does with them here.
     monkeypatch.setattr(boto3.session.Session, "client", cache_of_clients())

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import boto3
 import pytest
 
-from event_pipelines.reconcile import audit
+from event_pipelines.pipelines import event_audit
 from log_object_event.audit_record import AuditRecord
 from log_object_event.trail import Trail
 from shared.contracts.events import ObjectEvent
@@ -50,7 +50,7 @@ def test_each_version_is_an_event_of_its_own(cloud: Cloud, bucket: str, trail: T
     refused = cloud.upload(bucket, "refused.txt")
     cloud.reject(refused, "upload/", "upload", bucket.replace("-audit-", "-audit-rejections-"))
 
-    found = cloud.reconcile(audit.NAME)
+    found = cloud.reconcile(event_audit.NAME)
 
     assert found["counts"] == {"done": 1, "rejected": 1, "dead": 1, "missing": 1}
     assert [one["version_id"] for one in found["missing"]] == [lost.version_id]
@@ -63,7 +63,7 @@ def test_another_event_of_the_object_is_not_its_creation(
     tagged = ObjectEvent(**{**vars(event), "event_name": "ObjectTagging:Put"})
     trail.record(AuditRecord.of(tagged, datetime.now(UTC)), "other")
 
-    assert cloud.missing(audit.NAME) == [("", "a.txt")]
+    assert cloud.missing(event_audit.NAME) == [("", "a.txt")]
 
 
 def test_without_a_trail_the_logs_of_a_day_say_it(cloud: Cloud, bucket: str) -> None:
@@ -75,21 +75,23 @@ def test_without_a_trail_the_logs_of_a_day_say_it(cloud: Cloud, bucket: str) -> 
         logEvents=[{"timestamp": int(time.time() * 1000), "message": logged(event)}],
     )
 
-    assert cloud.missing(audit.NAME) == [("", "lost.txt")]
+    assert cloud.missing(event_audit.NAME) == [("", "lost.txt")]
 
 
 def test_what_is_older_than_the_records_is_not_called_missing(cloud: Cloud, bucket: str) -> None:
     cloud.upload(bucket, "a.txt")
     tomorrow = "2999-01-01"
 
-    assert cloud.reconcile(audit.NAME, "--since", tomorrow)["counts"] == {}
+    assert cloud.reconcile(event_audit.NAME, "--since", tomorrow)["counts"] == {}
     boto3.client("lambda").update_function_configuration(
         FunctionName=f"{PREFIX}-audit-other",
         Environment={"Variables": {"REJECTIONS_BUCKET": bucket, "TRAIL_RETENTION_DAYS": "0"}},
     )
     cloud.table(TRAIL, "object")
-    assert cloud.reconcile(audit.NAME)["counts"] == {"forgotten": 1}
+    assert cloud.reconcile(event_audit.NAME)["counts"] == {"expired": 1}
 
 
 def test_reconcile_without_an_audit_pipeline_is_refused(cloud: Cloud) -> None:
-    assert "no audit pipeline event-pipelines-audit" in cloud.refused("reconcile", audit.NAME)
+    assert "event-pipelines has no pipeline event-audit" in cloud.refused(
+        "reconcile", event_audit.NAME
+    )

@@ -3,29 +3,28 @@
 import gc
 import weakref
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pytest
 
-from event_pipelines.queues import directory
+from event_pipelines.pipelines.objects import StoredObject
+from event_pipelines.pipelines.pipeline import Deployed, Lane, State
 from event_pipelines.reconcile.comparison import Selection, compare
-from event_pipelines.reconcile.objects import StoredObject
-from event_pipelines.reconcile.pipeline import Lane, State
-from event_pipelines.reconcile.records import DeadLetters
+from event_pipelines.stack import Stack
 from unit.cli.reconcile.cloud import Cloud
 
 NOW = datetime.now(UTC)
 PAGES, PAGE = 50, 20
 
 
-@dataclass
-class Endless:
+class Endless(Deployed):
     """Every hundredth object is missing. `most` is how many objects ever were there at a time."""
 
-    lanes: Sequence[Lane] = (Lane("", "bucket", "", ("image-mobile",), ("image-mobile-dlq",)),)
-    alive: "weakref.WeakSet[StoredObject]" = field(default_factory=weakref.WeakSet)
-    most: int = 0
+    def __init__(self, stack: Stack) -> None:
+        lane = Lane("", "bucket", "", ("image-mobile",), ("image-mobile-dlq",))
+        super().__init__(stack, [lane])
+        self.alive: weakref.WeakSet[StoredObject] = weakref.WeakSet()
+        self.most = 0
 
     def stored(self, lane: Lane, prefix: str) -> Iterator[list[StoredObject]]:
         for number in range(PAGES):
@@ -40,18 +39,9 @@ class Endless:
             yield page
             del page, one
 
-    def takes(self, lane: Lane, key: str) -> bool:
-        return key.startswith(lane.prefix)
-
     def states(self, lane: Lane, page: Sequence[StoredObject]) -> list[State]:
         assert lane in self.lanes
         return [State.MISSING if one.key in ("0/0", "20/0", "40/0") else State.DONE for one in page]
-
-    def is_dead(self, stored: StoredObject, letters: DeadLetters) -> bool:
-        return letters.name(stored)
-
-    def message(self, stored: StoredObject) -> str:
-        return stored.key
 
 
 @pytest.fixture
@@ -66,11 +56,12 @@ def only_later_objects_are_collected() -> Iterator[None]:
 @pytest.mark.usefixtures("only_later_objects_are_collected")
 def test_comparison_keeps_only_missing_objects_in_memory(cloud: Cloud) -> None:
     cloud.queues("image-mobile")
-    pipeline, seen = Endless(), []
+    stack = Stack("event-pipelines")
+    pipeline, seen = Endless(stack), []
 
     found = compare(
         pipeline,
-        directory.locate("event-pipelines"),
+        stack.queues,
         Selection(),
         NOW,
         lambda done, missing: seen.append((done, missing)),

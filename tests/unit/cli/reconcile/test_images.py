@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.client import BaseClient
 
-from event_pipelines.reconcile import images
+from event_pipelines.pipelines import image_derivatives
 from shared.contracts.derived_objects import DerivedObject, source_metadata
 from shared.contracts.events import ObjectEvent, object_events
 from support.tenant_platform import refused
@@ -25,7 +25,7 @@ def bucket(cloud: Cloud) -> str:
     for name in DERIVATIVES:
         cloud.function(
             f"image-{name}",
-            PIPELINE=images.NAME,
+            PIPELINE=image_derivatives.NAME,
             DERIVATIVE=name,
             SOURCE_PREFIX="ingest/",
             OUTPUT_PREFIX=f"derived/{name}/",
@@ -53,7 +53,7 @@ def test_every_object_has_one_state_in_each_derivative(cloud: Cloud, bucket: str
         cloud.reject(rejected, f"rejections/{name}/", name)
         cloud.send(f"image-{name}-dlq", event_body(died))
 
-    found = cloud.reconcile(images.NAME)
+    found = cloud.reconcile(image_derivatives.NAME)
 
     assert found["counts"] == {"done": 3, "rejected": 2, "dead": 2, "missing": 1}
     assert [(one["lane"], one["key"]) for one in found["missing"]] == [
@@ -65,7 +65,7 @@ def test_what_the_notification_is_not_about_is_not_missed(cloud: Cloud, bucket: 
     for key in ("ingest/notes.txt", "elsewhere/cat.jpg", "ingest/folder.jpg/"):
         cloud.upload(bucket, key, b"")
 
-    assert cloud.reconcile(images.NAME)["counts"] == {}
+    assert cloud.reconcile(image_derivatives.NAME)["counts"] == {}
 
 
 def test_another_version_counts_for_nothing(cloud: Cloud, bucket: str) -> None:
@@ -80,34 +80,34 @@ def test_another_version_counts_for_nothing(cloud: Cloud, bucket: str) -> None:
             cloud.send("image-mobile-dlq", event_body(older))
         cloud.upload(bucket, key, b"newer")
 
-    assert cloud.reconcile(images.NAME)["counts"] == {"missing": 6}
+    assert cloud.reconcile(image_derivatives.NAME)["counts"] == {"missing": 6}
 
 
 def test_the_same_content_uploaded_again_is_another_version(cloud: Cloud, bucket: str) -> None:
     derive(cloud, cloud.upload(bucket, "ingest/cat.jpg"), *DERIVATIVES)
     cloud.upload(bucket, "ingest/cat.jpg")
 
-    assert cloud.reconcile(images.NAME)["counts"] == {"missing": 2}
+    assert cloud.reconcile(image_derivatives.NAME)["counts"] == {"missing": 2}
 
 
 def test_a_deleted_picture_is_not_missed(cloud: Cloud, bucket: str) -> None:
     cloud.upload(bucket, "ingest/cat.jpg")
     cloud.s3.delete_object(Bucket=bucket, Key="ingest/cat.jpg")
 
-    assert cloud.reconcile(images.NAME)["counts"] == {}
+    assert cloud.reconcile(image_derivatives.NAME)["counts"] == {}
 
 
 def test_a_young_object_is_given_time(cloud: Cloud, bucket: str) -> None:
     cloud.upload(bucket, "ingest/cat.jpg")
 
-    assert cloud.reconcile(images.NAME, settle=True)["counts"] == {"recent": 2}
+    assert cloud.reconcile(image_derivatives.NAME, settle=True)["counts"] == {"recent": 2}
 
 
 def test_reconcile_counts_waiting_messages(cloud: Cloud, bucket: str) -> None:
     event = cloud.upload(bucket, "ingest/cat.jpg")
     cloud.send("image-mobile", event_body(event))
 
-    assert cloud.reconcile(images.NAME)["waiting"] == 1
+    assert cloud.reconcile(image_derivatives.NAME)["waiting"] == 1
 
 
 def test_a_dead_letter_in_the_envelope_of_a_topic_is_known(cloud: Cloud, bucket: str) -> None:
@@ -116,14 +116,14 @@ def test_a_dead_letter_in_the_envelope_of_a_topic_is_known(cloud: Cloud, bucket:
     cloud.send("image-mobile-dlq", body)
     cloud.send("image-mobile-dlq", "Testing Hello world")
 
-    assert cloud.missing(images.NAME) == [("thumbnail", "ingest/cat.jpg")]
+    assert cloud.missing(image_derivatives.NAME) == [("thumbnail", "ingest/cat.jpg")]
 
 
 def test_a_replayed_object_is_announced_as_it_is(cloud: Cloud, bucket: str) -> None:
     key = "ingest/päivää 日本+1 100%.jpg"
     event = cloud.upload(bucket, key)
 
-    cloud.replay(images.NAME, "--missing")
+    cloud.replay(image_derivatives.NAME, "--missing")
 
     for name in DERIVATIVES:
         (body,) = cloud.taken(f"image-{name}")
@@ -143,7 +143,7 @@ def test_another_stacks_queue_is_no_derivative(cloud: Cloud, bucket: str) -> Non
     cloud.queues("image-csv-imports")
     cloud.upload(bucket, "ingest/cat.jpg")
 
-    assert {lane for lane, _ in cloud.missing(images.NAME)} == set(DERIVATIVES)
+    assert {lane for lane, _ in cloud.missing(image_derivatives.NAME)} == set(DERIVATIVES)
 
 
 def test_a_bucket_without_versions_goes_by_content(cloud: Cloud) -> None:
@@ -152,7 +152,7 @@ def test_a_bucket_without_versions_goes_by_content(cloud: Cloud) -> None:
     cloud.notify(bucket, "image-uploads", ("ingest/", ".jpg"))
     cloud.function(
         "image-mobile",
-        PIPELINE=images.NAME,
+        PIPELINE=image_derivatives.NAME,
         DERIVATIVE="mobile",
         SOURCE_PREFIX="ingest/",
         OUTPUT_PREFIX="derived/mobile/",
@@ -161,7 +161,7 @@ def test_a_bucket_without_versions_goes_by_content(cloud: Cloud) -> None:
     derive(cloud, cloud.upload(bucket, "ingest/done.jpg"), "mobile")
     cloud.upload(bucket, "ingest/lost.jpg")
 
-    (lost,) = cloud.reconcile(images.NAME)["missing"]
+    (lost,) = cloud.reconcile(image_derivatives.NAME)["missing"]
 
     assert (lost["key"], lost["version_id"]) == ("ingest/lost.jpg", None)
 
@@ -172,12 +172,12 @@ def test_a_bucket_that_notifies_nobody(cloud: Cloud, bucket: str) -> None:
     )
 
     assert "does not notify event-pipelines-image-uploads" in cloud.refused(
-        "reconcile", images.NAME
+        "reconcile", image_derivatives.NAME
     )
 
 
 def test_reconcile_without_an_images_pipeline_is_refused(cloud: Cloud) -> None:
-    line = cloud.refused("reconcile", images.NAME)
+    line = cloud.refused("reconcile", image_derivatives.NAME)
 
     assert "has no pipeline image-derivatives in eu-west-1" in line
     assert "--prefix" in line
@@ -201,7 +201,7 @@ def test_one_listing_of_rejections_answers_for_all_who_ask_meanwhile(
 
     monkeypatch.setattr(BaseClient, "_make_api_call", call)
 
-    assert cloud.reconcile(images.NAME)["counts"] == {"rejected": 40}
+    assert cloud.reconcile(image_derivatives.NAME)["counts"] == {"rejected": 40}
     assert sorted(listings) == ["rejections/mobile/", "rejections/thumbnail/"]
 
 
@@ -211,7 +211,7 @@ def test_files_that_are_called_alike_are_told_apart(cloud: Cloud, bucket: str) -
         if folder == "a":
             cloud.reject(event, "rejections/mobile/", "mobile")
 
-    found = cloud.reconcile(images.NAME, "--lane", "mobile")
+    found = cloud.reconcile(image_derivatives.NAME, "--derivative", "mobile")
 
     assert found["counts"] == {"rejected": 1, "missing": 1}
     assert [one["key"] for one in found["missing"]] == ["ingest/b/cat.jpg"]
@@ -233,10 +233,10 @@ def test_a_missing_permission_is_named(
 
     monkeypatch.setattr(BaseClient, "_make_api_call", call)
 
-    line = cloud.refused("reconcile", images.NAME)
+    line = cloud.refused("reconcile", image_derivatives.NAME)
     assert f"s3://{bucket}/derived/mobile/cat.jpg.jpg" in line
     assert "s3:GetObject" in line
     assert "s3:ListBucket" in line
     forbidden[:] = ["ListObjectVersions"]
-    line = cloud.refused("reconcile", images.NAME)
+    line = cloud.refused("reconcile", image_derivatives.NAME)
     assert "ListObjectVersions operation: not authorized" in line

@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from event_pipelines.__main__ import main
-from event_pipelines.reconcile import imports
+from event_pipelines.pipelines import csv_import
 from shared.contracts.events import ObjectEvent, object_events
 from shared.import_ledger import ImportLedger, ImportSource, ImportState, Progress
 from unit.cli.reconcile.cloud import PREFIX, Cloud, event_body
@@ -56,7 +56,7 @@ def bucket(cloud: Cloud) -> str:
     cloud.notify(bucket, "csv-imports", ("import/", ".csv"), ("import/", ".csv.gz"))
     cloud.function(
         "csv-split",
-        PIPELINE=imports.NAME,
+        PIPELINE=csv_import.NAME,
         LEDGER_TABLE=TABLE,
         LEDGER_RETENTION_DAYS="90",
         IMPORT_PREFIX="import/",
@@ -79,7 +79,7 @@ def test_the_ledger_says_what_became_of_a_file(cloud: Cloud, bucket: str) -> Non
     cloud.upload(bucket, "import/lost.csv.gz")
     cloud.upload(bucket, "import/notes.txt")
 
-    found = cloud.reconcile(imports.NAME)
+    found = cloud.reconcile(csv_import.NAME)
 
     assert found["counts"] == {"done": 1, "underway": 2, "rejected": 1, "dead": 1, "missing": 1}
     assert [one["key"] for one in found["missing"]] == ["import/lost.csv.gz"]
@@ -87,12 +87,12 @@ def test_the_ledger_says_what_became_of_a_file(cloud: Cloud, bucket: str) -> Non
 
 def test_an_import_that_was_cut_off_is_missing_until_it_goes_on(cloud: Cloud, bucket: str) -> None:
     begun = Ledger().begin(cloud.upload(bucket, "import/big.csv"), ago=timedelta(hours=2))
-    assert cloud.missing(imports.NAME) == [("", "import/big.csv")]
+    assert cloud.missing(csv_import.NAME) == [("", "import/big.csv")]
 
     # The message by which the splitter asks itself to go on is the one that died.
     cloud.send("csv-imports-dlq", json.dumps({"continue": begun.import_id}))
 
-    assert cloud.reconcile(imports.NAME)["counts"] == {"dead": 1}
+    assert cloud.reconcile(csv_import.NAME)["counts"] == {"dead": 1}
 
 
 def test_what_the_ledger_forgot_is_not_imported_again(
@@ -110,29 +110,29 @@ def test_what_the_ledger_forgot_is_not_imported_again(
         },
     )
 
-    assert cloud.reconcile(imports.NAME)["counts"] == {"forgotten": 1}
+    assert cloud.reconcile(csv_import.NAME)["counts"] == {"expired": 1}
     for what in ("--missing", "--all"):
-        assert "Nothing was sent" in cloud.replay(imports.NAME, what)
-    assert main(["replay", imports.NAME, "--all", "--dry-run"]) == 0
+        assert "Nothing was sent" in cloud.replay(csv_import.NAME, what)
+    assert main(["replay", csv_import.NAME, "--all", "--dry-run"]) == 0
     assert "Left out 1 objects that are older" in capsys.readouterr().err
     # A person who knows better has the last word.
-    assert "Sent 1 messages" in cloud.replay(imports.NAME, "--all", "--forgotten")
+    assert "Sent 1 messages" in cloud.replay(csv_import.NAME, "--all", "--include-expired")
 
 
 def test_more_files_than_a_call_takes(cloud: Cloud, bucket: str) -> None:
     for number in range(103):
         cloud.s3.put_object(Bucket=bucket, Key=f"import/{number}.csv", Body=b"id\n")
 
-    assert cloud.reconcile(imports.NAME)["counts"] == {"missing": 103}
+    assert cloud.reconcile(csv_import.NAME)["counts"] == {"missing": 103}
 
 
 def test_a_replayed_file_is_the_import_it_would_have_been(cloud: Cloud, bucket: str) -> None:
     event = cloud.upload(bucket, "import/lost one.csv")
 
-    cloud.replay(imports.NAME, "--missing")
+    cloud.replay(csv_import.NAME, "--missing")
 
     (body,) = cloud.taken("csv-imports")
     (announced,) = object_events(body)
     assert _source(announced).import_id == _source(event).import_id
     Ledger().complete(announced)
-    assert cloud.missing(imports.NAME) == []
+    assert cloud.missing(csv_import.NAME) == []

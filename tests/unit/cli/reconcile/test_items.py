@@ -7,7 +7,7 @@ import pytest
 from boto3.dynamodb.types import TypeSerializer
 
 from event_pipelines.__main__ import main
-from event_pipelines.reconcile import items
+from event_pipelines.pipelines import item_relay
 from shared.contracts.item_messages import ItemMessage
 from shared.contracts.rejections import Rejection
 from shared.rejections import record_rejection
@@ -22,7 +22,7 @@ def bucket(cloud: Cloud) -> str:
     cloud.queues("relay-updates")
     cloud.function(
         "relay-update",
-        PIPELINE=items.NAME,
+        PIPELINE=item_relay.NAME,
         TABLE_NAME=TABLE,
         FILES_PREFIX="files/",
         REJECTIONS_BUCKET=bucket,
@@ -65,7 +65,7 @@ def test_the_table_says_what_became_of_an_item(cloud: Cloud, bucket: str) -> Non
     # About a file that was there before.
     reject(cloud, put(cloud, bucket, "mended"), NOW.replace("2026", "1999"), "beef")
 
-    found = cloud.reconcile(items.NAME)
+    found = cloud.reconcile(item_relay.NAME)
 
     assert found["counts"] == {
         "done": 1, "rejected": 1, "dead": 1, "incomplete": 1, "missing": 3,
@@ -81,7 +81,7 @@ def test_a_replayed_item_is_updated_from_its_first_revision(cloud: Cloud, bucket
     lost = put(cloud, bucket, "lost")
     put(cloud, bucket, "done", revision=2)
 
-    cloud.replay(items.NAME, "--missing")
+    cloud.replay(item_relay.NAME, "--missing")
 
     (body,) = cloud.taken("relay-updates")
     assert ItemMessage.decode(body) == lost
@@ -93,7 +93,7 @@ def test_a_file_without_an_item_is_left_out(
     cloud.upload(bucket, "files/alone.json")
     done = put(cloud, bucket, "done", revision=2)
 
-    assert main(["replay", items.NAME, "--all"]) == 0
+    assert main(["replay", item_relay.NAME, "--all"]) == 0
 
     assert "Left out 1 files without an item" in capsys.readouterr().err
     (body,) = cloud.taken("relay-updates")
@@ -101,4 +101,4 @@ def test_a_file_without_an_item_is_left_out(
 
 
 def test_reconcile_without_a_relay_pipeline_is_refused(cloud: Cloud) -> None:
-    assert "has no pipeline item-relay" in cloud.refused("reconcile", items.NAME)
+    assert "has no pipeline item-relay" in cloud.refused("reconcile", item_relay.NAME)

@@ -8,7 +8,8 @@ import pytest
 from botocore.client import BaseClient
 
 from event_pipelines.__main__ import main
-from event_pipelines.reconcile import audit, images, replay
+from event_pipelines.pipelines import event_audit, image_derivatives
+from event_pipelines.reconcile import replay
 from shared.contracts.derived_objects import source_metadata
 from shared.contracts.events import object_events
 from unit.cli.reconcile.cloud import Cloud
@@ -24,7 +25,7 @@ def bucket(cloud: Cloud) -> str:
     for name in ("mobile", "tiny"):
         cloud.function(
             f"image-{name}",
-            PIPELINE=images.NAME,
+            PIPELINE=image_derivatives.NAME,
             DERIVATIVE=name,
             SOURCE_PREFIX="ingest/",
             OUTPUT_PREFIX=f"derived/{name}/",
@@ -46,7 +47,7 @@ def test_a_prefix_is_sent_whatever_became_of_it(cloud: Cloud, bucket: str) -> No
     cloud.upload(bucket, "ingest/a/lost.jpg")
     cloud.upload(bucket, "ingest/b/other.jpg")
 
-    cloud.replay(images.NAME, "--under", "ingest/a/", "--lane", "mobile")
+    cloud.replay(image_derivatives.NAME, "--key-prefix", "ingest/a/", "--derivative", "mobile")
 
     assert sent(cloud) == ["ingest/a/done.jpg", "ingest/a/lost.jpg"]
     assert sent(cloud, "image-tiny") == []
@@ -63,17 +64,19 @@ def test_replay_selects_by_a_span_of_time(cloud: Cloud, bucket: str) -> None:
     ):
         span = [] if since is None else ["--since", since]
         span += [] if until is None else ["--until", until]
-        cloud.replay(images.NAME, "--lane", "mobile", *span)
+        cloud.replay(image_derivatives.NAME, "--derivative", "mobile", *span)
         assert len(sent(cloud)) == expected, span
 
 
 def test_replay_takes_a_list_from_reconcile(cloud: Cloud, bucket: str, tmp_path: Path) -> None:
     cloud.upload(bucket, "ingest/lost.jpg")
     listed = tmp_path / "missing.json"
-    listed.write_text(json.dumps({"pipeline": images.NAME, **cloud.reconcile(images.NAME)}))
+    listed.write_text(
+        json.dumps({"pipeline": image_derivatives.NAME, **cloud.reconcile(image_derivatives.NAME)})
+    )
     cloud.upload(bucket, "ingest/later.jpg")
 
-    output = cloud.replay(images.NAME, "--from", str(listed), "--json")
+    output = cloud.replay(image_derivatives.NAME, "--from", str(listed), "--json")
 
     assert json.loads(output)["sent"] == {
         "event-pipelines-image-mobile": 1,
@@ -89,13 +92,18 @@ def test_what_was_listed_is_replayed_as_it_is_now(
     cloud.upload(bucket, "ingest/deleted.jpg")
     listed = tmp_path / "missing.json"
     listed.write_text(
-        json.dumps({"pipeline": images.NAME, **cloud.reconcile(images.NAME, "--lane", "mobile")})
+        json.dumps(
+            {
+                "pipeline": image_derivatives.NAME,
+                **cloud.reconcile(image_derivatives.NAME, "--derivative", "mobile"),
+            }
+        )
     )
     newer = cloud.upload(bucket, "ingest/changed.jpg", b"newer")
     cloud.s3.delete_object(Bucket=bucket, Key="ingest/deleted.jpg")
     capsys.readouterr()
 
-    assert main(["replay", images.NAME, "--from", str(listed)]) == 1
+    assert main(["replay", image_derivatives.NAME, "--from", str(listed)]) == 1
 
     assert "takes: ingest/deleted.jpg" in capsys.readouterr().err
     (body,) = cloud.taken(QUEUE)
@@ -111,7 +119,10 @@ def test_an_interrupted_replay_says_how_far_it_came(
     clock = Clock([0.0], patience=1)
     monkeypatch.setattr(replay, "time", clock)
 
-    assert main(["replay", images.NAME, "--lane", "mobile", "--all", "--rate", "10"]) == 130
+    assert (
+        main(["replay", image_derivatives.NAME, "--derivative", "mobile", "--all", "--rate", "10"])
+        == 130
+    )
 
     captured = capsys.readouterr()
     assert "Sent 10 messages to event-pipelines-image-mobile" in captured.out
@@ -127,7 +138,7 @@ def test_a_file_of_keys_and_what_of_it_is_not_there(
     keys = tmp_path / "keys"
     keys.write_text("ingest/one two.jpg\ningest/gone.jpg\ningest/notes.txt\ningest/one two.jpg\n")
 
-    code = main(["replay", images.NAME, "--keys", str(keys)])
+    code = main(["replay", image_derivatives.NAME, "--keys", str(keys)])
 
     assert code == 1
     said = capsys.readouterr().err
@@ -141,7 +152,7 @@ def test_a_dry_run_sends_nothing(
 ) -> None:
     cloud.upload(bucket, "ingest/lost.jpg")
 
-    assert main(["replay", images.NAME, "--all", "--dry-run", "--json"]) == 0
+    assert main(["replay", image_derivatives.NAME, "--all", "--dry-run", "--json"]) == 0
 
     captured = capsys.readouterr()
     planned = [json.loads(line) for line in captured.out.splitlines()]
@@ -168,7 +179,10 @@ def test_replay_is_no_faster_than_its_rate(
 
     monkeypatch.setattr(BaseClient, "_make_api_call", call)
     monkeypatch.setattr(replay, "time", Clock(clock))
-    assert main(["replay", images.NAME, "--lane", "mobile", "--all", "--rate", "2"]) == 0
+    assert (
+        main(["replay", image_derivatives.NAME, "--derivative", "mobile", "--all", "--rate", "2"])
+        == 0
+    )
 
     assert batches == [(0.0, 2), (1.0, 2), (2.0, 1)]
 
@@ -208,11 +222,11 @@ def test_what_sqs_refuses_is_tried_again_and_then_said(
         return {"Successful": answer.get("Successful", []), "Failed": [failed]}
 
     monkeypatch.setattr(BaseClient, "_make_api_call", call)
-    cloud.replay(images.NAME, "--lane", "mobile", "--all")
+    cloud.replay(image_derivatives.NAME, "--derivative", "mobile", "--all")
     assert sent(cloud) == ["ingest/a.jpg", "ingest/b.jpg"]
 
     refusals[0] = replay.ATTEMPTS
-    output = cloud.replay(images.NAME, "--lane", "mobile", "--all", code=1)
+    output = cloud.replay(image_derivatives.NAME, "--derivative", "mobile", "--all", code=1)
     assert "Sent 1 messages" in output
     assert sent(cloud) == ["ingest/b.jpg"]
 
@@ -222,18 +236,18 @@ def test_what_sqs_refuses_is_tried_again_and_then_said(
     [
         ([], "--missing"),
         (["--all", "--rate", "0"], "1 to 3000"),
-        (["--all", "--lane", "huge"], "mobile, tiny"),
+        (["--all", "--derivative", "huge"], "mobile, tiny"),
         (["--since", "yesterday"], "10m"),
         (["--keys", "gone.txt"], "gone.txt cannot be read"),
         (["--from", __file__], "is not what"),
-        (["--from", "-", "--under", "ingest/"], "leave out"),
+        (["--from", "-", "--key-prefix", "ingest/"], "leave out"),
     ],
 )
 @pytest.mark.usefixtures("bucket")
 def test_what_cannot_be_done_is_said_in_a_sentence(
     cloud: Cloud, arguments: list[str], remedy: str
 ) -> None:
-    assert remedy in cloud.refused("replay", images.NAME, *arguments)
+    assert remedy in cloud.refused("replay", image_derivatives.NAME, *arguments)
 
 
 def test_a_list_of_another_pipeline(cloud: Cloud, bucket: str, tmp_path: Path) -> None:
@@ -241,24 +255,26 @@ def test_a_list_of_another_pipeline(cloud: Cloud, bucket: str, tmp_path: Path) -
     listed = tmp_path / "missing.json"
     listed.write_text(json.dumps({"pipeline": "csv-import", "missing": []}))
 
-    assert "is about csv-import" in cloud.refused("replay", images.NAME, "--from", str(listed))
+    assert "is about csv-import" in cloud.refused(
+        "replay", image_derivatives.NAME, "--from", str(listed)
+    )
 
 
 def test_a_list_of_another_stack(cloud: Cloud, bucket: str, tmp_path: Path) -> None:
     cloud.upload(bucket, "ingest/cat.jpg")
-    found = cloud.reconcile(images.NAME)
+    found = cloud.reconcile(image_derivatives.NAME)
     found["missing"][0]["bucket"] = "another-image-bucket"
     listed = tmp_path / "missing.json"
     listed.write_text(json.dumps(found))
 
-    said = cloud.refused("replay", images.NAME, "--from", str(listed))
+    said = cloud.refused("replay", image_derivatives.NAME, "--from", str(listed))
 
     assert "is about the bucket another-image-bucket" in said
     assert "--prefix" in said
 
 
 def test_what_was_audited_cannot_be_replayed(cloud: Cloud) -> None:
-    assert "cannot be replayed" in cloud.refused("replay", audit.NAME, "--all")
+    assert "cannot be replayed" in cloud.refused("replay", event_audit.NAME, "--all")
 
 
 def test_people_see_a_table_and_the_sums(
@@ -267,7 +283,9 @@ def test_people_see_a_table_and_the_sums(
     for number in range(60):
         cloud.s3.put_object(Bucket=bucket, Key=f"ingest/[bold]{number:02}.jpg", Body=b"")
 
-    assert main(["reconcile", images.NAME, "--lane", "tiny", "--settle", "0"]) == 1
+    assert (
+        main(["reconcile", image_derivatives.NAME, "--derivative", "tiny", "--min-age", "0"]) == 1
+    )
 
     output = capsys.readouterr().out
     assert "ingest/[bold]00.jpg" in output

@@ -7,8 +7,7 @@ import boto3
 import pytest
 
 from event_pipelines.__main__ import main
-from event_pipelines.queues import messages
-from event_pipelines.reconcile import tenants
+from event_pipelines.pipelines import queue_messages, tenant_routing
 from shared.contracts.derived_objects import source_metadata
 from shared.contracts.events import object_events
 from shared.contracts.tenant_messages import UNKNOWN_TENANT, QuarantineMessage
@@ -22,7 +21,7 @@ INGEST = f"{PREFIX}-tg-gold-ingest"
 @pytest.fixture
 def there(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
     """A platform with the tenants acme and globex, in which nothing works on messages."""
-    monkeypatch.setattr(messages, "WAIT_SECONDS", 0)
+    monkeypatch.setattr(queue_messages, "WAIT_SECONDS", 0)
     with platform(monkeypatch) as built:
         run("create-group", "gold")
         built.stop_feeding(INGEST)
@@ -69,7 +68,7 @@ def test_every_file_has_one_state(there: Platform, cloud: Cloud, bucket: str) ->
     cloud.sqs.send_message(QueueUrl=there.url(QUARANTINE), MessageBody=message.encode())
     announced(there)
 
-    found = cloud.reconcile(tenants.NAME)
+    found = cloud.reconcile(tenant_routing.NAME)
 
     assert found["counts"] == {"done": 1, "rejected": 1, "dead": 1, "missing": 1}
     assert [(one["lane"], one["key"]) for one in found["missing"]] == [
@@ -82,10 +81,10 @@ def test_a_replayed_file_meets_the_router_again(there: Platform, cloud: Cloud, b
         cloud.upload(bucket, key)
     announced(there)
 
-    cloud.replay(tenants.NAME, "--missing", "--lane", "acme")
+    cloud.replay(tenant_routing.NAME, "--missing", "--tenant", "acme")
     assert announced(there) == ["acme/raw/lost one.csv"]
 
-    cloud.replay(tenants.NAME, "--all")
+    cloud.replay(tenant_routing.NAME, "--all")
     assert announced(there) == ["acme/raw/lost one.csv", "globex/raw/lost.csv"]
 
 
@@ -95,7 +94,7 @@ def test_a_tenant_that_is_being_deleted_is_left_alone(
     cloud.upload(bucket, "acme/raw/a.csv")
     there.set("tenant", "acme", "Status", "DELETING")
 
-    assert cloud.reconcile(tenants.NAME)["counts"] == {}
+    assert cloud.reconcile(tenant_routing.NAME)["counts"] == {}
 
 
 def test_reconcile_without_a_tenants_pipeline_is_refused(
@@ -104,6 +103,6 @@ def test_reconcile_without_a_tenants_pipeline_is_refused(
     assert cloud
     monkeypatch.setenv("EVENT_PIPELINES_NAME_PREFIX", "other")
 
-    assert main(["reconcile", tenants.NAME]) == 1
+    assert main(["reconcile", tenant_routing.NAME]) == 1
 
     assert "no parameter /other/tenants/platform" in capsys.readouterr().err

@@ -12,7 +12,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from event_pipelines.queues import messages
+from event_pipelines.pipelines import queue_messages
 
 REGION: Final = "eu-west-1"
 PREFIX = "event-pipelines"
@@ -86,7 +86,7 @@ class Account:
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    monkeypatch.setattr(messages, "WAIT_SECONDS", 0)
+    monkeypatch.setattr(queue_messages, "WAIT_SECONDS", 0)
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")

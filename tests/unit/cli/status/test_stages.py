@@ -1,8 +1,8 @@
 """Which pipelines a stack has, told from the names of its queues."""
 
-from event_pipelines.queues.directory import Queue
-from event_pipelines.status import stages
-from event_pipelines.status.stages import Stage
+from event_pipelines.pipelines import stages
+from event_pipelines.pipelines.pipeline import Stage
+from event_pipelines.stack import Queue
 
 
 def queues(*names: str) -> list[Queue]:
@@ -23,7 +23,7 @@ def described(stage: Stage) -> tuple[str, str, str | None, list[str]]:
 
 
 def test_every_pipeline_in_the_order_of_its_events() -> None:
-    found = stages.of(
+    found = stages(
         "acme",
         queues(
             "relay-finished.fifo", "relay-updates", "csv-rows", "csv-imports", "image-thumbnail",
@@ -55,12 +55,12 @@ def test_every_pipeline_in_the_order_of_its_events() -> None:
 
 
 def test_one_row_at_a_time_is_the_same_stage() -> None:
-    (load,) = stages.of("acme", queues("csv-rows.fifo"))
+    (load,) = stages("acme", queues("csv-rows.fifo"))
 
     assert described(load) == ("csv-import", "load", "acme-csv-load", ["acme-csv-rows.fifo"])
 
 
 def test_a_pipeline_that_is_not_deployed_has_no_stages() -> None:
-    assert [stage.pipeline for stage in stages.of("acme", queues("audit-upload", "else"))] == [
+    assert [stage.pipeline for stage in stages("acme", queues("audit-upload", "else"))] == [
         "event-audit"
     ]

@@ -50,7 +50,7 @@ def test_status_counts_every_event_in_one_stage(
 
     assert code == 0
     assert found["healthy"] is True
-    passage, _ = found["passages"]
+    passage, _ = found["stages"]
     assert passage == {
         "pipeline": "image-derivatives",
         "stage": "mobile",
@@ -73,7 +73,7 @@ def test_a_log_event_may_hold_several_lines(
 
     _, found = status(capsys)
 
-    assert found["passages"][0]["done"] == 3
+    assert found["stages"][0]["done"] == 3
 
 
 def test_what_ended_before_is_not_counted(
@@ -81,8 +81,8 @@ def test_what_ended_before_is_not_counted(
 ) -> None:
     account.log("image-thumbnail", outcome("derived"))
 
-    assert status(capsys, "--since", "10s")[1]["passages"][0]["done"] == 0
-    assert status(capsys, "--since", "1m")[1]["passages"][0]["done"] == 1
+    assert status(capsys, "--since", "10s")[1]["stages"][0]["done"] == 0
+    assert status(capsys, "--since", "1m")[1]["stages"][0]["done"] == 1
 
 
 def test_dead_letters_are_a_fault(account: Account, capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,7 +91,7 @@ def test_dead_letters_are_a_fault(account: Account, capsys: pytest.CaptureFixtur
     code, found = status(capsys)
 
     assert (code, found["healthy"]) == (1, False)
-    assert found["passages"][0]["dead"] == found["passages"][0]["arrived"] == 2
+    assert found["stages"][0]["dead"] == found["stages"][0]["arrived"] == 2
     (fault,) = found["faults"]
     assert fault.startswith("2 dead letters in image-thumbnail-dlq: ")
     assert "queues redrive image-thumbnail-dlq" in fault
@@ -124,7 +124,7 @@ def test_a_tenants_queue_is_mended_by_another_command(
 
     (fault,) = status(capsys)[1]["faults"]
 
-    assert "`event-pipelines tenants verify --repair` mends it" in fault
+    assert "`event-pipelines tenants verify --repair` fixes it" in fault
 
 
 TELL = ["arn:aws:sns:eu-west-1:123456789012:event-pipelines-alarms"]
@@ -201,7 +201,7 @@ def test_what_a_service_does_is_not_known(
     code, found = status(capsys)
 
     assert code == 0
-    relay = found["passages"][1]
+    relay = found["stages"][1]
     assert (relay["stage"], relay["done"], relay["arrived"]) == ("serve", None, None)
 
 
@@ -240,7 +240,7 @@ def test_watching_adds_what_is_new_until_it_is_stopped(
 
     assert main(["status", "--watch", "--json"]) == 1
 
-    seen = [json.loads(line)["passages"][0] for line in capsys.readouterr().out.splitlines()]
+    seen = [json.loads(line)["stages"][0] for line in capsys.readouterr().out.splitlines()]
     assert [(one["done"], one["rejected"], one["dead"]) for one in seen] == [
         (1, 0, 0),
         (1, 1, 1),

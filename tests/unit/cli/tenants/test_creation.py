@@ -545,7 +545,7 @@ def test_a_dry_run_says_what_and_does_nothing(
         said = answer(capsys, *arguments, "--dry-run")
 
     assert calls.writes == []
-    assert [step["outcome"] for step in said["steps"]] == ["made"] * made
+    assert [step["outcome"] for step in said["steps"]] == ["created"] * made
     assert said["dry_run"] is True
     assert (cloud.queues(), cloud.buckets(), cloud.mappings()) == before
 
@@ -557,7 +557,7 @@ def test_a_dry_run_for_people(acme: Cloud, capsys: pytest.CaptureFixture[str]) -
     run(*TENANT, "--dry-run")
 
     printed = capsys.readouterr().out
-    assert f"would make   queue {PREFIX}-tenant-acme-raw\n" in printed
+    assert f"would create queue {PREFIX}-tenant-acme-raw\n" in printed
     assert f"would keep   queue {PREFIX}-tenant-acme-raw-dlq\n" in printed
 
 
@@ -568,4 +568,4 @@ def test_group_creation_prints_progress_on_stderr(
 
     captured = capsys.readouterr()
     assert captured.out == f"The group gold is ACTIVE: its bucket is {cloud.bucket('gold')}.\n"
-    assert f"  made     bucket {cloud.bucket('gold')}\n" in captured.err
+    assert f"  created   bucket {cloud.bucket('gold')}\n" in captured.err

@@ -478,5 +478,5 @@ def test_deletion_prints_each_removed_resource(
     run("delete", "acme", "--delete-data")
 
     said = capsys.readouterr().err
-    assert f"removed  queue {RAW}\n" in said
+    assert f"removed   queue {RAW}\n" in said
     assert f"removed  everything below acme/ in bucket {acme.bucket('gold')}\n" in said

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from event_pipelines.errors import UserError
-from event_pipelines.tenants.names import Names, check, raw_key
+from event_pipelines.pipelines.tenant_names import Names, check, raw_key
 from shared.contracts.tenant_keys import InvalidKey, TenantKey
 
 NAMES = Names("event-pipelines", "123456789012", "eu-west-1", "aws", "https://sqs/123456789012", 40)

@@ -9,8 +9,8 @@ import boto3
 import pytest
 
 from event_pipelines.__main__ import main
-from event_pipelines.trace.logs import pattern
-from event_pipelines.trace.story import FIRST, LAST, Happening, in_order
+from event_pipelines.pipelines.history import FIRST, LAST, Happening, in_order
+from event_pipelines.trace.search import pattern
 from shared.contracts.rejections import Rejection
 from shared.rejections import record_rejection
 from unit.cli.status.conftest import Account

@@ -1,0 +1,129 @@
+"""The service as a process: its clients, its folder, its signals, and what it prints."""
+
+import signal
+import sys
+from pathlib import Path
+
+import boto3
+from botocore.config import Config
+
+from event_pipelines.console import first_signal, print_json_text, print_line
+from event_pipelines.errors import UserError
+from event_pipelines.items import documents
+from event_pipelines.items.deliveries import LongPolledQueue
+from event_pipelines.items.documents import Document, Value
+from event_pipelines.items.message_handler import ItemReport, Showing
+from event_pipelines.items.monitor import Monitor, json_logs, listening, logger
+from event_pipelines.items.service_loop import Pace, Service
+from event_pipelines.pipelines.item_relay import Relay
+
+LONGEST_POLL_SECONDS = 20
+# Longer than a poll may be silent; the messages of an answer that is lost are ours until then.
+POLL_TIMEOUT_SECONDS = LONGEST_POLL_SECONDS + 5
+CONNECT_TIMEOUT_SECONDS = 3
+CALL_TIMEOUT_SECONDS = 5
+# Of a value on the terminal, as much as helps to know it.
+SHOWN_CHARACTERS = 100
+
+
+def serve(relay: Relay, output: Path, pace: Pace, port: int | None, as_json: bool) -> None:
+    """Shows items until SIGTERM, SIGINT or idleness; a second signal ends it at once.
+
+    Items go to stdout, as text or as a JSON line each; logs go to stderr. Raises UserError when
+    the relay, the folder or the port is not to be had.
+    """
+    report = _report(output)
+    monitor = Monitor(_print_json if as_json else _print)
+    service = Service(_queue(relay, pace), _showing(relay, report, pace), monitor, pace)
+    with (
+        json_logs(sys.stderr),
+        listening(monitor, port) as listening_port,
+        first_signal((signal.SIGTERM, signal.SIGINT), service.stop),
+    ):
+        if listening_port is not None:
+            logger.info("listening", extra={"fields": {"port": listening_port}})
+        service.run()
+
+
+def _report(output: Path) -> ItemReport:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        report = ItemReport(output)
+        report.sweep()
+    except OSError as error:
+        raise UserError(
+            f"{output} cannot be used ({error.strerror}): name another folder with --output."
+        ) from error
+    return report
+
+
+def _queue(relay: Relay, pace: Pace) -> LongPolledQueue:
+    settler = boto3.client("sqs", config=_config(CALL_TIMEOUT_SECONDS, pace.concurrency))
+    # Not repeated by the client: after a refusal SQS wants another attempt's name, and the loop
+    # decides by itself how long to try.
+    poller = boto3.client(
+        "sqs",
+        config=Config(
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            read_timeout=POLL_TIMEOUT_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": 1},
+        ),
+    )
+    return LongPolledQueue(
+        relay.queue_url(settler, relay.finished),
+        poller,
+        settler,
+        wait_seconds=_poll_seconds(pace),
+        visibility_seconds=pace.visibility,
+    )
+
+
+def _poll_seconds(pace: Pace) -> int:
+    """How long a poll waits for messages."""
+    # Whoever waits for idleness wants to hear of it in time. A poll that is open still when
+    # stopping is over takes what comes next with it, and nobody sees that for a visibility timeout.
+    return max(1, min(LONGEST_POLL_SECONDS, pace.idle or LONGEST_POLL_SECONDS, pace.drain - 1))
+
+
+def _showing(relay: Relay, report: ItemReport, pace: Pace) -> Showing:
+    config = _config(CALL_TIMEOUT_SECONDS, pace.concurrency)
+    return Showing(
+        relay, boto3.client("s3", config=config), boto3.client("dynamodb", config=config), report
+    )
+
+
+def _config(read_timeout: int, concurrency: int) -> Config:
+    return Config(
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        read_timeout=read_timeout,
+        retries={"mode": "standard", "total_max_attempts": 2},
+        # A connection for each worker, and as many for leases that are extended meanwhile.
+        max_pool_connections=2 * concurrency,
+    )
+
+
+def _print_json(document: Document) -> None:
+    print_json_text(documents.encode(document))
+
+
+def _print(document: Document) -> None:
+    """The item in a few lines: its file, and what is different."""
+    kept = "unchanged" if document["unchanged"] else "NOT the one that was put"
+    print_line(
+        f"{document['item_id']}: its file is {kept}; + added, - removed, ~ changed in the item"
+    )
+    print_line(f"  file {_shortened(document['file'])}")
+    different: dict[str, Document] = document["difference"]  # type: ignore[assignment]
+    for place, value in sorted(different["added"].items()):
+        print_line(f"  + {place} {_shortened(value)}")
+    for place, value in sorted(different["removed"].items()):
+        print_line(f"  - {place} {_shortened(value)}")
+    for place, change in sorted(different["changed"].items()):
+        was, now = (_shortened(change[side]) for side in ("from", "to"))  # type: ignore[index,call-overload]
+        print_line(f"  ~ {place} {was} -> {now}")
+    sys.stdout.flush()
+
+
+def _shortened(value: Value) -> str:
+    text = documents.encode(value)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"

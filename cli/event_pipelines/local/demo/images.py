@@ -1,0 +1,256 @@
+"""Uploads pictures to a running image pipeline and accounts for every one of them."""
+
+import io
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+from PIL import Image
+
+from event_pipelines.local.demo.photographs import Photograph
+
+# Generous: on two cores the whole collection takes a few seconds.
+TIMEOUT_SECONDS = 180
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one upload became in one derivative.
+
+    `outcome` is "derived", "rejected", "dead letter" or "missing"; `milliseconds` is the
+    function's own time for the record, None when its log line was not found.
+    """
+
+    photograph: Photograph
+    derivative: str
+    outcome: str
+    detail: str = ""
+    milliseconds: float | None = None
+    content: bytes | None = None
+    width: int = 0
+    height: int = 0
+
+
+@dataclass(frozen=True)
+class Account:
+    """All results, the functions' log lines (by log group) and what verification found wrong."""
+
+    results: list[Result]
+    logs: dict[str, list[dict[str, Any]]]
+    dead_letters: list[dict[str, Any]]
+    faults: list[str]
+
+
+def run(
+    pipeline: dict[str, Any],
+    photographs: Sequence[Photograph],
+    show: Callable[[int, int, str], None] | None = None,
+) -> Account:
+    """Uploads `photographs` and waits until each has an outcome in each derivative.
+
+    `pipeline` is the root module's `image_derivatives` output. Faults are sentences: an upload
+    without outcome, a derivative that does not fit its box, a rejection nobody expected.
+    """
+    s3 = boto3.client("s3")
+    for photograph in photographs:
+        s3.put_object(
+            Bucket=pipeline["bucket"],
+            Key=pipeline["source_prefix"] + photograph.name,
+            Body=photograph.content,
+        )
+    waiting = {(photo.name, name) for photo in photographs for name in pipeline["derivatives"]}
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while waiting - found.keys() and time.monotonic() < deadline:
+        found = _found(s3, pipeline)
+        if show is not None:
+            show(len(waiting & found.keys()), len(waiting), "")
+        time.sleep(0.25)
+
+    logs = function_logs(pipeline)
+    dead = [letter for name in pipeline["derivatives"] for letter in _dead_letters(pipeline, name)]
+    results = [
+        _result(s3, pipeline, photo, name, found.get((photo.name, name)), logs)
+        for photo in photographs
+        for name in pipeline["derivatives"]
+    ]
+    faults = [fault for result in results for fault in faults_of(result, pipeline["derivatives"])]
+    return Account(results, logs, dead, faults)
+
+
+def show_a_dead_letter(pipeline: dict[str, Any]) -> dict[str, Any] | None:
+    """Sends an event that no retry can cure and returns the dead letter it becomes.
+
+    The event names a bucket that the function's role may not read: a fault of permissions, not of
+    input, so the pipeline must retry it and then keep it. The queue's visibility timeout, which
+    paces the tries, is lowered to a second while this runs.
+    """
+    name = min(pipeline["derivatives"])
+    queue = pipeline["derivatives"][name]["queue_url"]
+    key = f"{pipeline['source_prefix']}secret.jpg"
+    sqs = boto3.client("sqs")
+    attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])
+    with _bucket_of_somebody_else(key) as bucket:
+        sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1"})
+        try:
+            sqs.send_message(QueueUrl=queue, MessageBody=_put_event(bucket, key))
+            deadline = time.monotonic() + TIMEOUT_SECONDS
+            while time.monotonic() < deadline:
+                letters = _dead_letters(pipeline, name)
+                if letters:
+                    return letters[0]
+                time.sleep(0.25)
+            return None
+        finally:
+            sqs.set_queue_attributes(QueueUrl=queue, Attributes=attributes["Attributes"])
+
+
+@contextmanager
+def _bucket_of_somebody_else(key: str) -> Iterator[str]:
+    s3, bucket = boto3.client("s3"), f"a-bucket-of-somebody-else-{uuid.uuid4().hex[:8]}"
+    # The first region is the one that S3 will not hear named.
+    elsewhere = s3.meta.region_name != "us-east-1"
+    place: Any = {"CreateBucketConfiguration": {"LocationConstraint": s3.meta.region_name}}
+    s3.create_bucket(Bucket=bucket, **(place if elsewhere else {}))
+    s3.put_object(Bucket=bucket, Key=key, Body=b"not yours")
+    try:
+        yield bucket
+    finally:
+        s3.delete_object(Bucket=bucket, Key=key)
+        s3.delete_bucket(Bucket=bucket)
+
+
+def _put_event(bucket: str, key: str) -> str:
+    record = {
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "awsRegion": boto3.session.Session().region_name,
+        "eventTime": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime()),
+        "eventName": "ObjectCreated:Put",
+        "s3": {
+            "s3SchemaVersion": "1.0",
+            "bucket": {"name": bucket, "arn": f"arn:aws:s3:::{bucket}"},
+            "object": {"key": key, "size": 9, "eTag": "0" * 32, "sequencer": "0A"},
+        },
+    }
+    return json.dumps({"Records": [record]})
+
+
+def _found(s3: Any, pipeline: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Everything the functions wrote, by (name of the upload, derivative)."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for name, derivative in pipeline["derivatives"].items():
+        for key in _keys(s3, pipeline["bucket"], derivative["output_prefix"]):
+            source = key.removeprefix(derivative["output_prefix"]).removesuffix(".jpg")
+            found[source, name] = {"outcome": "derived", "key": key}
+        for key in _keys(s3, pipeline["bucket"], f"{pipeline['rejections_prefix']}{name}/"):
+            record = json.load(s3.get_object(Bucket=pipeline["bucket"], Key=key)["Body"])
+            source = (record.get("key") or "").removeprefix(pipeline["source_prefix"])
+            found[source, name] = {"outcome": "rejected", **record}
+    return found
+
+
+def _keys(s3: Any, bucket: str, prefix: str) -> list[str]:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    return [item["Key"] for page in pages for item in page.get("Contents", [])]
+
+
+def function_logs(pipeline: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """The functions' structured lines, oldest first, by log group."""
+    client = boto3.client("logs")
+    lines: dict[str, list[dict[str, Any]]] = {}
+    for derivative in pipeline["derivatives"].values():
+        group = derivative["log_group"]
+        lines[group] = []
+        try:
+            pages = client.get_paginator("filter_log_events").paginate(logGroupName=group)
+            events = [event for page in pages for event in page["events"]]
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                raise
+            continue
+        for event in events:
+            for line in event["message"].split("\n"):
+                try:
+                    parsed = json.loads(line)
+                except ValueError:
+                    continue  # START, END and REPORT lines are text
+                if isinstance(parsed, dict) and "outcome" in parsed:
+                    lines[group].append(parsed)
+    return lines
+
+
+def _dead_letters(pipeline: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """Looks at the dead-letter queue of derivative `name`; nothing is hidden or removed."""
+    answer = boto3.client("sqs").receive_message(
+        QueueUrl=pipeline["derivatives"][name]["dlq_url"],
+        MaxNumberOfMessages=10,
+        VisibilityTimeout=0,
+        MessageSystemAttributeNames=["All"],
+    )
+    return [
+        {
+            "queue": f"{name} (dead letters)",
+            "message_id": message["MessageId"],
+            "body": message["Body"],
+            "receive_count": message.get("Attributes", {}).get("ApproximateReceiveCount", ""),
+        }
+        for message in answer.get("Messages", [])
+    ]
+
+
+def _result(
+    s3: Any,
+    pipeline: dict[str, Any],
+    photograph: Photograph,
+    name: str,
+    found: dict[str, Any] | None,
+    logs: dict[str, list[dict[str, Any]]],
+) -> Result:
+    if found is None:
+        return Result(photograph, name, "missing")
+    key = pipeline["source_prefix"] + photograph.name
+    times = [
+        line["duration_ms"]
+        for line in logs[pipeline["derivatives"][name]["log_group"]]
+        if line.get("key") == key and "duration_ms" in line
+    ]
+    milliseconds = times[-1] if times else None
+    if found["outcome"] == "rejected":
+        return Result(photograph, name, "rejected", found["reason"], milliseconds)
+    content = s3.get_object(Bucket=pipeline["bucket"], Key=found["key"])["Body"].read()
+    with Image.open(io.BytesIO(content)) as image:
+        image.load()
+        width, height = image.size
+    return Result(photograph, name, "derived", found["key"], milliseconds, content, width, height)
+
+
+def faults_of(result: Result, derivatives: dict[str, Any]) -> list[str]:
+    what = f"{result.photograph.name} ({result.derivative})"
+    if result.outcome == "missing":
+        return [f"{what} has neither a derivative nor a rejection nor a dead letter."]
+    if result.outcome == "rejected":
+        wanted = result.photograph.rejection
+        return (
+            []
+            if result.detail == wanted
+            else [f"{what} was rejected as {result.detail}, not {wanted}."]
+        )
+    if result.photograph.rejection is not None:
+        return [f"{what} should have been rejected as {result.photograph.rejection}."]
+    box = derivatives[result.derivative]
+    scale = min(
+        1, box["max_width"] / result.photograph.width, box["max_height"] / result.photograph.height
+    )
+    expected = (result.photograph.width * scale, result.photograph.height * scale)
+    if abs(result.width - expected[0]) > 1 or abs(result.height - expected[1]) > 1:
+        return [
+            f"{what} is {result.width}x{result.height}, not {expected[0]:.0f}x{expected[1]:.0f}."
+        ]
+    return []

@@ -1,0 +1,72 @@
+"""All that commands must know of each pipeline: a module for each, which `PIPELINES` has by name.
+
+`pipeline.Pipeline` says what such a module must have. The other modules are what they share.
+"""
+
+import re
+from collections.abc import Iterable
+
+from event_pipelines.pipelines import (
+    csv_import,
+    event_audit,
+    image_derivatives,
+    item_relay,
+    tenant_routing,
+)
+from event_pipelines.pipelines.pipeline import Pipeline, Stage
+from event_pipelines.stack import Queue
+
+_ALL: tuple[Pipeline, ...] = (
+    image_derivatives,
+    event_audit,
+    csv_import,
+    tenant_routing,
+    item_relay,
+)
+PIPELINES = {pipeline.NAME: pipeline for pipeline in _ALL}
+
+# In the order in which an event meets them.
+_STEPS = [(pipeline, step) for pipeline in _ALL for step in pipeline.STEPS]
+_PARTS = tuple(part for pipeline in _ALL for part in pipeline.PARTS)
+
+
+def stages(prefix: str, queues: Iterable[Queue]) -> list[Stage]:
+    """The stages that have queues, so that a pipeline that is not deployed has none."""
+    named = {queue.name: queue for queue in queues}
+    targets = {queue.dead_letters for queue in named.values()}
+    fed: dict[tuple[int, str, str], list[Queue]] = {}
+    for name, queue in sorted(named.items()):
+        if name not in targets and (place := _place(name.removeprefix(f"{prefix}-"))):
+            fed.setdefault(place, []).append(queue)
+    return [
+        Stage(
+            _STEPS[number][0].NAME,
+            name,
+            f"{prefix}-{function}" if function else None,
+            tuple(feeding),
+            tuple(named[queue.dead_letters] for queue in feeding if queue.dead_letters in named),
+        )
+        for (number, name, function), feeding in sorted(fed.items())
+    ]
+
+
+def is_ours(name: str) -> bool:
+    """Whether what is called so, without the prefix, is of a pipeline of the stack."""
+    return name.startswith(_PARTS)
+
+
+def concerned(key: str) -> list[str]:
+    """Names of the pipelines whose business objects with such a key could be."""
+    found = [each.NAME for each in _ALL if each.KEYS.fullmatch(key)]
+    # What no other pipeline takes may be a tenant's file in a wrong place.
+    if "/" in key and set(found) <= {event_audit.NAME}:
+        found.append(tenant_routing.NAME)
+    return found
+
+
+def _place(queue: str) -> tuple[int, str, str] | None:
+    """The step that takes from a queue: its number, its name and its function's ("": none)."""
+    for number, (_, step) in enumerate(_STEPS):
+        if match := re.fullmatch(step.queue, queue):
+            return number, match.expand(step.name), match.expand(step.function or "")
+    return None

@@ -1,0 +1,356 @@
+"""CSV files and their imports, as the ledger has them."""
+
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from event_pipelines.contracts.imports import (
+    CONTINUE,
+    CONTROL_PART,
+    STAMP,
+    ImportStatus,
+    import_id,
+    rejected_rows_prefix,
+)
+from event_pipelines.errors import UserError
+from event_pipelines.pipelines import objects
+from event_pipelines.pipelines.history import Entry, Happening, ObjectHistory, known
+from event_pipelines.pipelines.object_refs import document_of
+from event_pipelines.pipelines.objects import StoredObject
+from event_pipelines.pipelines.pipeline import Deployed, Lane, Search, Stage, State, Step
+from event_pipelines.pipelines.rejections import DeadLetters
+from event_pipelines.stack import Stack, error_code, item_of
+from event_pipelines.times import iso, parsed
+
+NAME = "csv-import"
+PARTS: tuple[str, ...] = ("csv-",)
+STEPS: tuple[Step, ...] = (
+    Step("csv-imports", "split", "csv-split"),
+    Step(r"csv-rows(?:\.fifo)?", "load", "csv-load"),
+)
+KEYS = re.compile("import/.*", re.DOTALL)
+BRANCH: str | None = None
+NO_REPLAY: str | None = None
+# What starts the pipeline, in any letter case.
+SUFFIXES = (".csv", ".csv.gz")
+
+# As many as BatchGetItem takes.
+_KEYS_PER_CALL = 100
+_ATTEMPTS = 8
+# The splitter writes its checkpoint every few seconds; one that is silent this long was cut off.
+_SILENT = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import as the ledger has it. Counts are rows; times are ISO 8601 in UTC."""
+
+    import_id: str
+    status: str
+    key: str
+    size: int
+    header: list[str]
+    rows_sent: int
+    rows_loaded: int
+    rows_rejected: int
+    rows_rejected_by_splitter: int
+    messages_sent: int
+    messages_done: int
+    next_offset: int
+    hops: int
+    started_at: str
+    updated_at: str
+    version_id: str | None = None
+    finished_at: str | None = None
+    reason: str | None = None
+    encoding: str | None = None
+    compression: str | None = None
+    dialect: dict[str, Any] | None = None
+    damage: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.status in (ImportStatus.COMPLETE, ImportStatus.FAILED)
+
+    @property
+    def rows_read(self) -> int:
+        return self.rows_sent + self.rows_rejected_by_splitter
+
+    @property
+    def rows_done(self) -> int:
+        return self.rows_loaded + self.rows_rejected
+
+
+@dataclass(frozen=True)
+class RejectedRow:
+    """`cells` is None where the row could not be read as one: then `raw` is its text."""
+
+    row: int
+    line: int
+    reason: str
+    detail: str
+    cells: list[str] | None
+    raw: str
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Reads what the import pipeline writes down: its ledger, its rejections, its table."""
+
+    stack: Stack
+    bucket: str
+    table: str
+    ledger_table: str
+    import_prefix: str = "import/"
+    rejections_prefix: str = "rejections/"
+
+    def upload(self, file: Path, name: str, progress: Any) -> str:
+        """Uploads `file` and returns the id of the import that it starts."""
+        s3 = self.stack.s3
+        key = self.import_prefix + name
+        s3.upload_file(str(file), self.bucket, key, Callback=progress)
+        head = s3.head_object(Bucket=self.bucket, Key=key)
+        return import_id(self.bucket, key, head.get("VersionId"), head["ETag"])
+
+    def find(self, import_id: str) -> Import | None:
+        item = self.stack.dynamodb.get_item(
+            TableName=self.ledger_table,
+            Key={"import_id": {"S": import_id}, "part": {"S": CONTROL_PART}},
+            ConsistentRead=True,
+        )
+        return _import(item["Item"]) if "Item" in item else None
+
+    def get(self, import_id: str) -> Import:
+        """Raises UserError when the ledger has no such import."""
+        found = self.find(import_id)
+        if found is None:
+            raise UserError(
+                f"There is no import {import_id} in {self.ledger_table}:"
+                " `event-pipelines imports list` shows those there are."
+            )
+        return found
+
+    def cancel(self, import_id: str) -> Import:
+        """Ends an import that is running; the functions then leave alone what is not yet loaded.
+
+        Messages that are being written at this moment are written, and counted. Raises UserError
+        when the import has ended, or never began.
+        """
+        found = self.get(import_id)
+        values: dict[str, Any] = {
+            ":failed": {"S": ImportStatus.FAILED},
+            ":cancelled": {"S": "cancelled"},
+            ":now": {"S": iso(datetime.now(UTC))},
+            ":splitting": {"S": ImportStatus.SPLITTING},
+            ":loading": {"S": ImportStatus.LOADING},
+        }
+        try:
+            self.stack.dynamodb.update_item(
+                TableName=self.ledger_table,
+                Key={"import_id": {"S": import_id}, "part": {"S": CONTROL_PART}},
+                UpdateExpression=(
+                    "SET #status = :failed, #reason = :cancelled, finished_at = :now,"
+                    " updated_at = :now"
+                ),
+                ConditionExpression="#status IN (:splitting, :loading)",
+                ExpressionAttributeNames={"#status": "status", "#reason": "reason"},
+                ExpressionAttributeValues=values,
+            )
+        except ClientError as error:
+            if error_code(error) != "ConditionalCheckFailedException":
+                raise
+            raise UserError(
+                f"Import {import_id} has ended as {found.status}: there is nothing to cancel."
+            ) from error
+        return self.get(import_id)
+
+    def all(self) -> list[Import]:
+        """Every import that the ledger remembers, oldest first."""
+        pages = self.stack.dynamodb.get_paginator("scan")
+        found = [
+            _import(item)
+            for page in pages.paginate(
+                TableName=self.ledger_table,
+                FilterExpression="#part = :control",
+                ExpressionAttributeNames={"#part": "part"},
+                ExpressionAttributeValues={":control": {"S": CONTROL_PART}},
+            )
+            for item in page["Items"]
+        ]
+        return sorted(found, key=lambda one: (one.started_at, one.import_id))
+
+    def rejections(self, import_id: str) -> Iterator[RejectedRow]:
+        """Rejected rows in the order of the file."""
+        s3 = self.stack.s3
+        pages = s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=rejected_rows_prefix(self.rejections_prefix, import_id)
+        )
+        rows: list[RejectedRow] = []
+        for page in pages:
+            for item in page.get("Contents", []):
+                body = s3.get_object(Bucket=self.bucket, Key=item["Key"])["Body"].read()
+                if not item["Key"].endswith(".jsonl"):
+                    continue
+                rows += (_rejected(json.loads(line)) for line in body.decode().split("\n") if line)
+        yield from sorted(rows, key=lambda one: (one.row, one.line))
+
+    def rows(self, import_id: str) -> Iterator[dict[str, Any]]:
+        """What the table now holds of an import, in no order; later imports may replace rows."""
+        pages = self.stack.dynamodb.get_paginator("scan").paginate(
+            TableName=self.table,
+            FilterExpression="contains(#source, :import)",
+            ExpressionAttributeNames={"#source": STAMP},
+            ExpressionAttributeValues={":import": {"S": f"#{import_id}#"}},
+        )
+        for page in pages:
+            yield from map(item_of, page["Items"])
+
+
+def locate(stack: Stack) -> Ledger:
+    """The ledger of the stack's imports. Raises UserError when there is none."""
+    found = ledger_of(stack)
+    if not stack.has_table(found.ledger_table):
+        raise stack.missing(NAME)
+    return found
+
+
+def ledger_of(stack: Stack) -> Ledger:
+    name = f"{stack.prefix}-csv"
+    return Ledger(stack, stack.bucket("csv"), f"{name}-items", f"{name}-ledger")
+
+
+def _import(item: dict[str, Any]) -> Import:
+    values = item_of(item)
+    known = {name: values.get(name) for name in Import.__dataclass_fields__}
+    for name, field in Import.__dataclass_fields__.items():
+        if field.type is int:
+            known[name] = int(values[name])
+    known["header"] = list(values["header"])
+    if known["dialect"]:
+        known["dialect"] = json.loads(known["dialect"])
+    return Import(**known)  # type: ignore[arg-type]
+
+
+def _rejected(line: dict[str, Any]) -> RejectedRow:
+    raw = line["raw"]
+    cells = raw if isinstance(raw, list) else None
+    text = json.dumps(raw, ensure_ascii=False) if cells is not None else str(raw)
+    return RejectedRow(line["row"], line["line"], line["reason"], line["detail"], cells, text)
+
+
+def deployed(stack: Stack, since: datetime | None) -> Deployed:  # noqa: ARG001
+    return _Imports(stack)
+
+
+class _Imports(Deployed):
+    def __init__(self, stack: Stack) -> None:
+        name = f"{stack.prefix}-csv"
+        bucket, queue = stack.bucket("csv"), f"{name}-imports"
+        settings = stack.settings_of(f"{name}-split")
+        if settings is None:
+            raise stack.missing(NAME)
+        self._ledger = settings["LEDGER_TABLE"]
+        self._remembered_since = datetime.now(UTC) - timedelta(
+            days=int(settings["LEDGER_RETENTION_DAYS"])
+        )
+        lane = Lane("", bucket, settings["IMPORT_PREFIX"], (queue,), (f"{queue}-dlq",))
+        super().__init__(stack, [lane], objects.triggers(stack.s3, bucket, queue))
+
+    def states(self, lane: Lane, page: Sequence[StoredObject]) -> list[State]:  # noqa: ARG002
+        ids = [import_of(stored) for stored in page]
+        known: dict[str, State] = {}
+        for start in range(0, len(ids), _KEYS_PER_CALL):
+            known |= self._known(ids[start : start + _KEYS_PER_CALL])
+        return [
+            known.get(identity) or self._unknown(stored)
+            for identity, stored in zip(ids, page, strict=True)
+        ]
+
+    def is_dead(self, stored: StoredObject, letters: DeadLetters) -> bool:
+        # The splitter asks itself by a message of its own to go on.
+        identity = import_of(stored)
+        return letters.name(stored) or any(
+            document_of(body).get(CONTINUE) == identity for body in letters.bodies
+        )
+
+    def _unknown(self, stored: StoredObject) -> State:
+        # The ledger forgets, and what it forgot would be imported a second time.
+        forgotten = stored.last_modified < self._remembered_since
+        return State.EXPIRED if forgotten else State.MISSING
+
+    def _known(self, ids: Sequence[str]) -> dict[str, State]:
+        asked: Any = {
+            self._ledger: {
+                "Keys": [{"import_id": {"S": one}, "part": {"S": CONTROL_PART}} for one in ids],
+                "ProjectionExpression": "import_id, #status, updated_at",
+                "ExpressionAttributeNames": {"#status": "status"},
+                "ConsistentRead": True,
+            }
+        }
+        found: dict[str, State] = {}
+        for attempt in range(_ATTEMPTS):
+            time.sleep(0.05 * (2**attempt - 1))
+            answer = self.stack.dynamodb.batch_get_item(RequestItems=asked)
+            for item in answer["Responses"].get(self._ledger, []):
+                found[item["import_id"]["S"]] = _state(item["status"]["S"], item["updated_at"]["S"])
+            asked = answer.get("UnprocessedKeys")
+            if not asked:
+                return found
+        raise UserError(
+            f"The table {self._ledger} answers only in part: try again when it is less busy."
+        )
+
+
+def import_of(stored: StoredObject) -> str:
+    """What the ledger calls the import of this version."""
+    return import_id(stored.bucket, stored.key, stored.version_id, stored.etag)
+
+
+def _state(status: str, updated_at: str) -> State:
+    if status == ImportStatus.COMPLETE:
+        return State.DONE
+    if status == ImportStatus.FAILED:
+        return State.REJECTED
+    # Once everything is sent, the rows are in their queue, or in its dead letters.
+    silent = datetime.now(UTC) - datetime.fromisoformat(updated_at) > _SILENT
+    return State.MISSING if status == ImportStatus.SPLITTING and silent else State.UNDERWAY
+
+
+def trace(search: Search, stages: Sequence[Stage]) -> Iterator[Entry]:  # noqa: ARG001
+    ledger = ledger_of(search.stack)
+    bucket = ObjectHistory(search.stack.s3, NAME, ledger.bucket, search.key)
+    versions = bucket.versions()
+    yield from versions
+    yield from bucket.rejections("rejections/")
+    for version in versions:
+        if version.what != "stored":
+            continue
+        facts = version.facts
+        identity = import_id(ledger.bucket, search.key, facts.get("version_id"), facts["etag"])
+        if found := ledger.find(identity):
+            yield from _told(ledger, found)
+
+
+def _told(ledger: Ledger, found: Import) -> Iterator[Happening]:
+    place = ledger.ledger_table
+    identity = {"import_id": found.import_id}
+    yield Happening(parsed(found.started_at), NAME, place, "import started", identity)
+    reasons = Counter(row.reason for row in ledger.rejections(found.import_id))
+    facts = known(
+        **identity,
+        rows_sent=found.rows_sent,
+        rows_loaded=found.rows_loaded,
+        rows_rejected=found.rows_rejected,
+        reasons=dict(sorted(reasons.items())),
+        reason=found.reason,
+    )
+    at = parsed(found.finished_at or found.updated_at)
+    yield Happening(at, NAME, place, f"import {found.status.lower()}", facts)

@@ -1,0 +1,80 @@
+"""Pictures and their derivatives: a lane for each derivative."""
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from event_pipelines.contracts.derivatives import SUFFIXES, derivative_key
+from event_pipelines.pipelines import objects
+from event_pipelines.pipelines.history import Entry, ObjectHistory
+from event_pipelines.pipelines.objects import StoredObject, is_made_of
+from event_pipelines.pipelines.pipeline import Deployed, Lane, Search, Stage, State, Step
+from event_pipelines.pipelines.rejections import Rejections
+from event_pipelines.stack import Stack
+
+NAME = "image-derivatives"
+PARTS: tuple[str, ...] = ("image-",)
+STEPS: tuple[Step, ...] = (Step(r"image-(.+)", r"\1", r"image-\1"),)
+KEYS = re.compile("ingest/.*", re.DOTALL)
+BRANCH: str | None = "derivative"
+NO_REPLAY: str | None = None
+
+
+def deployed(stack: Stack, since: datetime | None) -> Deployed:  # noqa: ARG001
+    return _Images(stack)
+
+
+class _Images(Deployed):
+    def __init__(self, stack: Stack) -> None:
+        name = f"{stack.prefix}-image"
+        bucket = stack.bucket("image")
+        self._settings = _settings(stack, name)
+        if not self._settings:
+            raise stack.missing(NAME)
+        lanes = [
+            Lane(
+                derivative,
+                bucket,
+                settings["SOURCE_PREFIX"],
+                (f"{name}-{derivative}",),
+                (f"{name}-{derivative}-dlq",),
+            )
+            for derivative, settings in self._settings.items()
+        ]
+        super().__init__(stack, lanes, objects.triggers(stack.s3, bucket, f"{name}-uploads"))
+        self._rejections = {
+            derivative: Rejections(
+                stack.s3, settings.get("REJECTIONS_BUCKET", bucket), settings["REJECTIONS_PREFIX"]
+            )
+            for derivative, settings in self._settings.items()
+        }
+
+    def state(self, lane: Lane, stored: StoredObject) -> State:
+        settings = self._settings[lane.name]
+        output_format = settings.get("FORMAT") or "jpeg"
+        key = derivative_key(stored.key, lane.prefix, settings["OUTPUT_PREFIX"], output_format)
+        if is_made_of(self.stack.s3, stored.bucket, key, stored):
+            return State.DONE
+        return State.REJECTED if self._rejections[lane.name].name(stored) else State.MISSING
+
+
+def _settings(stack: Stack, name: str) -> dict[str, dict[str, str]]:
+    """The functions' settings by derivative."""
+    found = {}
+    for queue in stack.queues.names(f"{name}-"):
+        settings = stack.settings_of(queue) if not queue.endswith("-dlq") else None
+        # Another stack's prefix may begin with this one's.
+        if settings and settings.get("PIPELINE") == NAME:
+            found[settings["DERIVATIVE"]] = settings
+    return found
+
+
+def trace(search: Search, stages: Sequence[Stage]) -> Iterator[Entry]:
+    stack = search.stack
+    bucket = ObjectHistory(stack.s3, NAME, stack.bucket("image"), search.key)
+    yield from bucket.versions()
+    for stage in stages:
+        for output_format in SUFFIXES:
+            key = derivative_key(search.key, "ingest/", f"derived/{stage.name}/", output_format)
+            yield from bucket.output(key, f"{stage.name} is there")
+        yield from bucket.rejections(f"rejections/{stage.name}/")

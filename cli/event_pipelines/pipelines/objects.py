@@ -1,0 +1,179 @@
+"""What a bucket holds, which of it a notification is about, and how S3 would announce it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
+
+from botocore.exceptions import ClientError
+
+from event_pipelines.contracts.derived_objects import SOURCE_ETAG, SOURCE_VERSION
+from event_pipelines.errors import UserError
+from event_pipelines.times import iso
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """One version of an object. `version_id` is None where the bucket keeps no versions.
+
+    `size` is in bytes, `last_modified` in UTC.
+    """
+
+    bucket: str
+    key: str
+    version_id: str | None
+    etag: str
+    size: int
+    last_modified: datetime
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "last_modified": iso(self.last_modified)}
+
+
+@dataclass(frozen=True)
+class Triggers:
+    """Which keys a notification is about: the prefix and the suffix of each of its rules."""
+
+    rules: tuple[tuple[str, str], ...]
+
+    def take(self, key: str) -> bool:
+        return any(key.startswith(prefix) and key.endswith(suffix) for prefix, suffix in self.rules)
+
+
+def triggers(s3: "S3Client", bucket: str, target: str) -> Triggers:
+    """Of which uploads `bucket` notifies the queue or topic named `target`.
+
+    Raises UserError when it does not: then nothing would ever arrive, whatever is replayed.
+    """
+    configuration: Mapping[str, Any] = s3.get_bucket_notification_configuration(Bucket=bucket)
+    found = [
+        _filter(rule)
+        for kind, arn in (("TopicConfigurations", "TopicArn"), ("QueueConfigurations", "QueueArn"))
+        for rule in configuration.get(kind, [])
+        if rule[arn].rpartition(":")[2] == target
+        and any(event.startswith("s3:ObjectCreated:") for event in rule["Events"])
+    ]
+    if not found:
+        raise UserError(
+            f"The bucket {bucket} does not notify {target}, so that new objects are missed as well:"
+            " apply the stack first, then reconcile again."
+        )
+    return Triggers(tuple(found))
+
+
+def _filter(rule: Mapping[str, Any]) -> tuple[str, str]:
+    # S3 answers with capitals what was written without.
+    values = {
+        part["Name"].lower(): part["Value"]
+        for part in rule.get("Filter", {}).get("Key", {}).get("FilterRules", [])
+    }
+    return values.get("prefix", ""), values.get("suffix", "")
+
+
+def stored(
+    s3: "S3Client", bucket: str, prefix: str, every_version: bool = False
+) -> Iterator[list[StoredObject]]:
+    """Pages of the objects below `prefix`: their current versions, or all they still have."""
+    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
+    for page in pages:
+        yield [
+            StoredObject(
+                bucket,
+                version["Key"],
+                _version(version.get("VersionId")),
+                version["ETag"].strip('"'),
+                version["Size"],
+                version["LastModified"].astimezone(UTC),
+            )
+            for version in page.get("Versions", [])
+            if (every_version or version["IsLatest"]) and not _is_folder(version)
+        ]
+
+
+def find(s3: "S3Client", bucket: str, key: str) -> StoredObject | None:
+    """The current version of one object; None when there is none."""
+    found = head(s3, bucket, key)
+    if found is None:
+        return None
+    return StoredObject(
+        bucket,
+        key,
+        _version(found.get("VersionId")),
+        found["ETag"].strip('"'),
+        found["ContentLength"],
+        found["LastModified"].astimezone(UTC),
+    )
+
+
+def head(s3: "S3Client", bucket: str, key: str) -> Any:
+    """What S3 says of the current version of an object; None when there is none.
+
+    Raises UserError when it does not even say that.
+    """
+    try:
+        return s3.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        if status == 404:
+            return None
+        if status != 403:
+            raise
+        # The answer has no body that could say so itself.
+        raise UserError(
+            f"S3 does not say whether s3://{bucket}/{key} is there: have s3:GetObject allowed on"
+            " it, and s3:ListBucket on its bucket."
+        ) from error
+
+
+def is_made_of(s3: "S3Client", bucket: str, key: str, source: StoredObject) -> bool:
+    """Whether there is an object at `key` whose metadata says that it is made of `source`."""
+    found = head(s3, bucket, key)
+    metadata: dict[str, str] = found["Metadata"] if found else {}
+    if metadata.get(SOURCE_ETAG) != quote(source.etag, safe=""):
+        return False
+    version = _version(metadata.get(SOURCE_VERSION))
+    if version is None or source.version_id is None:
+        return True
+    return version == quote(source.version_id, safe="")
+
+
+def announcement(version: StoredObject, region: str) -> str:
+    """What S3 would say of an object as it is stored, but for its own sequence number.
+
+    That cannot be known afterwards; without one the functions go by version and content.
+    """
+    described: dict[str, Any] = {
+        "key": quote_plus(version.key, safe="/"),
+        "size": version.size,
+        "eTag": version.etag,
+    }
+    if version.version_id is not None:
+        described["versionId"] = version.version_id
+    record = {
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "awsRegion": region,
+        "eventTime": iso(version.last_modified),
+        "eventName": "ObjectCreated:Put",
+        "s3": {
+            "s3SchemaVersion": "1.0",
+            "configurationId": "event-pipelines-replay",
+            "bucket": {"name": version.bucket},
+            "object": described,
+        },
+    }
+    return json.dumps({"Records": [record]})
+
+
+def _version(version_id: str | None) -> str | None:
+    # S3 calls every version "null" that is written while versioning is off or suspended.
+    return None if version_id == "null" else version_id
+
+
+def _is_folder(version: Mapping[str, Any]) -> bool:
+    return bool(version["Key"].endswith("/") and version["Size"] == 0)

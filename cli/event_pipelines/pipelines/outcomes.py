@@ -1,0 +1,68 @@
+"""What functions logged of the messages they worked on: a line for every outcome."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from event_pipelines.stack import error_code
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs import CloudWatchLogsClient
+
+# CloudWatch compares the fields of a line with these; whoever reads them compares again, because
+# not everything that speaks its language understands them.
+ANY_OUTCOME = '{ $.outcome = "*" }'
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line. `identity` is the log stream, the time and the text, and hardly ever repeated."""
+
+    function: str
+    identity: tuple[str, datetime, str]
+    fields: dict[str, Any]
+
+    @property
+    def logged(self) -> datetime:
+        return self.identity[1]
+
+    @property
+    def outcome(self) -> str:
+        return str(self.fields["outcome"])
+
+
+def read(
+    logs: "CloudWatchLogsClient", function: str, start: datetime, pattern: str = ANY_OUTCOME
+) -> Iterator[Record]:
+    """What a function logged since `start`, oldest first; nothing where it has no log."""
+    pages = logs.get_paginator("filter_log_events").paginate(
+        logGroupName=f"/aws/lambda/{function}",
+        startTime=int(start.timestamp() * 1000),
+        filterPattern=pattern,
+    )
+    try:
+        for page in pages:
+            for event in page["events"]:
+                logged = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
+                for line, fields in lines(event["message"]):
+                    yield Record(function, (event["logStreamName"], logged, line), fields)
+    except ClientError as error:
+        if error_code(error) != "ResourceNotFoundException":
+            raise
+
+
+def lines(message: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The lines of a log event that say an outcome, with their fields."""
+    for line in message.split("\n"):
+        if '"outcome"' not in line:
+            continue
+        try:
+            fields = json.loads(line)
+        except ValueError:
+            continue  # a line of text that happens to quote the word
+        if isinstance(fields, dict) and isinstance(fields.get("outcome"), str):
+            yield line, fields

@@ -1,0 +1,120 @@
+"""Whether an object that had no effect is named in a rejection record or in a dead letter."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from threading import RLock
+from typing import TYPE_CHECKING
+
+from event_pipelines.contracts.rejections import record_stem
+from event_pipelines.pipelines.object_refs import (
+    ObjectRef,
+    read_record,
+    records_below,
+    refs_in,
+)
+from event_pipelines.pipelines.objects import StoredObject
+from event_pipelines.pipelines.queue_messages import look
+from event_pipelines.stack import Queues, each
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+# More than a look can see in its time.
+_ALL = 1_000_000
+# So many files may be called alike in different folders without being read again for each.
+_NAMES_KEPT = 1_000
+
+
+def is_of(ref: ObjectRef, stored: StoredObject) -> bool:
+    """Whether it names this very version, as far as it tells."""
+    if (ref.bucket, ref.key) != (stored.bucket, stored.key):
+        return False
+    version_id = None if ref.version_id == "null" else ref.version_id
+    if version_id and stored.version_id:
+        return version_id == stored.version_id
+    if ref.etag:
+        return ref.etag.strip('"') == stored.etag
+    return ref.at is None or ref.at >= stored.last_modified
+
+
+class _Refs:
+    """By object, so that no object is compared with what is said of all the others."""
+
+    def __init__(self, refs: Sequence[ObjectRef]) -> None:
+        self._by_object: dict[tuple[str, str], list[ObjectRef]] = defaultdict(list)
+        for ref in refs:
+            self._by_object[ref.bucket, ref.key].append(ref)
+
+    def name(self, stored: StoredObject) -> bool:
+        found = self._by_object.get((stored.bucket, stored.key), ())
+        return any(is_of(ref, stored) for ref in found)
+
+
+class DeadLetters:
+    """The bodies found in some queues; `unseen` more, about, were not seen in time."""
+
+    def __init__(self, bodies: Sequence[str], unseen: int = 0) -> None:
+        self.bodies = bodies
+        self.unseen = unseen
+        self._refs = _Refs([ref for body in bodies for ref in refs_in(body)])
+
+    def name(self, stored: StoredObject) -> bool:
+        """Whether one of them is about this version."""
+        return self._refs.name(stored)
+
+
+def dead_letters(queues: Queues, name: str) -> DeadLetters:
+    """Looks into a queue that nobody receives from, and leaves everything where it is."""
+    queue = queues.find(name)
+    if queue.messages == 0:
+        return DeadLetters(())
+    seen = look(queues.sqs, queue, _ALL).messages
+    return DeadLetters(
+        [message["body"] for message in seen], unseen=max(0, queue.messages - len(seen))
+    )
+
+
+class Rejections:
+    """The records directly below one prefix, listed once and read as they are asked for.
+
+    Objects are asked about from several threads at a time.
+    """
+
+    def __init__(self, s3: "S3Client", bucket: str, prefix: str) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+        self._prefix = prefix
+        self._lock = RLock()
+        self._keys: Mapping[str, list[str]] | None = None
+        self._all: _Refs | None = None
+        self._called = lru_cache(_NAMES_KEPT)(self._read)
+
+    def name(self, stored: StoredObject) -> bool:
+        """Whether a record says that this version was rejected."""
+        return self._called(record_stem(stored.key)).name(stored)
+
+    def name_by_message(self, stored: StoredObject) -> bool:
+        """Like `name`, where records may be called after the message and not after the file."""
+        with self._lock:
+            if self._all is None:
+                keys = [key for found in self._by_name().values() for key in found]
+                self._all = _Refs([one for found in each(self._said, keys) for one in found])
+        return self._all.name(stored)
+
+    def _read(self, name: str) -> _Refs:
+        keys = self._by_name().get(name, ())
+        return _Refs([ref for key in keys for ref in self._said(key)])
+
+    def _said(self, key: str) -> tuple[ObjectRef, ...]:
+        return read_record(self._s3, self._bucket, key).refs
+
+    def _by_name(self) -> Mapping[str, list[str]]:
+        # Whoever comes second must not take for all what the first has found so far.
+        with self._lock:
+            if self._keys is None:
+                found: dict[str, list[str]] = defaultdict(list)
+                for name, key in records_below(self._s3, self._bucket, self._prefix):
+                    found[name].append(key)
+                self._keys = dict(found)
+        return self._keys

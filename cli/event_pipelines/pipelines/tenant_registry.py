@@ -1,0 +1,285 @@
+"""The two tables that say which groups and tenants there are, and how far each of them is.
+
+A record is written before anything is made and becomes ACTIVE after everything is, so whatever a
+killed process leaves behind has a record that names it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from botocore.exceptions import ClientError
+
+from event_pipelines.contracts.tenant_registry import (
+    ACTIVE,
+    DELETING,
+    PER_TENANT,
+    PROVISIONING,
+    SHARED_FAIR,
+    Group,
+    Record,
+    Tenant,
+)
+from event_pipelines.errors import UserError
+from event_pipelines.pipelines.retries import persist
+from event_pipelines.pipelines.tenant_names import Names
+from event_pipelines.pipelines.tenant_platform import Platform
+from event_pipelines.stack import error_code
+from event_pipelines.times import iso
+
+R = TypeVar("R", Group, Tenant)
+
+
+def new_group(names: Names, name: str, queue_mode: str) -> Group:
+    """The record of a group that nothing has been made for."""
+    shared = names.shared_queue(name) if queue_mode == SHARED_FAIR else ""
+    now = iso(datetime.now(UTC), "microseconds")
+    return Group(
+        name=name,
+        region=names.region,
+        bucket=names.bucket(name),
+        queue_url=names.queue_url(names.ingest_queue(name)),
+        queue_arn=names.queue_arn(names.ingest_queue(name)),
+        queue_mode=queue_mode,
+        status=PROVISIONING,
+        created_at=now,
+        updated_at=now,
+        shared_queue_url=names.queue_url(shared) if shared else "",
+        shared_queue_arn=names.queue_arn(shared) if shared else "",
+    )
+
+
+def new_tenant(names: Names, name: str, group: str, queue_mode: str) -> Tenant:
+    """The record of a tenant that nothing has been made for."""
+    own = names.tenant_queue(name) if queue_mode == PER_TENANT else names.shared_queue(group)
+    now = iso(datetime.now(UTC), "microseconds")
+    return Tenant(
+        name=name,
+        region=names.region,
+        bucket=names.bucket(group),
+        queue_url=names.queue_url(own),
+        queue_arn=names.queue_arn(own),
+        queue_mode=queue_mode,
+        status=PROVISIONING,
+        created_at=now,
+        updated_at=now,
+        group=group,
+        base_prefix=f"{name}/",
+    )
+
+
+class Registry:
+    """Both tables. Reads of one record, and those that decide about deletion, are consistent."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._dynamodb = platform.dynamodb
+        self._tables: dict[type[Record], str] = {
+            Group: platform.settings.groups_table,
+            Tenant: platform.settings.tenants_table,
+        }
+
+    def find(self, record: type[R], name: str) -> R | None:
+        answer = self._dynamodb.get_item(
+            TableName=self._tables[record],
+            Key={record.attributes["name"]: {"S": name}},
+            ConsistentRead=True,
+        )
+        return record.from_item(answer["Item"]) if "Item" in answer else None
+
+    def get(self, record: type[R], name: str) -> R:
+        """Raises UserError when there is none of that name."""
+        found = self.find(record, name)
+        if found is None:
+            raise UserError(
+                f"There is no {record.kind} {name}: `event-pipelines tenants list` shows those"
+                " there are."
+            )
+        return found
+
+    def all(self, record: type[R]) -> list[R]:
+        """Every group, or every tenant, by name."""
+        pages = self._dynamodb.get_paginator("scan").paginate(
+            TableName=self._tables[record], ConsistentRead=True
+        )
+        found = [record.from_item(item) for page in pages for item in page["Items"]]
+        return sorted(found, key=lambda one: one.name)
+
+    def tenants_of(self, group: str) -> list[Tenant]:
+        """The tenants of a group, by name; one made a moment ago may be missing."""
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self._tables[Tenant],
+            IndexName="by_group",
+            KeyConditionExpression="GroupName = :group",
+            ExpressionAttributeValues={":group": {"S": group}},
+        )
+        return [Tenant.from_item(item) for page in pages for item in page["Items"]]
+
+    def every_tenant_of(self, group: str) -> list[Tenant]:
+        """The tenants of a group, none missing: an index lags behind its table, a scan does not."""
+        return [tenant for tenant in self.all(Tenant) if tenant.group == group]
+
+    def claim_group(self, group: Group) -> Group:
+        """Writes the record unless there is one of that name; returns the one there is then."""
+        try:
+            self._dynamodb.put_item(
+                TableName=self._tables[Group],
+                Item=group.as_item(),
+                ConditionExpression="attribute_not_exists(GroupName)",
+            )
+        except ClientError as error:
+            if error_code(error) != "ConditionalCheckFailedException":
+                raise
+            return self.get(Group, group.name)
+        return group
+
+    def claim_tenant(self, tenant: Tenant) -> Tenant:
+        """Like `claim_group`, and only into an active group: one that is being deleted gets no
+        more tenants. Raises UserError when the group is not active, and when the tenant that there
+        was is gone by the time it is read.
+        """
+        try:
+            persist(lambda: self._put_into_active_group(tenant), _collided, seconds=30)
+        except ClientError as error:
+            of_group, of_tenant = _reasons(error)
+            if "ConditionalCheckFailed" not in (of_group, of_tenant):
+                raise
+            found = self.find(Tenant, tenant.name)
+            if found is not None:
+                return found
+            if of_group == "ConditionalCheckFailed":
+                raise not_active(self.find(Group, tenant.group), tenant.group) from error
+            raise _overtaken(tenant, None) from error
+        return tenant
+
+    def _put_into_active_group(self, tenant: Tenant) -> None:
+        self._dynamodb.transact_write_items(
+            TransactItems=[
+                {
+                    "ConditionCheck": {
+                        "TableName": self._tables[Group],
+                        "Key": {"GroupName": {"S": tenant.group}},
+                        "ConditionExpression": "#status = :active",
+                        "ExpressionAttributeNames": {"#status": "Status"},
+                        "ExpressionAttributeValues": {":active": {"S": ACTIVE}},
+                    }
+                },
+                {
+                    "Put": {
+                        "TableName": self._tables[Tenant],
+                        "Item": tenant.as_item(),
+                        "ConditionExpression": "attribute_not_exists(#name)",
+                        "ExpressionAttributeNames": {"#name": "Name"},
+                    }
+                },
+            ]
+        )
+
+    def change_status(self, record: R, status: str) -> R:
+        """Moves a record on from the status it was read with.
+
+        Another process that did the same is no hindrance. Raises UserError when it did something
+        else.
+        """
+        if record.status == status:
+            return record
+        changed = replace(record, status=status, updated_at=iso(datetime.now(UTC), "microseconds"))
+        try:
+            self._update(record, changed, {"status", "updated_at"}, of_status=record.status)
+        except ClientError as error:
+            if error_code(error) != "ConditionalCheckFailedException":
+                raise
+            now = self.find(type(record), record.name)
+            if now is None or (now.created_at, now.status) != (record.created_at, status):
+                raise _overtaken(record, now) from error
+            return now
+        return changed
+
+    def correct(self, record: R, wanted: R) -> None:
+        """Gives a record the contents of `wanted`, except for its status and its age."""
+        kept = {"name", "status", "created_at"}
+        fields = {f for f in record.attributes if getattr(wanted, f) != getattr(record, f)} - kept
+        if not fields:
+            return
+        try:
+            self._update(
+                record,
+                replace(wanted, updated_at=iso(datetime.now(UTC), "microseconds")),
+                fields | {"updated_at"},
+            )
+        except ClientError as error:
+            if error_code(error) != "ConditionalCheckFailedException":
+                raise
+            raise _overtaken(record, self.find(type(record), record.name)) from error
+
+    def _update(
+        self, record: Record, changed: Record, fields: Iterable[str], of_status: str | None = None
+    ) -> None:
+        attributes = [(record.attributes[f], getattr(changed, f)) for f in sorted(fields)]
+        names = {f"#{at}": at for at, _ in attributes}
+        values = {f":{at}": {"S": value} for at, value in attributes if value}
+        sets = ", ".join(f"#{at} = :{at}" for at, value in attributes if value)
+        gone = ", ".join(f"#{at}" for at, value in attributes if not value)
+        condition = "CreatedAt = :created"
+        values[":created"] = {"S": record.created_at}
+        if of_status is not None:
+            condition += " AND #Status = :before"
+            values[":before"] = {"S": of_status}
+        self._dynamodb.update_item(
+            TableName=self._tables[type(record)],
+            Key={record.attributes["name"]: {"S": record.name}},
+            UpdateExpression=f"SET {sets}" + (f" REMOVE {gone}" if gone else ""),
+            ConditionExpression=condition,
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=values,
+        )
+
+    def forget(self, record: R) -> None:
+        """Takes the record of a finished deletion away, unless a new life has begun."""
+        try:
+            self._dynamodb.delete_item(
+                TableName=self._tables[type(record)],
+                Key={record.attributes["name"]: {"S": record.name}},
+                ConditionExpression="CreatedAt = :created AND #status = :deleting",
+                ExpressionAttributeNames={"#status": "Status"},
+                ExpressionAttributeValues={
+                    ":created": {"S": record.created_at},
+                    ":deleting": {"S": DELETING},
+                },
+            )
+        except ClientError as error:
+            # Somebody else finished the same deletion, or the answer to our own was lost.
+            if error_code(error) != "ConditionalCheckFailedException":
+                raise
+
+
+def not_active(group: Group | None, name: str) -> UserError:
+    """Why a group can have no tenant, and what to do about it."""
+    if group is None:
+        return UserError(
+            f"There is no group {name}: make it with `event-pipelines tenants create-group {name}`."
+        )
+    verb = "delete-group" if group.status == DELETING else "create-group"
+    return UserError(
+        f"The group {name} is {group.status}: finish that with"
+        f" `event-pipelines tenants {verb} {name}`."
+    )
+
+
+def _overtaken(record: Record, now: Record | None) -> UserError:
+    return UserError(
+        f"Another process has made the {record.kind} {record.name}"
+        f" {now.status if now else 'disappear'} meanwhile: look at it with"
+        " `event-pipelines tenants list`, and repeat what is still to be done."
+    )
+
+
+def _reasons(error: ClientError) -> tuple[str, str]:
+    """Why a transaction was cancelled, for each of its two actions."""
+    answer: Mapping[str, Any] = error.response
+    codes = [reason.get("Code", "") for reason in answer.get("CancellationReasons", [])]
+    return (codes[0], codes[1]) if len(codes) == 2 else ("", "")
+
+
+def _collided(error: ClientError) -> bool:
+    return "TransactionConflict" in _reasons(error)

@@ -1,0 +1,95 @@
+"""Tenants' raw files and their silver ones: a lane for each tenant."""
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from event_pipelines.contracts.tenant_keys import (
+    RAW,
+    REJECTED,
+    REJECTED_ROWS_ENDING,
+    TENANT_NAME,
+    area_prefix,
+    rejected_rows_prefix,
+    silver_key,
+)
+from event_pipelines.contracts.tenant_registry import DELETING, Tenant
+from event_pipelines.pipelines import tenant_platform
+from event_pipelines.pipelines.history import LAST, Entry, Happening, ObjectHistory, known
+from event_pipelines.pipelines.objects import StoredObject, is_made_of
+from event_pipelines.pipelines.pipeline import Deployed, Lane, Search, Stage, State, Step
+from event_pipelines.pipelines.rejections import Rejections
+from event_pipelines.pipelines.tenant_names import dead_letters
+from event_pipelines.pipelines.tenant_registry import Registry
+from event_pipelines.stack import Stack, name_of
+from event_pipelines.times import parsed
+
+NAME = "tenant-routing"
+PARTS: tuple[str, ...] = ("tenants-", "tg-", "tenant-")
+STEPS: tuple[Step, ...] = (
+    Step(r"tg-.+-ingest", "route", "tenants-route"),
+    Step(r"tenants-quarantine", "quarantine", None),
+    Step(r"(?:tg|tenant)-.+-raw", "process", "tenants-process"),
+)
+KEYS = re.compile(f"({TENANT_NAME.pattern})/{RAW}/(.+)", re.DOTALL)
+BRANCH: str | None = "tenant"
+NO_REPLAY: str | None = None
+
+
+def deployed(stack: Stack, since: datetime | None) -> Deployed:  # noqa: ARG001
+    return _Tenants(stack)
+
+
+class _Tenants(Deployed):
+    def __init__(self, stack: Stack) -> None:
+        found = tenant_platform.locate(stack, say=lambda _: None)
+        quarantine = name_of(found.settings.quarantine_queue_url)
+        tenants = [one for one in Registry(found).all(Tenant) if one.status != DELETING]
+        lanes = [
+            _lane(tenant, found.names.ingest_queue(tenant.group), quarantine) for tenant in tenants
+        ]
+        super().__init__(stack, lanes)
+        self._rejections = {
+            tenant.name: Rejections(stack.s3, tenant.bucket, area_prefix(tenant.name, REJECTED))
+            for tenant in tenants
+        }
+
+    def state(self, lane: Lane, stored: StoredObject) -> State:
+        key = silver_key(lane.name, stored.key.removeprefix(lane.prefix))
+        if is_made_of(self.stack.s3, stored.bucket, key, stored):
+            return State.DONE
+        return State.REJECTED if self._rejections[lane.name].name(stored) else State.MISSING
+
+
+def _lane(tenant: Tenant, ingest: str, quarantine: str) -> Lane:
+    own = name_of(tenant.queue_url)
+    return Lane(
+        tenant.name,
+        tenant.bucket,
+        area_prefix(tenant.name, RAW),
+        (ingest, own),
+        (dead_letters(ingest), dead_letters(own), quarantine),
+    )
+
+
+def trace(search: Search, stages: Sequence[Stage]) -> Iterator[Entry]:  # noqa: ARG001
+    match = KEYS.fullmatch(search.key)
+    if match is None:
+        return
+    name, path = match.groups()
+    platform = tenant_platform.locate(search.stack, say=lambda _: None)
+    tenant = Registry(platform).find(Tenant, name)
+    if tenant is None:
+        yield f"there is no tenant {name}"
+        return
+    facts = known(tenant=name, group=tenant.group, queue=name_of(tenant.queue_url))
+    table = platform.settings.tenants_table
+    yield Happening(parsed(tenant.updated_at), NAME, table, f"tenant is {tenant.status}", facts)
+    bucket = ObjectHistory(search.stack.s3, NAME, tenant.bucket, search.key)
+    yield from bucket.versions()
+    yield from bucket.output(silver_key(name, path), "silver file is there")
+    yield from bucket.rejections(area_prefix(name, REJECTED))
+    for listed in bucket.listed(rejected_rows_prefix(name, path)):
+        if REJECTED_ROWS_ENDING.fullmatch(listed["Key"].rpartition("-")[2]):
+            place, facts = bucket.url(listed["Key"]), known(size=listed["Size"])
+            yield Happening(listed["LastModified"], NAME, place, "rows rejected", facts, LAST)

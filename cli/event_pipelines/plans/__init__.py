@@ -1,0 +1,1 @@
+"""What Terraform's JSON of a plan says, by the standard library alone."""

@@ -1,0 +1,61 @@
+"""What a run costs by list price."""
+
+import math
+from dataclasses import dataclass
+
+from event_pipelines.plans.capacity import prices
+from event_pipelines.plans.capacity.settings import Hop
+from event_pipelines.plans.capacity.stage import Counts
+from event_pipelines.plans.capacity.workloads import INVOCATION_LOG_BYTES, Work
+
+# What one receive or delete carries. Source: Amazon SQS API Reference, "ReceiveMessage".
+_CALL = 10
+
+
+@dataclass
+class Dollars:
+    """By service; `tables` are those whose writes are paid by the unit or by the hour."""
+
+    functions: float = 0.0
+    queues: float = 0.0
+    topics: float = 0.0
+    objects: float = 0.0
+    tables: float = 0.0
+    logs: float = 0.0
+
+    @property
+    def total(self) -> float:
+        return self.functions + self.queues + self.topics + self.objects + self.tables + self.logs
+
+
+def add_hop(
+    dollars: Dollars, hop: Hop, work: Work, counts: Counts, message_bytes: int, sent_in: int
+) -> None:
+    """Adds a hop's costs. `sent_in`: messages in one call of whoever sends to its queue."""
+    if hop.code != "service":
+        gigabytes = hop.memory_mb / 1024
+        dollars.functions += counts.invocations * prices.LAMBDA_REQUEST
+        dollars.functions += (
+            counts.billed_seconds * gigabytes * prices.LAMBDA_GB_SECOND[hop.architecture]
+        )
+        dollars.logs += prices.LOGS_BYTE * (
+            counts.received * work.log_bytes + counts.invocations * INVOCATION_LOG_BYTES
+        )
+    dollars.queues += _requests(hop, counts, message_bytes, sent_in) * (
+        prices.SQS_FIFO_REQUEST if hop.fifo else prices.SQS_REQUEST
+    )
+    dollars.objects += counts.received * (work.gets * prices.S3_GET + work.puts * prices.S3_PUT)
+    dollars.tables += counts.received * (
+        work.write_units * prices.DYNAMODB_WRITE_UNIT + work.read_units * prices.DYNAMODB_READ_UNIT
+    )
+
+
+def _requests(hop: Hop, counts: Counts, message_bytes: int, sent_in: int) -> float:
+    """Send, receive, delete; the fuller a batch, the fewer. Polling an empty queue is left out."""
+    carried = message_bytes / prices.SQS_REQUEST_BYTES
+    calls = counts.invocations * math.ceil(min(hop.batch_size, _CALL) / _CALL)
+    if hop.batch_size > _CALL:
+        calls = max(counts.invocations, math.ceil(counts.received / _CALL))
+    sent = max(counts.arrived / sent_in, counts.arrived * carried)
+    received = max(calls, counts.received * carried)
+    return sent + received + max(calls, counts.done / _CALL)

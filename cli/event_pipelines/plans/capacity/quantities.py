@@ -1,0 +1,81 @@
+"""Loads as people type them: 500/s, 100x, 3MB, 1%."""
+
+import re
+
+from event_pipelines.errors import UserError
+
+_PER_SECOND = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_MEGABYTES = {"B": 1e-6, "KB": 1e-3, "MB": 1.0, "GB": 1e3}
+_MOST_RATE = 1e6
+_MOST_BURST = 1e5
+_MOST_OBJECTS = 10**10
+_MOST_MB = 5e6
+
+
+def rate(text: str) -> float:
+    """Objects a second, of "500/s", "30/m", "1000/h" or "5000000/d". Raises UserError."""
+    match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,6})?)/([smhd])", text.strip())
+    found = float(match[1]) / _PER_SECOND[match[2]] if match else -1.0
+    if match is None or not 0 <= found <= _MOST_RATE:
+        raise UserError(
+            f"--rate {text!r} is an invalid rate: use a number, / and s, m, h or d, such as 500/s;"
+            f" at most {_MOST_RATE:,.0f}/s."
+        )
+    return found
+
+
+def burst(text: str) -> float:
+    """The factor in "100x". Raises UserError."""
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)x", text.strip())
+    if match is None or not 1 < float(match[1]) <= _MOST_BURST:
+        raise UserError(
+            f"--burst {text!r} is no multiple of the rate: write a number above 1 and x, such as"
+            f" 100x; at most {_MOST_BURST:,.0f}x."
+        )
+    return float(match[1])
+
+
+def megabytes(text: str) -> float:
+    """The size in "800KB", "3MB" or "1.5GB", in MB of a million bytes. Raises UserError."""
+    match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,6})?) ?(B|KB|MB|GB)", text.strip().upper())
+    found = float(match[1]) * _MEGABYTES[match[2]] if match else 0.0
+    if not 0 < found <= _MOST_MB:
+        raise UserError(
+            f"--object-size {text!r} is no size of an object: write a number and B, KB, MB or GB,"
+            " such as 3MB; S3 takes 5 TB."
+        )
+    return found
+
+
+def share(option: str, text: str) -> float:
+    """The share in "1%" or "0.01", from 0 to 1. Raises UserError that names the option."""
+    match = re.fullmatch(r"(\d{1,3}(?:\.\d{1,9})?)(%?)", text.strip())
+    found = float(match[1]) / (100 if match[2] else 1) if match else -1.0
+    if not 0 <= found <= 1:
+        raise UserError(f"{option} {text!r} is no share: write 1% or 0.01, at most 100%.")
+    return found
+
+
+def objects(text: str) -> int:
+    """The number in "10000000" or "10,000,000". Raises UserError."""
+    digits = re.sub(r"[_,]", "", text.strip())
+    if not re.fullmatch(r"\d{1,11}", digits) or not 0 < int(digits) <= _MOST_OBJECTS:
+        raise UserError(
+            f"--backlog {text!r} is no number of objects: write digits, such as 10000000."
+        )
+    return int(digits)
+
+
+def measured(text: str, known: set[str]) -> tuple[str, float]:
+    """Function and seconds of "create_image_derivative=0.25". Raises UserError."""
+    name, _, seconds = text.partition("=")
+    if (
+        name not in known
+        or not re.fullmatch(r"\d{1,5}(?:\.\d{1,6})?", seconds)
+        or not float(seconds)
+    ):
+        raise UserError(
+            f"--seconds {text!r} names no function and its seconds for one message: write for"
+            f" example load_csv_rows=0.4; functions are {', '.join(sorted(known))}."
+        )
+    return name, float(seconds)

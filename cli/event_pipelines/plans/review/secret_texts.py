@@ -1,0 +1,387 @@
+"""Finds what must not be shown, in whatever encoding it stands.
+
+Every text that a sensitive value holds is registered once: itself and trimmed, its lines, the
+leaves and keys of the JSON in it, and what it decodes to. A text that is about to be shown is
+looked at as it is and as it decodes (backslash escapes of JSON and Markdown, HTML entities, percent
+signs, base64, hexadecimal), encodings within encodings included.
+"""
+
+import base64
+import binascii
+import html
+import json
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import unquote
+
+from event_pipelines.plans.review.plan_values import MAX_DEPTH, SENSITIVE, TooDeep, parsed
+
+Form = Literal["markdown", "text", "html", "json"]
+Span = tuple[int, int]
+
+# From here on a secret is found within other texts; shorter ones would hide words that only happen
+# to be the same, and are found where they are a whole value.
+SHORTEST_WITHIN = 8
+SHORTEST_ALONE = 3
+# Longer secrets are looked for in pieces: then no text is compared with more than this at a place.
+LONGEST_PIECE = 64
+# Encodings within encodings, such as base64 of JSON in JSON.
+NESTED = 3
+NOT_SECRET = frozenset({"true", "false", "null", SENSITIVE})
+
+_ESCAPE = re.compile(r"(?:\\u[0-9a-fA-F]{4})+|\\U[0-9a-fA-F]{8}|\\x[0-9a-fA-F]{2}|\\[^uUx]")
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8});")
+_PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2})+")
+_FORM = re.compile(r"(?:%[0-9a-fA-F]{2})+|\+")
+_CONTROLS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "a": "\a", "v": "\v", "0": "\0"}
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{4,}={0,2}")
+_HEX = re.compile(r"(?:[0-9a-fA-F]{2}){3,}")
+_URL_SAFE = str.maketrans("-_", "+/")
+_SEPARATORS = frozenset(" \t\r\n,;:|/=&.+_-'\"()[]{}")
+# JSON's texts and numbers; whether a text is a key.
+_JSON_TOKEN = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*")(\s*:)?|-?[0-9][-+.eE0-9]*', re.DOTALL)
+_WORD = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
+_QUOTED = re.compile(r'"([^"\\]{1,64})"|`([^`]{1,64})`|&quot;([^&]{1,64})&quot;')
+# What a short secret cannot be told from, where the output has words of its own.
+_VOCABULARY = re.compile(r"[a-z_]+")
+
+
+class Needles:
+    """Texts to be found: in time that grows with what is searched, whatever there is to find."""
+
+    def __init__(self) -> None:
+        self._pieces: set[str] = set()
+        self._lengths: dict[str, tuple[int, ...]] = {}
+        self._samples: set[str] = set()
+
+    def add(self, text: str) -> None:
+        """`text` has at least SHORTEST_WITHIN characters."""
+        starts = range(0, max(1, len(text) - LONGEST_PIECE + 1), LONGEST_PIECE)
+        for start in (*starts, max(0, len(text) - LONGEST_PIECE)):
+            piece = text[start : start + LONGEST_PIECE]
+            if piece in self._pieces:
+                continue
+            self._pieces.add(piece)
+            first = piece[:SHORTEST_WITHIN]
+            known = {*self._lengths.get(first, ()), len(piece)}
+            self._lengths[first] = tuple(sorted(known, reverse=True))
+            self._samples.update(first[at : at + 5] for at in range(4))
+
+    def __len__(self) -> int:
+        return len(self._pieces)
+
+    def spans(self, text: str) -> list[Span]:
+        """Where they are, from left to right; what overlaps or touches is one."""
+        # Whoever holds eight characters holds five at a multiple of four.
+        if self._samples.isdisjoint([text[at : at + 5] for at in range(0, len(text) - 4, 4)]):
+            return []
+        found: list[Span] = []
+        for start in range(len(text) - SHORTEST_WITHIN + 1):
+            for length in self._lengths.get(text[start : start + SHORTEST_WITHIN], ()):
+                if text[start : start + length] in self._pieces:
+                    found.append((start, start + length))
+                    break
+        return merged(found)
+
+
+def merged(spans: Iterable[Span]) -> list[Span]:
+    joined: list[Span] = []
+    for start, end in sorted(spans):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined
+
+
+@dataclass(frozen=True)
+class _View:
+    """A text as it decodes, and which part of it every part came from."""
+
+    text: str
+    starts: list[int]
+    sources: list[Span]
+
+    @classmethod
+    def of(cls, text: str, token: re.Pattern[str], decode: Callable[[str], str]) -> "_View | None":
+        parts: list[str] = []
+        starts: list[int] = []
+        sources: list[Span] = []
+        done = length = 0
+
+        def took(part: str, start: int, end: int) -> None:
+            nonlocal length
+            parts.append(part)
+            starts.append(length)
+            sources.append((start, end))
+            length += len(part)
+
+        for match in token.finditer(text):
+            if match.start() > done:
+                took(text[done : match.start()], done, match.start())
+            took(decode(match[0]), *match.span())
+            done = match.end()
+        if not done:
+            return None
+        took(text[done:], done, len(text))
+        return cls("".join(parts), starts, sources)
+
+    def source(self, span: Span) -> Span:
+        return self._at(span[0])[0], self._at(span[1] - 1)[1]
+
+    def _at(self, position: int) -> Span:
+        index = bisect_right(self.starts, position) - 1
+        start, end = self.sources[index]
+        ahead = position - self.starts[index]
+        following = self.starts[index + 1] if index + 1 < len(self.starts) else len(self.text)
+        if following - self.starts[index] == end - start:
+            return start + ahead, start + ahead + 1
+        return start, end
+
+
+def _unescaped(token: str) -> str:
+    if token[1] in "uUx":
+        numbers = [int(part[1:], 16) for part in token.split("\\")[1:]]
+        joined = "".join(chr(number) if number < 0x110000 else "?" for number in numbers)
+        return joined.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return _CONTROLS.get(token[1], token[1])
+
+
+def _unquoted_form(part: str) -> str:
+    return " " if part == "+" else unquote(part)
+
+
+def _views(text: str) -> Iterator[_View]:
+    """`text` as its escapes decode, one kind of them at a time."""
+    codecs: tuple[tuple[str, re.Pattern[str], Callable[[str], str]], ...] = (
+        ("\\", _ESCAPE, _unescaped),
+        ("&", _ENTITY, html.unescape),
+        ("%", _PERCENT, unquote),
+        ("+", _FORM, _unquoted_form),
+    )
+    for sign, token, decode in codecs:
+        if sign in text and (view := _View.of(text, token, decode)) is not None:
+            yield view
+
+
+def _decoded_runs(text: str, shortest: int) -> Iterator[tuple[Span, str]]:
+    """Every run of base64 or hexadecimal digits, and what it may mean: a run may begin with up to
+    three digits that belong to something else."""
+    for match in _BASE64.finditer(text):
+        run = match[0].rstrip("=").translate(_URL_SAFE)
+        if len(run) * 3 < shortest * 4:
+            continue
+        for skipped in range(4):
+            yield match.span(), _text_of(_from_base64(run[skipped:]))
+    for match in _HEX.finditer(text):
+        if len(match[0]) >= 2 * shortest:
+            yield match.span(), _text_of(bytes.fromhex(match[0]))
+            yield match.span(), _text_of(bytes.fromhex(match[0][1:-1]))
+
+
+def _from_base64(run: str) -> bytes:
+    # One digit more than whole groups have means nothing.
+    whole = run[: len(run) - (len(run) % 4 == 1)]
+    try:
+        return base64.b64decode(whole + "=" * (-len(whole) % 4))
+    except binascii.Error:
+        return b""
+
+
+def _text_of(content: bytes) -> str:
+    return content.decode(errors="replace")
+
+
+@dataclass
+class Secrets:
+    """All that a plan calls sensitive, and what may be shown nonetheless (see `keep`)."""
+
+    within: Needles = field(default_factory=Needles)
+    alone: set[str] = field(default_factory=set)
+    kept: Needles = field(default_factory=Needles)
+    _known: set[str] = field(default_factory=set)
+    _shown: dict[str, str] = field(default_factory=dict)
+    _names: frozenset[str] = frozenset()
+
+    def public(self, names: Iterable[str]) -> None:
+        """Names of attributes, which are their provider's words: as a key of a sensitive map they
+        are no secret."""
+        whole = frozenset(names)
+        parts = {part for name in whole for part in name.split("_")}
+        self._names = frozenset(name for name in whole | parts if _WORD.fullmatch(name))
+
+    def add(self, value: Any, depth: int = 0) -> None:
+        """Registers a sensitive value with all that is in it."""
+        if depth > MAX_DEPTH:
+            raise TooDeep
+        match value:
+            case str():
+                self._add_text(value, depth)
+            case bool() | None:
+                return
+            case int() | float():
+                self._register(json.dumps(value))
+            case dict():
+                for key, inner in value.items():
+                    if key not in self._names:
+                        self._add_text(key, depth)
+                    self.add(inner, depth + 1)
+            case list():
+                for inner in value:
+                    self.add(inner, depth + 1)
+
+    def _add_text(self, text: str, depth: int) -> None:
+        if text in self._known:
+            return
+        self._known.add(text)
+        self._register(text)
+        if "\n" in text:
+            for line in text.split("\n"):
+                self._register(line)
+        held = parsed(text)
+        if held is not None:
+            self.add(held, depth + 1)
+            return
+        decoded = [view.text for view in _views(text)]
+        decoded += [
+            meaning
+            for (start, end), meaning in _decoded_runs(text, SHORTEST_WITHIN)
+            if end - start == len(text) >= SHORTEST_WITHIN
+            and len(meaning) >= SHORTEST_WITHIN
+            and meaning.isprintable()
+            and "\ufffd" not in meaning
+        ]
+        for meaning in decoded:
+            if depth < NESTED:
+                self._add_text(meaning, depth + 1)
+            else:
+                self._register(meaning)
+
+    def _register(self, text: str) -> None:
+        for form in {text, text.strip()}:
+            if len(form) >= SHORTEST_WITHIN and not form.isspace():
+                self.within.add(form)
+            elif len(form) >= SHORTEST_ALONE and form not in NOT_SECRET and not form.isspace():
+                self.alone.add(form)
+
+    def keep(self, texts: Iterable[str]) -> None:
+        """Addresses, which must stay recognisable, and Terraform lets no secret into one."""
+        for text in texts:
+            if self.spans(text):
+                for form in {text, html.escape(text), json.dumps(text, ensure_ascii=False)[1:-1]}:
+                    self.kept.add(form)
+
+    def spans(self, text: str, depth: int = 0) -> list[Span]:
+        """The parts of `text` that hold a secret in some form, from left to right."""
+        if not self.within or len(text) < SHORTEST_WITHIN:
+            return []
+        found = self.within.spans(text)
+        if depth < NESTED:
+            for view in _views(text):
+                found += map(view.source, self.spans(view.text, depth + 1))
+            for span, meaning in _decoded_runs(text, SHORTEST_WITHIN):
+                if self.spans(meaning, depth + 1):
+                    found.append(span)
+        return merged(found)
+
+    def is_alone(self, text: str, depth: int = 0) -> bool:
+        """Whether `text` is a short secret in some form, or several of them joined."""
+        if not self.alone or len(text) < SHORTEST_ALONE:
+            return False
+        if self._is_joined(text):
+            return True
+        if depth == NESTED:
+            return False
+        whole = (0, len(text))
+        return any(self.is_alone(view.text, depth + 1) for view in _views(text)) or any(
+            span == whole and self.is_alone(meaning, depth + 1)
+            for span, meaning in _decoded_runs(text, SHORTEST_ALONE)
+        )
+
+    def _is_joined(self, text: str) -> bool:
+        """Whether short secrets, what hides others and separators make up all of `text`."""
+        sizes = (*range(SHORTEST_ALONE, SHORTEST_WITHIN), len(SENSITIVE))
+        # Whether a secret has been seen on some way to each position that can be reached.
+        reached: dict[int, bool] = {0: False}
+        for position in range(len(text)):
+            if position not in reached:
+                continue
+            seen = reached.pop(position)
+            if text[position] in _SEPARATORS:
+                reached[position + 1] = seen or reached.get(position + 1, False)
+            for size in sizes:
+                part = text[position : position + size]
+                if part in self.alone or part == SENSITIVE:
+                    reached[position + len(part)] = True
+            if not reached:
+                return False
+        return reached.get(len(text), False)
+
+    def without(self, text: str) -> str:
+        """`text` with SENSITIVE in the place of what it must not show."""
+        # Names and words come again and again. Who registers later does so before any is shown.
+        if (known := self._shown.get(text)) is not None:
+            return known
+        hidden = self._without(text)
+        if len(text) <= LONGEST_PIECE:
+            self._shown[text] = hidden
+        return hidden
+
+    def _without(self, text: str) -> str:
+        found = self.spans(text)
+        kept = self.kept.spans(text) if found else []
+        parts, done = [], 0
+        for start, end in found:
+            holder = bisect_right(kept, (start, len(text))) - 1
+            if holder >= 0 and end <= kept[holder][1]:
+                continue
+            parts += [text[done:start], SENSITIVE]
+            done = end
+        hidden = "".join((*parts, text[done:]))
+        return SENSITIVE if self.is_alone(hidden) else hidden
+
+    def hidden(self, output: str, form: Form) -> str:
+        """A finished output without any secret: the last thing that happens to every one of them.
+        JSON stays JSON, and a page stays a page."""
+        match form:
+            case "json":
+                return _JSON_TOKEN.sub(self._json_token, output)
+            case "html":
+                # Whatever comes out of the plan is escaped, so that tags are of our own making.
+                parts = re.split(r"(<[^<>]*>)", output)
+                return "".join(
+                    part if part.startswith("<") else self._lines(part) for part in parts
+                )
+            case _:
+                return self._lines(output)
+
+    def _lines(self, output: str) -> str:
+        return "\n".join(map(self._line, output.split("\n")))
+
+    def _line(self, line: str) -> str:
+        # A run of signs may be a fence of ours, and marks and our own words are no secret.
+        if line.startswith("<!--") or not any(map(str.isalnum, line)):
+            return line
+        if self.alone and not self.kept.spans(line):
+            line = _QUOTED.sub(self._quoted, line)
+        return self.without(line)
+
+    def _quoted(self, match: re.Match[str]) -> str:
+        text = match[1] or match[2] or match[3]
+        return match[0].replace(text, SENSITIVE) if self.is_alone(text) else match[0]
+
+    def _json_token(self, match: re.Match[str]) -> str:
+        token, key = match[1], match[2]
+        if token is None:
+            held = match[0]
+            return json.dumps(SENSITIVE) if self.spans(held) else held
+        text = json.loads(token)
+        hidden = self.without(text)
+        if hidden == text or (key and _WORD.fullmatch(text)):
+            return match[0]
+        if hidden == SENSITIVE and _VOCABULARY.fullmatch(text) and not self.spans(text):
+            return match[0]
+        return f"{json.dumps(hidden, ensure_ascii=False)}{key or ''}"

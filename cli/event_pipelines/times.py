@@ -1,0 +1,47 @@
+"""Times as AWS and the functions write them (ISO 8601, UTC), and durations as people type them."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from event_pipelines.errors import UserError
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+# Beyond this a start would lie before the calendar's.
+_LONGEST = timedelta(days=3650)
+
+
+def duration(text: str) -> timedelta:
+    """Reads "30s", "10m", "2h" or "7d". Raises UserError that says what it takes."""
+    match = re.fullmatch(r"([1-9][0-9]{0,8})([smhd])", text)
+    span = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else None
+    if span is None or span > _LONGEST:
+        raise UserError(
+            f"Invalid duration {text!r}: use a number and s, m, h or d, such as 10m, of at most"
+            f" {_LONGEST.days} days."
+        )
+    return span
+
+
+def ago_or_at(text: str | None) -> datetime | None:
+    """A time as people type it: how long ago, or when. Raises UserError for anything else."""
+    if text is None:
+        return None
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.now(UTC) - duration(text)
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
+
+
+def iso(when: datetime, timespec: str = "milliseconds") -> str:
+    """With Z for UTC."""
+    return when.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
+def parsed(text: object) -> datetime | None:
+    """The time in UTC. Returns None if unparseable; the input is untrusted."""
+    try:
+        found = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return found and (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
