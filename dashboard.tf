@@ -29,19 +29,51 @@ locals {
 
       queued = concat(
         [for name in path.queues : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", name]],
-        [for word in path.queues_found_by : [{ expression = "SEARCH('{AWS/SQS,QueueName} MetricName=\"ApproximateNumberOfMessagesVisible\" ${local.prefix_words} ${word} NOT dlq', 'Maximum', 60)" }]],
+        [
+          for word in path.queues_found_by :
+          [{
+            expression = join(" ", [
+              "SEARCH('{AWS/SQS,QueueName} MetricName=\"ApproximateNumberOfMessagesVisible\" ${local.prefix_words} ${word} NOT dlq',",
+              "'Maximum', 60)",
+            ])
+          }]
+        ],
       )
       in_flight = concat(
         [for name in path.queues : ["AWS/SQS", "ApproximateNumberOfMessagesNotVisible", "QueueName", name]],
-        [for word in path.queues_found_by : [{ expression = "SEARCH('{AWS/SQS,QueueName} MetricName=\"ApproximateNumberOfMessagesNotVisible\" ${local.prefix_words} ${word} NOT dlq', 'Maximum', 60)" }]],
+        [
+          for word in path.queues_found_by :
+          [{
+            expression = join(" ", [
+              "SEARCH('{AWS/SQS,QueueName} MetricName=\"ApproximateNumberOfMessagesNotVisible\" ${local.prefix_words} ${word} NOT dlq',",
+              "'Maximum', 60)",
+            ])
+          }]
+        ],
       )
       dead = concat(
         [for name in path.dead_letter_queues : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", name]],
-        [for word in path.queues_found_by : [{ expression = "SEARCH('{AWS/SQS,QueueName} MetricName=\"ApproximateNumberOfMessagesVisible\" ${local.prefix_words} ${word} dlq', 'Maximum', 60)" }]],
+        [
+          for word in path.queues_found_by :
+          [{
+            expression = join(" ", [
+              "SEARCH('{AWS/SQS,QueueName} MetricName=\"ApproximateNumberOfMessagesVisible\" ${local.prefix_words} ${word} dlq',",
+              "'Maximum', 60)",
+            ])
+          }]
+        ],
       )
       age = concat(
         [for name in path.queues : ["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", name]],
-        [for word in path.queues_found_by : [{ expression = "SEARCH('{AWS/SQS,QueueName} MetricName=\"ApproximateAgeOfOldestMessage\" ${local.prefix_words} ${word} NOT dlq', 'Maximum', 60)" }]],
+        [
+          for word in path.queues_found_by :
+          [{
+            expression = join(" ", [
+              "SEARCH('{AWS/SQS,QueueName} MetricName=\"ApproximateAgeOfOldestMessage\" ${local.prefix_words} ${word} NOT dlq', 'Maximum',",
+              "60)",
+            ])
+          }]
+        ],
       )
       # What the bill counts: time in functions, requests to queues, units of tables.
       cost = concat(
@@ -65,9 +97,12 @@ locals {
       { title = "Dead", metrics = series.dead, stat = "Maximum" },
       { title = "Age of the oldest message (s)", metrics = series.age, stat = "Maximum" },
       {
-        title   = "Duration, p50 and p99 (ms)"
-        metrics = concat([for metric in series.durations : concat(metric, [{ stat = "p50" }])], [for metric in series.durations : concat(metric, [{ stat = "p99" }])])
-        stat    = "p50"
+        title = "Duration, p50 and p99 (ms)"
+        metrics = concat(
+          [for metric in series.durations : concat(metric, [{ stat = "p50" }])],
+          [for metric in series.durations : concat(metric, [{ stat = "p99" }])],
+        )
+        stat = "p50"
       },
       { title = "Concurrency", metrics = series.running, stat = "Maximum" },
       { title = "What costs: milliseconds, requests, units", metrics = series.cost, stat = "Sum" },

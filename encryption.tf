@@ -56,7 +56,10 @@ locals {
         Resource = "*"
         Condition = {
           ArnLike = {
-            "kms:EncryptionContext:aws:logs:arn" = "arn:${data.aws_partition.current.partition}:logs:${var.region}:${data.aws_caller_identity.current.account_id}:log-group:/aws/lambda/${function_logs}"
+            "kms:EncryptionContext:aws:logs:arn" = join("", [
+              "arn:${local.partition}:logs:${var.region}:${local.account_id}:log-group:",
+              "/aws/lambda/${function_logs}",
+            ])
           }
         }
       }

@@ -47,8 +47,11 @@ module "on_call" {
   name = "${var.name_prefix}-on-call"
   publishers = {
     alarms = {
-      service    = "cloudwatch"
-      source_arn = "arn:${data.aws_partition.current.partition}:cloudwatch:${var.region}:${data.aws_caller_identity.current.account_id}:alarm:${var.name_prefix}-*"
+      service = "cloudwatch"
+      source_arn = join(":", [
+        "arn", data.aws_partition.current.partition, "cloudwatch", var.region, data.aws_caller_identity.current.account_id,
+        "alarm", "${var.name_prefix}-*",
+      ])
     }
   }
 }

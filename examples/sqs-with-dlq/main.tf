@@ -33,7 +33,8 @@ data "aws_partition" "current" {}
 
 locals {
   # One pattern for both alarms; only this queue's have names that begin so.
-  alarm_arns = "arn:${data.aws_partition.current.partition}:cloudwatch:${var.region}:${data.aws_caller_identity.current.account_id}:alarm:invoices-*"
+  account_id = data.aws_caller_identity.current.account_id
+  alarm_arns = "arn:${data.aws_partition.current.partition}:cloudwatch:${var.region}:${local.account_id}:alarm:invoices-*"
 }
 
 # For the role of whatever works off the queue. Senders of the same account need nothing but

@@ -105,6 +105,31 @@ locals {
   ])
 }
 
+# What the messages of the guards below name.
+locals {
+  unknown_events = [
+    for target in local.targets : "${target.input}.events = [${join(", ", target.events)}]"
+    if length(target.events) == 0 || length(setsubtract(target.events, local.event_names)) > 0
+  ]
+  long_rules = [
+    for id, rule in local.rules : "${rule.label} makes a prefix of ${length(rule.filter_prefix)} and an id of ${length(id)} characters"
+    if length(rule.filter_prefix) > 1024 || length(id) > 255
+  ]
+  targets_elsewhere = [
+    for target in local.targets : "${target.input} is in ${element(split(":", target.arn), 3)}"
+    if element(split(":", target.arn), 3) != local.region
+  ]
+  # Five, and how many more there are.
+  named_overlaps = concat(
+    slice(local.overlaps, 0, min(5, length(local.overlaps))),
+    length(local.overlaps) > 5 ? ["and ${length(local.overlaps) - 5} more"] : [],
+  )
+  named_loops = concat(
+    slice(local.loops, 0, min(5, length(local.loops))),
+    length(local.loops) > 5 ? ["and ${length(local.loops) - 5} more"] : [],
+  )
+}
+
 resource "aws_lambda_permission" "bucket" {
   for_each = var.functions
 
@@ -161,36 +186,70 @@ resource "aws_s3_bucket_notification" "bucket" {
       error_message = "The bucket would notify nobody: give queues, topics or functions an entry, or set eventbridge = true."
     }
     precondition {
-      condition     = alltrue([for target in local.targets : length(target.events) > 0 && length(setsubtract(target.events, local.event_names)) == 0])
-      error_message = "S3 has no such events: ${join("; ", [for target in local.targets : "${target.input}.events = [${join(", ", target.events)}]" if length(target.events) == 0 || length(setsubtract(target.events, local.event_names)) > 0])}. Give at least one event, each with its s3: prefix, out of ${join(", ", local.event_names)}."
+      condition = alltrue([
+        for target in local.targets :
+        length(target.events) > 0 && length(setsubtract(target.events, local.event_names)) == 0
+      ])
+      error_message = join(" ", [
+        "S3 has no such events:",
+        "${join("; ", local.unknown_events)}.",
+        "Give at least one event, each with its s3: prefix, out of ${join(", ", local.event_names)}.",
+      ])
     }
     precondition {
-      condition     = alltrue([for target in local.targets : length(target.filter_suffixes) > 0])
-      error_message = "Without a suffix there is no rule: ${join(", ", [for target in local.targets : "${target.input}.filter_suffixes" if length(target.filter_suffixes) == 0])} must not be empty; leave it out to match every ending."
+      condition = alltrue([for target in local.targets : length(target.filter_suffixes) > 0])
+      error_message = join(" ", [
+        "Without a suffix there is no rule:",
+        "${join(", ", [for target in local.targets : "${target.input}.filter_suffixes" if length(target.filter_suffixes) == 0])} must not",
+        "be empty; leave it out to match every ending.",
+      ])
     }
     precondition {
-      condition     = alltrue([for rule in values(local.rules) : !strcontains("${rule.filter_prefix}${rule.filter_suffix}", "*")])
-      error_message = "S3 takes an asterisk in a filter literally: ${join(", ", [for rule in values(local.rules) : rule.label if strcontains("${rule.filter_prefix}${rule.filter_suffix}", "*")])}. Give the bare beginning and ending of the keys, as in filter_suffixes = [\".csv\"]."
+      condition = alltrue([for rule in values(local.rules) : !strcontains("${rule.filter_prefix}${rule.filter_suffix}", "*")])
+      error_message = join(" ", [
+        "S3 takes an asterisk in a filter literally:",
+        "${join(", ", [for rule in values(local.rules) : rule.label if strcontains("${rule.filter_prefix}${rule.filter_suffix}", "*")])}.",
+        "Give the bare beginning and ending of the keys, as in filter_suffixes = [\".csv\"].",
+      ])
     }
     precondition {
-      condition     = alltrue([for id, rule in local.rules : length(rule.filter_prefix) <= 1024 && length(id) <= 255])
-      error_message = "Too long for S3: ${join(", ", [for id, rule in local.rules : "${rule.label} makes a prefix of ${length(rule.filter_prefix)} and an id of ${length(id)} characters" if length(rule.filter_prefix) > 1024 || length(id) > 255])}. A prefix may have 1024 characters, an id (kind, key and suffix) 255."
+      condition = alltrue([for id, rule in local.rules : length(rule.filter_prefix) <= 1024 && length(id) <= 255])
+      error_message = join(" ", [
+        "Too long for S3:",
+        "${join(", ", local.long_rules)}.",
+        "A prefix may have 1024 characters, an id (kind, key and suffix) 255.",
+      ])
     }
     precondition {
-      condition     = length(local.rules) <= 100
-      error_message = "queues, topics and functions make ${length(local.rules)} rules, one per filter suffix, and S3 allows 100 per bucket: give fewer filter_suffixes, or filter behind the bucket with an SNS filter policy or EventBridge."
+      condition = length(local.rules) <= 100
+      error_message = join(" ", [
+        "queues, topics and functions make ${length(local.rules)} rules, one per filter suffix, and S3 allows 100 per bucket: give fewer",
+        "filter_suffixes, or filter behind the bucket with an SNS filter policy or EventBridge.",
+      ])
     }
     precondition {
-      condition     = length(local.overlaps) == 0
-      error_message = "S3 refuses two rules that could match one event on one key: ${join("; ", slice(local.overlaps, 0, min(5, length(local.overlaps))))}${length(local.overlaps) > 5 ? "; and ${length(local.overlaps) - 5} more" : ""}. Make their prefixes, suffixes or events exclude each other, or send one rule to a topic that fans out."
+      condition = length(local.overlaps) == 0
+      error_message = join(" ", [
+        "S3 refuses two rules that could match one event on one key:",
+        "${join("; ", local.named_overlaps)}.",
+        "Make their prefixes, suffixes or events exclude each other, or send one rule to a topic that fans out.",
+      ])
     }
     precondition {
-      condition     = length(local.loops) == 0
-      error_message = "Consumers would be started by what they write themselves: ${join("; ", slice(local.loops, 0, min(5, length(local.loops))))}${length(local.loops) > 5 ? "; and ${length(local.loops) - 5} more" : ""}. Write outside the filters of the ObjectCreated rules, or narrow those."
+      condition = length(local.loops) == 0
+      error_message = join(" ", [
+        "Consumers would be started by what they write themselves:",
+        "${join("; ", local.named_loops)}.",
+        "Write outside the filters of the ObjectCreated rules, or narrow those.",
+      ])
     }
     precondition {
-      condition     = alltrue([for target in local.targets : element(split(":", target.arn), 3) == local.region])
-      error_message = "S3 notifies only targets in the bucket's own region (${local.region}): ${join(", ", [for target in local.targets : "${target.input} is in ${element(split(":", target.arn), 3)}" if element(split(":", target.arn), 3) != local.region])}. Choose a target there, or give this module and the bucket a provider of the target's region."
+      condition = alltrue([for target in local.targets : element(split(":", target.arn), 3) == local.region])
+      error_message = join(" ", [
+        "S3 notifies only targets in the bucket's own region (${local.region}):",
+        "${join(", ", local.targets_elsewhere)}.",
+        "Choose a target there, or give this module and the bucket a provider of the target's region.",
+      ])
     }
   }
 

@@ -10,9 +10,13 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
 
   alarm_name = "${var.name}-errors"
   alarm_description = join(" ", [
-    "${var.alarm.errors} or more invocations of ${var.name} failed within ${var.alarm.period_seconds} seconds: an exception, a timeout or too little memory.",
+    "${var.alarm.errors} or more invocations of ${var.name} failed within ${var.alarm.period_seconds} seconds: an exception, a timeout or",
+    "too little memory.",
     var.queue == null
-    ? "Lambda repeats a call that nobody waits for, then reports it to the failure destination, if there is one; messages of a queue that is mapped to it elsewhere come back until that queue gives them up."
+    ? join(" ", [
+      "Lambda repeats a call that nobody waits for, then reports it to the failure destination, if there is one; messages of a queue that",
+      "is mapped to it elsewhere come back until that queue gives them up.",
+    ])
     : "Every message of a failed batch comes back, and after the queue's last try it goes to the dead-letter queue.",
     "Read ${local.log_group_name} at the time of the alarm and remove the cause.",
     local.what_waits,
@@ -41,9 +45,13 @@ resource "aws_cloudwatch_metric_alarm" "throttles" {
 
   alarm_name = "${var.name}-throttles"
   alarm_description = join(" ", [
-    "Lambda refused to start ${var.name} ${var.alarm.throttles} or more times within ${var.alarm.period_seconds} seconds: its reserved concurrency, or what the account has, is used up.",
+    "Lambda refused to start ${var.name} ${var.alarm.throttles} or more times within ${var.alarm.period_seconds} seconds: its reserved",
+    "concurrency, or what the account has, is used up.",
     var.queue == null
-    ? "Calls that nobody waits for are repeated for up to six hours, others fail at once; of messages of a queue that is mapped to it elsewhere each refusal counts as a try."
+    ? join(" ", [
+      "Calls that nobody waits for are repeated for up to six hours, others fail at once; of messages of a queue that is mapped to it",
+      "elsewhere each refusal counts as a try.",
+    ])
     : "Each refusal counts as a try of its messages, which may end in the dead-letter queue untouched.",
     "Lower maximum_concurrency, raise reserved_concurrency, or have the account's limit raised.",
     local.what_waits,
@@ -72,7 +80,8 @@ resource "aws_cloudwatch_metric_alarm" "recursion" {
 
   alarm_name = "${var.name}-recursion-stopped"
   alarm_description = join(" ", [
-    "Lambda stopped ${var.name} because it seemed to feed itself: about 16 times in a row an event came back to it through a queue, topic or bucket.",
+    "Lambda stopped ${var.name} because it seemed to feed itself: about 16 times in a row an event came back to it through a queue, topic",
+    "or bucket.",
     "What it was to work on goes to a dead-letter queue or failure destination, or is lost without one.",
     var.recursive_loop == "Allow"
     ? "It may do so here, which something outside Terraform has undone: apply again."

@@ -46,8 +46,11 @@ resource "aws_lambda_event_source_mapping" "queue" {
 
   lifecycle {
     precondition {
-      condition     = split(":", var.queue.arn)[3] == local.region
-      error_message = "queue.arn is in ${split(":", var.queue.arn)[3]} and the function in ${local.region}: Lambda reads only queues of its own region. Give this module a provider of the queue's region."
+      condition = split(":", var.queue.arn)[3] == local.region
+      error_message = join(" ", [
+        "queue.arn is in ${split(":", var.queue.arn)[3]} and the function in ${local.region}: Lambda reads only queues of its own region.",
+        "Give this module a provider of the queue's region.",
+      ])
     }
   }
 }

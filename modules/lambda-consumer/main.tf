@@ -19,7 +19,11 @@ locals {
   # second region would find its role taken. IAM takes 64 characters; a longer name keeps its
   # beginning and is told apart by a hash.
   full_role_name = "${var.name}-${local.region}"
-  role_name      = length(local.full_role_name) <= 64 ? local.full_role_name : "${substr(local.full_role_name, 0, 55)}-${substr(md5(local.full_role_name), 0, 8)}"
+  role_name = (
+    length(local.full_role_name) <= 64
+    ? local.full_role_name
+    : "${substr(local.full_role_name, 0, 55)}-${substr(md5(local.full_role_name), 0, 8)}"
+  )
 
   handler      = coalesce(var.handler, var.package.handler)
   runtime      = coalesce(var.runtime, var.package.runtime, "python3.13")

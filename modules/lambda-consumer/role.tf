@@ -88,10 +88,12 @@ resource "aws_iam_role_policy" "failure_destination" {
         Resource = var.failure_destination.arn
       }],
       [for key_arn in var.failure_destination.kms_key_arn[*] : {
-        Effect    = "Allow"
-        Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
-        Resource  = key_arn
-        Condition = { StringEquals = { "kms:ViaService" = "${local.failure_service}.${local.region}.${data.aws_partition.current.dns_suffix}" } }
+        Effect   = "Allow"
+        Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Resource = key_arn
+        Condition = {
+          StringEquals = { "kms:ViaService" = "${local.failure_service}.${local.region}.${data.aws_partition.current.dns_suffix}" }
+        }
       }],
     )
   })
@@ -126,7 +128,10 @@ resource "aws_iam_role_policy" "code" {
         jsondecode(each.value).Version,
         [for statement in flatten([jsondecode(each.value).Statement]) : keys(statement)],
       ])
-      error_message = "policies.${each.key} must be an IAM policy as JSON with Version and Statement: write it with jsonencode({ Version = \"2012-10-17\", Statement = [...] })."
+      error_message = join(" ", [
+        "policies.${each.key} must be an IAM policy as JSON with Version and Statement: write it with jsonencode({ Version =",
+        "\"2012-10-17\", Statement = [...] }).",
+      ])
     }
     precondition {
       # What is no policy at all was refused above.
@@ -136,7 +141,10 @@ resource "aws_iam_role_policy" "code" {
           for action in flatten([lookup(statement, "Action", "*")]) : can(regex("^([^:]+:)?[*]+$", action))
         ])
       ]) : true
-      error_message = "policies.${each.key} allows everything of a service (an action \"*\" or \"service:*\", or NotAction): list the actions that the code calls."
+      error_message = join(" ", [
+        "policies.${each.key} allows everything of a service (an action \"*\" or \"service:*\", or NotAction): list the actions that the",
+        "code calls.",
+      ])
     }
   }
 }

@@ -48,10 +48,22 @@ locals {
   # Filter policies nest, and HCL has no recursion, so the levels are written out. An S3 event needs
   # four (Records.s3.object.key); the fifth is there to see what lies too deep.
   filter_level_1 = { for name, policy in local.filter_policies : name => values(policy) }
-  filter_level_2 = { for name, level in local.filter_level_1 : name => concat([], [for value in level : values(value) if can(keys(value))]...) }
-  filter_level_3 = { for name, level in local.filter_level_2 : name => concat([], [for value in level : values(value) if can(keys(value))]...) }
-  filter_level_4 = { for name, level in local.filter_level_3 : name => concat([], [for value in level : values(value) if can(keys(value))]...) }
-  filter_level_5 = { for name, level in local.filter_level_4 : name => concat([], [for value in level : values(value) if can(keys(value))]...) }
+  filter_level_2 = {
+    for name, level in local.filter_level_1 :
+    name => concat([], [for value in level : values(value) if can(keys(value))]...)
+  }
+  filter_level_3 = {
+    for name, level in local.filter_level_2 :
+    name => concat([], [for value in level : values(value) if can(keys(value))]...)
+  }
+  filter_level_4 = {
+    for name, level in local.filter_level_3 :
+    name => concat([], [for value in level : values(value) if can(keys(value))]...)
+  }
+  filter_level_5 = {
+    for name, level in local.filter_level_4 :
+    name => concat([], [for value in level : values(value) if can(keys(value))]...)
+  }
 
   filters = {
     for name in keys(local.filter_policies) : name => {
@@ -60,7 +72,9 @@ locals {
 
       # A key counts where it has values; SNS multiplies the number of values with their depth.
       leaves = concat([], [
-        for index, level in [local.filter_level_1[name], local.filter_level_2[name], local.filter_level_3[name], local.filter_level_4[name]] :
+        for index, level in [
+          local.filter_level_1[name], local.filter_level_2[name], local.filter_level_3[name], local.filter_level_4[name],
+        ] :
         [for value in level : { values = value, weight = can(value[0]) ? length(value) * (index + 1) : 0 } if !can(keys(value))]
       ]...)
     }
@@ -89,8 +103,11 @@ resource "aws_sns_topic" "topic" {
 
   lifecycle {
     postcondition {
-      condition     = self.arn == local.topic_arn
-      error_message = "AWS created ${self.arn}, but policies were written for ${local.topic_arn}: check that the provider's account, region and partition are the ones its data sources report."
+      condition = self.arn == local.topic_arn
+      error_message = join(" ", [
+        "AWS created ${self.arn}, but policies were written for ${local.topic_arn}: check that the provider's account, region and",
+        "partition are the ones its data sources report.",
+      ])
     }
   }
 }
@@ -112,28 +129,43 @@ resource "aws_sns_topic_subscription" "queue" {
 
   lifecycle {
     precondition {
-      condition     = !lookup(local.filters, each.key, local.unfiltered).too_deep
-      error_message = "filter_policy of subscription ${each.key} nests deeper than four levels, and an S3 event has no more: is there a key too many?"
+      condition = !lookup(local.filters, each.key, local.unfiltered).too_deep
+      error_message = join(" ", [
+        "filter_policy of subscription ${each.key} nests deeper than four levels, and an S3 event has no more:",
+        "is there a key too many?",
+      ])
     }
 
     precondition {
-      condition     = alltrue([for leaf in lookup(local.filters, each.key, local.unfiltered).leaves : can(leaf.values[0])])
-      error_message = "filter_policy of subscription ${each.key} has a key without values: SNS wants a non-empty list at the end of every path, [\"x\"] even for a single value."
+      condition = alltrue([for leaf in lookup(local.filters, each.key, local.unfiltered).leaves : can(leaf.values[0])])
+      error_message = join(" ", [
+        "filter_policy of subscription ${each.key} has a key without values: SNS wants a non-empty list at the end of every path, [\"x\"]",
+        "even for a single value.",
+      ])
     }
 
     precondition {
-      condition     = length(lookup(local.filters, each.key, local.unfiltered).leaves) <= 5
-      error_message = "filter_policy of subscription ${each.key} has ${length(lookup(local.filters, each.key, local.unfiltered).leaves)} keys with values, and SNS takes 5: filter the rest in the consumer."
+      condition = length(lookup(local.filters, each.key, local.unfiltered).leaves) <= 5
+      error_message = join(" ", [
+        "filter_policy of subscription ${each.key} has ${length(lookup(local.filters, each.key, local.unfiltered).leaves)} keys with",
+        "values, and SNS takes 5: filter the rest in the consumer.",
+      ])
     }
 
     precondition {
-      condition     = lookup(local.filter_combinations, each.key, 0) <= 150
-      error_message = "filter_policy of subscription ${each.key} makes ${lookup(local.filter_combinations, each.key, 0)} combinations (values of every key x their depth, multiplied), and SNS takes 150: use prefixes or anything-but instead of long lists."
+      condition = lookup(local.filter_combinations, each.key, 0) <= 150
+      error_message = join(" ", [
+        "filter_policy of subscription ${each.key} makes ${lookup(local.filter_combinations, each.key, 0)} combinations (values of every",
+        "key x their depth, multiplied), and SNS takes 150: use prefixes or anything-but instead of long lists.",
+      ])
     }
 
     precondition {
-      condition     = each.value.filter_policy_scope != "MessageAttributes" || !lookup(local.filters, each.key, local.unfiltered).nested
-      error_message = "filter_policy of subscription ${each.key} is nested, which only filter_policy_scope = \"MessageBody\" can be: attributes are flat."
+      condition = each.value.filter_policy_scope != "MessageAttributes" || !lookup(local.filters, each.key, local.unfiltered).nested
+      error_message = join(" ", [
+        "filter_policy of subscription ${each.key} is nested, which only filter_policy_scope = \"MessageBody\" can be: attributes are",
+        "flat.",
+      ])
     }
   }
 }

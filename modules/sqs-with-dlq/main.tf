@@ -107,13 +107,19 @@ resource "aws_sqs_queue" "dlq" {
 
   lifecycle {
     precondition {
-      condition     = length(local.dlq_policy) <= 8192
-      error_message = "The policy of ${local.dlq_name} is ${length(local.dlq_policy)} bytes, and SQS takes 8192: use fewer dlq_senders or shorter names."
+      condition = length(local.dlq_policy) <= 8192
+      error_message = join(" ", [
+        "The policy of ${local.dlq_name} is ${length(local.dlq_policy)} bytes, and SQS takes 8192:",
+        "use fewer dlq_senders or shorter names.",
+      ])
     }
 
     postcondition {
-      condition     = self.arn == local.dlq_arn
-      error_message = "AWS created ${self.arn}, but policies were written for ${local.dlq_arn}: check that the provider's account, region and partition are the ones its data sources report."
+      condition = self.arn == local.dlq_arn
+      error_message = join(" ", [
+        "AWS created ${self.arn}, but policies were written for ${local.dlq_arn}: check that the provider's account, region and partition",
+        "are the ones its data sources report.",
+      ])
     }
   }
 }
@@ -143,13 +149,19 @@ resource "aws_sqs_queue" "queue" {
 
   lifecycle {
     precondition {
-      condition     = length(local.queue_policy) <= 8192
-      error_message = "The policy of ${local.queue_name} is ${length(local.queue_policy)} bytes, and SQS takes 8192: shorten policy_statements or use fewer senders."
+      condition = length(local.queue_policy) <= 8192
+      error_message = join(" ", [
+        "The policy of ${local.queue_name} is ${length(local.queue_policy)} bytes, and SQS takes 8192: shorten policy_statements or use",
+        "fewer senders.",
+      ])
     }
 
     postcondition {
-      condition     = self.arn == local.queue_arn
-      error_message = "AWS created ${self.arn}, but policies were written for ${local.queue_arn}: check that the provider's account, region and partition are the ones its data sources report."
+      condition = self.arn == local.queue_arn
+      error_message = join(" ", [
+        "AWS created ${self.arn}, but policies were written for ${local.queue_arn}: check that the provider's account, region and",
+        "partition are the ones its data sources report.",
+      ])
     }
   }
 }
@@ -166,7 +178,10 @@ resource "aws_cloudwatch_metric_alarm" "dlq_depth" {
     "Nothing retries them.",
     var.alarm.name_prefix == null
     ? "Read one message and the consumer's log, remove the cause, then redrive the dead-letter queue"
-    : "Run `event-pipelines queues peek ${local.dlq_name} --prefix ${var.alarm.name_prefix}`, remove the cause, then run `event-pipelines queues redrive ${local.dlq_name} --prefix ${var.alarm.name_prefix}`",
+    : join(" ", [
+      "Run `event-pipelines queues peek ${local.dlq_name} --prefix ${var.alarm.name_prefix}`, remove the cause, then run `event-pipelines",
+      "queues redrive ${local.dlq_name} --prefix ${var.alarm.name_prefix}`",
+    ]),
     "before its retention of ${format("%.3g", var.dlq_retention_seconds / 86400)} days, counted from the first delivery, deletes them.",
   ])
 

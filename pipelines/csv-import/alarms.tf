@@ -8,7 +8,8 @@ module "alarms" {
   alarms = {
     rejections = {
       description = join(" ", [
-        "${var.alarm.rejections} or more files or messages were refused as a whole within 5 minutes: not CSV, or not in an encoding that is read.",
+        "${var.alarm.rejections} or more files or messages were refused as a whole within 5 minutes: not CSV, or not in an encoding that",
+        "is read.",
         "Nothing tries them again, for it would end the same way: a record of each says why.",
         "Run `event-pipelines imports list --prefix ${var.name_prefix}` for which and why; upload a mended file to import it.",
       ])
@@ -18,7 +19,8 @@ module "alarms" {
     }
     row-rejections = {
       description = join(" ", [
-        "${var.alarm.rejections} or more rows were refused within 5 minutes: a cell does not fit its column, a key is missing, or a line is no row. The other rows of their files are loaded.",
+        "${var.alarm.rejections} or more rows were refused within 5 minutes: a cell does not fit its column, a key is missing, or a line",
+        "is no row. The other rows of their files are loaded.",
         "Run `event-pipelines imports list --prefix ${var.name_prefix}` for the imports,",
         "and `event-pipelines imports rejections ID --prefix ${var.name_prefix}` for their rows as CSV, to mend and import again.",
       ])
@@ -30,7 +32,8 @@ module "alarms" {
       description = join(" ", [
         "An import was complete within 5 minutes and nothing of it was loaded: every row of the file was rejected.",
         "Run `event-pipelines imports list --prefix ${var.name_prefix}` for which,",
-        "and `event-pipelines imports rejections ID --prefix ${var.name_prefix}` for the reasons; correct the settings or the file, and upload it again.",
+        "and `event-pipelines imports rejections ID --prefix ${var.name_prefix}` for the reasons; correct the settings or the file, and",
+        "upload it again.",
       ])
       metric_name = "ImportsEmpty"
       dimensions  = { pipeline = "csv-import" }
@@ -48,7 +51,10 @@ module "alarms" {
     # wait in every import, and none is loaded while nothing is imported. Hence two alarms that tell nobody,
     # and one that tells of both.
     rows-waiting = {
-      description        = "Rows have waited in ${module.rows_queue.queue.name} for ${var.stalled_after_seconds} seconds without a break. Tells nobody: it is half of ${local.name}-import-stalled."
+      description = join(" ", [
+        "Rows have waited in ${module.rows_queue.queue.name} for ${var.stalled_after_seconds} seconds without a break. Tells nobody: it is",
+        "half of ${local.name}-import-stalled.",
+      ])
       namespace          = "AWS/SQS"
       metric_name        = "ApproximateNumberOfMessagesVisible"
       dimensions         = { QueueName = module.rows_queue.queue.name }
@@ -57,7 +63,10 @@ module "alarms" {
       notifies           = false
     }
     no-rows-loaded = {
-      description         = "No message of ${module.rows_queue.queue.name} was finished for ${var.stalled_after_seconds} seconds, as is right while nothing is imported. Tells nobody: it is half of ${local.name}-import-stalled."
+      description = join(" ", [
+        "No message of ${module.rows_queue.queue.name} was finished for ${var.stalled_after_seconds} seconds, as is right while nothing is",
+        "imported. Tells nobody: it is half of ${local.name}-import-stalled.",
+      ])
       namespace           = "AWS/SQS"
       metric_name         = "NumberOfMessagesDeleted"
       dimensions          = { QueueName = module.rows_queue.queue.name }
@@ -74,7 +83,8 @@ resource "aws_cloudwatch_composite_alarm" "stalled" {
 
   alarm_name = "${local.name}-import-stalled"
   alarm_description = join(" ", [
-    "Rows have waited for ${var.stalled_after_seconds} seconds and not one message of them was finished, though a batch takes no more than half of ${var.load.timeout_seconds} seconds:",
+    "Rows have waited for ${var.stalled_after_seconds} seconds and not one message of them was finished, though a batch takes no more than",
+    "half of ${var.load.timeout_seconds} seconds:",
     "${local.name}-load does not run, or its table takes nothing.",
     "Nothing is lost before the ${local.rows_retention_seconds / 86400} days of the queue are over.",
     "Run `event-pipelines imports list --prefix ${var.name_prefix}` and `event-pipelines queues list --prefix ${var.name_prefix}`,",

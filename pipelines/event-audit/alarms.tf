@@ -8,7 +8,8 @@ module "alarms" {
   alarms = {
     rejections = {
       description = join(" ", [
-        "${var.alarm.rejections} or more messages within 5 minutes were no object events: something other than ${local.bucket} sends to the topic or its queues.",
+        "${var.alarm.rejections} or more messages within 5 minutes were no object events: something other than ${local.bucket} sends to",
+        "the topic or its queues.",
         "No event is missing for it. Run `event-pipelines audit tail --prefix ${var.name_prefix}` to see that events still arrive,",
         "and `aws s3 ls --recursive s3://${local.rejections_bucket}` for the messages.",
       ])

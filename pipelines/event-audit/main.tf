@@ -30,7 +30,9 @@ locals {
     ObjectRemoved       = ["Delete", "DeleteMarkerCreated"]
     ObjectRestore       = ["Completed", "Delete", "Post"]
     ObjectTagging       = ["Delete", "Put"]
-    Replication         = ["OperationFailedReplication", "OperationMissedThreshold", "OperationNotTracked", "OperationReplicatedAfterThreshold"]
+    Replication = [
+      "OperationFailedReplication", "OperationMissedThreshold", "OperationNotTracked", "OperationReplicatedAfterThreshold",
+    ]
   }
   single_events = ["IntelligentTiering", "LifecycleTransition", "ObjectAcl:Put", "ObjectRetention:Put", "ReducedRedundancyLostObject"]
 

@@ -73,8 +73,11 @@ module "function" {
   source   = "../../modules/lambda-consumer"
   for_each = var.derivatives
 
-  name        = "${local.name}-${each.key}"
-  description = "Makes the ${each.key} (${each.value.format}, at most ${each.value.max_width}x${each.value.max_height}) of every picture uploaded below ${var.source_prefix}"
+  name = "${local.name}-${each.key}"
+  description = join(" ", [
+    "Makes the ${each.key} (${each.value.format}, at most ${each.value.max_width}x${each.value.max_height}) of every picture uploaded",
+    "below ${var.source_prefix}",
+  ])
   package     = var.package
   code_bucket = var.code_bucket
 

@@ -8,7 +8,8 @@ module "alarms" {
   alarms = {
     rejections = {
       description = join(" ", [
-        "${var.alarm.rejections} or more items were refused within 5 minutes: their message cannot be read, or their file is missing or not the one that the script stored.",
+        "${var.alarm.rejections} or more items were refused within 5 minutes: their message cannot be read, or their file is missing or",
+        "not the one that the script stored.",
         "Nothing tries them again, for it would end the same way: a record of each says why.",
         "Run `event-pipelines items status --prefix ${var.name_prefix}` for how many items were never updated,",
         "and `aws s3 ls --recursive s3://${local.bucket}/${local.rejections_prefix}` for the records.",

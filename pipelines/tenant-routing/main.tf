@@ -28,7 +28,10 @@ locals {
   bucket_suffix    = "-${local.account_id}-${local.region}"
   group_bucket     = "${var.name_prefix}-tg-*${local.bucket_suffix}"
   group_bucket_arn = "arn:${local.partition}:s3:::${local.group_bucket}"
-  tenant_files_arn = "arn:${local.partition}:s3:::${var.name_prefix}-tg-$${aws:PrincipalTag/group}${local.bucket_suffix}/$${aws:PrincipalTag/tenant}"
+  tenant_files_arn = join("", [
+    "arn:${local.partition}:s3:::${var.name_prefix}-tg-$${aws:PrincipalTag/group}${local.bucket_suffix}/",
+    "$${aws:PrincipalTag/tenant}",
+  ])
 
   queue_arn_prefix   = "arn:${local.partition}:sqs:${local.region}:${local.account_id}:${var.name_prefix}"
   ingest_queues      = "${local.queue_arn_prefix}-tg-*-ingest"

@@ -151,16 +151,27 @@ resource "aws_ssm_parameter" "platform" {
     precondition {
       # The rest of the document never takes more than the other half of what a parameter takes, and
       # only its tags are known before anything is made.
-      condition     = length(jsonencode(local.platform_tags)) <= 2048
-      error_message = "The tags for what is made at run time take ${length(jsonencode(local.platform_tags))} characters as JSON and the platform document has room for 2048: set fewer or shorter ones; default_tags of the provider count, too."
+      condition = length(jsonencode(local.platform_tags)) <= 2048
+      error_message = join(" ", [
+        "The tags for what is made at run time take ${length(jsonencode(local.platform_tags))} characters as JSON and the platform",
+        "document has room for 2048: set fewer or shorter ones; default_tags of the provider count, too.",
+      ])
     }
     precondition {
-      condition     = var.queues.message_retention_seconds > local.longest_tries_seconds
-      error_message = "queues.message_retention_seconds must be above ${local.longest_tries_seconds}, what ${var.queues.max_receive_count} tries of 6 x ${max(var.router.timeout_seconds, var.consumer.timeout_seconds)} seconds may take: what still fails then would be deleted instead of becoming a dead letter."
+      condition = var.queues.message_retention_seconds > local.longest_tries_seconds
+      error_message = join(" ", [
+        "queues.message_retention_seconds must be above ${local.longest_tries_seconds}, what ${var.queues.max_receive_count} tries of 6 x",
+        "${max(var.router.timeout_seconds, var.consumer.timeout_seconds)} seconds may take: what still fails then would be deleted instead",
+        "of becoming a dead letter.",
+      ])
     }
     precondition {
-      condition     = 2 * local.file_seconds <= var.consumer.timeout_seconds
-      error_message = "A file of ${var.consumer.max_file_mb} MB (consumer.max_file_mb) takes up to ${ceil(local.file_seconds)} seconds with consumer.memory_size_mb = ${var.consumer.memory_size_mb}, and it may take half of consumer.timeout_seconds, ${var.consumer.timeout_seconds / 2}: lower the first, or raise one of the others."
+      condition = 2 * local.file_seconds <= var.consumer.timeout_seconds
+      error_message = join(" ", [
+        "A file of ${var.consumer.max_file_mb} MB (consumer.max_file_mb) takes up to ${ceil(local.file_seconds)} seconds with",
+        "consumer.memory_size_mb = ${var.consumer.memory_size_mb}, and it may take half of consumer.timeout_seconds,",
+        "${var.consumer.timeout_seconds / 2}: lower the first, or raise one of the others.",
+      ])
     }
   }
 }
@@ -173,8 +184,11 @@ resource "aws_iam_policy" "manager" {
 
   lifecycle {
     precondition {
-      condition     = length(local.manager_policy_json) <= 6144
-      error_message = "The policy ${local.manager_policy} has ${length(local.manager_policy_json)} characters and IAM takes 6144: shorten name_prefix, which every ARN in it repeats."
+      condition = length(local.manager_policy_json) <= 6144
+      error_message = join(" ", [
+        "The policy ${local.manager_policy} has ${length(local.manager_policy_json)} characters and IAM takes 6144: shorten name_prefix,",
+        "which every ARN in it repeats.",
+      ])
     }
   }
 }

@@ -59,6 +59,20 @@ def test_a_module_is_in_the_usual_files_and_configures_no_provider(folder: Path)
     assert list(conventions.no_provider_is_configured(read(REPOSITORY / folder))) == []
 
 
+def test_no_line_of_terraform_has_more_than_140_characters() -> None:
+    """But in variables.tf and outputs.tf, where a description or a message is one line."""
+    files = [*REPOSITORY.glob("*.tf"), *REPOSITORY.glob("[emp]*/*/*.tf")]
+    assert len(files) > 100
+    too_long = [
+        f"{path.relative_to(REPOSITORY)}:{number}"
+        for path in files
+        if path.name not in ("variables.tf", "outputs.tf")
+        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        if len(line) > 140
+    ]
+    assert too_long == []
+
+
 @pytest.mark.parametrize("folder", MODULES, ids=str)
 def test_a_readme_begins_with_an_example_to_copy(folder: Path) -> None:
     readme = (REPOSITORY / folder / "README.md").read_text()
