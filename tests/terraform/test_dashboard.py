@@ -5,10 +5,12 @@ import itertools
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
 
+from followed_imports import trace
 from support.mocked_plans import REPOSITORY, Plan, Resource
 
 pytestmark = pytest.mark.xdist_group("mocked plans")
@@ -76,22 +78,27 @@ def emitted(pipeline: str, plan: Plan) -> set[str]:
         for function in plan.all("aws_lambda_function")
         if function.values["environment"][0]["variables"]["PIPELINE"] == pipeline
     }
-    return {
-        name
-        for handler in handlers
-        for source in (REPOSITORY / "functions" / handler).glob("*.py")
-        for text in literals(source.read_text())
-        for name in (text, text.title().replace("_", ""))
-    } | {
-        # Counted in shared/: how an import ended, and what every pipeline has in common.
-        name
-        for source in ("batch.py", "import_ending.py")
-        for text in literals((REPOSITORY / "functions" / "shared" / source).read_text())
-        for name in (text, text.title().replace("_", ""))
+    return {name for handler in handlers for name in names_in(handler)}
+
+
+@cache
+def names_in(function: str) -> frozenset[str]:
+    """What is written in the code of a function and in what it imports, also as outcomes count."""
+    functions = REPOSITORY / "functions"
+    files = {
+        str(path.relative_to(functions)): path.read_bytes()
+        for folder in (function, "shared")
+        for path in (functions / folder).rglob("*.py")
     }
+    return frozenset(
+        name
+        for file in trace(files, function, "shared").files
+        for text in literals(files[file])
+        for name in (text, text.title().replace("_", ""))
+    )
 
 
-def literals(source: str) -> Iterator[str]:
+def literals(source: bytes) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
