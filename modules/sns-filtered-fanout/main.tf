@@ -155,8 +155,9 @@ resource "aws_sns_topic_subscription" "queue" {
     precondition {
       condition = lookup(local.filter_combinations, each.key, 0) <= 150
       error_message = join(" ", [
-        "filter_policy of subscription ${each.key} makes ${lookup(local.filter_combinations, each.key, 0)} combinations (values of every",
-        "key x their depth, multiplied), and SNS takes 150: use prefixes or anything-but instead of long lists.",
+        "filter_policy of subscription ${each.key} makes ${lookup(local.filter_combinations, each.key, 0)}",
+        "combinations (values of every key x their depth, multiplied), and SNS takes 150: use prefixes",
+        "or anything-but instead of long lists.",
       ])
     }
 

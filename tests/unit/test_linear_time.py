@@ -1,19 +1,15 @@
 """Time grows with what a stranger sends, and no faster: for every regular expression and parser.
 
 Both are found in the code. Worst inputs of an expression are made from the expression itself: each
-part that repeats is repeated, behind what has to come before it, and broken at the end. Processor
-time is measured at n and 4n, and may be six times as much: linear work takes four times, quadratic
-sixteen.
+part that repeats is repeated, behind what has to come before it, and broken at the end.
 """
 
 import ast
 import fnmatch
-import gc
 import io
 import itertools
 import json
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,6 +32,7 @@ from shared.contracts import events, tenant_keys
 from shared.contracts.item_messages import ItemMessage
 from shared.contracts.tenant_messages import TenantMessage
 from shared.row_messages import RowMessage
+from support.linear_time import grows_too_fast
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(
@@ -44,12 +41,6 @@ SOURCES = sorted(
 METHODS = ("match", "search", "fullmatch", "sub", "subn", "split", "findall", "finditer")
 
 SMALL, LARGE = 3_000, 12_000
-# Below this a measurement is noise, and nobody waits for it.
-SECONDS_THAT_COUNT = 0.01
-# A small input that takes as long is exponential: it is not tried at full length.
-SECONDS_FOR_SMALL = 0.5
-LIMIT = 6
-TRIES = 4
 
 
 @dataclass(frozen=True)
@@ -298,38 +289,6 @@ def texts(shape: tuple[str, str], size: int) -> list[str]:
     return [f"{long}\x00", f"{long}!\n"]
 
 
-# --- The measurement
-
-
-def seconds(work: Callable[[], object]) -> float:
-    started = time.process_time()
-    work()
-    return time.process_time() - started
-
-
-def grows_too_fast(
-    work: Callable[[int], object], small_size: int = SMALL, large_size: int = LARGE
-) -> str:
-    """Says by how much, or nothing. `work` takes the size of what it works on."""
-    for size in (16, 24, 28, 32, 64, 512, small_size):
-        if (spent := seconds(lambda size=size: work(size))) > SECONDS_FOR_SMALL:  # type: ignore[misc]
-            return f"{spent:.1f} s for {size} characters"
-    gc.disable()
-    try:
-        ratios = []
-        for _ in range(TRIES):
-            large = seconds(lambda: work(large_size))
-            if large < SECONDS_THAT_COUNT:
-                return ""
-            small = seconds(lambda: work(small_size))
-            ratios.append(large / max(small, 1e-4))
-            if ratios[-1] <= LIMIT:
-                return ""
-    finally:
-        gc.enable()
-    return f"{min(ratios):.1f} times as long for 4 times as much"
-
-
 def test_every_pattern_is_known() -> None:
     """A pattern that is no literal, or is nowhere seen to be applied, has to be registered."""
     assert UNKNOWN == []
@@ -344,7 +303,7 @@ def test_every_pattern_takes_linear_time(use: Use) -> None:
             for text in texts(shape, size):
                 use(text)
 
-        assert not (fault := grows_too_fast(work)), (use.pattern, shape, fault)
+        assert not (fault := grows_too_fast(work, SMALL, LARGE)), (use.pattern, shape, fault)
 
 
 @pytest.mark.parametrize(
@@ -513,4 +472,4 @@ def test_every_parser_takes_linear_time(name: str) -> None:
             with suppress(Exception):
                 parse(f"{start}{body * (size // len(body))}{end}")
 
-        assert not (fault := grows_too_fast(work)), (body, fault)
+        assert not (fault := grows_too_fast(work, SMALL, LARGE)), (body, fault)

@@ -31,7 +31,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("repository")
     for folder in ("cli", "functions", "pipelines"):
         ignored = shutil.ignore_patterns("__pycache__", ".terraform*")
-        shutil.copytree(REPOSITORY / folder, root / folder, ignore=ignored)
+        shutil.copytree(REPOSITORY / folder, root / folder, symlinks=True, ignore=ignored)
     for file in REPOSITORY.glob("*.tf"):
         shutil.copy(file, root)
     added_pipeline.add_to(root)

@@ -18,7 +18,7 @@ def workspace(tmp_path: Path) -> Workspace:
         "shared/events.py": "def key(event):\n    return event['key']\n",
         "alpha/__init__.py": "",
         "alpha/handler.py": (
-            "import tinydep\nfrom shared.contracts.events import key\n\n\n"
+            "import tinydep\nfrom shared.events import key\n\n\n"
             "def handler(event, context):\n    return tinydep.NAME + key(event)\n"
         ),
         "beta/handler.py": "def handler(event, context):\n    return event\n",

@@ -47,7 +47,7 @@ def traced(handler: str) -> followed_imports.Imported:
         ("import json", set()),
         ("import shared", PACKAGE),
         ("import shared.events as e", EVENTS),
-        ("from shared.contracts.events import KEY", EVENTS),
+        ("from shared.events import KEY", EVENTS),
         ("from shared import events", EVENTS),
         ("from shared import LIMIT", PACKAGE),
         ("from shared import (LIMIT, keys as k)", PACKAGE | {"shared/keys.py"}),

@@ -9,7 +9,6 @@ import json
 import random
 import re
 import string
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import pytest
 
 from event_pipelines.plans.review.plan import read
 from event_pipelines.plans.review.review import review
+from support.linear_time import grows_too_fast
 from unit.cli.plan_review.builder import change, every_format, shown
 
 HOSTILE = Path(__file__).parents[3] / "fixtures/hostile_plans"
@@ -263,22 +263,14 @@ def test_terraform_version_of_any_length_is_cut() -> None:
 
 
 def test_time_is_linear_in_secrets_and_text() -> None:
-    """Processor time for four times as many secrets and copies: at most six times.
-
-    Of four rounds the best counts: what else the machine does only adds time.
-    """
-
-    def seconds(count: int) -> float:
+    def review(count: int) -> None:
         values = {f"key-{number:06}": f"https://host/{number:08}" for number in range(count)}
         entries = [change("x_y.z", "create", None, {"m": values, "n": list(values.values())})]
-        start = time.process_time()
         text = every_format(
             *entries,
             variables={"v": {"value": values}},
             configuration={"root_module": {"variables": {"v": {"sensitive": True}}}},
         )
         assert "https://host/0" not in text["json"]
-        return time.process_time() - start
 
-    seconds(100)
-    assert min(seconds(8_000) / seconds(2_000) for _ in range(4)) <= 6
+    assert not (fault := grows_too_fast(review, 2_000, 8_000)), fault

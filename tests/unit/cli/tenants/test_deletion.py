@@ -479,4 +479,4 @@ def test_deletion_prints_each_removed_resource(
 
     said = capsys.readouterr().err
     assert f"removed   queue {RAW}\n" in said
-    assert f"removed  everything below acme/ in bucket {acme.bucket('gold')}\n" in said
+    assert f"removed   everything below acme/ in bucket {acme.bucket('gold')}\n" in said

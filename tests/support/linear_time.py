@@ -1,0 +1,44 @@
+"""Tells whether work grows faster than its input, by processor time measured side by side.
+
+Linear work takes four times as long for four times as much, quadratic work sixteen times; six times
+is the limit. What else a machine does only adds time, so the best of several rounds counts.
+"""
+
+import gc
+import time
+from collections.abc import Callable
+
+LIMIT = 6
+ROUNDS = 4
+# Below this a measurement is noise, and nobody waits for it.
+SECONDS_THAT_COUNT = 0.01
+# Inputs of up to 512 parts that take longer are exponential; the small one is at least cubic.
+SECONDS_FOR_FEW, SECONDS_FOR_SMALL = 0.5, 5
+
+
+def seconds(work: Callable[[int], object], size: int) -> float:
+    """Processor time of `work` on an input of this size."""
+    started = time.process_time()
+    work(size)
+    return time.process_time() - started
+
+
+def grows_too_fast(work: Callable[[int], object], small: int, large: int) -> str:
+    """Says by how much, or nothing. `work` takes the size of its input; `large` is four `small`."""
+    for size in (16, 24, 28, 32, 64, 512, small):
+        most = SECONDS_FOR_SMALL if size == small else SECONDS_FOR_FEW
+        if (spent := seconds(work, size)) > most:
+            return f"{spent:.1f} s for a size of {size}"
+    gc.disable()
+    try:
+        ratios = []
+        for _ in range(ROUNDS):
+            spent = seconds(work, large)
+            if spent < SECONDS_THAT_COUNT:
+                return ""
+            ratios.append(spent / max(seconds(work, small), 1e-4))
+            if ratios[-1] <= LIMIT:
+                return ""
+    finally:
+        gc.enable()
+    return f"{min(ratios):.1f} times as long for 4 times as much"
