@@ -38,10 +38,10 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def run(repository: Path, program: str) -> str:
+def run(repository: Path, program: str, folder: str = "cli", **variables: str) -> str:
     finished = subprocess.run(
         [sys.executable, "-c", program],
-        env={"PYTHONPATH": str(repository / "cli"), "PATH": "/usr/bin:/bin"},
+        env={"PYTHONPATH": str(repository / folder), "PATH": "/usr/bin:/bin", **variables},
         capture_output=True,
         text=True,
         check=False,
@@ -80,6 +80,35 @@ print(stage.pipeline, stage.name, stage.function, *concerned("inbox/a"), is_ours
     assert said.split() == [
         "object-stamps", "stamp", "p-stamps", "event-audit", "object-stamps", "True",
     ]  # fmt: skip
+
+
+def test_the_function_stamps_what_is_announced_and_refuses_the_rest(repository: Path) -> None:
+    said = run(
+        repository,
+        """
+import json
+from types import SimpleNamespace
+from stamp_object import handler
+tag = lambda **call: print("stamped", call["Key"])
+handler.s3 = lambda: SimpleNamespace(put_object_tagging=tag)
+record = {"eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "eu-west-1",
+          "eventTime": "2026-03-01T09:30:00.123Z", "eventName": "ObjectCreated:Put",
+          "s3": {"bucket": {"name": "b"}, "object": {"key": "inbox/a+b", "sequencer": "0055"}}}
+messages = [json.dumps({"Records": [record]}), "no event"]
+first = {"ApproximateReceiveCount": "1"}
+batch = {"Records": [{"messageId": one[:3], "body": one, "attributes": first} for one in messages]}
+context = SimpleNamespace(function_name="f", memory_limit_in_mb=128, aws_request_id="r",
+                          invoked_function_arn="arn", get_remaining_time_in_millis=lambda: 30_000)
+print("retried", handler.handler(batch, context)["batchItemFailures"])
+""",
+        folder="functions",
+        PIPELINE="object-stamps",
+        AWS_DEFAULT_REGION="eu-west-1",
+    )
+
+    assert "stamped inbox/a b\n" in said
+    assert said.count('"outcome":"stamped"') == said.count('"outcome":"rejected"') == 1
+    assert "retried []\n" in said
 
 
 def test_the_function_is_packaged_because_its_folder_is_there(repository: Path) -> None:
