@@ -32,7 +32,7 @@ def add_arguments(local: argparse.ArgumentParser) -> None:
     _add(verbs, "down", _down, "destroy the stack and stop the engine")
     add_json(_add(verbs, "status", _status, "say what runs and what waits in the queues"))
 
-    text = "the main job: upload real pictures, show what became of them, clean up"
+    text = "the main job: upload real pictures, show the outcomes, clean up"
     verb = _add(verbs, "demo", _demo, text)
     _add_engine(verb)
     verb.add_argument("--photo", type=Path, help="a picture of your own, uploaded with the others")

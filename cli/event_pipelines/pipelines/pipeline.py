@@ -40,7 +40,7 @@ class Stage:
 
 
 class State(StrEnum):
-    """What became of an object. Only what is MISSING has nothing to show for it."""
+    """The outcome of an object. Only MISSING has neither effect nor record."""
 
     DONE = "done"
     UNDERWAY = "underway"  # begun, and known to go on

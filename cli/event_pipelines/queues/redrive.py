@@ -94,7 +94,7 @@ def plan(queues: Queues, name: str, to: str | None, rate: int | None) -> Plan:
 
 
 def run(queues: Queues, plan: Plan, show: Show, note: Callable[[str], None]) -> Redriven:
-    """Redrives, and says what became of it, also when it is interrupted."""
+    """Redrives and prints the outcome, also after an interruption."""
     if plan.method == "move":
         try:
             return _move(queues, plan, show, note)

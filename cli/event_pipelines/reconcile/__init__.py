@@ -1,1 +1,1 @@
-"""`event-pipelines reconcile` and `replay`: what a bucket holds against what became of it."""
+"""`event-pipelines reconcile` and `replay`: compare what a bucket holds with the outcomes."""

@@ -1,4 +1,4 @@
-"""What a pipeline's bucket holds against what became of it."""
+"""Compares what a pipeline's bucket holds with the outcomes."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -43,7 +43,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Finding:
-    """What became of an object in one lane."""
+    """The outcome of an object in one lane."""
 
     lane: Lane
     stored: StoredObject

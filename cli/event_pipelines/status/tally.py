@@ -21,7 +21,7 @@ RETRIES = frozenset({"failed", "deferred"})
 
 @dataclass
 class Outcomes:
-    """What became of the messages of one function, by the names it logs."""
+    """Outcomes of the messages of one function, by the names that it logs."""
 
     counts: Counter[str] = field(default_factory=Counter)
     newest: datetime | None = None
