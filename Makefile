@@ -33,9 +33,9 @@ unit: test-environment
 
 # Terraform waits more than it works, so more workers than cores; every file stays in one worker
 # because its tests share an engine. What asks checkov runs in `make lint`. Terraform and its provider collect garbage a quarter as
-# often as they would, which spares a tenth of their processor time.
+# often as they would, which spares a tenth of their processor time. An interpreter that crashes says where.
 check: test-environment packages
-	@EVENT_PIPELINES_LAMBDA_PYTHON=$(abspath .local/lambda-runtime/bin/python) GOGC=400 \
+	@EVENT_PIPELINES_LAMBDA_PYTHON=$(abspath .local/lambda-runtime/bin/python) GOGC=400 PYTHONFAULTHANDLER=1 \
 	  $(VENV)/python -m pytest --numprocesses 4 --dist loadgroup --no-loadscope-reorder \
 	  $(or $(TESTS),tests --ignore tests/unit/lint)
 
