@@ -6,7 +6,9 @@ variable "kms_key" {
   default = null
 
   validation {
-    condition     = var.kms_key == null ? true : can(regex("^arn:[a-z0-9-]+:kms:${local.region}:[0-9]{12}:key/.+$", var.kms_key.arn))
-    error_message = "kms_key.arn must be the key ARN (arn:...:key/...) of a key in ${local.region}: IAM permissions on an alias grant nothing."
+    condition = var.kms_key == null ? true : can(regex("^arn:[a-z0-9-]+:kms:${local.region}:[0-9]{12}:key/.+$", var.kms_key.arn))
+    error_message = join(" ", [
+      "kms_key.arn must be the key ARN (arn:...:key/...) of a key in ${local.region}: IAM permissions on an alias grant nothing.",
+    ])
   }
 }

@@ -27,7 +27,8 @@ variable "package" {
     - `path`: where it lies. Write it relative to the root module, or every other checkout shows a difference.
     - `content_hash`: base64 SHA-256 of what makes the function behave as it does. The code is updated when it changes and not otherwise. Without it the zip's own bytes count.
     - `size_bytes`: size of the zip, to know in time that it needs `code_bucket`.
-    - `handler`, `runtime`, `architecture`: where its code starts and what it was built for, the defaults of `handler`, `runtime` and `architecture`. A `runtime` or `architecture` that says otherwise is refused.
+    - `handler`, `runtime`, `architecture`: where its code starts and what it was built for: the defaults of the variables of these names.
+      A variable `runtime` or `architecture` with another value is refused.
   EOT
   type = object({
     path         = string
@@ -61,7 +62,8 @@ variable "package" {
   validation {
     condition = var.package.architecture == null || var.architecture == null || var.package.architecture == var.architecture
     error_message = join(" ", [
-      "${var.package.path} was built for ${coalesce(var.package.architecture, "-")} and architecture is ${coalesce(var.architecture, "-")}:",
+      "${var.package.path} was built for ${coalesce(var.package.architecture, "-")}",
+      "and architecture is ${coalesce(var.architecture, "-")}:",
       "run ./build.sh --architecture ${coalesce(var.architecture, "-")}, or leave architecture out.",
     ])
   }
@@ -96,7 +98,7 @@ variable "handler" {
 }
 
 variable "runtime" {
-  description = "Lambda runtime, the one the package was built for. Null takes `package.runtime`, and python3.13 where that is missing, too."
+  description = "Lambda runtime that the package was built for. Null takes `package.runtime`, or python3.13 without one."
   type        = string
   default     = null
 
@@ -394,7 +396,7 @@ variable "reserved_concurrency" {
 }
 
 variable "log_retention_days" {
-  description = "How long logs are kept, in days; 0 keeps them for ever."
+  description = "How long logs are kept, in days; 0 never deletes them."
   type        = number
   default     = 14
   nullable    = false

@@ -4,7 +4,7 @@ output "bucket" {
   value = {
     name        = var.name
     arn         = local.arn
-    kms_key_arn = one(aws_s3_bucket_server_side_encryption_configuration.bucket.rule).apply_server_side_encryption_by_default[0].kms_master_key_id
+    kms_key_arn = one(var.kms_key[*].arn)
   }
   depends_on = [
     aws_s3_bucket.bucket,
@@ -18,12 +18,12 @@ output "bucket" {
 }
 
 output "bucket_arn_static" {
-  description = "ARN of the bucket written from its name, which waits for nothing: for the `senders` of queues and the `publishers` of topics that the bucket notifies."
+  description = "ARN written from the bucket's name, known in the first plan: for `senders` of queues and `publishers` of topics it notifies."
   value       = local.arn
 }
 
 output "lifecycle_rules" {
-  description = "The rules as S3 holds them, by id: prefix and expire_days, of `remove-leftovers` noncurrent_days and incomplete_upload_days."
+  description = "The rules by id: prefix and expire_days; of `remove-leftovers` noncurrent_days and incomplete_upload_days."
   value = merge(local.expiring, {
     remove-leftovers = { noncurrent_days = var.leftover_days.noncurrent, incomplete_upload_days = var.leftover_days.incomplete_upload }
   })

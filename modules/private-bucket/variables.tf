@@ -41,8 +41,10 @@ variable "lifecycle_rules" {
   nullable = false
 
   validation {
-    condition     = alltrue([for id in keys(var.lifecycle_rules) : length(id) >= 1 && length(id) <= 255 && id != "remove-leftovers"])
-    error_message = "Names in lifecycle_rules are the rules' ids: 1 to 255 characters, and not remove-leftovers, whose days are leftover_days."
+    condition = alltrue([for id in keys(var.lifecycle_rules) : length(id) >= 1 && length(id) <= 255 && id != "remove-leftovers"])
+    error_message = join(" ", [
+      "Names in lifecycle_rules are the rules' ids: 1 to 255 characters, and not remove-leftovers, whose days are leftover_days.",
+    ])
   }
   validation {
     condition     = alltrue([for rule in values(var.lifecycle_rules) : rule.prefix == null ? true : length(rule.prefix) <= 1024])
@@ -72,7 +74,7 @@ variable "leftover_days" {
 }
 
 variable "kms_key" {
-  description = "Encrypts objects with this customer managed key instead of S3's own (SSE-S3). Whoever reads or writes objects needs permission to use it."
+  description = "Encrypts objects with this customer managed key instead of SSE-S3. Readers and writers need permission to use it."
   type = object({
     arn = string
   })

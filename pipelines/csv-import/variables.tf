@@ -4,8 +4,11 @@ variable "name_prefix" {
   nullable    = false
 
   validation {
-    condition     = length("${var.name_prefix}-csv-${local.account_id}-${local.region}") <= 63
-    error_message = "The bucket name ${var.name_prefix}-csv-${local.account_id}-${local.region} has more than the 63 characters of S3: shorten name_prefix."
+    condition = length("${var.name_prefix}-csv-${local.account_id}-${local.region}") <= 63
+    error_message = join(" ", [
+      "The bucket name ${var.name_prefix}-csv-${local.account_id}-${local.region} has more than the 63 characters of S3: shorten",
+      "name_prefix.",
+    ])
   }
 }
 
@@ -68,8 +71,11 @@ variable "rejections_prefix" {
     error_message = "rejections_prefix must be a folder-like prefix that ends with a slash and does not start with one, for example \"rejections/\"."
   }
   validation {
-    condition     = !startswith(var.import_prefix, var.rejections_prefix) && !startswith(var.rejections_prefix, var.import_prefix)
-    error_message = "import_prefix (${var.import_prefix}) and rejections_prefix (${var.rejections_prefix}) must not lie inside each other: what the functions write must not be taken for an upload."
+    condition = !startswith(var.import_prefix, var.rejections_prefix) && !startswith(var.rejections_prefix, var.import_prefix)
+    error_message = join(" ", [
+      "import_prefix (${var.import_prefix}) and rejections_prefix (${var.rejections_prefix}) must not lie inside each other: what the",
+      "functions write must not be taken for an upload.",
+    ])
   }
 }
 

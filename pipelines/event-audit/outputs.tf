@@ -19,12 +19,19 @@ output "pipeline" {
   }
 
   precondition {
-    condition     = length(local.contested_events) == 0
-    error_message = "Every event belongs to one route, or it would be logged twice: ${join("; ", [for event, routes in local.contested_events : "${event} is in ${join(" and ", routes)}"])}. Take it out of all but one of routes."
+    condition = length(local.contested_events) == 0
+    error_message = join(" ", [
+      "Every event belongs to one route, or it would be logged twice:",
+      "${join("; ", [for event, routes in local.contested_events : "${event} is in ${join(" and ", routes)}"])}.",
+      "Take it out of all but one of routes.",
+    ])
   }
   precondition {
-    condition     = length(local.unwatched_events) == 0
-    error_message = "routes names what events does not watch: ${join(", ", local.unwatched_events)}. Add them to events, or take them out of routes: a queue would wait for them for ever."
+    condition = length(local.unwatched_events) == 0
+    error_message = join(" ", [
+      "routes names what events does not watch: ${join(", ", local.unwatched_events)}. Add them to events, or take them out of routes:",
+      "their queues would never receive anything.",
+    ])
   }
 }
 

@@ -4,8 +4,11 @@ variable "name_prefix" {
   nullable    = false
 
   validation {
-    condition     = length("${var.name_prefix}-image-${local.account_id}-${local.region}") <= 63
-    error_message = "The bucket name ${var.name_prefix}-image-${local.account_id}-${local.region} has more than the 63 characters of S3: shorten name_prefix."
+    condition = length("${var.name_prefix}-image-${local.account_id}-${local.region}") <= 63
+    error_message = join(" ", [
+      "The bucket name ${var.name_prefix}-image-${local.account_id}-${local.region} has more than the 63 characters of S3: shorten",
+      "name_prefix.",
+    ])
   }
 }
 
@@ -180,8 +183,11 @@ variable "output_prefix" {
     error_message = "output_prefix must be a folder-like prefix that ends with a slash and does not start with one, for example \"derived/\"."
   }
   validation {
-    condition     = !startswith(var.output_prefix, var.source_prefix) && !startswith(var.source_prefix, var.output_prefix)
-    error_message = "output_prefix must lie outside source_prefix (${var.source_prefix}) and not contain it: what the functions write would start them again."
+    condition = !startswith(var.output_prefix, var.source_prefix) && !startswith(var.source_prefix, var.output_prefix)
+    error_message = join(" ", [
+      "output_prefix must lie outside source_prefix (${var.source_prefix}) and not contain it: what the functions write would start them",
+      "again.",
+    ])
   }
 }
 
@@ -196,8 +202,11 @@ variable "rejections_prefix" {
     error_message = "rejections_prefix must be a folder-like prefix that ends with a slash and does not start with one, for example \"rejections/\"."
   }
   validation {
-    condition     = !startswith(var.rejections_prefix, var.source_prefix) && !startswith(var.source_prefix, var.rejections_prefix)
-    error_message = "rejections_prefix must lie outside source_prefix (${var.source_prefix}) and not contain it: what the functions write would start them again."
+    condition = !startswith(var.rejections_prefix, var.source_prefix) && !startswith(var.source_prefix, var.rejections_prefix)
+    error_message = join(" ", [
+      "rejections_prefix must lie outside source_prefix (${var.source_prefix}) and not contain it: what the functions write would start",
+      "them again.",
+    ])
   }
   validation {
     condition     = !startswith(var.output_prefix, var.rejections_prefix) && !startswith(var.rejections_prefix, var.output_prefix)

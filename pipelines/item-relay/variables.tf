@@ -4,8 +4,11 @@ variable "name_prefix" {
   nullable    = false
 
   validation {
-    condition     = length("${var.name_prefix}-relay-${local.account_id}-${local.region}") <= 63
-    error_message = "The bucket name ${var.name_prefix}-relay-${local.account_id}-${local.region} has more than the 63 characters of S3: shorten name_prefix."
+    condition = length("${var.name_prefix}-relay-${local.account_id}-${local.region}") <= 63
+    error_message = join(" ", [
+      "The bucket name ${var.name_prefix}-relay-${local.account_id}-${local.region} has more than the 63 characters of S3: shorten",
+      "name_prefix.",
+    ])
   }
 }
 

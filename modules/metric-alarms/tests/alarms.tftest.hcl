@@ -16,7 +16,9 @@ run "settings_reach_each_alarm" {
     alarms = {
       rejections = { description = "Orders were refused.", metric_name = "Rejected", dimensions = { pipeline = "orders" }, threshold = 7 }
       idle = {
-        description         = "Half of another.", namespace = "AWS/SQS", metric_name = "NumberOfMessagesDeleted", dimensions = { QueueName = "orders" }
+        description = "Half of another.", namespace = "AWS/SQS", metric_name = "NumberOfMessagesDeleted", dimensions = {
+          QueueName = "orders"
+        }
         statistic           = "Maximum", period_seconds = 60, evaluation_periods = 3, threshold = 2
         comparison_operator = "LessThanThreshold", treat_missing_data = "breaching", notifies = false
       }
@@ -27,7 +29,8 @@ run "settings_reach_each_alarm" {
     condition = jsonencode([
       for alarm in values(aws_cloudwatch_metric_alarm.alarm) : [
         alarm.alarm_name, alarm.alarm_description, alarm.namespace, alarm.metric_name, alarm.dimensions, alarm.statistic, alarm.period,
-        alarm.comparison_operator, alarm.threshold, alarm.evaluation_periods, alarm.treat_missing_data, alarm.alarm_actions, alarm.ok_actions, alarm.tags,
+        alarm.comparison_operator, alarm.threshold, alarm.evaluation_periods, alarm.treat_missing_data,
+        alarm.alarm_actions, alarm.ok_actions, alarm.tags,
       ]
       ]) == jsonencode([
       [
@@ -56,12 +59,31 @@ run "just_legal" {
   variables {
     actions = [for number in range(5) : "arn:aws:sns:eu-west-1:123456789012:on-call-${number}"]
     alarms = {
-      (format("%0243d", 0)) = { description = format("%01024d", 0), metric_name = "A", dimensions = {}, period_seconds = 60, evaluation_periods = 1440 }
-      "b"                   = { description = "", metric_name = "A", dimensions = {}, period_seconds = 3600, evaluation_periods = 168, statistic = "SampleCount" }
-      "c"                   = { description = "", metric_name = "A", dimensions = {}, comparison_operator = "GreaterThanThreshold", treat_missing_data = "missing" }
-      "d"                   = { description = "", metric_name = "A", dimensions = {}, comparison_operator = "LessThanOrEqualToThreshold" }
-      "e"                   = { description = "", metric_name = "A", dimensions = {}, treat_missing_data = "ignore", statistic = "Minimum" }
-      "f"                   = { description = "", metric_name = "A", dimensions = {}, statistic = "Average" }
+      (format("%0243d", 0)) = {
+        description        = format("%01024d", 0)
+        metric_name        = "A"
+        dimensions         = {}
+        period_seconds     = 60
+        evaluation_periods = 1440
+      }
+      "b" = {
+        description        = ""
+        metric_name        = "A"
+        dimensions         = {}
+        period_seconds     = 3600
+        evaluation_periods = 168
+        statistic          = "SampleCount"
+      }
+      "c" = {
+        description         = ""
+        metric_name         = "A"
+        dimensions          = {}
+        comparison_operator = "GreaterThanThreshold"
+        treat_missing_data  = "missing"
+      }
+      "d" = { description = "", metric_name = "A", dimensions = {}, comparison_operator = "LessThanOrEqualToThreshold" }
+      "e" = { description = "", metric_name = "A", dimensions = {}, treat_missing_data = "ignore", statistic = "Minimum" }
+      "f" = { description = "", metric_name = "A", dimensions = {}, statistic = "Average" }
     }
   }
 

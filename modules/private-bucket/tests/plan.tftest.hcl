@@ -30,8 +30,10 @@ run "defaults_keep_every_object_and_remove_leftovers" {
   }
   assert {
     condition = (
-      one(aws_s3_bucket_server_side_encryption_configuration.bucket.rule).apply_server_side_encryption_by_default[0].sse_algorithm == "AES256"
-      && one(aws_s3_bucket_server_side_encryption_configuration.bucket.rule).apply_server_side_encryption_by_default[0].kms_master_key_id == null
+      one(aws_s3_bucket_server_side_encryption_configuration.bucket.rule).apply_server_side_encryption_by_default[0].sse_algorithm
+      == "AES256"
+      && one(aws_s3_bucket_server_side_encryption_configuration.bucket.rule).apply_server_side_encryption_by_default[0].kms_master_key_id
+      == null
     )
     error_message = "Without a key of the caller's, S3 encrypts with its own."
   }
@@ -84,9 +86,12 @@ run "customer_key_rules_and_tags_reach_the_bucket" {
 
   assert {
     condition = (
-      one(aws_s3_bucket_server_side_encryption_configuration.bucket.rule).apply_server_side_encryption_by_default[0].sse_algorithm == "aws:kms"
-      && one(aws_s3_bucket_server_side_encryption_configuration.bucket.rule).apply_server_side_encryption_by_default[0].kms_master_key_id == var.kms_key.arn
-      && one(aws_s3_bucket_server_side_encryption_configuration.bucket.rule).bucket_key_enabled && output.bucket.kms_key_arn == var.kms_key.arn
+      one(aws_s3_bucket_server_side_encryption_configuration.bucket.rule).apply_server_side_encryption_by_default[0].sse_algorithm
+      == "aws:kms"
+      && one(aws_s3_bucket_server_side_encryption_configuration.bucket.rule).apply_server_side_encryption_by_default[0].kms_master_key_id
+      == var.kms_key.arn
+      && one(aws_s3_bucket_server_side_encryption_configuration.bucket.rule).bucket_key_enabled
+      && output.bucket.kms_key_arn == var.kms_key.arn
     )
     error_message = "The caller's key must encrypt, by way of a bucket key."
   }

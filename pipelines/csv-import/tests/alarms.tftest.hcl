@@ -67,7 +67,8 @@ run "alarms" {
   assert {
     condition = (
       module.alarms[0].alarms["row-rejections"].metric_name == "RowsRejected" && module.alarms[0].alarms["row-rejections"].threshold == 7
-      && module.alarms[0].alarms["imports-failed"].metric_name == "ImportsFailed" && module.alarms[0].alarms["imports-failed"].threshold == 1
+      && module.alarms[0].alarms["imports-failed"].metric_name == "ImportsFailed"
+      && module.alarms[0].alarms["imports-failed"].threshold == 1
       && module.alarms[0].alarms["imports-empty"].metric_name == "ImportsEmpty" && module.alarms[0].alarms["imports-empty"].threshold == 1
     )
     error_message = "Rows count like files, and no import may fail unseen."

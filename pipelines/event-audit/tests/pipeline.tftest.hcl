@@ -18,7 +18,10 @@ run "defaults" {
   command = plan
 
   assert {
-    condition     = module.watched.bucket.name == "acme-audit-123456789012-eu-west-1" && module.rejections.bucket.name == "acme-audit-rejections-123456789012-eu-west-1"
+    condition = (
+      module.watched.bucket.name == "acme-audit-123456789012-eu-west-1"
+      && module.rejections.bucket.name == "acme-audit-rejections-123456789012-eu-west-1"
+    )
     error_message = "Buckets are named by prefix, account and region."
   }
   assert {

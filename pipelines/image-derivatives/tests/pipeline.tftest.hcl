@@ -41,7 +41,10 @@ run "defaults" {
     error_message = "Six extensions have 72 letter cases (three letters have 8, four have 16), and S3 takes 100 rules."
   }
   assert {
-    condition     = module.bucket.lifecycle_rules["expire-uploads"].expire_days == 30 && module.bucket.lifecycle_rules["expire-uploads"].prefix == "ingest/"
+    condition = (
+      module.bucket.lifecycle_rules["expire-uploads"].expire_days == 30
+      && module.bucket.lifecycle_rules["expire-uploads"].prefix == "ingest/"
+    )
     error_message = "Uploads expire after 30 days."
   }
   assert {

@@ -106,7 +106,10 @@ run "lower_bounds_just_legal" {
     error_message = "This run is meant to sit exactly on the limit of 63 characters."
   }
   assert {
-    condition     = module.bucket.lifecycle_rules["expire-files"].expire_days == 30 && module.bucket.lifecycle_rules["expire-files"].prefix == "files/"
+    condition = (
+      module.bucket.lifecycle_rules["expire-files"].expire_days == 30
+      && module.bucket.lifecycle_rules["expire-files"].prefix == "files/"
+    )
     error_message = "Original files expire when asked to."
   }
   assert {

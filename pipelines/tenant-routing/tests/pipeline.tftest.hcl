@@ -48,7 +48,12 @@ run "lower_bounds_just_legal" {
     error_message = "The registry is protected when asked."
   }
   assert {
-    condition     = toset([module.alarms[0].alarms["quarantine-has-messages"].alarm_name, module.alarms[0].alarms["failed-records"].alarm_name]) == toset(["ac-tenants-quarantine-has-messages", "ac-tenants-failed-records"])
+    condition = (
+      toset([
+        module.alarms[0].alarms["quarantine-has-messages"].alarm_name,
+        module.alarms[0].alarms["failed-records"].alarm_name,
+      ]) == toset(["ac-tenants-quarantine-has-messages", "ac-tenants-failed-records"])
+    )
     error_message = "Quarantine and failures have alarms, beside those of the modules."
   }
 }

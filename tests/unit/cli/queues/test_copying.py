@@ -186,7 +186,7 @@ def test_nothing_is_lost_whatever_happens(
 
 
 class NewestFirst(random.Random):
-    """The order of delivery that a poison message would need to keep a run busy for ever."""
+    """The order of delivery that a poison message would need to keep a run busy without end."""
 
     def shuffle(self, x: MutableSequence[Any]) -> None:
         x.reverse()
