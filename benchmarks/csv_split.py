@@ -75,7 +75,7 @@ def whole_function(folder: Path, rows: int) -> dict[str, float]:
     """The peak of a process that splits the file, and its calls, with all of the SDK."""
     path = written(folder / f"{rows}.csv", rows)
     with import_services(folder) as services:
-        peak = import_file(services, path)
+        peak = import_file(services, path).whole
         item = services.control_item()
         calls = Counter(services.calls)
     if int(item["rows_sent"]) != rows:

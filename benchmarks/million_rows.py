@@ -146,7 +146,7 @@ def main(rows: int) -> int:
         sent = folder / "messages.jsonl"
         with import_services(folder) as services, sent.open("w") as messages:
             services.receive = lambda body: messages.write(body + "\n")
-            peak = import_file(services, path)
+            peak = import_file(services, path).whole
             (control_item,) = services.items.values()
         calls = Counter(services.calls)
         table, ended = load(sent, control_item)

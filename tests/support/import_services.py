@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 import botocore
 import trustme
 
-from support.fresh_process import Upload, invoke_for
+from support.fresh_process import Peaks, Upload, invoke_for
 
 MEGABYTE = 1_000_000
 BUCKET = "example-imports"
@@ -146,8 +146,8 @@ def customers(path: Path, rows: int) -> Path:
     return path
 
 
-def import_file(services: Services, path: Path) -> int:
-    """Split one file in a fresh process; returns its peak in bytes."""
+def import_file(services: Services, path: Path) -> Peaks:
+    """Split one file in a fresh process; returns its peaks."""
     key = f"import/{path.name}"
     services.files[key] = path
     upload = Upload("ObjectCreated:CompleteMultipartUpload", BUCKET, key, path.stat().st_size, ETAG)
@@ -166,5 +166,5 @@ def import_file(services: Services, path: Path) -> int:
         "IMPORT_PREFIX": "import/",
         "REJECTIONS_PREFIX": "rejections/",
     }
-    peak, _ = invoke_for(upload, "split_csv", environment)
-    return peak
+    peaks, _ = invoke_for(upload, "split_csv", environment)
+    return peaks

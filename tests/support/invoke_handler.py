@@ -1,4 +1,5 @@
-"""Invokes the real handler once and reports its answer and the peak memory of the whole process.
+"""Invokes the real handler once; reports its answer and what the whole process peaks at, in bytes:
+loaded, with the SDK and its clients, and in the end.
 
 Usage: invoke_handler.py FUNCTIONS_DIRECTORY FUNCTION < EVENT. The last line on stdout is JSON.
 """
@@ -34,5 +35,7 @@ if __name__ == "__main__":
         aws_request_id="a3de505e-f16b-42f4-b3e6-bcd2e4a73903",
         get_remaining_time_in_millis=lambda: 900_000,
     )
+    loaded = peak_bytes()
     response = handler(event, context)
-    print(json.dumps({"response": response, "peak_bytes": peak_bytes()}))
+    peaks = {"loaded_bytes": loaded, "peak_bytes": peak_bytes()}
+    print(json.dumps({"response": response, **peaks}))

@@ -162,9 +162,9 @@ def invoke(store: ObjectStore, key: str, content: bytes, side: int) -> int:
         "REJECTIONS_PREFIX": "rejections/mobile/",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1024",
     }
-    peak, printed = invoke_for(upload, "create_image_derivative", environment)
+    peaks, printed = invoke_for(upload, "create_image_derivative", environment)
     assert f"derived/mobile/{key.removeprefix('ingest/')}.jpg" in store.objects, printed
-    return peak
+    return peaks.whole
 
 
 def recorded_peak(name: str, side: int) -> float:

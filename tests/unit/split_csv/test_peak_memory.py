@@ -35,8 +35,9 @@ def test_memory_does_not_grow_with_the_file(
         assert services.control_item()["rows_sent"] == str(rows)
 
     small, large = peaks
-    assert large < 60 * MEGABYTE
-    assert large - small < 1 * MEGABYTE
+    # 53.6 MB are loaded, most of it the SDK; benchmarks/csv_split.py holds both to 60 MB.
+    assert large.of_the_work < 7 * MEGABYTE
+    assert large.whole - small.whole < 1 * MEGABYTE
 
 
 def test_a_million_rows_are_a_thirtieth_of_the_calls_of_one_row_a_message(
