@@ -3,7 +3,7 @@
 Every text that a sensitive value holds is registered once: itself and trimmed, its lines, the
 leaves and keys of the JSON in it, and what it decodes to. A text that is about to be shown is
 looked at as it is and as it decodes (backslash escapes of JSON and Markdown, HTML entities, percent
-signs, base64, hexadecimal), encodings within encodings included.
+signs, base64 also of gzip and UTF-16, hexadecimal), encodings within encodings included.
 """
 
 import base64
@@ -11,8 +11,10 @@ import binascii
 import html
 import json
 import re
+import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import unquote
@@ -30,6 +32,8 @@ SHORTEST_ALONE = 3
 LONGEST_PIECE = 64
 # Encodings within encodings, such as base64 of JSON in JSON.
 NESTED = 3
+# How many times its own length packed text may unpack to; user data is packed to a tenth or more.
+MOST_UNPACKED = 20
 NOT_SECRET = frozenset({"true", "false", "null", SENSITIVE})
 
 _ESCAPE = re.compile(r"(?:\\u[0-9a-fA-F]{4})+|\\U[0-9a-fA-F]{8}|\\x[0-9a-fA-F]{2}|\\[^uUx]")
@@ -192,6 +196,16 @@ def _from_base64(run: str) -> bytes:
 
 
 def _text_of(content: bytes) -> str:
+    """What Terraform's `base64gzip` and `textencodebase64` make, too: gzip and UTF-16."""
+    if content.startswith(b"\x1f\x8b"):
+        with suppress(zlib.error):
+            unpacked = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(
+                content, MOST_UNPACKED * len(content)
+            )
+            return unpacked.decode(errors="replace")
+    if 3 * content.count(0) > len(content):
+        order = "le" if content[1::2].count(0) > content[::2].count(0) else "be"
+        return content.decode(f"utf-16-{order}", errors="replace")
     return content.decode(errors="replace")
 
 

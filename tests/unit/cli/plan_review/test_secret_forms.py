@@ -4,11 +4,13 @@ The plans of `tests/fixtures/hostile_plans` are each the first member of a kind.
 """
 
 import base64
+import gzip
 import html
 import json
 import random
 import re
 import string
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,13 @@ FORMATS = ("markdown", "text", "json", "html")
 PLANS = 300
 
 
+def meanings(content: bytes) -> set[str]:
+    found = {content.decode(form, "replace") for form in ("utf-8", "utf-16-le", "utf-16-be")}
+    if content[:3] == b"\x1f\x8b\x08":
+        found.add(zlib.decompressobj(31).decompress(content).decode("utf-8", "replace"))
+    return found
+
+
 def decoded(text: str, depth: int = 3) -> set[str]:
     """`text` and all that it decodes to; found another way than the command finds it."""
     seen = {text}
@@ -39,9 +48,9 @@ def decoded(text: str, depth: int = 3) -> set[str]:
                 for start in range(4):
                     part = run[start:].replace("-", "+").replace("_", "/")
                     part = part[: len(part) // 4 * 4]
-                    following.add(base64.b64decode(part).decode("latin-1"))
+                    following |= meanings(base64.b64decode(part))
             for run in re.findall(r"(?:[0-9a-fA-F]{2}){6,}", each):
-                following.add(bytes.fromhex(run).decode("latin-1"))
+                following |= meanings(bytes.fromhex(run))
         latest = {each for each in following - seen if len(each) < 100_000}
         seen |= latest
     return seen
@@ -90,6 +99,9 @@ FORMS: dict[str, Encode] = {
     "base64 at 3": lambda text: b64(f"abc{text}xyz"),
     "base64 after digits": lambda text: f"Basic{b64(text)}",
     "base64 of json": lambda text: b64(json.dumps({"password": text})),
+    "base64gzip": lambda text: base64.b64encode(gzip.compress(f"a {text} z".encode())).decode(),
+    "textencodebase64": lambda text: base64.b64encode(text.encode("utf-16-le")).decode(),
+    "base64 of UTF-16 BE": lambda text: base64.b64encode(f"a {text}".encode("utf-16-be")).decode(),
     "base64 twice": lambda text: b64(f"x {b64(text)}"),
     "url": lambda text: f"https://host/?q={quote(text, safe='')}&r=1",
     "form": lambda text: f"q={quote_plus(text)}&r=1",
