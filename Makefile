@@ -83,10 +83,11 @@ lint: lint-environment
 	@tools/validate.sh
 	@$(VENV)/python -m pytest --quiet tests/unit/lint
 	@$(VENV)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(VENV)/check-jsonschema --quiet --builtin-schema vendor.github-actions action.yml
 	@$(VENV)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
 	@$(VENV)/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms \
 	  .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/feature.yml
-	@$(VENV)/zizmor --quiet --offline .github/workflows/*.yml .github/dependabot.yml
+	@$(VENV)/zizmor --quiet --offline action.yml .github/workflows/*.yml .github/dependabot.yml
 
 # The functions, built for this machine: the engine runs them with this machine's Python.
 packages: environment
