@@ -13,7 +13,7 @@ help:
 	@echo "make unit   the unit tests that need no engine, Terraform, checkov or packages; TESTS=path"
 	@echo "make drills every fault against every pipeline, a thousand events each; takes its time"
 	@echo "            EVENT_PIPELINES_DRILL_SEED=, EVENT_PIPELINES_DRILL_EVENTS=, ONLY=kills"
-	@echo "make examples apply every example to the local engine, try it and destroy it"
+	@echo "make examples apply every example to the local engine, try it and destroy it; open every page"
 	@echo "make bench  what it all takes, against what people would write or pick instead;"
 	@echo "            takes two hours; QUICK=1 for a look, CHECKOUTS= for other modules as well"
 	@echo "make down   stop what KEEP=1 left running"
@@ -43,9 +43,9 @@ check: test-environment packages
 drills: test-environment packages
 	@$(VENV)/python -m pytest tests/faults/test_drills.py --full $(if $(ONLY),-k "$(ONLY)")
 
-# `make test` only plans them.
+# `make test` only plans them, and opens no page: the last needs a Chromium, and says how to install one.
 examples: test-environment packages
-	@$(VENV)/python -m pytest tests/local/test_examples.py --full
+	@$(VENV)/python -m pytest tests/local/test_examples.py tests/local/test_pages.py --full
 
 # One after the other, each beside what it is compared with; the model of costs behind what it counts
 # on. `make test` comes first: it would find that the table is not of the results that are made later.

@@ -65,7 +65,7 @@ def test_names_and_bodies_are_text() -> None:
 
 
 def test_demo_report_refers_to_no_other_file() -> None:
-    assert re.findall(r'(?:src|href)="(?!data:)', rendered()) == []
+    assert re.findall(r'(?:src|href)="(?!data:|#)', rendered()) == []
 
 
 def test_every_kind_of_picture_can_be_shown() -> None:

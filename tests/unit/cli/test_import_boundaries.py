@@ -15,12 +15,13 @@ CORE = {"console", "contracts", "errors", "stack", "times"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "console": set(),
+    "html_page": set(),
     "times": {"errors"},
     "stack": {"errors"},
     "pipelines": CORE,
     # Only what needs no package: see the test of modules below.
-    "plans": {"console", "contracts", "errors", "times"},
-    "local": {*CORE, *COMMANDS, "pipelines"},
+    "plans": {"console", "contracts", "errors", "html_page", "times"},
+    "local": {*CORE, *COMMANDS, "html_page", "pipelines"},
     "__main__": {"console", "errors"},
     **{command: {*CORE, "pipelines"} for command in COMMANDS},
 }

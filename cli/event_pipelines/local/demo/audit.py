@@ -113,6 +113,7 @@ def chapter(account: Account) -> Chapter:
     ]
     return Chapter(
         "Event audit",
+        ("bucket", "topic", "a queue for each route", "log_object_event", "log line, trail"),
         f"{len(rows)} operations, recorded in {account.source}; see also"
         " `event-pipelines audit tail`",
         ("done", "object", "event", "route", "by", "from"),

@@ -1,25 +1,25 @@
 """The image pipeline's chapter of the report: originals and derivatives side by side."""
 
-import base64
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from html import escape
 from typing import Any
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 from event_pipelines.console import counting
 from event_pipelines.local.demo import images
 from event_pipelines.local.demo.images import Account, Result
 from event_pipelines.local.demo.photographs import Photograph
-from event_pipelines.local.demo.report import Chapter, Demo, table
+from event_pipelines.local.demo.report import Chapter, Demo, html_table, picture, table
 
-# Originals above this are shown as a smaller copy, so that the page stays a few megabytes.
-INLINE_BYTES = 300_000
-PREVIEW_PIXELS = 1280
+# Larger pictures are shown as a smaller copy, so that the page can be sent to somebody.
+INLINE_BYTES = 8_000
+PREVIEW_PIXELS = 240
 
 
 def chapter(
@@ -32,16 +32,14 @@ def chapter(
         by_upload.setdefault(result.photograph.name, {})[result.derivative] = result
     counts = Counter(result.outcome for result in account.results)
     photographs = list(photographs)
-    rows = "".join(
-        f"<tr><td class=original>{_original(photo)}</td>"
-        + "".join(f"<td>{_derivative(by_upload[photo.name][name])}</td>" for name in names)
-        + "</tr>"
+    rows = [
+        (_original(photo), *(_derivative(by_upload[photo.name][name]) for name in names))
         for photo in photographs
-    )
-    boxes = "".join(
-        f"<th>{escape(name)} <small>at most {d['max_width']}&times;{d['max_height']}</small></th>"
+    ]
+    boxes = [
+        (escape(name), f"{escape(name)} <small>{d['max_width']}&times;{d['max_height']}</small>")
         for name, d in pipeline["derivatives"].items()
-    )
+    ]
     rejected = [
         (result.photograph.name, result.derivative, result.detail)
         for result in account.results
@@ -49,6 +47,7 @@ def chapter(
     ]
     return Chapter(
         "Image derivatives",
+        ("bucket", "topic", "a queue for each derivative", "create_image_derivative", "pictures"),
         f"{len(by_upload)} uploads below {pipeline['bucket']}/{pipeline['source_prefix']} became"
         f" {counts['derived']} derivatives and {counts['rejected']} rejection records,"
         f" {counts['missing']} missing; {len(account.dead_letters)} dead letter",
@@ -64,7 +63,7 @@ def chapter(
         ],
         account.faults,
         f"""<p>{_verdict(account)}</p>
-<table><thead><tr><th>Upload</th>{boxes}</tr></thead><tbody>{rows}</tbody></table>
+{html_table((("upload", "upload"), *boxes), rows)}
 <h3>Rejected</h3>{table(("upload", "derivative", "reason"), rejected)}
 <h3>Dead letters</h3>{_dead_letters(account)}
 <h3>Log lines</h3>{_logs(account)}
@@ -94,11 +93,9 @@ def _original(photo: Photograph) -> str:
     caption = f"<b>{escape(photo.name)}</b><small>{escape(photo.note)}</small>"
     if not photo.width:
         return f"{caption}<small>{len(photo.content):,} bytes</small>"
-    content, media_type, shown = photo.content, _media_type(photo.content), ""
-    if len(content) > INLINE_BYTES or not media_type:
-        content, media_type, shown = _preview(photo.content), "image/jpeg", ", shown smaller"
+    image, shown = _shown(photo.content, f"{photo.name} as it was uploaded")
     size = f"{photo.width}&times;{photo.height}, {len(photo.content):,} bytes{shown}"
-    return f"{_image(content, media_type)}{caption}<small>{size}</small>"
+    return f"{image}{caption}<small>{size}</small>"
 
 
 def _derivative(result: Result) -> str:
@@ -106,9 +103,10 @@ def _derivative(result: Result) -> str:
     if result.content is None:
         outcome = f"<span class={result.outcome.split()[0]}>{escape(result.outcome)}</span>"
         return f"{outcome}<small>{escape(result.detail)}{time}</small>"
+    image, shown = _shown(result.content, f"{result.photograph.name} as {result.derivative}")
     return (
-        f"{_image(result.content, 'image/jpeg')}{result.width}&times;{result.height}, "
-        f"{len(result.content):,} bytes{time}<small>{escape(result.detail)}</small>"
+        f"{image}{result.width}&times;{result.height}, "
+        f"{len(result.content):,} bytes{shown}{time}<small>{escape(result.detail)}</small>"
     )
 
 
@@ -131,21 +129,30 @@ def _logs(account: Account) -> str:
     )
 
 
-def _image(content: bytes, media_type: str) -> str:
-    encoded = base64.b64encode(content).decode()
-    return f'<img alt="" src="data:{media_type};base64,{encoded}">'
-
-
-def _media_type(content: bytes) -> str | None:
-    """The type a browser can show; CMYK JPEGs look wrong in some, so they are shown as a copy."""
+def _shown(content: bytes, alt: str) -> tuple[str, str]:
+    """HTML of a picture, and whether it is a copy: browsers differ in their colours of CMYK."""
     with Image.open(io.BytesIO(content)) as image:
-        if image.mode == "CMYK":
-            return None
-        return Image.MIME.get(image.format or "")
+        media_type, size = Image.MIME[image.format or ""], image.size
+        as_it_is = len(content) <= INLINE_BYTES and image.mode != "CMYK"
+    if as_it_is:
+        return picture(content, media_type, size, alt), ""
+    copy, size = _preview(content)
+    return picture(copy, "image/jpeg", size, alt), ", shown smaller"
 
 
-def _preview(content: bytes) -> bytes:
-    with Image.open(io.BytesIO(content)) as image:
+@contextmanager
+def _truncated_is_shown() -> Iterator[None]:
+    """As in a browser: an upload that lacks its end is a picture, too."""
+    before = ImageFile.LOAD_TRUNCATED_IMAGES
+    ImageFile.LOAD_TRUNCATED_IMAGES = True
+    try:
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
+def _preview(content: bytes) -> tuple[bytes, tuple[int, int]]:
+    with Image.open(io.BytesIO(content)) as image, _truncated_is_shown():
         image.draft("RGB", (PREVIEW_PIXELS, PREVIEW_PIXELS))
         image.thumbnail((PREVIEW_PIXELS, PREVIEW_PIXELS))
         upright = ImageOps.exif_transpose(image)
@@ -154,8 +161,8 @@ def _preview(content: bytes) -> bytes:
         upright = Image.new("RGB", layer.size, "white")
         upright.paste(layer, mask=layer.getchannel("A"))
     buffer = io.BytesIO()
-    upright.convert("RGB").save(buffer, "JPEG", quality=80)
-    return buffer.getvalue()
+    upright.convert("RGB").save(buffer, "JPEG", quality=70)
+    return buffer.getvalue(), upright.size
 
 
 def demonstrate(demo: Demo) -> Chapter:

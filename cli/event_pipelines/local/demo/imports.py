@@ -114,6 +114,7 @@ def chapter(account: Account) -> Chapter:
     same = "the same" if account.digest_of_file == account.digest_of_table else "not the same"
     return Chapter(
         "CSV import",
+        ("bucket", "split_csv", "queue of rows", "load_csv_rows", "table of items"),
         f"{done.key} is {done.status}: {done.rows_loaded:,} rows loaded, {done.rows_rejected}"
         f" rejected, of {account.rows_in_file:,} that SQLite reads, in {done.messages_sent}"
         f" messages; the good ones and the table are {same} ({account.digest_of_table[:16]})",

@@ -89,6 +89,7 @@ def chapter(account: Account) -> Chapter:
         rows.append((item_id, kept, before, after, ", ".join(changes(document))))
     return Chapter(
         "Item relay",
+        ("items put", "queue", "update_item", "FIFO queue", "items serve"),
         f"{len(rows)} items, each with its file, through two queues to the service, which has"
         " stopped; see also `event-pipelines items`",
         ("item", "file", "revision before", "after", "added and changed"),

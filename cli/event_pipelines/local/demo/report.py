@@ -1,5 +1,6 @@
 """A page that holds everything it shows: no file beside it, no network."""
 
+import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -7,25 +8,26 @@ from typing import Any
 
 from rich.console import Console
 
+from event_pipelines.html_page import html_page
 from event_pipelines.local.demo.photographs import Photograph
 
 STYLE = """
-:root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 18%, transparent); }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; margin-bottom: .2rem } h2 { font-size: 1.3rem; margin-top: 3rem }
-h3 { font-size: 1.1rem; margin-top: 2rem }
-table { border-collapse: collapse; width: 100% }
-th, td { text-align: left; vertical-align: top; padding: .6rem .8rem; }
-tr { border-top: 1px solid var(--line) }
-img { max-width: 100%; border-radius: 4px; display: block; margin-bottom: .3rem }
-td.original img { max-height: 20rem }
-small { opacity: .75; display: block; overflow-wrap: anywhere }
-pre { overflow-x: auto; padding: .8rem; border: 1px solid var(--line); font-size: 12px }
-.rejected, .missing, .dead { font-weight: 600; color: #b3261e }
-@media (prefers-color-scheme: dark) { .rejected, .missing, .dead { color: #ff8a80 } }
+nav { columns: 16rem; } nav ol { margin: 0; padding-left: 1.5rem; }
+table { border-collapse: collapse; width: 100%; margin: 1rem 0; }
+th, td { text-align: left; vertical-align: top; padding: .5rem .75rem; }
+tr { border-top: 1px solid var(--line); }
+img { max-width: 100%; height: auto; border-radius: 4px; display: block; }
+small { opacity: .8; display: block; }
+.rejected, .missing, .dead { font-weight: 600; color: var(--out); }
+.path { display: flex; flex-wrap: wrap; gap: .35rem; padding: 0; list-style: none; }
+.path li { border: 1px solid var(--line); border-radius: 6px; padding: .2rem .6rem; }
+.path li + li::before { content: "\\2192\\00a0"; }
+@media (max-width: 48rem) {
+  thead { position: absolute; clip-path: inset(50%); } table, tbody, tr, td { display: block; }
+  td { padding: .2rem 0; } td::before { content: attr(data-label) ": "; font-weight: 600; }
+  tr { padding: .5rem 0; }
+}
 """
-
-
 # A cell for what never came.
 MISSING = "missing"
 
@@ -42,10 +44,11 @@ class Demo:
 
 @dataclass(frozen=True)
 class Chapter:
-    """What one pipeline did, as a table of text. `html` takes the place of the table in a report;
-    everything in it is escaped already."""
+    """What one pipeline did, as a table of text. `path` is the way of an event; `html` takes the
+    place of the table in a report, and everything in it is escaped already."""
 
     title: str
+    path: Sequence[str]
     caption: str
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -53,29 +56,72 @@ class Chapter:
     html: str | None = None
 
 
-def page(chapters: Iterable[Chapter], made: str) -> str:
-    """The whole report as one HTML document. `made` says when and where the run happened."""
+def page(chapters: Sequence[Chapter], made: str) -> str:
+    """The whole report as one HTML document: what came of it first. `made` says when and where."""
+    rows = [
+        (chapter.title, chapter.caption, " ".join(chapter.faults) or "everything accounted for")
+        for chapter in chapters
+    ]
+    contents = "".join(
+        f'<li><a href="#{_anchor(chapter)}">{escape(chapter.title)}</a>' for chapter in chapters
+    )
     body = "".join(
-        f"<h2>{escape(chapter.title)}</h2><p>{escape(chapter.caption)}.</p>"
+        f'<section><h2 id="{_anchor(chapter)}">{escape(chapter.title)}</h2>{_path(chapter)}'
+        f"<p>{escape(chapter.caption)}.</p>"
         f"{table(chapter.headings, chapter.rows) if chapter.html is None else chapter.html}"
+        "</section>\n"
         for chapter in chapters
     )
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Event pipelines: local run</title><style>{STYLE}</style></head><body>
-<h1>Event pipelines</h1><p>{escape(made)}.</p>
-{body}
-</body></html>
-"""
+    return html_page(
+        "Event pipelines: local run",
+        f"<h1>Event pipelines</h1><p>{escape(made)}.</p>\n"
+        f"{table(('pipeline', 'what happened', 'verdict'), rows)}"
+        f"<nav aria-label=Chapters><ol>{contents}</ol></nav>\n{body}",
+        STYLE,
+    )
 
 
-def table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def _anchor(chapter: Chapter) -> str:
+    return chapter.title.lower().replace(" ", "-")
+
+
+def _path(chapter: Chapter) -> str:
+    """The way of an event, as a picture made of text."""
+    parts = "".join(f"<li>{escape(part)}" for part in chapter.path)
+    return f'<ol class=path aria-label="The way of an event">{parts}</ol>'
+
+
+def picture(content: bytes, media_type: str, size: tuple[int, int], alt: str) -> str:
+    """HTML of an image of ``size`` (width, height) in pixels, within the page."""
+    encoded = base64.b64encode(content).decode()
+    width, height = size
+    return (
+        f'<img alt="{escape(alt)}" width={width} height={height} loading=lazy'
+        f' src="data:{media_type};base64,{encoded}">'
+    )
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """HTML of a table of text."""
-    head = "".join(f"<th>{escape(heading)}" for heading in headings)
-    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+    heads = [(escape(heading), escape(heading)) for heading in headings]
+    return html_table(heads, [[_shown(text) for text in row] for row in rows])
+
+
+def html_table(headings: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]]) -> str:
+    """HTML of a table. ``headings`` are the label that stands beside a cell on a narrow screen, and
+    the head of the column; both and the cells are HTML."""
+    head = "".join(f"<th scope=col>{shown}" for _, shown in headings)
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f'<td data-label="{label}">{cell}</td>'
+            for (label, _), cell in zip(headings, row, strict=True)
+        )
+        + "</tr>"
+        for row in rows
+    )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _cell(text: str) -> str:
-    shown = f"<span class=missing>{MISSING}</span>" if text == MISSING else escape(text)
-    return f"<td>{shown}</td>"
+def _shown(text: str) -> str:
+    return f"<span class=missing>{MISSING}</span>" if text == MISSING else escape(text)

@@ -182,6 +182,7 @@ def chapter(account: Account) -> Chapter:
     """Every file with the queue it went through and what is in its silver object."""
     return Chapter(
         "Tenant routing",
+        ("bucket of the group", "route_tenant_event", "queue of the tenant", "silver files"),
         f"{len(account.results)} files of {len(account.results)} tenants in one bucket, each"
         f" through its own queue. The file of {EARLY.tenant} came before its tenant, waited in"
         f" quarantine ({', '.join(account.held)}) and was released; see also"
@@ -192,7 +193,7 @@ def chapter(account: Account) -> Chapter:
                 result.delivery.tenant,
                 result.delivery.name,
                 result.queue,
-                "; ".join(result.silver or [MISSING]),
+                "; ".join(map(_pairs, result.silver)) if result.silver else MISSING,
                 "; ".join(map(_reason, result.rejected)),
             )
             for result in account.results
@@ -204,6 +205,10 @@ def chapter(account: Account) -> Chapter:
 def demonstrate(demo: Demo) -> Chapter:
     with counting("Onboarding tenants", demo.console) as progress:
         return chapter(run(demo.name_prefix, progress))
+
+
+def _pairs(line: str) -> str:
+    return ", ".join(f"{name} {value}" for name, value in json.loads(line).items())
 
 
 def _reason(line: str) -> str:
