@@ -20,9 +20,9 @@ from event_pipelines.local.stack import LocalStack
 from event_pipelines.local.terraform import Terraform
 from support import roots
 from support.mocked_plans import REPOSITORY
+from support.published import SOURCE
 
 REGION = "eu-west-1"
-LIBRARY = "git::https://github.com/OWNER/terraform-aws-event-pipelines.git//"
 REGISTRY = {
     "terraform-aws-modules/sqs/aws": "sqs",
     "terraform-aws-modules/sns/aws": "sns",
@@ -106,7 +106,7 @@ def half(folder: Path, name: str, which: str, engine: Engine) -> Terraform:
     """Puts one half of a recipe into `folder`, in place of another, and initialises it."""
     page = (REPOSITORY / "docs/from-terraform-aws-modules.md").read_text(encoding="utf-8")
     (text,) = re.findall(rf"<!-- {name}: {which} -->\n```hcl\n(.*?)```", page, re.DOTALL)
-    text = re.sub(re.escape(LIBRARY) + r"([\w/-]+)\?ref=[\w.]+", r"./\1", text)
+    text = re.sub(re.escape(SOURCE) + r"([\w/-]+)\?ref=[\w.]+", r"./\1", text)
     for source, stand_in in REGISTRY.items():
         text = re.sub(
             rf'source  = "{source}"\n  version = .*', f'source = "./stand-ins/{stand_in}"', text

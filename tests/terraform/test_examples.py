@@ -10,6 +10,7 @@ import pytest
 
 from support.examples import EXAMPLES, declared, packing_command
 from support.mocked_plans import REPOSITORY, Plan, plans
+from support.published import SOURCE
 
 FILES = {"README.md", "main.tf", "outputs.tf", "variables.tf", "versions.tf"}
 TEST_FILE = Path("tests/example.tftest.hcl")
@@ -76,8 +77,7 @@ def test_example_has_all_its_files_and_a_published_source(example: str) -> None:
     assert (folder / "versions.tf").read_bytes() == (REPOSITORY / "versions.tf").read_bytes()
 
     kind = "pipelines" if (REPOSITORY / "pipelines" / example).is_dir() else "modules"
-    elsewhere = "git::https://github.com/OWNER/terraform-aws-event-pipelines.git"
-    assert f'# source = "{elsewhere}//{kind}/{example}?ref=' in (folder / "main.tf").read_text()
+    assert f'# source = "{SOURCE}{kind}/{example}?ref=' in (folder / "main.tf").read_text()
 
     readme = (folder / "README.md").read_text(encoding="utf-8")
     assert "\nterraform init\nterraform apply " in readme

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from hcl_blocks import Attribute, Block, Node, dotted, literal, parse, references, trees
+from support.published import SOURCE, TAG
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 FILES = frozenset({"main.tf", "outputs.tf", "variables.tf", "versions.tf"})
@@ -141,7 +142,7 @@ def examples_fit_the_inputs(text: str, modules: Mapping[str, Block]) -> Iterator
 def _of_repository(call: Block) -> str:
     """The folder that a module call fetches from this repository, empty for none."""
     found = re.fullmatch(
-        rf"git::https://github\.com/OWNER/{_REPOSITORY_NAME}\.git//([a-z/-]+)\?ref=v\d+\.\d+\.\d+",
+        rf"{re.escape(SOURCE)}([a-z/-]+)\?ref={re.escape(TAG)}",
         call.text("source"),
     )
     return found[1] if found else ""

@@ -8,6 +8,7 @@ from textwrap import indent
 import pytest
 
 from hcl_blocks import Block, parse, read_folder
+from support import published
 from unit.docs import conventions
 from unit.docs.conventions import REPOSITORY
 
@@ -190,7 +191,7 @@ def test_missing_and_further_files_are_named(tmp_path: Path) -> None:
     ]
 
 
-SOURCE = "git::https://github.com/OWNER/terraform-aws-event-pipelines.git//modules/a?ref=v0.1.0"
+SOURCE = f"{published.SOURCE}modules/a?ref={published.TAG}"
 EXAMPLE = f'```hcl\nmodule "x" {{\n  source = "{SOURCE}"\n  count  = 1\n%s}}\n```\n'
 
 
@@ -237,8 +238,8 @@ def test_an_example_with_other_inputs_is_named(inputs: str, problems: list[str])
     [
         SOURCE.replace("modules/a", "modules/b"),
         SOURCE.partition("?")[0],
-        SOURCE.replace("v0.1.0", "main"),
-        SOURCE.replace("OWNER", "someone"),
+        SOURCE.replace(published.TAG, "main"),
+        SOURCE.replace("github.com/", "github.com/someone-"),
     ],
 )
 def test_an_example_that_cannot_be_fetched_is_named(source: str) -> None:
