@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit drills examples bench lint check environment test-environment \
+.PHONY: help demo test unit drills examples bench dist lint check environment test-environment \
   lint-environment packages down clean
 
 VENV := .local/venv/bin
@@ -16,6 +16,7 @@ help:
 	@echo "make examples apply every example to the local engine, try it and destroy it; open every page"
 	@echo "make bench  what it all takes, against what people would write or pick instead;"
 	@echo "            takes two hours; QUICK=1 for a look, CHECKOUTS= for other modules as well"
+	@echo "make dist   the wheel of the command, the same bytes on every machine, into dist/"
 	@echo "make down   stop what KEEP=1 left running"
 	@echo "make clean  remove .local/ and build/"
 
@@ -43,9 +44,11 @@ check: test-environment packages
 drills: test-environment packages
 	@$(VENV)/python -m pytest tests/faults/test_drills.py --full $(if $(ONLY),-k "$(ONLY)")
 
-# `make test` only plans them, and opens no page: the last needs a Chromium, and says how to install one.
+# `make test` only plans them. Pages are opened in a Chromium, or it is said how to install one; the wheel is built
+# and installed.
 examples: test-environment packages
-	@$(VENV)/python -m pytest tests/local/test_examples.py tests/local/test_pages.py --full
+	@$(VENV)/python -m pytest tests/local/test_examples.py tests/local/test_pages.py tests/local/test_wheel.py \
+	  --full
 
 # One after the other, each beside what it is compared with; the model of costs behind what it counts
 # on. `make test` comes first: it would find that the table is not of the results that are made later.
@@ -71,6 +74,10 @@ endif
 	@$(VENV)/python benchmarks/table.py
 	@.local/bench/bin/python benchmarks/plots.py
 endif
+
+dist:
+	@tools/environment.sh dist
+	@tools/wheel.sh dist
 
 # Checkov runs once, in tests/unit/lint: what it finds without .checkov.yaml's skips must be these skips.
 lint: lint-environment

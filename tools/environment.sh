@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes the environments below .local/ that `make` works with, or says in one line what is missing.
-# Usage: tools/environment.sh [local|test|lint|bench]
-# Each purpose adds to what the others made, in any order; `lint` and `bench` include `test`.
+# Usage: tools/environment.sh [local|test|lint|bench|dist]
+# Each purpose adds to what the others made, in any order; all but `local` include `test`.
 set -eu
 
 purpose=${1:-local}
@@ -36,8 +36,8 @@ command -v terraform >/dev/null 2>&1 ||
   fail "Terraform is not on PATH: install Terraform 1.9 or later from https://developer.hashicorp.com/terraform/install."
 
 case $purpose in
-local | test | lint | bench) ;;
-*) fail "unknown purpose $purpose: name local, test, lint or bench." ;;
+local | test | lint | bench | dist) ;;
+*) fail "unknown purpose $purpose: name local, test, lint, bench or dist." ;;
 esac
 case $(uname -m) in
 arm64 | aarch64 | x86_64 | amd64) ;;
@@ -116,4 +116,5 @@ case $purpose in
 # Apart, because checkov pins other versions of packages that the command line and the tests use.
 lint) separate lint "Installing checkov" ;;
 bench) separate bench "Installing what the benchmarks compare with" ;;
+dist) separate dist "Installing what builds and checks the wheel" ;;
 esac
