@@ -47,9 +47,9 @@ def apply(folder: Path) -> Apply:
         home.path, lambda_python=home.lambda_python, tied_to_parent=True, timeout_seconds=60
     )
     try:
-        session = boto3.Session("test", "test", region_name=REGION)
-        kms = session.client("kms", endpoint_url=engine.endpoint, verify=str(engine.ca_bundle))
-        made = kms.create_key(Description="of a customer")["KeyMetadata"]["Arn"]
+        with LocalStack(home, engine, REGION, {}).environment():
+            key = boto3.client("kms").create_key(Description="of a customer")
+        made = key["KeyMetadata"]["Arn"]
         stack.up(home, region=REGION, variables=VARIABLES | {"kms_key": {"arn": made}})
         if stack.has_changes(LocalStack(home, engine, REGION, {})):
             failure = "a second plan has changes"

@@ -5,9 +5,9 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import botocore.session
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 
 from faults.exchange import Answer, Request, json_answer
 
@@ -34,13 +34,15 @@ def partly(request: Request, draw: random.Random, forward: Forward) -> Answer:
 
 
 def resigned(request: Request, document: Document) -> Request:
-    """The request with another body, signed by the account's root, who may everything."""
+    """The request with another body, signed by the account's root, at whom boto3 points here."""
     body = json.dumps(document).encode()
     kept = ("content-type", "x-amz-target")
     headers = {name: value for name, value in request.headers if name.lower() in kept}
     url = f"https://{request.header('Host')}{request.path}"
     signed = AWSRequest("POST", url, headers, body)
-    SigV4Auth(Credentials("test", "test"), request.service, request.region).add_auth(signed)
+    root = botocore.session.Session().get_credentials()
+    assert root is not None
+    SigV4Auth(root, request.service, request.region).add_auth(signed)
     signed.headers["Host"] = request.header("Host")
     signed.headers["Content-Length"] = str(len(body))
     return Request("POST", request.path, tuple(signed.headers.items()), body)

@@ -148,6 +148,7 @@ def queues(
         monkeypatch.delenv(name)
     for name, value in engine.environment(REGION).items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     prefix = f"q{uuid.uuid4().hex[:8]}"
     monkeypatch.setenv("EVENT_PIPELINES_NAME_PREFIX", prefix)
     made = Queues(engine, prefix, request.param)

@@ -404,12 +404,13 @@ def _by_plain_http(request: Any, **_: Any) -> None:
 @pytest.mark.parametrize("account", [ACCOUNT_ID, FOREIGN_ACCOUNT])
 @pytest.mark.parametrize("target", ["topic", "queue"])
 def test_the_bucket_of_somebody_else_cannot_send_events(
-    account: str, target: str, done: Done
+    account: str, target: str, done: Done, stack: LocalStack
 ) -> None:
     """Of another account, and one of this account that the stack does not watch."""
     assert done
     # To the engine, twelve digits are the root key of that account.
-    s3 = boto3.client("s3", aws_access_key_id=account, aws_secret_access_key="any")
+    secret = stack.engine.credentials.secret_key
+    s3 = boto3.client("s3", aws_access_key_id=account, aws_secret_access_key=secret)
     bucket = f"somebody-elses-{account}-{target}"
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     kinds = {

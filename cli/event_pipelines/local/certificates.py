@@ -31,15 +31,16 @@ def create(directory: Path) -> Certificates:
     )
     authority = trustme.CA(organization_name="event-pipelines local engine")
     server = authority.issue_cert(*LOOPBACK_NAMES)
-    _write_private(certificates.ca_bundle, authority.cert_pem.bytes())
-    _write_private(
+    write_private(certificates.ca_bundle, authority.cert_pem.bytes())
+    write_private(
         certificates.server_chain, b"".join(blob.bytes() for blob in server.cert_chain_pems)
     )
-    _write_private(certificates.server_key, server.private_key_pem.bytes())
+    write_private(certificates.server_key, server.private_key_pem.bytes())
     return certificates
 
 
-def _write_private(path: Path, content: bytes) -> None:
+def write_private(path: Path, content: bytes) -> None:
+    """Writes a file that is the user's alone."""
     # Removed first: the mode below only applies to a file that open() creates.
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import Literal
 
 from event_pipelines.errors import UserError
-from event_pipelines.local import certificates, corrections
+from event_pipelines.local import certificates, corrections, root_credentials
+from event_pipelines.local.root_credentials import RootCredentials
 
 ACCOUNT_ID = "123456789012"
 HOST = "127.0.0.1"
@@ -85,19 +86,26 @@ class Engine:
     def endpoint(self) -> str:
         return f"https://{HOST}:{self.port}"
 
+    @property
+    def credentials_file(self) -> Path:
+        return self.ca_bundle.with_name(root_credentials.NAME)
+
+    @property
+    def credentials(self) -> RootCredentials:
+        """The root's, for a client that is given its own."""
+        return RootCredentials.read(self.credentials_file)
+
     def environment(self, region: str) -> dict[str, str]:
         """The variables that point Terraform, boto3 and the AWS CLI at this engine."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
             "AWS_CA_BUNDLE": str(self.ca_bundle),
             "AWS_EC2_METADATA_DISABLED": "true",
             # A profile, endpoint or retry mode of the user's own must not decide what happens here.
             "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": str(self.credentials_file),
         }
 
     def process_environment(
@@ -233,6 +241,10 @@ class _Layout:
         return self.directory / "engine.json"
 
     @property
+    def credentials(self) -> Path:
+        return self.directory / root_credentials.NAME
+
+    @property
     def temporary(self) -> Path:
         return self.directory / "tmp"
 
@@ -347,6 +359,7 @@ def _spawn(
 ) -> Engine:
     layout.temporary.mkdir(mode=0o700)
     issued = certificates.create(layout.directory)
+    RootCredentials.create(layout.credentials)
     port = listener.getsockname()[1]
     command = [sys.executable, "-X", "utf8", "-m", "event_pipelines.local.engine_process"]
     command += ["--listener", str(listener.fileno()), "--lock", str(lock)]
@@ -447,6 +460,9 @@ def _answers(opener: urllib.request.OpenerDirector, url: str) -> bool:
     try:
         with opener.open(url, timeout=1):
             return True
+    except urllib.error.HTTPError as refusal:
+        # It answers those who have no credentials, too: with a refusal.
+        return refusal.code == 403
     except (urllib.error.URLError, TimeoutError, ConnectionError):
         return False
 
@@ -492,6 +508,7 @@ def _sweep(layout: _Layout) -> None:
     if engine and not _exists(engine.pid):
         _kill_group(engine.pid)
     layout.record.unlink(missing_ok=True)
+    layout.credentials.unlink(missing_ok=True)
     shutil.rmtree(layout.temporary, ignore_errors=True)
 
 

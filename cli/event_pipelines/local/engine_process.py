@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from event_pipelines.local import corrections
+from event_pipelines.local import corrections, root_credentials
 from event_pipelines.local.engine import CHECKPOINT
+from event_pipelines.local.root_credentials import RootCredentials
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if settings.lifeline is not None:
         threading.Thread(target=_die_with_parent, args=(settings.lifeline,), daemon=True).start()
     os.environ.pop("PYTHONPATH", None)
+    # Late, like all of MiniStack, and first: what the corrections import keeps what it sees here.
+    from event_pipelines.local import authentication
+
+    authentication.set_root(RootCredentials.read(Path(root_credentials.NAME)))
     corrections.apply(
         [name for name in corrections.NAMES if name not in settings.without],
         corrections.LambdaInterpreter(settings.lambda_python, settings.lambda_runtime),
     )
     if settings.recorded_calls is not None:
-        # Late, like MiniStack itself below.
         from event_pipelines.local import recorded_calls
 
         recorded_calls.record(settings.recorded_calls)
@@ -61,6 +65,7 @@ def _serve(settings: Settings) -> None:
     import ministack.app
 
     from event_pipelines.local import checkpoint, serving
+    from event_pipelines.local.authentication import Authentication
     from event_pipelines.local.repeated_attempts import RepeatedAttempts
 
     if settings.checkpoint is not None:
@@ -72,7 +77,7 @@ def _serve(settings: Settings) -> None:
         application = RepeatedAttempts(application)
     with socket.socket(fileno=settings.listener) as listener:
         serving.serve(
-            application,
+            Authentication(application),
             listener,
             certificate=settings.certificate,
             key=settings.key,

@@ -32,15 +32,18 @@ class LocalStack:
     @contextmanager
     def environment(self) -> Iterator[None]:
         """Points boto3's ordinary configuration at this stack while the block runs."""
-        before = dict(os.environ)
+        before, session = dict(os.environ), boto3.DEFAULT_SESSION
         mine = self.engine.process_environment(self.region, before)
         os.environ.clear()
         os.environ.update(mine)
+        # A session goes on with the credentials that it has read.
+        boto3.DEFAULT_SESSION = None
         try:
             yield
         finally:
             os.environ.clear()
             os.environ.update(before)
+            boto3.DEFAULT_SESSION = session
 
 
 def up(
@@ -145,7 +148,7 @@ def _initialised(
     home: Home, engine: Engine, region: str, variables: Mapping[str, Any]
 ) -> Terraform:
     root = _terraform(home, engine, region)
-    root.home.mkdir(parents=True, exist_ok=True)
+    root.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     root.variables.write_text(json.dumps({**_local_variables(home, region), **variables}, indent=2))
     root.init()
     return root

@@ -16,6 +16,8 @@ from event_pipelines.errors import UserError
 MINIMUM_VERSION = (1, 9)
 # A queue costs the provider 25 s of fixed waiting: waiting for all of them at once is what helps.
 PARALLELISM = 30
+# States and plans have secrets in them.
+_PRIVATE = 0o077
 
 
 @dataclass
@@ -70,7 +72,7 @@ class Terraform:
     def init(self) -> None:
         """Initialises the root; raises UserError when Terraform or its AWS provider is missing."""
         require_terraform()
-        self.home.mkdir(parents=True, exist_ok=True)
+        self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         finished = subprocess.run(
             ["sh", str(self.root / "tools" / "terraform_init.sh"), str(self.root)],
             env=self._environment(),
@@ -151,6 +153,7 @@ class Terraform:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            umask=_PRIVATE,
         )
 
     def _follow(self, arguments: list[str], on_activity: Callable[[Activity], None]) -> None:
@@ -161,6 +164,7 @@ class Terraform:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            umask=_PRIVATE,
         )
         activity = Activity()
         complaints: list[str] = []

@@ -69,8 +69,14 @@ class Cloud:
             endpoint_url=self.engine.endpoint,
             verify=str(self.engine.ca_bundle),
             config=Config(retries={"total_max_attempts": 1}, read_timeout=30),
-            **{"aws_access_key_id": "test", "aws_secret_access_key": "test"} | credentials,
+            **self.root | credentials,
         )
+
+    @property
+    def root(self) -> dict[str, Any]:
+        """The root's credentials, as boto3 takes them."""
+        found = self.engine.credentials
+        return {"aws_access_key_id": found.access_key, "aws_secret_access_key": found.secret_key}
 
     @staticmethod
     def name() -> str:

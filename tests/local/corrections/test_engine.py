@@ -18,7 +18,10 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, SSLError
 
 from event_pipelines.local import engine
@@ -97,11 +100,21 @@ def connected(started: Engine) -> Iterator[ssl.SSLSocket]:
         yield client
 
 
+def signed_head(asked: Engine, method: str, path: str, **more: str) -> bytes:
+    """The head of a request that the root signs, whatever body it has."""
+    request = AWSRequest(method, f"{asked.endpoint}{path}", {"Host": f"{engine.HOST}:{asked.port}"})
+    root = Credentials(asked.credentials.access_key, asked.credentials.secret_key)
+    request.headers["X-Amz-Content-SHA256"] = "UNSIGNED-PAYLOAD"
+    S3SigV4Auth(root, "s3", REGION).add_auth(request)
+    lines = [f"{name}: {value}" for name, value in (*request.headers.items(), *more.items())]
+    return "\r\n".join([f"{method} {path} HTTP/1.1", *lines, "", ""]).encode()
+
+
 def come_and_go(started: Engine, times: int, *, reset: bool) -> None:
     """Clients that ask once and close their connection, or reset it."""
     for _ in range(times):
         with connected(started) as client:
-            client.sendall(b"GET /_ministack/health HTTP/1.1\r\nHost: engine\r\n\r\n")
+            client.sendall(signed_head(started, "GET", "/_ministack/health"))
             assert client.recv(1 << 16).startswith(b"HTTP/1.1 200")
             if reset:
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -124,7 +137,7 @@ def test_connections_that_are_closed_take_no_memory(
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_the_head_of_an_answer_comes_with_its_body(corrected: Cloud, method: str) -> None:
     """Go's client may lose a body that comes later. What comes at once is one record of TLS."""
-    request = f"{method} /_ministack/health HTTP/1.1\r\nHost: engine\r\n\r\n".encode()
+    request = signed_head(corrected.engine, method, "/_ministack/health")
     with connected(corrected.engine) as client:
         for _ in range(3):
             client.sendall(request)
@@ -136,9 +149,10 @@ def test_the_head_of_an_answer_comes_with_its_body(corrected: Cloud, method: str
 
 
 def test_an_upload_is_asked_to_continue_before_it_is_answered(corrected: Cloud) -> None:
-    head = "PUT /no-bucket/key HTTP/1.1\r\nHost: e\r\nContent-Length: 4\r\n"
+    more = {"Content-Length": "4", "Expect": "100-continue"}
+    head = signed_head(corrected.engine, "PUT", "/no-bucket/key", **more)
     with connected(corrected.engine) as client:
-        client.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
+        client.sendall(head)
         assert client.recv(1 << 14) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(b"body")
         assert re.match(rb"HTTP/1.1 4\d\d ", client.recv(1 << 14))
@@ -312,17 +326,13 @@ def test_the_engines_files_are_the_users_alone(corrected: Cloud) -> None:
     directory = corrected.engine.ca_bundle.parent
 
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
-    for name in ("ca.pem", "server.pem", "server.key"):
+    for name in ("ca.pem", "server.pem", "server.key", "credentials"):
         assert stat.S_IMODE((directory / name).stat().st_mode) == 0o600
 
 
 def test_only_tls_with_the_engines_own_authority_works(corrected: Cloud) -> None:
     def identity(**options: object) -> object:
-        wanted: dict[str, Any] = {
-            "aws_access_key_id": "test",
-            "aws_secret_access_key": "test",
-            **options,
-        }
+        wanted: dict[str, Any] = corrected.root | options
         once = Config(retries={"total_max_attempts": 1})
         sts = boto3.client("sts", region_name=REGION, config=once, **wanted)
         return sts.get_caller_identity()

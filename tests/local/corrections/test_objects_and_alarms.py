@@ -159,8 +159,7 @@ def speaking_the_query_protocol(cloud: Cloud) -> Any:
         region_name=REGION,
         endpoint_url=cloud.engine.endpoint,
         verify=str(cloud.engine.ca_bundle),
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
+        **cloud.root,
     )
 
 

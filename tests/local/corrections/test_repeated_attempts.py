@@ -101,8 +101,7 @@ def client(cloud: Cloud, service: str, operation: str, attempts: int = 3) -> Ite
             region_name=REGION,
             endpoint_url=engine.endpoint,
             verify=str(engine.ca_bundle),
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
+            **cloud.root,
             config=Config(retries={"total_max_attempts": attempts, "mode": "standard"}),
         )
     assert schedule.asked[operation] >= 2

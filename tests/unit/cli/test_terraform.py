@@ -55,6 +55,31 @@ def test_progress_counts_what_is_done_and_names_what_takes_long(terraform: Terra
     assert seen[-1] == (2, 2, {})
 
 
+def test_states_and_plans_are_readable_by_their_owner_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = tmp_path / "bin" / "terraform"
+    fake.parent.mkdir()
+    fake.write_text(f"""#!/bin/sh
+[ "$2" = version ] || echo secret >>"{tmp_path}/home/$2"
+echo '{{"terraform_version": "1.11.4"}}'
+""")
+    fake.chmod(0o755)
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "terraform_init.sh").write_text("exit 0")
+    monkeypatch.setenv("PATH", str(fake.parent), prepend=":")
+    terraform = Terraform(tmp_path, tmp_path / "home", {"PATH": f"{fake.parent}:/usr/bin:/bin"})
+    terraform.init()
+    terraform.plan()
+    terraform.apply(lambda _: None)
+    terraform.destroy(lambda _: None)
+    terraform.has_changes()
+
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in terraform.home.iterdir()}
+    written = dict.fromkeys(("plan", "show", "apply", "destroy"), "0o600")
+    assert (modes, terraform.home.stat().st_mode & 0o777) == (written, 0o700)
+
+
 def test_a_failure_carries_its_diagnostics(terraform: Terraform) -> None:
     diagnostic = {"address": "aws_sqs_queue.dlq", "summary": "Invalid name", "detail": "Too long."}
     says(

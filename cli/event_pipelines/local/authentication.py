@@ -1,0 +1,172 @@
+"""Whoever asks the engine for something signs for it.
+
+AWS: a service answers who has a secret that it gave out, and nobody else but where a resource is
+public. MiniStack takes any secret from whoever names the key `test`, an account's number or no key
+as the account's root, and answers its own paths (health, resets, packages of functions) to anybody.
+Here root has a secret, too, and the one place that every request passes refuses what is not signed
+with a secret of root, of a user or of a session. MiniStack's own paths are for root alone.
+"""
+
+import re
+import uuid
+from collections.abc import MutableMapping
+from typing import Any
+from urllib.parse import parse_qs
+
+from ministack import app
+from ministack.core import iam_evaluator, responses, router, sigv4
+from ministack.core.iam_evaluator import AuthError
+
+from event_pipelines.local.corrections._ministack import around
+from event_pipelines.local.repeated_attempts import Application, Message, Receive, Send
+from event_pipelines.local.root_credentials import RootCredentials
+
+Response = tuple[int, dict[str, str], bytes]
+
+_ACCOUNT = re.compile(r"\d{12}")
+_MISSING = AuthError("MissingAuthenticationToken", "Missing Authentication Token")
+_ADMINISTRATION = AuthError("AccessDenied", "Only root may use the engine's own paths.")
+_FORM_SIGNATURES = {"x-amz-signature", "signature"}
+
+
+def set_root(root: RootCredentials) -> None:
+    """Makes these the root's credentials; before services are imported, which keep what they see.
+
+    Raises CorrectionMismatch.
+    """
+
+    def resolve(original: Any, key: str, account: str | None = None, *token: Any) -> Any:
+        is_account = bool(_ACCOUNT.fullmatch(key))
+        if key and key != root.access_key and not is_account:
+            return original(key, account, *token)
+        owner = key if is_account else account or responses.get_account_id()
+        return iam_evaluator._validate_session_token(
+            None, *token or (None,)
+        ) or iam_evaluator.ResolvedCredential(
+            access_key_id=key,
+            secret_access_key=root.secret_key,
+            account_id=owner,
+            principal_arn=f"arn:aws:iam::{owner}:root",
+            principal_id=owner,
+            principal_type="Root",
+            source_access_key_id=key,
+        )
+
+    def is_root(_: Any, key: str) -> bool:
+        # What MiniStack need not check: what has no key came past `Authentication` as a form.
+        return not key
+
+    around(iam_evaluator, "resolve_credential", "access_key_id account_id session_token", resolve)
+    around(iam_evaluator, "is_root_access_key", "access_key_id", is_root)
+
+
+class Authentication:
+    """An ASGI application around MiniStack's. What is not signed does not reach it."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._application(scope, receive, send)
+            return
+        request = _Request(scope)
+        # Before the body is read: nobody without a key fills the engine's memory.
+        failure = request.unknown_signer()
+        if failure is None:
+            body = await _read(receive)
+            if body is None:
+                return
+            failure = request.failure(body)
+        if failure is not None:
+            await request.refuse(failure, send)
+            return
+        left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def replay() -> Message:
+            return left.pop() if left else await receive()
+
+        await self._application(scope, replay, send)
+
+
+class _Request:
+    def __init__(self, scope: MutableMapping[str, Any]) -> None:
+        self._method, self._path = scope["method"], scope["path"]
+        self._headers: dict[str, str] = {
+            name.decode("latin-1").lower(): sigv4.decode_header_value(value)
+            for name, value in scope["headers"]
+        }
+        text = scope["query_string"].decode("utf-8", "replace")
+        self._query = parse_qs(text, keep_blank_values=True)
+        iam_evaluator.pin_signed_request(
+            self._method, scope["raw_path"].decode("latin-1"), self._query, scope["headers"]
+        )
+        self._signed = iam_evaluator._signed_request.get()
+        self._service = router.detect_service(self._method, self._path, self._headers, self._query)
+
+    def unknown_signer(self) -> AuthError | None:
+        if self._signed is None:
+            return None if self._may_be_form() else _MISSING
+        key = self._signed.access_key_id
+        try:
+            owner = iam_evaluator.find_iam_access_key_account(key) or key
+        except iam_evaluator.AmbiguousAccessKeyError:
+            return _MISSING
+        responses.set_request_account_id(owner)
+        responses.set_request_region(router.extract_region(self._headers, self._query))
+        found = iam_evaluator.resolve_credential(key, responses.get_account_id()) if key else None
+        if isinstance(found, iam_evaluator.CredentialResolutionError):
+            return AuthError(found.code, found.message)
+        return None
+
+    def failure(self, body: bytes) -> AuthError | Response | None:
+        """Why the request is refused, if it is."""
+        if self._signed is None:
+            return None if self._is_signed_form(body) else _MISSING
+        iam_evaluator.pin_signed_body(body)
+        is_root = False
+        if self._signed.s3_scoped:
+            refusal = app._get_module("s3")._verify_presigned_sigv4(
+                self._method, self._path, self._headers, self._query
+            )
+            if refusal or self._service != "s3":
+                return refusal or _MISSING
+        else:
+            account = responses.get_account_id()
+            found = iam_evaluator.authenticate(self._signed.access_key_id, account)
+            if found is None or isinstance(found, AuthError):
+                return found or _MISSING
+            is_root = found.principal_type == "Root"
+        own = self._path.startswith("/_") or self._path in app._HEALTH_PATHS
+        return _ADMINISTRATION if own and not is_root else None
+
+    def _may_be_form(self) -> bool:
+        """Whether S3 would take this for a browser's form, which is signed in its fields."""
+        is_form = self._headers.get("content-type", "").startswith("multipart/form-data")
+        is_bucket = (
+            self._service == "s3" and self._path.strip("/") in app._get_module("s3")._buckets
+        )
+        return self._method == "POST" and is_form and is_bucket
+
+    def _is_signed_form(self, body: bytes) -> bool:
+        """S3 checks the signature of a form that has one."""
+        parts = app._get_module("s3")._parse_multipart_form(self._headers["content-type"], body)
+        return any(name.lower() in _FORM_SIGNATURES for name, *_ in parts)
+
+    async def refuse(self, failure: AuthError | Response, send: Send) -> None:
+        if isinstance(failure, AuthError):
+            failure = app._credential_failure(
+                self._service, "", str(uuid.uuid4()), failure, self._headers
+            )
+        is_head = self._method == "HEAD"
+        await app._send_response(app._with_date_header(send), *failure, head=is_head)
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The whole body; None if the client is gone."""
+    parts: list[bytes] = []
+    while (message := await receive())["type"] == "http.request":
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)
+    return None
