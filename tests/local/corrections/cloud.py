@@ -264,9 +264,7 @@ class Cloud:
             | {key: self._as_attribute(value) for key, value in attributes.items()},
         )
 
-    def bucket(self) -> str:
-        name = self.name()
-        self.client("s3").create_bucket(
-            Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION}
-        )
+    def bucket(self, **settings: Any) -> str:
+        name, place = self.name(), {"LocationConstraint": REGION}
+        self.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration=place, **settings)
         return name

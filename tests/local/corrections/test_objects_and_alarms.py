@@ -228,58 +228,115 @@ def test_version_listing_is_still_needed(
     still_needed("version_listing", listed_versions(uncorrected) != HARD_KEYS)
 
 
-# -- tagging_events
+# -- object_events
 
 
-TAGGING = {("ObjectTagging:Put", "tagged"), ("ObjectTagging:Delete", "tagged")}
-WRITE = {("ObjectCreated:Put", "last")}
+def changes(s3: Any, bucket: str, *, versioned: bool) -> None:
+    """What is told of; the last is a write, whose event MiniStack sends as well."""
+    kept = s3.put_object(Bucket=bucket, Key="kept", Body=b"x").get("VersionId")
+    tags = {"TagSet": [{"Key": "a", "Value": "b"}]}
+    s3.put_object_tagging(Bucket=bucket, Key="kept", Tagging=tags)
+    s3.delete_object_tagging(Bucket=bucket, Key="kept")
+    s3.put_object_acl(Bucket=bucket, Key="kept", ACL="private")
+    s3.delete_object(Bucket=bucket, Key="kept")
+    s3.delete_object(Bucket=bucket, Key="absent")
+    s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "absent, too"}]})
+    if versioned:
+        s3.delete_object(Bucket=bucket, Key="kept", VersionId=kept)
+    s3.put_object(Bucket=bucket, Key="last", Body=b"x")
 
 
-def events_of_tagging(cloud: Cloud, awaited: set[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Events of changing an object's tags and then of a write, once `awaited` are here."""
-    bucket, s3, sqs = cloud.bucket(), cloud.client("s3"), cloud.client("sqs")
-    queue = sqs.create_queue(QueueName=cloud.name())["QueueUrl"]
-    arn = cloud.arn("sqs", queue.rsplit("/", 1)[-1])
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": "s3.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": arn,
-        "Condition": {"ArnEquals": {"aws:SourceArn": f"arn:aws:s3:::{bucket}"}},
-    }
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
-    s3.put_object(Bucket=bucket, Key="tagged", Body=b"x")
-    kinds = ["s3:ObjectTagging:*", "s3:ObjectCreated:*"]
+def events_of_changes(
+    cloud: Cloud, *, versioned: bool, number: int
+) -> tuple[dict[str, set[str]], dict[str, set[str]], set[str]]:
+    """Fields of `number` events by name, of the queue's and EventBridge's, and their principals."""
+    bucket, s3 = cloud.bucket(ObjectOwnership="ObjectWriter"), cloud.client("s3")
+    if versioned:
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    queues = {name: cloud.queue(VisibilityTimeout=600) for name in ("s3", "events")}
+    for name, queue in queues.items():
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": f"{name}.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": queue.arn,
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        cloud.client("sqs").set_queue_attributes(QueueUrl=queue.url, Attributes={"Policy": policy})
+    events, rule = cloud.client("events"), cloud.name()
+    pattern = {"source": ["aws.s3"], "detail": {"bucket": {"name": [bucket]}}}
+    events.put_rule(Name=rule, EventPattern=json.dumps(pattern))
+    events.put_targets(Rule=rule, Targets=[{"Id": "queue", "Arn": queues["events"].arn}])
+    kinds = [f"s3:Object{kind}" for kind in ("Tagging:*", "Acl:Put", "Created:*", "Removed:*")]
     s3.put_bucket_notification_configuration(
         Bucket=bucket,
-        NotificationConfiguration={"QueueConfigurations": [{"QueueArn": arn, "Events": kinds}]},
+        NotificationConfiguration={
+            "QueueConfigurations": [{"QueueArn": queues["s3"].arn, "Events": kinds}],
+            "EventBridgeConfiguration": {},
+        },
     )
-    tags = {"TagSet": [{"Key": "a", "Value": "b"}]}
-    s3.put_object_tagging(Bucket=bucket, Key="tagged", Tagging=tags)
-    s3.delete_object_tagging(Bucket=bucket, Key="tagged")
-    s3.put_object(Bucket=bucket, Key="last", Body=b"x")
-    found: set[tuple[str, str]] = set()
+    user = cloud.user({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
+    changes(cloud.client("s3", **user), bucket, versioned=versioned)
+
+    records: list[Any] = []
+    details: list[Any] = []
 
     def received() -> bool:
-        answer = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1)
-        for message in answer.get("Messages", []):
-            for record in json.loads(message["Body"]).get("Records", []):
-                found.add((record["eventName"], record["s3"]["object"]["key"]))
-        return awaited <= found
+        for body in map(json.loads, cloud.receive(queues["s3"])):
+            records.extend(body.get("Records", []))
+        details.extend(map(json.loads, cloud.receive(queues["events"])))
+        return len(records) >= number and len(details) >= number
 
-    eventually(received, f"the events {awaited}")
-    return found
+    eventually(received, f"{number} events")
+    assert len(records) == len(details) == number
+    return (
+        {one["eventName"]: {*one["s3"]["object"]} - {"key"} for one in records},
+        {one["detail-type"]: {*one["detail"]["object"]} - {"key"} for one in details},
+        {one["userIdentity"]["principalId"] for one in records},
+    )
 
 
-def test_changed_tags_are_events(corrected: Cloud) -> None:
-    assert events_of_tagging(corrected, TAGGING | WRITE) == TAGGING | WRITE
+@pytest.mark.parametrize("versioned", [False, True])
+def test_changes_of_objects_are_events_that_say_what_s3_does(
+    corrected: Cloud, versioned: bool
+) -> None:
+    number = 9 if versioned else 8
+    found = events_of_changes(corrected, versioned=versioned, number=number)
+    by_queue, by_bridge, principals = found
+
+    version = {"versionId"} if versioned else set[str]()
+    expected = {
+        "ObjectCreated:Put": {"eTag", "size", "sequencer"} | version,
+        "ObjectTagging:Put": {"eTag"} | version,
+        "ObjectTagging:Delete": {"eTag"} | version,
+        "ObjectAcl:Put": {"eTag"} | version,
+        "ObjectRemoved:Delete": {"sequencer"} | version,
+    }
+    if versioned:
+        expected["ObjectRemoved:DeleteMarkerCreated"] = {"eTag", "sequencer", "versionId"}
+    assert by_queue == expected
+    names = {
+        "ObjectCreated:Put": "Object Created",
+        "ObjectTagging:Put": "Object Tags Added",
+        "ObjectTagging:Delete": "Object Tags Deleted",
+        "ObjectAcl:Put": "Object ACL Updated",
+    }
+    bridge = {"eTag": "etag", "versionId": "version-id"}
+    for name, detail_type in names.items():
+        assert by_bridge[detail_type] == {bridge.get(one, one) for one in expected[name]}
+    assert by_bridge.keys() == {*names.values(), "Object Deleted"}
+    assert by_bridge["Object Deleted"] >= {"sequencer"}
+    assert "size" not in by_bridge["Object Deleted"]
+    (principal,) = principals
+    assert principal.startswith("AWS:AIDA")
 
 
-def test_tagging_events_is_still_needed(
+def test_object_events_is_still_needed(
     uncorrected: Cloud, still_needed: Callable[[str, bool], None]
 ) -> None:
-    still_needed("tagging_events", events_of_tagging(uncorrected, WRITE) == WRITE)
+    by_queue, _, principals = events_of_changes(uncorrected, versioned=False, number=3)
+    wrong = "size" in by_queue["ObjectRemoved:Delete"] and principals == {"EXAMPLE"}
+    still_needed("object_events", wrong)
 
 
 # -- multipart_tags

@@ -1,0 +1,153 @@
+"""Events of objects are those that S3 sends, with what S3 says in them.
+
+AWS: changing an object's tags or ACL notifies (s3:ObjectTagging:Put and :Delete, s3:ObjectAcl:Put),
+and so does removing a key that is not there. Only writes and restores have a size; what was removed
+has no ETag, a delete marker that of nothing. EventBridge calls changed tags and ACLs by their
+names and has the version. The principal is who asked, as "AWS:" and its unique id.
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
+MiniStack: sends none of the four; gives every event a size and an ETag, and EventBridge no version;
+calls what it does not know there "Object Created"; whoever asks is "EXAMPLE".
+Correction: the events are sent, and what they say is corrected where they are delivered.
+"""
+
+import contextvars
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ministack.core import iam_evaluator
+from ministack.core.responses import get_account_id
+from ministack.services import eventbridge, s3
+
+from event_pipelines.local.corrections._ministack import around
+
+_WITH_SIZE = ("ObjectCreated:", "ObjectRestore:")
+_SEQUENCED = ("ObjectCreated:", "ObjectRemoved:")
+_MARKER = "ObjectRemoved:DeleteMarkerCreated"
+_ETAG_OF_NOTHING = "d41d8cd98f00b204e9800998ecf8427e"
+
+
+@dataclass
+class _Removal:
+    """Keys that a request removes, with the version of the marker, and those that it told of."""
+
+    removed: dict[str, str | None] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+
+
+_removal: contextvars.ContextVar[_Removal | None] = contextvars.ContextVar("removal", default=None)
+# Name and version of the event that is sent.
+_sent: contextvars.ContextVar[tuple[str, str | None]] = contextvars.ContextVar("sent")
+
+
+def apply() -> None:
+    s3._S3_EVENTBRIDGE_EVENT_DETAIL_TYPE |= {
+        "ObjectTagging:Put": "Object Tags Added",
+        "ObjectTagging:Delete": "Object Tags Deleted",
+        "ObjectAcl:Put": "Object ACL Updated",
+    }
+    around(s3, "_put_object_tagging", "bucket_name key body query_params", _changing("Tagging:Put"))
+    around(
+        s3, "_delete_object_tagging", "bucket_name key query_params", _changing("Tagging:Delete")
+    )
+    around(s3, "_put_object_acl", "bucket_name key body headers query_params", _changing("Acl:Put"))
+    around(s3, "_delete_object", "bucket_name key headers query_params", _remove)
+    around(s3, "_delete_objects", "bucket_name body headers", _remove)
+    around(s3, "_record_delete_marker", "bucket_name key prior_obj", _note_removed)
+    around(s3, "_delete_persisted_object", "bucket_name key", _note_removed)
+    fields = "bucket_name key event_name size etag deletion_type"
+    extras = "object_extra record_extra"
+    around(s3, "_fire_s3_event_async", f"{fields} version_id {extras}", _fire)
+    around(
+        s3, "_fire_s3_event", f"{fields} restore_event_data version_id sequencer {extras}", _send
+    )
+    target = "arn event_payload bucket_region"
+    around(s3, "_deliver_event_to_sqs", f"{target} bucket_name", _deliver)
+    around(s3, "_deliver_event_to_sns", f"{target} bucket_name", _deliver)
+    around(s3, "_deliver_event_to_lambda", target, _deliver)
+    around(eventbridge, "_dispatch_event", "event view", _dispatch)
+
+
+def _changing(kind: str) -> Callable[..., Any]:
+    def change(original: Callable[..., Any], bucket_name: str, key: str, *args: Any) -> Any:
+        response = original(bucket_name, key, *args)
+        if response[0] < 300:
+            found = s3._ensure_bucket(bucket_name)["objects"][key]
+            version = response[1].get("x-amz-version-id") or found.get("version_id")
+            s3._fire_s3_event_async(
+                bucket_name, key, f"s3:Object{kind}", etag=found["etag"], version_id=version
+            )
+        return response
+
+    return change
+
+
+def _remove(original: Callable[..., Any], bucket_name: str, *args: Any) -> Any:
+    token = _removal.set(_Removal())
+    try:
+        response = original(bucket_name, *args)
+        removal = _removal.get() or _Removal()
+        for key in removal.removed.keys() - removal.told:
+            marker = removal.removed[key]
+            name = _MARKER if marker else "ObjectRemoved:Delete"
+            kind = "Delete Marker Created" if marker else None
+            s3._fire_s3_event_async(
+                bucket_name, key, f"s3:{name}", deletion_type=kind, version_id=marker
+            )
+        return response
+    finally:
+        _removal.reset(token)
+
+
+def _note_removed(original: Callable[..., Any], bucket_name: str, key: str, *args: Any) -> Any:
+    marker = original(bucket_name, key, *args)
+    if removal := _removal.get():
+        removal.removed[key] = marker
+    return marker
+
+
+def _fire(original: Callable[..., None], bucket: str, key: str, *args: Any, **options: Any) -> None:
+    if removal := _removal.get():
+        removal.told.add(key)
+    original(bucket, key, *args, **options)
+
+
+def _send(
+    original: Callable[..., None], bucket: str, key: str, event_name: str, *args: Any, **more: Any
+) -> None:
+    _sent.set((event_name.removeprefix("s3:"), more.get("version_id")))
+    credential = iam_evaluator.resolve_credential(iam_evaluator._verified_key.get())
+    who = getattr(credential, "principal_id", get_account_id())
+    extra = {"userIdentity": {"principalId": f"AWS:{who}"}} | (more.pop("record_extra") or {})
+    original(bucket, key, event_name, *args, record_extra=extra, **more)
+
+
+def _deliver(
+    original: Callable[..., None], arn: str, payload: Any, *args: Any, **more: Any
+) -> None:
+    for record in payload.get("Records", ()):
+        _correct(record["s3"]["object"], record["eventName"], "eTag")
+    original(arn, payload, *args, **more)
+
+
+def _dispatch(original: Callable[..., Any], event: dict[str, Any], *args: Any) -> Any:
+    name, version = _sent.get(("", None))
+    if not name:
+        return original(event, *args)
+    detail = json.loads(event["Detail"])
+    _correct(detail["object"], name, "etag")
+    if not name.startswith(_SEQUENCED):
+        del detail["object"]["sequencer"]
+    if version:
+        detail["object"]["version-id"] = version
+    return original(event | {"Detail": json.dumps(detail)}, *args)
+
+
+def _correct(described: dict[str, Any], name: str, etag: str) -> None:
+    if not name.startswith(_WITH_SIZE):
+        described.pop("size", None)
+    if name == _MARKER:
+        described[etag] = _ETAG_OF_NOTHING
+    elif name.startswith("ObjectRemoved:"):
+        described.pop(etag, None)
