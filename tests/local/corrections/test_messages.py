@@ -46,10 +46,101 @@ def test_a_filter_on_attributes_is_left_alone(corrected: Cloud) -> None:
     assert corrected.receive(queue) == ["wanted"]
 
 
+def refusal(cloud: Cloud, scope: str, policy: Any) -> str:
+    """What SNS says of the policy, in a new subscription and in one that is there."""
+    sns, name = cloud.client("sns"), {"FilterPolicyScope": scope}
+    text = policy if isinstance(policy, str) else json.dumps(policy)
+    attributes = {"FilterPolicy": text, **name}
+    there = {"TopicArn": cloud.topic(), "Protocol": "sqs", "Endpoint": cloud.arn("sqs", "any")}
+    arn = sns.subscribe(**there, Attributes=name, ReturnSubscriptionArn=True)["SubscriptionArn"]
+    change = {"SubscriptionArn": arn, "AttributeName": "FilterPolicy", "AttributeValue": text}
+    said = {
+        error_of(lambda: sns.subscribe(**there, Attributes=attributes)),
+        error_of(lambda: sns.set_subscription_attributes(**change)),
+    }
+    (only,) = said
+    return only
+
+
+def error_of(call: Callable[[], object]) -> str:
+    try:
+        call()
+    except ClientError as error:
+        return error.response["Error"]["Message"]
+    return ""
+
+
+def deep(levels: int, values: int) -> dict[str, Any]:
+    return {"a": deep(levels - 1, values) if levels > 1 else list(range(values))}
+
+
+ACCEPTED: list[tuple[str, Any]] = [
+    ("MessageAttributes", {"a": ["x", {"anything-but": ["y"]}, {"numeric": [">", 0, "<=", 9]}]}),
+    ("MessageAttributes", {name: ["x"] for name in "abcde"}),
+    ("MessageAttributes", {"a": list(range(15)), "b": list(range(10))}),
+    ("MessageAttributes", {"a": [10**9]}),
+    ("MessageAttributes", {"$or": [{"a": ["x"]}, {"b": [{"exists": False}]}]}),
+    ("MessageBody", FILTER),
+    ("MessageBody", deep(3, 50)),
+    ("MessageBody", {}),
+]
+REFUSED: list[tuple[str, Any, str]] = [
+    ("MessageAttributes", "{", "FilterPolicy"),
+    ("MessageAttributes", ["x"], "FilterPolicy"),
+    ("MessageAttributes", {"a": "x"}, "list of rules"),
+    ("MessageAttributes", {"a": []}, "list of rules"),
+    ("MessageAttributes", {"a": [{"begins-with": "x"}]}, "unknown rule"),
+    ("MessageAttributes", {"a": [{"prefix": "x", "suffix": "y"}]}, "unknown rule"),
+    ("MessageAttributes", {"a": [{"exists": "yes"}]}, "malformed exists"),
+    ("MessageAttributes", {"a": [{"numeric": ["<", 9, ">", 0]}]}, "malformed numeric"),
+    ("MessageAttributes", {"a": [{"numeric": [">", 9, "<", 0]}]}, "malformed numeric"),
+    ("MessageAttributes", {"a": [{"numeric": ["!=", 9]}]}, "malformed numeric"),
+    ("MessageAttributes", {"a": [{"numeric": ["=", True]}]}, "malformed numeric"),
+    ("MessageAttributes", {"a": [{"numeric": ["=", 10**9 + 1]}]}, "beyond"),
+    ("MessageAttributes", {name: ["x"] for name in "abcdef"}, "6 keys"),
+    ("MessageAttributes", {"a": list(range(151))}, "151 combinations"),
+    ("MessageAttributes", {"a": {"b": ["x"]}}, "nested"),
+    ("MessageBody", deep(3, 51), "153 combinations"),
+    ("MessageBody", {"a": {name: ["x"] for name in "abcdef"}}, "6 keys"),
+    ("MessageBody", {"a": {"b": [{"begins-with": "x"}]}}, "unknown rule"),
+]
+
+
+@pytest.mark.parametrize(("scope", "policy"), ACCEPTED)
+def test_a_filter_policy_within_the_limits_is_taken(
+    corrected: Cloud, scope: str, policy: Any
+) -> None:
+    assert refusal(corrected, scope, policy) == ""
+
+
+@pytest.mark.parametrize(("scope", "policy", "reason"), REFUSED)
+def test_a_malformed_filter_policy_is_refused_when_it_is_set(
+    corrected: Cloud, scope: str, policy: Any, reason: str
+) -> None:
+    assert reason in refusal(corrected, scope, policy)
+
+
+def test_a_scope_that_the_policy_does_not_fit_is_refused(corrected: Cloud) -> None:
+    topic, sns = corrected.topic(), corrected.client("sns")
+    attributes = {"FilterPolicy": json.dumps(FILTER), "FilterPolicyScope": "MessageBody"}
+    arn = sns.subscribe(
+        TopicArn=topic, Protocol="sqs", Endpoint=corrected.queue().arn, Attributes=attributes
+    )["SubscriptionArn"]
+    with pytest.raises(ClientError, match="nested"):
+        sns.set_subscription_attributes(
+            SubscriptionArn=arn,
+            AttributeName="FilterPolicyScope",
+            AttributeValue="MessageAttributes",
+        )
+
+
 def test_sns_body_filter_is_still_needed(
     uncorrected: Cloud, still_needed: Callable[[str, bool], None]
 ) -> None:
     still_needed("sns_body_filter", through_a_filter(uncorrected, CREATED) == [])
+    scope, policy, _ = REFUSED[4]
+    taken = refusal(uncorrected, scope, policy) == ""
+    still_needed("sns_body_filter", taken)
 
 
 # -- subscription_dead_letters

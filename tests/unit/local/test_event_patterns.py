@@ -33,11 +33,16 @@ MATCHING = [
     records(s3={"bucket": {"name": ["z", "b"]}}, eventName=[{"suffix": ":Delete"}]),
     {"$or": [records(eventName=["no"]), records(eventName=["ObjectCreated:Put"])]},
     {"Service": [{"exists": False}]},
+    {"Records.eventName": ["ObjectCreated:Put"]},
+    records(**{"s3.object.size": [7]}),
+    {"Records.s3.object.none": [{"exists": False}]},
     records(s3={"object": {"key": [{"exists": True}]}}),
     records(s3={"object": {"versionId": [{"exists": False}]}}),
 ]
 
 NOT_MATCHING = [
+    {"Records.eventName": ["no"]},
+    records(**{"s3.object.size": [8]}),
     records(eventName=["ObjectCreated:Copy"]),
     # The created object is in bucket a: what is asked of one element must hold in one element.
     records(eventName=["ObjectCreated:Put"], s3={"bucket": {"name": ["b"]}}),

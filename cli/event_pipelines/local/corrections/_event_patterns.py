@@ -55,6 +55,10 @@ def _field_matches(name: str, expected: Any, fields: Mapping[str, Any]) -> bool:
         return any(matches(alternative, fields) for alternative in expected)
     if isinstance(expected, Mapping):
         return matches(expected, fields.get(name))
+    if name not in fields and "." in name:
+        # A dot in the name of a field is as good as a level.
+        outer, _, inner = name.partition(".")
+        return matches({inner: expected}, fields.get(outer))
     leaves = list(_leaves(fields[name])) if name in fields else []
     return any(_rule_holds(rule, leaves) for rule in expected)
 
@@ -151,6 +155,10 @@ def _validate_rule(name: str, rule: Any) -> None:
         raise InvalidPattern(f"{name} has a malformed {operator}: {operand!r}")
 
 
+def _is_range(above: str, bottom: float, below: str, top: float) -> bool:
+    return above[0] == ">" and below[0] == "<" and bottom < top
+
+
 def _operand_fits(operator: str, operand: Any) -> bool:
     if operator == "exists":
         return isinstance(operand, bool)
@@ -159,7 +167,12 @@ def _operand_fits(operator: str, operand: Any) -> bool:
             isinstance(operand, list)
             and len(operand) in (2, 4)
             and all(comparison in _COMPARISONS for comparison in operand[::2])
-            and all(isinstance(bound, int | float) for bound in operand[1::2])
+            and all(
+                isinstance(bound, int | float) and not isinstance(bound, bool)
+                for bound in operand[1::2]
+            )
+            # Of two, the lower bound is the first.
+            and (len(operand) == 2 or _is_range(*operand))
         )
     if operator == "anything-but":
         if not isinstance(operand, Mapping):
