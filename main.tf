@@ -47,6 +47,9 @@ module "image_derivatives" {
   kms_key              = var.kms_key
   log_retention_days   = var.log_retention_days
   force_destroy_bucket = var.force_destroy_buckets
+
+  permissions_boundary_arn = var.permissions_boundary_arn
+  iam_path                 = var.iam_path
 }
 
 module "event_audit" {
@@ -69,6 +72,9 @@ module "event_audit" {
   kms_key               = var.kms_key
   log_retention_days    = var.log_retention_days
   force_destroy_buckets = var.force_destroy_buckets
+
+  permissions_boundary_arn = var.permissions_boundary_arn
+  iam_path                 = var.iam_path
 }
 
 module "csv_import" {
@@ -107,6 +113,9 @@ module "csv_import" {
   kms_key              = var.kms_key
   log_retention_days   = var.log_retention_days
   force_destroy_bucket = var.force_destroy_buckets
+
+  permissions_boundary_arn = var.permissions_boundary_arn
+  iam_path                 = var.iam_path
 }
 
 module "tenant_routing" {
@@ -131,6 +140,9 @@ module "tenant_routing" {
   alarm              = local.alarm
   kms_key            = var.kms_key
   log_retention_days = var.log_retention_days
+
+  permissions_boundary_arn = var.permissions_boundary_arn
+  iam_path                 = var.iam_path
 }
 
 module "item_relay" {
@@ -153,4 +165,7 @@ module "item_relay" {
   kms_key              = var.kms_key
   log_retention_days   = var.log_retention_days
   force_destroy_bucket = var.force_destroy_buckets
+
+  permissions_boundary_arn = var.permissions_boundary_arn
+  iam_path                 = var.iam_path
 }

@@ -354,6 +354,19 @@ variable "s3_use_path_style" {
   nullable    = false
 }
 
+variable "permissions_boundary_arn" {
+  description = "IAM policy that bounds what every role of the stack may do, whatever the role's own policies say. Null sets no boundary."
+  type        = string
+  default     = null
+}
+
+variable "iam_path" {
+  description = "IAM path of the stack's roles, policies and groups, for accounts that allow them below one path only. A change replaces roles and policies."
+  type        = string
+  default     = "/"
+  nullable    = false
+}
+
 variable "tags" {
   description = "Tags added to every resource."
   type        = map(string)

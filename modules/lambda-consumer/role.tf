@@ -2,7 +2,10 @@
 
 resource "aws_iam_role" "function" {
   name        = local.role_name
+  path        = var.iam_path
   description = "Assumed by the Lambda function ${var.name} in ${local.region}"
+
+  permissions_boundary = var.permissions_boundary_arn
 
   # Without aws:SourceArn: Lambda does not document the ARN with which its queue pollers assume the
   # role, and under a wrong one the queue would stand still without an error anywhere.

@@ -468,6 +468,34 @@ variable "alarm" {
   }
 }
 
+variable "permissions_boundary_arn" {
+  description = "IAM policy that bounds what the role may do, whatever its own policies say. Null sets no boundary."
+  type        = string
+  default     = null
+
+  validation {
+    condition = var.permissions_boundary_arn == null ? true : can(regex(
+      "^arn:[a-z0-9-]+:iam::(${data.aws_caller_identity.current.account_id}|aws):policy/[!-~]+$", var.permissions_boundary_arn,
+    ))
+    error_message = join(" ", [
+      "permissions_boundary_arn must be the ARN of a managed policy of AWS or of account ${data.aws_caller_identity.current.account_id}:",
+      "IAM takes no boundary from another account.",
+    ])
+  }
+}
+
+variable "iam_path" {
+  description = "IAM path of the role, for accounts that allow roles below one path only. A change replaces the role."
+  type        = string
+  default     = "/"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^/([!-~]+/)?$", var.iam_path)) && length(var.iam_path) <= 512
+    error_message = "iam_path must begin and end with a slash, such as /teams/media/, in at most 512 visible ASCII characters."
+  }
+}
+
 variable "tags" {
   description = "Tags for everything that takes them."
   type        = map(string)

@@ -112,6 +112,9 @@ module "split" {
   tags               = var.tags
   policies           = local.split_policies
 
+  permissions_boundary_arn = var.permissions_boundary_arn
+  iam_path                 = var.iam_path
+
   environment = merge(
     {
       PIPELINE                     = "csv-import"
@@ -174,6 +177,9 @@ module "load" {
   kms_key             = var.kms_key
   tags                = var.tags
   policies            = local.load_policies
+
+  permissions_boundary_arn = var.permissions_boundary_arn
+  iam_path                 = var.iam_path
 
   environment = merge(
     {

@@ -152,6 +152,9 @@ module "function" {
   tags                    = var.tags
   policies                = local.policies[each.key]
 
+  permissions_boundary_arn = var.permissions_boundary_arn
+  iam_path                 = var.iam_path
+
   environment = merge(
     {
       PIPELINE                     = "event-audit"

@@ -92,6 +92,9 @@ module "function" {
   tags                = var.tags
   policies            = local.policies[each.key]
 
+  permissions_boundary_arn = var.permissions_boundary_arn
+  iam_path                 = var.iam_path
+
   environment = {
     PIPELINE                     = "image-derivatives"
     POWERTOOLS_SERVICE_NAME      = "create_image_derivative"

@@ -316,6 +316,19 @@ variable "force_destroy_bucket" {
   nullable    = false
 }
 
+variable "permissions_boundary_arn" {
+  description = "IAM policy that bounds what every role of the pipeline may do, whatever the role's own policies say. Null sets no boundary."
+  type        = string
+  default     = null
+}
+
+variable "iam_path" {
+  description = "IAM path of the pipeline's roles, for accounts that allow them below one path only. A change replaces roles and policies."
+  type        = string
+  default     = "/"
+  nullable    = false
+}
+
 variable "tags" {
   description = "Tags added to every resource of the pipeline."
   type        = map(string)

@@ -61,6 +61,9 @@ module "update" {
   tags                = var.tags
   policies            = local.update_policies
 
+  permissions_boundary_arn = var.permissions_boundary_arn
+  iam_path                 = var.iam_path
+
   environment = {
     PIPELINE                     = "item-relay"
     POWERTOOLS_SERVICE_NAME      = "update_item"

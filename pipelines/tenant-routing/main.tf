@@ -23,7 +23,7 @@ locals {
 
   # Roles and policies are global: a second region would find these names taken without its own in them.
   files_role       = "${local.name}-files-${local.region}"
-  files_role_arn   = "arn:${local.partition}:iam::${local.account_id}:role/${local.files_role}"
+  files_role_arn   = "arn:${local.partition}:iam::${local.account_id}:role${var.iam_path}${local.files_role}"
   manager_policy   = "${local.name}-manager-${local.region}"
   bucket_suffix    = "-${local.account_id}-${local.region}"
   group_bucket     = "${var.name_prefix}-tg-*${local.bucket_suffix}"
@@ -78,6 +78,9 @@ module "router" {
   tags               = var.tags
   policies           = local.router_policies
 
+  permissions_boundary_arn = var.permissions_boundary_arn
+  iam_path                 = var.iam_path
+
   environment = {
     PIPELINE                     = "tenant-routing"
     POWERTOOLS_SERVICE_NAME      = "route_tenant_event"
@@ -122,6 +125,9 @@ module "consumer" {
   kms_key              = var.kms_key
   tags                 = var.tags
   policies             = local.consumer_policies
+
+  permissions_boundary_arn = var.permissions_boundary_arn
+  iam_path                 = var.iam_path
 
   environment = {
     PIPELINE                     = "tenant-routing"

@@ -178,6 +178,7 @@ resource "aws_ssm_parameter" "platform" {
 
 resource "aws_iam_policy" "manager" {
   name        = local.manager_policy
+  path        = var.iam_path
   description = "What event-pipelines tenants needs in ${local.region}, and nothing else"
   policy      = local.manager_policy_json
   tags        = var.tags

@@ -107,6 +107,9 @@ run "settings_reach_the_pipelines" {
     tenant_routing = {
       queue_mode = "shared_fair"
     }
+    # test_locked_down.py looks for these in every resource.
+    permissions_boundary_arn = "arn:aws:iam::123456789012:policy/boundary"
+    iam_path                 = "/teams/media/"
   }
 
   assert {

@@ -30,6 +30,8 @@ run "least_of_everything" {
     maximum_retry_attempts    = 0
     maximum_event_age_seconds = 60
     recursive_loop            = "Terminate"
+    permissions_boundary_arn  = "arn:aws:iam::aws:policy/PowerUserAccess"
+    iam_path                  = "/a/"
     alarm                     = { actions = [], errors = 1, throttles = 1, period_seconds = 60 }
     policies = {
       # A Deny may name everything, and a single statement need not be in a list.
@@ -66,6 +68,8 @@ run "most_of_everything" {
     log_level               = "FATAL"
     policies                = { (format("p%063d", 0)) = jsonencode({ Version = "2012-10-17", Statement = [] }) }
     kms_key                 = { arn = "arn:aws:kms:eu-west-1:123456789012:key/mrk-1" }
+    # A slash at both ends of 510.
+    iam_path = format("/%0510d/", 0)
   }
 }
 
@@ -135,15 +139,18 @@ run "refuses_too_little" {
     log_retention_days   = 2
     log_level            = "debug"
     recursive_loop       = "Deny"
-    alarm                = { actions = [], errors = 0 }
-    kms_key              = { arn = "arn:aws:kms:eu-west-1:123456789012:alias/key" }
-    policies             = { "" = jsonencode({ Version = "2012-10-17", Statement = [] }) }
+    # Of another account.
+    permissions_boundary_arn = "arn:aws:iam::210987654321:policy/boundary"
+    iam_path                 = "teams/"
+    alarm                    = { actions = [], errors = 0 }
+    kms_key                  = { arn = "arn:aws:kms:eu-west-1:123456789012:alias/key" }
+    policies                 = { "" = jsonencode({ Version = "2012-10-17", Statement = [] }) }
   }
 
   expect_failures = [
     var.name, var.handler, var.runtime, var.architecture, var.timeout_seconds, var.memory_size_mb, var.ephemeral_storage_mb,
     var.environment, var.reserved_concurrency, var.log_retention_days, var.log_level, var.recursive_loop, var.alarm, var.kms_key,
-    var.policies,
+    var.policies, var.iam_path, var.permissions_boundary_arn,
   ]
 }
 
@@ -161,12 +168,13 @@ run "refuses_too_much" {
     # 4097 bytes and 4096 letters.
     environment = { KEY = format("ä%04085d", 0) }
     alarm       = { actions = [], throttles = 0 }
+    iam_path    = format("/%0511d/", 0)
     policies    = { (format("p%064d", 0)) = jsonencode({ Version = "2012-10-17", Statement = [] }) }
   }
 
   expect_failures = [
     var.name, var.description, var.handler, var.timeout_seconds, var.memory_size_mb, var.ephemeral_storage_mb, var.batching_window_seconds,
-    var.environment, var.alarm, var.policies,
+    var.environment, var.alarm, var.policies, var.iam_path,
   ]
 }
 
@@ -183,11 +191,14 @@ run "refuses_other_shapes" {
     environment             = { AWS_REGION = "eu-west-1" }
     reserved_concurrency    = 1.5
     alarm                   = { actions = [], period_seconds = 90 }
+    # No policy, and a path without an end.
+    permissions_boundary_arn = "arn:aws:iam::123456789012:role/boundary"
+    iam_path                 = "/teams"
   }
 
   expect_failures = [
     var.name, var.handler, var.timeout_seconds, var.memory_size_mb, var.ephemeral_storage_mb, var.batching_window_seconds, var.environment,
-    var.reserved_concurrency, var.alarm,
+    var.reserved_concurrency, var.alarm, var.permissions_boundary_arn, var.iam_path,
   ]
 }
 

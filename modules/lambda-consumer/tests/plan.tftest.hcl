@@ -41,6 +41,9 @@ run "a_queue_fed_function" {
     reserved_concurrency = 5
     alarm                = { actions = ["arn:aws:sns:eu-west-1:123456789012:alarms"], errors = 3 }
     tags                 = { team = "pictures" }
+
+    permissions_boundary_arn = "arn:aws:iam::123456789012:policy/teams/boundary"
+    iam_path                 = "/teams/pictures/"
   }
 
   assert {
@@ -54,6 +57,13 @@ run "a_queue_fed_function" {
       }]
     }
     error_message = "Only Lambda, and only for this account, may assume the role."
+  }
+  assert {
+    condition = (
+      aws_iam_role.function.permissions_boundary == "arn:aws:iam::123456789012:policy/teams/boundary"
+      && aws_iam_role.function.path == "/teams/pictures/"
+    )
+    error_message = "The role must be below the path and inside the boundary."
   }
   assert {
     condition     = aws_iam_role.function.name == "resize-images-eu-west-1"
