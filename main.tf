@@ -50,6 +50,7 @@ module "image_derivatives" {
 
   permissions_boundary_arn = var.permissions_boundary_arn
   iam_path                 = var.iam_path
+  vpc                      = var.vpc
 }
 
 module "event_audit" {
@@ -75,6 +76,7 @@ module "event_audit" {
 
   permissions_boundary_arn = var.permissions_boundary_arn
   iam_path                 = var.iam_path
+  vpc                      = var.vpc
 }
 
 module "csv_import" {
@@ -116,6 +118,7 @@ module "csv_import" {
 
   permissions_boundary_arn = var.permissions_boundary_arn
   iam_path                 = var.iam_path
+  vpc                      = var.vpc
 }
 
 module "tenant_routing" {
@@ -143,6 +146,7 @@ module "tenant_routing" {
 
   permissions_boundary_arn = var.permissions_boundary_arn
   iam_path                 = var.iam_path
+  vpc                      = var.vpc
 }
 
 module "item_relay" {
@@ -168,4 +172,5 @@ module "item_relay" {
 
   permissions_boundary_arn = var.permissions_boundary_arn
   iam_path                 = var.iam_path
+  vpc                      = var.vpc
 }

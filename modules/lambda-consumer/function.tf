@@ -54,6 +54,15 @@ resource "aws_lambda_function" "function" {
     system_log_level = "INFO"
   }
 
+  dynamic "vpc_config" {
+    for_each = var.vpc[*]
+    content {
+      subnet_ids                  = vpc_config.value.subnet_ids
+      security_group_ids          = vpc_config.value.security_group_ids
+      ipv6_allowed_for_dual_stack = vpc_config.value.ipv6
+    }
+  }
+
   tracing_config {
     mode = var.tracing ? "Active" : "PassThrough"
   }
@@ -78,6 +87,7 @@ resource "aws_lambda_function" "function" {
     aws_iam_role_policy.logs,
     aws_iam_role_policy.queue,
     aws_iam_role_policy.tracing,
+    aws_iam_role_policy.vpc,
   ]
 }
 

@@ -32,6 +32,16 @@ locals {
 
   failure_service = var.failure_destination == null ? null : split(":", var.failure_destination.arn)[2]
 
+  ec2_arn = "arn:${local.partition}:ec2:${local.region}"
+  interface_actions = [
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+  ]
+
   # TZ is absent on purpose: Lambda no longer reserves it.
   reserved_environment_names = [
     "_HANDLER",

@@ -118,6 +118,46 @@ resource "aws_iam_role_policy" "tracing" {
   })
 }
 
+resource "aws_iam_role_policy" "vpc" {
+  count = var.vpc == null ? 0 : 1
+
+  name = "vpc"
+  role = aws_iam_role.function.name
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Effect = "Allow"
+        Action = "ec2:CreateNetworkInterface"
+        # Of any account: a shared subnet is its owner's.
+        Resource = concat(
+          ["${local.ec2_arn}:${local.account_id}:network-interface/*"],
+          [for id in var.vpc.subnet_ids : "${local.ec2_arn}:*:subnet/${id}"],
+          [for id in var.vpc.security_group_ids : "${local.ec2_arn}:*:security-group/${id}"],
+        )
+      },
+      {
+        Effect   = "Allow"
+        Action   = ["ec2:AssignPrivateIpAddresses", "ec2:DeleteNetworkInterface", "ec2:UnassignPrivateIpAddresses"]
+        Resource = "${local.ec2_arn}:${local.account_id}:network-interface/*"
+      },
+      {
+        Effect = "Allow"
+        Action = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
+        # EC2 has no resource type for either.
+        Resource = "*"
+      },
+      {
+        # All of this is for Lambda, which works with the interfaces in the function's role.
+        Effect    = "Deny"
+        Action    = local.interface_actions
+        Resource  = "*"
+        Condition = { ArnEquals = { "lambda:SourceFunctionArn" = local.function_arn } }
+      },
+    ]
+  })
+}
+
 resource "aws_iam_role_policy" "code" {
   for_each = var.policies
 

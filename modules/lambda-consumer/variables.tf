@@ -496,6 +496,36 @@ variable "iam_path" {
   }
 }
 
+variable "vpc" {
+  description = <<-EOT
+    Puts the function into a VPC, from which it reaches other services through endpoints or a NAT gateway only; null leaves it outside:
+    - `subnet_ids`: 1 to 16 of one VPC, two availability zones or more for one to fail.
+    - `security_group_ids`: 1 to 5 of the same VPC.
+    - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs a range of them.
+  EOT
+  type = object({
+    subnet_ids         = set(string)
+    security_group_ids = set(string)
+    ipv6               = optional(bool, false)
+  })
+  default = null
+
+  validation {
+    condition = var.vpc == null ? true : (
+      length(var.vpc.subnet_ids) >= 1 && length(var.vpc.subnet_ids) <= 16
+      && alltrue([for id in var.vpc.subnet_ids : can(regex("^subnet-[0-9a-f]{8,17}$", id))])
+    )
+    error_message = "vpc.subnet_ids must be the ids of 1 to 16 subnets, such as subnet-0123456789abcdef0."
+  }
+  validation {
+    condition = var.vpc == null ? true : (
+      length(var.vpc.security_group_ids) >= 1 && length(var.vpc.security_group_ids) <= 5
+      && alltrue([for id in var.vpc.security_group_ids : can(regex("^sg-[0-9a-f]{8,17}$", id))])
+    )
+    error_message = "vpc.security_group_ids must be the ids of 1 to 5 security groups, such as sg-0123456789abcdef0."
+  }
+}
+
 variable "tags" {
   description = "Tags for everything that takes them."
   type        = map(string)

@@ -99,6 +99,7 @@ module "split" {
 
   memory_size_mb  = var.split.memory_size_mb
   timeout_seconds = var.split.timeout_seconds
+  vpc             = var.vpc
   queue           = module.imports_queue.queue
   # A file may take all of an invocation's time, and the next one would find none left.
   batch_size          = 1
@@ -167,6 +168,7 @@ module "load" {
 
   memory_size_mb          = var.load.memory_size_mb
   timeout_seconds         = var.load.timeout_seconds
+  vpc                     = var.vpc
   queue                   = module.rows_queue.queue
   batch_size              = local.batch_size
   batching_window_seconds = var.pace.batching_window_seconds

@@ -142,6 +142,7 @@ module "function" {
 
   memory_size_mb          = var.function.memory_size_mb
   timeout_seconds         = var.function.timeout_seconds
+  vpc                     = var.vpc
   queue                   = module.queue[each.key].queue
   batch_size              = var.function.batch_size
   batching_window_seconds = var.function.batching_window_seconds

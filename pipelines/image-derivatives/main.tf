@@ -83,6 +83,7 @@ module "function" {
 
   memory_size_mb      = var.function.memory_size_mb
   timeout_seconds     = var.function.timeout_seconds
+  vpc                 = var.vpc
   queue               = module.queue[each.key].queue
   batch_size          = var.function.batch_size
   maximum_concurrency = var.function.maximum_concurrency

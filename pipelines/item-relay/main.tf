@@ -50,6 +50,7 @@ module "update" {
 
   memory_size_mb  = var.function.memory_size_mb
   timeout_seconds = var.function.timeout_seconds
+  vpc             = var.vpc
   queue           = module.updates_queue.queue
   batch_size      = var.function.batch_size
   # No batching window: it would come on top of the time after which a delivery that died is

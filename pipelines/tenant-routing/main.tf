@@ -72,6 +72,7 @@ module "router" {
 
   memory_size_mb     = var.router.memory_size_mb
   timeout_seconds    = var.router.timeout_seconds
+  vpc                = var.vpc
   log_retention_days = var.log_retention_days
   alarm              = local.alarm
   kms_key            = var.kms_key
@@ -119,6 +120,7 @@ module "consumer" {
 
   memory_size_mb       = var.consumer.memory_size_mb
   timeout_seconds      = var.consumer.timeout_seconds
+  vpc                  = var.vpc
   ephemeral_storage_mb = var.consumer.ephemeral_storage_mb
   log_retention_days   = var.log_retention_days
   alarm                = local.alarm

@@ -110,6 +110,7 @@ run "settings_reach_the_pipelines" {
     # test_locked_down.py looks for these in every resource.
     permissions_boundary_arn = "arn:aws:iam::123456789012:policy/boundary"
     iam_path                 = "/teams/media/"
+    vpc                      = { subnet_ids = ["subnet-01234567"], security_group_ids = ["sg-01234567"] }
   }
 
   assert {

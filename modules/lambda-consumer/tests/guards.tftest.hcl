@@ -32,6 +32,7 @@ run "least_of_everything" {
     recursive_loop            = "Terminate"
     permissions_boundary_arn  = "arn:aws:iam::aws:policy/PowerUserAccess"
     iam_path                  = "/a/"
+    vpc                       = { subnet_ids = ["subnet-01234567"], security_group_ids = ["sg-01234567"] }
     alarm                     = { actions = [], errors = 1, throttles = 1, period_seconds = 60 }
     policies = {
       # A Deny may name everything, and a single statement need not be in a list.
@@ -70,6 +71,10 @@ run "most_of_everything" {
     kms_key                 = { arn = "arn:aws:kms:eu-west-1:123456789012:key/mrk-1" }
     # A slash at both ends of 510.
     iam_path = format("/%0510d/", 0)
+    vpc = {
+      subnet_ids         = [for number in range(16) : format("subnet-%017x", number)]
+      security_group_ids = [for number in range(5) : format("sg-%017x", number)]
+    }
   }
 }
 
@@ -142,6 +147,7 @@ run "refuses_too_little" {
     # Of another account.
     permissions_boundary_arn = "arn:aws:iam::210987654321:policy/boundary"
     iam_path                 = "teams/"
+    vpc                      = { subnet_ids = [], security_group_ids = ["sg-01234567"] }
     alarm                    = { actions = [], errors = 0 }
     kms_key                  = { arn = "arn:aws:kms:eu-west-1:123456789012:alias/key" }
     policies                 = { "" = jsonencode({ Version = "2012-10-17", Statement = [] }) }
@@ -150,7 +156,7 @@ run "refuses_too_little" {
   expect_failures = [
     var.name, var.handler, var.runtime, var.architecture, var.timeout_seconds, var.memory_size_mb, var.ephemeral_storage_mb,
     var.environment, var.reserved_concurrency, var.log_retention_days, var.log_level, var.recursive_loop, var.alarm, var.kms_key,
-    var.policies, var.iam_path, var.permissions_boundary_arn,
+    var.policies, var.iam_path, var.permissions_boundary_arn, var.vpc,
   ]
 }
 
@@ -169,12 +175,16 @@ run "refuses_too_much" {
     environment = { KEY = format("ä%04085d", 0) }
     alarm       = { actions = [], throttles = 0 }
     iam_path    = format("/%0511d/", 0)
-    policies    = { (format("p%064d", 0)) = jsonencode({ Version = "2012-10-17", Statement = [] }) }
+    vpc = {
+      subnet_ids         = [for number in range(17) : format("subnet-%017x", number)]
+      security_group_ids = ["sg-01234567"]
+    }
+    policies = { (format("p%064d", 0)) = jsonencode({ Version = "2012-10-17", Statement = [] }) }
   }
 
   expect_failures = [
     var.name, var.description, var.handler, var.timeout_seconds, var.memory_size_mb, var.ephemeral_storage_mb, var.batching_window_seconds,
-    var.environment, var.alarm, var.policies, var.iam_path,
+    var.environment, var.alarm, var.policies, var.iam_path, var.vpc,
   ]
 }
 
@@ -194,12 +204,33 @@ run "refuses_other_shapes" {
     # No policy, and a path without an end.
     permissions_boundary_arn = "arn:aws:iam::123456789012:role/boundary"
     iam_path                 = "/teams"
+    vpc                      = { subnet_ids = ["subnet-01234567"], security_group_ids = ["default"] }
   }
 
   expect_failures = [
     var.name, var.handler, var.timeout_seconds, var.memory_size_mb, var.ephemeral_storage_mb, var.batching_window_seconds, var.environment,
-    var.reserved_concurrency, var.alarm, var.permissions_boundary_arn, var.iam_path,
+    var.reserved_concurrency, var.alarm, var.permissions_boundary_arn, var.iam_path, var.vpc,
   ]
+}
+
+run "refuses_too_few_security_groups" {
+  command = plan
+
+  variables {
+    vpc = { subnet_ids = ["subnet-01234567"], security_group_ids = [] }
+  }
+
+  expect_failures = [var.vpc]
+}
+
+run "refuses_too_many_security_groups" {
+  command = plan
+
+  variables {
+    vpc = { subnet_ids = ["subnet-01234567"], security_group_ids = [for number in range(6) : format("sg-%017x", number)] }
+  }
+
+  expect_failures = [var.vpc]
 }
 
 # --- The package

@@ -44,6 +44,8 @@ run "a_queue_fed_function" {
 
     permissions_boundary_arn = "arn:aws:iam::123456789012:policy/teams/boundary"
     iam_path                 = "/teams/pictures/"
+
+    vpc = { subnet_ids = ["subnet-0aaaaaaa", "subnet-0bbbbbbb"], security_group_ids = ["sg-0ccccccc"], ipv6 = true }
   }
 
   assert {
@@ -64,6 +66,48 @@ run "a_queue_fed_function" {
       && aws_iam_role.function.path == "/teams/pictures/"
     )
     error_message = "The role must be below the path and inside the boundary."
+  }
+  assert {
+    condition = (
+      aws_lambda_function.function.vpc_config[0].subnet_ids == toset(["subnet-0aaaaaaa", "subnet-0bbbbbbb"])
+      && aws_lambda_function.function.vpc_config[0].security_group_ids == toset(["sg-0ccccccc"])
+      && aws_lambda_function.function.vpc_config[0].ipv6_allowed_for_dual_stack
+    )
+    error_message = "The function must be in the VPC."
+  }
+  assert {
+    condition = jsondecode(aws_iam_role_policy.vpc[0].policy).Statement == [
+      {
+        Effect = "Allow"
+        Action = "ec2:CreateNetworkInterface"
+        Resource = [
+          "arn:aws:ec2:eu-west-1:123456789012:network-interface/*",
+          "arn:aws:ec2:eu-west-1:*:subnet/subnet-0aaaaaaa",
+          "arn:aws:ec2:eu-west-1:*:subnet/subnet-0bbbbbbb",
+          "arn:aws:ec2:eu-west-1:*:security-group/sg-0ccccccc",
+        ]
+      },
+      {
+        Effect   = "Allow"
+        Action   = ["ec2:AssignPrivateIpAddresses", "ec2:DeleteNetworkInterface", "ec2:UnassignPrivateIpAddresses"]
+        Resource = "arn:aws:ec2:eu-west-1:123456789012:network-interface/*"
+      },
+      { Effect = "Allow", Action = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"], Resource = "*" },
+      {
+        Effect = "Deny"
+        Action = [
+          "ec2:AssignPrivateIpAddresses",
+          "ec2:CreateNetworkInterface",
+          "ec2:DeleteNetworkInterface",
+          "ec2:DescribeNetworkInterfaces",
+          "ec2:DescribeSubnets",
+          "ec2:UnassignPrivateIpAddresses",
+        ]
+        Resource  = "*"
+        Condition = { ArnEquals = { "lambda:SourceFunctionArn" = "arn:aws:lambda:eu-west-1:123456789012:function:resize-images" } }
+      },
+    ]
+    error_message = "Lambda may make interfaces in these subnets and groups only, and the code may make none."
   }
   assert {
     condition     = aws_iam_role.function.name == "resize-images-eu-west-1"
