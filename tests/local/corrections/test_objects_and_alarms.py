@@ -1,7 +1,6 @@
 """Corrections to S3 and CloudWatch: see the names below."""
 
 import json
-import urllib.parse
 from collections.abc import Callable
 from typing import Any
 
@@ -203,7 +202,7 @@ def test_alarm_description_is_still_needed(
 
 # -- version_listing
 
-HARD_KEYS = ["100% me.jpg", "a%20b", "café + crème"]
+HARD_KEYS = ["\x1b\r[31m", "100% me.jpg", "a%20b", "a&lt;b", "café + crème"]
 
 
 def listed_versions(cloud: Cloud) -> list[str]:
@@ -211,11 +210,11 @@ def listed_versions(cloud: Cloud) -> list[str]:
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     for key in HARD_KEYS:
         s3.put_object(Bucket=bucket, Key=key)
+    # Keys and markers are decoded by boto3, if the answer says that they are encoded.
     pages = s3.get_paginator("list_object_versions").paginate(
-        Bucket=bucket, EncodingType="url", PaginationConfig={"PageSize": 1}
+        Bucket=bucket, PaginationConfig={"PageSize": 1}
     )
-    # Asked for by name, boto3 leaves the decoding to us.
-    return [urllib.parse.unquote(v["Key"]) for page in pages for v in page["Versions"]]
+    return [version["Key"] for page in pages for version in page["Versions"]]
 
 
 def test_versions_are_listed_under_their_keys(corrected: Cloud) -> None:
@@ -225,7 +224,11 @@ def test_versions_are_listed_under_their_keys(corrected: Cloud) -> None:
 def test_version_listing_is_still_needed(
     uncorrected: Cloud, still_needed: Callable[[str, bool], None]
 ) -> None:
-    still_needed("version_listing", listed_versions(uncorrected) != HARD_KEYS)
+    try:
+        listed = listed_versions(uncorrected)
+    except ClientError:  # in place of a listing that is no XML
+        listed = []
+    still_needed("version_listing", listed != HARD_KEYS)
 
 
 # -- object_events

@@ -3,6 +3,8 @@
 AWS: StartMessageMoveTask returns a dead-letter queue's messages to where they came from, or to
 another queue; ListMessageMoveTasks and CancelMessageMoveTask follow and end it. The caller needs
 permission for the task, for reading and deleting at the source and for sending to the target.
+A task that fails says why:
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/troubleshooting-dlq-redrive.html
 MiniStack: does not know these actions.
 Correction: they exist, with the same conditions.
 """
@@ -38,6 +40,7 @@ class _Task:
     to_move: int
     moved: int = 0
     status: str = "RUNNING"
+    failure: str = ""
     started: float = field(default_factory=time.time)
     identifier: str = field(default_factory=lambda: str(uuid.uuid4()))
 
@@ -58,6 +61,8 @@ class _Task:
             described["DestinationArn"] = self.target
         if self.rate:
             described["MaxNumberOfMessagesPerSecond"] = self.rate
+        if self.failure:
+            described["FailureReason"] = self.failure
         if self.status == "RUNNING":
             described["TaskHandle"] = self.handle
         return described
@@ -128,7 +133,7 @@ def _start(data: dict[str, Any], _: str) -> dict[str, Any]:
     _tasks.setdefault(source, []).insert(0, task)
     # MiniStack finds queues by the account and region of the request, which a thread must be given.
     scope = contextvars.copy_context()
-    threading.Thread(target=scope.run, args=(_move_all, task, feeders[0]), daemon=True).start()
+    threading.Thread(target=scope.run, args=(_move_all, task), daemon=True).start()
     return {"TaskHandle": task.handle}
 
 
@@ -183,13 +188,13 @@ def _require(action: str, arn: str) -> None:
         )
 
 
-def _move_all(task: _Task, default_target: str) -> None:
-    while _move_one(task, default_target):
+def _move_all(task: _Task) -> None:
+    while _move_one(task):
         if task.rate:
             time.sleep(1 / task.rate)
 
 
-def _move_one(task: _Task, default_target: str) -> bool:
+def _move_one(task: _Task) -> bool:
     """False when there is nothing left to do; `moved` is never behind the queues."""
     now = time.time()
     with sqs._queues_lock:
@@ -201,10 +206,12 @@ def _move_one(task: _Task, default_target: str) -> bool:
         if message is None:
             task.status = "COMPLETED"
             return False
-        came_from = message.get("sys", {}).get("DeadLetterQueueSourceArn", default_target)
-        target = sqs._queue_by_arn(task.target or came_from)
+        # What was sent there, and not dead-lettered, came from nowhere.
+        arn = task.target or message.get("sys", {}).get("DeadLetterQueueSourceArn")
+        target = sqs._queue_by_arn(arn) if arn else None
         if target is None:
-            task.status = "FAILED"
+            gone = "AWS.SimpleQueueService.NonExistentQueue"
+            task.status, task.failure = "FAILED", gone if arn else "CouldNotDetermineMessageSource"
             return False
         waiting.remove(message)
         target["messages"].append(_as_new(message, now))
