@@ -288,8 +288,25 @@ def test_a_move_to_a_queue_that_is_gone_fails(corrected: Cloud) -> None:
 
     sqs.start_message_move_task(SourceArn=dead_letters.arn)
 
-    assert finished_move(corrected, dead_letters)["Status"] == "FAILED"
+    task = finished_move(corrected, dead_letters)
+    reason = "AWS.SimpleQueueService.NonExistentQueue"
+    assert (task["Status"], task["FailureReason"]) == ("FAILED", reason)
     assert corrected.holds(dead_letters) == 1
+
+
+def test_what_was_not_dead_lettered_moves_to_a_named_queue_only(corrected: Cloud) -> None:
+    queue, dead_letters = dead_lettered(corrected)
+    corrected.send(dead_letters, "sent")
+
+    corrected.client("sqs").start_message_move_task(SourceArn=dead_letters.arn)
+
+    task = finished_move(corrected, dead_letters)
+    assert task["FailureReason"] == "CouldNotDetermineMessageSource"
+    corrected.client("sqs").start_message_move_task(
+        SourceArn=dead_letters.arn, DestinationArn=queue.arn
+    )
+    assert "FailureReason" not in finished_move(corrected, dead_letters)
+    assert corrected.receive(queue) == ["sent"]
 
 
 def test_a_move_needs_permission_at_both_ends(corrected: Cloud) -> None:
@@ -483,3 +500,140 @@ def test_receive_attempts_is_still_needed(
     url = fifo_queue(uncorrected, "a")
     first = polled(uncorrected, url, "first")
     still_needed("receive_attempts", polled(uncorrected, url, "first") != first)
+
+
+# -- queue_requests
+
+
+def fifo(cloud: Cloud, *messages: str) -> str:
+    """A FIFO queue's URL with messages whose first letters are their groups."""
+    sqs = cloud.client("sqs")
+    attributes = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+    url = str(sqs.create_queue(QueueName=f"{cloud.name()}.fifo", Attributes=attributes)["QueueUrl"])
+    for message in messages:
+        sqs.send_message(QueueUrl=url, MessageBody=message, MessageGroupId=message[0])
+    return url
+
+
+def received(cloud: Cloud, url: str, number: int) -> dict[str, str]:
+    """Receipt handles by body, in the order of the answer."""
+    answer = cloud.client("sqs").receive_message(
+        QueueUrl=url, MaxNumberOfMessages=number, VisibilityTimeout=60
+    )
+    return {each["Body"]: each["ReceiptHandle"] for each in answer.get("Messages", [])}
+
+
+def test_a_receive_takes_all_of_a_group_before_it_takes_of_another(corrected: Cloud) -> None:
+    url = fifo(corrected, "a1", "b1", "a2", "c1", "b2", "a3")
+
+    assert list(received(corrected, url, 4)) == ["a1", "a2", "a3", "b1"]
+    assert list(received(corrected, url, 4)) == ["c1"]
+
+
+def test_a_message_in_flight_holds_back_what_is_behind_it_only(corrected: Cloud) -> None:
+    url = fifo(corrected, "a1", "a2", "a3")
+    handles = received(corrected, url, 2)
+
+    corrected.client("sqs").change_message_visibility(
+        QueueUrl=url, ReceiptHandle=handles["a1"], VisibilityTimeout=0
+    )
+
+    assert list(received(corrected, url, 10)) == ["a1"]
+    assert received(corrected, url, 10) == {}
+
+
+def test_an_earlier_handle_is_taken_and_does_nothing(corrected: Cloud) -> None:
+    sqs, queue, other = corrected.client("sqs"), corrected.queue(), corrected.queue()
+    corrected.send(queue, "a")
+    (first,) = received(corrected, queue.url, 1).values()
+    sqs.change_message_visibility(QueueUrl=queue.url, ReceiptHandle=first, VisibilityTimeout=0)
+    (last,) = received(corrected, queue.url, 1).values()
+    entry = {"Id": "stale", "ReceiptHandle": first}
+
+    sqs.delete_message(QueueUrl=queue.url, ReceiptHandle=first)
+    sqs.change_message_visibility(QueueUrl=queue.url, ReceiptHandle=first, VisibilityTimeout=0)
+    deleted = sqs.delete_message_batch(QueueUrl=queue.url, Entries=[entry])
+    assert [each["Id"] for each in deleted["Successful"]] == ["stale"]
+    assert corrected.holds(queue) == 1
+    assert received(corrected, queue.url, 1) == {}
+    for _ in range(2):
+        sqs.delete_message(QueueUrl=queue.url, ReceiptHandle=last)
+    assert corrected.holds(queue) == 0
+    for url, handle in ((other.url, first), (queue.url, "invented")):
+        with pytest.raises(ClientError, match="ReceiptHandleIsInvalid"):
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=handle)
+        failed = sqs.delete_message_batch(
+            QueueUrl=url, Entries=[{"Id": "x", "ReceiptHandle": handle}]
+        )["Failed"]
+        assert [each["Code"] for each in failed] == ["ReceiptHandleIsInvalid"]
+
+
+def text(value: str) -> dict[str, str]:
+    return {"DataType": "String", "StringValue": value}
+
+
+LIMIT = 1024
+TOO_MUCH: list[tuple[dict[str, Any], str]] = [
+    ({"MessageBody": "x" * (LIMIT - 10), "MessageAttributes": {"abcd": text("x")}}, "shorter than"),
+    ({"MessageBody": "x", "MessageAttributes": {"a": text("")}}, "non-empty value"),
+    (
+        {
+            "MessageBody": "x",
+            "MessageAttributes": {"a": {"DataType": "Binary", "BinaryValue": b""}},
+        },
+        "non-empty value",
+    ),
+    ({"MessageBody": "x", "MessageGroupId": ""}, "MessageGroupId"),
+    ({"MessageBody": "x", "MessageGroupId": "a b"}, "MessageGroupId"),
+    ({"MessageBody": "x", "MessageGroupId": "g\u00e9"}, "MessageGroupId"),
+    ({"MessageBody": "x", "MessageGroupId": "g" * 129}, "MessageGroupId"),
+]
+ENOUGH: list[dict[str, Any]] = [
+    {"MessageBody": "x" * (LIMIT - 11), "MessageAttributes": {"abcd": text("x")}},
+    {"MessageBody": "x", "MessageGroupId": "g!~/@[`{" + "g" * 120},
+]
+
+
+@pytest.fixture(scope="module")
+def narrow(corrected: Cloud) -> Queue:
+    return corrected.queue(MaximumMessageSize=LIMIT)
+
+
+@pytest.mark.parametrize(("message", "reason"), TOO_MUCH)
+def test_a_message_that_sqs_does_not_take_is_refused(
+    corrected: Cloud, narrow: Queue, message: dict[str, Any], reason: str
+) -> None:
+    sqs = corrected.client("sqs")
+    with pytest.raises(ClientError, match=reason):
+        sqs.send_message(QueueUrl=narrow.url, **message)
+    failed = sqs.send_message_batch(QueueUrl=narrow.url, Entries=[{"Id": "a", **message}])["Failed"]
+    assert reason in failed[0]["Message"]
+
+
+@pytest.mark.parametrize("message", ENOUGH)
+def test_a_message_at_the_limits_is_taken(
+    corrected: Cloud, narrow: Queue, message: dict[str, Any]
+) -> None:
+    assert corrected.client("sqs").send_message(QueueUrl=narrow.url, **message)["MessageId"]
+
+
+def test_attributes_count_in_the_size_of_a_batch(corrected: Cloud) -> None:
+    half = {"MessageBody": "x" * (1 << 19), "MessageAttributes": {"a": text("x")}}
+    entries = [{"Id": name, **half} for name in "ab"]
+    with pytest.raises(ClientError, match="BatchRequestTooLong"):
+        corrected.client("sqs").send_message_batch(QueueUrl=corrected.queue().url, Entries=entries)
+
+
+@pytest.mark.parametrize("seconds", [-1, 21])
+def test_nobody_waits_longer_than_twenty_seconds(corrected: Cloud, seconds: int) -> None:
+    with pytest.raises(ClientError, match="WaitTimeSeconds"):
+        corrected.client("sqs").receive_message(
+            QueueUrl=corrected.queue().url, WaitTimeSeconds=seconds
+        )
+
+
+def test_queue_requests_is_still_needed(
+    uncorrected: Cloud, still_needed: Callable[[str, bool], None]
+) -> None:
+    order = list(received(uncorrected, fifo(uncorrected, "a1", "b1", "a2"), 10))
+    still_needed("queue_requests", order == ["a1", "b1", "a2"])
