@@ -219,6 +219,27 @@ def test_a_mapping_at_its_limits_is_accepted_and_kept_within_them(corrected: Clo
     assert "Maximum batch window in seconds must be greater than 0" in windowless
 
 
+def test_a_mapping_of_a_queue_that_is_missing_is_refused(corrected: Cloud) -> None:
+    queue = corrected.queue()
+    corrected.client("sqs").delete_queue(QueueUrl=queue.url)
+    function = corrected.function(REPORTS, role=corrected.role(MAY_CONSUME))
+
+    assert "NonExistentQueue" in refusal(corrected.map, queue, function)
+
+
+def test_a_queue_is_mapped_to_a_function_once(corrected: Cloud) -> None:
+    queue, another = corrected.queue(VisibilityTimeout=10), corrected.queue(VisibilityTimeout=10)
+    function = corrected.function(REPORTS, role=corrected.role(MAY_CONSUME))
+    mapping = corrected.map(queue, function)
+
+    assert f"already exists. Please update or delete the existing mapping with UUID {mapping}" in (
+        refusal(corrected.map, queue, function)
+    )
+    assert corrected.map(another, function)
+    corrected.client("lambda").delete_event_source_mapping(UUID=mapping)
+    assert corrected.map(queue, function)
+
+
 def test_event_source_limits_is_still_needed(
     uncorrected: Cloud, still_needed: Callable[[str, bool], None]
 ) -> None:
@@ -229,6 +250,74 @@ def test_event_source_limits_is_still_needed(
         still_needed(
             "event_source_limits", not refusal(uncorrected.map, queue, function, **mapping)
         )
+
+
+# -- lambda_payloads
+
+FAILS = """
+def handler(event, context):
+    raise ValueError("no such thing")
+"""
+RECORDS = """
+import json
+
+def handler(event, context):
+    for record in event["Records"]:
+        fields = ("messageAttributes", "md5OfMessageAttributes")
+        print("RECORD", json.dumps([record.get(field) for field in fields]))
+"""
+
+
+def record_with_attribute(cloud: Cloud) -> tuple[Any, str]:
+    """What a function sees of a message's attributes, and the MD5 that SQS answered with."""
+    queue = cloud.queue(VisibilityTimeout=10)
+    function = cloud.consumer(queue, RECORDS)
+    attribute = {"DataType": "String", "StringValue": "b"}
+    sent = cloud.client("sqs").send_message(
+        QueueUrl=queue.url, MessageBody="x", MessageAttributes={"a": attribute}
+    )
+    eventually(lambda: cloud.logged(function, "RECORD"), "the record")
+    return cloud.logged(function, "RECORD")[0], sent["MD5OfMessageAttributes"]
+
+
+def test_a_record_has_the_md5_and_the_lists_of_its_attributes(corrected: Cloud) -> None:
+    (attributes, md5), sent = record_with_attribute(corrected)
+
+    lists: dict[str, Any] = {"stringListValues": [], "binaryListValues": []}
+    assert attributes == {"a": {"dataType": "String", "stringValue": "b", **lists}}
+    assert md5 == sent
+
+
+def test_a_dead_letter_of_a_function_is_the_event_and_says_why(corrected: Cloud) -> None:
+    queue = corrected.queue()
+    send = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": queue.arn}
+    function = corrected.function(
+        FAILS,
+        role=corrected.role(MAY_LOG, send),
+        DeadLetterConfig={"TargetArn": queue.arn},
+    )
+    functions, sqs = corrected.client("lambda"), corrected.client("sqs")
+    functions.put_function_event_invoke_config(FunctionName=function, MaximumRetryAttempts=0)
+    functions.invoke(FunctionName=function, InvocationType="Event", Payload=b'{"a": 1}')
+
+    def dead_letter() -> Any:
+        answer = sqs.receive_message(QueueUrl=queue.url, MessageAttributeNames=["All"])
+        return answer.get("Messages")
+
+    (message,) = eventually(dead_letter, "the dead letter")
+    assert json.loads(message["Body"]) == {"a": 1}
+    attributes = {
+        name: value["StringValue"] for name, value in message["MessageAttributes"].items()
+    }
+    assert attributes.pop("RequestID")
+    assert attributes == {"ErrorCode": "200", "ErrorMessage": "no such thing"}
+
+
+def test_lambda_payloads_is_still_needed(
+    uncorrected: Cloud, still_needed: Callable[[str, bool], None]
+) -> None:
+    (_, md5), _ = record_with_attribute(uncorrected)
+    still_needed("lambda_payloads", md5 is None)
 
 
 # -- execution_role

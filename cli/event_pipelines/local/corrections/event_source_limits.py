@@ -2,7 +2,7 @@
 
 AWS: refuses a mapping, and a function timeout, that leaves the queue's visibility timeout shorter
 than the function's timeout; a batch of more than ten without a batching window; more than ten, or
-a window, on a FIFO queue.
+a window, on a FIFO queue; a queue that does not exist; a second mapping of one queue and function.
 MiniStack: accepts them all.
 Correction: the same refusals, when a mapping is created or updated and when a timeout is changed.
 """
@@ -25,7 +25,32 @@ def apply() -> None:
 
 
 def _create(original: Callable[..., Any], data: dict[str, Any]) -> Any:
-    return _refusal(data) or original(data)
+    return _refusal(data) or _unmappable(data) or original(data)
+
+
+def _unmappable(data: dict[str, Any]) -> Any:
+    """A queue that is missing, or that the function has a mapping of already."""
+    source = data.get("EventSourceArn", "")
+    if ":sqs:" in source and sqs._queue_by_arn(source) is None:
+        return lambda_svc._invalid_parameter_value(
+            "Error occurred while ReceiveMessage. SQS Error Code: "
+            "AWS.SimpleQueueService.NonExistentQueue. SQS Error Message: The specified queue does "
+            "not exist."
+        )
+    name, qualifier, missing = lambda_svc._resolve_existing_esm_function(
+        data.get("FunctionName", "")
+    )
+    for mapping in () if missing else lambda_svc._esms.values():
+        pair = mapping["EventSourceArn"], mapping["FunctionName"], mapping.get("Qualifier")
+        if pair == (source, name, qualifier):
+            return lambda_svc.error_response_json(
+                "ResourceConflictException",
+                f'The event source arn (" {source} ") and function (" {name} ") provided mapping '
+                f"already exists. Please update or delete the existing mapping with UUID "
+                f"{mapping['UUID']}",
+                409,
+            )
+    return None
 
 
 def _update(original: Callable[..., Any], esm_id: str, data: dict[str, Any]) -> Any:
