@@ -1,11 +1,13 @@
 """Corrections to S3 and CloudWatch: see the names below."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
 
 import botocore.session
 import pytest
+import urllib3
 from botocore.exceptions import ClientError
 
 from local.corrections.cloud import REGION, Cloud, eventually
@@ -342,7 +344,7 @@ def test_object_events_is_still_needed(
     still_needed("object_events", wrong)
 
 
-# -- multipart_tags
+# -- object_writes
 
 
 def tags_of_a_multipart_upload(cloud: Cloud, *, versioned: bool) -> dict[str, str]:
@@ -363,10 +365,112 @@ def test_an_upload_in_parts_keeps_its_tags(corrected: Cloud, versioned: bool) ->
     assert tags == {"team": "a & b", "empty": ""}
 
 
-def test_multipart_tags_is_still_needed(
+def upload_in_parts(cloud: Cloud, sizes: list[int], order: list[int] | None = None) -> str:
+    """The error of completing an upload whose parts have these sizes, or its ETag."""
+    s3, place = cloud.client("s3"), {"Bucket": cloud.bucket(), "Key": "a"}
+    upload = s3.create_multipart_upload(**place)["UploadId"]
+    parts = []
+    for number, size in enumerate(sizes, 1):
+        answer = s3.upload_part(**place, UploadId=upload, PartNumber=number, Body=b"x" * size)
+        parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+    listed = [parts[number - 1] for number in order or range(1, len(sizes) + 1)]
+    try:
+        answer = s3.complete_multipart_upload(
+            **place, UploadId=upload, MultipartUpload={"Parts": listed}
+        )
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    copy = s3.copy_object(
+        Bucket=place["Bucket"], Key="b", CopySource={"Bucket": place["Bucket"], "Key": "a"}
+    )
+    assert copy["CopyObjectResult"]["ETag"] == md5_etag(b"x" * sum(sizes))
+    assert s3.head_object(**place)["ETag"] == answer["ETag"]
+    return str(answer["ETag"])
+
+
+def md5_etag(content: bytes) -> str:
+    return f'"{hashlib.md5(content).hexdigest()}"'  # noqa: S324
+
+
+PART = 5 << 20
+
+
+def test_parts_of_an_upload_have_an_order_and_a_least_size(corrected: Cloud) -> None:
+    assert upload_in_parts(corrected, [PART - 1, 1]) == "EntityTooSmall"
+    assert upload_in_parts(corrected, [PART, 1], [2, 1]) == "InvalidPartOrder"
+    assert upload_in_parts(corrected, [PART, 1]).endswith('-2"')
+
+
+def test_an_object_is_copied_onto_itself_with_a_change_only(corrected: Cloud) -> None:
+    s3, bucket = corrected.client("s3"), corrected.bucket()
+    s3.put_object(Bucket=bucket, Key="a b", Body=b"x")
+    copy = {"Bucket": bucket, "Key": "a b", "CopySource": {"Bucket": bucket, "Key": "a b"}}
+
+    with pytest.raises(ClientError, match="copy an object to itself without changing"):
+        s3.copy_object(**copy)
+    for change in (
+        {"MetadataDirective": "REPLACE"},
+        {"StorageClass": "STANDARD_IA"},
+        {"ServerSideEncryption": "AES256"},
+    ):
+        assert s3.copy_object(**copy, **change)["CopyObjectResult"]["ETag"] == md5_etag(b"x")
+
+
+def test_the_etag_of_what_kms_encrypts_says_nothing_of_the_content(corrected: Cloud) -> None:
+    s3, bucket = corrected.client("s3"), corrected.bucket()
+    key = corrected.client("kms").create_key()["KeyMetadata"]["Arn"]
+    encrypted = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
+    place = {"Bucket": bucket, "Key": "a"}
+    etags = {s3.put_object(**place, Body=b"x", **encrypted)["ETag"] for _ in range(2)}
+    assert s3.head_object(**place)["ETag"] in etags
+    s3.put_object(Bucket=bucket, Key="plain", Body=b"x")
+    for source in ("plain", "a"):
+        copied = s3.copy_object(
+            Bucket=bucket, Key="b", CopySource={"Bucket": bucket, "Key": source}, **encrypted
+        )
+        etags.add(copied["CopyObjectResult"]["ETag"])
+
+    assert len({*etags, md5_etag(b"x")}) == 5
+    assert s3.head_object(Bucket=bucket, Key="plain")["ETag"] == md5_etag(b"x")
+    open_copy = s3.copy_object(**place | {"Key": "c"}, CopySource={"Bucket": bucket, "Key": "a"})
+    assert open_copy["CopyObjectResult"]["ETag"] == md5_etag(b"x")
+
+
+def test_reads_of_a_bucket_with_suspended_versioning_name_the_version_null(
+    corrected: Cloud,
+) -> None:
+    s3, place = corrected.client("s3"), {"Bucket": corrected.bucket(), "Key": "a"}
+    s3.put_object(**place, Body=b"x")
+    assert "VersionId" not in s3.head_object(**place)
+    for status in ("Enabled", "Suspended"):
+        s3.put_bucket_versioning(Bucket=place["Bucket"], VersioningConfiguration={"Status": status})
+        assert s3.head_object(**place)["VersionId"] == "null"
+    assert "VersionId" not in s3.put_object(**place, Body=b"y")
+    assert s3.get_object(**place)["VersionId"] == "null"
+
+
+def test_a_form_gives_its_tags(corrected: Cloud) -> None:
+    s3, bucket = corrected.client("s3"), corrected.bucket()
+    tag = "<Tag><Key>a</Key><Value>b &amp; c</Value></Tag>"
+    field = {"tagging": f"<Tagging><TagSet>{tag}</TagSet></Tagging>"}
+    for text, status in ((field["tagging"], 204), ("<Tagging>", 400)):
+        field = {"tagging": text}
+        form = s3.generate_presigned_post(
+            bucket, "to/${filename}", Fields=dict(field), Conditions=[field]
+        )
+        answer = urllib3.PoolManager(ca_certs=str(corrected.engine.ca_bundle)).request(
+            "POST", form["url"], fields={**form["fields"], "file": ("n", b"x")}
+        )
+        assert answer.status == status
+    tags = s3.get_object_tagging(Bucket=bucket, Key="to/n")["TagSet"]
+    assert tags == [{"Key": "a", "Value": "b & c"}]
+
+
+def test_object_writes_is_still_needed(
     uncorrected: Cloud, still_needed: Callable[[str, bool], None]
 ) -> None:
-    still_needed("multipart_tags", tags_of_a_multipart_upload(uncorrected, versioned=False) == {})
+    forgotten = tags_of_a_multipart_upload(uncorrected, versioned=False) == {}
+    still_needed("object_writes", forgotten)
 
 
 # -- version_ranges
