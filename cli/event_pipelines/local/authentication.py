@@ -92,10 +92,12 @@ class Authentication:
 class _Request:
     def __init__(self, scope: MutableMapping[str, Any]) -> None:
         self._method, self._path = scope["method"], scope["path"]
-        self._headers: dict[str, str] = {
-            name.decode("latin-1").lower(): sigv4.decode_header_value(value)
-            for name, value in scope["headers"]
-        }
+        self._headers: dict[str, str] = {}
+        for raw, value in scope["headers"]:
+            # Joined as MiniStack does, that both read the same.
+            name, text = raw.decode("latin-1").lower(), sigv4.decode_header_value(value)
+            has = name in self._headers
+            self._headers[name] = f"{self._headers[name]}, {text}" if has else text
         text = scope["query_string"].decode("utf-8", "replace")
         self._query = parse_qs(text, keep_blank_values=True)
         iam_evaluator.pin_signed_request(
@@ -141,12 +143,12 @@ class _Request:
         return _ADMINISTRATION if own and not is_root else None
 
     def _may_be_form(self) -> bool:
-        """Whether S3 would take this for a browser's form, which is signed in its fields."""
+        """Whether S3 takes this for a browser's form and nothing else; its fields are signed."""
         is_form = self._headers.get("content-type", "").startswith("multipart/form-data")
-        is_bucket = (
-            self._service == "s3" and self._path.strip("/") in app._get_module("s3")._buckets
-        )
-        return self._method == "POST" and is_form and is_bucket
+        other = self._query or app._extract_s3_vhost_bucket(self._headers.get("host", ""))
+        if self._method != "POST" or self._service != "s3" or not is_form or other:
+            return False
+        return self._path.strip("/") in app._get_module("s3")._buckets
 
     def _is_signed_form(self, body: bytes) -> bool:
         """S3 checks the signature of a form that has one."""

@@ -26,7 +26,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")
 # What MiniStack itself takes for the root, with whatever secret.
 ROOT_TO_MINISTACK = ("test", ACCOUNT_ID)
 REFUSAL = re.compile(
-    "Token|AccessDenied|InvalidAccessKeyId|UnrecognizedClient|Forbidden|Signature|AuthFailure"
+    "Token|AccessDenied|InvalidAccessKeyId|UnrecognizedClient|Forbidden|Signature|AWSAccessKeyId"
 )
 PORTABLE = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
@@ -192,3 +192,33 @@ def test_a_form_is_taken_with_a_signature_only(corrected: Cloud) -> None:
     assert post({"key": "b"}) == 403
     assert post(signed["fields"] | {"signature": "0" * 28}) == 403
     assert [each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["a"]
+
+
+def test_what_looks_like_a_form_is_no_way_round_a_signature(corrected: Cloud) -> None:
+    s3, bucket = corrected.client("s3"), corrected.bucket()
+    s3.put_object(Bucket=bucket, Key="kept", Body=b"x")
+    everybody = {"Effect": "Allow", "Principal": "*", "Action": "s3:*"}
+    policy = [{**everybody, "Resource": f"arn:aws:s3:::{bucket}{part}"} for part in ("", "/*")]
+    document = {"Version": "2012-10-17", "Statement": policy}
+    s3.delete_public_access_block(Bucket=bucket)
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(document))
+    fields = 'Content-Disposition: form-data; name="{}"\r\n\r\n{}\r\n'
+    signature = f"--B\r\n{fields.format('signature', 'x')}--B--\r\n"
+    unsigned = "".join(f"--A\r\n{fields.format(*each)}" for each in (("key", "a"), ("file", "x")))
+    form, as_form = f"{unsigned}--A--\r\n{signature}", "multipart/form-data; boundary={}"
+    deletion = f"<Delete><![CDATA[\r\n{signature}]]><Object><Key>kept</Key></Object></Delete>"
+    tries: list[tuple[str, str, list[str]]] = [
+        (f"/{bucket}", form, [as_form.format("A"), as_form.format("B")]),
+        (f"/{bucket}", form, [as_form.format("B"), as_form.format("A")]),
+        (f"/{bucket}?delete", deletion, [as_form.format("B")]),
+    ]
+
+    for path, body, types in tries:
+        headers = urllib3.HTTPHeaderDict()
+        for kind in types:
+            headers.add("Content-Type", kind)
+        answer = pool(str(corrected.engine.ca_bundle)).request(
+            "POST", f"{corrected.engine.endpoint}{path}", body=body, headers=headers, retries=False
+        )
+        assert answer.status in (400, 403), path
+    assert [each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["kept"]
