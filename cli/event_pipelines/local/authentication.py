@@ -110,13 +110,11 @@ class _Request:
         if self._signed is None:
             return None if self._may_be_form() else _MISSING
         key = self._signed.access_key_id
-        try:
-            owner = iam_evaluator.find_iam_access_key_account(key) or key
-        except iam_evaluator.AmbiguousAccessKeyError:
+        if not key:
             return _MISSING
-        responses.set_request_account_id(owner)
+        responses.set_request_account_id(iam_evaluator.find_iam_access_key_account(key) or key)
         responses.set_request_region(router.extract_region(self._headers, self._query))
-        found = iam_evaluator.resolve_credential(key, responses.get_account_id()) if key else None
+        found = iam_evaluator.resolve_credential(key, responses.get_account_id())
         if isinstance(found, iam_evaluator.CredentialResolutionError):
             return AuthError(found.code, found.message)
         return None
