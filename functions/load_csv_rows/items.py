@@ -207,7 +207,7 @@ class ItemMaker:
     def _fitted(self, cells: Sequence[str]) -> Sequence[str]:
         """The cells below names, as far as the settings let there be more or fewer of them."""
         names = len(self._header)
-        if names < len(cells) <= names + self._unnamed and not any(cells[names:]):
+        if names < len(cells) <= names + self._unnamed and not "".join(cells[names:]).strip():
             cells = cells[:names]
         if self._shape.fill_short_rows and len(cells) < names:
             cells = [*cells, *[""] * (names - len(cells))]
