@@ -5,7 +5,7 @@ import json
 import re
 from dataclasses import dataclass
 
-from create_image_derivative.image import OUTPUT_FORMATS, SUPPORTED_FORMATS, Recipe
+from create_image_derivative.image import HEIC_REMEDY, OUTPUT_FORMATS, SUPPORTED_FORMATS, Recipe
 from shared.configuration import ConfigurationError, Environment, refuse_overlaps
 from shared.contracts.derivatives import derivative_key
 
@@ -106,7 +106,8 @@ def _recipe(environment: Environment) -> Recipe:
         formats=environment.parsed(
             "ALLOWED_FORMATS",
             _formats,
-            f"some of {','.join(sorted(SUPPORTED_FORMATS))}, separated by commas",
+            f"some of {','.join(sorted(SUPPORTED_FORMATS))}, separated by commas"
+            f" (for HEIC, {HEIC_REMEDY})",
             default="JPEG,PNG,WEBP,GIF,AVIF",
         ),
         max_pixels=environment.integer("MAX_PIXELS", 1, 1_000_000_000, default=200_000_000),
