@@ -20,6 +20,7 @@ locals {
       size_bytes   = function.size_bytes
       runtime      = local.manifest.runtime
       architecture = local.manifest.architecture
+      extras       = try(function.extras, [])
     }
   }
 }
@@ -34,6 +35,7 @@ module "image_derivatives" {
 
   derivatives        = var.image_derivatives.derivatives
   extensions         = var.image_derivatives.extensions
+  suffixes           = var.image_derivatives.suffixes
   allowed_formats    = var.image_derivatives.allowed_formats
   tolerate           = var.image_derivatives.tolerate
   limits             = var.image_derivatives.limits

@@ -71,6 +71,7 @@ variable "image_derivatives" {
       cache_control = optional(string, "public, max-age=300")
     })))
     extensions      = optional(set(string))
+    suffixes        = optional(string)
     allowed_formats = optional(set(string))
     tolerate        = optional(string)
     limits = optional(object({

@@ -31,7 +31,7 @@ module "notification" {
     uploads = {
       arn             = module.topic.topic_arn
       filter_prefix   = var.source_prefix
-      filter_suffixes = length(var.extensions) == 0 ? [""] : sort(local.extension_cases)
+      filter_suffixes = var.suffixes == "all" || length(var.extensions) == 0 ? [""] : sort(local.extension_cases)
     }
   }
   writes_back = [for prefix in [var.output_prefix, var.rejections_prefix] : { prefix = prefix }]

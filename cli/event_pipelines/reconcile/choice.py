@@ -89,13 +89,14 @@ def sensible(
     """Leaves out, and counts, what a replay would harm.
 
     A message about what is INCOMPLETE would become a dead letter. What is EXPIRED may be done, and
-    would be done again.
+    would be done again. What is UNMATCHED was not meant for the pipeline.
     """
 
     def kept() -> Iterator[Chosen]:
         for lane, page in pages:
             for stored, state in zip(page, pipeline.states(lane, page), strict=True):
-                if state is State.INCOMPLETE or (state is State.EXPIRED and not expired):
+                harmed = state in (State.INCOMPLETE, State.UNMATCHED)
+                if harmed or (state is State.EXPIRED and not expired):
                     choice.left_out[state] += 1
                 else:
                     yield lane, stored

@@ -51,7 +51,7 @@ def _reconcile(arguments: argparse.Namespace) -> int:
     else:
         _print(comparison, PIPELINES[arguments.pipeline].BRANCH or "")
     warn(comparison)
-    return 1 if comparison.missing else 0
+    return 1 if comparison.missing or comparison.unmatched else 0
 
 
 def located(arguments: argparse.Namespace, selection: Selection) -> tuple[Stack, Deployed]:
@@ -88,13 +88,20 @@ def compared(
 
 
 def _print(compared: Comparison, branch: str) -> None:
-    if compared.missing:
+    found = [*compared.missing, *compared.unmatched]
+    if found:
         rows = [
-            (iso(each.stored.last_modified), each.stored.size, each.lane.name, each.stored.key)
-            for each in compared.missing[:SHOWN]
+            (
+                iso(one.stored.last_modified),
+                one.stored.size,
+                one.lane.name,
+                one.state,
+                one.stored.key,
+            )
+            for one in found[:SHOWN]
         ]
-        print_table(("stored", "size", branch, "object"), rows)
-    if (more := len(compared.missing) - SHOWN) > 0:
+        print_table(("stored", "size", branch, "state", "object"), rows)
+    if (more := len(found) - SHOWN) > 0:
         print_line(f"and {more:,} more, which --json lists")
     counts = [f"{compared.counts[s]:,} {s}" for s in State if compared.counts.get(s)]
     print_line(", ".join(counts) or "There are no such objects")
@@ -108,6 +115,11 @@ def warn(compared: Comparison) -> None:
         )
     if compared.unseen:
         say(f"About {compared.unseen:,} dead letters could not be looked at in time")
+    if unmatched := compared.counts.get(State.UNMATCHED):
+        say(
+            f"{unmatched:,} match no rule of the bucket's notification, so that nothing was told of"
+            f" them: {compared.unmatched_remedy}"
+        )
     if incomplete := compared.counts.get(State.INCOMPLETE):
         say(f"{incomplete:,} files have no item: put them again with `event-pipelines items put`")
 

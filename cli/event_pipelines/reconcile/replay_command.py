@@ -106,6 +106,8 @@ def _say_what_was_left_out(chosen: Choice, pipeline: str) -> None:
         say(f"not there, or nothing that {pipeline} takes: {key}")
     if count := chosen.left_out[State.INCOMPLETE]:
         say(f"Left out {count:,} files without an item, which `items put` has to put again")
+    if count := chosen.left_out[State.UNMATCHED]:
+        say(f"Left out {count:,} objects that no rule of the bucket's notification matches")
     if count := chosen.left_out[State.EXPIRED]:
         say(
             f"Left out {count:,} objects that are older than {pipeline} remembers: what of them"
