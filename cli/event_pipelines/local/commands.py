@@ -15,7 +15,7 @@ from event_pipelines.console import add_json, counting, print_line, print_table,
 from event_pipelines.errors import UserError
 from event_pipelines.local import engine as local_engine
 from event_pipelines.local import stack as local_stack
-from event_pipelines.local.demo import demo_output, photographs
+from event_pipelines.local.demo import demo_output, images, photographs
 from event_pipelines.local.home import Home
 from event_pipelines.local.stack import DEFAULT_REGION, LocalStack
 from event_pipelines.local.terraform import following
@@ -136,6 +136,7 @@ def _demo(arguments: argparse.Namespace) -> int:
             home,
             region=arguments.region,
             port=arguments.port,
+            variables={"image_derivatives": {"derivatives": images.DERIVATIVES}},
             packages_through_s3=True,
             tied_to_parent=not arguments.keep,
             on_activity=following(progress),
