@@ -140,6 +140,7 @@ module "tenant_routing" {
   consumer     = var.tenant_routing.consumer
   queues       = var.tenant_routing.queues
   group_bucket = var.tenant_routing.group_bucket
+  group_access = var.tenant_routing.group_access
   registry     = var.tenant_routing.registry
 
   alarm              = local.alarm

@@ -19,6 +19,10 @@ variable "name_prefix" {
     condition     = can(regex("^[a-z][a-z0-9-]{0,22}[a-z0-9]$", var.name_prefix))
     error_message = "name_prefix must be 2 to 24 lower-case letters, digits and hyphens, start with a letter and not end with a hyphen: bucket names are built from it."
   }
+  validation {
+    condition     = !can(regex("-(tg|tenant)(-|$)", var.name_prefix))
+    error_message = "name_prefix must not have tg or tenant as a word after the first: by these the groups and tenants of the stack that is called like what precedes them are told, and its buckets would be taken for this one's."
+  }
 }
 
 variable "pipelines" {
@@ -278,6 +282,10 @@ variable "tenant_routing" {
     group_bucket = optional(object({
       noncurrent_version_days = optional(number)
       incomplete_upload_days  = optional(number)
+    }))
+    group_access = optional(object({
+      administrators = optional(list(string))
+      readers        = optional(list(string))
     }))
     registry = optional(object({
       deletion_protection = optional(bool)

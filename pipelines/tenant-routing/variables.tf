@@ -11,6 +11,10 @@ variable "name_prefix" {
     condition     = !can(regex("^(aws|ssm)", var.name_prefix))
     error_message = "name_prefix must not begin with aws or ssm: the parameter /${var.name_prefix}/tenants/platform would, and Systems Manager keeps such names for itself."
   }
+  validation {
+    condition     = !can(regex("-(tg|tenant)(-|$)", var.name_prefix))
+    error_message = "name_prefix must not have tg or tenant as a word after the first: by these the groups and tenants of the stack that is called like what precedes them are told, and its buckets would be taken for this one's."
+  }
 }
 
 variable "packages" {
@@ -182,6 +186,28 @@ variable "group_bucket" {
   validation {
     condition     = var.group_bucket.noncurrent_version_days * 86400 >= local.longest_wait_seconds
     error_message = "group_bucket.noncurrent_version_days must be at least ${ceil(local.longest_wait_seconds / 86400)}: an event may wait 14 days in quarantine and three times queues.message_retention_seconds in queues, and its version of the file must still be there, however often the file was overwritten meanwhile."
+  }
+}
+
+variable "group_access" {
+  description = "Who may reach what `event-pipelines tenants` makes, beside the stack's own roles: ARNs of IAM roles and users, or patterns of them. `administrators` read files, receive messages, and, once there are any, change the policies of groups' buckets and the attributes of queues, which everybody else is denied; `readers` read files."
+  type = object({
+    administrators = optional(list(string), [])
+    readers        = optional(list(string), [])
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition = alltrue([
+      for arn in concat(var.group_access.administrators, var.group_access.readers) :
+      can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/.+$", arn))
+    ])
+    error_message = "group_access holds ARNs such as arn:aws:iam::123456789012:role/admin, of roles (not of their sessions) and users; `*` may stand for a part of the name."
+  }
+  validation {
+    condition     = length(jsonencode(var.group_access)) <= 512
+    error_message = "group_access takes ${length(jsonencode(var.group_access))} characters as JSON and the platform document has room for 512: give these people one role, or name several by a pattern."
   }
 }
 

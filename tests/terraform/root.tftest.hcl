@@ -358,3 +358,13 @@ run "values_that_cannot_work" {
 
   expect_failures = [var.region, var.name_prefix, var.pipelines]
 }
+
+run "a_prefix_that_tells_groups_of_another_stack" {
+  command = plan
+
+  variables {
+    name_prefix = "acme-tg"
+  }
+
+  expect_failures = [var.name_prefix]
+}
