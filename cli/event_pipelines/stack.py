@@ -7,7 +7,8 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -36,6 +37,9 @@ _LONGEST_NAME = 80
 STACK_TAG = "event-pipelines"
 GROUP_TAG = "event-pipelines-group"
 _GROUP_PARTS = ("tg-", "tenant-")
+# What follows such a word in a name is a group or tenant of the stack before it. The variables
+# `name_prefix` refuse the same.
+_PART_WORD = re.compile(r"-(tg|tenant)(?=-|$)")
 
 _DESERIALIZER = TypeDeserializer()
 
@@ -71,9 +75,16 @@ class Stack:
     """The stack with this prefix, in the account and region that boto3 is configured for.
 
     Nothing is asked of AWS before it is needed. Clients may be used from several threads.
+
+    Raises UserError when the prefix holds a word that tells groups and tenants of another stack.
     """
 
     def __init__(self, prefix: str) -> None:
+        if word := _PART_WORD.search(prefix):
+            raise UserError(
+                f"The prefix {prefix} holds {word[0]}, by which names of groups and tenants of the"
+                f" stack {prefix[: word.start()]} are told: no stack may be called so."
+            )
         self.prefix = prefix
         # One of our own: boto3's default session must not be shared between threads.
         self._session = boto3.session.Session()
@@ -129,13 +140,20 @@ class Stack:
                 self._clients[service] = self._session.client(service, config=config)  # type: ignore[call-overload]
             return self._clients[service]
 
-    @property
+    @cached_property
     def queues(self) -> "Queues":
         return Queues(self.sqs, self.prefix)
 
     def bucket(self, part: str) -> str:
         """The name of the bucket of a pipeline, by the part of names that is the pipeline's."""
         return f"{self.prefix}-{part}-{self.account}-{self.region}"
+
+    def owns(self, tags: Mapping[str, str]) -> bool:
+        """Whether these are tags of something that the root module made for this stack.
+
+        A name says little: those of the stack acme-eu begin like those of acme.
+        """
+        return tags.get(STACK_TAG) == self.prefix
 
     def settings_of(self, function: str) -> dict[str, str] | None:
         """The environment variables of a function; None when there is no such function."""
@@ -209,10 +227,15 @@ class Queue:
 
 @dataclass(frozen=True)
 class Queues:
-    """The queues of the stack with this prefix, where boto3 is configured for."""
+    """The queues of the stack with this prefix, where boto3 is configured for.
+
+    A name says little, tags do: those of the stack acme-eu begin like those of acme.
+    """
 
     sqs: "SQSClient"
     prefix: str
+    # By URL, as a tag found once is not looked for at every look of a watch.
+    _owners: dict[str, str | None] = field(default_factory=dict, compare=False)
 
     @property
     def region(self) -> str:
@@ -223,14 +246,14 @@ class Queues:
 
         Raises UserError when there is none.
         """
-        found = [queue for queue in each(self.describe, self._urls(f"{self.prefix}-")) if queue]
+        found = [queue for queue in each(self.describe, self._own(f"{self.prefix}-")) if queue]
         if not found:
             raise UserError(self._nothing())
         return sorted(found, key=lambda queue: _parts(queue.name))
 
     def names(self, start: str) -> list[str]:
-        """Names of the queues whose names begin so, dead-letter queues among them, sorted."""
-        return sorted(map(name_of, self._urls(start)))
+        """Names of the stack's queues that begin so, dead-letter queues among them, sorted."""
+        return sorted(map(name_of, self._own(start)))
 
     def find(self, name: str) -> Queue:
         """The queue of this name, which may leave out the prefix and `.fifo`.
@@ -274,12 +297,28 @@ class Queues:
                 if plain and candidate.startswith(prefix) and len(candidate) <= _LONGEST_NAME:
                     yield candidate
 
+    def owner(self, url: str) -> str | None:
+        """The prefix of the stack that a queue is of, by its tags; None: of none, or gone."""
+        if url not in self._owners:
+            try:
+                tags = self.sqs.list_queue_tags(QueueUrl=url).get("Tags", {})
+            except ClientError as error:
+                if not no_queue(error):
+                    raise
+                return None
+            # Where the pipeline has no tag of its stack, `tenants` gives none.
+            made_here = GROUP_TAG in tags and self.short(name_of(url)).startswith(_GROUP_PARTS)
+            self._owners[url] = tags.get(STACK_TAG, self.prefix if made_here else None)
+        return self._owners[url]
+
+    def _own(self, start: str) -> list[str]:
+        urls = list(self._urls(start))
+        owners = each(self.owner, urls)
+        return [url for url, owner in zip(urls, owners, strict=True) if owner == self.prefix]
+
     def _check_owner(self, queue: Queue) -> None:
-        """A name says little: those of the stack acme-eu begin like those of acme."""
-        tags = self.sqs.list_queue_tags(QueueUrl=queue.url).get("Tags", {})
-        owner = tags.get(STACK_TAG)
-        made_here = GROUP_TAG in tags and self.short(queue.name).startswith(_GROUP_PARTS)
-        if owner == self.prefix or (owner is None and made_here):
+        owner = self.owner(queue.url)
+        if owner == self.prefix:
             return
         if owner is None:
             raise UserError(
@@ -306,8 +345,9 @@ class Queues:
 
     def _nothing(self) -> str:
         return (
-            f"There are no queues {self.prefix}-… in {self.region}: deploy the stack, or name"
-            " another with --prefix or another region with AWS_REGION."
+            f"There are no queues {self.prefix}-… with the tag {STACK_TAG} = {self.prefix} in"
+            f" {self.region}: deploy the stack, or name another with --prefix or another region"
+            " with AWS_REGION."
         )
 
     def _urls(self, start: str) -> Iterator[str]:

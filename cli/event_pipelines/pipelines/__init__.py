@@ -27,7 +27,6 @@ PIPELINES = {pipeline.NAME: pipeline for pipeline in _ALL}
 
 # In the order in which an event meets them.
 _STEPS = [(pipeline, step) for pipeline in _ALL for step in pipeline.STEPS]
-_PARTS = tuple(part for pipeline in _ALL for part in pipeline.PARTS)
 
 
 def stages(prefix: str, queues: Iterable[Queue]) -> list[Stage]:
@@ -48,11 +47,6 @@ def stages(prefix: str, queues: Iterable[Queue]) -> list[Stage]:
         )
         for (number, name, function), feeding in sorted(fed.items())
     ]
-
-
-def is_ours(name: str) -> bool:
-    """Whether what is called so, without the prefix, is of a pipeline of the stack."""
-    return name.startswith(_PARTS)
 
 
 def concerned(key: str) -> list[str]:

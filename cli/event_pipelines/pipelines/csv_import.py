@@ -31,7 +31,6 @@ from event_pipelines.stack import Stack, error_code, item_of
 from event_pipelines.times import iso, parsed
 
 NAME = "csv-import"
-PARTS: tuple[str, ...] = ("csv-",)
 STEPS: tuple[Step, ...] = (
     Step("csv-imports", "split", "csv-split"),
     Step(r"csv-rows(?:\.fifo)?", "load", "csv-load"),

@@ -13,7 +13,6 @@ from event_pipelines.pipelines.rejections import Rejections
 from event_pipelines.stack import Stack
 
 NAME = "image-derivatives"
-PARTS: tuple[str, ...] = ("image-",)
 STEPS: tuple[Step, ...] = (Step(r"image-(.+)", r"\1", r"image-\1"),)
 KEYS = re.compile("ingest/.*", re.DOTALL)
 BRANCH: str | None = "derivative"

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 NAME = "item-relay"
-PARTS: tuple[str, ...] = ("relay-",)
 STEPS: tuple[Step, ...] = (
     Step("relay-updates", "update", "relay-update"),
     Step(r"relay-finished\.fifo", "serve", None),

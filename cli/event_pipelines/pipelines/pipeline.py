@@ -121,13 +121,12 @@ class Search:
 class Pipeline(Protocol):
     """A module with all that commands must know of a pipeline.
 
-    `PARTS` is what its names begin with after the prefix, `STEPS` in the order in which an event
-    meets them. `KEYS` matches keys of its objects. `BRANCH` is what an object goes through several
-    times, as its lanes are called. `NO_REPLAY` says why it cannot be replayed; None: it can.
+    `STEPS` are in the order in which an event meets them. `KEYS` matches keys of its objects.
+    `BRANCH` is what an object goes through several times, as its lanes are called. `NO_REPLAY` says
+    why it cannot be replayed; None: it can.
     """
 
     NAME: str
-    PARTS: tuple[str, ...]
     STEPS: tuple[Step, ...]
     KEYS: Pattern[str]
     BRANCH: str | None

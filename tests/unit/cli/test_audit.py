@@ -12,6 +12,7 @@ from moto import mock_aws
 
 from event_pipelines.__main__ import main
 from event_pipelines.pipelines.event_audit import hours_since, logged
+from event_pipelines.stack import STACK_TAG
 
 
 def moment(ago: timedelta) -> str:
@@ -48,9 +49,11 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def log(*lines: dict[str, Any] | str, route: str = "upload") -> None:
+def log(
+    *lines: dict[str, Any] | str, route: str = "upload", owner: str = "event-pipelines"
+) -> None:
     client, group = boto3.client("logs"), f"/aws/lambda/event-pipelines-audit-{route}"
-    client.create_log_group(logGroupName=group)
+    client.create_log_group(logGroupName=group, tags={STACK_TAG: owner})
     client.create_log_stream(logGroupName=group, logStreamName="s")
     at = int(time.time() * 1000) - 1000
     messages = [line if isinstance(line, str) else json.dumps(line) for line in lines]
@@ -104,6 +107,15 @@ def test_tail_reads_the_logs_newest_last(capsys: pytest.CaptureFixture[str]) -> 
 
     assert [line["key"] for line in lines] == ["a", "b"]
     assert lines[0]["source_address"] == "192.0.2.7"
+
+
+def test_a_log_of_another_stack_is_not_read(capsys: pytest.CaptureFixture[str]) -> None:
+    """The stack event-pipelines-audit has an audit, too."""
+    log(event("a", timedelta(minutes=9), outcome="logged"))
+    theirs = event("b", timedelta(minutes=1), outcome="logged")
+    log(theirs, route="audit-upload", owner="event-pipelines-audit")
+
+    assert [line["key"] for line in json_lines(capsys, "tail")] == ["a"]
 
 
 def test_a_repeated_delivery_is_one_event(capsys: pytest.CaptureFixture[str]) -> None:

@@ -61,7 +61,7 @@ def test_no_stack_of_that_prefix(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["queues", "list", "--prefix", "acme"]) == 1
 
     (line,) = capsys.readouterr().err.splitlines()
-    assert "no queues acme-… in eu-west-1" in line
+    assert "no queues acme-… with the tag event-pipelines = acme in eu-west-1" in line
     assert "--prefix" in line
     assert main(["queues", "peek", "image", "--prefix", "acme"]) == 1
     assert capsys.readouterr().err.strip() == line
@@ -70,7 +70,8 @@ def test_no_stack_of_that_prefix(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_prefix_may_come_from_the_environment(
     stack: FakeStack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stack.sqs.create_queue(QueueName="acme-orders")
+    for owner in ("acme", "acme-eu"):
+        stack.sqs.create_queue(QueueName=f"{owner}-orders", tags={"event-pipelines": owner})
     monkeypatch.setenv("EVENT_PIPELINES_NAME_PREFIX", "acme")
 
     assert [queue["name"] for queue in listed(capsys)] == ["acme-orders"]
