@@ -8,15 +8,16 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 from boto3.dynamodb.types import TypeDeserializer
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 
+from event_pipelines import console
 from event_pipelines.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-VARIABLE = "EVENT_PIPELINES_NAME_PREFIX"
 Command = Callable[[argparse.Namespace], int]
 # A bucket of a million objects is a million questions; a stack with tenants has hundreds of queues.
 ASKED_AT_ONCE = 16
@@ -47,34 +47,60 @@ _Thing = TypeVar("_Thing")
 _Answer = TypeVar("_Answer")
 
 
+# What --profile and --region name.
+_chosen: dict[str, str | None] = {}
+
+
+def choose(profile: str | None, region: str | None) -> None:
+    """Sets the profile and the region of all sessions from now on; None: as boto3 finds them."""
+    _chosen.update(profile_name=profile, region_name=region)
+
+
+def session() -> boto3.session.Session:
+    """A session of the chosen profile and region, or of AWS_REGION, else as boto3 is configured.
+
+    Raises UserError when there is no such profile, no region or none of this name.
+    """
+    chosen = {**_chosen, "region_name": _chosen.get("region_name") or os.environ.get("AWS_REGION")}
+    try:
+        made = boto3.session.Session(**{name: value or None for name, value in chosen.items()})
+        check_region(made.region_name or "")
+    except ProfileNotFound as error:
+        raise UserError(f"{error}: name one of your AWS configuration with --profile.") from error
+    return made
+
+
+def check_region(name: str) -> None:
+    """Raises UserError unless there is a region of this name in any partition."""
+    if not name:
+        raise UserError("No region is set: name it with --region or AWS_REGION.")
+    if name not in (known := _regions()):
+        near = difflib.get_close_matches(name, known, n=3)
+        hint = f", did you mean {' or '.join(near)}" if near else ""
+        raise UserError(f"There is no region {name}{hint}: name another with --region.")
+
+
+@cache
+def _regions() -> tuple[str, ...]:
+    aws = boto3.session.Session()
+    partitions = aws.get_available_partitions()
+    return tuple(name for each in partitions for name in aws.get_available_regions("sqs", each))
+
+
 def add_verb(
     verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, run: Command, text: str
 ) -> argparse.ArgumentParser:
     """A command about a stack, which `run` does."""
     verb = verbs.add_parser(name, help=text, description=text)
-    add_options(verb, run)
+    verb.set_defaults(run=run)
     return verb
 
 
-def add_options(
-    parser: argparse.ArgumentParser, run: Command, json_text: str = "JSON output"
-) -> None:
-    """Adds --prefix and --json to a command that `run` does."""
-    parser.add_argument(
-        "--prefix",
-        # The name of the stack's own variable.
-        "--name-prefix",
-        default=os.environ.get(VARIABLE) or "event-pipelines",
-        help=f"the stack's name_prefix (default: ${VARIABLE}, else event-pipelines)",
-    )
-    parser.add_argument("--json", action="store_true", help=json_text)
-    parser.set_defaults(run=run)
-
-
 class Stack:
-    """The stack with this prefix, in the account and region that boto3 is configured for.
+    """The stack with this prefix, in the account and region of `session`.
 
-    Nothing is asked of AWS before it is needed. Clients may be used from several threads.
+    Nothing is asked of AWS before it is needed. Clients may be used from several threads. What is
+    printed from now on is said to be of this stack.
 
     Raises UserError when the prefix holds a word that tells groups and tenants of another stack.
     """
@@ -86,15 +112,32 @@ class Stack:
                 f" stack {prefix[: word.start()]} are told: no stack may be called so."
             )
         self.prefix = prefix
-        # One of our own: boto3's default session must not be shared between threads.
-        self._session = boto3.session.Session()
+        self._session: boto3.session.Session | None = None
         self._clients: dict[str, Any] = {}
         self._account = ""
         self._lock = RLock()
+        console.about(self.origin)
+
+    def origin(self) -> dict[str, str]:
+        """The stack's name, account and region, as JSON output has them."""
+        where = {"stack": self.prefix, "account": "", "region": ""}
+        try:
+            where["region"] = self.region
+            where["account"] = self.account
+        except (BotoCoreError, ClientError, UserError) as error:
+            # An answer is not held back because STS, say, cannot be reached from here.
+            where["account"] = f"not known ({error})"
+        return where
+
+    @property
+    def session(self) -> boto3.session.Session:
+        with self._lock:
+            self._session = self._session or session()
+            return self._session
 
     @property
     def region(self) -> str:
-        return self._session.region_name or ""
+        return self.session.region_name or ""
 
     @property
     def account(self) -> str:
@@ -137,7 +180,7 @@ class Stack:
                     read_timeout=15 if service == "sqs" else 30,
                     max_pool_connections=ASKED_AT_ONCE,
                 )
-                self._clients[service] = self._session.client(service, config=config)  # type: ignore[call-overload]
+                self._clients[service] = self.session.client(service, config=config)  # type: ignore[call-overload]
             return self._clients[service]
 
     @cached_property
@@ -178,7 +221,7 @@ class Stack:
         """What to say when the stack has no such pipeline."""
         return UserError(
             f"The stack {self.prefix} has no pipeline {pipeline} in {self.region}: deploy it, or"
-            " name another stack with --prefix or another region with AWS_REGION."
+            " name another stack with --prefix or another region with --region."
         )
 
 
@@ -347,7 +390,7 @@ class Queues:
         return (
             f"There are no queues {self.prefix}-… with the tag {STACK_TAG} = {self.prefix} in"
             f" {self.region}: deploy the stack, or name another with --prefix or another region"
-            " with AWS_REGION."
+            " with --region."
         )
 
     def _urls(self, start: str) -> Iterator[str]:

@@ -414,10 +414,10 @@ def run(*arguments: str) -> None:
     assert main(["tenants", *arguments]) == 0
 
 
-def sentence(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+def sentence(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 2) -> str:
     """A command that must fail; returns its one sentence."""
     capsys.readouterr()
-    assert main(["tenants", *arguments]) == 1
+    assert main(["tenants", *arguments]) == code
     captured = capsys.readouterr()
     line = captured.err.strip().splitlines()[-1]
     assert line.startswith("event-pipelines: ")

@@ -23,7 +23,6 @@ import pytest
 from event_pipelines import console, pipelines, times
 from event_pipelines.items import documents
 from event_pipelines.pipelines import event_audit, outcomes, tenant_names, tenant_routing
-from event_pipelines.plans.capacity import quantities
 from event_pipelines.plans.review import fail_on, plan
 from event_pipelines.plans.review.plan_values import parsed
 from load_csv_rows import cells
@@ -367,7 +366,7 @@ PARSERS: dict[str, Parse] = {
         event_audit.logged([text])
     ),
     "cli/event_pipelines/pipelines/outcomes.py:lines": lambda text: list(outcomes.lines(text)),
-    "cli/event_pipelines/plans/capacity/quantities.py:rate": quantities.rate,
+    "cli/event_pipelines/times.py:rate": times.rate,
     "cli/event_pipelines/console.py:printable": console.printable,
     "cli/event_pipelines/console.py:json_printable": console.json_printable,
     "cli/event_pipelines/times.py:duration": times.duration,

@@ -184,7 +184,7 @@ def _rows(arguments: argparse.Namespace) -> int:
     ledger.get(arguments.import_id)
     for item in ledger.rows(arguments.import_id):
         if arguments.json:
-            print_json(item, default=_plain, sort_keys=True)
+            print_json(item, foreign=True, default=_plain, sort_keys=True)
         else:
             print_line(" ".join(f"{name}={item[name]}" for name in sorted(item)))
     return 0

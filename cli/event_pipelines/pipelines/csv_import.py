@@ -20,7 +20,7 @@ from event_pipelines.contracts.imports import (
     import_id,
     rejected_rows_prefix,
 )
-from event_pipelines.errors import UserError
+from event_pipelines.errors import Unanswered, UserError
 from event_pipelines.pipelines import objects
 from event_pipelines.pipelines.history import Entry, Happening, ObjectHistory, known
 from event_pipelines.pipelines.object_refs import document_of
@@ -303,7 +303,7 @@ class _Imports(Deployed):
             asked = answer.get("UnprocessedKeys")
             if not asked:
                 return found
-        raise UserError(
+        raise Unanswered(
             f"The table {self._ledger} answers only in part: try again when it is less busy."
         )
 

@@ -76,7 +76,7 @@ class Relay:
                 raise
             raise UserError(
                 f"There is no item relay {self.name} in {self.region} (no queue {queue}): deploy"
-                " it, or name another stack with --prefix or another region with AWS_REGION."
+                " it, or name another stack with --prefix or another region with --region."
             ) from error
 
 

@@ -104,13 +104,13 @@ def locate(stack: Stack, say: Callable[[str], None]) -> Platform:
         raise UserError(
             f"There is no parameter {parameter} in {stack.region}: deploy the pipeline"
             " tenant-routing, or name another stack with --prefix or another region with"
-            " AWS_REGION."
+            " --region."
         ) from error
     settings = read(parameter, found["Parameter"]["Value"])
     if settings.names.region != stack.region:
         raise UserError(
             f"The parameter {parameter} in {stack.region} describes a platform in"
-            f" {settings.names.region}: set AWS_REGION to {settings.names.region}."
+            f" {settings.names.region}: name that with --region."
         )
     return Platform(
         settings,

@@ -29,7 +29,7 @@ Chosen = tuple[Lane, StoredObject]
 class Replay:
     """`rate` is in messages a second. `sent` counts them by queue, also when it was cut short."""
 
-    def __init__(self, pipeline: Deployed, queues: Queues, rate: int) -> None:
+    def __init__(self, pipeline: Deployed, queues: Queues, rate: float) -> None:
         self._pipeline = pipeline
         self._queues = queues
         self._rate = rate
@@ -40,7 +40,7 @@ class Replay:
         """Sends them all; `on_sent` hears how many are sent. Raises UserError when SQS refuses."""
         started = time.monotonic()
         # No more at a time than a second may have.
-        for batch in _batches(chosen, min(BATCH, self._rate)):
+        for batch in _batches(chosen, max(1, min(BATCH, int(self._rate)))):
             for queue in dict.fromkeys(lane.queues[0] for lane, _ in batch):
                 self._send(queue, [one for one in batch if one[0].queues[0] == queue])
             on_sent(self.sent.total())

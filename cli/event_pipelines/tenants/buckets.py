@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from event_pipelines.errors import UserError
+from event_pipelines.errors import Unfinished, UserError
 from event_pipelines.pipelines.retries import persist
 from event_pipelines.pipelines.tenant_platform import Platform
 from event_pipelines.stack import error_code
@@ -103,7 +103,7 @@ class Bucket(Step):
             )
         except ClientError as error:
             if error_code(error) == "BucketNotEmpty":
-                raise UserError(
+                raise Unfinished(
                     f"Something was put into the {self.what} while it was being deleted: run the"
                     " command again."
                 ) from error

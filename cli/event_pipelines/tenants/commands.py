@@ -108,8 +108,7 @@ class _Steps:
         self.done: list[Done] = []
         self._quiet: bool = arguments.json
         self._dry_run: bool = arguments.dry_run
-        # What would be done is the result of a dry run; otherwise it is how far the work is.
-        self._console = Console() if arguments.dry_run else console
+        self._console = console
 
     def __call__(self, done: Done) -> None:
         self.done.append(done)
@@ -117,8 +116,12 @@ class _Steps:
             return
         intent = {"created": "create", "fixed": "fix", "unchanged": "keep", "removed": "remove"}
         outcome = f"would {intent[done.outcome]}" if self._dry_run else done.outcome
-        line = f"  {outcome:{12 if self._dry_run else 9}} {cell(done.what)}"
-        self._console.print(line, highlight=False, soft_wrap=True)
+        # What would be done is the result of a dry run; otherwise it is how far the work is.
+        if self._dry_run:
+            print_line(f"  {outcome:12} {done.what}")
+        else:
+            line = f"  {outcome:9} {cell(done.what)}"
+            self._console.print(line, highlight=False, soft_wrap=True)
 
     def as_list(self) -> list[dict[str, str]]:
         return [asdict(done) for done in self.done]
@@ -170,10 +173,15 @@ def _list(arguments: argparse.Namespace) -> int:
         }
         print_json(answer, indent=2)
         return 0
-    rows = [(g.name, g.status, g.queue_mode, g.bucket, g.created_at) for g in found_groups]
-    print_table(("group", "status", "queues", "bucket", "created"), rows)
-    rows = [(t.name, t.group, t.status, name_of(t.queue_arn), t.created_at) for t in found_tenants]
-    print_table(("tenant", "group", "status", "queue", "created"), rows)
+    rows = [
+        *(("group", g.name, "", g.status, g.bucket, g.created_at) for g in found_groups),
+        *(
+            ("tenant", t.name, t.group, t.status, name_of(t.queue_arn), t.created_at)
+            for t in found_tenants
+        ),
+    ]
+    headings = ("kind", "name", "group", "status", "bucket or queue", "created")
+    print_table(headings, rows, extra=("created", "bucket or queue"))
     return 0
 
 
@@ -273,7 +281,7 @@ def _print_drift(drift: Sequence[Drift]) -> None:
         )
         for one in drift
     ]
-    print_table(("of", "what", "fault", ""), rows)
+    print_table(("of", "what", "fault", "remedy"), rows, text=("fault", "remedy"))
 
 
 def _delete(arguments: argparse.Namespace) -> int:
@@ -346,7 +354,7 @@ def _quarantine_list(arguments: argparse.Namespace) -> int:
         return 0
     names = ("quarantined_at", "reason", "tenant", "bucket", "key", "detail")
     rows = [tuple(getattr(one, name) for name in names) for one in held]
-    print_table(("since", *names[1:]), rows)
+    print_table(("since", *names[1:]), rows, text=("detail",), extra=("bucket", "detail"))
     say(files.counted(len(held), "event") or "Nothing is in quarantine.")
     return 0
 

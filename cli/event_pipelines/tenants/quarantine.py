@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, Self
 
 from event_pipelines.contracts.tenant_registry import ACTIVE, Tenant
-from event_pipelines.errors import UserError
+from event_pipelines.errors import Unanswered, UserError
 from event_pipelines.pipelines.queue_messages import BATCH, batches, receive
 from event_pipelines.pipelines.queue_messages import release as release_messages
 from event_pipelines.pipelines.retries import pause
@@ -86,7 +86,7 @@ class Look:
             if str(i) not in failed:
                 self._held.pop(one.message_id, None)
         for entry in failed.values():
-            raise UserError(
+            raise Unanswered(
                 f"SQS did not delete a released message ({entry['Code']}): release again; what was"
                 " sent twice is processed once."
             )
@@ -135,7 +135,7 @@ def release(
             failed = _send(platform, tenant, batch)
             look.delete([one for i, one in enumerate(batch) if i not in failed])
             for code in failed.values():
-                raise UserError(
+                raise Unanswered(
                     f"SQS did not take an event of {tenant.name} ({code}): it is still in"
                     " quarantine; release again."
                 )

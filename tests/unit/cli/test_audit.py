@@ -176,10 +176,9 @@ def test_audit_tail_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert main(["audit", "tail"]) == 0
 
-    printed = capsys.readouterr().out
-    assert "watched/folder/a [bold].txt" in printed
-    assert "ObjectCreated:Put" in printed
-    assert "1 events in the last 10m" in printed
+    out, err = capsys.readouterr()
+    assert "\tObjectCreated:Put\twatched\tfolder/a [bold].txt\t" in out
+    assert "1 events in the last 10m" in err
 
 
 def test_summary_counts_by_hour_bucket_and_kind(capsys: pytest.CaptureFixture[str]) -> None:
@@ -198,7 +197,7 @@ def test_summary_counts_by_hour_bucket_and_kind(capsys: pytest.CaptureFixture[st
 
 
 def test_no_pipeline_of_that_name(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["audit", "tail", "--name-prefix", "acme"]) == 1
+    assert main(["audit", "tail", "--name-prefix", "acme"]) == 2
 
     (line,) = capsys.readouterr().err.splitlines()
     assert "acme has no pipeline event-audit in eu-west-1" in line

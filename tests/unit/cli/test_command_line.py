@@ -17,9 +17,9 @@ from event_pipelines.local.home import Home
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
-def fails_with(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+def fails_with(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 3) -> str:
     """Runs a command that must fail; returns its one line on stderr."""
-    assert main(arguments) == 1
+    assert main(arguments) == code
     lines = capsys.readouterr().err.strip().splitlines()
     assert lines[-1].startswith("event-pipelines: ")
     assert not any("Traceback" in line for line in lines)
@@ -60,7 +60,7 @@ def test_local_without_its_extra_names_the_extra(missing: str) -> None:
     assert line.startswith("event-pipelines: `event-pipelines local`")
     assert missing in line
     assert "pip install 'event-pipelines[local]'" in line
-    assert code == "1"
+    assert code == "3"
 
 
 def test_local_up_names_a_port_in_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,7 +69,7 @@ def test_local_up_names_a_port_in_use(tmp_path: Path, capsys: pytest.CaptureFixt
         other.listen()
         port = str(other.getsockname()[1])
 
-        line = fails_with(capsys, "local", "up", "--home", str(tmp_path), "--port", port)
+        line = fails_with(capsys, "local", "up", "--home", str(tmp_path), "--port", port, code=2)
 
     assert port in line
     assert "in use" in line
@@ -127,9 +127,11 @@ def test_demo_refuses_a_photo_that_is_no_picture(
     text = tmp_path / "notes.txt"
     text.write_text("no picture")
 
-    assert "not a picture" in fails_with(capsys, "local", "demo", "--photo", str(text))
+    assert "not a picture" in fails_with(capsys, "local", "demo", "--photo", str(text), code=2)
     missing = str(tmp_path / "gone.jpg")
-    assert "gone.jpg cannot be read" in fails_with(capsys, "local", "demo", "--photo", missing)
+    assert "gone.jpg cannot be read" in fails_with(
+        capsys, "local", "demo", "--photo", missing, code=2
+    )
 
 
 def test_local_status_and_down_without_an_engine(

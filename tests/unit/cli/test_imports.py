@@ -30,7 +30,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def one_line(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    assert main(["imports", *arguments]) == 1
+    assert main(["imports", *arguments]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     return line
 
@@ -108,7 +108,7 @@ def test_an_import_is_cancelled_once(capsys: pytest.CaptureFixture[str]) -> None
     assert shown["dialect"]["delimiter"] == ","
     with pytest.raises(CheckpointLost):
         functions.checkpoint(state, Progress(next_offset=5), "holder")
-    assert main(cancel) == 1
+    assert main(cancel) == 2
     assert "has ended as FAILED" in capsys.readouterr().err
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from event_pipelines.errors import UserError
+from event_pipelines.errors import Unanswered, UserError
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def portrait() -> Path:
     try:
         package = distribution("matplotlib")
     except PackageNotFoundError as error:
-        raise UserError(
+        raise Unanswered(
             "The demo's photograph is not installed: run `make demo`, which installs it."
         ) from error
     return Path(str(package.locate_file("matplotlib/mpl-data/sample_data/grace_hopper.jpg")))

@@ -99,7 +99,7 @@ def test_status_names_a_changed_or_missing_file(
 
 
 def test_status_of_an_unknown_item_fails(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["items", "status", "z"]) == 1
+    assert main(["items", "status", "z"]) == 2
 
     (line,) = capsys.readouterr().err.splitlines()
     assert "There is no item z in event-pipelines-relay-items" in line

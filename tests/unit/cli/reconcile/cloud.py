@@ -170,7 +170,7 @@ class Cloud:
     def refused(self, *arguments: str) -> str:
         """The one sentence of a command that must fail."""
         self.capsys.readouterr()
-        assert main([*arguments]) == 1
+        assert main([*arguments]) == 2
         captured = self.capsys.readouterr()
         assert captured.out == ""
         return captured.err.strip().splitlines()[-1]

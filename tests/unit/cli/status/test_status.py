@@ -264,7 +264,7 @@ def test_watching_adds_what_is_new_until_it_is_stopped(
 
     monkeypatch.setattr(time, "sleep", sleep)
 
-    assert main(["status", "--watch", "--json"]) == 1
+    assert main(["status", "--watch", "--json"]) == 130
 
     seen = [json.loads(line)["stages"][0] for line in capsys.readouterr().out.splitlines()]
     assert [(one["done"], one["rejected"], one["dead"]) for one in seen] == [
@@ -274,7 +274,7 @@ def test_watching_adds_what_is_new_until_it_is_stopped(
     ]
 
 
-def test_a_healthy_watch_ends_well(
+def test_a_watch_ends_by_ctrl_c(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def sleep(_: float) -> None:
@@ -282,7 +282,7 @@ def test_a_healthy_watch_ends_well(
 
     monkeypatch.setattr(time, "sleep", sleep)
 
-    assert main(["status", "--watch"]) == 0
+    assert main(["status", "--watch"]) == 130
     assert "All is well." in capsys.readouterr().out
 
 
@@ -297,6 +297,6 @@ def test_a_healthy_watch_ends_well(
 def test_status_names_the_remedy_for_invalid_arguments(
     arguments: list[str], remedy: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["status", *arguments]) == 1
+    assert main(["status", *arguments]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert remedy in line
