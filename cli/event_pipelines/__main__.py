@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from event_pipelines import console
 from event_pipelines.errors import Unanswered, UserError, told
+from event_pipelines.examples import EXAMPLES
 
 # Each is the module `commands` of the package of its name, and imported only when it is asked for:
 # plans are read where there is no boto3, and the local engine's libraries are an extra.
@@ -71,6 +72,8 @@ class Parser(argparse.ArgumentParser):
 
 class _Completion(argparse.Action):
     def __call__(self, made: Any, _: Any, shell: Any, __: Any = None) -> NoReturn:
+        if find_spec("shtab") is None:
+            raise Unanswered("Completion needs shtab: run `pip install shtab`.")
         shtab = import_module("shtab")
         whole = parser(*(name for name in GROUPS if not _missing(name)))
         for each in commands_of(whole, fill=False):
@@ -115,6 +118,8 @@ def _version() -> str:
 def _fill(group: Parser, name: str) -> None:
     _commands(name).add_arguments(group)
     for each in commands_of(group):
+        if each.get_default("run"):
+            each.epilog = f"Example: {EXAMPLES[each.prog]}"
         _add_common(each, aws=name not in WITHOUT_AWS)
         each.set_defaults(command=each.prog, aws=name not in WITHOUT_AWS)
 

@@ -284,19 +284,22 @@ class Queues:
     def region(self) -> str:
         return self.sqs.meta.region_name
 
-    def all(self) -> list[Queue]:
-        """Every queue of the stack; dead-letter queues follow the queue they are named after.
+    def all(self, wanted: Callable[[str], bool] = lambda _: True) -> list[Queue]:
+        """Every queue of the stack whose short name is `wanted`; dead-letter queues follow the
+        queue they are named after.
 
-        Raises UserError when there is none.
+        Raises UserError when the stack has no queue at all.
         """
-        found = [queue for queue in each(self.describe, self._own(f"{self.prefix}-")) if queue]
-        if not found:
+        urls = list(self._urls(f"{self.prefix}-"))
+        chosen = [url for url in urls if wanted(self.short(name_of(url)))]
+        found = [queue for queue in each(self.describe, self._owned(chosen)) if queue]
+        if not found and not self._owned(urls):
             raise UserError(self._nothing())
         return sorted(found, key=lambda queue: _parts(queue.name))
 
     def names(self, start: str) -> list[str]:
         """Names of the stack's queues that begin so, dead-letter queues among them, sorted."""
-        return sorted(map(name_of, self._own(start)))
+        return sorted(map(name_of, self._owned(self._urls(start))))
 
     def find(self, name: str) -> Queue:
         """The queue of this name, which may leave out the prefix and `.fifo`.
@@ -354,8 +357,9 @@ class Queues:
             self._owners[url] = tags.get(STACK_TAG, self.prefix if made_here else None)
         return self._owners[url]
 
-    def _own(self, start: str) -> list[str]:
-        urls = list(self._urls(start))
+    def _owned(self, urls: Iterable[str]) -> list[str]:
+        """Those of the stack, by their tag."""
+        urls = list(urls)
         owners = each(self.owner, urls)
         return [url for url, owner in zip(urls, owners, strict=True) if owner == self.prefix]
 

@@ -49,6 +49,11 @@ def stages(prefix: str, queues: Iterable[Queue]) -> list[Stage]:
     ]
 
 
+def pipeline_of(name: str) -> str | None:
+    """The pipeline of what is called so, without the prefix."""
+    return next((each.NAME for each in _ALL if name.startswith(each.PARTS)), None)
+
+
 def concerned(key: str) -> list[str]:
     """Names of the pipelines whose business objects with such a key could be."""
     found = [each.NAME for each in _ALL if each.KEYS.fullmatch(key)]

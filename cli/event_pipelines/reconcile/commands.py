@@ -30,7 +30,7 @@ def add_arguments(reconcile: argparse.ArgumentParser) -> None:
 def add_selection(parser: argparse.ArgumentParser) -> None:
     """Adds the options that say which objects of which pipeline `reconcile` and `replay` mean."""
     parser.add_argument(
-        "pipeline", choices=PIPELINES, metavar="PIPELINE", help=", ".join(PIPELINES)
+        "pipeline", choices=tuple(PIPELINES), metavar="PIPELINE", help=", ".join(PIPELINES)
     )
     parser.add_argument(
         "--key-prefix",

@@ -368,11 +368,13 @@ def _release(arguments: argparse.Namespace) -> int:
         )
     if arguments.json:
         kept = [{**one.as_dict(), "kept": why} for one, why in released.kept]
-        answer = {"released": released.sent, "kept": kept, "dry_run": arguments.dry_run}
-        print_json(answer, indent=2)
-        return 0
+        answer = {"released": released.sent, "kept": kept, "unseen": released.unseen}
+        print_json({**answer, "dry_run": arguments.dry_run}, indent=2)
+        return 1 if released.unseen else 0
     for one, why in released.kept:
         print_line(f"kept {one.message_id}: {why}")
     would = "would be sent" if arguments.dry_run else "sent"
     print_line(f"{released.sent} events {would} to the router of group {tenant.group}.")
-    return 0
+    if released.unseen:
+        say(f"About {released.unseen:,} messages were not looked at in time: release again.")
+    return 1 if released.unseen else 0

@@ -6,13 +6,13 @@ from itertools import groupby
 from event_pipelines import times
 from event_pipelines.console import add_since, print_json, print_line, say
 from event_pipelines.errors import Unfinished, UserError
-from event_pipelines.pipelines import PIPELINES, concerned, stages
+from event_pipelines.pipelines import PIPELINES, concerned, pipeline_of, stages
 from event_pipelines.pipelines.history import Happening, in_order
 from event_pipelines.pipelines.object_refs import named
 from event_pipelines.pipelines.pipeline import Search
 from event_pipelines.stack import Stack
 from event_pipelines.times import iso
-from event_pipelines.trace.search import entries_of
+from event_pipelines.trace.search import entries_of, of_another_tenant
 
 
 def add_arguments(trace: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def add_arguments(trace: argparse.ArgumentParser) -> None:
         help="of the object: ingest/cat.jpg, s3://BUCKET/KEY, or URL-encoded as in events",
     )
     trace.add_argument(
-        "--pipeline", choices=PIPELINES, help="default: every one that such a key can be of"
+        "--pipeline", choices=tuple(PIPELINES), help="default: every one that such a key can be of"
     )
     add_since(trace, "24h", "read logs since")
 
@@ -59,14 +59,21 @@ def _trace(arguments: argparse.Namespace) -> int:
 
 def _told(search: Search, wanted: str | None) -> tuple[list[Happening], list[str]]:
     """What happened, oldest first, and notes. Raises UserError if there is no such pipeline."""
-    found = stages(search.stack.prefix, search.stack.queues.all())
+    queues, names = search.stack.queues, [wanted] if wanted else concerned(search.key)
+    seen: dict[str | None, None] = {}
+
+    def on_the_way(queue: str) -> bool:
+        pipeline = pipeline_of(queue)
+        seen[pipeline] = None
+        return pipeline in names and not of_another_tenant(queue, search.key)
+
+    found = stages(search.stack.prefix, queues.all(on_the_way))
     deployed = {name: list(each) for name, each in groupby(found, key=lambda stage: stage.pipeline)}
-    if wanted and wanted not in deployed:
+    if wanted and wanted not in seen:
         raise UserError(
             f"The stack {search.stack.prefix} has no pipeline {wanted}: it has"
-            f" {', '.join(deployed) or 'none'}."
+            f" {', '.join(filter(None, seen)) or 'none'}."
         )
-    names = [wanted] if wanted else concerned(search.key)
     entries = [
         entry
         for name in names

@@ -14,6 +14,7 @@ CORE = {"console", "contracts", "errors", "stack", "times"}
 # What a part may import of the others, besides itself.
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
+    "examples": set(),
     "console": set(),
     "html_page": set(),
     "times": {"errors"},
@@ -22,7 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     # Only what needs no package: see the test of modules below.
     "plans": {"console", "contracts", "errors", "html_page", "times"},
     "local": {*CORE, *COMMANDS, "html_page", "pipelines"},
-    "__main__": {"console", "errors", "stack"},
+    "__main__": {"console", "errors", "examples", "stack"},
     **{command: {*CORE, "pipelines"} for command in COMMANDS},
 }
 SOURCES = sorted(CLI.rglob("*.py"))
@@ -68,7 +69,7 @@ def test_plans_and_what_they_import_need_the_standard_library_alone() -> None:
     found = {
         (str(path.relative_to(CLI)), name)
         for path in SOURCES
-        if part_of(path) in {"__main__", "plans", *ALLOWED["plans"]}
+        if part_of(path) in {"__main__", "examples", "plans", *ALLOWED["plans"]}
         # Tables are drawn with rich, by functions of the console that import it.
         for name in imports(path, lazily=part_of(path) == "plans")
         if name.split(".")[0] not in {*sys.stdlib_module_names, "event_pipelines"}

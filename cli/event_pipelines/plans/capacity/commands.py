@@ -20,14 +20,10 @@ _DESCRIPTION = (
     " neither network nor credentials. Ends with 1 when a promise does not hold, or messages are"
     " deleted unread."
 )
-_EPILOG = (
-    "example: terraform plan -var-file=prod.tfvars -out=tfplan; terraform show -json tfplan >"
-    " plan.json; event-pipelines capacity --plan plan.json --rate 500/s --backlog 10000000"
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description, parser.epilog = _DESCRIPTION, _EPILOG
+    parser.description = _DESCRIPTION
     add = parser.add_argument
     add(
         "--plan",

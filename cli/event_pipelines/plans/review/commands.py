@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--format",
-        choices=RENDERERS,
+        choices=tuple(RENDERERS),
         default="markdown",
         help="default: %(default)s",
     )

@@ -167,10 +167,10 @@ class Cloud:
         assert main(["replay", *arguments, "--min-age", "0", "--rate", "1000"]) == code
         return self.capsys.readouterr().out
 
-    def refused(self, *arguments: str) -> str:
+    def refused(self, *arguments: str, code: int = 2) -> str:
         """The one sentence of a command that must fail."""
         self.capsys.readouterr()
-        assert main([*arguments]) == 2
+        assert main([*arguments]) == code
         captured = self.capsys.readouterr()
         assert captured.out == ""
         return captured.err.strip().splitlines()[-1]

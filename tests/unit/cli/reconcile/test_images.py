@@ -297,10 +297,10 @@ def test_a_missing_permission_is_named(
 
     monkeypatch.setattr(BaseClient, "_make_api_call", call)
 
-    line = cloud.refused("reconcile", image_derivatives.NAME)
+    line = cloud.refused("reconcile", image_derivatives.NAME, code=3)
     assert f"s3://{bucket}/derived/mobile/cat.jpg.jpg" in line
     assert "s3:GetObject" in line
     assert "s3:ListBucket" in line
     forbidden[:] = ["ListObjectVersions"]
-    line = cloud.refused("reconcile", image_derivatives.NAME)
-    assert "ListObjectVersions operation: not authorized" in line
+    line = cloud.refused("reconcile", image_derivatives.NAME, code=3)
+    assert "ListObjectVersions: AWS said AccessDenied: not authorized" in line
