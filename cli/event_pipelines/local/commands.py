@@ -63,6 +63,9 @@ def _home(arguments: argparse.Namespace) -> Home:
 
 
 def _region(arguments: argparse.Namespace) -> str:
+    """The region to start in. Raises UserError unless it and the port can be."""
+    if arguments.port is not None and not 0 <= arguments.port <= 65_535:
+        raise UserError(f"--port {arguments.port} is out of range: 1 to 65535.")
     region: str = getattr(arguments, "region", DEFAULT_REGION)
     check_region(region)
     return region

@@ -181,6 +181,24 @@ def test_audit_tail_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert "1 events in the last 10m" in err
 
 
+def test_following_prints_each_event_once_as_it_comes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log(event("first", timedelta(minutes=1), outcome="logged"))
+    looks = iter(range(2))
+
+    def sleep(_: float) -> None:
+        if next(looks, None) is None:
+            raise KeyboardInterrupt
+        log(event("second", timedelta(0), outcome="logged"))
+
+    monkeypatch.setattr("time.sleep", sleep)
+
+    assert main(["audit", "tail", "--follow"]) == 130
+    out = capsys.readouterr().out
+    assert [line.split("\t")[2] for line in out.splitlines()] == ["watched/first", "watched/second"]
+
+
 def test_summary_counts_by_hour_bucket_and_kind(capsys: pytest.CaptureFixture[str]) -> None:
     happened = moment(timedelta(0))
     log(

@@ -76,6 +76,17 @@ def test_local_up_names_a_port_in_use(tmp_path: Path, capsys: pytest.CaptureFixt
     assert local_engine.running(tmp_path) is None
 
 
+@pytest.mark.parametrize("verb", ["up", "demo"])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [(("--port", "70000"), "--port 70000"), (("--region", "moon"), "region moon")],
+)
+def test_local_refuses_ports_and_regions_that_do_not_exist(
+    verb: str, given: tuple[str, ...], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said in fails_with(capsys, "local", verb, "--home", str(tmp_path), *given, code=2)
+
+
 def test_local_up_without_packages_names_make_packages(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="make packages"):
         local_stack.up(Home(tmp_path, tools=tmp_path))
@@ -166,7 +177,28 @@ def test_environment_script_without_python_names_the_versions(tmp_path: Path) ->
     assert "Python 3.11, 3.12 or 3.13 is not on PATH" in line
 
 
-@pytest.mark.parametrize("version", ["3, 10", "3, 14"])
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"PORT": "70000"}, "PORT=70000 is no port"),
+        ({"PORT": "eighty"}, "PORT=eighty is no port"),
+        ({"PORT": "0"}, "PORT=0 is no port"),
+        ({"PHOTO": "/no such/cat.jpg"}, "PHOTO=/no such/cat.jpg cannot be read"),
+    ],
+)
+def test_environment_script_says_at_once_what_a_demo_cannot_take(
+    tmp_path: Path, variables: dict[str, str], said: str
+) -> None:
+    (tmp_path / "terraform").symlink_to(sys.executable)
+
+    finished = environment_script(tmp_path, PYTHON=sys.executable, **variables)
+
+    assert finished.returncode == 1
+    (line,) = finished.stderr.splitlines()
+    assert said in line
+
+
+@pytest.mark.parametrize("version", ["3, 9", "3, 10", "3, 14"])
 def test_python_of_another_version(tmp_path: Path, version: str) -> None:
     # An interpreter that answers as that version would, whichever are installed here.
     fake = tmp_path / "python-of-another-version"

@@ -342,6 +342,18 @@ def test_unexpected_errors_end_with_3(
     assert "Traceback" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_every_command(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--print-completion", shell])
+
+    assert ended.value.code == 0
+    script = capsys.readouterr().out
+    missing = [verb.prog for verb in verbs() for word in verb.prog.split() if word not in script]
+    assert missing == []
+    assert "--follow" in script or "-l follow" in script
+
+
 def test_version_and_exit_codes_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--version"])

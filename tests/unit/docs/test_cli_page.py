@@ -3,9 +3,9 @@
 import shlex
 from pathlib import Path
 
-import cli_docs
 import pytest
 
+import cli_docs
 from event_pipelines.__main__ import Parser, parser
 from event_pipelines.examples import EXAMPLES
 from unit.cli.every_command import ids, verbs

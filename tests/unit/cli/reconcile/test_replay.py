@@ -277,6 +277,35 @@ def test_what_was_audited_cannot_be_replayed(cloud: Cloud) -> None:
     assert "cannot be replayed" in cloud.refused("replay", event_audit.NAME, "--all")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_keys_are_read_however_they_are_written(
+    cloud: Cloud, bucket: str, tmp_path: Path, encoding: str, end: str
+) -> None:
+    keys = ["ingest/plain.jpg", "ingest/my cat é.jpg", "ingest/100%25+.jpg", "ingest/whole one.jpg"]
+    for key in keys:
+        cloud.upload(bucket, key)
+    lines = ["ingest/plain.jpg", "ingest/my+cat+%C3%A9.jpg", "ingest/100%25+.jpg",
+             f"s3://{bucket}/ingest/whole one.jpg", "s3://another/ingest/plain.jpg"]  # fmt: skip
+    file = tmp_path / "keys.txt"
+    file.write_bytes("".join(line + end for line in lines).encode(encoding))
+
+    cloud.replay(image_derivatives.NAME, "--derivative", "mobile", "--keys", str(file), code=1)
+
+    assert sent(cloud) == sorted(keys)
+
+
+@pytest.mark.parametrize("prefix", ["ingest/a b/", "ingest/a%20b/", "ingest/a+b/", "s3"])
+def test_a_key_prefix_may_be_encoded(cloud: Cloud, bucket: str, prefix: str) -> None:
+    cloud.upload(bucket, "ingest/a b/c.jpg")
+    cloud.upload(bucket, "ingest/other.jpg")
+    wanted = f"s3://{bucket}/ingest/a b/" if prefix == "s3" else prefix
+
+    cloud.replay(image_derivatives.NAME, "--derivative", "mobile", "--key-prefix", wanted)
+
+    assert sent(cloud) == ["ingest/a b/c.jpg"]
+
+
 def test_people_see_a_table_and_the_sums(
     cloud: Cloud, bucket: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
