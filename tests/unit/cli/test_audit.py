@@ -190,7 +190,12 @@ def test_following_prints_each_event_once_as_it_comes(
     def sleep(_: float) -> None:
         if next(looks, None) is None:
             raise KeyboardInterrupt
-        log(event("second", timedelta(0), outcome="logged"))
+        second = json.dumps(event("second", timedelta(0), outcome="logged"))
+        boto3.client("logs").put_log_events(
+            logGroupName="/aws/lambda/event-pipelines-audit-upload",
+            logStreamName="s",
+            logEvents=[{"timestamp": int(time.time() * 1000), "message": second}],
+        )
 
     monkeypatch.setattr("time.sleep", sleep)
 
