@@ -15,7 +15,7 @@ imports show: imports show 01998f2a5c3e4b7d --json
 imports rejections: imports rejections 01998f2a5c3e4b7d > fix-these.csv
 imports rows: imports rows 01998f2a5c3e4b7d --json
 tenants create-group: tenants create-group gold --queue-mode shared_fair
-tenants create: tenants create acme --group gold
+tenants create: tenants create --from tenants.csv
 tenants list: tenants list --group gold
 tenants show: tenants show acme
 tenants suspend: tenants suspend acme --dry-run

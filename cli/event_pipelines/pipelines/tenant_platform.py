@@ -110,7 +110,7 @@ def locate(stack: Stack, say: Callable[[str], None]) -> Platform:
     if settings.names.region != stack.region:
         raise UserError(
             f"The parameter {parameter} in {stack.region} describes a platform in"
-            f" {settings.names.region}: name that with --region."
+            f" {settings.names.region}: name that with --region or AWS_REGION."
         )
     return Platform(
         settings,

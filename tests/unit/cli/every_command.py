@@ -31,6 +31,8 @@ def words(verb: Parser, folder: Path) -> list[str]:
             given += [*action.option_strings[:1], _value(action, folder)]
     if verb.prog.endswith("replay"):
         given.append("--all")
+    if verb.prog.endswith("tenants create"):
+        given += ["--group", "gold"]
     return given
 
 

@@ -1,6 +1,7 @@
 """Making groups and tenants: what is there in the end, whatever happened on the way."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -601,3 +602,45 @@ def test_group_creation_prints_progress_on_stderr(
     captured = capsys.readouterr()
     assert captured.out == f"The group gold is ACTIVE: its bucket is {cloud.bucket('gold')}.\n"
     assert f"  created   bucket {cloud.bucket('gold')}\n" in captured.err
+
+
+# -- From a file
+
+
+def test_tenants_of_a_file_are_created_and_a_repeat_goes_on(
+    gold: Cloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "tenants.csv"
+    file.write_bytes(b"\xef\xbb\xbfgroup,name\r\ngold,acme\r\nsilver,beta\r\ngold,gamma\r\n")
+
+    line = sentence(capsys, "create", "--from", str(file), code=1)
+
+    assert "1 of 3 tenants were not created" in line
+    assert {name for name in ("acme", "beta", "gamma") if gold.record("tenant", name)} == {
+        "acme", "gamma",
+    }  # fmt: skip
+    run("create-group", "silver")
+    found = answer(capsys, "create", "--from", str(file))
+    assert [one["GroupName"] for one in found["tenants"]] == ["gold", "silver", "gold"]
+    assert found["failed"] == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "names no tenant"),
+        ("name,group\nacme,gold\nacme,silver\n", "acme in two groups"),
+        ("name,group\nacme\n", "The group name '' is empty"),
+        ("tenant\nacme\n", "The tenant name '' is empty"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_file_of_tenants_is_refused_before_anything_is_made(
+    tmp_path: Path, text: str | None, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "tenants.csv"
+    if text is not None:
+        file.write_text(text)
+
+    assert said in sentence(capsys, "create", "--from", str(file))
+    assert "--from" in sentence(capsys, "create", "acme")
