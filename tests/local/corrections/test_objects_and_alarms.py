@@ -223,6 +223,13 @@ def test_versions_are_listed_under_their_keys(corrected: Cloud) -> None:
     assert listed_versions(corrected) == HARD_KEYS
 
 
+def test_who_pays_for_requests_is_answered_whatever_keys_there_are(corrected: Cloud) -> None:
+    s3, bucket = corrected.client("s3"), corrected.bucket()
+    s3.put_object(Bucket=bucket, Key=HARD_KEYS[0])
+
+    assert s3.get_bucket_request_payment(Bucket=bucket)["Payer"] == "BucketOwner"
+
+
 def test_version_listing_is_still_needed(
     uncorrected: Cloud, still_needed: Callable[[str, bool], None]
 ) -> None:

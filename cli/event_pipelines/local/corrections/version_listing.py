@@ -1,11 +1,13 @@
 """Keys in a listing of versions are percent-encoded when the client asks for that.
 
+Terraform reads a bucket, lists what is in it and removes it, whatever its keys are.
+
 AWS: ListObjectVersions with encoding-type=url answers with encoded keys, prefixes and markers and
 says so; Terraform and boto3 always ask, and decode.
 MiniStack: encodes the listings of objects but not of versions, so a key with a percent sign comes
-back as another key or as an error, and one with a control character makes the listing no XML;
-Terraform cannot empty the bucket that it deletes.
-Correction: the same encoding here.
+back as another key or as an error, and one with a control character makes the listing no XML. Asked
+who pays for requests, it lists objects as well, so that such a key breaks every plan.
+Correction: the same encoding here, and the answer to what is asked.
 """
 
 import re
@@ -24,6 +26,7 @@ _END = b"</ListVersionsResult>"
 
 def apply() -> None:
     around(s3, "_list_object_versions", "bucket_name query_params", _encoded)
+    around(s3, "_list_objects_v1", "bucket_name query_params", _list_objects)
 
 
 def _encoded(
@@ -36,3 +39,11 @@ def _encoded(
         lambda found: found[1] + s3._url_encode(unescape(found[2].decode())).encode(), body
     )
     return status, headers, encoded.replace(_END, b"<EncodingType>url</EncodingType>" + _END)
+
+
+def _list_objects(
+    original: Callable[..., Any], bucket_name: str, query_params: dict[str, list[str]]
+) -> Any:
+    if "requestPayment" in query_params:
+        return s3._get_bucket_request_payment(bucket_name)
+    return original(bucket_name, query_params)
