@@ -207,6 +207,8 @@ module "load" {
       MAX_REJECTED_PERCENT         = tostring(var.max_rejected_percent)
       TABLE_WRITE_CAPACITY         = tostring(coalesce(var.pace.table_write_capacity, 0))
       MAXIMUM_CONCURRENCY          = tostring(local.workers)
+      # For `event-pipelines imports start --dry-run`.
+      ROWS_PER_SECOND = tostring(local.rows_per_second)
     },
     length(var.key_columns) == 0 ? {} : { KEY_COLUMNS = join(",", var.key_columns) },
     var.notices == null ? {} : { NOTICES_TOPIC_ARN = one(module.notices[*].topic_arn) },

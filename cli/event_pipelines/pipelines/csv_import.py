@@ -119,6 +119,15 @@ class Ledger:
         head = s3.head_object(Bucket=self.bucket, Key=key)
         return import_id(self.bucket, key, head.get("VersionId"), head["ETag"])
 
+    def settings(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Environment variables of splitter and loader. Raises UserError without them."""
+        split, load = (
+            self.stack.settings_of(f"{self.stack.prefix}-csv-{part}") for part in ("split", "load")
+        )
+        if split is None or load is None:
+            raise self.stack.missing(NAME)
+        return split, load
+
     def find(self, import_id: str) -> Import | None:
         item = self.stack.dynamodb.get_item(
             TableName=self.ledger_table,

@@ -17,7 +17,8 @@ from event_pipelines.local.demo import imports
 from event_pipelines.local.demo.imports import Account
 from event_pipelines.pipelines.csv_import import Import, Ledger, RejectedRow
 from event_pipelines.stack import Stack
-from shared.import_ledger import CheckpointLost, ImportLedger, ImportSource, Progress
+from shared.csv_files.progress import Progress
+from shared.import_ledger import CheckpointLost, ImportLedger, ImportSource
 
 
 @pytest.fixture

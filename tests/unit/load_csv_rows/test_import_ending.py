@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from shared.contracts.imports import ImportStatus
+from shared.csv_files.progress import Progress
 from shared.import_ending import ImportEnding
-from shared.import_ledger import ImportLedger, Progress
+from shared.import_ledger import ImportLedger
 from shared.retries import ReadIncomplete
 from unit.load_csv_rows.conftest import LEDGER, TOPIC, Account, Function
 from unit.load_csv_rows.fake_table import client_error

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from shared.csv_records import MAX_REREAD_BYTES, RowReader
-from split_csv.segments import MAX_REJECTED
+from shared.csv_files.records import MAX_REREAD_BYTES, RowReader
+from shared.csv_files.segments import MAX_REJECTED
 from support.linear_time import grows_too_fast
 from unit.split_csv.exported_files import Imported, header_of, import_file
 

@@ -6,17 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 
-from shared.csv_records import Dialect, Record, RecordReader, lines
-from shared.file_kinds import kind_of_bytes, kind_of_text
-from shared.object_content import (
-    GZIP_MAGIC,
-    FileDamaged,
-    FileRefused,
-    StoredObject,
-    as_utf_8,
-    gunzip,
-)
-from shared.row_messages import encode_row
+from .content import GZIP_MAGIC, FileDamaged, FileRefused, as_utf_8, gunzip
+from .file_kinds import kind_of_bytes, kind_of_text
+from .records import Dialect, Record, RecordReader, lines
+from .row_messages import encode_row
 
 SAMPLE_BYTES = 1 << 17
 # The part of the sample that determines the delimiter.
@@ -81,11 +74,6 @@ class Opening:
     line: int
     encoding: str = "utf-8"
     dialect: Dialect = field(default_factory=Dialect)
-
-
-def open_csv(source: StoredObject, wanted: WantedDialect | None = None) -> Opening:
-    """Read the beginning of a file. Raises FileRefused, and what ``source.chunks`` raises."""
-    return read_opening(replace(source, block_bytes=SAMPLE_BYTES).chunks(), wanted)
 
 
 def read_opening(chunks: Iterable[bytes], wanted: WantedDialect | None = None) -> Opening:

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from load_csv_rows.cells import (
+from ..contracts.imports import STAMP
+from ..invalid_input import InvalidInput
+from .cells import (
     READERS,
     SPACES,
     Attribute,
@@ -15,9 +17,7 @@ from load_csv_rows.cells import (
     read_number,
     text_size,
 )
-from load_csv_rows.settings import Empty, Shape
-from shared.contracts.imports import STAMP
-from shared.invalid_input import InvalidInput
+from .shape import Empty, Shape
 
 # What DynamoDB allows an item and a hash key to be, in bytes.
 MAX_ITEM_BYTES = 400 * 1024
