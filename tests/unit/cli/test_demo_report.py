@@ -103,7 +103,6 @@ def test_verification_finds_what_is_wrong() -> None:
     for wrong in (
         Result(photo, "card", "derived", width=200, height=100),
         Result(end, "mobile", "derived", width=640, height=320),
-        Result(photo, "mobile", "derived", width=640, height=320, repaired=True),
         Result(logo, "card", "derived", width=200, height=200),
         Result(photo, "mobile", "missing"),
         Result(photo, "mobile", "derived", width=640, height=640),

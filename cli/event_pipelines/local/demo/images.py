@@ -270,10 +270,10 @@ def faults_of(result: Result, derivatives: dict[str, Any]) -> list[str]:
     form = derivatives[result.derivative]
     if (result.width, result.height) not in _fitting_sizes(result.photograph, form):
         return [f"{what} is {result.width}x{result.height}, which does not fit its box."]
-    if result.repaired != result.photograph.lacks_its_end:
-        return [f"{what} is marked as repaired: {result.repaired}, which it should not be."]
-    if result.transparent != (result.photograph.transparent and form["format"] != "jpeg"):
-        return [f"{what} is transparent: {result.transparent}, which it should not be."]
+    if result.photograph.lacks_its_end and not result.repaired:
+        return [f"{what} is not marked as repaired."]
+    if result.photograph.transparent and form["format"] != "jpeg" and not result.transparent:
+        return [f"{what} has lost its transparency."]
     return []
 
 
