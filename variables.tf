@@ -116,6 +116,7 @@ variable "event_audit" {
     trail = optional(object({
       retention_days      = optional(number)
       deletion_protection = optional(bool)
+      object_lock_days    = optional(number)
     }))
     function = optional(object({
       memory_size_mb          = optional(number)

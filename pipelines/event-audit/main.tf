@@ -14,6 +14,8 @@ locals {
   name              = "${var.name_prefix}-audit"
   bucket            = "${local.name}-${local.account_id}-${local.region}"
   rejections_bucket = "${local.name}-rejections-${local.account_id}-${local.region}"
+  records_bucket    = "${local.name}-records-${local.account_id}-${local.region}"
+  locks_records     = try(var.trail.object_lock_days, null) != null
   trail_table       = "${local.name}-trail"
   trail_table_arn   = "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${local.trail_table}"
 
@@ -172,5 +174,6 @@ module "function" {
       TRAIL_TABLE          = one(aws_dynamodb_table.trail[*].name)
       TRAIL_RETENTION_DAYS = tostring(var.trail.retention_days)
     },
+    local.locks_records ? { TRAIL_RECORDS_BUCKET = local.records_bucket } : {},
   )
 }

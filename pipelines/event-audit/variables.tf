@@ -104,13 +104,18 @@ variable "events" {
 }
 
 variable "trail" {
-  description = "Keeps every event as an item in a DynamoDB table, where a repeated one counts once and a late one is recognised, for `retention_days` after it was written. `deletion_protection` makes AWS refuse to delete the table. Null keeps log lines only."
+  description = "Keeps every event as an item in a DynamoDB table, where a repeated one counts once and a late one is recognised, for `retention_days` after it was written. `deletion_protection` makes AWS refuse to delete the table. With `object_lock_days` each record is also an object of a bucket with object lock, which for so many days nobody can change or delete, the account's root user and `terraform destroy` included. Null keeps log lines only."
   type = object({
     retention_days      = optional(number, 90)
     deletion_protection = optional(bool, false)
+    object_lock_days    = optional(number)
   })
   default = null
 
+  validation {
+    condition     = try(var.trail.object_lock_days, null) == null ? true : var.trail.object_lock_days >= 1 && var.trail.object_lock_days <= 36500 && floor(var.trail.object_lock_days) == var.trail.object_lock_days
+    error_message = "trail.object_lock_days must be a whole number of days from 1 to 36500, the most that S3 locks an object for, or null."
+  }
   validation {
     condition     = var.trail == null ? true : var.trail.retention_days >= 1 && var.trail.retention_days <= 3650 && floor(var.trail.retention_days) == var.trail.retention_days
     error_message = "trail.retention_days must be a whole number of days from 1 to 3650."
