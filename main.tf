@@ -29,9 +29,10 @@ module "image_derivatives" {
   source = "./pipelines/image-derivatives"
   count  = contains(var.pipelines, "image-derivatives") ? 1 : 0
 
-  name_prefix = var.name_prefix
-  package     = local.packages["create_image_derivative"]
-  code_bucket = var.code_bucket
+  name_prefix          = var.name_prefix
+  package              = local.packages["create_image_derivative"]
+  code_bucket          = var.code_bucket
+  trust_source_account = var.trust_source_account
 
   derivatives        = var.image_derivatives.derivatives
   extensions         = var.image_derivatives.extensions
@@ -59,9 +60,10 @@ module "event_audit" {
   source = "./pipelines/event-audit"
   count  = contains(var.pipelines, "event-audit") ? 1 : 0
 
-  name_prefix = var.name_prefix
-  package     = local.packages["log_object_event"]
-  code_bucket = var.code_bucket
+  name_prefix          = var.name_prefix
+  package              = local.packages["log_object_event"]
+  code_bucket          = var.code_bucket
+  trust_source_account = var.trust_source_account
 
   routes             = var.event_audit.routes
   events             = var.event_audit.events
@@ -90,7 +92,8 @@ module "csv_import" {
     split = local.packages["split_csv"]
     load  = local.packages["load_csv_rows"]
   }
-  code_bucket = var.code_bucket
+  code_bucket          = var.code_bucket
+  trust_source_account = var.trust_source_account
 
   dialect               = var.csv_import.dialect
   columns               = var.csv_import.columns
@@ -132,7 +135,8 @@ module "tenant_routing" {
     route   = local.packages["route_tenant_event"]
     process = local.packages["process_tenant_file"]
   }
-  code_bucket = var.code_bucket
+  code_bucket          = var.code_bucket
+  trust_source_account = var.trust_source_account
 
   queue_mode   = var.tenant_routing.queue_mode
   cache        = var.tenant_routing.cache
@@ -156,9 +160,10 @@ module "item_relay" {
   source = "./pipelines/item-relay"
   count  = contains(var.pipelines, "item-relay") ? 1 : 0
 
-  name_prefix = var.name_prefix
-  package     = local.packages["update_item"]
-  code_bucket = var.code_bucket
+  name_prefix          = var.name_prefix
+  package              = local.packages["update_item"]
+  code_bucket          = var.code_bucket
+  trust_source_account = var.trust_source_account
 
   function           = var.item_relay.function
   service            = var.item_relay.service

@@ -11,12 +11,14 @@ resource "aws_iam_role" "function" {
   # role, and under a wrong one the queue would stand still without an error anywhere.
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
-      Effect    = "Allow"
-      Principal = { Service = "lambda.amazonaws.com" }
-      Action    = "sts:AssumeRole"
-      Condition = { StringEquals = { "aws:SourceAccount" = local.account_id } }
-    }]
+    Statement = [merge(
+      {
+        Effect    = "Allow"
+        Principal = { Service = "lambda.amazonaws.com" }
+        Action    = "sts:AssumeRole"
+      },
+      var.trust_source_account ? { Condition = { StringEquals = { "aws:SourceAccount" = local.account_id } } } : {},
+    )]
   })
 
   tags = var.tags

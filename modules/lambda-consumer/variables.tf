@@ -526,6 +526,13 @@ variable "vpc" {
   }
 }
 
+variable "trust_source_account" {
+  description = "Whether the function's role lets Lambda in for this account only, by `aws:SourceAccount` in its trust policy. AWS's own samples have the condition; turn it off if functions or their queues stand still for it."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 variable "tags" {
   description = "Tags for everything that takes them."
   type        = map(string)

@@ -92,10 +92,11 @@ module "imports_queue" {
 module "split" {
   source = "../../modules/lambda-consumer"
 
-  name        = "${local.name}-split"
-  description = "Reads every CSV file uploaded below ${var.import_prefix} and sends its rows to the row queue"
-  package     = var.packages.split
-  code_bucket = var.code_bucket
+  name                 = "${local.name}-split"
+  description          = "Reads every CSV file uploaded below ${var.import_prefix} and sends its rows to the row queue"
+  package              = var.packages.split
+  code_bucket          = var.code_bucket
+  trust_source_account = var.trust_source_account
 
   memory_size_mb  = var.split.memory_size_mb
   timeout_seconds = var.split.timeout_seconds
@@ -161,10 +162,11 @@ module "rows_queue" {
 module "load" {
   source = "../../modules/lambda-consumer"
 
-  name        = "${local.name}-load"
-  description = "Writes the rows of CSV files into ${local.items_table}"
-  package     = var.packages.load
-  code_bucket = var.code_bucket
+  name                 = "${local.name}-load"
+  description          = "Writes the rows of CSV files into ${local.items_table}"
+  package              = var.packages.load
+  code_bucket          = var.code_bucket
+  trust_source_account = var.trust_source_account
 
   memory_size_mb          = var.load.memory_size_mb
   timeout_seconds         = var.load.timeout_seconds

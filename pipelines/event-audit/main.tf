@@ -139,8 +139,9 @@ module "function" {
     ? "Logs every event of ${local.bucket} that no route names"
     : "Logs the events of ${local.bucket} that route ${each.key} names"
   )
-  package     = var.package
-  code_bucket = var.code_bucket
+  package              = var.package
+  code_bucket          = var.code_bucket
+  trust_source_account = var.trust_source_account
 
   memory_size_mb          = var.function.memory_size_mb
   timeout_seconds         = var.function.timeout_seconds

@@ -78,8 +78,9 @@ module "function" {
     "Makes the ${each.key} (${each.value.format}, at most ${each.value.max_width}x${each.value.max_height}) of every picture uploaded",
     "below ${var.source_prefix}",
   ])
-  package     = var.package
-  code_bucket = var.code_bucket
+  package              = var.package
+  code_bucket          = var.code_bucket
+  trust_source_account = var.trust_source_account
 
   memory_size_mb      = var.function.memory_size_mb
   timeout_seconds     = var.function.timeout_seconds

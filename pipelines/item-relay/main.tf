@@ -43,10 +43,11 @@ module "updates_queue" {
 module "update" {
   source = "../../modules/lambda-consumer"
 
-  name        = "${local.name}-update"
-  description = "Updates every new item of ${local.table} and sends it on to the service"
-  package     = var.package
-  code_bucket = var.code_bucket
+  name                 = "${local.name}-update"
+  description          = "Updates every new item of ${local.table} and sends it on to the service"
+  package              = var.package
+  code_bucket          = var.code_bucket
+  trust_source_account = var.trust_source_account
 
   memory_size_mb  = var.function.memory_size_mb
   timeout_seconds = var.function.timeout_seconds

@@ -65,10 +65,11 @@ locals {
 module "router" {
   source = "../../modules/lambda-consumer"
 
-  name        = "${local.name}-route"
-  description = "Sends every event of the groups' buckets to its tenant's queue, or to ${local.name}-quarantine"
-  package     = var.packages.route
-  code_bucket = var.code_bucket
+  name                 = "${local.name}-route"
+  description          = "Sends every event of the groups' buckets to its tenant's queue, or to ${local.name}-quarantine"
+  package              = var.packages.route
+  code_bucket          = var.code_bucket
+  trust_source_account = var.trust_source_account
 
   memory_size_mb     = var.router.memory_size_mb
   timeout_seconds    = var.router.timeout_seconds
@@ -113,10 +114,11 @@ module "quarantine" {
 module "consumer" {
   source = "../../modules/lambda-consumer"
 
-  name        = "${local.name}-process"
-  description = "Turns every raw file of a tenant into its silver one, as that tenant and no other"
-  package     = var.packages.process
-  code_bucket = var.code_bucket
+  name                 = "${local.name}-process"
+  description          = "Turns every raw file of a tenant into its silver one, as that tenant and no other"
+  package              = var.packages.process
+  code_bucket          = var.code_bucket
+  trust_source_account = var.trust_source_account
 
   memory_size_mb       = var.consumer.memory_size_mb
   timeout_seconds      = var.consumer.timeout_seconds

@@ -245,10 +245,17 @@ run "a_directly_called_function" {
     maximum_event_age_seconds = 3600
     tracing                   = true
     recursive_loop            = "Allow"
+    trust_source_account      = false
     kms_key                   = { arn = "arn:aws:kms:eu-west-1:123456789012:key/function" }
     alarm                     = { actions = [], name_prefix = "split" }
   }
 
+  assert {
+    condition = jsondecode(aws_iam_role.function.assume_role_policy).Statement == [
+      { Effect = "Allow", Principal = { Service = "lambda.amazonaws.com" }, Action = "sts:AssumeRole" }
+    ]
+    error_message = "Without the condition on the account, Lambda and nobody else may assume the role."
+  }
   assert {
     condition     = aws_iam_role.function.name == format("split-csv-%045d-%s", 0, substr(md5("${var.name}-eu-west-1"), 0, 8))
     error_message = "A role name over 64 characters must be cut and told apart by a hash."
