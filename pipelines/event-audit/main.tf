@@ -15,6 +15,7 @@ locals {
   bucket            = "${local.name}-${local.account_id}-${local.region}"
   rejections_bucket = "${local.name}-rejections-${local.account_id}-${local.region}"
   records_bucket    = "${local.name}-records-${local.account_id}-${local.region}"
+  records_arn       = "arn:${local.partition}:s3:::${local.records_bucket}"
   locks_records     = try(var.trail.object_lock_days, null) != null
   trail_table       = "${local.name}-trail"
   trail_table_arn   = "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${local.trail_table}"

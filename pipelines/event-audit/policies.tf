@@ -15,7 +15,7 @@ locals {
       },
       local.locks_records ? {
         records = jsonencode({ Version = "2012-10-17", Statement = concat([
-          { Sid = "KeepRecords", Effect = "Allow", Action = "s3:PutObject", Resource = "${module.records[0].bucket_arn_static}/${route}/*" },
+          { Sid = "KeepRecords", Effect = "Allow", Action = "s3:PutObject", Resource = "${local.records_arn}/${route}/*" },
         ], module.key.statements.write_objects) })
       } : {},
       var.trail == null ? {} : {
