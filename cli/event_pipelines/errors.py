@@ -1,7 +1,5 @@
 """What the command line turns into a sentence and an exit code."""
 
-import re
-
 
 class UserError(Exception):
     """Wrong use, which the user can fix: exit code 2. The message is a sentence: which input, and
@@ -22,18 +20,17 @@ class Unanswered(UserError):
     code = 3
 
 
-# What to do about an error of AWS, by what its name or its class matches.
-_ADVICE = (
-    (
-        "Throttl|TooMany|SlowDown|LimitExceeded|Unavailable|Internal|Timeout|Connection|Streaming",
-        "run it again in a minute",
+# What to do about an error of AWS, by what its name or its class has in it.
+_ADVICE = {
+    "run it again in a minute": (
+        *("Throttl", "TooMany", "SlowDown", "LimitExceeded", "Unavailable", "Internal"),
+        *("Timeout", "Connection", "Streaming"),
     ),
-    (
-        "Expired|Token|Credential|Signature|AccessKey|SSO|UnrecognizedClient",
-        "sign in or renew the credentials, then run it again",
+    "sign in or renew the credentials, then run it again": (
+        *("Expired", "Token", "Credential", "Signature", "AccessKey", "SSO", "UnrecognizedClient"),
     ),
-    ("Denied|Unauthori|NotAuthori|Forbidden|^403", "have it allowed, then run it again"),
-)
+    "have it allowed, then run it again": ("Denied", "Unauthori", "NotAuthori", "Forbidden", "403"),
+}
 
 
 def told(error: Exception, command: str) -> str:
@@ -44,7 +41,7 @@ def told(error: Exception, command: str) -> str:
     if answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
         name += " (Internal)"
     operation = getattr(error, "operation_name", "")
-    advice = (text for pattern, text in _ADVICE if re.search(pattern, name))
+    advice = (text for text, parts in _ADVICE.items() if any(part in name for part in parts))
     message = f"AWS said {name}: {said.get('Message', '')}" if said else str(error)
     where = f" at {operation}" if operation else ""
     remedy = next(advice, "do not run it again before what AWS refused is changed")
