@@ -24,8 +24,8 @@ def duration(text: str) -> timedelta:
 
 
 def seconds(text: str) -> int:
-    """Whole seconds of a duration, or of digits alone. Raises UserError."""
-    plain = re.fullmatch(r"[0-9]{1,9}", text)
+    """Seconds of a duration or of digits alone; their range is the caller's. Raises UserError."""
+    plain = re.fullmatch(r"-?[0-9]{1,9}", text)
     return int(text) if plain else int(duration(text).total_seconds())
 
 
