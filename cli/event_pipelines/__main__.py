@@ -31,6 +31,7 @@ GROUPS = {
     "trace": "the story of one object, in the order of time",
     "plan-review": "what a Terraform plan would do, for whoever has to approve it",
     "capacity": "what the settings of a Terraform plan can carry, by simulation",
+    "preflight": "what the account would not take of a Terraform plan; changes nothing",
 }
 _MODULES = {
     "replay": "reconcile.replay_command",

@@ -25,11 +25,11 @@ from event_pipelines.items import documents
 from event_pipelines.pipelines import event_audit, outcomes, tenant_names, tenant_routing
 from event_pipelines.plans.review import fail_on, plan
 from event_pipelines.plans.review.plan_values import parsed
-from shared.csv_files import cells
 from process_tenant_file import rows
 from shared.contracts import events, tenant_keys
 from shared.contracts.item_messages import ItemMessage
 from shared.contracts.tenant_messages import TenantMessage
+from shared.csv_files import cells
 from shared.csv_files.row_messages import RowMessage
 from support.linear_time import grows_too_fast
 

@@ -348,8 +348,8 @@ class _Beginning:
                 what = f"the rows, but not the header, can be cut by {SEPARATORS[each]}"
                 raise _unclear(f"{what} into {width} columns")
             cells = [row[0] for row in table if len(row) == 1]
-            widths = {cell.count(each) for cell in cells}
-            if each in "".join(cells[:1]) and len(cells) > 1 and len(widths) == 1:
+            counts = {cell.count(each) for cell in cells}
+            if each in "".join(cells[:1]) and len(cells) > 1 and len(counts) == 1:
                 raise _unclear(f"every line is one value, which can be cut by {SEPARATORS[each]}")
         for each in OTHER_SEPARATORS:
             table = self._table(each)

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from event_pipelines.__main__ import main
-from event_pipelines.imports import commands, dry_run
+from event_pipelines.imports import dry_run
 from event_pipelines.imports.dry_run import DryRun
+from event_pipelines.pipelines import csv_import
 from event_pipelines.pipelines.csv_import import Ledger
 from event_pipelines.stack import Stack
 from unit.split_csv.conftest import new_world, quick_world  # noqa: F401 - fixtures
@@ -108,7 +109,7 @@ def test_the_command_uploads_nothing_and_exits_by_what_it_found(
     path = tmp_path / "a.csv"
     path.write_bytes(content)
     ledger = Ledger(Stack("acme"), "bucket", "items", "ledger")
-    monkeypatch.setattr(commands.csv_import, "locate", lambda _: ledger)
+    monkeypatch.setattr(csv_import, "locate", lambda _: ledger)
     monkeypatch.setattr(Ledger, "settings", lambda _: ({}, LOADER))
     command = ["imports", "start", str(path), "--dry-run", "--name-prefix", "acme"]
 

@@ -28,6 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "plans": {"console", "contracts", "errors", "html_page", "prices", "times"},
     "local": {*CORE, *COMMANDS, "html_page", "pipelines"},
     "__main__": {"console", "errors", "examples", "stack"},
+    "preflight": {"console", "errors", "plans", "stack"},
     **{command: {*CORE, "pipelines"} for command in COMMANDS},
 }
 SOURCES = sorted(CLI.rglob("*.py"))
