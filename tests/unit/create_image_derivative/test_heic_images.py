@@ -2,6 +2,8 @@
 
 import io
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pillow_heif
@@ -14,6 +16,7 @@ from create_image_derivative.container import ImageRejected
 from create_image_derivative.image import DEFAULT_FORMATS, Recipe, make_derivative
 from create_image_derivative.settings import Settings
 from shared.configuration import ConfigurationError, Environment
+from support.fresh_process import FUNCTIONS
 from unit.create_image_derivative.test_file_colours import SAMPLE, SAMPLE_FROM_P3, assert_close
 
 Photograph = Callable[..., Image.Image]
@@ -166,3 +169,31 @@ def test_settings_without_the_decoder_name_the_remedy(
     )
     with pytest.raises(ConfigurationError, match=r"build\.sh --with heic"):
         Settings.from_environment(allowed)
+
+
+WITHOUT_DECODER = """
+import io, sys
+sys.modules["pillow_heif"] = None
+sys.path.insert(0, sys.argv[1])
+from create_image_derivative.container import ImageRejected
+from create_image_derivative.image import SUPPORTED_FORMATS, Recipe, make_derivative
+assert "HEIC" not in SUPPORTED_FORMATS
+content = sys.stdin.buffer.read()
+try:
+    make_derivative(io.BytesIO(content), len(content), Recipe(64, 64))
+except ImageRejected as rejected:
+    print(rejected.reason, rejected.detail)
+"""
+
+
+def test_a_package_without_the_decoder_names_the_remedy(photograph: Photograph) -> None:
+    finished = subprocess.run(
+        [sys.executable, "-c", WITHOUT_DECODER, str(FUNCTIONS)],
+        input=heic_file(photograph(90, 60)),
+        capture_output=True,
+        check=False,
+    )
+
+    assert finished.stderr == b""
+    assert finished.stdout.startswith(b"unsupported_format HEIC is not among AVIF")
+    assert b"build.sh --with heic" in finished.stdout
