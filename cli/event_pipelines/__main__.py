@@ -7,7 +7,6 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, NoReturn
@@ -71,6 +70,18 @@ class Parser(argparse.ArgumentParser):
         raise UserError(f"{message}: see `{self.prog} --help`.")
 
 
+class _Version(argparse.Action):
+    def __call__(self, made: Any, *_: Any) -> NoReturn:
+        # Only here: it imports much, and plans are read where there is little.
+        metadata = import_module("importlib.metadata")
+        try:
+            version = metadata.version("event-pipelines")
+        except metadata.PackageNotFoundError:
+            version = "from a folder, not installed"
+        console.print_line(f"event-pipelines {version}")
+        made.exit()
+
+
 class _Completion(argparse.Action):
     def __call__(self, made: Any, _: Any, shell: Any, __: Any = None) -> NoReturn:
         if find_spec("shtab") is None:
@@ -92,7 +103,7 @@ def parser(*groups: str) -> Parser:
         description="Event pipelines on S3, SNS, SQS and Lambda.",
         epilog="Exit codes: " + "; ".join(f"{code} {text}" for code, text in EXIT_CODES.items()),
     )
-    made.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
+    made.add_argument("--version", action=_Version, nargs=0, help="print the version, and end")
     made.add_argument(
         "--print-completion",
         action=_Completion,
@@ -107,13 +118,6 @@ def parser(*groups: str) -> Parser:
         if name in groups:
             group.filled()
     return made
-
-
-def _version() -> str:
-    try:
-        return version("event-pipelines")
-    except PackageNotFoundError:
-        return "from a folder, not installed"
 
 
 def _fill(group: Parser, name: str) -> None:

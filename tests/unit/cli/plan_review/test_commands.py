@@ -122,7 +122,7 @@ def test_fail_on_exits_2_when_its_rule_matches(
 ) -> None:
     code, out, err = run(capsys, file, "--fail-on", rule)
 
-    assert code == (2 if matched else 0)
+    assert code == (1 if matched else 0)
     assert ("refused by --fail-on" in err) == ("**Refused** by" in out) == matched
 
 
