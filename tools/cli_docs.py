@@ -60,7 +60,7 @@ def _verbs(made: Parser) -> list[Parser]:
 def _verb(verb: Parser) -> Iterator[str]:
     given = list(_options(verb, "positional arguments", "options"))
     yield f"\n## {verb.prog}\n"
-    yield f"{verb.description[:1].upper()}{verb.description[1:].rstrip('.')}.\n"  # type: ignore[index,union-attr]
+    yield f"{verb.description[:1].upper()}{verb.description[1:].rstrip('.')}.\n"  # type: ignore[index]
     yield f"```sh\n{(verb.epilog or '').removeprefix('Example: ')}\n```"
     if given:
         yield ""

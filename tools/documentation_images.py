@@ -78,7 +78,7 @@ def main(plan: str) -> None:
         (IMAGES / "session.svg").write_text(drawn(recorded(command, SESSION)))
     with tempfile.TemporaryDirectory() as folder, Browser() as browser:
         review = Path(folder) / "review.html"
-        arguments = [command, "plan-review", plan, "--format", "html"]
+        arguments = [str(command), "plan-review", plan, "--format", "html"]
         review.write_bytes(subprocess.run(arguments, capture_output=True, check=True).stdout)
         for name, page in (("report", stack.home.report), ("plan-review", review)):
             browser.open(page, PAGE_WIDTH)

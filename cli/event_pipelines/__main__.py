@@ -71,7 +71,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class _Version(argparse.Action):
-    def __call__(self, made: Any, *_: Any) -> NoReturn:
+    def __call__(self, made: argparse.ArgumentParser, *_: Any) -> NoReturn:
         # Only here: it imports much, and plans are read where there is little.
         metadata = import_module("importlib.metadata")
         try:
@@ -83,7 +83,9 @@ class _Version(argparse.Action):
 
 
 class _Completion(argparse.Action):
-    def __call__(self, made: Any, _: Any, shell: Any, __: Any = None) -> NoReturn:
+    def __call__(
+        self, made: argparse.ArgumentParser, _: Any, shell: Any, __: Any = None
+    ) -> NoReturn:
         if find_spec("shtab") is None:
             raise Unanswered("Completion needs shtab: run `pip install shtab`.")
         shtab = import_module("shtab")

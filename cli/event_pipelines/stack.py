@@ -61,9 +61,10 @@ def session() -> boto3.session.Session:
 
     Raises UserError when there is no such profile, no region or none of this name.
     """
-    chosen = {**_chosen, "region_name": _chosen.get("region_name") or os.environ.get("AWS_REGION")}
+    profile, region = _chosen.get("profile_name"), _chosen.get("region_name")
+    region = region or os.environ.get("AWS_REGION")
     try:
-        made = boto3.session.Session(**{name: value or None for name, value in chosen.items()})
+        made = boto3.session.Session(profile_name=profile or None, region_name=region or None)
         check_region(made.region_name or "")
     except ProfileNotFound as error:
         raise UserError(f"{error}: name one of your AWS configuration with --profile.") from error

@@ -55,7 +55,7 @@ def test_a_wheel_works_in_an_empty_environment_of_sixty_megabytes(
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
     (site,) = environment.glob("lib/python*/site-packages")
     lock = REPOSITORY / "requirements/command.txt"
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", site]
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site)]
     subprocess.run([*pip, "--no-compile", "--require-hashes", "-r", lock], check=True)
     subprocess.run([*pip, "--no-compile", wheel], check=True)
 

@@ -50,8 +50,9 @@ def stages(prefix: str, queues: Iterable[Queue]) -> list[Stage]:
 
 
 def pipeline_of(name: str) -> str | None:
-    """The pipeline of what is called so, without the prefix."""
-    return next((each.NAME for each in _ALL if name.startswith(each.PARTS)), None)
+    """The pipeline of a queue, or of its dead-letter queue, by the name without the prefix."""
+    place = _place(re.sub(r"-dlq(?=(\.fifo)?$)", "", name))
+    return _STEPS[place[0]][0].NAME if place else None
 
 
 def concerned(key: str) -> list[str]:

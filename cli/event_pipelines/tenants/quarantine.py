@@ -54,11 +54,12 @@ class Look:
 
     def there(self) -> int:
         """About how many messages the queue has, hidden ones among them."""
-        kinds = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
-        answer = self._platform.sqs.get_queue_attributes(
-            QueueUrl=self._url, AttributeNames=list(kinds)
-        )
-        return sum(int(answer["Attributes"][kind]) for kind in kinds)
+        attributes = self._platform.sqs.get_queue_attributes(
+            QueueUrl=self._url,
+            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+        )["Attributes"]
+        hidden = int(attributes["ApproximateNumberOfMessagesNotVisible"])
+        return int(attributes["ApproximateNumberOfMessages"]) + hidden
 
     def __enter__(self) -> Self:
         return self
