@@ -212,8 +212,6 @@ def test_a_24_megapixel_progressive_photograph_stays_below_150_megabytes(
         "lossy_alpha.webp",
         "lossless.webp",
         "alpha.avif",
-        "alpha.heic",
-        "tiles.heic",
         "lzw.tif",
     ],
 )

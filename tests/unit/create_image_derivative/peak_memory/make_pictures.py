@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pillow_heif
 from PIL import Image
 
 TILE = 256
@@ -40,11 +39,6 @@ def grey_16_bit(path: Path) -> None:
     Image.frombytes("I;16", (2400, 1600), samples).save(path)
 
 
-def heic(path: Path, mode: str, **options: int) -> None:
-    picture = pillow_heif.from_pillow(photograph(2400, 1600, mode))
-    picture.save(path, quality=60, preset="ultrafast", **options)
-
-
 PICTURES: dict[str, Callable[[Path], None]] = {
     "48_megapixels.jpg": lambda path: photograph(8000, 6000).save(path, quality=92),
     "24_megapixels_progressive.jpg": lambda path: photograph(6000, 4000).save(
@@ -67,8 +61,6 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "lossy_alpha.webp": lambda path: photograph(2400, 1600, "RGBA").save(path, method=0),
     "lossless.webp": lambda path: photograph(2400, 1600).save(path, lossless=True, method=0),
     "alpha.avif": lambda path: photograph(2400, 1600, "RGBA").save(path, speed=10),
-    "alpha.heic": lambda path: heic(path, "RGBA"),
-    "tiles.heic": lambda path: heic(path, "RGB", tile_size=512),
     "lzw.tif": lambda path: photograph(2400, 1600, "RGBA").save(path, compression="tiff_lzw"),
 }
 
