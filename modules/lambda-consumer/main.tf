@@ -12,7 +12,7 @@ locals {
 
   # Written from names, so that every policy is complete in the first plan.
   function_arn   = "arn:${local.partition}:lambda:${local.region}:${local.account_id}:function:${var.name}"
-  log_group_name = "/aws/lambda/${var.name}"
+  log_group_name = coalesce(var.log_group.name, "/aws/lambda/${var.name}")
   log_group_arn  = "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:${local.log_group_name}"
 
   # Roles are global and functions are not: without the region in its name, the same function in a

@@ -119,6 +119,20 @@ variable "architecture" {
   }
 }
 
+variable "layers" {
+  description = "ARNs of layer versions in the function's region, up to 5, unpacked in this order."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition = length(var.layers) <= 5 && alltrue([
+      for arn in var.layers : can(regex("^arn:[a-z0-9-]+:lambda:${local.region}:[0-9]{12}:layer:[A-Za-z0-9_-]+:[0-9]+$", arn))
+    ])
+    error_message = "layers must be up to 5 ARNs of layer versions in ${local.region}: arn:...:layer:<name>:<version>."
+  }
+}
+
 variable "timeout_seconds" {
   description = "How long one invocation may take. A queue-fed function has this for the whole batch."
   type        = number
@@ -317,6 +331,46 @@ variable "policies" {
     condition     = alltrue([for key in keys(var.policies) : can(regex("^[A-Za-z0-9_-]{1,64}$", key))])
     error_message = "Keys of policies name role policies: use 1 to 64 letters, digits, hyphens and underscores."
   }
+  validation {
+    condition = alltrue([
+      for policy in values(var.policies) : can([
+        jsondecode(policy).Version,
+        [for statement in flatten([jsondecode(policy).Statement]) : keys(statement)],
+      ])
+    ])
+    error_message = join(" ", [
+      "Each of policies must be an IAM policy as JSON with Version and Statement: write it with jsonencode({ Version = \"2012-10-17\",",
+      "Statement = [...] }) (check: ${join(", ", keys(var.policies))}).",
+    ])
+  }
+  validation {
+    # What is no policy at all was refused above.
+    condition = alltrue([
+      for statement in flatten([for policy in values(var.policies) : try(jsondecode(policy).Statement, [])]) :
+      lookup(statement, "Effect", "Allow") != "Allow" || !anytrue([
+        for action in flatten([lookup(statement, "Action", "*")]) : can(regex("^([^:]+:)?[*]+$", action))
+      ])
+    ])
+    error_message = join(" ", [
+      "One of policies (${join(", ", keys(var.policies))}) allows everything of a service (an action \"*\" or \"service:*\", or NotAction):",
+      "list the actions that the code calls.",
+    ])
+  }
+}
+
+variable "role_arn" {
+  description = "Existing role of this account for the function, instead of one of its own; known when planning, so write it from the role's name. The module grants it nothing: attach the output `role_policy` before the function is made."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.role_arn == null ? true : can(regex("^arn:[a-z0-9-]+:iam::${local.account_id}:role/[!-~]+$", var.role_arn))
+    error_message = "role_arn must be the ARN of a role of account ${local.account_id}: Lambda takes none of another account."
+  }
+  validation {
+    condition     = var.role_arn == null || var.permissions_boundary_arn == null && var.iam_path == "/"
+    error_message = "permissions_boundary_arn and iam_path are for the role that the module makes: with role_arn, leave them out."
+  }
 }
 
 variable "failure_destination" {
@@ -392,6 +446,35 @@ variable "reserved_concurrency" {
   validation {
     condition     = var.reserved_concurrency >= -1 && floor(var.reserved_concurrency) == var.reserved_concurrency
     error_message = "reserved_concurrency must be -1 or a whole number from 0."
+  }
+}
+
+variable "log_group" {
+  description = <<-EOT
+    Where the function logs:
+    - `name`: `/aws/lambda/<name>` unless given.
+    - `create`: false takes a group that exists, also one that several functions share. Its retention, class and key are then its owner's.
+    - `class`: `STANDARD` (what CloudWatch makes of null) or `INFREQUENT_ACCESS`, which costs half and turns no line into a metric. A change replaces the group.
+  EOT
+  type = object({
+    name   = optional(string)
+    create = optional(bool, true)
+    class  = optional(string)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_/.#-]{1,512}$", coalesce(var.log_group.name, "-"))) && !startswith(coalesce(var.log_group.name, "-"), "aws/")
+    error_message = "log_group.name must be 1 to 512 letters, digits and _ / . # -, and not begin with aws/, which CloudWatch keeps for itself."
+  }
+  validation {
+    condition     = contains(["STANDARD", "INFREQUENT_ACCESS"], coalesce(var.log_group.class, "STANDARD"))
+    error_message = "log_group.class must be STANDARD or INFREQUENT_ACCESS."
+  }
+  validation {
+    condition     = var.log_group.create || var.log_group.name != null && var.log_group.class == null
+    error_message = "log_group.create = false takes a group that exists: give its name, and leave class to its owner."
   }
 }
 

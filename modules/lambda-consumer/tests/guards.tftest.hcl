@@ -32,6 +32,7 @@ run "least_of_everything" {
     recursive_loop            = "Terminate"
     permissions_boundary_arn  = "arn:aws:iam::aws:policy/PowerUserAccess"
     iam_path                  = "/a/"
+    log_group                 = { name = "l", class = "STANDARD" }
     vpc                       = { subnet_ids = ["subnet-01234567"], security_group_ids = ["sg-01234567"] }
     alarm                     = { actions = [], errors = 1, throttles = 1, period_seconds = 60 }
     policies = {
@@ -70,7 +71,9 @@ run "most_of_everything" {
     policies                = { (format("p%063d", 0)) = jsonencode({ Version = "2012-10-17", Statement = [] }) }
     kms_key                 = { arn = "arn:aws:kms:eu-west-1:123456789012:key/mrk-1" }
     # A slash at both ends of 510.
-    iam_path = format("/%0510d/", 0)
+    iam_path  = format("/%0510d/", 0)
+    layers    = [for number in range(5) : "arn:aws:lambda:eu-west-1:210987654321:layer:tools:${number}"]
+    log_group = { name = format("/%0511d", 0), class = "INFREQUENT_ACCESS" }
     vpc = {
       subnet_ids         = [for number in range(16) : format("subnet-%017x", number)]
       security_group_ids = [for number in range(5) : format("sg-%017x", number)]
@@ -147,6 +150,8 @@ run "refuses_too_little" {
     # Of another account.
     permissions_boundary_arn = "arn:aws:iam::210987654321:policy/boundary"
     iam_path                 = "teams/"
+    layers                   = ["arn:aws:lambda:eu-west-1:123456789012:layer:without_version"]
+    log_group                = { class = "DELIVERY" }
     vpc                      = { subnet_ids = [], security_group_ids = ["sg-01234567"] }
     alarm                    = { actions = [], errors = 0 }
     kms_key                  = { arn = "arn:aws:kms:eu-west-1:123456789012:alias/key" }
@@ -156,7 +161,7 @@ run "refuses_too_little" {
   expect_failures = [
     var.name, var.handler, var.runtime, var.architecture, var.timeout_seconds, var.memory_size_mb, var.ephemeral_storage_mb,
     var.environment, var.reserved_concurrency, var.log_retention_days, var.log_level, var.recursive_loop, var.alarm, var.kms_key,
-    var.policies, var.iam_path, var.permissions_boundary_arn, var.vpc,
+    var.policies, var.iam_path, var.permissions_boundary_arn, var.vpc, var.layers, var.log_group,
   ]
 }
 
@@ -175,6 +180,8 @@ run "refuses_too_much" {
     environment = { KEY = format("ä%04085d", 0) }
     alarm       = { actions = [], throttles = 0 }
     iam_path    = format("/%0511d/", 0)
+    layers      = [for number in range(6) : "arn:aws:lambda:eu-west-1:123456789012:layer:tools:${number}"]
+    log_group   = { name = format("/%0512d", 0) }
     vpc = {
       subnet_ids         = [for number in range(17) : format("subnet-%017x", number)]
       security_group_ids = ["sg-01234567"]
@@ -184,7 +191,7 @@ run "refuses_too_much" {
 
   expect_failures = [
     var.name, var.description, var.handler, var.timeout_seconds, var.memory_size_mb, var.ephemeral_storage_mb, var.batching_window_seconds,
-    var.environment, var.alarm, var.policies, var.iam_path, var.vpc,
+    var.environment, var.alarm, var.policies, var.iam_path, var.vpc, var.layers, var.log_group,
   ]
 }
 
@@ -204,12 +211,16 @@ run "refuses_other_shapes" {
     # No policy, and a path without an end.
     permissions_boundary_arn = "arn:aws:iam::123456789012:role/boundary"
     iam_path                 = "/teams"
-    vpc                      = { subnet_ids = ["subnet-01234567"], security_group_ids = ["default"] }
+    # Of another region; and a name that CloudWatch keeps.
+    layers    = ["arn:aws:lambda:eu-central-1:123456789012:layer:tools:1"]
+    log_group = { name = "aws/lambda/x" }
+    vpc       = { subnet_ids = ["subnet-01234567"], security_group_ids = ["default"] }
   }
 
   expect_failures = [
     var.name, var.handler, var.timeout_seconds, var.memory_size_mb, var.ephemeral_storage_mb, var.batching_window_seconds, var.environment,
     var.reserved_concurrency, var.alarm, var.permissions_boundary_arn, var.iam_path, var.vpc,
+    var.layers, var.log_group,
   ]
 }
 
@@ -231,6 +242,40 @@ run "refuses_too_many_security_groups" {
   }
 
   expect_failures = [var.vpc]
+}
+
+run "refuses_a_role_of_another_account_and_a_group_without_a_name" {
+  command = plan
+
+  variables {
+    role_arn  = "arn:aws:iam::210987654321:role/worker"
+    log_group = { create = false }
+  }
+
+  expect_failures = [var.role_arn, var.log_group]
+}
+
+run "refuses_a_path_for_an_existing_role_and_a_class_for_an_existing_group" {
+  command = plan
+
+  variables {
+    role_arn  = "arn:aws:iam::123456789012:role/worker"
+    iam_path  = "/teams/"
+    log_group = { name = "shared", create = false, class = "STANDARD" }
+  }
+
+  expect_failures = [var.role_arn, var.log_group]
+}
+
+run "refuses_a_boundary_for_an_existing_role" {
+  command = plan
+
+  variables {
+    role_arn                 = "arn:aws:iam::123456789012:role/worker"
+    permissions_boundary_arn = "arn:aws:iam::123456789012:policy/boundary"
+  }
+
+  expect_failures = [var.role_arn]
 }
 
 # --- The package
@@ -566,7 +611,7 @@ run "refuses_a_policy_that_is_no_json" {
     policies = { p = "{" }
   }
 
-  expect_failures = [aws_iam_role_policy.code]
+  expect_failures = [var.policies]
 }
 
 run "refuses_a_policy_without_a_version" {
@@ -576,7 +621,7 @@ run "refuses_a_policy_without_a_version" {
     policies = { p = jsonencode({ Statement = [{ Effect = "Allow", Action = "s3:GetObject", Resource = "arn:aws:s3:::b/*" }] }) }
   }
 
-  expect_failures = [aws_iam_role_policy.code]
+  expect_failures = [var.policies]
 }
 
 run "refuses_a_policy_without_a_statement" {
@@ -586,7 +631,7 @@ run "refuses_a_policy_without_a_statement" {
     policies = { p = jsonencode({ Version = "2012-10-17" }) }
   }
 
-  expect_failures = [aws_iam_role_policy.code]
+  expect_failures = [var.policies]
 }
 
 run "refuses_every_action" {
@@ -596,7 +641,7 @@ run "refuses_every_action" {
     policies = { p = jsonencode({ Version = "2012-10-17", Statement = { Effect = "Allow", Action = "*", Resource = "arn:aws:s3:::b" } }) }
   }
 
-  expect_failures = [aws_iam_role_policy.code]
+  expect_failures = [var.policies]
 }
 
 run "refuses_every_action_of_a_service" {
@@ -609,7 +654,7 @@ run "refuses_every_action_of_a_service" {
     ] }) }
   }
 
-  expect_failures = [aws_iam_role_policy.code]
+  expect_failures = [var.policies]
 }
 
 run "refuses_all_actions_but_some" {
@@ -619,5 +664,24 @@ run "refuses_all_actions_but_some" {
     policies = { p = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", NotAction = "iam:*", Resource = "arn:aws:s3:::b" }] }) }
   }
 
-  expect_failures = [aws_iam_role_policy.code]
+  expect_failures = [var.policies]
+}
+
+# Beside the 198 characters of the policy "logs"; white space counts for nothing.
+run "most_that_a_role_takes" {
+  command = plan
+
+  variables {
+    policies = { a = " \n ${jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Action = "s3:GetObject", Resource = format("arn:aws:s3:::%09934d", 0) }] })}" }
+  }
+}
+
+run "refuses_more_than_a_role_takes" {
+  command = plan
+
+  variables {
+    policies = { a = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Action = "s3:GetObject", Resource = format("arn:aws:s3:::%09935d", 0) }] }) }
+  }
+
+  expect_failures = [aws_iam_role.function]
 }

@@ -49,7 +49,7 @@ run "a_queue_fed_function" {
   }
 
   assert {
-    condition = jsondecode(aws_iam_role.function.assume_role_policy) == {
+    condition = jsondecode(aws_iam_role.function[0].assume_role_policy) == {
       Version = "2012-10-17"
       Statement = [{
         Effect    = "Allow"
@@ -62,8 +62,8 @@ run "a_queue_fed_function" {
   }
   assert {
     condition = (
-      aws_iam_role.function.permissions_boundary == "arn:aws:iam::123456789012:policy/teams/boundary"
-      && aws_iam_role.function.path == "/teams/pictures/"
+      aws_iam_role.function[0].permissions_boundary == "arn:aws:iam::123456789012:policy/teams/boundary"
+      && aws_iam_role.function[0].path == "/teams/pictures/"
     )
     error_message = "The role must be below the path and inside the boundary."
   }
@@ -110,11 +110,11 @@ run "a_queue_fed_function" {
     error_message = "Lambda may make interfaces in these subnets and groups only, and the code may make none."
   }
   assert {
-    condition     = aws_iam_role.function.name == "resize-images-eu-west-1"
+    condition     = aws_iam_role.function[0].name == "resize-images-eu-west-1"
     error_message = "The role's name must hold the region: roles are global."
   }
   assert {
-    condition = jsondecode(aws_iam_role_policy.logs.policy) == {
+    condition = jsondecode(aws_iam_role_policy.logs[0].policy) == {
       Version = "2012-10-17"
       Statement = [{
         Effect   = "Allow"
@@ -145,8 +145,8 @@ run "a_queue_fed_function" {
   }
   assert {
     condition = (
-      aws_cloudwatch_log_group.function.name == "/aws/lambda/resize-images"
-      && aws_cloudwatch_log_group.function.retention_in_days == 14
+      aws_cloudwatch_log_group.function[0].name == "/aws/lambda/resize-images"
+      && aws_cloudwatch_log_group.function[0].retention_in_days == 14
       && aws_lambda_function.function.logging_config[0].log_group == "/aws/lambda/resize-images"
       && aws_lambda_function.function.logging_config[0].log_format == "JSON"
       && aws_lambda_function.function.logging_config[0].application_log_level == "INFO"
@@ -251,13 +251,13 @@ run "a_directly_called_function" {
   }
 
   assert {
-    condition = jsondecode(aws_iam_role.function.assume_role_policy).Statement == [
+    condition = jsondecode(aws_iam_role.function[0].assume_role_policy).Statement == [
       { Effect = "Allow", Principal = { Service = "lambda.amazonaws.com" }, Action = "sts:AssumeRole" }
     ]
     error_message = "Without the condition on the account, Lambda and nobody else may assume the role."
   }
   assert {
-    condition     = aws_iam_role.function.name == format("split-csv-%045d-%s", 0, substr(md5("${var.name}-eu-west-1"), 0, 8))
+    condition     = aws_iam_role.function[0].name == format("split-csv-%045d-%s", 0, substr(md5("${var.name}-eu-west-1"), 0, 8))
     error_message = "A role name over 64 characters must be cut and told apart by a hash."
   }
   assert {
@@ -297,7 +297,7 @@ run "a_directly_called_function" {
     error_message = "The key must open only this function's environment."
   }
   assert {
-    condition     = aws_lambda_function.function.kms_key_arn == var.kms_key.arn && aws_cloudwatch_log_group.function.kms_key_id == var.kms_key.arn
+    condition     = aws_lambda_function.function.kms_key_arn == var.kms_key.arn && aws_cloudwatch_log_group.function[0].kms_key_id == var.kms_key.arn
     error_message = "The key must encrypt the environment and the logs."
   }
   assert {
@@ -420,5 +420,64 @@ run "never_retries" {
   assert {
     condition     = aws_lambda_function_event_invoke_config.function[0].maximum_retry_attempts == 0 && length(aws_lambda_function_event_invoke_config.function[0].destination_config) == 0
     error_message = "Zero retries must not be taken for none given."
+  }
+}
+
+run "works_in_a_role_and_a_log_group_that_exist" {
+  command = plan
+
+  variables {
+    role_arn  = "arn:aws:iam::123456789012:role/teams/worker"
+    log_group = { name = "/teams/pictures", create = false }
+    layers    = ["arn:aws:lambda:eu-west-1:210987654321:layer:tools:7", "arn:aws:lambda:eu-west-1:123456789012:layer:fonts:1"]
+    queue     = { arn = "arn:aws:sqs:eu-west-1:123456789012:images", visibility_timeout_seconds = 180 }
+    policies = {
+      one  = jsonencode({ Version = "2012-10-17", Statement = { Effect = "Allow", Action = "s3:GetObject", Resource = "arn:aws:s3:::images/*" } })
+      more = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Action = "s3:PutObject", Resource = "arn:aws:s3:::images/*" }] })
+    }
+  }
+
+  assert {
+    condition = (
+      aws_lambda_function.function.role == "arn:aws:iam::123456789012:role/teams/worker"
+      && output.role == { name = "worker", arn = "arn:aws:iam::123456789012:role/teams/worker" }
+      && length(aws_iam_role.function) == 0 && length(aws_iam_role_policy.logs) == 0 && length(aws_iam_role_policy.queue) == 0
+      && length(aws_iam_role_policy.code) == 0
+    )
+    error_message = "The function must work in the role, and nothing may be attached to it."
+  }
+  assert {
+    condition = jsondecode(output.role_policy) == {
+      Version = "2012-10-17"
+      Statement = [
+        {
+          Effect   = "Allow"
+          Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+          Resource = "arn:aws:logs:eu-west-1:123456789012:log-group:/teams/pictures:*"
+        },
+        {
+          Effect   = "Allow"
+          Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+          Resource = "arn:aws:sqs:eu-west-1:123456789012:images"
+        },
+        { Effect = "Allow", Action = "s3:PutObject", Resource = "arn:aws:s3:::images/*" },
+        { Effect = "Allow", Action = "s3:GetObject", Resource = "arn:aws:s3:::images/*" },
+      ]
+    }
+    error_message = "The owner of the role must be told all that it needs."
+  }
+  assert {
+    condition = (
+      length(aws_cloudwatch_log_group.function) == 0
+      && aws_lambda_function.function.logging_config[0].log_group == "/teams/pictures"
+      && output.log_group_name == "/teams/pictures"
+    )
+    error_message = "The function must log into the group that exists."
+  }
+  assert {
+    condition = aws_lambda_function.function.layers == tolist([
+      "arn:aws:lambda:eu-west-1:210987654321:layer:tools:7", "arn:aws:lambda:eu-west-1:123456789012:layer:fonts:1",
+    ])
+    error_message = "Layers are unpacked in the caller's order."
   }
 }

@@ -266,7 +266,7 @@ run "defaults" {
 
   # Mocks of one type share an ARN; what is compared here must be told apart.
   override_resource {
-    target = module.consumer.aws_iam_role.function
+    target = module.consumer.aws_iam_role.function[0]
     values = { arn = "arn:aws:iam::123456789012:role/acme-tenants-process-eu-west-1", id = "acme-tenants-process-eu-west-1" }
   }
   override_resource {
@@ -277,7 +277,7 @@ run "defaults" {
     }
   }
   override_resource {
-    target = module.quarantine.aws_sqs_queue.dlq
+    target = module.quarantine.aws_sqs_queue.dlq[0]
     values = {
       arn = "arn:aws:sqs:eu-west-1:123456789012:acme-tenants-quarantine-dlq"
       url = "https://sqs.eu-west-1.amazonaws.com/123456789012/acme-tenants-quarantine-dlq"
