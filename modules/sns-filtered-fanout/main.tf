@@ -193,6 +193,17 @@ resource "aws_sns_topic_subscription" "queue" {
     }
 
     precondition {
+      condition = (
+        each.value.filter_policy == null || each.value.filter_policy_scope == "MessageBody" || length(var.publishers) == 0
+        || anytrue([for publisher in var.publishers : coalesce(publisher.service, "-") != "s3"])
+      )
+      error_message = join(" ", [
+        "filter_policy of subscription ${each.key} has filter_policy_scope = \"MessageAttributes\", and only S3 publishes, which sends",
+        "none: it would drop everything. Filter by MessageBody.",
+      ])
+    }
+
+    precondition {
       condition = each.value.filter_policy_scope != "MessageAttributes" || !lookup(local.filters, each.key, local.unfiltered).nested
       error_message = join(" ", [
         "filter_policy of subscription ${each.key} is nested, which only filter_policy_scope = \"MessageBody\" can be: attributes are",

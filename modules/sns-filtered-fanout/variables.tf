@@ -137,7 +137,7 @@ variable "policy_statements" {
               AWS           = "^([*]|[0-9]{12}|arn:[a-z0-9-]+:(iam|sts)::[0-9]{12}:(root|(user|role|assumed-role|federated-user)/.+))$"
               CanonicalUser = "^[0-9a-f]{64}$"
               Federated     = "^(arn:[a-z0-9-]+:iam::[0-9]{12}:(saml|oidc)-provider/.+|[a-z0-9.-]+)$"
-              Service       = "^[a-z0-9.-]+[.]amazonaws[.]com([.]cn)?$"
+              Service       = "^[a-z0-9.-]+[.]amazonaws[.](com|com[.]cn|eu)$"
             }, kind, "^$"), name))
           ]
         ]))
@@ -198,6 +198,17 @@ variable "subscriptions" {
   }
 
   validation {
+    # Objects in a list compare; those of an $or are policies of their own, which the text does not tell apart.
+    condition = alltrue([
+      for subscription in var.subscriptions : !can(keys(jsondecode(subscription.filter_policy))) || strcontains(coalesce(subscription.filter_policy, "-"), "\"$or\"") ? true : length(setsubtract(
+        flatten(regexall("[\\[,]\\{\"([^\"]+)\":", replace(replace(jsonencode(jsondecode(subscription.filter_policy)), "\\\\", ""), "\\\"", ""))),
+        ["anything-but", "cidr", "equals-ignore-case", "exists", "numeric", "prefix", "suffix", "wildcard"],
+      )) == 0
+    ])
+    error_message = "filter_policy of a subscription compares by something that SNS does not know: it has anything-but, cidr, equals-ignore-case, exists, numeric, prefix, suffix and wildcard (check: ${join(", ", keys(var.subscriptions))})."
+  }
+
+  validation {
     condition     = alltrue([for subscription in var.subscriptions : subscription.filter_policy == null ? true : !can(regex("(?s)\"eventName\"\\s*:.*\"s3:", subscription.filter_policy))])
     error_message = "filter_policy of a subscription compares eventName with s3:..., and would match nothing: inside the message S3 writes ObjectCreated:Put, without the s3: of the notification's event list (check: ${join(", ", keys(var.subscriptions))})."
   }
@@ -210,11 +221,11 @@ variable "subscriptions" {
   validation {
     condition = alltrue([
       for subscription in var.subscriptions : subscription.dlq == null ? true : can(regex(
-        "^arn:[a-z0-9-]+:sqs:${lookup(data.aws_region.current, "region", data.aws_region.current.id)}:[0-9]{12}:[A-Za-z0-9_-]+$",
+        "^arn:[a-z0-9-]+:sqs:${local.region}:${local.account_id}:[A-Za-z0-9_-]+$",
         subscription.dlq.arn,
       ))
     ])
-    error_message = "dlq.arn of a subscription must be the ARN of a standard SQS queue in the topic's region (check: ${join(", ", keys(var.subscriptions))})."
+    error_message = "dlq.arn of a subscription must be the ARN of a standard SQS queue in the topic's account and region (check: ${join(", ", keys(var.subscriptions))})."
   }
 
   validation {

@@ -466,3 +466,46 @@ run "refuses_a_policy_that_is_longer_than_sns_takes" {
 
   expect_failures = [aws_sns_topic.topic]
 }
+
+run "refuses_filters_by_attributes_of_what_s3_publishes" {
+  command = plan
+
+  variables {
+    publishers    = { bucket = { service = "s3", source_arn = "arn:aws:s3:::b" } }
+    subscriptions = { q = { queue_arn = "arn:aws:sqs:eu-west-1:123456789012:q", filter_policy = jsonencode({ a = ["x"] }), filter_policy_scope = "MessageAttributes" } }
+  }
+
+  expect_failures = [aws_sns_topic_subscription.queue["q"]]
+}
+
+run "refuses_an_unknown_comparison" {
+  command = plan
+
+  variables {
+    subscriptions = { q = { queue_arn = "arn:aws:sqs:eu-west-1:123456789012:q", filter_policy = jsonencode({ a = ["x", { begins-with = "y" }] }) } }
+  }
+
+  expect_failures = [var.subscriptions]
+}
+
+run "refuses_a_dead_letter_queue_of_another_account" {
+  command = plan
+
+  variables {
+    subscriptions = { q = { queue_arn = "arn:aws:sqs:eu-west-1:123456789012:q", dlq = { arn = "arn:aws:sqs:eu-west-1:210987654321:q-dlq" } } }
+  }
+
+  expect_failures = [var.subscriptions]
+}
+
+run "comparisons_of_every_kind" {
+  command = plan
+
+  variables {
+    subscriptions = { q = { queue_arn = "arn:aws:sqs:eu-west-1:123456789012:q", filter_policy = jsonencode({
+      a     = ["x,{\"b\":", { prefix = "x" }, { suffix = "y" }, { wildcard = "a*b" }, { equals-ignore-case = "z" }]
+      b     = [{ numeric = [">", 1] }, { exists = false }, { cidr = "10.0.0.0/8" }, { anything-but = { prefix = "x" } }]
+      "$or" = [{ c = ["1"] }, { d = ["2"] }]
+    }) } }
+  }
+}
