@@ -148,6 +148,8 @@ run "what_is_not_deployed_is_not_shown" {
 
   variables {
     pipelines = ["item-relay"]
+    # The European sovereign cloud, whose regions have names of their own.
+    region = "eusc-de-east-1"
   }
 
   assert {
