@@ -16,7 +16,14 @@ resource "aws_s3_object" "package" {
   key          = "${var.code_bucket.prefix}${var.name}/${replace(replace(trimsuffix(local.content_hash, "="), "/", "_"), "+", "-")}.zip"
   source       = var.package.path
   content_type = "application/zip"
-  tags         = var.tags
+  # S3 takes ten tags on an object, and those of the provider would count.
+  tags = { for key in slice(keys(var.tags), 0, min(10, length(var.tags))) : key => var.tags[key] }
+
+  override_provider {
+    default_tags {
+      tags = {}
+    }
+  }
 
   lifecycle {
     # The function must have left the old object before it goes.

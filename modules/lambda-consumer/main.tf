@@ -42,6 +42,9 @@ locals {
     "ec2:UnassignPrivateIpAddresses",
   ]
 
+  # Those for which Lambda makes no new function.
+  archived_runtimes = "^(nodejs([468][.].*|1[0246][.]x)?|python(2[.]7|3[.][678])|dotnet(core.*|[56])|ruby2[.][57]|java8|go1[.]x|provided)$"
+
   # TZ is absent on purpose: Lambda no longer reserves it.
   reserved_environment_names = [
     "_HANDLER",

@@ -45,6 +45,11 @@ variable "package" {
     error_message = "There is no package at ${var.package.path}: run ./build.sh first, or correct package.path."
   }
   validation {
+    # Every zip begins with PK\003\004.
+    condition     = fileexists(var.package.path) ? startswith(filebase64(var.package.path), "UEsDB") : true
+    error_message = "${var.package.path} is no zip: give the archive that ./build.sh or zip wrote, not what is in it."
+  }
+  validation {
     condition     = var.package.content_hash == null || can(regex("^[A-Za-z0-9+/]{43}=$", var.package.content_hash))
     error_message = "package.content_hash must be a base64 SHA-256 (44 characters, the last one =), as in build/manifest.json or from filebase64sha256()."
   }
@@ -66,6 +71,10 @@ variable "package" {
       "and architecture is ${coalesce(var.architecture, "-")}:",
       "run ./build.sh --architecture ${coalesce(var.architecture, "-")}, or leave architecture out.",
     ])
+  }
+  validation {
+    condition     = !can(regex(local.archived_runtimes, coalesce(var.package.runtime, "-")))
+    error_message = "Lambda no longer makes functions for package.runtime, ${coalesce(var.package.runtime, "-")}: build for a runtime that it supports, such as python3.13."
   }
   validation {
     condition     = contains(["arm64", "x86_64"], coalesce(var.package.architecture, "arm64"))
@@ -105,6 +114,10 @@ variable "runtime" {
   validation {
     condition     = var.runtime == null ? true : length(var.runtime) > 0
     error_message = "runtime must name a Lambda runtime, such as python3.13."
+  }
+  validation {
+    condition     = !can(regex(local.archived_runtimes, coalesce(var.runtime, "-")))
+    error_message = "Lambda no longer makes functions for ${coalesce(var.runtime, "-")}: use a runtime that it supports, such as python3.13."
   }
 }
 
@@ -310,6 +323,24 @@ variable "filter_patterns" {
   validation {
     condition     = alltrue([for pattern in var.filter_patterns : can(keys(jsondecode(pattern)))])
     error_message = "Every element of filter_patterns must be a JSON object: write it with jsonencode({ body = { ... } })."
+  }
+  validation {
+    condition = alltrue([
+      for pattern in var.filter_patterns : !can(keys(jsondecode(pattern))) ? true : length(setsubtract(keys(jsondecode(pattern)), [
+        "$or", "attributes", "awsRegion", "body", "eventSource", "eventSourceARN", "md5OfBody", "messageAttributes", "messageId", "receiptHandle",
+      ])) == 0
+    ])
+    error_message = "filter_patterns compare members of an SQS record, such as body or messageAttributes; with another name, such as the data of a stream, none matches and Lambda deletes every message."
+  }
+  validation {
+    # HCL has no recursion, so the text is read: without escaped quotes and comparisons, no key has a scalar.
+    condition = alltrue([
+      for pattern in var.filter_patterns : !can(keys(jsondecode(pattern))) ? true : !can(regex("\":[^\\[{]", replace(
+        replace(replace(jsonencode(jsondecode(pattern)), "\\\\", ""), "\\\"", ""),
+        "/\\{\"(prefix|suffix|exists|equals-ignore-case|anything-but)\":(\"[^\"]*\"|[^\\[{}\"]+)\\}/", "1",
+      )))
+    ])
+    error_message = "A value in filter_patterns stands where Lambda takes a list: write [\"x\"] even for one value."
   }
   validation {
     condition     = length(var.filter_patterns) <= 5
@@ -541,6 +572,10 @@ variable "alarm" {
   })
   default = null
 
+  validation {
+    condition     = var.alarm == null ? true : alltrue([for arn in var.alarm.actions : can(regex("^arn:[^:]+:[^:]+:(${local.region})?:", arn))])
+    error_message = "alarm.actions must be ARNs in the function's region, ${local.region}: an alarm tells nobody elsewhere."
+  }
   validation {
     condition     = var.alarm == null ? true : var.alarm.errors >= 1 && var.alarm.throttles >= 1
     error_message = "alarm.errors and alarm.throttles must be at least 1: at 0 the alarm never ends."

@@ -5,8 +5,8 @@ mock_provider "aws" {
 variables {
   name    = "resize-images"
   handler = "resize_images.handler.handler"
-  # Any file will do for a package: nothing is uploaded.
-  package = { path = "main.tf" }
+  # Any zip will do for a package: nothing is uploaded.
+  package = { path = "../../tests/terraform/packages/function.zip" }
 }
 
 # --- The nearest legal neighbours of what the runs below refuse
@@ -16,7 +16,7 @@ run "least_of_everything" {
 
   variables {
     name                      = "f"
-    package                   = { path = "main.tf", size_bytes = 52428800, runtime = "python3.12", architecture = "x86_64" }
+    package                   = { path = "../../tests/terraform/packages/function.zip", size_bytes = 52428800, runtime = "python3.12", architecture = "x86_64" }
     handler                   = "h"
     runtime                   = "python3.12"
     architecture              = "x86_64"
@@ -49,7 +49,7 @@ run "most_of_everything" {
   variables {
     name                 = format("f%063d", 0)
     description          = format("%0256d", 0)
-    package              = { path = "main.tf", size_bytes = 52428801 }
+    package              = { path = "../../tests/terraform/packages/function.zip", size_bytes = 52428801 }
     code_bucket          = { name = "example-code" }
     handler              = format("h%0127d", 0)
     timeout_seconds      = 900
@@ -294,7 +294,7 @@ run "refuses_a_hash_in_hexadecimal" {
   command = plan
 
   variables {
-    package = { path = "main.tf", content_hash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }
+    package = { path = "../../tests/terraform/packages/function.zip", content_hash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }
   }
 
   expect_failures = [var.package]
@@ -304,7 +304,7 @@ run "refuses_a_large_package_without_a_bucket" {
   command = plan
 
   variables {
-    package = { path = "main.tf", size_bytes = 52428801 }
+    package = { path = "../../tests/terraform/packages/function.zip", size_bytes = 52428801 }
   }
 
   expect_failures = [var.package]
@@ -324,7 +324,7 @@ run "refuses_a_package_for_an_unknown_architecture" {
   command = plan
 
   variables {
-    package = { path = "main.tf", architecture = "mips" }
+    package = { path = "../../tests/terraform/packages/function.zip", architecture = "mips" }
   }
 
   expect_failures = [var.package]
@@ -334,7 +334,7 @@ run "refuses_a_package_for_another_runtime" {
   command = plan
 
   variables {
-    package = { path = "main.tf", runtime = "python3.12" }
+    package = { path = "../../tests/terraform/packages/function.zip", runtime = "python3.12" }
     runtime = "python3.13"
   }
 
@@ -345,7 +345,7 @@ run "refuses_a_package_for_another_architecture" {
   command = plan
 
   variables {
-    package      = { path = "main.tf", architecture = "x86_64" }
+    package      = { path = "../../tests/terraform/packages/function.zip", architecture = "x86_64" }
     architecture = "arm64"
   }
 
@@ -684,4 +684,102 @@ run "refuses_more_than_a_role_takes" {
   }
 
   expect_failures = [aws_iam_role.function]
+}
+
+run "filters_of_every_kind" {
+  command = plan
+
+  variables {
+    queue = { arn = "arn:aws:sqs:eu-west-1:123456789012:q", visibility_timeout_seconds = 180 }
+    filter_patterns = [
+      jsonencode({ body = { a = { b = ["x", 1, true, null, { prefix = "x\":1\\" }] } }, messageAttributes = { kind = [{ exists = true }] } }),
+      jsonencode({ body = { a = [{ anything-but = ["x"] }, { numeric = [">", 1] }, { anything-but = "y" }, { equals-ignore-case = "z" }] } }),
+      jsonencode({ "$or" = [{ body = { a = ["x"] } }, { eventSource = ["aws:sqs"] }] }),
+    ]
+    reserved_concurrency = 1
+  }
+}
+
+run "refuses_a_package_that_is_no_zip" {
+  command = plan
+
+  variables {
+    package = { path = "main.tf" }
+  }
+
+  expect_failures = [var.package]
+}
+
+run "refuses_a_runtime_that_lambda_has_given_up" {
+  command = plan
+
+  variables {
+    runtime = "python3.8"
+  }
+
+  expect_failures = [var.runtime]
+}
+
+run "refuses_a_package_for_a_runtime_that_lambda_has_given_up" {
+  command = plan
+
+  variables {
+    package = { path = "../../tests/terraform/packages/function.zip", runtime = "nodejs16.x" }
+  }
+
+  expect_failures = [var.package]
+}
+
+run "refuses_filters_for_another_source" {
+  command = plan
+
+  variables {
+    queue           = { arn = "arn:aws:sqs:eu-west-1:123456789012:q", visibility_timeout_seconds = 180 }
+    filter_patterns = [jsonencode({ data = { kind = ["x"] } })]
+  }
+
+  expect_failures = [var.filter_patterns]
+}
+
+run "refuses_a_filter_with_a_scalar" {
+  command = plan
+
+  variables {
+    queue           = { arn = "arn:aws:sqs:eu-west-1:123456789012:q", visibility_timeout_seconds = 180 }
+    filter_patterns = [jsonencode({ body = { kind = "x" } })]
+  }
+
+  expect_failures = [var.filter_patterns]
+}
+
+run "refuses_a_filter_with_a_scalar_beside_a_comparison" {
+  command = plan
+
+  variables {
+    queue           = { arn = "arn:aws:sqs:eu-west-1:123456789012:q", visibility_timeout_seconds = 180 }
+    filter_patterns = [jsonencode({ body = { a = [{ prefix = "x" }], kind = 1 } })]
+  }
+
+  expect_failures = [var.filter_patterns]
+}
+
+run "refuses_a_queue_for_a_function_that_is_stopped" {
+  command = plan
+
+  variables {
+    queue                = { arn = "arn:aws:sqs:eu-west-1:123456789012:q", visibility_timeout_seconds = 180 }
+    reserved_concurrency = 0
+  }
+
+  expect_failures = [aws_lambda_event_source_mapping.queue]
+}
+
+run "refuses_an_alarm_to_another_region" {
+  command = plan
+
+  variables {
+    alarm = { actions = ["arn:aws:sns:eu-central-1:123456789012:alarms"] }
+  }
+
+  expect_failures = [var.alarm]
 }

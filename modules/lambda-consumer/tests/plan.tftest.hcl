@@ -5,8 +5,8 @@ mock_provider "aws" {
 variables {
   name    = "resize-images"
   handler = "resize_images.handler.handler"
-  # Any file will do for a package: nothing is uploaded.
-  package = { path = "main.tf" }
+  # Any zip will do for a package: nothing is uploaded.
+  package = { path = "../../tests/terraform/packages/function.zip" }
 }
 
 run "a_queue_fed_function" {
@@ -15,7 +15,7 @@ run "a_queue_fed_function" {
   variables {
     description = "Resizes images"
     package = {
-      path         = "main.tf"
+      path         = "../../tests/terraform/packages/function.zip"
       content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
       size_bytes   = 52428800
       runtime      = "python3.13"
@@ -157,7 +157,7 @@ run "a_queue_fed_function" {
     condition = (
       aws_lambda_function.function.function_name == "resize-images"
       && aws_lambda_function.function.description == "Resizes images"
-      && aws_lambda_function.function.filename == "main.tf"
+      && aws_lambda_function.function.filename == "../../tests/terraform/packages/function.zip"
       && aws_lambda_function.function.s3_bucket == null
       && aws_lambda_function.function.source_code_hash == "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
       && aws_lambda_function.function.handler == "resize_images.handler.handler"
@@ -222,7 +222,7 @@ run "what_is_left_out_follows_the_package" {
 
   variables {
     handler = null
-    package = { path = "main.tf", handler = "split_csv.handler.handler", runtime = "python3.12", architecture = "x86_64" }
+    package = { path = "../../tests/terraform/packages/function.zip", handler = "split_csv.handler.handler", runtime = "python3.12", architecture = "x86_64" }
   }
 
   assert {
@@ -315,7 +315,7 @@ run "a_directly_called_function" {
     error_message = "Without a queue there must be no mapping and no right to any queue."
   }
   assert {
-    condition     = aws_lambda_function.function.source_code_hash == filebase64sha256("main.tf") && aws_lambda_function.function.reserved_concurrent_executions == -1
+    condition     = aws_lambda_function.function.source_code_hash == filebase64sha256("../../tests/terraform/packages/function.zip") && aws_lambda_function.function.reserved_concurrent_executions == -1
     error_message = "Without a content hash the bytes of the zip must count."
   }
   assert {
@@ -339,8 +339,9 @@ run "through_a_code_bucket_with_customer_keys_pollers_and_fifo" {
   command = plan
 
   variables {
+    tags = { for number in range(11) : format("tag%02d", number) => "x" }
     # Slashes and plus signs of base64 would make folders and spaces of the key.
-    package     = { path = "main.tf", content_hash = "ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/abc=", size_bytes = 52428801 }
+    package     = { path = "../../tests/terraform/packages/function.zip", content_hash = "ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/abc=", size_bytes = 52428801 }
     code_bucket = { name = "example-code", prefix = "lambda/" }
     queue = {
       arn                        = "arn:aws:sqs:eu-west-1:123456789012:images.fifo"
@@ -354,10 +355,14 @@ run "through_a_code_bucket_with_customer_keys_pollers_and_fifo" {
   }
 
   assert {
+    condition     = length(aws_s3_object.package[0].tags) == 10 && length(aws_lambda_function.function.tags) == 11
+    error_message = "S3 takes ten tags on an object; the function has them all."
+  }
+  assert {
     condition = (
       aws_s3_object.package[0].bucket == "example-code"
       && aws_s3_object.package[0].key == "lambda/resize-images/ab-_ab-_ab-_ab-_ab-_ab-_ab-_ab-_ab-_ab-_abc.zip"
-      && aws_s3_object.package[0].source == "main.tf"
+      && aws_s3_object.package[0].source == "../../tests/terraform/packages/function.zip"
     )
     error_message = "The zip must lie under a key that holds the content hash."
   }
