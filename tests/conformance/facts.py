@@ -10,9 +10,10 @@ A file has a `service` (its row in the table of agreement), `given` steps by nam
     steps        `call` with its parameters in `with`, and what is expected of the answer
 
 A step's expectations, by JMESPath: `expect` (equal), `contains` (a subset), `matches` (the whole
-text, by a regular expression), `absent` (nothing there), or `error` (its code, by a regular expression) with `status` and
-`message`. `save` gives values of the answer to later steps, `as` takes the credentials of a user,
-`eventually` repeats the call for so many seconds, and `collect` joins a list of the answers then.
+text, by a regular expression), `absent` (nothing there), or `error` (its code, by a regular
+expression) with `status` and `message`. `save` gives values of the answer to later steps, `as`
+takes the credentials of a user, `eventually` repeats the call for so many seconds, and `collect`
+joins a list of the answers then.
 
 `${name}` is a variable: saved, of the case, or `id` (unique), `account`, `region` and `runtime`.
 Tags make text of what is below: `!json` a document, `!zip` a Python module's package, `!repeat`
