@@ -112,7 +112,7 @@ locals {
     {
       Sid      = "LookIntoQuarantine"
       Effect   = "Allow"
-      Action   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"]
+      Action   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
       Resource = module.quarantine.queue_arn_static
     },
     { Sid = "Release", Effect = "Allow", Action = "sqs:SendMessage", Resource = local.ingest_queues },

@@ -249,7 +249,7 @@ run "heic_with_its_decoder" {
   variables {
     allowed_formats = ["JPEG", "HEIC"]
     package = {
-      path         = "main.tf"
+      path         = "../../tests/terraform/packages/function.zip"
       handler      = "create_image_derivative.handler.handler"
       content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
       size_bytes   = 22
