@@ -1,10 +1,10 @@
 """Stores records of input that can never be processed."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from botocore.exceptions import ClientError
 
@@ -92,21 +92,12 @@ def record_rejection(
 ) -> str:
     """Write ``rejection`` below ``prefix`` unless it is there already, and return its key."""
     key = prefix + rejection.record_name(part)
-    put_once(s3, bucket, key, asdict(rejection))
-    return key
-
-
-def put_once(s3: "S3Client", bucket: str, key: str, fields: Mapping[str, Any]) -> None:
-    """Write ``fields`` as a JSON object, unless there is an object of this key already.
-
-    Raises ClientError or BotoCoreError.
-    """
     for attempt in range(1, ATTEMPTS + 1):
         try:
             s3.put_object(
                 Bucket=bucket,
                 Key=key,
-                Body=json.dumps(fields, indent=2).encode(),
+                Body=json.dumps(asdict(rejection), indent=2).encode(),
                 ContentType="application/json",
                 ChecksumAlgorithm="SHA256",
                 IfNoneMatch="*",
@@ -114,9 +105,10 @@ def put_once(s3: "S3Client", bucket: str, key: str, fields: Mapping[str, Any]) -
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             if status == 412:
-                return
+                break
             # 409: another delivery is writing the very same record at this moment.
             if status != 409 or attempt == ATTEMPTS:
                 raise
         else:
-            return
+            break
+    return key

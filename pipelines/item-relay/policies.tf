@@ -25,7 +25,6 @@ locals {
 resource "aws_iam_policy" "script" {
   # IAM is global: the same stack in another region has policies and groups of its own.
   name        = "${local.name}-script-${local.region}"
-  path        = var.iam_path
   description = "What the script of ${local.name} needs in ${local.region}: store a file and its item, and say so"
   tags        = var.tags
 
@@ -49,7 +48,6 @@ resource "aws_iam_policy" "script" {
 
 resource "aws_iam_policy" "service" {
   name        = "${local.name}-service-${local.region}"
-  path        = var.iam_path
   description = "What the service of ${local.name} needs in ${local.region}: receive what is finished, and read the item and its file"
   tags        = var.tags
 
@@ -67,18 +65,15 @@ resource "aws_iam_policy" "service" {
 
 resource "aws_iam_group" "script" {
   name = "${local.name}-script-${local.region}"
-  path = var.iam_path
 }
 
 resource "aws_iam_group" "service" {
   name = "${local.name}-service-${local.region}"
-  path = var.iam_path
 }
 
 # Who runs both with one key, to try things out.
 resource "aws_iam_group" "operator" {
   name = "${local.name}-operator-${local.region}"
-  path = var.iam_path
 }
 
 resource "aws_iam_group_policy_attachment" "script" {

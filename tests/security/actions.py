@@ -42,7 +42,6 @@ ACTIONS = {
     "dynamodb:Query": "table or index",
     "dynamodb:Scan": "table or index",
     "dynamodb:UpdateItem": "table",
-    "iam:GetRole": "role",
     "lambda:CreateEventSourceMapping": NOTHING,
     "lambda:DeleteEventSourceMapping": "mapping",
     "lambda:ListEventSourceMappings": NOTHING,

@@ -2,11 +2,10 @@
 
 import pytest
 
-from load_csv_rows.settings import Settings
+from load_csv_rows.cells import ColumnType
+from load_csv_rows.settings import Settings, Shape
 from shared.configuration import ConfigurationError, Environment
 from shared.contracts.imports import WriteMode
-from shared.csv_files.cells import ColumnType
-from shared.csv_files.shape import Shape
 
 
 def read(environment: dict[str, str], **changes: str) -> Settings:

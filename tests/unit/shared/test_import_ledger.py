@@ -11,7 +11,6 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from shared.contracts.imports import ImportStatus, import_id
-from shared.csv_files.progress import Progress
 from shared.import_ledger import (
     ATTEMPTS,
     CheckpointLost,
@@ -19,6 +18,7 @@ from shared.import_ledger import (
     ImportSource,
     ImportState,
     ImportUnknown,
+    Progress,
 )
 
 if TYPE_CHECKING:

@@ -12,8 +12,15 @@ from botocore.response import StreamingBody
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.csv_files.content import CHUNK_BYTES, FileRefused, gunzip
-from shared.object_content import READ_ATTEMPTS, SourceGone, SourceReplaced, StoredObject
+from shared.object_content import (
+    CHUNK_BYTES,
+    READ_ATTEMPTS,
+    FileRefused,
+    SourceGone,
+    SourceReplaced,
+    StoredObject,
+    gunzip,
+)
 
 CONTENT = bytes(range(256)) * 40
 

@@ -13,7 +13,6 @@ import pytest
 from moto import mock_aws
 
 from event_pipelines.pipelines import queue_messages
-from event_pipelines.stack import STACK_TAG
 
 REGION: Final = "eu-west-1"
 PREFIX = "event-pipelines"
@@ -31,13 +30,10 @@ class Account:
         fifo: dict[Any, str] = {"FifoQueue": "true"} if suffix else {}
         letters = f"{name.removesuffix('.fifo')}-dlq{suffix}"
         sqs = boto3.client("sqs")
-        tags = {STACK_TAG: PREFIX}
-        sqs.create_queue(QueueName=f"{PREFIX}-{letters}", Attributes=fifo, tags=tags)
+        sqs.create_queue(QueueName=f"{PREFIX}-{letters}", Attributes=fifo)
         policy = {"deadLetterTargetArn": self.arn(letters), "maxReceiveCount": 3}
         sqs.create_queue(
-            QueueName=f"{PREFIX}-{name}",
-            Attributes={**fifo, "RedrivePolicy": json.dumps(policy)},
-            tags=tags,
+            QueueName=f"{PREFIX}-{name}", Attributes={**fifo, "RedrivePolicy": json.dumps(policy)}
         )
 
     def url(self, name: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from .content import FileRefused
+from shared.object_content import FileRefused
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,0 @@
-../../functions/shared/invalid_input.py

@@ -1,1 +1,0 @@
-"""What an account would not take of a plan, asked before the apply."""
