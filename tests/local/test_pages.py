@@ -19,7 +19,8 @@ from unit.cli.plan_review.builder import change, every_format
 pytestmark = pytest.mark.full
 
 REPORT_BYTES = 600_000
-LONG = "a-key-without-any-place-to-break-it/" * 8
+# Without a place where a browser breaks a line by itself.
+LONG = "unbreakable" * 30
 BOXES = {"thumbnail": 128, "mobile": 640, "banner": 1200, "logo": 200, "article": 1200}
 PIPELINE = {
     "bucket": "acme-image-123456789012-eu-west-1",
