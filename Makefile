@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit drills examples bench dist lint check environment test-environment \
+.PHONY: help demo engine-conformance test unit drills examples bench dist lint check environment test-environment \
   lint-environment packages down clean
 
 VENV := .local/venv/bin
@@ -14,6 +14,8 @@ help:
 	@echo "make drills every fault against every pipeline, a thousand events each; takes its time"
 	@echo "            EVENT_PIPELINES_DRILL_SEED=, EVENT_PIPELINES_DRILL_EVENTS=, ONLY=kills"
 	@echo "make examples apply every example to the local engine, try it and destroy it; open every page"
+	@echo "make engine-conformance facts about AWS against the local engine; AWS=1 against your account, TABLE=1"
+	@echo "            writes the table of agreement, ONLY=sqs-"
 	@echo "make bench  what it all takes, against what people would write or pick instead;"
 	@echo "            takes two hours; QUICK=1 for a look, CHECKOUTS= for other modules as well"
 	@echo "make dist   the wheel of the command, the same bytes on every machine, into dist/"
@@ -43,6 +45,11 @@ check: test-environment packages
 # A short form of them is among the tests.
 drills: test-environment packages
 	@$(VENV)/python -m pytest tests/faults/test_drills.py --full $(if $(ONLY),-k "$(ONLY)")
+
+# The tests run them, too, and hold the table.
+engine-conformance: test-environment
+	@PYTHONPATH=tests $(VENV)/python -m conformance $(if $(AWS),--aws) $(if $(TABLE),--write-table) \
+	  $(if $(ONLY),--only "$(ONLY)")
 
 # `make test` only plans them. Pages are opened in a Chromium, or it is said how to install one; the wheel is built
 # and installed.

@@ -20,6 +20,7 @@ locals {
       size_bytes   = function.size_bytes
       runtime      = local.manifest.runtime
       architecture = local.manifest.architecture
+      extras       = try(function.extras, [])
     }
   }
 }
@@ -28,12 +29,14 @@ module "image_derivatives" {
   source = "./pipelines/image-derivatives"
   count  = contains(var.pipelines, "image-derivatives") ? 1 : 0
 
-  name_prefix = var.name_prefix
-  package     = local.packages["create_image_derivative"]
-  code_bucket = var.code_bucket
+  name_prefix          = var.name_prefix
+  package              = local.packages["create_image_derivative"]
+  code_bucket          = var.code_bucket
+  trust_source_account = var.trust_source_account
 
   derivatives        = var.image_derivatives.derivatives
   extensions         = var.image_derivatives.extensions
+  suffixes           = var.image_derivatives.suffixes
   allowed_formats    = var.image_derivatives.allowed_formats
   tolerate           = var.image_derivatives.tolerate
   limits             = var.image_derivatives.limits
@@ -47,15 +50,20 @@ module "image_derivatives" {
   kms_key              = var.kms_key
   log_retention_days   = var.log_retention_days
   force_destroy_bucket = var.force_destroy_buckets
+
+  permissions_boundary_arn = var.permissions_boundary_arn
+  iam_path                 = var.iam_path
+  vpc                      = var.vpc
 }
 
 module "event_audit" {
   source = "./pipelines/event-audit"
   count  = contains(var.pipelines, "event-audit") ? 1 : 0
 
-  name_prefix = var.name_prefix
-  package     = local.packages["log_object_event"]
-  code_bucket = var.code_bucket
+  name_prefix          = var.name_prefix
+  package              = local.packages["log_object_event"]
+  code_bucket          = var.code_bucket
+  trust_source_account = var.trust_source_account
 
   routes             = var.event_audit.routes
   events             = var.event_audit.events
@@ -69,6 +77,10 @@ module "event_audit" {
   kms_key               = var.kms_key
   log_retention_days    = var.log_retention_days
   force_destroy_buckets = var.force_destroy_buckets
+
+  permissions_boundary_arn = var.permissions_boundary_arn
+  iam_path                 = var.iam_path
+  vpc                      = var.vpc
 }
 
 module "csv_import" {
@@ -80,7 +92,8 @@ module "csv_import" {
     split = local.packages["split_csv"]
     load  = local.packages["load_csv_rows"]
   }
-  code_bucket = var.code_bucket
+  code_bucket          = var.code_bucket
+  trust_source_account = var.trust_source_account
 
   dialect               = var.csv_import.dialect
   columns               = var.csv_import.columns
@@ -107,6 +120,10 @@ module "csv_import" {
   kms_key              = var.kms_key
   log_retention_days   = var.log_retention_days
   force_destroy_bucket = var.force_destroy_buckets
+
+  permissions_boundary_arn = var.permissions_boundary_arn
+  iam_path                 = var.iam_path
+  vpc                      = var.vpc
 }
 
 module "tenant_routing" {
@@ -118,7 +135,8 @@ module "tenant_routing" {
     route   = local.packages["route_tenant_event"]
     process = local.packages["process_tenant_file"]
   }
-  code_bucket = var.code_bucket
+  code_bucket          = var.code_bucket
+  trust_source_account = var.trust_source_account
 
   queue_mode   = var.tenant_routing.queue_mode
   cache        = var.tenant_routing.cache
@@ -126,20 +144,26 @@ module "tenant_routing" {
   consumer     = var.tenant_routing.consumer
   queues       = var.tenant_routing.queues
   group_bucket = var.tenant_routing.group_bucket
+  group_access = var.tenant_routing.group_access
   registry     = var.tenant_routing.registry
 
   alarm              = local.alarm
   kms_key            = var.kms_key
   log_retention_days = var.log_retention_days
+
+  permissions_boundary_arn = var.permissions_boundary_arn
+  iam_path                 = var.iam_path
+  vpc                      = var.vpc
 }
 
 module "item_relay" {
   source = "./pipelines/item-relay"
   count  = contains(var.pipelines, "item-relay") ? 1 : 0
 
-  name_prefix = var.name_prefix
-  package     = local.packages["update_item"]
-  code_bucket = var.code_bucket
+  name_prefix          = var.name_prefix
+  package              = local.packages["update_item"]
+  code_bucket          = var.code_bucket
+  trust_source_account = var.trust_source_account
 
   function           = var.item_relay.function
   service            = var.item_relay.service
@@ -153,4 +177,8 @@ module "item_relay" {
   kms_key              = var.kms_key
   log_retention_days   = var.log_retention_days
   force_destroy_bucket = var.force_destroy_buckets
+
+  permissions_boundary_arn = var.permissions_boundary_arn
+  iam_path                 = var.iam_path
+  vpc                      = var.vpc
 }

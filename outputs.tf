@@ -38,6 +38,11 @@ output "tenant_manager_policy" {
   value       = one(module.tenant_routing[*].manager_policy)
 }
 
+output "tenant_manager_boundary" {
+  description = "Permissions boundary (IAM policy JSON) for whoever has `tenant_manager_policy`: make a policy of it and set that as the boundary of the user or role; null when tenant-routing is not in `pipelines`."
+  value       = one(module.tenant_routing[*].manager_boundary)
+}
+
 output "alarms" {
   description = "ARN of the topic that alarms are sent to, and the names of all alarms; null without `alarms`."
   value = var.alarms == null ? null : {

@@ -4,7 +4,7 @@ variable "region" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    condition     = can(regex("^[a-z]{2,4}(-[a-z]+)+-[0-9]+$", var.region))
     error_message = "region must be an AWS region code such as eu-west-1."
   }
 }
@@ -18,6 +18,10 @@ variable "name_prefix" {
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{0,22}[a-z0-9]$", var.name_prefix))
     error_message = "name_prefix must be 2 to 24 lower-case letters, digits and hyphens, start with a letter and not end with a hyphen: bucket names are built from it."
+  }
+  validation {
+    condition     = !can(regex("-(tg|tenant)(-|$)", var.name_prefix))
+    error_message = "name_prefix must not have tg or tenant as a word after the first: by these the groups and tenants of the stack that is called like what precedes them are told, and its buckets would be taken for this one's."
   }
 }
 
@@ -71,6 +75,7 @@ variable "image_derivatives" {
       cache_control = optional(string, "public, max-age=300")
     })))
     extensions      = optional(set(string))
+    suffixes        = optional(string)
     allowed_formats = optional(set(string))
     tolerate        = optional(string)
     limits = optional(object({
@@ -111,6 +116,7 @@ variable "event_audit" {
     trail = optional(object({
       retention_days      = optional(number)
       deletion_protection = optional(bool)
+      object_lock_days    = optional(number)
     }))
     function = optional(object({
       memory_size_mb          = optional(number)
@@ -278,6 +284,10 @@ variable "tenant_routing" {
       noncurrent_version_days = optional(number)
       incomplete_upload_days  = optional(number)
     }))
+    group_access = optional(object({
+      administrators = optional(list(string))
+      readers        = optional(list(string))
+    }))
     registry = optional(object({
       deletion_protection = optional(bool)
     }))
@@ -351,6 +361,41 @@ variable "s3_use_path_style" {
   description = "Addresses buckets by path instead of by host name, as S3-compatible endpoints on one host need."
   type        = bool
   default     = false
+  nullable    = false
+}
+
+variable "permissions_boundary_arn" {
+  description = "IAM policy that bounds what every role of the stack may do, whatever the role's own policies say. Null sets no boundary."
+  type        = string
+  default     = null
+}
+
+variable "iam_path" {
+  description = "IAM path of the stack's roles, policies and groups, for accounts that allow them below one path only. A change replaces roles and policies."
+  type        = string
+  default     = "/"
+  nullable    = false
+}
+
+variable "vpc" {
+  description = <<-EOT
+    Puts the functions into a VPC, from which they reach other services through endpoints (docs/security.md has the list) or a NAT gateway only; null leaves them outside:
+    - `subnet_ids`: 1 to 16 of one VPC, two availability zones or more for one to fail.
+    - `security_group_ids`: 1 to 5 of the same VPC.
+    - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs a range of them.
+  EOT
+  type = object({
+    subnet_ids         = set(string)
+    security_group_ids = set(string)
+    ipv6               = optional(bool, false)
+  })
+  default = null
+}
+
+variable "trust_source_account" {
+  description = "Whether the functions' roles let Lambda in for this account only, by `aws:SourceAccount` in their trust policies. AWS's own samples have the condition; turn it off if functions or their queues stand still for it."
+  type        = bool
+  default     = true
   nullable    = false
 }
 

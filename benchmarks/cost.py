@@ -15,7 +15,7 @@ from typing import Any
 
 from harness import RESULTS, Verdict, store
 
-from event_pipelines.plans.capacity import prices
+from event_pipelines import prices
 
 MILLION = 1_000_000
 # A function of this size has one processor, and others have their share of it.

@@ -44,6 +44,16 @@ arm64 | aarch64 | x86_64 | amd64) ;;
 *) fail "this machine is $(uname -m): the local engine needs an arm64 or x86_64 machine." ;;
 esac
 
+# What `make demo` is called with: said before anything is installed or built.
+case ${PORT:-1} in
+*[!0-9]* | ??????*) port=no ;;
+*) port=$([ "${PORT:-1}" -ge 1 ] && [ "${PORT:-1}" -le 65535 ] && echo yes || echo no) ;;
+esac
+[ "$port" = yes ] || fail "PORT=$PORT is no port: name one from 1 to 65535, or leave PORT unset."
+[ -r "${PHOTO:-/}" ] || fail "PHOTO=$PHOTO cannot be read: name a JPEG, PNG, WebP, GIF or AVIF file."
+{ mkdir -p "$home" && [ -w "$home" ]; } 2>/dev/null ||
+  fail "$home cannot be written: work in a folder of your own."
+
 # inputs FILE... : what an environment is made from
 inputs() {
   echo "$version"
@@ -89,7 +99,6 @@ separate() {
 version=$("$python" -c 'import sys; print(sys.version, sys.base_prefix)')
 venv=$home/venv
 log=$home/environment.log
-mkdir -p "$home"
 set -- "$root/requirements/local.txt" "$root/requirements/photographs.txt" "$root/cli/pyproject.toml"
 tests=$root/requirements/test.txt
 # The tools of the tests stay where they are: a local run does not throw them away.

@@ -24,6 +24,11 @@ compile --universal --no-deps "$@" -o requirements/photographs.txt requirements/
 
 # A package is built for one platform, whatever machine and Python run pip: its lock has no
 # environment markers, which pip would evaluate for itself.
+for input in functions/*/requirements-*.in; do
+  [ -e "$input" ] || continue
+  compile --python-platform aarch64-manylinux_2_28 --only-binary :all: --no-deps "$@" \
+    -o "${input%.in}.txt" "$input"
+done
 for input in functions/*/requirements.in; do
   [ -e "$input" ] || continue
   compile --python-platform aarch64-manylinux_2_28 --only-binary :all: "$@" \

@@ -1,8 +1,8 @@
 """Packages Lambda functions into zips that are byte-identical on every machine.
 
 A package is functions/<name>, what that imports of functions/shared, and the wheels of
-functions/<name>/requirements.txt, which is a lock with hashes. Only the standard library and pip
-are needed. Usage: see --help.
+functions/<name>/requirements.txt, which is a lock with hashes; --with NAME adds those of
+requirements-NAME.txt. Only the standard library and pip are needed. Usage: see --help.
 """
 
 import argparse
@@ -43,7 +43,7 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 _PROVIDED_BY_RUNTIME = {"boto3", "botocore"}
 # They come with botocore; a function may also lock releases of its own.
 _RUNTIME_DEPENDENCIES = {"dateutil", "jmespath", "s3transfer", "six", "urllib3"}
-_NOT_PACKAGED = {"__pycache__", "tests", "requirements.in", "requirements.txt"}
+_NOT_PACKAGED = {"__pycache__", "tests"}
 _NOT_PACKAGED_SUFFIXES = {".md", ".pyc", ".pyo"}
 
 
@@ -80,6 +80,7 @@ class Build:
     output: Path
     target: Target
     interpreter: Interpreter | None
+    extras: Sequence[str] = ()
 
     @property
     def cache(self) -> Path:
@@ -88,6 +89,9 @@ class Build:
     def record(self, name: str) -> Path:
         return self.cache / f"{name}.json"
 
+    def extras_of(self, name: str) -> list[str]:
+        return [extra for extra in self.extras if extra in function_extras(self.functions, name)]
+
 
 def build(name: str, settings: Build) -> tuple[dict[str, Any], bool]:
     """Brings one package up to date; returns its manifest entry and whether it had to be built.
@@ -95,16 +99,20 @@ def build(name: str, settings: Build) -> tuple[dict[str, Any], bool]:
     Raises BuildError with a sentence for the user.
     """
     sources, imported = source_members(settings.functions, name)
-    lock = settings.functions / name / "requirements.txt"
-    key = _key(sources, locked_wheels.read_lock(lock), settings)
+    extras = settings.extras_of(name)
+    folder = settings.functions / name
+    locks = [folder / "requirements.txt", *(folder / f"requirements-{one}.txt" for one in extras)]
+    requirements = [pin for lock in locks for pin in locked_wheels.read_lock(lock)]
+    key = _key(sources, requirements, settings)
     current = _current_entry(name, key, settings)
     if current is not None:
         return current, False
 
     members = dict(sources)
-    for wheel in locked_wheels.fetch(lock, settings.target, settings.cache / "wheels"):
-        for file in locked_wheels.files(wheel):
-            _add(members, file.name, Member(file.content, wheel.name, file.executable))
+    for lock in locks:
+        for wheel in locked_wheels.fetch(lock, settings.target, settings.cache / "wheels"):
+            for file in locked_wheels.files(wheel):
+                _add(members, file.name, Member(file.content, wheel.name, file.executable))
     _check_external(name, imported, members, settings.functions)
     digest = content_hash(members)
     if settings.interpreter is not None:
@@ -119,6 +127,7 @@ def build(name: str, settings: Build) -> tuple[dict[str, Any], bool]:
         "size_bytes": len(package),
         "unpacked_bytes": _unpacked_bytes(members),
         "bytecode": "unchecked-hash" if settings.interpreter else "none",
+        "extras": extras,
     }
     _write(settings.output / f"{name}.zip", package)
     record = {"key": key, "target": asdict(settings.target), "entry": entry}
@@ -129,6 +138,12 @@ def build(name: str, settings: Build) -> tuple[dict[str, Any], bool]:
 def function_names(functions: Path) -> list[str]:
     """Folders of `functions` that hold a handler, sorted."""
     return sorted(handler.parent.name for handler in functions.glob("*/handler.py"))
+
+
+def function_extras(functions: Path, name: str) -> set[str]:
+    """What `--with` may add to a function, by the names of its further locks."""
+    locks = (functions / name).glob("requirements-*.in")
+    return {lock.stem.removeprefix("requirements-") for lock in locks}
 
 
 def source_members(functions: Path, name: str) -> tuple[dict[str, Member], Imported]:
@@ -241,8 +256,12 @@ def manifest(settings: Build) -> dict[str, Any]:
 
 def _is_packaged(path: Path) -> bool:
     left_out = any(part in _NOT_PACKAGED or part.startswith(".") for part in path.parts)
-    return (
-        not left_out and path.suffix not in _NOT_PACKAGED_SUFFIXES and not path.name.endswith("~")
+    return not (
+        left_out
+        or path.suffix in _NOT_PACKAGED_SUFFIXES
+        or path.name.endswith("~")
+        or path.match("requirements*.in")
+        or path.match("requirements*.txt")
     )
 
 
@@ -259,6 +278,9 @@ def _check_external(
 ) -> None:
     bundled = {name.partition("/")[0].partition(".")[0] for name in members}
     known = {*sys.stdlib_module_names, *_PROVIDED_BY_RUNTIME, *_RUNTIME_DEPENDENCIES}
+    for extra in function_extras(functions, function):
+        pins = locked_wheels.read_lock(functions / function / f"requirements-{extra}.txt")
+        known |= {pin.name.replace("-", "_") for pin in pins}
     for name in sorted(imported.external.keys() - (bundled - {SHARED, function}) - known):
         remedy = f"add it to {function}/requirements.in and run tools/lock.sh"
         if name in function_names(functions):
@@ -387,9 +409,27 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--host", action="store_true", help="build for this machine's Python, for the local engine"
     )
+    parser.add_argument(
+        "--with",
+        dest="extras",
+        action="append",
+        default=[],
+        metavar="EXTRA",
+        help="also package what functions/*/requirements-EXTRA.txt locks, such as heic",
+    )
     parser.add_argument("--output", type=Path, default=REPOSITORY / "build", metavar="DIR")
     parser.add_argument("--functions", type=Path, default=REPOSITORY / "functions", metavar="DIR")
     return parser
+
+
+def _checked_extras(extras: Sequence[str], names: Sequence[str], functions: Path) -> list[str]:
+    known = sorted(set().union(*(function_extras(functions, name) for name in names)))
+    if unknown := sorted(set(extras) - set(known)):
+        raise FunctionUnknown(
+            f"no function that is built has {', '.join(unknown)} to be built with: "
+            + (f"use {', '.join(known)}." if known else "leave --with out.")
+        )
+    return sorted(set(extras))
 
 
 def _target(arguments: argparse.Namespace) -> Target:
@@ -417,6 +457,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         target = _target(parsed)
         names = _selected(parsed.names, parsed.functions)
+        extras = _checked_extras(parsed.extras, names, parsed.functions)
         interpreter = find_interpreter(target.minor)
         print(f"Packaging for {target} into {_short(parsed.output)}", flush=True)
         if interpreter is None:
@@ -425,7 +466,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 "and take about twice as long to start (install it and build again).",
                 flush=True,
             )
-        _build_all(names, Build(parsed.functions, parsed.output, target, interpreter))
+        _build_all(names, Build(parsed.functions, parsed.output, target, interpreter, extras))
     except BuildError as error:
         print(f"build.sh: {error}", file=sys.stderr)
         return 1

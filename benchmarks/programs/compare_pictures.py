@@ -29,12 +29,12 @@ Samples: TypeAlias = "NDArray[np.float64]"
 def shipped(picture: Path, side: int) -> Image.Image:
     flat: list[Image.Image] = []
 
-    def keep(image: Image.Image, _: int) -> bytes:
+    def keep(image: Image.Image, *_: object) -> bytes:
         flat.append(image)
         return b""
 
     recipe = image_module.Recipe(side, side)
-    with picture.open("rb") as source, patch.object(image_module, "_jpeg", keep):
+    with picture.open("rb") as source, patch.object(image_module, "_encoded", keep):
         image_module.make_derivative(source, picture.stat().st_size, recipe)
     return flat[0]
 

@@ -59,13 +59,12 @@ Way = Callable[[Path, Queue], None]
 
 def shipped() -> Way:
     """What split_csv does between its checkpoints."""
-    from shared.csv_opening import open_csv
-    from shared.csv_records import RowReader
-    from shared.import_ledger import Progress
-    from shared.object_content import StoredObject
-    from shared.row_messages import Envelope
+    from shared.csv_files.progress import Progress
+    from shared.csv_files.records import RowReader
+    from shared.csv_files.row_messages import Envelope
+    from shared.csv_files.segments import cut_segments
+    from shared.object_content import StoredObject, open_csv
     from split_csv.row_queue import MESSAGES_PER_CALL, RowQueue
-    from split_csv.segments import cut_segments
 
     def split(path: Path, queue: Queue) -> None:
         bucket: Any = Bucket(path)

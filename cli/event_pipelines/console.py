@@ -4,16 +4,19 @@ Object keys, cells, messages and names of tenants come from strangers, and may h
 terminal, turns the order of characters round or forges a line. Whatever is printed passes here:
 what does not print by itself is spelled out, as JSON where the output is JSON.
 
-Tables and progress need rich, which is imported where one is made: plans are read without it.
+Progress needs rich, which is imported where some is shown: plans are read without it.
 """
 
 import argparse
 import json
+import os
 import re
+import shutil
 import signal
 import sys
 import threading
 import time
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -21,12 +24,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
 # How often a log without a terminal hears that work goes on.
 QUIET_SECONDS = 15
-# Of a table in a file or a pipe: nothing may be truncated.
-_WIDTH = 240
+# Between two columns of a table.
+_GAP = "  "
 
 # What steers a terminal or turns the direction of writing: less than what does not print, for data
 # may hold spaces without a break, joiners of emoji and the like.
@@ -69,27 +71,68 @@ def json_printable(text: str) -> str:
     )
 
 
+class _Origin:
+    """Which stack, account and region an answer is of: told once, before the first of its text."""
+
+    ask: Callable[[], dict[str, str]] | None = None
+    tell = False
+
+    def told(self) -> dict[str, str]:
+        self.tell = False
+        return self.ask() if self.ask else {}
+
+    def say(self) -> None:
+        if self.tell and self.ask:
+            where = self.told()
+            say(", ".join(f"{name} {value}" for name, value in where.items()))
+
+
+_origin = _Origin()
+
+
+def begin(*, tell: bool) -> None:
+    """A command begins, which is about a stack if `tell`."""
+    _origin.ask, _origin.tell = None, tell
+
+
+def about(origin: Callable[[], dict[str, str]]) -> None:
+    """What is printed from now on is of this stack, account and region."""
+    _origin.ask = origin if _origin.tell else None
+
+
+def with_origin(value: Any) -> Any:
+    """A JSON document or a list of them with the fields of `about`; fields of its own stay."""
+    where = _origin.told()
+    if isinstance(value, list):
+        return [{**where, **one} if isinstance(one, dict) else one for one in value]
+    return {**where, **value} if isinstance(value, dict) else value
+
+
 def print_line(text: object = "", *, flush: bool = False) -> None:
     """Prints one line on standard output, whatever `text` holds."""
+    _origin.say()
     print(printable(str(text)), flush=flush)
 
 
-def print_block(text: str, *, end: str = "\n") -> None:
+def print_block(text: str, *, end: str = "\n", flush: bool = False) -> None:
     """Prints text that has lines of its own, such as the body of a message."""
-    print(printable(text, lines=True), end=end)
+    _origin.say()
+    print(printable(text, lines=True), end=end, flush=flush)
 
 
 def print_data(text: str) -> bool:
     """Prints text that another program will read, with nothing spelled out but what would steer a
     terminal; returns whether there was any of that."""
+    _origin.say()
     shown = _STEERING.sub(lambda match: repr(match[0])[1:-1], text)
     sys.stdout.write(shown)
     return shown != text
 
 
-def print_json(value: Any, *, indent: int | None = None, flush: bool = False, **how: Any) -> None:
-    """Prints JSON on standard output."""
-    print(json_text(value, indent=indent, **how), flush=flush)
+def print_json(value: Any, *, indent: int | None = None, foreign: bool = False, **how: Any) -> None:
+    """Prints JSON on standard output, with the fields of `about` unless it is `foreign` data."""
+    document = value if foreign else with_origin(value)
+    print(json_text(document, indent=indent, **how), flush=True)
 
 
 def print_json_text(text: str) -> None:
@@ -110,32 +153,148 @@ def fail(text: object) -> None:
 
 
 def cell(text: object) -> str:
-    """Foreign text for a cell of a table or a line that rich prints: no mark-up, one line."""
+    """Foreign text for a line that rich prints: no mark-up, one line."""
     from rich.markup import escape
 
     return escape(printable(str(text)))
 
 
 def terminal() -> "Console":
-    """Standard output for rich. Not a terminal: do not truncate piped output."""
+    """Standard output for rich. Not a terminal: lines are not wrapped."""
     from rich.console import Console
 
-    console = Console()
-    return console if console.is_terminal else Console(width=_WIDTH)
+    return Console() if is_terminal() else Console(width=240)
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> "Table":
-    """A table of foreign text; None is an empty cell, and numbers have separators."""
-    from rich.table import Table
+def is_terminal() -> bool:
+    """Whether a person sees what is printed on standard output, not a pipe or a file."""
+    return sys.stdout.isatty()
 
-    made = Table(*headings)
+
+def flush() -> None:
+    """Writes what is printed; raises BrokenPipeError when nobody reads it any more."""
+    sys.stdout.flush()
+
+
+def let_go() -> None:
+    """Throws away what is still to be written, for nobody reads it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def print_table(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    text: Sequence[str] = (),
+    extra: Sequence[str] = (),
+) -> None:
+    """Prints a table of foreign text; None is an empty cell.
+
+    On a terminal as `table_lines`. Elsewhere a line for each row, with tabs between whole values.
+    """
+    if is_terminal():
+        for line in table_lines(headings, rows, text=text, extra=extra):
+            print_line(line)
+        return
     for row in rows:
-        made.add_row(*(cell(_shown(value)) for value in row))
-    return made
+        print_block("\t".join(printable("" if value is None else str(value)) for value in row))
 
 
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    terminal().print(table(headings, rows))
+def print_note(text: str) -> None:
+    """Prints what is said about a table: elsewhere than on a terminal it is none of the records."""
+    if is_terminal():
+        print_line(text)
+    else:
+        say(text)
+
+
+def table_lines(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    text: Sequence[str] = (),
+    extra: Sequence[str] = (),
+    width: int | None = None,
+) -> list[str]:
+    """A table of at most `width` columns, by default those of the terminal.
+
+    Where there is no room for the columns named in `extra` they are left out, the first one first;
+    those in `text` are wrapped. Other values are copied by whoever reads them, and stay in one
+    piece: a table of which they leave too little room has a line for each value.
+    """
+    width = width or shutil.get_terminal_size().columns
+    values = [list(row) for row in rows]
+    cells = [[printable(str(_shown(value))) for value in row] for row in values]
+    kept = list(range(len(headings)))
+    for left_out in ("", *extra):
+        kept = [each for each in kept if headings[each] != left_out or not left_out]
+        columns = [[headings[each], *(row[each] for row in cells)] for each in kept]
+        widths = [max(map(_width, column)) for column in columns]
+        least = [
+            max(len(word) for one in column for word in _words(one))
+            if headings[each] in text
+            else widest
+            for each, column, widest in zip(kept, columns, widths, strict=True)
+        ]
+        room = width - sum(least) - len(_GAP) * (len(kept) - 1)
+        if room >= 0:
+            break
+    else:
+        return _records(headings, cells, text, width)
+    for place in range(len(kept)):
+        more = min(room, widths[place] - least[place])
+        least[place] += more
+        room -= more
+    numbers = [all(isinstance(row[each], int | None) for row in values) for each in kept]
+    lines = []
+    for row in ([*headings], *cells):
+        wrapped = [wrap(row[each], least[at]) for at, each in enumerate(kept)]
+        for number in range(max(map(len, wrapped))):
+            parts = [one[number] if number < len(one) else "" for one in wrapped]
+            lines.append(_GAP.join(map(_padded, parts, least, numbers)).rstrip())
+    return lines
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Lines of at most `width` where words allow it; a `command` is one word."""
+    lines = [""]
+    for word in _words(text):
+        if lines[-1] and _width(lines[-1]) + 1 + _width(word) > width:
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}" if lines[-1] else word
+    return lines if _width(text) > width else [text]
+
+
+def _records(
+    headings: Sequence[str], cells: Sequence[Sequence[str]], text: Sequence[str], width: int
+) -> list[str]:
+    """A block for each row, in which each value that there is has a line."""
+    lines, indent = [], max(map(len, headings)) + len(_GAP)
+    for row in cells:
+        for heading, value in zip(headings, row, strict=True):
+            parts = wrap(value, width - indent) if heading in text else [value]
+            starts = (f"{heading:{indent}}", *(" " * indent for _ in parts[1:]))
+            lines += [start + part for start, part in zip(starts, parts, strict=True) if value]
+        lines.append("")
+    return lines
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"(?:`[^`]*`|\S)+", text) or [""]
+
+
+def _width(text: str) -> int:
+    """Columns on the terminal, of which an ideogram takes two and an accent none."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(one) in "WF" for one in text)
+    return len(text) + wide - sum(unicodedata.combining(one) > 0 for one in text)
+
+
+def _padded(text: str, width: int, number: bool) -> str:
+    padding = " " * (width - _width(text))
+    return padding + text if number else text + padding
 
 
 def _shown(value: object) -> object:
@@ -144,13 +303,9 @@ def _shown(value: object) -> object:
     return "" if value is None else value
 
 
-def add_json(parser: argparse.ArgumentParser, text: str = "JSON output") -> None:
-    parser.add_argument("--json", action="store_true", help=text)
-
-
 def add_since(parser: argparse.ArgumentParser, default: str, text: str) -> None:
-    help_text = f"{text}: 30s, 10m, 2h, 7d (default: %(default)s)"
-    parser.add_argument("--since", default=default, help=help_text)
+    help_text = f"{text}: 30s, 10m, 2h, 7d ago, or ISO 8601 (default: %(default)s)"
+    parser.add_argument("--since", metavar="TIME", default=default, help=help_text)
 
 
 @contextmanager

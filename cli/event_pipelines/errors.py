@@ -1,5 +1,48 @@
-"""The one exception that the command line turns into a sentence and a non-zero exit."""
+"""What the command line turns into a sentence and an exit code."""
 
 
 class UserError(Exception):
-    """Something the user can fix. The message is a sentence: which input, and the remedy."""
+    """Wrong use, which the user can fix: exit code 2. The message is a sentence: which input, and
+    the remedy."""
+
+    code = 2
+
+
+class Unfinished(UserError):
+    """The answer is known, and it is not what was asked for: exit code 1."""
+
+    code = 1
+
+
+class Unanswered(UserError):
+    """AWS, the network or this machine did not answer or refused: exit code 3."""
+
+    code = 3
+
+
+# What to do about an error of AWS, by what its name or its class has in it.
+_ADVICE = {
+    "run it again in a minute": (
+        *("Throttl", "TooMany", "SlowDown", "LimitExceeded", "Unavailable", "Internal"),
+        *("Timeout", "Connection", "Streaming"),
+    ),
+    "sign in or renew the credentials, then run it again": (
+        *("Expired", "Token", "Credential", "Signature", "AccessKey", "SSO", "UnrecognizedClient"),
+    ),
+    "have it allowed, then run it again": ("Denied", "Unauthori", "NotAuthori", "Forbidden", "403"),
+}
+
+
+def told(error: Exception, command: str) -> str:
+    """What was tried, what AWS said and whether to run it again: of an exception of botocore."""
+    answer = getattr(error, "response", None) or {}
+    said = answer.get("Error", {})
+    name = str(said.get("Code") or type(error).__name__)
+    if answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
+        name += " (Internal)"
+    operation = getattr(error, "operation_name", "")
+    advice = (text for text, parts in _ADVICE.items() if any(part in name for part in parts))
+    message = f"AWS said {name}: {said.get('Message', '')}" if said else str(error)
+    where = f" at {operation}" if operation else ""
+    remedy = next(advice, "do not run it again before what AWS refused is changed")
+    return f"`{command}` stopped{where}: {message.strip().rstrip('.')}; {remedy}."

@@ -7,15 +7,17 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 from boto3.dynamodb.types import TypeDeserializer
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 
+from event_pipelines import console
 from event_pipelines.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-VARIABLE = "EVENT_PIPELINES_NAME_PREFIX"
 Command = Callable[[argparse.Namespace], int]
 # A bucket of a million objects is a million questions; a stack with tenants has hundreds of queues.
 ASKED_AT_ONCE = 16
@@ -36,6 +37,9 @@ _LONGEST_NAME = 80
 STACK_TAG = "event-pipelines"
 GROUP_TAG = "event-pipelines-group"
 _GROUP_PARTS = ("tg-", "tenant-")
+# What follows such a word in a name is a group or tenant of the stack before it. The variables
+# `name_prefix` refuse the same.
+_PART_WORD = re.compile(r"-(tg|tenant)(?=-|$)")
 
 _DESERIALIZER = TypeDeserializer()
 
@@ -43,47 +47,98 @@ _Thing = TypeVar("_Thing")
 _Answer = TypeVar("_Answer")
 
 
+# What --profile and --region name.
+_chosen: dict[str, str | None] = {}
+
+
+def choose(profile: str | None, region: str | None) -> None:
+    """Sets the profile and the region of all sessions from now on; None: as boto3 finds them."""
+    _chosen.update(profile_name=profile, region_name=region)
+
+
+def session() -> boto3.session.Session:
+    """A session of the chosen profile and region, or of AWS_REGION, else as boto3 is configured.
+
+    Raises UserError when there is no such profile, no region or none of this name.
+    """
+    profile, region = _chosen.get("profile_name"), _chosen.get("region_name")
+    region = region or os.environ.get("AWS_REGION")
+    try:
+        made = boto3.session.Session(profile_name=profile or None, region_name=region or None)
+        check_region(made.region_name or "")
+    except ProfileNotFound as error:
+        raise UserError(f"{error}: name one of your AWS configuration with --profile.") from error
+    return made
+
+
+def check_region(name: str) -> None:
+    """Raises UserError unless there is a region of this name in any partition."""
+    if not name:
+        raise UserError("No region is set: name it with --region or AWS_REGION.")
+    if name not in (known := _regions()):
+        near = difflib.get_close_matches(name, known, n=3)
+        hint = f", did you mean {' or '.join(near)}" if near else ""
+        raise UserError(f"There is no region {name}{hint}: name another with --region.")
+
+
+@cache
+def _regions() -> tuple[str, ...]:
+    aws = boto3.session.Session()
+    partitions = aws.get_available_partitions()
+    return tuple(name for each in partitions for name in aws.get_available_regions("sqs", each))
+
+
 def add_verb(
     verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, run: Command, text: str
 ) -> argparse.ArgumentParser:
     """A command about a stack, which `run` does."""
     verb = verbs.add_parser(name, help=text, description=text)
-    add_options(verb, run)
+    verb.set_defaults(run=run)
     return verb
 
 
-def add_options(
-    parser: argparse.ArgumentParser, run: Command, json_text: str = "JSON output"
-) -> None:
-    """Adds --prefix and --json to a command that `run` does."""
-    parser.add_argument(
-        "--prefix",
-        # The name of the stack's own variable.
-        "--name-prefix",
-        default=os.environ.get(VARIABLE) or "event-pipelines",
-        help=f"the stack's name_prefix (default: ${VARIABLE}, else event-pipelines)",
-    )
-    parser.add_argument("--json", action="store_true", help=json_text)
-    parser.set_defaults(run=run)
-
-
 class Stack:
-    """The stack with this prefix, in the account and region that boto3 is configured for.
+    """The stack with this prefix, in the account and region of `session`.
 
-    Nothing is asked of AWS before it is needed. Clients may be used from several threads.
+    Nothing is asked of AWS before it is needed. Clients may be used from several threads. What is
+    printed from now on is said to be of this stack.
+
+    Raises UserError when the prefix holds a word that tells groups and tenants of another stack.
     """
 
     def __init__(self, prefix: str) -> None:
+        if word := _PART_WORD.search(prefix):
+            raise UserError(
+                f"The prefix {prefix} holds {word[0]}, by which names of groups and tenants of the"
+                f" stack {prefix[: word.start()]} are told: no stack may be called so."
+            )
         self.prefix = prefix
-        # One of our own: boto3's default session must not be shared between threads.
-        self._session = boto3.session.Session()
+        self._session: boto3.session.Session | None = None
         self._clients: dict[str, Any] = {}
         self._account = ""
         self._lock = RLock()
+        console.about(self.origin)
+
+    def origin(self) -> dict[str, str]:
+        """The stack's name, account and region, as JSON output has them."""
+        where = {"stack": self.prefix, "account": "", "region": ""}
+        try:
+            where["region"] = self.region
+            where["account"] = self.account
+        except (BotoCoreError, ClientError, UserError) as error:
+            # An answer is not held back because STS, say, cannot be reached from here.
+            where["account"] = f"not known ({error})"
+        return where
+
+    @property
+    def session(self) -> boto3.session.Session:
+        with self._lock:
+            self._session = self._session or session()
+            return self._session
 
     @property
     def region(self) -> str:
-        return self._session.region_name or ""
+        return self.session.region_name or ""
 
     @property
     def account(self) -> str:
@@ -126,16 +181,23 @@ class Stack:
                     read_timeout=15 if service == "sqs" else 30,
                     max_pool_connections=ASKED_AT_ONCE,
                 )
-                self._clients[service] = self._session.client(service, config=config)  # type: ignore[call-overload]
+                self._clients[service] = self.session.client(service, config=config)  # type: ignore[call-overload]
             return self._clients[service]
 
-    @property
+    @cached_property
     def queues(self) -> "Queues":
         return Queues(self.sqs, self.prefix)
 
     def bucket(self, part: str) -> str:
         """The name of the bucket of a pipeline, by the part of names that is the pipeline's."""
         return f"{self.prefix}-{part}-{self.account}-{self.region}"
+
+    def owns(self, tags: Mapping[str, str]) -> bool:
+        """Whether these are tags of something that the root module made for this stack.
+
+        A name says little: those of the stack acme-eu begin like those of acme.
+        """
+        return tags.get(STACK_TAG) == self.prefix
 
     def settings_of(self, function: str) -> dict[str, str] | None:
         """The environment variables of a function; None when there is no such function."""
@@ -160,7 +222,7 @@ class Stack:
         """What to say when the stack has no such pipeline."""
         return UserError(
             f"The stack {self.prefix} has no pipeline {pipeline} in {self.region}: deploy it, or"
-            " name another stack with --prefix or another region with AWS_REGION."
+            " name another stack with --prefix or another region with --region."
         )
 
 
@@ -209,28 +271,36 @@ class Queue:
 
 @dataclass(frozen=True)
 class Queues:
-    """The queues of the stack with this prefix, where boto3 is configured for."""
+    """The queues of the stack with this prefix, where boto3 is configured for.
+
+    A name says little, tags do: those of the stack acme-eu begin like those of acme.
+    """
 
     sqs: "SQSClient"
     prefix: str
+    # By URL, as a tag found once is not looked for at every look of a watch.
+    _owners: dict[str, str | None] = field(default_factory=dict, compare=False)
 
     @property
     def region(self) -> str:
         return self.sqs.meta.region_name
 
-    def all(self) -> list[Queue]:
-        """Every queue of the stack; dead-letter queues follow the queue they are named after.
+    def all(self, wanted: Callable[[str], bool] = lambda _: True) -> list[Queue]:
+        """Every queue of the stack whose short name is `wanted`; dead-letter queues follow the
+        queue they are named after.
 
-        Raises UserError when there is none.
+        Raises UserError when the stack has no queue at all.
         """
-        found = [queue for queue in each(self.describe, self._urls(f"{self.prefix}-")) if queue]
-        if not found:
+        urls = list(self._urls(f"{self.prefix}-"))
+        chosen = [url for url in urls if wanted(self.short(name_of(url)))]
+        found = [queue for queue in each(self.describe, self._owned(chosen)) if queue]
+        if not found and not self._owned(urls):
             raise UserError(self._nothing())
         return sorted(found, key=lambda queue: _parts(queue.name))
 
     def names(self, start: str) -> list[str]:
-        """Names of the queues whose names begin so, dead-letter queues among them, sorted."""
-        return sorted(map(name_of, self._urls(start)))
+        """Names of the stack's queues that begin so, dead-letter queues among them, sorted."""
+        return sorted(map(name_of, self._owned(self._urls(start))))
 
     def find(self, name: str) -> Queue:
         """The queue of this name, which may leave out the prefix and `.fifo`.
@@ -274,12 +344,29 @@ class Queues:
                 if plain and candidate.startswith(prefix) and len(candidate) <= _LONGEST_NAME:
                     yield candidate
 
+    def owner(self, url: str) -> str | None:
+        """The prefix of the stack that a queue is of, by its tags; None: of none, or gone."""
+        if url not in self._owners:
+            try:
+                tags = self.sqs.list_queue_tags(QueueUrl=url).get("Tags", {})
+            except ClientError as error:
+                if not no_queue(error):
+                    raise
+                return None
+            # Where the pipeline has no tag of its stack, `tenants` gives none.
+            made_here = GROUP_TAG in tags and self.short(name_of(url)).startswith(_GROUP_PARTS)
+            self._owners[url] = tags.get(STACK_TAG, self.prefix if made_here else None)
+        return self._owners[url]
+
+    def _owned(self, urls: Iterable[str]) -> list[str]:
+        """Those of the stack, by their tag."""
+        urls = list(urls)
+        owners = each(self.owner, urls)
+        return [url for url, owner in zip(urls, owners, strict=True) if owner == self.prefix]
+
     def _check_owner(self, queue: Queue) -> None:
-        """A name says little: those of the stack acme-eu begin like those of acme."""
-        tags = self.sqs.list_queue_tags(QueueUrl=queue.url).get("Tags", {})
-        owner = tags.get(STACK_TAG)
-        made_here = GROUP_TAG in tags and self.short(queue.name).startswith(_GROUP_PARTS)
-        if owner == self.prefix or (owner is None and made_here):
+        owner = self.owner(queue.url)
+        if owner == self.prefix:
             return
         if owner is None:
             raise UserError(
@@ -306,8 +393,9 @@ class Queues:
 
     def _nothing(self) -> str:
         return (
-            f"There are no queues {self.prefix}-… in {self.region}: deploy the stack, or name"
-            " another with --prefix or another region with AWS_REGION."
+            f"There are no queues {self.prefix}-… with the tag {STACK_TAG} = {self.prefix} in"
+            f" {self.region}: deploy the stack, or name another with --prefix or another region"
+            " with --region."
         )
 
     def _urls(self, start: str) -> Iterator[str]:

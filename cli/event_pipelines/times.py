@@ -8,6 +8,7 @@ from event_pipelines.errors import UserError
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 # Beyond this a start would lie before the calendar's.
 _LONGEST = timedelta(days=3650)
+_MOST_RATE = 1e6
 
 
 def duration(text: str) -> timedelta:
@@ -22,10 +23,31 @@ def duration(text: str) -> timedelta:
     return span
 
 
-def ago_or_at(text: str | None) -> datetime | None:
+def seconds(text: str) -> int:
+    """Seconds of a duration or of digits alone; their range is the caller's. Raises UserError."""
+    plain = re.fullmatch(r"-?[0-9]{1,9}", text)
+    return int(text) if plain else int(duration(text).total_seconds())
+
+
+def rate(text: str) -> float:
+    """How many a second, of "500/s", "30/m", "1000/h" or "5000000/d". Raises UserError."""
+    match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,6})?)/([smhd])", text.strip())
+    found = float(match[1]) / duration(f"1{match[2]}").total_seconds() if match else -1.0
+    if not 0 <= found <= _MOST_RATE:
+        raise UserError(
+            f"--rate {text!r} is an invalid rate: use a number, / and s, m, h or d, such as 500/s;"
+            f" at most {_MOST_RATE:,.0f}/s."
+        )
+    return found
+
+
+def message_rate(text: str) -> float:
+    """As `rate`, where a number alone is messages a second. Raises UserError."""
+    return rate(f"{text}/s" if re.fullmatch(r"[0-9]+", text) else text)
+
+
+def ago_or_at(text: str) -> datetime:
     """A time as people type it: how long ago, or when. Raises UserError for anything else."""
-    if text is None:
-        return None
     try:
         when = datetime.fromisoformat(text)
     except ValueError:

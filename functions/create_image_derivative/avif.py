@@ -1,4 +1,4 @@
-"""Reader of AVIF files: boxes of ISO/IEC 14496-12 and items of ISO/IEC 23008-12."""
+"""Reader of AVIF and HEIC files: boxes of ISO/IEC 14496-12, items of ISO/IEC 23008-12."""
 
 import struct
 from collections.abc import Iterator
@@ -23,6 +23,8 @@ from create_image_derivative.container import (
 MAX_META_BYTES = MAX_PROFILE_BYTES + (1 << 20)
 MAX_ITEMS = 4_096
 MAX_BRANDS_BYTES = 1 << 10
+# Of a still picture, and of a sequence.
+BRANDS = {"AVIF": (b"avif", b"avis"), "HEIC": (b"heic", b"hevc")}
 TO_SAMPLE_SIZES = (b"trak", b"mdia", b"minf", b"stbl")
 # What turning by quarters (anticlockwise), then mirroring, comes to in EXIF's numbers: by angle,
 # without a mirror, at the horizontal axis, at the vertical one.
@@ -39,12 +41,13 @@ class _Box:
     name_at: int = 0
 
 
-def read_container(source: IO[bytes], size: int) -> Container:
+def read_container(source: IO[bytes], size: int, format_name: str = "AVIF") -> Container:
     """A sequence is represented by its still picture; the decoder gets no tracks.
 
-    Raises ImageRejected for an AVIF without a picture, or of too many boxes or items.
+    Raises ImageRejected for a file without a picture, or of too many boxes or items.
     """
     boxes = _Boxes(source)
+    still, sequence = BRANDS[format_name]
     last, meta, frames = _Box(b"", 0, 0), None, 1
     patches: list[tuple[int, bytes]] = []
     for box in boxes.between(0, size):
@@ -53,20 +56,21 @@ def read_container(source: IO[bytes], size: int) -> Container:
         last = box
         if box.name == b"ftyp":
             brands = read_at(source, box.start, min(box.end - box.start, MAX_BRANDS_BYTES))
-            patches.append((box.start, b"avif" + brands[4:].replace(b"avis", b"avif")))
+            patches.append((box.start, still + brands[4:].replace(sequence, still)))
         elif box.name == b"moov":
             patches.append((box.name_at, b"free"))
             frames = max(frames, _frames(boxes, box, 0))
         elif box.name == b"meta" and meta is None:
             meta = box
     if meta is None:
-        raise broken("the AVIF ends before the description of its picture")
+        raise broken(f"the {format_name} ends before the description of its picture")
     if meta.end - meta.start > MAX_META_BYTES:
         raise too_many("bytes of description", MAX_META_BYTES)
     missing = max(0, last.end - size)
     tails, lost = gap(missing, last.end - last.start)
     container = replace(
         _container(source, _meta(boxes, meta)),
+        format=format_name,
         pieces=_patched(patches, min(last.end, size)),
         frames=frames,
         tails=tails,
@@ -74,7 +78,7 @@ def read_container(source: IO[bytes], size: int) -> Container:
         lost=lost,
     )
     if 0 in (container.width, container.height):
-        raise broken("the AVIF does not say how large its picture is")
+        raise broken(f"the {format_name} does not say how large its picture is")
     return container
 
 
@@ -115,7 +119,7 @@ def _container(source: IO[bytes], properties: list[_Box]) -> Container:
         *size,
         orientation=ORIENTATIONS[angle][mirror],
         profile=profile,
-        colour=colour if profile is None else None,
+        colour=colour,
         aperture=_aperture(aperture, size),
     )
 

@@ -33,10 +33,13 @@ MAX_SCANS = 100
 LARGEST_GAP = 1 / 8
 
 ORIENTATION_TAG = 0x0112
+SIDEWAYS = (5, 6, 7, 8)
 SHORT, LONG = 3, 4
 NOISE = hashlib.shake_128(b"noise").digest(4096)
 
 Span = tuple[int, int]
+Pieces = tuple[bytes | Span, ...]
+Tails = tuple[bytes, bytes]
 
 
 class ImageRejected(InvalidInput):
@@ -133,20 +136,22 @@ class Container:
     """
 
     format: str
-    pieces: tuple[bytes | Span, ...]
+    pieces: Pieces
     width: int
     height: int
     orientation: int = 1
+    # ``colour`` counts where there is no profile that fits.
     profile: bytes | None = None
     colour: ColourSpace | None = None
     frames: int = 1
-    tails: tuple[bytes, bytes] = (b"", b"")
+    tails: Tails = (b"", b"")
     # The end marker is missing, or pixel data is, or too much of it for any repair.
     unended: bool = False
     cut: bool = False
     lost: bool = False
-    # The pieces with the right checksum: decoders give up what they just read when it is wrong.
-    checksummed: Callable[[IO[bytes]], tuple[bytes | Span, ...]] | None = None
+    # The pieces up to the last byte of pixel data, and with the right checksum (decoders give up
+    # what they just read when it is wrong); and their tails.
+    exact: Callable[[IO[bytes]], tuple[Pieces, Tails]] | None = None
     # JPEG: kept whole as coefficients while decoding; without lossy scaling; how many colours.
     whole: bool = False
     lossless: bool = False
@@ -170,7 +175,7 @@ def read_at(source: IO[bytes], offset: int, length: int) -> bytes:
     return source.read(length)
 
 
-def gap(missing: int, of: int) -> tuple[tuple[bytes, bytes], bool]:
+def gap(missing: int, of: int) -> tuple[Tails, bool]:
     """Return what stands in for ``missing`` bytes, and whether that is too much for a repair."""
     if missing > of * LARGEST_GAP:
         return (b"", b""), True
@@ -178,15 +183,15 @@ def gap(missing: int, of: int) -> tuple[tuple[bytes, bytes], bool]:
     return (bytes(missing), (NOISE * repeats)[:missing]), False
 
 
-def exif_orientation(exif: bytes) -> int:
-    """Return the orientation in the first directory, or 1 where none can be read.
+def exif_orientation(exif: bytes) -> int | None:
+    """Return the orientation in the first directory (1 without any), or None for unreadable EXIF.
 
-    Unreadable EXIF says nothing about the pixels; viewers show such a picture as stored.
+    That says nothing about the pixels; viewers show such a picture as stored.
     """
     exif = exif.removeprefix(b"Exif\0\0")
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
     if order is None:
-        return 1
+        return None
     try:
         (offset,) = struct.unpack_from(order + "I", exif, 4)
         (count,) = struct.unpack_from(order + "H", exif, offset)
@@ -197,5 +202,5 @@ def exif_orientation(exif: bytes) -> int:
                 orientation: int = struct.unpack_from(order + sample, exif, entry + 8)[0]
                 return orientation if 1 <= orientation <= 8 else 1
     except struct.error:
-        pass
+        return None
     return 1

@@ -26,9 +26,15 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from create_image_derivative import avif, gif, jpeg, png, webp
+from create_image_derivative import avif, gif, heic, jpeg, png, webp
 from create_image_derivative.colour import through_profile, to_srgb
-from create_image_derivative.container import Container, ImageRejected, read_at
+from create_image_derivative.container import (
+    ORIENTATION_TAG,
+    SIDEWAYS,
+    Container,
+    ImageRejected,
+    read_at,
+)
 from create_image_derivative.repair import Break, continue_downwards, find_break
 
 PLUGINS = {
@@ -39,10 +45,12 @@ PLUGINS = {
     "TIFF": TiffImagePlugin,
     "WEBP": WebPImagePlugin,
 }
-SUPPORTED_FORMATS = frozenset(PLUGINS)
+SUPPORTED_FORMATS = frozenset({*PLUGINS, *(["HEIC"] if heic.AVAILABLE else [])})
+DEFAULT_FORMATS = frozenset(PLUGINS) - {"TIFF"}
 READERS: dict[str, Callable[[IO[bytes], int], Container]] = {
     "AVIF": avif.read_container,
     "GIF": gif.read_container,
+    "HEIC": heic.read_container,
     "JPEG": jpeg.read_container,
     "PNG": png.read_container,
     "WEBP": webp.read_container,
@@ -55,7 +63,15 @@ AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 # Per decoded pixel: the decoder's own buffers, Pillow's image (4 bytes as soon as there is
 # colour), and the full-size copies that expanding transparency and premultiplying it take.
 # A JPEG counts the pixels that are left after decoding at reduced scale.
-BYTES_PER_DECODED_PIXEL = {"JPEG": 6, "PNG": 13, "GIF": 13, "WEBP": 24, "AVIF": 28, "TIFF": 26}
+BYTES_PER_DECODED_PIXEL = {
+    "JPEG": 6,
+    "PNG": 13,
+    "GIF": 13,
+    "WEBP": 24,
+    "AVIF": 28,
+    "HEIC": 18,
+    "TIFF": 26,
+}
 # A second decoding, to be compared with the first or for the lower bytes of 16-bit colours.
 BYTES_PER_COMPARED_PIXEL = 8
 # Per pixel of the result: turning, colour conversion, flattening, and the encoder.
@@ -82,7 +98,6 @@ STRIP_ROWS = 64
 # For bytes of samples that are not decoded yet; hardly a picture ends in a row of them.
 MARK = bytes.fromhex("5ac39618e7")
 
-ORIENTATION_TAG = 0x0112
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -92,8 +107,6 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-SIDEWAYS = (5, 6, 7, 8)
-
 
 # What each format of the result is called, and how it is written. Settings of the encoders that
 # cost most of what they gain are left at what a function has time for.
@@ -119,7 +132,7 @@ class Recipe:
     max_height: int
     quality: int = 82
     background: tuple[int, int, int] = (255, 255, 255)
-    formats: frozenset[str] = field(default=SUPPORTED_FORMATS - {"TIFF"})
+    formats: frozenset[str] = field(default=DEFAULT_FORMATS)
     max_pixels: int = 200_000_000
     min_side: int = 1
     memory_bytes: int = 864 * 2**20
@@ -341,6 +354,8 @@ def _pixels(source: _Source, drafting_size: tuple[int, int]) -> _Decoded:
     repairable = source.recipe.repair and not container.lost and container.format in READERS
     failure = ImageRejected("truncated", "the file ends before its pixels do")
     early_end = False
+    if container.unended and not source.recipe.repair:
+        raise ImageRejected("truncated", "the file has no end marker")
     if not container.cut:
         try:
             image, box = _decoded(source, drafting_size)
@@ -355,10 +370,9 @@ def _pixels(source: _Source, drafting_size: tuple[int, int]) -> _Decoded:
             return _Decoded(image, box, repaired=container.unended)
     elif not repairable:
         raise failure
-    if container.checksummed:
-        source = replace(
-            source, container=replace(container, pieces=container.checksummed(source.file))
-        )
+    if container.exact:
+        pieces, tails = container.exact(source.file)
+        source = replace(source, container=replace(container, pieces=pieces, tails=tails))
     with _tolerating_truncation():
         image, box = _decoded(source, drafting_size, stand_in=0)
         other, _ = _decoded(source, drafting_size, stand_in=255)
@@ -423,6 +437,8 @@ def _decoded(
             _load_to_the_end(image)
         else:
             image.load()
+            if container.format == "JPEG" and _ends_without_data(image):
+                raise EarlyEnd("the end marker comes early: the pixel data is truncated")
     return image, drafted[1] if drafted else None
 
 
@@ -439,6 +455,16 @@ def _load_to_the_end(image: Image.Image) -> None:
     # Interlaced, the last row but one is the last to come.
     if any(image.crop((0, row, image.width, row + 1)).tobytes() == mark.tobytes() for row in rows):
         raise EarlyEnd("the pixel data ends early: it is truncated")
+
+
+def _ends_without_data(image: Image.Image) -> bool:
+    """Tell whether the last pixel of a JPEG has the grey of blocks that no data is left for.
+
+    Pictures may end in it, too.
+    """
+    last = image.getpixel((image.width - 1, image.height - 1))
+    # Inks come inverted.
+    return all(sample in (127, 128) for sample in (last if isinstance(last, tuple) else (last,)))
 
 
 def _as_shown(image: Image.Image, source: _Source) -> Image.Image:
@@ -462,9 +488,8 @@ def _without_key(image: Image.Image, key: tuple[int, ...], source: _Source) -> I
     depth = source.container.depth
     if depth < 16:
         largest = (1 << depth) - 1
-        if max(key) <= largest:
-            scaled = tuple(sample * 255 // largest for sample in key)
-            image.info["transparency"] = scaled if image.mode == "RGB" else scaled[0]
+        scaled = tuple(sample * 255 // largest for sample in key)
+        image.info["transparency"] = scaled if image.mode == "RGB" else scaled[0]
         return image
     if image.mode == "RGB":
         # One decoding gives the upper bytes, another the lower ones.
@@ -544,8 +569,8 @@ def _in_srgb(image: Image.Image, container: Container) -> Image.Image:
     converted = through_profile(colour, container.profile) if container.profile else None
     if converted is None:
         converted = colour if colour.mode in ("L", "RGB") else colour.convert("RGB")
-    if container.colour:
-        converted = to_srgb(converted, container.colour)
+        if container.colour:
+            converted = to_srgb(converted, container.colour)
     if alpha is not None:
         converted.putalpha(alpha)
     return converted
@@ -590,31 +615,46 @@ SIGNATURES = (
     (0, b"MM\x00*", "TIFF"),
     (0, b"BM", "BMP"),
     (0, b"8BPS", "PSD"),
-    (0, b"%PDF", "PDF"),
     (0, b"%!PS", "PostScript"),
     (0, b"\xff\x0a", "JPEG XL"),
     (4, b"JXL \r\n", "JPEG XL"),
-    (0, b"<svg", "SVG"),
+    (4, b"jP  \r\n", "JPEG 2000"),
+    (0, b"\xff\x4f\xff\x51", "JPEG 2000"),
+    # QuickTime without a type. Its length may look like an icon.
+    *((4, name, "video") for name in (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")),
+    (0, b"\0\0\1\0", "ICO"),
     (8, b"AVI ", "video"),
     (0, b"\x1aE\xdf\xa3", "video"),
+    (0, b"FLV\1", "video"),
+    (0, b"OggS", "video"),
+    # MPEG program streams, Windows Media.
+    (0, b"\0\0\1\xb3", "video"),
+    (0, b"\0\0\1\xba", "video"),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "video"),
 )
 # Brands of files made of boxes: the first of these that such a file claims to be.
 BRANDS = (
     ((b"avif", b"avis"), "AVIF"),
     ((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"), "HEIC"),
     ((b"mif1", b"msf1"), "HEIF"),
+    ((b"jxl ",), "JPEG XL"),
+    ((b"crx ",), "camera raw"),
 )
-BRANDS_BYTES = 256
+HEIC_REMEDY = "package with `build.sh --with heic` and have HEIC among allowed_formats"
+# What may stand in front of a PDF, and of the root of an SVG.
+START_BYTES = 1024
+TRANSPORT_PACKET_BYTES = 188
 
 
 def _identified(source: IO[bytes], recipe: Recipe) -> str:
     """The format that the content begins like. Raises ImageRejected unless it is allowed."""
-    name = _format_name(read_at(source, 0, BRANDS_BYTES))
+    name = _format_name(read_at(source, 0, START_BYTES))
     allowed = ", ".join(sorted(recipe.formats))
     if name is None:
         raise ImageRejected("not_an_image", f"the content is none of {allowed}")
     if name not in recipe.formats:
-        raise ImageRejected("unsupported_format", f"{name} is not among {allowed}")
+        remedy = f": {HEIC_REMEDY}" if name == "HEIC" else ""
+        raise ImageRejected("unsupported_format", f"{name} is not among {allowed}{remedy}")
     return name
 
 
@@ -626,4 +666,11 @@ def _format_name(start: bytes) -> str | None:
     for offset, signature, name in SIGNATURES:
         if start.startswith(signature, offset):
             return name
-    return None
+    if b"%PDF-" in start:
+        return "PDF"
+    if start[::TRANSPORT_PACKET_BYTES][:3] == b"GGG":
+        return "video"
+    # Without byte order marks, and what UTF-16 puts between the letters.
+    text = start.translate(None, b"\0\xef\xbb\xbf\xff\xfe").lstrip().lower()
+    is_svg = text.startswith(b"<") and b"<svg" in text and b"<html" not in text
+    return "SVG" if is_svg else None

@@ -3,6 +3,7 @@
 import re
 import struct
 from dataclasses import dataclass, field
+from functools import partial
 from typing import IO
 
 from create_image_derivative.container import (
@@ -13,7 +14,9 @@ from create_image_derivative.container import (
     Budget,
     Container,
     ImageRejected,
+    Pieces,
     Span,
+    Tails,
     broken,
     exif_orientation,
     read_at,
@@ -26,6 +29,8 @@ FRAMES = tuple(code for code in range(0xC0, 0xD0) if code not in (DHT, 0xC8, DAC
 PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
 END = bytes((0xFF, EOI))
+PLAIN_NOISE = NOISE.replace(b"\xff", b"\xfe")
+RESTART = re.compile(rb"\xff([\xd0-\xd7])")
 # In compressed data FF is followed by 00 or a restart marker; a row of FF fills space.
 MARKER = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
 FIRST_READ_BYTES = 1 << 12
@@ -80,9 +85,11 @@ def read_container(source: IO[bytes], size: int) -> Container:
         raise broken("the JPEG has no frame header")
     components = _begin_scan(found, segment.read(source))
     several = found.frame in PROGRESSIVE or components < found.components
+    exact = None
     if not several and read_at(source, size - 2, 2) == END:
         spans: list[Span] = [(segment.start, size - segment.start)]
         cut = False
+        exact = partial(_exact, found, segment, size)
     else:
         spans, cut = _scans(found, source, segment, size, several=several)
     return Container(
@@ -92,9 +99,10 @@ def read_container(source: IO[bytes], size: int) -> Container:
         found.height,
         orientation=found.orientation or 1,
         profile=_profile(found.profile_parts),
-        tails=(END, NOISE.replace(b"\xff", b"\xfe") + END),
+        tails=(b"", b"") if exact else _tails(source, spans),
         cut=cut,
-        lost=cut and any(map(any, found.to_come.values())),
+        lost=any(map(any, found.to_come.values())),
+        exact=exact,
         whole=several,
         lossless=found.frame in LOSSLESS,
         components=found.components,
@@ -195,6 +203,22 @@ def _begin_scan(found: _Found, data: bytes) -> int:
     return count
 
 
+def _exact(found: _Found, scan: _Segment, size: int, source: IO[bytes]) -> tuple[Pieces, Tails]:
+    """The pieces of a picture of one scan, without its end marker and what follows it."""
+    spans, _ = _scans(found, source, scan, size, several=False)
+    return (bytes(found.head), *spans), _tails(source, spans)
+
+
+def _tails(source: IO[bytes], spans: list[Span]) -> Tails:
+    """The end marker; and noise before it, for what is missing up to the next restart and after."""
+    start, length = spans[-1]
+    read = min(length, READ_BYTES)
+    last = RESTART.findall(read_at(source, start + length - read, read))[-1:]
+    due = last[0][0] + 1 if last else 0
+    parts = (bytes((0xFF, 0xD0 | due + number & 7)) + PLAIN_NOISE[:64] for number in range(8))
+    return END, PLAIN_NOISE + b"".join(parts) + END
+
+
 def _scans(
     found: _Found, source: IO[bytes], first: _Segment, size: int, *, several: bool
 ) -> tuple[list[Span], bool]:
@@ -203,8 +227,12 @@ def _scans(
     start, position, scans = first.start, first.end, 1
     while True:
         segment = _next_segment(source, position, size)
-        if segment is None or segment.end > size:
-            spans.append((start, size - start if segment is None else segment.start - start))
+        if segment is None:
+            spans.append((start, size - start))
+            return spans, True
+        if segment.end > size or segment.code == SOI:
+            # Cut off, or another picture before this one has ended.
+            spans.append((start, segment.start - start))
             return spans, True
         if segment.code == EOI:
             spans.append((start, segment.start - start))

@@ -15,7 +15,9 @@ from create_image_derivative.container import (
     MAX_SEGMENTS,
     Budget,
     Container,
+    Pieces,
     Span,
+    Tails,
     broken,
     exif_orientation,
     read_at,
@@ -25,6 +27,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 INDEXED = 3
 MAX_INTEGER = 0x7FFFFFFF
 UNPACKED_BYTES = 1 << 18
+NO_TAILS: Tails = (b"", b"")
 # Least and greatest length of the chunks that decide how pixels look. Damaged ones are dropped, and
 # so are all but the first of a kind: what the reference decoder does.
 LENGTHS = {
@@ -72,30 +75,26 @@ def read_container(source: IO[bytes], size: int) -> Container:
         _pieces(kept, found.pixels),
         width,
         height,
-        orientation=exif_orientation(chunks.get(b"eXIf", b"")),
+        orientation=exif_orientation(chunks.get(b"eXIf", b"")) or 1,
         profile=profile,
         colour=colour,
         # More than the format allows is no animation.
         frames=frames if frames <= MAX_INTEGER else 1,
         unended=not found.ended,
-        checksummed=partial(
-            _checksummed, kept, found.pixels, 2 * (width * height * 8 + height * 8)
-        ),
-        key=_key(transparency, colour_type),
+        exact=partial(_exact, kept, found.pixels, 2 * (width * height * 8 + height * 8)),
+        key=_key(transparency, colour_type, depth),
         depth=depth,
     )
 
 
-def _pieces(kept: bytes, pixels: list[Span], checksum: bytes = b"") -> tuple[bytes | Span, ...]:
+def _pieces(kept: bytes, pixels: list[Span], checksum: bytes = b"") -> Pieces:
     # One chunk of all the pixel data: its checksum is not looked at, that of the pixels is.
     total = sum(length for _, length in pixels) + len(checksum)
     head = SIGNATURE + kept + struct.pack(">I4s", total, b"IDAT")
     return (head, *pixels, checksum + bytes(4) + _chunk(b"IEND", b""))
 
 
-def _checksummed(
-    kept: bytes, pixels: list[Span], limit: int, source: IO[bytes]
-) -> tuple[bytes | Span, ...]:
+def _exact(kept: bytes, pixels: list[Span], limit: int, source: IO[bytes]) -> tuple[Pieces, Tails]:
     """The pieces with the checksum that the pixels should have, if no more than that is wrong.
 
     ``limit`` is the most bytes that pixels of this size can have.
@@ -115,10 +114,10 @@ def _checksummed(
                 packed = unpacker.unconsumed_tail
             sound.append((start, length - len(unpacker.unused_data)))
             if unpacker.eof:
-                return _pieces(kept, sound, struct.pack(">I", checksum))
+                return _pieces(kept, sound, struct.pack(">I", checksum)), NO_TAILS
     except zlib.error:
         pass
-    return _pieces(kept, pixels)
+    return _pieces(kept, pixels), NO_TAILS
 
 
 def _found(source: IO[bytes], size: int) -> _Found:
@@ -170,7 +169,7 @@ def _keep(found: _Found, source: IO[bytes], name: bytes, start: int, length: int
     data = _sound(source, name, start, length)
     if data is not None:
         found.chunks[name] = data
-    elif name == b"PLTE":
+    elif name == b"PLTE" and found.header[9] == INDEXED:
         raise broken("the palette of the PNG is damaged")
 
 
@@ -194,25 +193,29 @@ def _transparency(chunks: dict[bytes, bytes], colour_type: int) -> bytes | None:
     return data if len(data) == {0: 2, 2: 6}.get(colour_type) else None
 
 
-def _key(transparency: bytes | None, colour_type: int) -> tuple[int, ...] | None:
+def _key(transparency: bytes | None, colour_type: int, depth: int) -> tuple[int, ...] | None:
     if not transparency or colour_type == INDEXED:
         return None
-    return struct.unpack(f">{len(transparency) // 2}H", transparency)
+    samples = struct.unpack(f">{len(transparency) // 2}H", transparency)
+    # Bits above the depth do not count (section 11.3.1.1).
+    return tuple(sample & (1 << depth) - 1 for sample in samples)
 
 
 def _colour(chunks: dict[bytes, bytes]) -> tuple[bytes | None, ColourSpace | None]:
-    """The first that is there of cICP, iCCP, sRGB, and gAMA with cHRM (section 4.3)."""
+    """The first that is there of cICP, iCCP, sRGB, and gAMA with cHRM (section 4.3).
+
+    With a profile comes what counts where that is none.
+    """
     if points := chunks.get(b"cICP"):
         primaries, transfer, matrix, full_range = points
         if matrix == 0:
             return None, from_code_points(primaries, transfer, full_range=bool(full_range))
-    if profile := _profile(chunks.get(b"iCCP", b"")):
-        return profile, None
+    profile = _profile(chunks.get(b"iCCP", b""))
     if b"sRGB" in chunks:
-        return None, None
+        return profile, None
     gamma = chunks.get(b"gAMA")
     points = chunks.get(b"cHRM")
-    return None, from_chromaticities(
+    return profile, from_chromaticities(
         tuple(value / 100_000 for value in struct.unpack(">8I", points)) if points else None,
         struct.unpack(">I", gamma)[0] / 100_000 if gamma else None,
     )

@@ -5,13 +5,13 @@ import json
 import re
 from dataclasses import dataclass
 
-from create_image_derivative.image import OUTPUT_FORMATS, SUPPORTED_FORMATS, Recipe
+from create_image_derivative.image import HEIC_REMEDY, OUTPUT_FORMATS, SUPPORTED_FORMATS, Recipe
 from shared.configuration import ConfigurationError, Environment, refuse_overlaps
 from shared.contracts.derivatives import derivative_key
 
 # Part of every derivative's fingerprint: raise it when the pixels or bytes that a recipe gives
 # change, so that replayed events renew what an older version made.
-RENDERER_VERSION = 3
+RENDERER_VERSION = 4
 
 # What the process takes before it decodes anything: interpreter, boto3, Pillow and the Lambda
 # runtime, with room for what earlier images left behind.
@@ -106,7 +106,8 @@ def _recipe(environment: Environment) -> Recipe:
         formats=environment.parsed(
             "ALLOWED_FORMATS",
             _formats,
-            f"some of {','.join(sorted(SUPPORTED_FORMATS))}, separated by commas",
+            f"some of {','.join(sorted(SUPPORTED_FORMATS))}, separated by commas"
+            f" (for HEIC, {HEIC_REMEDY})",
             default="JPEG,PNG,WEBP,GIF,AVIF",
         ),
         max_pixels=environment.integer("MAX_PIXELS", 1, 1_000_000_000, default=200_000_000),

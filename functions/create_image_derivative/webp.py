@@ -41,7 +41,12 @@ def read_container(source: IO[bytes], size: int) -> Container:
 
     kept: list[bytes | Span] = []
     if extended:
-        shown = flags & HAS_ALPHA | (HAS_ANIMATION if pixels == b"ANMF" else 0)
+        shown = flags & HAS_ALPHA
+        if pixels == b"ANMF":
+            shown |= HAS_ANIMATION
+            frame = read_at(source, start + 6, 6)
+            # What the first frame leaves open is transparent, whatever the file says.
+            shown |= 0 if frame == extended[4:10] else HAS_ALPHA
         kept.append(struct.pack("<4sIB", b"VP8X", 10, shown) + extended[1:])
     if pixels == b"ANMF":
         kept.append(struct.pack("<4sI", b"ANIM", 6) + NO_BACKGROUND_ONE_LOOP)
@@ -114,4 +119,5 @@ def _metadata(
 
 
 def _orientation(source: IO[bytes], chunks: dict[bytes, Span], size: int) -> int:
-    return exif_orientation(_metadata(source, chunks, b"EXIF", MAX_EXIF_BYTES, size) or b"")
+    exif = _metadata(source, chunks, b"EXIF", MAX_EXIF_BYTES, size)
+    return exif_orientation(exif or b"") or 1

@@ -11,17 +11,18 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from load_csv_rows.cells import quoted
-from load_csv_rows.items import Item, ItemMaker, RowRejected
 from load_csv_rows.settings import Settings
 from load_csv_rows.table_writer import Report, Settled, TableWriter
 from shared.batch import Message, Outcome
 from shared.contracts.imports import ImportStatus, WriteMode, rejected_rows_prefix
+from shared.csv_files.cells import quoted
+from shared.csv_files.items import Item, ItemMaker, RowRejected
+from shared.csv_files.rejected_rows import RejectedRow
+from shared.csv_files.row_messages import NotARowMessage, Row, RowMessage
 from shared.import_ending import ImportEnding
 from shared.import_ledger import ImportLedger, ImportState, ImportUnknown
-from shared.rejected_rows import RejectedRow, store_rejected_rows
+from shared.rejected_rows import store_rejected_rows
 from shared.rejections import Rejections
-from shared.row_messages import NotARowMessage, Row, RowMessage
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
-from load_csv_rows.items import Item
 from load_csv_rows.pace import Pace
 from shared.contracts.imports import STAMP, WriteMode
+from shared.csv_files.items import Item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

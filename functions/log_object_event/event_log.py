@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from log_object_event.audit_record import AuditRecord, UnreadableTime
+from log_object_event.locked_records import LockedRecords
 from log_object_event.settings import Settings
 from log_object_event.trail import Recorded, Trail
 from shared.batch import Message, Outcome
@@ -24,11 +25,15 @@ MAX_BODY_BYTES = 192 * 1024
 
 @dataclass(frozen=True)
 class EventLog:
-    """Logs the events of its route; ``trail`` None: without detecting duplicates."""
+    """Logs the events of its route; ``trail`` None: without detecting duplicates.
+
+    ``records`` has every event that the trail has, under object lock; None: there are none.
+    """
 
     settings: Settings
     s3: Callable[[], "S3Client"]
     trail: Trail | None = None
+    records: LockedRecords | None = None
     now: Callable[[], datetime] = now
 
     def handle(self, event: ObjectEvent, message: Message) -> Outcome:
@@ -59,6 +64,9 @@ class EventLog:
             return Outcome(LOGGED, record.event, fields, counts=(record.metric,))
         # The trail first: a process that dies in between leaves an event without a line, where the
         # other way round a line would be without an event, and be repeated.
+        if self.records is not None:
+            # First: a repeated delivery is a duplicate to the trail, and writes no record any more.
+            self.records.keep(record, self.settings.route.name)
         recorded = self.trail.record(record, self.settings.route.name)
         if recorded is Recorded.DUPLICATE:
             return Outcome("duplicate", record.event)

@@ -8,6 +8,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from log_object_event.event_log import EventLog
+from log_object_event.locked_records import LockedRecords
 from log_object_event.settings import Settings
 from log_object_event.trail import Trail
 from shared.aws import dynamodb, s3
@@ -30,6 +31,7 @@ event_log = EventLog(
     Trail(dynamodb(), settings.trail_table, settings.trail_retention_days)
     if settings.trail_table
     else None,
+    LockedRecords(s3, settings.records_bucket) if settings.records_bucket else None,
 )
 
 

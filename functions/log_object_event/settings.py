@@ -22,13 +22,17 @@ class Route:
 
 @dataclass(frozen=True)
 class Settings:
-    """``rejections_prefix`` ends with a slash. ``trail_table`` None: there is no trail."""
+    """``rejections_prefix`` ends with a slash. ``trail_table`` None: there is no trail.
+
+    ``records_bucket`` has object lock; None: records are in the trail alone.
+    """
 
     route: Route
     rejections_bucket: str
     rejections_prefix: str
     trail_table: str | None
     trail_retention_days: int
+    records_bucket: str | None
 
     @classmethod
     def from_environment(cls, environment: Environment) -> "Settings":
@@ -39,6 +43,7 @@ class Settings:
             rejections_prefix=environment.prefix("REJECTIONS_PREFIX"),
             trail_table=environment.optional("TRAIL_TABLE"),
             trail_retention_days=environment.integer("TRAIL_RETENTION_DAYS", 1, 3650, default=90),
+            records_bucket=environment.optional("TRAIL_RECORDS_BUCKET"),
         )
 
 

@@ -11,15 +11,9 @@ from io import TextIOWrapper
 from json.encoder import encode_basestring
 from typing import IO, Any, NamedTuple
 
-from shared.csv_opening import AS_UTF_8, UTF_8_MARK, UTF_MARKS, read_opening
-from shared.csv_records import (
-    MAX_RECORD_BYTES,
-    RAW_BYTES,
-    Problem,
-    RecordReader,
-    lines,
-)
-from shared.object_content import CHUNK_BYTES, FileRefused
+from shared.csv_files.content import CHUNK_BYTES, FileRefused
+from shared.csv_files.opening import AS_UTF_8, UTF_8_MARK, UTF_MARKS, read_opening
+from shared.csv_files.records import MAX_RECORD_BYTES, RAW_BYTES, Problem, RecordReader, lines
 
 MAX_OBJECT_CHARACTERS = 1 << 20
 

@@ -23,16 +23,11 @@ from shared.contracts.tenant_keys import (
     silver_key,
 )
 from shared.contracts.tenant_messages import TenantMessage
+from shared.csv_files.content import GZIP_MAGIC, FileRefused, gunzip
+from shared.csv_files.rejected_rows import RejectedRow
 from shared.derived_store import DerivedStore
-from shared.object_content import (
-    GZIP_MAGIC,
-    FileRefused,
-    SourceGone,
-    SourceReplaced,
-    StoredObject,
-    gunzip,
-)
-from shared.rejected_rows import JSON_LINES, RejectedRow
+from shared.object_content import SourceGone, SourceReplaced, StoredObject
+from shared.rejected_rows import JSON_LINES
 from shared.rejections import Rejections
 
 if TYPE_CHECKING:

@@ -71,16 +71,17 @@ class ImportEnding:
     def _announced(self, import_id: str, count: str) -> Ending:
         # Whatever goes wrong from here must not send the message back: the import has ended, and
         # the next delivery would not be told that it did.
+        counts = [count]
         try:
             state = self.ledger.get(import_id)
             summary = state.summary() if state else {"import_id": import_id}
-            complete = state is not None and state.status is ImportStatus.COMPLETE
-            empty = complete and state is not None and state.rows_read and not state.rows_loaded
+            if state and state.status is ImportStatus.COMPLETE and not state.rows_loaded:
+                counts.append("ImportsEmpty")
             if self.topic and state:
                 self._send(self.topic, state, summary)
         except Exception as error:
-            return Ending({"import_id": import_id}, (count, "NoticesFailed"), error)
-        return Ending({"import": summary}, (count, *(["ImportsEmpty"] if empty else [])))
+            return Ending({"import_id": import_id}, (*counts, "NoticesFailed"), error)
+        return Ending({"import": summary}, tuple(counts))
 
     def _send(self, topic: str, state: ImportState, summary: Mapping[str, object]) -> None:
         name = re.sub(r"[^ -~]+", "_", state.source.key.rsplit("/", 1)[-1])

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from botocore.exceptions import ClientError
 
 from shared.contracts.imports import CONTROL_PART, ImportStatus, import_id
-from shared.csv_records import Dialect
+from shared.csv_files.progress import Progress
+from shared.csv_files.records import Dialect
 from shared.retries import KEYS_PER_CALL, attempts, batch_get
 from shared.times import iso, now
 
@@ -74,26 +75,6 @@ class ImportSource:
     @property
     def import_id(self) -> str:
         return import_id(self.bucket, self.key, self.version_id, self.etag)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far the splitter is, in absolute numbers.
-
-    ``next_offset`` is in bytes of the decompressed content, always the start of a row;
-    ``next_row`` and ``next_line`` are the numbers of that row (from 1) and of its line.
-    ``rows_rejected`` are those that the splitter could not even send; ``reread_debt`` is how many
-    bytes were read again and not yet paid for, as RecordReader counts them.
-    """
-
-    next_offset: int = 0
-    next_row: int = 1
-    next_line: int = 1
-    messages_sent: int = 0
-    rows_sent: int = 0
-    rows_rejected: int = 0
-    hops: int = 0
-    reread_debt: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,40 +1,26 @@
 """Reads the content of one version of an object, from any offset."""
 
-import codecs
 import random
 import time
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.invalid_input import InvalidInput
+from shared.csv_files.content import CHUNK_BYTES
+from shared.csv_files.opening import SAMPLE_BYTES, Opening, WantedDialect, read_opening
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, GetObjectRequestTypeDef
 
-GZIP_MAGIC = b"\x1f\x8b"
-# Written as the byte 0xFF, which UTF-8 never has.
-DAMAGED = "\udcff"
-
 # A request for the whole of a large file would have to last as long as the work on all of its rows,
 # and S3 closes connections that are not read from.
 BLOCK_BYTES = 8 << 20
-CHUNK_BYTES = 1 << 16
 READ_ATTEMPTS = 4
 LONGEST_PAUSE_SECONDS = 2.0
-
-
-class FileRefused(InvalidInput):
-    """The file can never be processed."""
-
-
-class FileDamaged(FileRefused):
-    """The rest of the file is lost; what is before the damage is as it was written."""
 
 
 class SourceGone(Exception):
@@ -105,49 +91,6 @@ class StoredObject:
             raise
 
 
-def as_utf_8(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """Convert text to UTF-8. Undecodable bytes become a byte that is not UTF-8."""
-    codecs.register_error("damaged", lambda error: (DAMAGED, error.end))  # type: ignore[attr-defined]
-    decoder = codecs.getincrementaldecoder(encoding)("damaged")
-    for chunk in chunks:
-        if text := decoder.decode(chunk):
-            yield text.encode(errors="surrogateescape")
-    if text := decoder.decode(b"", final=True):
-        yield text.encode(errors="surrogateescape")
-
-
-def gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Decompress gzip, of one member or of several, into pieces of ``CHUNK_BYTES`` at most.
-
-    Raises FileDamaged where the file is.
-    """
-    decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-    for chunk in chunks:
-        rest = chunk
-        while rest:
-            if decoder.eof:
-                # Some tools pad the end with zeros; anything else begins another member.
-                rest = rest.lstrip(b"\0")
-                if not rest:
-                    break
-                decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-            yield from _pieces(decoder, rest)
-            rest = decoder.unused_data
-    if not decoder.eof:
-        raise FileDamaged("broken_gzip", "the gzip file ends before its content does")
-
-
-def _pieces(decoder: "zlib._Decompress", compressed: bytes) -> Iterator[bytes]:
-    rest = compressed
-    while True:
-        try:
-            # Bounded: a few bytes of gzip may stand for many megabytes.
-            piece = decoder.decompress(rest, CHUNK_BYTES)
-        except zlib.error as error:
-            raise FileDamaged("broken_gzip", f"the gzip file is damaged: {error}") from error
-        if piece:
-            yield piece
-        rest = decoder.unconsumed_tail
-        # At the end of a member it may hold the next one, which is not this decoder's.
-        if decoder.eof or (not rest and len(piece) < CHUNK_BYTES):
-            return
+def open_csv(source: StoredObject, wanted: WantedDialect | None = None) -> Opening:
+    """Read the beginning of a file. Raises FileRefused, and what ``source.chunks`` raises."""
+    return read_opening(replace(source, block_bytes=SAMPLE_BYTES).chunks(), wanted)

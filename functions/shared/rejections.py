@@ -1,10 +1,10 @@
 """Stores records of input that can never be processed."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import ClientError
 
@@ -92,12 +92,21 @@ def record_rejection(
 ) -> str:
     """Write ``rejection`` below ``prefix`` unless it is there already, and return its key."""
     key = prefix + rejection.record_name(part)
+    put_once(s3, bucket, key, asdict(rejection))
+    return key
+
+
+def put_once(s3: "S3Client", bucket: str, key: str, fields: Mapping[str, Any]) -> None:
+    """Write ``fields`` as a JSON object, unless there is an object of this key already.
+
+    Raises ClientError or BotoCoreError.
+    """
     for attempt in range(1, ATTEMPTS + 1):
         try:
             s3.put_object(
                 Bucket=bucket,
                 Key=key,
-                Body=json.dumps(asdict(rejection), indent=2).encode(),
+                Body=json.dumps(fields, indent=2).encode(),
                 ContentType="application/json",
                 ChecksumAlgorithm="SHA256",
                 IfNoneMatch="*",
@@ -105,10 +114,9 @@ def record_rejection(
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             if status == 412:
-                break
+                return
             # 409: another delivery is writing the very same record at this moment.
             if status != 409 or attempt == ATTEMPTS:
                 raise
         else:
-            break
-    return key
+            return

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shared.csv_files.segments import OutgoingMessage
 from shared.retries import attempts
-from split_csv.segments import OutgoingMessage
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -14,32 +14,18 @@ from typing import TYPE_CHECKING
 from shared.batch import Message, Outcome, each_object
 from shared.contracts.events import NotAnObjectEvent, ObjectEvent
 from shared.contracts.imports import CONTINUE, ImportStatus, import_id, rejected_rows_prefix
-from shared.csv_opening import Opening, open_csv
-from shared.csv_records import Dialect, RowReader
+from shared.csv_files.content import FileDamaged, FileRefused, content_of
+from shared.csv_files.opening import Opening
+from shared.csv_files.progress import Progress
+from shared.csv_files.records import Dialect, RowReader
+from shared.csv_files.row_messages import Envelope
+from shared.csv_files.segments import OutgoingMessage, Segment, cut_segments
 from shared.import_ending import ImportEnding
-from shared.import_ledger import (
-    ENCODING,
-    CheckpointLost,
-    ImportLedger,
-    ImportSource,
-    ImportState,
-    Progress,
-)
-from shared.object_content import (
-    BLOCK_BYTES,
-    FileDamaged,
-    FileRefused,
-    SourceGone,
-    SourceReplaced,
-    StoredObject,
-    as_utf_8,
-    gunzip,
-)
+from shared.import_ledger import ENCODING, CheckpointLost, ImportLedger, ImportSource, ImportState
+from shared.object_content import BLOCK_BYTES, SourceGone, SourceReplaced, StoredObject, open_csv
 from shared.rejected_rows import store_rejected_rows
 from shared.rejections import Rejections
-from shared.row_messages import Envelope
 from split_csv.row_queue import MESSAGES_PER_CALL, RowQueue
-from split_csv.segments import OutgoingMessage, Segment, cut_segments
 from split_csv.settings import Settings
 
 if TYPE_CHECKING:
@@ -227,11 +213,7 @@ class Splitter:
         if source.compression == "gzip" or source.encoding != ENCODING:
             # Nothing tells where in such a file some offset of its content is, so that it is read
             # from its beginning again.
-            content = stored.chunks()
-            if source.compression == "gzip":
-                content = gunzip(content)
-            if source.encoding != ENCODING:
-                content = as_utf_8(content, source.encoding)
+            content = content_of(stored.chunks(), source.compression, source.encoding)
             chunks = self._behind(start.next_offset, content, invocation)
         else:
             chunks = stored.chunks(start.next_offset)

@@ -46,6 +46,13 @@ resource "aws_lambda_event_source_mapping" "queue" {
 
   lifecycle {
     precondition {
+      condition = var.reserved_concurrency != 0
+      error_message = join(" ", [
+        "reserved_concurrency = 0 with a queue throttles every receive, and each counts: all messages would become dead letters. To pause,",
+        "disable the event source mapping.",
+      ])
+    }
+    precondition {
       condition = split(":", var.queue.arn)[3] == local.region
       error_message = join(" ", [
         "queue.arn is in ${split(":", var.queue.arn)[3]} and the function in ${local.region}: Lambda reads only queues of its own region.",

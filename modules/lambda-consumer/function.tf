@@ -1,6 +1,9 @@
 resource "aws_cloudwatch_log_group" "function" {
+  count = var.log_group.create ? 1 : 0
+
   name              = local.log_group_name
   retention_in_days = var.log_retention_days
+  log_group_class   = var.log_group.class
   kms_key_id        = one(var.kms_key[*].arn)
   tags              = var.tags
 }
@@ -13,7 +16,14 @@ resource "aws_s3_object" "package" {
   key          = "${var.code_bucket.prefix}${var.name}/${replace(replace(trimsuffix(local.content_hash, "="), "/", "_"), "+", "-")}.zip"
   source       = var.package.path
   content_type = "application/zip"
-  tags         = var.tags
+  # S3 takes ten tags on an object, and those of the provider would count.
+  tags = { for key in slice(keys(var.tags), 0, min(10, length(var.tags))) : key => var.tags[key] }
+
+  override_provider {
+    default_tags {
+      tags = {}
+    }
+  }
 
   lifecycle {
     # The function must have left the old object before it goes.
@@ -24,7 +34,7 @@ resource "aws_s3_object" "package" {
 resource "aws_lambda_function" "function" {
   function_name = var.name
   description   = var.description
-  role          = aws_iam_role.function.arn
+  role          = var.role_arn == null ? aws_iam_role.function[0].arn : var.role_arn
 
   filename  = var.code_bucket == null ? var.package.path : null
   s3_bucket = one(aws_s3_object.package[*].bucket)
@@ -38,6 +48,7 @@ resource "aws_lambda_function" "function" {
   architectures = [local.architecture]
   timeout       = var.timeout_seconds
   memory_size   = var.memory_size_mb
+  layers        = var.layers
 
   reserved_concurrent_executions = var.reserved_concurrency
   kms_key_arn                    = one(var.kms_key[*].arn)
@@ -48,10 +59,19 @@ resource "aws_lambda_function" "function" {
 
   logging_config {
     log_format            = "JSON"
-    log_group             = aws_cloudwatch_log_group.function.name
+    log_group             = local.log_group_name
     application_log_level = var.log_level
     # Below INFO Lambda would not write the report of an invocation: duration, memory, cold start.
     system_log_level = "INFO"
+  }
+
+  dynamic "vpc_config" {
+    for_each = var.vpc[*]
+    content {
+      subnet_ids                  = vpc_config.value.subnet_ids
+      security_group_ids          = vpc_config.value.security_group_ids
+      ipv6_allowed_for_dual_stack = vpc_config.value.ipv6
+    }
   }
 
   tracing_config {
@@ -78,6 +98,7 @@ resource "aws_lambda_function" "function" {
     aws_iam_role_policy.logs,
     aws_iam_role_policy.queue,
     aws_iam_role_policy.tracing,
+    aws_iam_role_policy.vpc,
   ]
 }
 

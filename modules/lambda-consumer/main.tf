@@ -12,7 +12,7 @@ locals {
 
   # Written from names, so that every policy is complete in the first plan.
   function_arn   = "arn:${local.partition}:lambda:${local.region}:${local.account_id}:function:${var.name}"
-  log_group_name = "/aws/lambda/${var.name}"
+  log_group_name = coalesce(var.log_group.name, "/aws/lambda/${var.name}")
   log_group_arn  = "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:${local.log_group_name}"
 
   # Roles are global and functions are not: without the region in its name, the same function in a
@@ -31,6 +31,19 @@ locals {
   content_hash = var.package.content_hash != null ? var.package.content_hash : filebase64sha256(var.package.path)
 
   failure_service = var.failure_destination == null ? null : split(":", var.failure_destination.arn)[2]
+
+  ec2_arn = "arn:${local.partition}:ec2:${local.region}"
+  interface_actions = [
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+  ]
+
+  # Those for which Lambda makes no new function.
+  archived_runtimes = "^(nodejs([468][.].*|1[0246][.]x)?|python(2[.]7|3[.][678])|dotnet(core.*|[56])|ruby2[.][57]|java8|go1[.]x|provided)$"
 
   # TZ is absent on purpose: Lambda no longer reserves it.
   reserved_environment_names = [

@@ -16,14 +16,30 @@ output "function_arn_static" {
 output "role" {
   description = "The function's role: name, arn. Attach further policies to the name only if `policies` cannot say it."
   value = {
-    name = aws_iam_role.function.name
-    arn  = aws_iam_role.function.arn
+    name = var.role_arn == null ? one(aws_iam_role.function[*].name) : reverse(split("/", var.role_arn))[0]
+    arn  = var.role_arn == null ? one(aws_iam_role.function[*].arn) : var.role_arn
   }
+}
+
+output "role_policy" {
+  description = "All that the function's role needs, as one IAM policy (JSON): for the role behind `role_arn`, which Lambda must be able to assume."
+  value = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(
+      local.statements.logs,
+      local.statements.queue,
+      local.statements.environment,
+      local.statements.failure_destination,
+      local.statements.tracing,
+      local.statements.vpc,
+      flatten([for policy in var.policies : jsondecode(policy).Statement]),
+    )
+  })
 }
 
 output "log_group_name" {
   description = "Name of the function's log group."
-  value       = aws_cloudwatch_log_group.function.name
+  value       = local.log_group_name
 }
 
 output "event_source_mapping_uuid" {

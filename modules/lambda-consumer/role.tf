@@ -1,150 +1,194 @@
 # What the function may do.
 
+locals {
+  # What the module itself needs. With `role_arn` it is for the owner of that role to grant.
+  statements = {
+    # No logs:CreateLogGroup: an invocation still running during a destroy would bring the group back,
+    # without its retention, and the next apply would stop at a group that exists already.
+    logs = [{
+      Effect   = "Allow"
+      Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+      Resource = "${local.log_group_arn}:*"
+    }]
+
+    queue = flatten([
+      for queue in var.queue[*] : [
+        {
+          Effect   = "Allow"
+          Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+          Resource = queue.arn
+        },
+        [for key_arn in queue.kms_key_arn[*] : {
+          Effect    = "Allow"
+          Action    = "kms:Decrypt"
+          Resource  = key_arn
+          Condition = { StringEquals = { "kms:ViaService" = "sqs.${local.region}.${data.aws_partition.current.dns_suffix}" } }
+        }],
+      ]
+    ])
+
+    # The key may serve others: this opens nothing but this function's own environment.
+    environment = [for key in var.kms_key[*] : {
+      Effect    = "Allow"
+      Action    = "kms:Decrypt"
+      Resource  = key.arn
+      Condition = { StringEquals = { "kms:EncryptionContext:aws:lambda:FunctionArn" = local.function_arn } }
+    }]
+
+    failure_destination = flatten([
+      for destination in var.failure_destination[*] : [
+        {
+          Effect   = "Allow"
+          Action   = local.failure_service == "sqs" ? "sqs:SendMessage" : "sns:Publish"
+          Resource = destination.arn
+        },
+        [for key_arn in destination.kms_key_arn[*] : {
+          Effect   = "Allow"
+          Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
+          Resource = key_arn
+          Condition = {
+            StringEquals = { "kms:ViaService" = "${local.failure_service}.${local.region}.${data.aws_partition.current.dns_suffix}" }
+          }
+        }],
+      ]
+    ])
+
+    tracing = var.tracing ? [{
+      Effect = "Allow"
+      Action = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
+      # X-Ray has no resource type for either.
+      Resource = "*"
+    }] : []
+
+    vpc = flatten([
+      for vpc in var.vpc[*] : [
+        {
+          Effect = "Allow"
+          Action = "ec2:CreateNetworkInterface"
+          # Of any account: a shared subnet is its owner's.
+          Resource = concat(
+            ["${local.ec2_arn}:${local.account_id}:network-interface/*"],
+            [for id in vpc.subnet_ids : "${local.ec2_arn}:*:subnet/${id}"],
+            [for id in vpc.security_group_ids : "${local.ec2_arn}:*:security-group/${id}"],
+          )
+        },
+        {
+          Effect   = "Allow"
+          Action   = ["ec2:AssignPrivateIpAddresses", "ec2:DeleteNetworkInterface", "ec2:UnassignPrivateIpAddresses"]
+          Resource = "${local.ec2_arn}:${local.account_id}:network-interface/*"
+        },
+        {
+          Effect = "Allow"
+          Action = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
+          # EC2 has no resource type for either.
+          Resource = "*"
+        },
+        {
+          # All of this is for Lambda, which works with the interfaces in the function's role.
+          Effect    = "Deny"
+          Action    = local.interface_actions
+          Resource  = "*"
+          Condition = { ArnEquals = { "lambda:SourceFunctionArn" = local.function_arn } }
+        },
+      ]
+    ])
+  }
+
+  # IAM counts all inline policies of a role together, without white space.
+  inline_size = length(replace(join("", concat(
+    [for statements in values(local.statements) : jsonencode({ Version = "2012-10-17", Statement = statements }) if length(statements) > 0],
+    values(var.policies),
+  )), "/\\s/", ""))
+}
+
 resource "aws_iam_role" "function" {
+  count = var.role_arn == null ? 1 : 0
+
   name        = local.role_name
+  path        = var.iam_path
   description = "Assumed by the Lambda function ${var.name} in ${local.region}"
+
+  permissions_boundary = var.permissions_boundary_arn
 
   # Without aws:SourceArn: Lambda does not document the ARN with which its queue pollers assume the
   # role, and under a wrong one the queue would stand still without an error anywhere.
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
-      Effect    = "Allow"
-      Principal = { Service = "lambda.amazonaws.com" }
-      Action    = "sts:AssumeRole"
-      Condition = { StringEquals = { "aws:SourceAccount" = local.account_id } }
-    }]
+    Statement = [merge(
+      {
+        Effect    = "Allow"
+        Principal = { Service = "lambda.amazonaws.com" }
+        Action    = "sts:AssumeRole"
+      },
+      var.trust_source_account ? { Condition = { StringEquals = { "aws:SourceAccount" = local.account_id } } } : {},
+    )]
   })
 
   tags = var.tags
-}
-
-resource "aws_iam_role_policy" "logs" {
-  name = "logs"
-  role = aws_iam_role.function.name
-  # No logs:CreateLogGroup: an invocation still running during a destroy would bring the group back,
-  # without its retention, and the next apply would stop at a group that exists already.
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Effect   = "Allow"
-      Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-      Resource = "${local.log_group_arn}:*"
-    }]
-  })
-}
-
-resource "aws_iam_role_policy" "queue" {
-  count = var.queue == null ? 0 : 1
-
-  name = "queue"
-  role = aws_iam_role.function.name
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = concat(
-      [{
-        Effect   = "Allow"
-        Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
-        Resource = var.queue.arn
-      }],
-      [for key_arn in var.queue.kms_key_arn[*] : {
-        Effect    = "Allow"
-        Action    = "kms:Decrypt"
-        Resource  = key_arn
-        Condition = { StringEquals = { "kms:ViaService" = "sqs.${local.region}.${data.aws_partition.current.dns_suffix}" } }
-      }],
-    )
-  })
-}
-
-resource "aws_iam_role_policy" "environment" {
-  count = var.kms_key == null ? 0 : 1
-
-  name = "environment"
-  role = aws_iam_role.function.name
-  # The key may serve others: this opens nothing but this function's own environment.
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Effect    = "Allow"
-      Action    = "kms:Decrypt"
-      Resource  = var.kms_key.arn
-      Condition = { StringEquals = { "kms:EncryptionContext:aws:lambda:FunctionArn" = local.function_arn } }
-    }]
-  })
-}
-
-resource "aws_iam_role_policy" "failure_destination" {
-  count = var.failure_destination == null ? 0 : 1
-
-  name = "failure-destination"
-  role = aws_iam_role.function.name
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = concat(
-      [{
-        Effect   = "Allow"
-        Action   = local.failure_service == "sqs" ? "sqs:SendMessage" : "sns:Publish"
-        Resource = var.failure_destination.arn
-      }],
-      [for key_arn in var.failure_destination.kms_key_arn[*] : {
-        Effect   = "Allow"
-        Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
-        Resource = key_arn
-        Condition = {
-          StringEquals = { "kms:ViaService" = "${local.failure_service}.${local.region}.${data.aws_partition.current.dns_suffix}" }
-        }
-      }],
-    )
-  })
-}
-
-resource "aws_iam_role_policy" "tracing" {
-  count = var.tracing ? 1 : 0
-
-  name = "tracing"
-  role = aws_iam_role.function.name
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Effect = "Allow"
-      Action = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
-      # X-Ray has no resource type for either.
-      Resource = "*"
-    }]
-  })
-}
-
-resource "aws_iam_role_policy" "code" {
-  for_each = var.policies
-
-  name   = "code-${each.key}"
-  role   = aws_iam_role.function.name
-  policy = each.value
 
   lifecycle {
     precondition {
-      condition = can([
-        jsondecode(each.value).Version,
-        [for statement in flatten([jsondecode(each.value).Statement]) : keys(statement)],
-      ])
+      condition = local.inline_size <= 10240
       error_message = join(" ", [
-        "policies.${each.key} must be an IAM policy as JSON with Version and Statement: write it with jsonencode({ Version =",
-        "\"2012-10-17\", Statement = [...] }).",
-      ])
-    }
-    precondition {
-      # What is no policy at all was refused above.
-      condition = can([for statement in flatten([jsondecode(each.value).Statement]) : keys(statement)]) ? alltrue([
-        for statement in flatten([jsondecode(each.value).Statement]) :
-        lookup(statement, "Effect", "Allow") != "Allow" || !anytrue([
-          for action in flatten([lookup(statement, "Action", "*")]) : can(regex("^([^:]+:)?[*]+$", action))
-        ])
-      ]) : true
-      error_message = join(" ", [
-        "policies.${each.key} allows everything of a service (an action \"*\" or \"service:*\", or NotAction): list the actions that the",
-        "code calls.",
+        "The inline policies of ${local.role_name} have ${local.inline_size} characters and IAM takes 10240 together: shorten policies, or",
+        "attach a managed one to the output role.",
       ])
     }
   }
+}
+
+resource "aws_iam_role_policy" "logs" {
+  count = var.role_arn == null ? 1 : 0
+
+  name   = "logs"
+  role   = aws_iam_role.function[0].name
+  policy = jsonencode({ Version = "2012-10-17", Statement = local.statements.logs })
+}
+
+resource "aws_iam_role_policy" "queue" {
+  count = var.role_arn == null && var.queue != null ? 1 : 0
+
+  name   = "queue"
+  role   = aws_iam_role.function[0].name
+  policy = jsonencode({ Version = "2012-10-17", Statement = local.statements.queue })
+}
+
+resource "aws_iam_role_policy" "environment" {
+  count = var.role_arn == null && var.kms_key != null ? 1 : 0
+
+  name   = "environment"
+  role   = aws_iam_role.function[0].name
+  policy = jsonencode({ Version = "2012-10-17", Statement = local.statements.environment })
+}
+
+resource "aws_iam_role_policy" "failure_destination" {
+  count = var.role_arn == null && var.failure_destination != null ? 1 : 0
+
+  name   = "failure-destination"
+  role   = aws_iam_role.function[0].name
+  policy = jsonencode({ Version = "2012-10-17", Statement = local.statements.failure_destination })
+}
+
+resource "aws_iam_role_policy" "tracing" {
+  count = var.role_arn == null && var.tracing ? 1 : 0
+
+  name   = "tracing"
+  role   = aws_iam_role.function[0].name
+  policy = jsonencode({ Version = "2012-10-17", Statement = local.statements.tracing })
+}
+
+resource "aws_iam_role_policy" "vpc" {
+  count = var.role_arn == null && var.vpc != null ? 1 : 0
+
+  name   = "vpc"
+  role   = aws_iam_role.function[0].name
+  policy = jsonencode({ Version = "2012-10-17", Statement = local.statements.vpc })
+}
+
+resource "aws_iam_role_policy" "code" {
+  for_each = var.role_arn == null ? var.policies : {}
+
+  name   = "code-${each.key}"
+  role   = aws_iam_role.function[0].name
+  policy = each.value
 }

@@ -45,6 +45,11 @@ variable "package" {
     error_message = "There is no package at ${var.package.path}: run ./build.sh first, or correct package.path."
   }
   validation {
+    # Every zip begins with PK\003\004.
+    condition     = fileexists(var.package.path) ? startswith(filebase64(var.package.path), "UEsDB") : true
+    error_message = "${var.package.path} is no zip: give the archive that ./build.sh or zip wrote, not what is in it."
+  }
+  validation {
     condition     = var.package.content_hash == null || can(regex("^[A-Za-z0-9+/]{43}=$", var.package.content_hash))
     error_message = "package.content_hash must be a base64 SHA-256 (44 characters, the last one =), as in build/manifest.json or from filebase64sha256()."
   }
@@ -66,6 +71,10 @@ variable "package" {
       "and architecture is ${coalesce(var.architecture, "-")}:",
       "run ./build.sh --architecture ${coalesce(var.architecture, "-")}, or leave architecture out.",
     ])
+  }
+  validation {
+    condition     = !can(regex(local.archived_runtimes, coalesce(var.package.runtime, "-")))
+    error_message = "Lambda no longer makes functions for package.runtime, ${coalesce(var.package.runtime, "-")}: build for a runtime that it supports, such as python3.13."
   }
   validation {
     condition     = contains(["arm64", "x86_64"], coalesce(var.package.architecture, "arm64"))
@@ -106,6 +115,10 @@ variable "runtime" {
     condition     = var.runtime == null ? true : length(var.runtime) > 0
     error_message = "runtime must name a Lambda runtime, such as python3.13."
   }
+  validation {
+    condition     = !can(regex(local.archived_runtimes, coalesce(var.runtime, "-")))
+    error_message = "Lambda no longer makes functions for ${coalesce(var.runtime, "-")}: use a runtime that it supports, such as python3.13."
+  }
 }
 
 variable "architecture" {
@@ -116,6 +129,20 @@ variable "architecture" {
   validation {
     condition     = contains(["arm64", "x86_64"], coalesce(var.architecture, "arm64"))
     error_message = "architecture must be arm64 or x86_64."
+  }
+}
+
+variable "layers" {
+  description = "ARNs of layer versions in the function's region, up to 5, unpacked in this order."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition = length(var.layers) <= 5 && alltrue([
+      for arn in var.layers : can(regex("^arn:[a-z0-9-]+:lambda:${local.region}:[0-9]{12}:layer:[A-Za-z0-9_-]+:[0-9]+$", arn))
+    ])
+    error_message = "layers must be up to 5 ARNs of layer versions in ${local.region}: arn:...:layer:<name>:<version>."
   }
 }
 
@@ -298,6 +325,24 @@ variable "filter_patterns" {
     error_message = "Every element of filter_patterns must be a JSON object: write it with jsonencode({ body = { ... } })."
   }
   validation {
+    condition = alltrue([
+      for pattern in var.filter_patterns : !can(keys(jsondecode(pattern))) ? true : length(setsubtract(keys(jsondecode(pattern)), [
+        "$or", "attributes", "awsRegion", "body", "eventSource", "eventSourceARN", "md5OfBody", "messageAttributes", "messageId", "receiptHandle",
+      ])) == 0
+    ])
+    error_message = "filter_patterns compare members of an SQS record, such as body or messageAttributes; with another name, such as the data of a stream, none matches and Lambda deletes every message."
+  }
+  validation {
+    # HCL has no recursion, so the text is read: without escaped quotes and comparisons, no key has a scalar.
+    condition = alltrue([
+      for pattern in var.filter_patterns : !can(keys(jsondecode(pattern))) ? true : !can(regex("\":[^\\[{]", replace(
+        replace(replace(jsonencode(jsondecode(pattern)), "\\\\", ""), "\\\"", ""),
+        "/\\{\"(prefix|suffix|exists|equals-ignore-case|anything-but)\":(\"[^\"]*\"|[^\\[{}\"]+)\\}/", "1",
+      )))
+    ])
+    error_message = "A value in filter_patterns stands where Lambda takes a list: write [\"x\"] even for one value."
+  }
+  validation {
     condition     = length(var.filter_patterns) <= 5
     error_message = "filter_patterns has ${length(var.filter_patterns)} elements and Lambda takes 5: join them, one pattern may list several values."
   }
@@ -316,6 +361,46 @@ variable "policies" {
   validation {
     condition     = alltrue([for key in keys(var.policies) : can(regex("^[A-Za-z0-9_-]{1,64}$", key))])
     error_message = "Keys of policies name role policies: use 1 to 64 letters, digits, hyphens and underscores."
+  }
+  validation {
+    condition = alltrue([
+      for policy in values(var.policies) : can([
+        jsondecode(policy).Version,
+        [for statement in flatten([jsondecode(policy).Statement]) : keys(statement)],
+      ])
+    ])
+    error_message = join(" ", [
+      "Each of policies must be an IAM policy as JSON with Version and Statement: write it with jsonencode({ Version = \"2012-10-17\",",
+      "Statement = [...] }) (check: ${join(", ", keys(var.policies))}).",
+    ])
+  }
+  validation {
+    # What is no policy at all was refused above.
+    condition = alltrue([
+      for statement in flatten([for policy in values(var.policies) : try(jsondecode(policy).Statement, [])]) :
+      lookup(statement, "Effect", "Allow") != "Allow" || !anytrue([
+        for action in flatten([lookup(statement, "Action", "*")]) : can(regex("^([^:]+:)?[*]+$", action))
+      ])
+    ])
+    error_message = join(" ", [
+      "One of policies (${join(", ", keys(var.policies))}) allows everything of a service (an action \"*\" or \"service:*\", or NotAction):",
+      "list the actions that the code calls.",
+    ])
+  }
+}
+
+variable "role_arn" {
+  description = "Existing role of this account for the function, instead of one of its own; known when planning, so write it from the role's name. The module grants it nothing: attach the output `role_policy` before the function is made."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.role_arn == null ? true : can(regex("^arn:[a-z0-9-]+:iam::${local.account_id}:role/[!-~]+$", var.role_arn))
+    error_message = "role_arn must be the ARN of a role of account ${local.account_id}: Lambda takes none of another account."
+  }
+  validation {
+    condition     = var.role_arn == null || var.permissions_boundary_arn == null && var.iam_path == "/"
+    error_message = "permissions_boundary_arn and iam_path are for the role that the module makes: with role_arn, leave them out."
   }
 }
 
@@ -395,6 +480,35 @@ variable "reserved_concurrency" {
   }
 }
 
+variable "log_group" {
+  description = <<-EOT
+    Where the function logs:
+    - `name`: `/aws/lambda/<name>` unless given.
+    - `create`: false takes a group that exists, also one that several functions share. Its retention, class and key are then its owner's.
+    - `class`: `STANDARD` (what CloudWatch makes of null) or `INFREQUENT_ACCESS`, which costs half and turns no line into a metric. A change replaces the group.
+  EOT
+  type = object({
+    name   = optional(string)
+    create = optional(bool, true)
+    class  = optional(string)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_/.#-]{1,512}$", coalesce(var.log_group.name, "-"))) && !startswith(coalesce(var.log_group.name, "-"), "aws/")
+    error_message = "log_group.name must be 1 to 512 letters, digits and _ / . # -, and not begin with aws/, which CloudWatch keeps for itself."
+  }
+  validation {
+    condition     = contains(["STANDARD", "INFREQUENT_ACCESS"], coalesce(var.log_group.class, "STANDARD"))
+    error_message = "log_group.class must be STANDARD or INFREQUENT_ACCESS."
+  }
+  validation {
+    condition     = var.log_group.create || var.log_group.name != null && var.log_group.class == null
+    error_message = "log_group.create = false takes a group that exists: give its name, and leave class to its owner."
+  }
+}
+
 variable "log_retention_days" {
   description = "How long logs are kept, in days; 0 never deletes them."
   type        = number
@@ -459,6 +573,10 @@ variable "alarm" {
   default = null
 
   validation {
+    condition     = var.alarm == null ? true : alltrue([for arn in var.alarm.actions : can(regex("^arn:[^:]+:[^:]+:(${local.region})?:", arn))])
+    error_message = "alarm.actions must be ARNs in the function's region, ${local.region}: an alarm tells nobody elsewhere."
+  }
+  validation {
     condition     = var.alarm == null ? true : var.alarm.errors >= 1 && var.alarm.throttles >= 1
     error_message = "alarm.errors and alarm.throttles must be at least 1: at 0 the alarm never ends."
   }
@@ -466,6 +584,71 @@ variable "alarm" {
     condition     = var.alarm == null ? true : var.alarm.period_seconds >= 60 && var.alarm.period_seconds % 60 == 0
     error_message = "alarm.period_seconds must be a multiple of 60: Lambda's metrics come by the minute."
   }
+}
+
+variable "permissions_boundary_arn" {
+  description = "IAM policy that bounds what the role may do, whatever its own policies say. Null sets no boundary."
+  type        = string
+  default     = null
+
+  validation {
+    condition = var.permissions_boundary_arn == null ? true : can(regex(
+      "^arn:[a-z0-9-]+:iam::(${data.aws_caller_identity.current.account_id}|aws):policy/[!-~]+$", var.permissions_boundary_arn,
+    ))
+    error_message = join(" ", [
+      "permissions_boundary_arn must be the ARN of a managed policy of AWS or of account ${data.aws_caller_identity.current.account_id}:",
+      "IAM takes no boundary from another account.",
+    ])
+  }
+}
+
+variable "iam_path" {
+  description = "IAM path of the role, for accounts that allow roles below one path only. A change replaces the role."
+  type        = string
+  default     = "/"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^/([!-~]+/)?$", var.iam_path)) && length(var.iam_path) <= 512
+    error_message = "iam_path must begin and end with a slash, such as /teams/media/, in at most 512 visible ASCII characters."
+  }
+}
+
+variable "vpc" {
+  description = <<-EOT
+    Puts the function into a VPC, from which it reaches other services through endpoints or a NAT gateway only; null leaves it outside:
+    - `subnet_ids`: 1 to 16 of one VPC, two availability zones or more for one to fail.
+    - `security_group_ids`: 1 to 5 of the same VPC.
+    - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs a range of them.
+  EOT
+  type = object({
+    subnet_ids         = set(string)
+    security_group_ids = set(string)
+    ipv6               = optional(bool, false)
+  })
+  default = null
+
+  validation {
+    condition = var.vpc == null ? true : (
+      length(var.vpc.subnet_ids) >= 1 && length(var.vpc.subnet_ids) <= 16
+      && alltrue([for id in var.vpc.subnet_ids : can(regex("^subnet-[0-9a-f]{8,17}$", id))])
+    )
+    error_message = "vpc.subnet_ids must be the ids of 1 to 16 subnets, such as subnet-0123456789abcdef0."
+  }
+  validation {
+    condition = var.vpc == null ? true : (
+      length(var.vpc.security_group_ids) >= 1 && length(var.vpc.security_group_ids) <= 5
+      && alltrue([for id in var.vpc.security_group_ids : can(regex("^sg-[0-9a-f]{8,17}$", id))])
+    )
+    error_message = "vpc.security_group_ids must be the ids of 1 to 5 security groups, such as sg-0123456789abcdef0."
+  }
+}
+
+variable "trust_source_account" {
+  description = "Whether the function's role lets Lambda in for this account only, by `aws:SourceAccount` in its trust policy. AWS's own samples have the condition; turn it off if functions or their queues stand still for it."
+  type        = bool
+  default     = true
+  nullable    = false
 }
 
 variable "tags" {

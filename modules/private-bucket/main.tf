@@ -10,9 +10,24 @@ locals {
 }
 
 resource "aws_s3_bucket" "bucket" {
-  bucket        = var.name
-  force_destroy = var.force_destroy
-  tags          = var.tags
+  bucket              = var.name
+  force_destroy       = var.force_destroy
+  object_lock_enabled = var.object_lock_days == null ? null : true
+  tags                = var.tags
+}
+
+resource "aws_s3_bucket_object_lock_configuration" "bucket" {
+  count  = var.object_lock_days == null ? 0 : 1
+  bucket = aws_s3_bucket.bucket.id
+
+  rule {
+    default_retention {
+      mode = "COMPLIANCE"
+      days = var.object_lock_days
+    }
+  }
+
+  depends_on = [aws_s3_bucket_versioning.bucket]
 }
 
 resource "aws_s3_bucket_versioning" "bucket" {

@@ -9,6 +9,7 @@ output "bucket" {
   depends_on = [
     aws_s3_bucket.bucket,
     aws_s3_bucket_lifecycle_configuration.bucket,
+    aws_s3_bucket_object_lock_configuration.bucket,
     aws_s3_bucket_ownership_controls.bucket,
     aws_s3_bucket_policy.bucket,
     aws_s3_bucket_public_access_block.bucket,
@@ -20,6 +21,11 @@ output "bucket" {
 output "bucket_arn_static" {
   description = "ARN written from the bucket's name, known in the first plan: for `senders` of queues and `publishers` of topics it notifies."
   value       = local.arn
+}
+
+output "object_lock_days" {
+  description = "Days for which each version is locked; null without object lock."
+  value       = one(aws_s3_bucket_object_lock_configuration.bucket[*].rule[0].default_retention[0].days)
 }
 
 output "lifecycle_rules" {

@@ -73,6 +73,19 @@ variable "leftover_days" {
   }
 }
 
+variable "object_lock_days" {
+  description = "Days for which nobody can delete or overwrite a version of an object (object lock in compliance mode, not even the account's root user). Null locks nothing. Set it when the bucket is made: S3 never takes object lock away again, and to add it here replaces the bucket."
+  type        = number
+  default     = null
+
+  validation {
+    condition = var.object_lock_days == null ? true : (
+      var.object_lock_days >= 1 && var.object_lock_days <= 36500 && floor(var.object_lock_days) == var.object_lock_days
+    )
+    error_message = "object_lock_days must be a whole number from 1 to 36500, the most that S3 takes, or null."
+  }
+}
+
 variable "kms_key" {
   description = "Encrypts objects with this customer managed key instead of SSE-S3. Readers and writers need permission to use it."
   type = object({

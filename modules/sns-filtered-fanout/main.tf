@@ -36,9 +36,32 @@ locals {
           ArnEquals    = { "aws:SourceArn" = publisher.source_arn }
           StringEquals = { "aws:SourceAccount" = coalesce(publisher.source_account, local.account_id) }
         }
-      }],
+      } if publisher.service != null],
+      [for name, publisher in var.publishers : {
+        Sid       = "Allow-${name}"
+        Effect    = "Allow"
+        Principal = { AWS = "arn:${data.aws_partition.current.partition}:iam::${publisher.account_id}:root" }
+        Action    = "sns:Publish"
+        Resource  = local.topic_arn
+      } if publisher.account_id != null],
+      [for name, publisher in var.publishers : {
+        Sid       = "Allow-${name}"
+        Effect    = "Allow"
+        Principal = "*"
+        Action    = "sns:Publish"
+        Resource  = local.topic_arn
+        Condition = { StringEquals = { "aws:PrincipalOrgID" = publisher.organization_id } }
+      } if publisher.organization_id != null],
+      [for text in var.policy_statements : merge({ Resource = local.topic_arn }, jsondecode(text))],
     )
   })
+
+  # What a topic's policy may name, in lower case: IAM does not distinguish.
+  policy_actions = [
+    "sns:addpermission", "sns:deletetopic", "sns:getdataprotectionpolicy", "sns:gettopicattributes", "sns:listsubscriptionsbytopic",
+    "sns:listtagsforresource", "sns:publish", "sns:putdataprotectionpolicy", "sns:removepermission", "sns:settopicattributes",
+    "sns:subscribe", "sns:tagresource", "sns:untagresource",
+  ]
 
   filter_policies = {
     for name, subscription in var.subscriptions : name => jsondecode(subscription.filter_policy)
@@ -102,6 +125,14 @@ resource "aws_sns_topic" "topic" {
   tags = var.tags
 
   lifecycle {
+    precondition {
+      condition = length(local.topic_policy) <= 30720
+      error_message = join(" ", [
+        "The policy of ${var.name} is ${length(local.topic_policy)} bytes, and SNS takes 30720: shorten policy_statements or use fewer",
+        "publishers.",
+      ])
+    }
+
     postcondition {
       condition = self.arn == local.topic_arn
       error_message = join(" ", [
@@ -158,6 +189,17 @@ resource "aws_sns_topic_subscription" "queue" {
         "filter_policy of subscription ${each.key} makes ${lookup(local.filter_combinations, each.key, 0)}",
         "combinations (values of every key x their depth, multiplied), and SNS takes 150: use prefixes",
         "or anything-but instead of long lists.",
+      ])
+    }
+
+    precondition {
+      condition = (
+        each.value.filter_policy == null || each.value.filter_policy_scope == "MessageBody" || length(var.publishers) == 0
+        || anytrue([for publisher in var.publishers : coalesce(publisher.service, "-") != "s3"])
+      )
+      error_message = join(" ", [
+        "filter_policy of subscription ${each.key} has filter_policy_scope = \"MessageAttributes\", and only S3 publishes, which sends",
+        "none: it would drop everything. Filter by MessageBody.",
       ])
     }
 

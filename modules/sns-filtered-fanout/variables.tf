@@ -10,11 +10,18 @@ variable "name" {
 }
 
 variable "publishers" {
-  description = "AWS services that may publish, by a name of your choice. `source_arn` is the bucket or the alarm; `source_account` is its owner and defaults to the topic's account. Identities of the same account need no entry: their own IAM policies decide."
+  description = <<-EOT
+    Who may publish, by a name of your choice; each is one of these:
+    - `service`: `s3` or `cloudwatch`, for `source_arn`, the bucket or the alarm, which belongs to `source_account` (the topic's account by default).
+    - `account_id`: identities of that account whose own IAM policies allow it. Those of the topic's account need no entry.
+    - `organization_id`: identities of every account of that organisation, on the same terms.
+  EOT
   type = map(object({
-    service        = string
-    source_arn     = string
-    source_account = optional(string)
+    service         = optional(string)
+    source_arn      = optional(string)
+    source_account  = optional(string)
+    account_id      = optional(string)
+    organization_id = optional(string)
   }))
   default  = {}
   nullable = false
@@ -25,13 +32,29 @@ variable "publishers" {
   }
 
   validation {
-    condition     = alltrue([for publisher in var.publishers : contains(["s3", "cloudwatch"], publisher.service)])
-    error_message = "The service of a publisher must be s3 (bucket notifications) or cloudwatch (alarms) (wrong: ${join(", ", [for name, publisher in var.publishers : name if !contains(["s3", "cloudwatch"], publisher.service)])}). Let an EventBridge rule target the queues directly."
+    condition = alltrue([
+      for publisher in var.publishers : length(compact([publisher.service, publisher.account_id, publisher.organization_id])) == 1
+      && (publisher.service == null) == (publisher.source_arn == null) && (publisher.service != null || publisher.source_account == null)
+    ])
+    error_message = "A publisher is either service with source_arn, or account_id, or organization_id alone (check: ${join(", ", keys(var.publishers))})."
   }
 
   validation {
     condition = alltrue([
-      for publisher in var.publishers : can(regex(lookup({
+      for publisher in var.publishers : can(regex("^[0-9]{12}$", coalesce(publisher.account_id, "000000000000")))
+      && can(regex("^o-[a-z0-9]{10,32}$", coalesce(publisher.organization_id, "o-0000000000")))
+    ])
+    error_message = "account_id of a publisher must be the 12 digits of an account, organization_id an id such as o-a1b2c3d4e5 (check: ${join(", ", keys(var.publishers))})."
+  }
+
+  validation {
+    condition     = alltrue([for publisher in var.publishers : contains(["s3", "cloudwatch"], coalesce(publisher.service, "s3"))])
+    error_message = "The service of a publisher must be s3 (bucket notifications) or cloudwatch (alarms) (wrong: ${join(", ", [for name, publisher in var.publishers : name if !contains(["s3", "cloudwatch"], coalesce(publisher.service, "s3"))])}). Let an EventBridge rule target the queues directly."
+  }
+
+  validation {
+    condition = alltrue([
+      for publisher in var.publishers : publisher.service == null || publisher.source_arn == null ? true : can(regex(lookup({
         s3         = "^arn:[a-z0-9-]+:s3:::[a-z0-9][a-z0-9.*?-]*$"
         cloudwatch = "^arn:[a-z0-9-]+:cloudwatch:[a-z0-9-]+:[0-9]{12}:alarm:.+$"
       }, publisher.service, ".*"), publisher.source_arn))
@@ -41,7 +64,7 @@ variable "publishers" {
 
   validation {
     condition = alltrue([
-      for publisher in var.publishers : publisher.service == "s3" ? true : strcontains(
+      for publisher in var.publishers : publisher.service != "cloudwatch" || publisher.source_arn == null ? true : strcontains(
         publisher.source_arn,
         ":${coalesce(publisher.source_account, data.aws_caller_identity.current.account_id)}:",
       )
@@ -52,6 +75,76 @@ variable "publishers" {
   validation {
     condition     = alltrue([for publisher in var.publishers : publisher.source_account == null ? true : can(regex("^[0-9]{12}$", publisher.source_account))])
     error_message = "source_account of a publisher must be the 12 digits of an AWS account id (check: ${join(", ", keys(var.publishers))})."
+  }
+}
+
+variable "policy_statements" {
+  description = "Further statements for the topic's policy, each a JSON object with `Sid`, `Effect`, `Principal` and `Action`; `Resource` may be left out and becomes the topic. The module owns the topic's policy, so a separate aws_sns_topic_policy would fight it."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition = alltrue([
+      for text in var.policy_statements :
+      can(regex("^[A-Za-z0-9_-]{1,80}$", jsondecode(text).Sid)) &&
+      can(regex("^(Allow|Deny)$", jsondecode(text).Effect)) &&
+      can(jsondecode(text).Principal) &&
+      can(flatten([jsondecode(text).Action])[0])
+    ])
+    error_message = "Each of policy_statements must be the JSON text of one statement object with Sid (letters, digits, - and _), Effect (Allow or Deny), Principal and Action: write it with jsonencode({...})."
+  }
+
+  validation {
+    condition = length(distinct([for text in var.policy_statements : jsondecode(text).Sid if can(jsondecode(text).Sid)])) == length(var.policy_statements) && alltrue([
+      for text in var.policy_statements : !can(regex("^(Allow-|DenyInsecureTransport$)", jsondecode(text).Sid))
+    ])
+    error_message = "Each of policy_statements needs a Sid of its own; Allow-... and DenyInsecureTransport are taken by this module."
+  }
+
+  validation {
+    condition = alltrue([
+      for text in var.policy_statements : can(regex("^Allow$", jsondecode(text).Effect)) ? !can(regex("[*]", jsonencode(jsondecode(text).Action))) : true
+    ])
+    error_message = "A statement of policy_statements allows a wildcard action: name the actions, for example sns:Publish."
+  }
+
+  validation {
+    condition = alltrue([
+      for text in var.policy_statements :
+      can(regex("\"\\*\"|\"Service\"", jsonencode(jsondecode(text).Principal))) ? can(keys(jsondecode(text).Condition)[0]) : true
+    ])
+    error_message = "A statement of policy_statements names everybody (\"*\") or an AWS service as Principal without a Condition: add one, such as aws:SourceArn with aws:SourceAccount, or aws:PrincipalOrgID."
+  }
+
+  validation {
+    condition = alltrue([
+      for text in var.policy_statements : !can(flatten([jsondecode(text).Action])[0]) ? true : alltrue([
+        for action in flatten([jsondecode(text).Action]) : contains(local.policy_actions, lower(action)) || can(regex("^sns:.*[*]", lower(action)))
+      ])
+    ])
+    error_message = "A statement of policy_statements names an action that SNS does not have: a topic's policy takes those of SNS only, such as sns:Publish."
+  }
+
+  validation {
+    # Of the kinds that IAM knows: a number, a role's or user's ARN, a service's name.
+    condition = alltrue([
+      for text in var.policy_statements : !can(jsondecode(text).Principal) ? true : (
+        can(keys(jsondecode(text).Principal)[0])
+        ? alltrue(flatten([
+          for kind, names in jsondecode(text).Principal : [
+            for name in flatten([names]) : can(regex(lookup({
+              AWS           = "^([*]|[0-9]{12}|arn:[a-z0-9-]+:(iam|sts)::[0-9]{12}:(root|(user|role|assumed-role|federated-user)/.+))$"
+              CanonicalUser = "^[0-9a-f]{64}$"
+              Federated     = "^(arn:[a-z0-9-]+:iam::[0-9]{12}:(saml|oidc)-provider/.+|[a-z0-9.-]+)$"
+              Service       = "^[a-z0-9.-]+[.]amazonaws[.](com|com[.]cn|eu)$"
+            }, kind, "^$"), name))
+          ]
+        ]))
+        : can(regex("^[*]$", jsondecode(text).Principal))
+      )
+    ])
+    error_message = "A Principal in policy_statements must be \"*\", or an object of AWS (an account's digits, the ARN of a role or user), Service (such as s3.amazonaws.com), Federated or CanonicalUser."
   }
 }
 
@@ -105,6 +198,17 @@ variable "subscriptions" {
   }
 
   validation {
+    # Objects in a list compare; those of an $or are policies of their own, which the text does not tell apart.
+    condition = alltrue([
+      for subscription in var.subscriptions : !can(keys(jsondecode(subscription.filter_policy))) || strcontains(coalesce(subscription.filter_policy, "-"), "\"$or\"") ? true : length(setsubtract(
+        flatten(regexall("[\\[,]\\{\"([^\"]+)\":", replace(replace(jsonencode(jsondecode(subscription.filter_policy)), "\\\\", ""), "\\\"", ""))),
+        ["anything-but", "cidr", "equals-ignore-case", "exists", "numeric", "prefix", "suffix", "wildcard"],
+      )) == 0
+    ])
+    error_message = "filter_policy of a subscription compares by something that SNS does not know: it has anything-but, cidr, equals-ignore-case, exists, numeric, prefix, suffix and wildcard (check: ${join(", ", keys(var.subscriptions))})."
+  }
+
+  validation {
     condition     = alltrue([for subscription in var.subscriptions : subscription.filter_policy == null ? true : !can(regex("(?s)\"eventName\"\\s*:.*\"s3:", subscription.filter_policy))])
     error_message = "filter_policy of a subscription compares eventName with s3:..., and would match nothing: inside the message S3 writes ObjectCreated:Put, without the s3: of the notification's event list (check: ${join(", ", keys(var.subscriptions))})."
   }
@@ -117,11 +221,11 @@ variable "subscriptions" {
   validation {
     condition = alltrue([
       for subscription in var.subscriptions : subscription.dlq == null ? true : can(regex(
-        "^arn:[a-z0-9-]+:sqs:${lookup(data.aws_region.current, "region", data.aws_region.current.id)}:[0-9]{12}:[A-Za-z0-9_-]+$",
+        "^arn:[a-z0-9-]+:sqs:${local.region}:${local.account_id}:[A-Za-z0-9_-]+$",
         subscription.dlq.arn,
       ))
     ])
-    error_message = "dlq.arn of a subscription must be the ARN of a standard SQS queue in the topic's region (check: ${join(", ", keys(var.subscriptions))})."
+    error_message = "dlq.arn of a subscription must be the ARN of a standard SQS queue in the topic's account and region (check: ${join(", ", keys(var.subscriptions))})."
   }
 
   validation {

@@ -22,6 +22,8 @@ locals {
   queue_arn  = "${local.arn_prefix}:${local.queue_name}"
   dlq_arn    = "${local.arn_prefix}:${local.dlq_name}"
 
+  own_dlq = var.dlq == null ? false : var.dlq.existing_arn == null
+
   # Six tries fit into one visibility period: a throttled batch is retried while it stays invisible,
   # and a message that reappears during a retry would be worked on twice.
   required_visibility_seconds = (
@@ -31,6 +33,14 @@ locals {
     var.visibility_timeout_seconds,
     var.consumer == null ? 30 : local.required_visibility_seconds,
   )
+
+  # What a queue's policy may name, in lower case: IAM does not distinguish.
+  policy_actions = [
+    "sqs:addpermission", "sqs:cancelmessagemovetask", "sqs:changemessagevisibility", "sqs:createqueue", "sqs:deletemessage",
+    "sqs:deletequeue", "sqs:getqueueattributes", "sqs:getqueueurl", "sqs:listdeadlettersourcequeues", "sqs:listmessagemovetasks",
+    "sqs:listqueuetags", "sqs:purgequeue", "sqs:receivemessage", "sqs:removepermission", "sqs:sendmessage", "sqs:setqueueattributes",
+    "sqs:startmessagemovetask", "sqs:tagqueue", "sqs:untagqueue",
+  ]
 
   deny_insecure_transport = {
     Sid       = "DenyInsecureTransport"
@@ -80,10 +90,9 @@ locals {
   })
 }
 
-# Both queues leave max_message_size alone: the provider's default is the largest size it accepts
-# (262144 bytes in provider 5), and one S3 notification can reach 64 KB, so a smaller limit would
-# only turn large events into delivery failures.
 resource "aws_sqs_queue" "dlq" {
+  count = local.own_dlq ? 1 : 0
+
   name = local.dlq_name
 
   fifo_queue                  = local.fifo
@@ -92,13 +101,14 @@ resource "aws_sqs_queue" "dlq" {
   fifo_throughput_limit       = local.high_throughput ? "perMessageGroupId" : null
 
   message_retention_seconds = var.dlq_retention_seconds
+  max_message_size          = var.max_message_size
 
   sqs_managed_sse_enabled = var.kms_key == null ? true : null
   kms_master_key_id       = var.kms_key == null ? null : var.kms_key.arn
 
   policy = local.dlq_policy
   # Named by the ARN it will have: a reference would be a cycle with the redrive policy below.
-  redrive_allow_policy = jsonencode({
+  redrive_allow_policy = !var.dlq.redrive_allow_policy ? null : jsonencode({
     redrivePermission = "byQueue"
     sourceQueueArns   = [local.queue_arn]
   })
@@ -134,20 +144,39 @@ resource "aws_sqs_queue" "queue" {
 
   message_retention_seconds  = var.message_retention_seconds
   visibility_timeout_seconds = local.visibility_timeout_seconds
+  delay_seconds              = var.delay_seconds
+  receive_wait_time_seconds  = var.receive_wait_time_seconds
+  max_message_size           = var.max_message_size
 
   sqs_managed_sse_enabled = var.kms_key == null ? true : null
   kms_master_key_id       = var.kms_key == null ? null : var.kms_key.arn
 
   policy = local.queue_policy
   # A reference, not the written ARN: AWS refuses a dead-letter queue that does not exist yet.
-  redrive_policy = jsonencode({
-    deadLetterTargetArn = aws_sqs_queue.dlq.arn
+  redrive_policy = var.dlq == null ? null : jsonencode({
+    deadLetterTargetArn = local.own_dlq ? aws_sqs_queue.dlq[0].arn : var.dlq.existing_arn
     maxReceiveCount     = var.max_receive_count
   })
 
   tags = var.tags
 
   lifecycle {
+    precondition {
+      condition = length(var.dlq_senders) == 0 || local.own_dlq
+      error_message = join(" ", [
+        "dlq_senders are for the dead-letter queue that the module makes: with dlq.existing_arn or dlq = null, grant them in that queue's",
+        "own policy.",
+      ])
+    }
+
+    precondition {
+      condition = var.max_receive_count >= 2 || var.consumer == null || var.dlq == null
+      error_message = join(" ", [
+        "max_receive_count must be 2 or more with a consumer: a function that is throttled once would make dead letters of messages that",
+        "nobody looked at.",
+      ])
+    }
+
     precondition {
       condition = length(local.queue_policy) <= 8192
       error_message = join(" ", [
@@ -169,7 +198,7 @@ resource "aws_sqs_queue" "queue" {
 # Only visible messages count: those in flight are someone already looking, and the age of a
 # dead-letter message is the age of its first delivery, which says nothing about today.
 resource "aws_cloudwatch_metric_alarm" "dlq_depth" {
-  count = var.alarm == null ? 0 : 1
+  count = var.alarm != null && local.own_dlq ? 1 : 0
 
   alarm_name = "${local.dlq_name}-has-messages"
   alarm_description = join(" ", [
@@ -187,7 +216,7 @@ resource "aws_cloudwatch_metric_alarm" "dlq_depth" {
 
   namespace   = "AWS/SQS"
   metric_name = "ApproximateNumberOfMessagesVisible"
-  dimensions  = { QueueName = aws_sqs_queue.dlq.name }
+  dimensions  = { QueueName = aws_sqs_queue.dlq[0].name }
   statistic   = "Maximum"
   period      = 60
 

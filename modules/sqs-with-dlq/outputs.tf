@@ -19,11 +19,11 @@ output "queue_arn_static" {
 }
 
 output "dlq" {
-  description = "The dead-letter queue: `arn`, `url` and `name`."
-  value = {
-    arn  = local.dlq_arn
-    url  = aws_sqs_queue.dlq.url
-    name = aws_sqs_queue.dlq.name
+  description = "The dead-letter queue: `arn`, `name` and `url` (null for an existing one); null without one."
+  value = var.dlq == null ? null : {
+    arn  = local.own_dlq ? local.dlq_arn : var.dlq.existing_arn
+    url  = one(aws_sqs_queue.dlq[*].url)
+    name = local.own_dlq ? one(aws_sqs_queue.dlq[*].name) : reverse(split(":", var.dlq.existing_arn))[0]
   }
 }
 

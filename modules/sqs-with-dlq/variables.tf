@@ -95,6 +95,71 @@ variable "dlq_retention_seconds" {
   }
 }
 
+variable "delay_seconds" {
+  description = "How long a new message stays hidden before its first receive."
+  type        = number
+  default     = 0
+  nullable    = false
+
+  validation {
+    condition     = var.delay_seconds >= 0 && var.delay_seconds <= 900 && floor(var.delay_seconds) == var.delay_seconds
+    error_message = "delay_seconds must be a whole number from 0 to 900 (15 minutes)."
+  }
+
+  validation {
+    condition     = var.delay_seconds < var.message_retention_seconds
+    error_message = "delay_seconds must be less than message_retention_seconds (${var.message_retention_seconds}), or messages are deleted before anyone sees them."
+  }
+}
+
+variable "receive_wait_time_seconds" {
+  description = "How long a receive waits for a message unless the receiver says otherwise; Lambda does. 0 answers at once, and an empty answer costs as much as a full one."
+  type        = number
+  default     = 0
+  nullable    = false
+
+  validation {
+    condition     = var.receive_wait_time_seconds >= 0 && var.receive_wait_time_seconds <= 20 && floor(var.receive_wait_time_seconds) == var.receive_wait_time_seconds
+    error_message = "receive_wait_time_seconds must be a whole number from 0 to 20."
+  }
+}
+
+variable "max_message_size" {
+  description = "Largest message that both queues take, in bytes. Null leaves the largest that the provider knows: one S3 notification can have 64 KB, and what is larger than the limit is a failed delivery."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.max_message_size == null ? true : var.max_message_size >= 1024 && var.max_message_size <= 1048576 && floor(var.max_message_size) == var.max_message_size
+    error_message = "max_message_size must be a whole number of bytes from 1024 to 1048576 (1 MiB; version 5 of the provider takes 262144)."
+  }
+
+  validation {
+    condition     = alltrue([for sender in var.senders : sender.service != "s3"]) || coalesce(var.max_message_size, 65536) >= 65536
+    error_message = "max_message_size must be at least 65536 for a queue that S3 sends to: a notification with a long key would be lost."
+  }
+}
+
+variable "dlq" {
+  description = <<-EOT
+    Where messages go after `max_receive_count` receives. By default to a queue of the module's own; null for nowhere, and they come back until their retention ends. From a queue that has a redrive policy, null does not take it: make it null when the queue is made.
+    - `existing_arn`: a queue that exists, of the same account, region and kind, known when planning. Its own settings let this queue use it, and its owner watches it: `alarm` does not.
+    - `redrive_allow_policy`: whether the module's own dead-letter queue says that this queue alone may use it. False for a region or an engine that does not know the setting.
+  EOT
+  type = object({
+    existing_arn         = optional(string)
+    redrive_allow_policy = optional(bool, true)
+  })
+  default = {}
+
+  validation {
+    condition = var.dlq == null ? true : var.dlq.existing_arn == null ? true : can(regex(
+      "^${replace(local.arn_prefix, "*", "")}:[A-Za-z0-9_-]+${local.fifo ? "[.]fifo" : ""}$", var.dlq.existing_arn,
+    )) && var.dlq.existing_arn != local.queue_arn
+    error_message = "dlq.existing_arn must be the ARN of another queue of this account and region (${local.arn_prefix}:...), FIFO if this one is: SQS moves messages to no other."
+  }
+}
+
 variable "max_receive_count" {
   description = "How often a message is handed to the consumer before it moves to the dead-letter queue. A throttled delivery counts too, so AWS advises 5 or more for Lambda."
   type        = number
@@ -276,6 +341,36 @@ variable "policy_statements" {
     ])
     error_message = "A statement of policy_statements names everybody (\"*\") or an AWS service as Principal without a Condition: add one, such as aws:SourceArn with aws:SourceAccount, or aws:PrincipalOrgID."
   }
+
+  validation {
+    condition = alltrue([
+      for text in var.policy_statements : !can(flatten([jsondecode(text).Action])[0]) ? true : alltrue([
+        for action in flatten([jsondecode(text).Action]) : contains(local.policy_actions, lower(action)) || can(regex("^sqs:.*[*]", lower(action)))
+      ])
+    ])
+    error_message = "A statement of policy_statements names an action that SQS does not have: a queue's policy takes those of SQS only, such as sqs:SendMessage."
+  }
+
+  validation {
+    # Of the kinds that IAM knows: a number, a role's or user's ARN, a service's name.
+    condition = alltrue([
+      for text in var.policy_statements : !can(jsondecode(text).Principal) ? true : (
+        can(keys(jsondecode(text).Principal)[0])
+        ? alltrue(flatten([
+          for kind, names in jsondecode(text).Principal : [
+            for name in flatten([names]) : can(regex(lookup({
+              AWS           = "^([*]|[0-9]{12}|arn:[a-z0-9-]+:(iam|sts)::[0-9]{12}:(root|(user|role|assumed-role|federated-user)/.+))$"
+              CanonicalUser = "^[0-9a-f]{64}$"
+              Federated     = "^(arn:[a-z0-9-]+:iam::[0-9]{12}:(saml|oidc)-provider/.+|[a-z0-9.-]+)$"
+              Service       = "^[a-z0-9.-]+[.]amazonaws[.](com|com[.]cn|eu)$"
+            }, kind, "^$"), name))
+          ]
+        ]))
+        : can(regex("^[*]$", jsondecode(text).Principal))
+      )
+    ])
+    error_message = "A Principal in policy_statements must be \"*\", or an object of AWS (an account's digits, the ARN of a role or user), Service (such as s3.amazonaws.com), Federated or CanonicalUser."
+  }
 }
 
 variable "alarm" {
@@ -291,6 +386,11 @@ variable "alarm" {
   validation {
     condition     = var.alarm == null ? true : length(var.alarm.actions) <= 5 && alltrue([for arn in var.alarm.actions : can(regex("^arn:", arn))])
     error_message = "alarm.actions must be at most 5 ARNs, the limit of CloudWatch: put a topic in front of more receivers."
+  }
+
+  validation {
+    condition     = var.alarm == null ? true : alltrue([for arn in var.alarm.actions : can(regex("^arn:[^:]+:[^:]+:(${local.region})?:", arn))])
+    error_message = "alarm.actions must lie in the queue's region, ${local.region}: an alarm tells nobody elsewhere."
   }
 
   validation {

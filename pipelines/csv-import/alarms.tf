@@ -30,7 +30,7 @@ module "alarms" {
     }
     imports-empty = {
       description = join(" ", [
-        "An import was complete within 5 minutes and nothing of it was loaded: every row of the file was rejected.",
+        "An import was complete within 5 minutes and nothing of it was loaded: every row of the file was rejected, or it has none.",
         "Run `event-pipelines imports list --prefix ${var.name_prefix}` for which,",
         "and `event-pipelines imports rejections ID --prefix ${var.name_prefix}` for the reasons; correct the settings or the file, and",
         "upload it again.",

@@ -92,13 +92,15 @@ module "imports_queue" {
 module "split" {
   source = "../../modules/lambda-consumer"
 
-  name        = "${local.name}-split"
-  description = "Reads every CSV file uploaded below ${var.import_prefix} and sends its rows to the row queue"
-  package     = var.packages.split
-  code_bucket = var.code_bucket
+  name                 = "${local.name}-split"
+  description          = "Reads every CSV file uploaded below ${var.import_prefix} and sends its rows to the row queue"
+  package              = var.packages.split
+  code_bucket          = var.code_bucket
+  trust_source_account = var.trust_source_account
 
   memory_size_mb  = var.split.memory_size_mb
   timeout_seconds = var.split.timeout_seconds
+  vpc             = var.vpc
   queue           = module.imports_queue.queue
   # A file may take all of an invocation's time, and the next one would find none left.
   batch_size          = 1
@@ -111,6 +113,9 @@ module "split" {
   kms_key            = var.kms_key
   tags               = var.tags
   policies           = local.split_policies
+
+  permissions_boundary_arn = var.permissions_boundary_arn
+  iam_path                 = var.iam_path
 
   environment = merge(
     {
@@ -157,13 +162,15 @@ module "rows_queue" {
 module "load" {
   source = "../../modules/lambda-consumer"
 
-  name        = "${local.name}-load"
-  description = "Writes the rows of CSV files into ${local.items_table}"
-  package     = var.packages.load
-  code_bucket = var.code_bucket
+  name                 = "${local.name}-load"
+  description          = "Writes the rows of CSV files into ${local.items_table}"
+  package              = var.packages.load
+  code_bucket          = var.code_bucket
+  trust_source_account = var.trust_source_account
 
   memory_size_mb          = var.load.memory_size_mb
   timeout_seconds         = var.load.timeout_seconds
+  vpc                     = var.vpc
   queue                   = module.rows_queue.queue
   batch_size              = local.batch_size
   batching_window_seconds = var.pace.batching_window_seconds
@@ -174,6 +181,9 @@ module "load" {
   kms_key             = var.kms_key
   tags                = var.tags
   policies            = local.load_policies
+
+  permissions_boundary_arn = var.permissions_boundary_arn
+  iam_path                 = var.iam_path
 
   environment = merge(
     {
@@ -199,6 +209,8 @@ module "load" {
       MAX_REJECTED_PERCENT         = tostring(var.max_rejected_percent)
       TABLE_WRITE_CAPACITY         = tostring(coalesce(var.pace.table_write_capacity, 0))
       MAXIMUM_CONCURRENCY          = tostring(local.workers)
+      # For `event-pipelines imports start --dry-run`.
+      ROWS_PER_SECOND = tostring(local.rows_per_second)
     },
     length(var.key_columns) == 0 ? {} : { KEY_COLUMNS = join(",", var.key_columns) },
     var.notices == null ? {} : { NOTICES_TOPIC_ARN = one(module.notices[*].topic_arn) },

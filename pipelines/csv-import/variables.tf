@@ -532,6 +532,41 @@ variable "force_destroy_bucket" {
   nullable    = false
 }
 
+variable "permissions_boundary_arn" {
+  description = "IAM policy that bounds what every role of the pipeline may do, whatever the role's own policies say. Null sets no boundary."
+  type        = string
+  default     = null
+}
+
+variable "iam_path" {
+  description = "IAM path of the pipeline's roles, for accounts that allow them below one path only. A change replaces roles and policies."
+  type        = string
+  default     = "/"
+  nullable    = false
+}
+
+variable "vpc" {
+  description = <<-EOT
+    Puts the functions into a VPC, from which they reach other services through endpoints (docs/security.md has the list) or a NAT gateway only; null leaves them outside:
+    - `subnet_ids`: 1 to 16 of one VPC, two availability zones or more for one to fail.
+    - `security_group_ids`: 1 to 5 of the same VPC.
+    - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs a range of them.
+  EOT
+  type = object({
+    subnet_ids         = set(string)
+    security_group_ids = set(string)
+    ipv6               = optional(bool, false)
+  })
+  default = null
+}
+
+variable "trust_source_account" {
+  description = "Whether the functions' roles let Lambda in for this account only, by `aws:SourceAccount` in their trust policies. AWS's own samples have the condition; turn it off if functions or their queues stand still for it."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 variable "tags" {
   description = "Tags added to every resource of the pipeline."
   type        = map(string)

@@ -14,6 +14,9 @@ locals {
   name              = "${var.name_prefix}-audit"
   bucket            = "${local.name}-${local.account_id}-${local.region}"
   rejections_bucket = "${local.name}-rejections-${local.account_id}-${local.region}"
+  records_bucket    = "${local.name}-records-${local.account_id}-${local.region}"
+  records_arn       = "arn:${local.partition}:s3:::${local.records_bucket}"
+  locks_records     = try(var.trail.object_lock_days, null) != null
   trail_table       = "${local.name}-trail"
   trail_table_arn   = "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${local.trail_table}"
 
@@ -137,11 +140,13 @@ module "function" {
     ? "Logs every event of ${local.bucket} that no route names"
     : "Logs the events of ${local.bucket} that route ${each.key} names"
   )
-  package     = var.package
-  code_bucket = var.code_bucket
+  package              = var.package
+  code_bucket          = var.code_bucket
+  trust_source_account = var.trust_source_account
 
   memory_size_mb          = var.function.memory_size_mb
   timeout_seconds         = var.function.timeout_seconds
+  vpc                     = var.vpc
   queue                   = module.queue[each.key].queue
   batch_size              = var.function.batch_size
   batching_window_seconds = var.function.batching_window_seconds
@@ -151,6 +156,9 @@ module "function" {
   kms_key                 = var.kms_key
   tags                    = var.tags
   policies                = local.policies[each.key]
+
+  permissions_boundary_arn = var.permissions_boundary_arn
+  iam_path                 = var.iam_path
 
   environment = merge(
     {
@@ -168,5 +176,6 @@ module "function" {
       TRAIL_TABLE          = one(aws_dynamodb_table.trail[*].name)
       TRAIL_RETENTION_DAYS = tostring(var.trail.retention_days)
     },
+    local.locks_records ? { TRAIL_RECORDS_BUCKET = local.records_bucket } : {},
   )
 }

@@ -1,10 +1,11 @@
 output "pipeline" {
-  description = "What the pipeline is made of: bucket, bucket of rejection records, topic ARN, trail table (null without a trail), and per route its events (of `other`, a catch-all: the events it leaves to the rest), queue, dead-letter queue, function name, role name and log group."
+  description = "What the pipeline is made of: bucket, bucket of rejection records, topic ARN, trail table and bucket of locked records (null without), and per route its events (of `other`, a catch-all: the events it leaves to the rest), queue, dead-letter queue, function name, role name and log group."
   value = {
     bucket            = module.watched.bucket.name
     rejections_bucket = module.rejections.bucket.name
     topic_arn         = module.topic.topic_arn
     trail_table       = one(aws_dynamodb_table.trail[*].name)
+    records_bucket    = one(module.records[*].bucket.name)
     routes = {
       for route, settings in local.routes : route => {
         events        = settings.events

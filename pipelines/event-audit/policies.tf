@@ -13,6 +13,11 @@ locals {
           { Sid = "RecordRejections", Effect = "Allow", Action = "s3:PutObject", Resource = "${local.bucket_arns.rejections}/${route}/*" },
         ], module.key.statements.write_objects) })
       },
+      local.locks_records ? {
+        records = jsonencode({ Version = "2012-10-17", Statement = concat([
+          { Sid = "KeepRecords", Effect = "Allow", Action = "s3:PutObject", Resource = "${local.records_arn}/${route}/*" },
+        ], module.key.statements.write_objects) })
+      } : {},
       var.trail == null ? {} : {
         trail = jsonencode({ Version = "2012-10-17", Statement = concat([
           # The query is for newer events of the same object, which make this one late.

@@ -22,6 +22,22 @@ module "rejections" {
   lifecycle_rules = { expire-rejection-records = { expire_days = var.lifecycle_days.rejections } }
 }
 
+# Who may write an item of the table may replace it: IAM cannot ask for a condition expression. A version under
+# object lock stays, in compliance mode even against who administers the account.
+module "records" {
+  source = "../../modules/private-bucket"
+  count  = local.locks_records ? 1 : 0
+
+  name             = local.records_bucket
+  force_destroy    = var.force_destroy_buckets
+  kms_key          = var.kms_key
+  tags             = var.tags
+  leftover_days    = var.lifecycle_days
+  object_lock_days = var.trail.object_lock_days
+
+  lifecycle_rules = { expire-records = { expire_days = max(var.trail.retention_days, var.trail.object_lock_days) } }
+}
+
 # One item per event of an object, in the order in which S3 numbered them, and again by the hour.
 resource "aws_dynamodb_table" "trail" {
   count = var.trail == null ? 0 : 1

@@ -104,13 +104,18 @@ variable "events" {
 }
 
 variable "trail" {
-  description = "Keeps every event as an item in a DynamoDB table, where a repeated one counts once and a late one is recognised, for `retention_days` after it was written. `deletion_protection` makes AWS refuse to delete the table. Null keeps log lines only."
+  description = "Keeps every event as an item in a DynamoDB table, where a repeated one counts once and a late one is recognised, for `retention_days` after it was written. `deletion_protection` makes AWS refuse to delete the table. With `object_lock_days` each record is also an object of a bucket with object lock, which for so many days nobody can change or delete, the account's root user and `terraform destroy` included. Null keeps log lines only."
   type = object({
     retention_days      = optional(number, 90)
     deletion_protection = optional(bool, false)
+    object_lock_days    = optional(number)
   })
   default = null
 
+  validation {
+    condition     = try(var.trail.object_lock_days, null) == null ? true : var.trail.object_lock_days >= 1 && var.trail.object_lock_days <= 36500 && floor(var.trail.object_lock_days) == var.trail.object_lock_days
+    error_message = "trail.object_lock_days must be a whole number of days from 1 to 36500, the most that S3 locks an object for, or null."
+  }
   validation {
     condition     = var.trail == null ? true : var.trail.retention_days >= 1 && var.trail.retention_days <= 3650 && floor(var.trail.retention_days) == var.trail.retention_days
     error_message = "trail.retention_days must be a whole number of days from 1 to 3650."
@@ -210,6 +215,41 @@ variable "force_destroy_buckets" {
   description = "Lets `terraform destroy` delete the buckets with the objects in them."
   type        = bool
   default     = false
+  nullable    = false
+}
+
+variable "permissions_boundary_arn" {
+  description = "IAM policy that bounds what every role of the pipeline may do, whatever the role's own policies say. Null sets no boundary."
+  type        = string
+  default     = null
+}
+
+variable "iam_path" {
+  description = "IAM path of the pipeline's roles, for accounts that allow them below one path only. A change replaces roles and policies."
+  type        = string
+  default     = "/"
+  nullable    = false
+}
+
+variable "vpc" {
+  description = <<-EOT
+    Puts the functions into a VPC, from which they reach other services through endpoints (docs/security.md has the list) or a NAT gateway only; null leaves them outside:
+    - `subnet_ids`: 1 to 16 of one VPC, two availability zones or more for one to fail.
+    - `security_group_ids`: 1 to 5 of the same VPC.
+    - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs a range of them.
+  EOT
+  type = object({
+    subnet_ids         = set(string)
+    security_group_ids = set(string)
+    ipv6               = optional(bool, false)
+  })
+  default = null
+}
+
+variable "trust_source_account" {
+  description = "Whether the functions' roles let Lambda in for this account only, by `aws:SourceAccount` in their trust policies. AWS's own samples have the condition; turn it off if functions or their queues stand still for it."
+  type        = bool
+  default     = true
   nullable    = false
 }
 

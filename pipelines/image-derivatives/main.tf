@@ -31,7 +31,7 @@ module "notification" {
     uploads = {
       arn             = module.topic.topic_arn
       filter_prefix   = var.source_prefix
-      filter_suffixes = length(var.extensions) == 0 ? [""] : sort(local.extension_cases)
+      filter_suffixes = var.suffixes == "all" || length(var.extensions) == 0 ? [""] : sort(local.extension_cases)
     }
   }
   writes_back = [for prefix in [var.output_prefix, var.rejections_prefix] : { prefix = prefix }]
@@ -78,11 +78,13 @@ module "function" {
     "Makes the ${each.key} (${each.value.format}, at most ${each.value.max_width}x${each.value.max_height}) of every picture uploaded",
     "below ${var.source_prefix}",
   ])
-  package     = var.package
-  code_bucket = var.code_bucket
+  package              = var.package
+  code_bucket          = var.code_bucket
+  trust_source_account = var.trust_source_account
 
   memory_size_mb      = var.function.memory_size_mb
   timeout_seconds     = var.function.timeout_seconds
+  vpc                 = var.vpc
   queue               = module.queue[each.key].queue
   batch_size          = var.function.batch_size
   maximum_concurrency = var.function.maximum_concurrency
@@ -91,6 +93,9 @@ module "function" {
   kms_key             = var.kms_key
   tags                = var.tags
   policies            = local.policies[each.key]
+
+  permissions_boundary_arn = var.permissions_boundary_arn
+  iam_path                 = var.iam_path
 
   environment = {
     PIPELINE                     = "image-derivatives"

@@ -1,5 +1,5 @@
 output "pipeline" {
-  description = "What the pipeline is made of: bucket name, key prefixes, topic ARN, and per derivative its box, format, an id of its settings (a new one means that replayed uploads are derived again), queue, dead-letter queue, function name and log group."
+  description = "What the pipeline is made of: bucket name, key prefixes, topic ARN, and per derivative its box, format, how it fits, an id of its settings (a new one means that replayed uploads are derived again), queue, dead-letter queue, function name and log group."
   value = {
     bucket            = module.bucket.bucket.name
     source_prefix     = var.source_prefix
@@ -11,6 +11,7 @@ output "pipeline" {
         max_width     = derivative.max_width
         max_height    = derivative.max_height
         format        = derivative.format
+        fit           = derivative.fit
         settings_id   = substr(sha256(jsonencode(derivative)), 0, 12)
         output_prefix = "${var.output_prefix}${name}/"
         queue_url     = module.queue[name].queue.url

@@ -13,7 +13,7 @@ variable "name_prefix" {
 }
 
 variable "package" {
-  description = "Package of `create_image_derivative` as `build.sh` lists it in its manifest: path of the zip, Lambda handler, content hash (base64 SHA-256), size in bytes, and the runtime and architecture it was built for."
+  description = "Package of `create_image_derivative` as `build.sh` lists it in its manifest: path of the zip, Lambda handler, content hash (base64 SHA-256), size in bytes, the runtime and architecture it was built for, and what it was built with by choice (`extras`: `heic`)."
   type = object({
     path         = string
     handler      = string
@@ -21,6 +21,7 @@ variable "package" {
     size_bytes   = number
     runtime      = string
     architecture = string
+    extras       = optional(set(string), [])
   })
   nullable = false
 }
@@ -103,7 +104,7 @@ variable "derivatives" {
 }
 
 variable "extensions" {
-  description = "File name extensions, without the dot and in lower case, whose uploads start the pipeline, in whatever letter case they are written. The content decides what a file is; this only keeps other files from being looked at. An empty set starts it for every object below the source prefix."
+  description = "File name extensions, without the dot and in lower case, whose uploads start the pipeline, in whatever letter case they are written. The content decides what a file is; this only keeps other files from being looked at. Those that no rule matches are found by `event-pipelines reconcile image-derivatives`. An empty set is the same as `suffixes = \"all\"`, with which extensions do not count."
   type        = set(string)
   default     = ["jpg", "jpeg", "png", "webp", "gif", "avif"]
   nullable    = false
@@ -114,15 +115,31 @@ variable "extensions" {
   }
 }
 
+variable "suffixes" {
+  description = "Which uploads below the source prefix start the pipeline: `extensions`, those that end in one of `extensions`; or `all`, by one rule: content decides, and what is no picture ends as a rejection record. Names of other kinds (`.jfif`, `.heic`, none) then leave a trace, too."
+  type        = string
+  default     = "extensions"
+  nullable    = false
+
+  validation {
+    condition     = contains(["extensions", "all"], var.suffixes)
+    error_message = "suffixes must be \"extensions\" or \"all\"."
+  }
+}
+
 variable "allowed_formats" {
-  description = "Image formats that are decoded, by Pillow's names; anything else ends as a rejection record. TIFF is known but off by default."
+  description = "Image formats that are decoded, by Pillow's names; anything else ends as a rejection record. TIFF is known but off by default; HEIC needs a package that was built with it (`build.sh --with heic`)."
   type        = set(string)
   default     = ["JPEG", "PNG", "WEBP", "GIF", "AVIF"]
   nullable    = false
 
   validation {
-    condition     = length(var.allowed_formats) > 0 && length(setsubtract(var.allowed_formats, ["JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF"])) == 0
-    error_message = "allowed_formats must be some of JPEG, PNG, WEBP, GIF, AVIF, TIFF."
+    condition     = length(var.allowed_formats) > 0 && length(setsubtract(var.allowed_formats, ["JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "HEIC"])) == 0
+    error_message = "allowed_formats must be some of JPEG, PNG, WEBP, GIF, AVIF, TIFF, HEIC."
+  }
+  validation {
+    condition     = !contains(var.allowed_formats, "HEIC") || contains(var.package.extras, "heic")
+    error_message = "allowed_formats has HEIC, and the package was built without its decoder: run ./build.sh --with heic, or leave HEIC out."
   }
 }
 
@@ -313,6 +330,41 @@ variable "force_destroy_bucket" {
   description = "Lets `terraform destroy` delete the bucket with the objects in it."
   type        = bool
   default     = false
+  nullable    = false
+}
+
+variable "permissions_boundary_arn" {
+  description = "IAM policy that bounds what every role of the pipeline may do, whatever the role's own policies say. Null sets no boundary."
+  type        = string
+  default     = null
+}
+
+variable "iam_path" {
+  description = "IAM path of the pipeline's roles, for accounts that allow them below one path only. A change replaces roles and policies."
+  type        = string
+  default     = "/"
+  nullable    = false
+}
+
+variable "vpc" {
+  description = <<-EOT
+    Puts the functions into a VPC, from which they reach other services through endpoints (docs/security.md has the list) or a NAT gateway only; null leaves them outside:
+    - `subnet_ids`: 1 to 16 of one VPC, two availability zones or more for one to fail.
+    - `security_group_ids`: 1 to 5 of the same VPC.
+    - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs a range of them.
+  EOT
+  type = object({
+    subnet_ids         = set(string)
+    security_group_ids = set(string)
+    ipv6               = optional(bool, false)
+  })
+  default = null
+}
+
+variable "trust_source_account" {
+  description = "Whether the functions' roles let Lambda in for this account only, by `aws:SourceAccount` in their trust policies. AWS's own samples have the condition; turn it off if functions or their queues stand still for it."
+  type        = bool
+  default     = true
   nullable    = false
 }
 

@@ -43,13 +43,15 @@ module "updates_queue" {
 module "update" {
   source = "../../modules/lambda-consumer"
 
-  name        = "${local.name}-update"
-  description = "Updates every new item of ${local.table} and sends it on to the service"
-  package     = var.package
-  code_bucket = var.code_bucket
+  name                 = "${local.name}-update"
+  description          = "Updates every new item of ${local.table} and sends it on to the service"
+  package              = var.package
+  code_bucket          = var.code_bucket
+  trust_source_account = var.trust_source_account
 
   memory_size_mb  = var.function.memory_size_mb
   timeout_seconds = var.function.timeout_seconds
+  vpc             = var.vpc
   queue           = module.updates_queue.queue
   batch_size      = var.function.batch_size
   # No batching window: it would come on top of the time after which a delivery that died is
@@ -60,6 +62,9 @@ module "update" {
   kms_key             = var.kms_key
   tags                = var.tags
   policies            = local.update_policies
+
+  permissions_boundary_arn = var.permissions_boundary_arn
+  iam_path                 = var.iam_path
 
   environment = {
     PIPELINE                     = "item-relay"

@@ -25,6 +25,7 @@ locals {
 resource "aws_iam_policy" "script" {
   # IAM is global: the same stack in another region has policies and groups of its own.
   name        = "${local.name}-script-${local.region}"
+  path        = var.iam_path
   description = "What the script of ${local.name} needs in ${local.region}: store a file and its item, and say so"
   tags        = var.tags
 
@@ -48,6 +49,7 @@ resource "aws_iam_policy" "script" {
 
 resource "aws_iam_policy" "service" {
   name        = "${local.name}-service-${local.region}"
+  path        = var.iam_path
   description = "What the service of ${local.name} needs in ${local.region}: receive what is finished, and read the item and its file"
   tags        = var.tags
 
@@ -65,15 +67,18 @@ resource "aws_iam_policy" "service" {
 
 resource "aws_iam_group" "script" {
   name = "${local.name}-script-${local.region}"
+  path = var.iam_path
 }
 
 resource "aws_iam_group" "service" {
   name = "${local.name}-service-${local.region}"
+  path = var.iam_path
 }
 
 # Who runs both with one key, to try things out.
 resource "aws_iam_group" "operator" {
   name = "${local.name}-operator-${local.region}"
+  path = var.iam_path
 }
 
 resource "aws_iam_group_policy_attachment" "script" {

@@ -23,7 +23,7 @@ locals {
 
   # Roles and policies are global: a second region would find these names taken without its own in them.
   files_role       = "${local.name}-files-${local.region}"
-  files_role_arn   = "arn:${local.partition}:iam::${local.account_id}:role/${local.files_role}"
+  files_role_arn   = "arn:${local.partition}:iam::${local.account_id}:role${var.iam_path}${local.files_role}"
   manager_policy   = "${local.name}-manager-${local.region}"
   bucket_suffix    = "-${local.account_id}-${local.region}"
   group_bucket     = "${var.name_prefix}-tg-*${local.bucket_suffix}"
@@ -65,18 +65,23 @@ locals {
 module "router" {
   source = "../../modules/lambda-consumer"
 
-  name        = "${local.name}-route"
-  description = "Sends every event of the groups' buckets to its tenant's queue, or to ${local.name}-quarantine"
-  package     = var.packages.route
-  code_bucket = var.code_bucket
+  name                 = "${local.name}-route"
+  description          = "Sends every event of the groups' buckets to its tenant's queue, or to ${local.name}-quarantine"
+  package              = var.packages.route
+  code_bucket          = var.code_bucket
+  trust_source_account = var.trust_source_account
 
   memory_size_mb     = var.router.memory_size_mb
   timeout_seconds    = var.router.timeout_seconds
+  vpc                = var.vpc
   log_retention_days = var.log_retention_days
   alarm              = local.alarm
   kms_key            = var.kms_key
   tags               = var.tags
   policies           = local.router_policies
+
+  permissions_boundary_arn = var.permissions_boundary_arn
+  iam_path                 = var.iam_path
 
   environment = {
     PIPELINE                     = "tenant-routing"
@@ -109,19 +114,24 @@ module "quarantine" {
 module "consumer" {
   source = "../../modules/lambda-consumer"
 
-  name        = "${local.name}-process"
-  description = "Turns every raw file of a tenant into its silver one, as that tenant and no other"
-  package     = var.packages.process
-  code_bucket = var.code_bucket
+  name                 = "${local.name}-process"
+  description          = "Turns every raw file of a tenant into its silver one, as that tenant and no other"
+  package              = var.packages.process
+  code_bucket          = var.code_bucket
+  trust_source_account = var.trust_source_account
 
   memory_size_mb       = var.consumer.memory_size_mb
   timeout_seconds      = var.consumer.timeout_seconds
+  vpc                  = var.vpc
   ephemeral_storage_mb = var.consumer.ephemeral_storage_mb
   log_retention_days   = var.log_retention_days
   alarm                = local.alarm
   kms_key              = var.kms_key
   tags                 = var.tags
   policies             = local.consumer_policies
+
+  permissions_boundary_arn = var.permissions_boundary_arn
+  iam_path                 = var.iam_path
 
   environment = {
     PIPELINE                     = "tenant-routing"

@@ -32,13 +32,14 @@ locals {
     }
     queues                = var.queues
     bucket                = var.group_bucket
+    access                = var.group_access
     queue_mode            = var.queue_mode
     cache                 = var.cache
     max_group_name_length = local.max_group_name_length
     tags                  = local.platform_tags
   }))
 
-  manager_policy_json = jsonencode({ Version = "2012-10-17", Statement = concat([
+  manager_statements = concat([
     {
       Sid      = "ReadPlatform"
       Effect   = "Allow"
@@ -111,7 +112,7 @@ locals {
     {
       Sid      = "LookIntoQuarantine"
       Effect   = "Allow"
-      Action   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"]
+      Action   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
       Resource = module.quarantine.queue_arn_static
     },
     { Sid = "Release", Effect = "Allow", Action = "sqs:SendMessage", Resource = local.ingest_queues },
@@ -129,6 +130,8 @@ locals {
       Action   = ["lambda:ListTags", "lambda:TagResource"]
       Resource = "arn:${local.partition}:lambda:${local.region}:${local.account_id}:event-source-mapping:*"
     },
+    # `verify` says whether anybody but the consumer may become a tenant.
+    { Sid = "ReadTrust", Effect = "Allow", Action = "iam:GetRole", Resource = local.files_role_arn },
     {
       Sid    = "FindWhatThereIs"
       Effect = "Allow"
@@ -136,7 +139,22 @@ locals {
       # None of the three has a resource type.
       Resource = "*"
     },
-  ], module.key.statements.write_objects, module.key.statements.send_messages, module.key.statements.write_items) })
+  ], module.key.statements.write_objects, module.key.statements.send_messages, module.key.statements.write_items)
+  manager_policy_json = jsonencode({ Version = "2012-10-17", Statement = local.manager_statements })
+
+  # What the manager may at most, whatever else it is given. Denials are needed beside that: a policy of a
+  # bucket, a queue or a role that names a user or a session itself is not limited by what a boundary allows.
+  manager_boundary_json = jsonencode({ Version = "2012-10-17", Statement = concat(local.manager_statements, [
+    { Sid = "NoFiles", Effect = "Deny", Action = "s3:GetObject*", Resource = "${local.group_bucket_arn}/*" },
+    {
+      Sid      = "NoMessages"
+      Effect   = "Deny"
+      Action   = "sqs:ReceiveMessage"
+      Resource = ["${local.queue_arn_prefix}-tg-*", "${local.queue_arn_prefix}-tenant-*"]
+    },
+    { Sid = "NoForgedEvents", Effect = "Deny", Action = "sqs:SendMessage", Resource = concat(local.raw_queues, local.dead_letter_queues) },
+    { Sid = "NobodyElse", Effect = "Deny", Action = "sts:AssumeRole*", Resource = "*" },
+  ]) })
 }
 
 resource "aws_ssm_parameter" "platform" {
@@ -178,6 +196,7 @@ resource "aws_ssm_parameter" "platform" {
 
 resource "aws_iam_policy" "manager" {
   name        = local.manager_policy
+  path        = var.iam_path
   description = "What event-pipelines tenants needs in ${local.region}, and nothing else"
   policy      = local.manager_policy_json
   tags        = var.tags

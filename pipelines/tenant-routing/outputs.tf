@@ -23,6 +23,19 @@ output "manager_policy" {
   value       = local.manager_policy_json
 }
 
+output "manager_boundary" {
+  description = "The permissions boundary for whoever has `manager_policy`, as IAM policy JSON: create a policy of it and set that as the boundary of the user or role. It allows no more than the policy, and denies reading files, receiving messages and assuming roles, whatever else is granted."
+  value       = local.manager_boundary_json
+
+  precondition {
+    condition = length(local.manager_boundary_json) <= 6144
+    error_message = join(" ", [
+      "The boundary of ${local.manager_policy} has ${length(local.manager_boundary_json)} characters and IAM takes 6144: shorten",
+      "name_prefix, which every ARN in it repeats.",
+    ])
+  }
+}
+
 output "alarm_names" {
   description = "Names of the pipeline's alarms, empty without `alarm`."
   value = concat(

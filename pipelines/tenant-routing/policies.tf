@@ -55,7 +55,10 @@ locals {
 # One role for all tenants: what a session in it may do follows from the two tags it was opened with.
 resource "aws_iam_role" "files" {
   name        = local.files_role
+  path        = var.iam_path
   description = "Assumed by ${local.name}-process in ${local.region} for one tenant at a time"
+
+  permissions_boundary = var.permissions_boundary_arn
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

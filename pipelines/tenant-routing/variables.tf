@@ -11,6 +11,10 @@ variable "name_prefix" {
     condition     = !can(regex("^(aws|ssm)", var.name_prefix))
     error_message = "name_prefix must not begin with aws or ssm: the parameter /${var.name_prefix}/tenants/platform would, and Systems Manager keeps such names for itself."
   }
+  validation {
+    condition     = !can(regex("-(tg|tenant)(-|$)", var.name_prefix))
+    error_message = "name_prefix must not have tg or tenant as a word after the first: by these the groups and tenants of the stack that is called like what precedes them are told, and its buckets would be taken for this one's."
+  }
 }
 
 variable "packages" {
@@ -185,6 +189,28 @@ variable "group_bucket" {
   }
 }
 
+variable "group_access" {
+  description = "Who may reach what `event-pipelines tenants` makes, beside the stack's own roles: ARNs of IAM roles and users, or patterns of them. `administrators` read files, receive messages, and, once there are any, change the policies of groups' buckets and the attributes of queues, which everybody else is denied; `readers` read files."
+  type = object({
+    administrators = optional(list(string), [])
+    readers        = optional(list(string), [])
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition = alltrue([
+      for arn in concat(var.group_access.administrators, var.group_access.readers) :
+      can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/.+$", arn))
+    ])
+    error_message = "group_access holds ARNs such as arn:aws:iam::123456789012:role/admin, of roles (not of their sessions) and users; `*` may stand for a part of the name."
+  }
+  validation {
+    condition     = length(jsonencode(var.group_access)) <= 512
+    error_message = "group_access takes ${length(jsonencode(var.group_access))} characters as JSON and the platform document has room for 512: give these people one role, or name several by a pattern."
+  }
+}
+
 variable "registry" {
   description = "Whether AWS refuses to delete the two tables. They say what belongs to which tenant; nothing else does."
   type = object({
@@ -225,6 +251,41 @@ variable "log_retention_days" {
   description = "Days for which the functions' logs are kept."
   type        = number
   default     = 14
+  nullable    = false
+}
+
+variable "permissions_boundary_arn" {
+  description = "IAM policy that bounds what every role of the pipeline may do, whatever the role's own policies say. Null sets no boundary."
+  type        = string
+  default     = null
+}
+
+variable "iam_path" {
+  description = "IAM path of the pipeline's roles and policy, for accounts that allow them below one path only. A change replaces roles and policies."
+  type        = string
+  default     = "/"
+  nullable    = false
+}
+
+variable "vpc" {
+  description = <<-EOT
+    Puts the functions into a VPC, from which they reach other services through endpoints (docs/security.md has the list) or a NAT gateway only; null leaves them outside:
+    - `subnet_ids`: 1 to 16 of one VPC, two availability zones or more for one to fail.
+    - `security_group_ids`: 1 to 5 of the same VPC.
+    - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs a range of them.
+  EOT
+  type = object({
+    subnet_ids         = set(string)
+    security_group_ids = set(string)
+    ipv6               = optional(bool, false)
+  })
+  default = null
+}
+
+variable "trust_source_account" {
+  description = "Whether the functions' roles let Lambda in for this account only, by `aws:SourceAccount` in their trust policies. AWS's own samples have the condition; turn it off if functions or their queues stand still for it."
+  type        = bool
+  default     = true
   nullable    = false
 }
 

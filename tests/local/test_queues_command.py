@@ -289,7 +289,7 @@ def test_a_purge_deletes_everything_and_only_there(
     queues.dead_letter("orders", ["a", "b", "c"])
     queues.dead_letter("relay.fifo", ["d"])
 
-    assert main(["queues", "purge", "orders-dlq"]) == 1
+    assert main(["queues", "purge", "orders-dlq"]) == 2
     assert "--yes" in capsys.readouterr().err
     assert messages_in(queues.url("orders-dlq")) == 3
     purged = answered(capsys, "purge", "orders-dlq", "--yes")

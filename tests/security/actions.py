@@ -42,6 +42,7 @@ ACTIONS = {
     "dynamodb:Query": "table or index",
     "dynamodb:Scan": "table or index",
     "dynamodb:UpdateItem": "table",
+    "iam:GetRole": "role",
     "lambda:CreateEventSourceMapping": NOTHING,
     "lambda:DeleteEventSourceMapping": "mapping",
     "lambda:ListEventSourceMappings": NOTHING,

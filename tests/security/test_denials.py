@@ -15,6 +15,9 @@ from botocore.exceptions import ClientError
 
 from event_pipelines.local.engine import ACCOUNT_ID
 from event_pipelines.local.stack import LocalStack
+from event_pipelines.pipelines.tenant_names import Names
+from event_pipelines.pipelines.tenant_platform import GroupAccess
+from event_pipelines.tenants import policies
 from security.conftest import read_calls
 from security.deeds import Done, key_of
 from support.stacks import PREFIX, REGION
@@ -93,9 +96,11 @@ def assume_tenant(*tags: str) -> Attempt:
     return Attempt("sts", "assume_role", arguments)
 
 
+EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+
+
 def escalate(role: str) -> Attempt:
-    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [everything]})
+    document = json.dumps({"Version": "2012-10-17", "Statement": [EVERYTHING]})
     arguments = {"RoleName": role, "PolicyName": "more", "PolicyDocument": document}
     return Attempt("iam", "put_role_policy", arguments)
 
@@ -271,8 +276,13 @@ def test_code_in_a_role_does_its_own_and_nothing_else(
 
 
 @contextmanager
-def user(*statements: Mapping[str, Any], policy: str | None = None) -> Iterator[Any]:
-    """A session of a new user whom the statements, or the policy with this ARN, allow."""
+def user(
+    *statements: Mapping[str, Any], policy: str | None = None, boundary: str | None = None
+) -> Iterator[Any]:
+    """A session of a new user whom the statements, or the policy with this ARN, allow.
+
+    `boundary` is the ARN of a policy.
+    """
     iam, name = boto3.client("iam"), policy.rpartition("/")[2] if policy else "somebody"
     with key_of(name) as key:
         document = json.dumps({"Version": "2012-10-17", "Statement": statements})
@@ -280,6 +290,8 @@ def user(*statements: Mapping[str, Any], policy: str | None = None) -> Iterator[
             iam.put_user_policy(UserName=name, PolicyName="all", PolicyDocument=document)
         if policy:
             iam.attach_user_policy(UserName=name, PolicyArn=policy)
+        if boundary:
+            iam.put_user_permissions_boundary(UserName=name, PermissionsBoundary=boundary)
         try:
             yield boto3.Session(
                 aws_access_key_id=key["AWS_ACCESS_KEY_ID"],
@@ -369,6 +381,118 @@ def test_users_with_a_policy_do_what_it_allows_and_nothing_else(
     assert unasked(name, must_not, recorded_calls) == {}
 
 
+SOMEBODY = f"arn:aws:iam::{ACCOUNT_ID}:user/somebody"
+RAW = "tenant-alice-raw"
+
+
+def opened(resource: str, action: str) -> str:
+    """A policy that lets somebody in and denies nothing."""
+    statement = {"Effect": "Allow", "Principal": {"AWS": SOMEBODY}, "Action": action}
+    document = statement | ({"Resource": resource} if resource else {})
+    return json.dumps({"Version": "2012-10-17", "Statement": document})
+
+
+BUCKET = read("tg-north", "").arguments["Bucket"]
+QUEUE_ARN = f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{PREFIX}-{RAW}"
+OPEN_QUEUE = {"Policy": opened(QUEUE_ARN, "sqs:ReceiveMessage")}
+OPEN_BUCKET = opened(f"arn:aws:s3:::{BUCKET}/*", "s3:GetObject")
+# Ways round what the manager is denied: what it changes first, and what it is after.
+WAYS_ROUND: dict[str, tuple[Attempt, Attempt]] = {
+    "bucket": (
+        Attempt("s3", "put_bucket_policy", {"Bucket": BUCKET, "Policy": OPEN_BUCKET}),
+        read("tg-north", "alice/raw/good.csv"),
+    ),
+    "queue": (
+        Attempt(
+            "sqs",
+            "set_queue_attributes",
+            {"QueueUrl": receive(RAW).arguments["QueueUrl"], "Attributes": OPEN_QUEUE},
+        ),
+        receive(RAW),
+    ),
+    "role": (
+        Attempt(
+            "iam",
+            "update_assume_role_policy",
+            {
+                "RoleName": f"{PREFIX}-tenants-files-{REGION}",
+                "PolicyDocument": opened("", "sts:AssumeRole"),
+            },
+        ),
+        assume_tenant(),
+    ),
+    "boundary": (
+        Attempt("iam", "delete_user_permissions_boundary", {"UserName": "somebody"}),
+        read("tg-north", "alice/raw/good.csv"),
+    ),
+}
+
+
+@contextmanager
+def closed(administrators: list[str]) -> Iterator[None]:
+    """The bucket of a group and a tenant's queue have the policies that `tenants` writes."""
+    names = Names(PREFIX, ACCOUNT_ID, REGION, "aws", "", 40)
+    access = GroupAccess(administrators, [])
+    s3, sqs, iam = boto3.client("s3"), boto3.client("sqs"), boto3.client("iam")
+    policy = policies.of_bucket(names, access, f"arn:aws:s3:::{BUCKET}")
+    s3.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(policy))
+    policy = policies.of_queue(names, access, QUEUE_ARN, "process", [])
+    url = sqs.create_queue(QueueName=f"{PREFIX}-{RAW}", Attributes={"Policy": json.dumps(policy)})[
+        "QueueUrl"
+    ]
+    role = names.role("files")
+    trust = iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
+    try:
+        yield
+    finally:
+        iam.update_assume_role_policy(RoleName=role, PolicyDocument=json.dumps(trust))
+        sqs.delete_queue(QueueUrl=url)
+
+
+@contextmanager
+def boundary_of_the_manager(outputs: Mapping[str, Any]) -> Iterator[str]:
+    iam = boto3.client("iam")
+    arn = iam.create_policy(
+        PolicyName="boundary", PolicyDocument=outputs["tenant_manager_boundary"]
+    )["Policy"]["Arn"]
+    try:
+        yield arn
+    finally:
+        iam.delete_policy(PolicyArn=arn)
+
+
+@pytest.mark.usefixtures("a_tenants_file")
+@pytest.mark.parametrize("way", WAYS_ROUND)
+def test_the_boundary_closes_each_way_round_the_managers_policy(way: str, here: LocalStack) -> None:
+    """Even of a manager who is allowed everything, and whom somebody else opens the door for."""
+    change, reach = WAYS_ROUND[way]
+    with closed([]), boundary_of_the_manager(here.outputs) as boundary:
+        with user(EVERYTHING, boundary=boundary) as manager:
+            changed = attempted(manager.client(change.service), change)
+            # Provisioning needs the first two.
+            assert is_denial(changed) == (change.service == "iam"), changed
+            if way == "role":
+                attempted(boto3.client("iam"), change)
+            assert is_denial(attempted(manager.client(reach.service), reach))
+        with user(EVERYTHING) as unbound:
+            attempted(unbound.client(change.service), change)
+            found = attempted(unbound.client(reach.service), reach)
+            # A boundary that is not there cannot be removed, and the bucket's policy still denies.
+            assert (found == "allowed") == (way != "boundary")
+
+
+@pytest.mark.usefixtures("a_tenants_file", "here")
+@pytest.mark.parametrize("way", ["bucket", "queue"])
+def test_who_may_everything_opens_no_group_that_administrators_keep(way: str) -> None:
+    change, reach = WAYS_ROUND[way]
+    with closed([f"arn:aws:iam::{ACCOUNT_ID}:user/admin"]), user(EVERYTHING) as somebody:
+        for attempt in (change, reach):
+            assert is_denial(attempted(somebody.client(attempt.service), attempt))
+    with closed([SOMEBODY]), user(EVERYTHING) as administrator:
+        for attempt in (reach, change):
+            assert attempted(administrator.client(attempt.service), attempt) == "allowed"
+
+
 ENTRANCES = {
     "topic": publish("image-uploads"),
     "queue": send("csv-imports"),
@@ -390,7 +514,7 @@ def test_a_stranger_is_not_let_in(entrance: str) -> None:
 def test_who_may_everything_may_nothing_by_plain_http(entrance: str) -> None:
     """The engine speaks TLS only, and takes a proxy's word for what the client spoke."""
     attempt = ENTRANCES[entrance]
-    with user({"Effect": "Allow", "Action": "*", "Resource": "*"}) as owner:
+    with user(EVERYTHING) as owner:
         client = owner.client(attempt.service)
         over_tls = attempted(client, attempt)
         client.meta.events.register("before-sign.*", _by_plain_http)

@@ -238,6 +238,28 @@ class Cloud:
         role = boto3.client("iam").create_role(
             RoleName="function", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17"})
         )
+        process = {"AWS": f"arn:aws:iam::{ACCOUNT}:role/{PREFIX}-tenants-process-{self.region}"}
+        boto3.client("iam").create_role(
+            RoleName=f"{PREFIX}-tenants-files-{self.region}",
+            AssumeRolePolicyDocument=json.dumps(
+                {
+                    "Version": "2012-10-17",
+                    "Statement": {
+                        "Sid": "OnlyAsOneTenant",
+                        "Effect": "Allow",
+                        "Principal": process,
+                        "Action": ["sts:TagSession", "sts:AssumeRole"],
+                        "Condition": {
+                            "Null": {
+                                "aws:RequestTag/tenant": "false",
+                                "aws:RequestTag/group": "false",
+                            },
+                            "ForAllValues:StringEquals": {"aws:TagKeys": ["tenant", "group"]},
+                        },
+                    },
+                }
+            ),
+        )
         for function in ("route", "process"):
             boto3.client("lambda").create_function(
                 FunctionName=f"{PREFIX}-tenants-{function}",
@@ -281,6 +303,7 @@ class Cloud:
             "cache": {"seconds": 60, "negative_seconds": 5, "stale_seconds": 600},
             "max_group_name_length": 23,
             "tags": TAGS,
+            "access": {"administrators": [], "readers": []},
         } | changed
 
     def describe(self, document: dict[str, Any] | str) -> None:
@@ -391,10 +414,10 @@ def run(*arguments: str) -> None:
     assert main(["tenants", *arguments]) == 0
 
 
-def sentence(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+def sentence(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 2) -> str:
     """A command that must fail; returns its one sentence."""
     capsys.readouterr()
-    assert main(["tenants", *arguments]) == 1
+    assert main(["tenants", *arguments]) == code
     captured = capsys.readouterr()
     line = captured.err.strip().splitlines()[-1]
     assert line.startswith("event-pipelines: ")

@@ -107,6 +107,10 @@ run "settings_reach_the_pipelines" {
     tenant_routing = {
       queue_mode = "shared_fair"
     }
+    # test_locked_down.py looks for these in every resource.
+    permissions_boundary_arn = "arn:aws:iam::123456789012:policy/boundary"
+    iam_path                 = "/teams/media/"
+    vpc                      = { subnet_ids = ["subnet-01234567"], security_group_ids = ["sg-01234567"] }
   }
 
   assert {
@@ -144,6 +148,8 @@ run "what_is_not_deployed_is_not_shown" {
 
   variables {
     pipelines = ["item-relay"]
+    # The European sovereign cloud, whose regions have names of their own.
+    region = "eusc-de-east-1"
   }
 
   assert {
@@ -353,4 +359,14 @@ run "values_that_cannot_work" {
   }
 
   expect_failures = [var.region, var.name_prefix, var.pipelines]
+}
+
+run "a_prefix_that_tells_groups_of_another_stack" {
+  command = plan
+
+  variables {
+    name_prefix = "acme-tg"
+  }
+
+  expect_failures = [var.name_prefix]
 }

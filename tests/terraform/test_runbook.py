@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from event_pipelines.__main__ import parser
+from event_pipelines.errors import UserError
 from support.mocked_plans import REPOSITORY, Plan, Resource
 
 pytestmark = pytest.mark.xdist_group("mocked plans")
@@ -60,8 +61,8 @@ def parsed(command: str) -> Namespace:
         with contextlib.redirect_stderr(complaint):
             words = shlex.split(command, comments=True)[1:]
             return parser(words[0]).parse_args(words)
-    except SystemExit:
-        raise AssertionError(f"{command}\n{complaint.getvalue()}") from None
+    except (SystemExit, UserError) as error:
+        raise AssertionError(f"{command}\n{error}\n{complaint.getvalue()}") from None
 
 
 @pytest.fixture(params=RUNS)

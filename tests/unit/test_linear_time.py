@@ -23,15 +23,14 @@ import pytest
 from event_pipelines import console, pipelines, times
 from event_pipelines.items import documents
 from event_pipelines.pipelines import event_audit, outcomes, tenant_names, tenant_routing
-from event_pipelines.plans.capacity import quantities
 from event_pipelines.plans.review import fail_on, plan
 from event_pipelines.plans.review.plan_values import parsed
-from load_csv_rows import cells
 from process_tenant_file import rows
 from shared.contracts import events, tenant_keys
 from shared.contracts.item_messages import ItemMessage
 from shared.contracts.tenant_messages import TenantMessage
-from shared.row_messages import RowMessage
+from shared.csv_files import cells
+from shared.csv_files.row_messages import RowMessage
 from support.linear_time import grows_too_fast
 
 ROOT = Path(__file__).parents[2]
@@ -70,17 +69,18 @@ class Use:
 
 # Patterns that are put together when the code runs: by file and expression, what they may be.
 COMPOSED: dict[tuple[str, str], list[str]] = {
-    ("functions/shared/csv_records.py", "re.escape(self.escape) + '([\\\\s\\\\S])'"): [
+    ("functions/shared/csv_files/records.py", "re.escape(self.escape) + '([\\\\s\\\\S])'"): [
         "\\\\([\\s\\S])"
     ],
     (
-        "functions/shared/csv_records.py",
+        "functions/shared/csv_files/records.py",
         "f'(?:^|{re.escape(self.delimiter)}){re.escape(self.quote)}'",
     ): ['(?:^|,)"'],
-    ("functions/shared/csv_records.py", "f'{quote}{quote}|({quote})(?=[{delimiter}\\r\\n]|$)'"): [
-        '""|(")(?=[,\\r\\n]|$)'
-    ],
-    ("functions/shared/csv_records.py", "f'{re.escape(self.quote)}{{1,2}}'"): ['"{1,2}'],
+    (
+        "functions/shared/csv_files/records.py",
+        "f'{quote}{quote}|({quote})(?=[{delimiter}\\r\\n]|$)'",
+    ): ['""|(")(?=[,\\r\\n]|$)'],
+    ("functions/shared/csv_files/records.py", "f'{re.escape(self.quote)}{{1,2}}'"): ['"{1,2}'],
     ("cli/event_pipelines/plans/review/references.py", "f'module\\\\.{STEP.pattern}'"): [
         r'module\.([\w-]+)(?:\[(?:(\d+)|"((?:[^"\\]|\\.)*)")\])?'
     ],
@@ -351,15 +351,15 @@ PARSERS: dict[str, Parse] = {
     "functions/shared/contracts/events.py:announcements": events.announcements,
     "functions/shared/contracts/events.py:object_events": events.object_events,
     "functions/shared/contracts/item_messages.py:decode": ItemMessage.decode,
-    "functions/shared/row_messages.py:decode": RowMessage.decode,
+    "functions/shared/csv_files/row_messages.py:decode": RowMessage.decode,
     "functions/shared/contracts/tenant_messages.py:decode": TenantMessage.decode,
     "functions/shared/contracts/tenant_keys.py:parse": tenant_keys.TenantKey.parse,
     "functions/shared/contracts/tenant_keys.py:_hides_something": (
         lambda text: tenant_keys.TenantKey.parse(f"acme/raw/{text}")
     ),
-    "functions/load_csv_rows/cells.py:read_number": cells.read_number,
-    "functions/load_csv_rows/cells.py:read_bool": cells.read_bool,
-    "functions/load_csv_rows/cells.py:read_timestamp": cells.read_timestamp,
+    "functions/shared/csv_files/cells.py:read_number": cells.read_number,
+    "functions/shared/csv_files/cells.py:read_bool": cells.read_bool,
+    "functions/shared/csv_files/cells.py:read_timestamp": cells.read_timestamp,
     "functions/process_tenant_file/rows.py:json_rows": _file(rows.json_rows),
     "functions/process_tenant_file/rows.py:json_lines_rows": _file(rows.json_lines_rows),
     "functions/process_tenant_file/rows.py:read": lambda text: rows._Decoder().read(text, 0),
@@ -367,7 +367,7 @@ PARSERS: dict[str, Parse] = {
         event_audit.logged([text])
     ),
     "cli/event_pipelines/pipelines/outcomes.py:lines": lambda text: list(outcomes.lines(text)),
-    "cli/event_pipelines/plans/capacity/quantities.py:rate": quantities.rate,
+    "cli/event_pipelines/times.py:rate": times.rate,
     "cli/event_pipelines/console.py:printable": console.printable,
     "cli/event_pipelines/console.py:json_printable": console.json_printable,
     "cli/event_pipelines/times.py:duration": times.duration,
@@ -381,8 +381,8 @@ PARSERS: dict[str, Parse] = {
 }
 # Why a parser of this name is not among them.
 ELSEWHERE = {
-    "functions/shared/csv_records.py": "tests of CSV hold its time to its size",
-    "functions/shared/csv_opening.py": "tests of CSV hold its time to its size",
+    "functions/shared/csv_files/records.py": "tests of CSV hold its time to its size",
+    "functions/shared/csv_files/opening.py": "tests of CSV hold its time to its size",
     "functions/process_tenant_file/rows.py:csv_rows": "tests of CSV hold its time to its size",
     "functions/shared/configuration.py": "variables that whoever deploys it writes",
     "cli/event_pipelines/plans/review/plan.py:read": "reads a file, and calls `document`",
@@ -396,7 +396,7 @@ ELSEWHERE = {
     "cli/event_pipelines/plans/review/sections.py:document": "tests of plan-review",
     "cli/event_pipelines/plans/review/secret_texts.py:_lines": "tests of plan-review",
     "cli/event_pipelines/plans/review/render_text.py:_lines": "tests of plan-review",
-    "functions/shared/row_messages.py:encode_rows": "writes",
+    "functions/shared/csv_files/row_messages.py:encode_rows": "writes",
     "functions/load_csv_rows/loader.py:_stored_rows": "asks AWS",
     "functions/create_image_derivative/container.py:read_at": "reads so many bytes as it is asked",
     "functions/create_image_derivative/jpeg.py:read": "tests of hostile pictures hold its time",
@@ -408,6 +408,11 @@ ELSEWHERE = {
     },
     "functions/create_image_derivative/settings.py": "variables that whoever deploys it writes",
     "functions/split_csv/settings.py": "variables that whoever deploys it writes",
+    "functions/shared/csv_files/expectations.py": "variables that whoever deploys it writes",
+    "functions/shared/csv_files/content.py": "tests of CSV hold its time to its size",
+    "functions/shared/csv_files/segments.py": "tests of CSV hold its time to its size",
+    "cli/event_pipelines/configuration.py": "a link to what is named above",
+    "cli/event_pipelines/imports/dry_run.py:read": "calls what tests of CSV hold",
     "functions/shared/rejected_rows.py:store_rejected_rows": "writes",
     "cli/event_pipelines/pipelines/tenant_platform.py:read": "asks AWS for what the stack wrote",
 }

@@ -19,7 +19,7 @@ from event_pipelines.console import (
 )
 from event_pipelines.contracts.imports import ImportStatus
 from event_pipelines.errors import UserError
-from event_pipelines.imports import rejected_rows
+from event_pipelines.imports import dry_run, rejected_rows
 from event_pipelines.pipelines import csv_import
 from event_pipelines.pipelines.csv_import import Import, Ledger
 from event_pipelines.stack import Stack, add_verb
@@ -36,6 +36,8 @@ def add_arguments(imports: argparse.ArgumentParser) -> None:
     verb.add_argument("file", type=Path, metavar="FILE", help="a .csv or .csv.gz file")
     verb.add_argument("--name", help="name below import/ (default: the file's)")
     verb.add_argument("--watch", action="store_true", help="follow it to its end")
+    text = "upload nothing: show what the import would make of the file, and what it would cost"
+    verb.add_argument("--dry-run", action="store_true", help=text)
 
     _add_id(add_verb(verbs, "watch", _watch, "follow an import to its end"))
     text = "end an import: what is loaded stays, what waits is not loaded"
@@ -66,6 +68,8 @@ def _start(arguments: argparse.Namespace) -> int:
     if not file.is_file():
         raise UserError(f"{file} is not a file: name the CSV file to import.")
     ledger = csv_import.locate(Stack(arguments.prefix))
+    if arguments.dry_run:
+        return _dry_run(ledger, file, arguments.json)
     with uploading(file.stat().st_size) as advance:
         import_id = ledger.upload(file, name, advance)
     if arguments.watch:
@@ -75,6 +79,22 @@ def _start(arguments: argparse.Namespace) -> int:
     else:
         print_line(import_id)
     return 0
+
+
+def _dry_run(ledger: Ledger, file: Path, as_json: bool) -> int:
+    """0 when all rows would be loaded, 1 when some, or the file, would be rejected."""
+    with counting(f"Reading {file.name}") as show:
+        found = dry_run.read(file, *ledger.settings(), lambda rows: show(rows, 0, ""))
+    if as_json:
+        print_json(asdict(found), indent=2)
+    else:
+        for name, value in dry_run.summary(found):
+            print_line(f"{name:26} {value}")
+        for row in found.first_rows:
+            print_line(" ".join(f"{name}={value}" for name, value in row.items()))
+        for rejected in found.rejected:
+            print_line(f"line {rejected.line}: {rejected.reason}: {rejected.detail}")
+    return 0 if found.rows_loaded and not (found.rows_rejected or found.refused) else 1
 
 
 def _watch(arguments: argparse.Namespace) -> int:
@@ -184,7 +204,7 @@ def _rows(arguments: argparse.Namespace) -> int:
     ledger.get(arguments.import_id)
     for item in ledger.rows(arguments.import_id):
         if arguments.json:
-            print_json(item, default=_plain, sort_keys=True)
+            print_json(item, foreign=True, default=_plain, sort_keys=True)
         else:
             print_line(" ".join(f"{name}={item[name]}" for name in sorted(item)))
     return 0

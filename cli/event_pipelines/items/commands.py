@@ -7,7 +7,16 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from event_pipelines.console import counting, print_json, print_json_text, print_line, print_table
+from event_pipelines import times
+from event_pipelines.console import (
+    counting,
+    print_json,
+    print_json_text,
+    print_line,
+    print_note,
+    print_table,
+    with_origin,
+)
 from event_pipelines.errors import UserError
 from event_pipelines.items import documents, put, samples, service_process, status
 from event_pipelines.items.put import NewItem, Placed
@@ -49,15 +58,17 @@ def _add_serve(verb: argparse.ArgumentParser) -> None:
         ("--concurrency", "N", Pace.concurrency, "items in work at once"),
         (
             "--visibility",
-            "SECONDS",
+            "TIME",
             Pace.visibility,
             "until items in work of a service that was killed come again",
         ),
-        ("--drain", "SECONDS", Pace.drain, "what a stop may take to finish what is in work"),
-        ("--until-idle", "SECONDS", None, "stop when no item came for so long"),
+        ("--drain", "TIME", Pace.drain, "what a stop may take to finish what is in work"),
+        ("--until-idle", "TIME", None, "stop when no item came for so long"),
     ):
-        shown = "" if default is None else " (default: %(default)s)"
-        verb.add_argument(option, type=int, default=default, metavar=name, help=help_text + shown)
+        unit = " s" if name == "TIME" else ""
+        shown = "" if default is None else f" (default: %(default)s{unit})"
+        kind = times.seconds if name == "TIME" else int
+        verb.add_argument(option, type=kind, default=default, metavar=name, help=help_text + shown)
 
 
 def _put(arguments: argparse.Namespace) -> int:
@@ -152,15 +163,16 @@ def _status(arguments: argparse.Namespace) -> int:
         return 0
     queues = [(each.name, each.waiting, each.in_flight, each.delayed) for each in counts.queues]
     print_table(("queue", "visible", "in flight", "delayed"), queues)
-    print_table(("revision", "items"), list(counts.items.items()))
-    print_line(f"{counts.unsent:,} items updated but not sent on yet")
+    items = [(f"items at revision {number}", count) for number, count in counts.items.items()]
+    print_table(("items", "count"), items)
+    print_note(f"{counts.unsent:,} items updated but not sent on yet")
     return 0
 
 
 def _status_of_one(stack: Stack, item_id: str, as_json: bool) -> int:
     found = status.state(stack, item_id)
     if as_json:
-        print_json_text(documents.encode(found.as_document(), indent=2))
+        print_json_text(documents.encode(with_origin(found.as_document()), indent=2))
         return 0
     print_line(f"{item_id}: {found.stage}; its file is {found.file}")
     for name in sorted(found.item):

@@ -4,10 +4,9 @@ import signal
 import sys
 from pathlib import Path
 
-import boto3
 from botocore.config import Config
 
-from event_pipelines.console import first_signal, print_json_text, print_line
+from event_pipelines.console import first_signal, let_go, print_json_text, print_line
 from event_pipelines.errors import UserError
 from event_pipelines.items import documents
 from event_pipelines.items.deliveries import LongPolledQueue
@@ -16,6 +15,7 @@ from event_pipelines.items.message_handler import ItemReport, Showing
 from event_pipelines.items.monitor import Monitor, json_logs, listening, logger
 from event_pipelines.items.service_loop import Pace, Service
 from event_pipelines.pipelines.item_relay import Relay
+from event_pipelines.stack import session
 
 LONGEST_POLL_SECONDS = 20
 # Longer than a poll may be silent; the messages of an answer that is lost are ours until then.
@@ -27,22 +27,43 @@ SHOWN_CHARACTERS = 100
 
 
 def serve(relay: Relay, output: Path, pace: Pace, port: int | None, as_json: bool) -> None:
-    """Shows items until SIGTERM, SIGINT or idleness; a second signal ends it at once.
+    """Shows items until SIGTERM, SIGINT, idleness or the end of the pipe that it prints to; a
+    second signal ends it at once.
 
     Items go to stdout, as text or as a JSON line each; logs go to stderr. Raises UserError when
-    the relay, the folder or the port is not to be had.
+    the relay, the folder or the port is not to be had, and after the end that every other command
+    has at once KeyboardInterrupt or BrokenPipeError.
     """
     report = _report(output)
-    monitor = Monitor(_print_json if as_json else _print)
+    ended: list[type[BaseException]] = []
+
+    def show(document: Document) -> None:
+        try:
+            (_print_json if as_json else _print)(document)
+        except BrokenPipeError:
+            let_go()
+            ended.append(BrokenPipeError)
+            service.stop("the reader of the pipe closed it")
+
+    def on_signal(name: str) -> None:
+        if name == "SIGINT":
+            ended.append(KeyboardInterrupt)
+        service.stop(name)
+
+    monitor = Monitor(show)
     service = Service(_queue(relay, pace), _showing(relay, report, pace), monitor, pace)
     with (
         json_logs(sys.stderr),
         listening(monitor, port) as listening_port,
-        first_signal((signal.SIGTERM, signal.SIGINT), service.stop),
+        first_signal((signal.SIGTERM, signal.SIGINT), on_signal),
     ):
+        where = {"relay": relay.name, "account": relay.account, "region": relay.region}
+        logger.info("serving", extra={"fields": where})
         if listening_port is not None:
             logger.info("listening", extra={"fields": {"port": listening_port}})
         service.run()
+    for how in ended:
+        raise how
 
 
 def _report(output: Path) -> ItemReport:
@@ -58,10 +79,10 @@ def _report(output: Path) -> ItemReport:
 
 
 def _queue(relay: Relay, pace: Pace) -> LongPolledQueue:
-    settler = boto3.client("sqs", config=_config(CALL_TIMEOUT_SECONDS, pace.concurrency))
+    settler = session().client("sqs", config=_config(CALL_TIMEOUT_SECONDS, pace.concurrency))
     # Not repeated by the client: after a refusal SQS wants another attempt's name, and the loop
     # decides by itself how long to try.
-    poller = boto3.client(
+    poller = session().client(
         "sqs",
         config=Config(
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
@@ -88,7 +109,10 @@ def _poll_seconds(pace: Pace) -> int:
 def _showing(relay: Relay, report: ItemReport, pace: Pace) -> Showing:
     config = _config(CALL_TIMEOUT_SECONDS, pace.concurrency)
     return Showing(
-        relay, boto3.client("s3", config=config), boto3.client("dynamodb", config=config), report
+        relay,
+        session().client("s3", config=config),
+        session().client("dynamodb", config=config),
+        report,
     )
 
 

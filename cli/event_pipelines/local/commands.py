@@ -11,15 +11,15 @@ from pathlib import Path
 import boto3
 from rich.console import Console
 
-from event_pipelines.console import add_json, counting, print_line, print_table, terminal
+from event_pipelines.console import counting, print_json, print_line, print_table, terminal
 from event_pipelines.errors import UserError
 from event_pipelines.local import engine as local_engine
 from event_pipelines.local import stack as local_stack
-from event_pipelines.local.demo import demo_output, photographs
+from event_pipelines.local.demo import demo_output, images, photographs
 from event_pipelines.local.home import Home
 from event_pipelines.local.stack import DEFAULT_REGION, LocalStack
 from event_pipelines.local.terraform import following
-from event_pipelines.stack import Queues
+from event_pipelines.stack import Queues, check_region
 
 
 def add_arguments(local: argparse.ArgumentParser) -> None:
@@ -27,10 +27,9 @@ def add_arguments(local: argparse.ArgumentParser) -> None:
     verbs = local.add_subparsers(metavar="VERB", required=True)
     verb = _add(verbs, "up", _up, "start the engine and apply the root module to it")
     _add_engine(verb)
-    add_json(verb)
 
     _add(verbs, "down", _down, "destroy the stack and stop the engine")
-    add_json(_add(verbs, "status", _status, "say what runs and what waits in the queues"))
+    _add(verbs, "status", _status, "say what runs and what waits in the queues")
 
     text = "the main job: upload real pictures, show the outcomes, clean up"
     verb = _add(verbs, "demo", _demo, text)
@@ -54,7 +53,8 @@ def _add(
 
 
 def _add_engine(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--region", default=DEFAULT_REGION, help="default: %(default)s")
+    region = f"default: {DEFAULT_REGION}"
+    verb.add_argument("--region", default=argparse.SUPPRESS, help=region)
     verb.add_argument("--port", type=int, help="loopback port (default: a free one)")
 
 
@@ -62,12 +62,21 @@ def _home(arguments: argparse.Namespace) -> Home:
     return Home(arguments.home.resolve()) if arguments.home else Home()
 
 
+def _region(arguments: argparse.Namespace) -> str:
+    """The region to start in. Raises UserError unless it and the port can be."""
+    if arguments.port is not None and not 0 <= arguments.port <= 65_535:
+        raise UserError(f"--port {arguments.port} is out of range: 1 to 65535.")
+    region: str = getattr(arguments, "region", DEFAULT_REGION)
+    check_region(region)
+    return region
+
+
 def _up(arguments: argparse.Namespace) -> int:
     home, console = _home(arguments), Console(stderr=True)
     with counting("Applying the stack", console) as show:
         stack = local_stack.up(
             home,
-            region=arguments.region,
+            region=_region(arguments),
             port=arguments.port,
             packages_through_s3=True,
             on_activity=following(show),
@@ -85,8 +94,12 @@ def _down(arguments: argparse.Namespace) -> int:
     if stack is None:
         stopped = local_engine.stop(home.path)
         console.print("Stopped the engine." if stopped else "Nothing was running.")
-        return 0
-    return _take_down(stack, console)
+        code = 0
+    else:
+        stopped, code = True, _take_down(stack, console)
+    if arguments.json:
+        print_json({"stopped": bool(stopped), "complete": code == 0})
+    return code
 
 
 def _status(arguments: argparse.Namespace) -> int:
@@ -125,7 +138,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    home, console = _home(arguments), terminal()
+    home, console = _home(arguments), Console(stderr=True) if arguments.json else terminal()
     collection = list(photographs.collection(arguments.photo))
     if local_engine.running(home.path):
         raise UserError(
@@ -134,8 +147,9 @@ def _demo(arguments: argparse.Namespace) -> int:
     with counting("Applying the stack with Terraform", console) as progress:
         stack = local_stack.up(
             home,
-            region=arguments.region,
+            region=_region(arguments),
             port=arguments.port,
+            variables={"image_derivatives": {"derivatives": images.DERIVATIVES}},
             packages_through_s3=True,
             tied_to_parent=not arguments.keep,
             on_activity=following(progress),
@@ -145,8 +159,11 @@ def _demo(arguments: argparse.Namespace) -> int:
     except BaseException:
         local_engine.stop(home.path)
         raise
-    if arguments.keep:
+    if arguments.json:
+        print_json({"as_expected": good, "report": str(home.report), "running": arguments.keep})
+    elif arguments.keep:
         _print_how_to_look_around(stack)
+    if arguments.keep:
         return 0 if good else 1
     demo_output.clean_up(stack, console)
     left = _take_down(stack, console)

@@ -10,7 +10,7 @@ from typing import Any
 
 import boto3
 
-from event_pipelines.errors import UserError
+from event_pipelines.errors import Unanswered
 from event_pipelines.local import engine as local_engine
 from event_pipelines.local.engine import Engine
 from event_pipelines.local.home import REPOSITORY, Home
@@ -61,12 +61,12 @@ def up(
     With `packages_through_s3`, functions get their code from a bucket, which `destroy` deletes. It
     is faster: as long as the provider holds a zip itself it makes no other function.
 
-    Raises UserError when Terraform, its provider, the packages or the port cannot be had; an
+    Raises Unanswered when Terraform, its provider, the packages or the port cannot be had; an
     engine started here is stopped again then.
     """
     require_terraform()
     if not (home.packages / "manifest.json").exists():
-        raise UserError("The function packages are not built: run `make packages` first.")
+        raise Unanswered("The function packages are not built: run `make packages` first.")
     engine = local_engine.running(home.path)
     started = engine is None
     if engine is None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from event_pipelines.errors import UserError
+from event_pipelines.errors import Unanswered
 
 MINIMUM_VERSION = (1, 9)
 # A queue costs the provider 25 s of fixed waiting: waiting for all of them at once is what helps.
@@ -42,7 +42,7 @@ def following(show: Callable[[int, int, str], None]) -> Callable[[Activity], Non
     return on_activity
 
 
-class TerraformFailed(UserError):
+class TerraformFailed(Unanswered):
     """Terraform ended with an error; the message carries its diagnostics."""
 
 
@@ -70,7 +70,7 @@ class Terraform:
         return self.home / "plan"
 
     def init(self) -> None:
-        """Initialises the root; raises UserError when Terraform or its AWS provider is missing."""
+        """Initialises the root; raises Unanswered when Terraform or its AWS provider is missing."""
         require_terraform()
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         finished = subprocess.run(
@@ -81,7 +81,7 @@ class Terraform:
             text=True,
         )
         if finished.returncode != 0:
-            raise UserError(finished.stderr.strip() or finished.stdout.strip())
+            raise Unanswered(finished.stderr.strip() or finished.stdout.strip())
 
     def apply(self, on_activity: Callable[[Activity], None]) -> None:
         self._follow(["apply", "-auto-approve", *self._settings()], on_activity)
@@ -185,11 +185,11 @@ class Terraform:
 
 
 def require_terraform() -> None:
-    """Raises UserError when Terraform is missing or older than the modules need."""
+    """Raises Unanswered when Terraform is missing or older than the modules need."""
     wanted = ".".join(map(str, MINIMUM_VERSION))
     remedy = f"install Terraform {wanted} or later from https://developer.hashicorp.com/terraform/install"
     if shutil.which("terraform") is None:
-        raise UserError(f"Terraform is not on PATH: {remedy}.")
+        raise Unanswered(f"Terraform is not on PATH: {remedy}.")
     finished = subprocess.run(
         ["terraform", "version", "-json"],
         stdin=subprocess.DEVNULL,
@@ -199,9 +199,9 @@ def require_terraform() -> None:
     )
     found = re.search(r'"terraform_version":\s*"((\d+)\.(\d+)(?:[^"0-9][^"]*)?)"', finished.stdout)
     if found is None:
-        raise UserError(f"`terraform version` did not answer with a version: {remedy}.")
+        raise Unanswered(f"`terraform version` did not answer with a version: {remedy}.")
     if (int(found[2]), int(found[3])) < MINIMUM_VERSION:
-        raise UserError(f"Terraform {found[1]} is too old: {remedy}.")
+        raise Unanswered(f"Terraform {found[1]} is too old: {remedy}.")
 
 
 def _messages(lines: Iterator[str]) -> Iterator[dict[str, Any]]:

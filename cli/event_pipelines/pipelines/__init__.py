@@ -27,7 +27,6 @@ PIPELINES = {pipeline.NAME: pipeline for pipeline in _ALL}
 
 # In the order in which an event meets them.
 _STEPS = [(pipeline, step) for pipeline in _ALL for step in pipeline.STEPS]
-_PARTS = tuple(part for pipeline in _ALL for part in pipeline.PARTS)
 
 
 def stages(prefix: str, queues: Iterable[Queue]) -> list[Stage]:
@@ -50,9 +49,10 @@ def stages(prefix: str, queues: Iterable[Queue]) -> list[Stage]:
     ]
 
 
-def is_ours(name: str) -> bool:
-    """Whether what is called so, without the prefix, is of a pipeline of the stack."""
-    return name.startswith(_PARTS)
+def pipeline_of(name: str) -> str | None:
+    """The pipeline of a queue, or of its dead-letter queue, by the name without the prefix."""
+    place = _place(re.sub(r"-dlq(?=(\.fifo)?$)", "", name))
+    return _STEPS[place[0]][0].NAME if place else None
 
 
 def concerned(key: str) -> list[str]:

@@ -20,7 +20,7 @@ from event_pipelines.contracts.imports import (
     import_id,
     rejected_rows_prefix,
 )
-from event_pipelines.errors import UserError
+from event_pipelines.errors import Unanswered, UserError
 from event_pipelines.pipelines import objects
 from event_pipelines.pipelines.history import Entry, Happening, ObjectHistory, known
 from event_pipelines.pipelines.object_refs import document_of
@@ -31,7 +31,6 @@ from event_pipelines.stack import Stack, error_code, item_of
 from event_pipelines.times import iso, parsed
 
 NAME = "csv-import"
-PARTS: tuple[str, ...] = ("csv-",)
 STEPS: tuple[Step, ...] = (
     Step("csv-imports", "split", "csv-split"),
     Step(r"csv-rows(?:\.fifo)?", "load", "csv-load"),
@@ -119,6 +118,15 @@ class Ledger:
         s3.upload_file(str(file), self.bucket, key, Callback=progress)
         head = s3.head_object(Bucket=self.bucket, Key=key)
         return import_id(self.bucket, key, head.get("VersionId"), head["ETag"])
+
+    def settings(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Environment variables of splitter and loader. Raises UserError without them."""
+        split, load = (
+            self.stack.settings_of(f"{self.stack.prefix}-csv-{part}") for part in ("split", "load")
+        )
+        if split is None or load is None:
+            raise self.stack.missing(NAME)
+        return split, load
 
     def find(self, import_id: str) -> Import | None:
         item = self.stack.dynamodb.get_item(
@@ -304,7 +312,7 @@ class _Imports(Deployed):
             asked = answer.get("UnprocessedKeys")
             if not asked:
                 return found
-        raise UserError(
+        raise Unanswered(
             f"The table {self._ledger} answers only in part: try again when it is less busy."
         )
 

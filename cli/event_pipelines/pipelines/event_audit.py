@@ -25,7 +25,6 @@ from event_pipelines.stack import Stack, error_code, item_of
 from event_pipelines.times import parsed
 
 NAME = "event-audit"
-PARTS: tuple[str, ...] = ("audit-",)
 STEPS: tuple[Step, ...] = (Step(r"audit-(.+)", r"\1", r"audit-\1"),)
 KEYS = re.compile(".*", re.DOTALL)
 BRANCH: str | None = None
@@ -117,6 +116,7 @@ def find(stack: Stack) -> Audit:
         group["logGroupName"]
         for page in pages.paginate(logGroupNamePrefix=f"/aws/lambda/{name}-")
         for group in page["logGroups"]
+        if stack.owns(stack.logs.list_tags_for_resource(resourceArn=group["logGroupArn"])["tags"])
     ]
     if not groups:
         raise stack.missing(NAME)

@@ -13,7 +13,6 @@ from event_pipelines.pipelines.rejections import Rejections
 from event_pipelines.stack import Stack
 
 NAME = "image-derivatives"
-PARTS: tuple[str, ...] = ("image-",)
 STEPS: tuple[Step, ...] = (Step(r"image-(.+)", r"\1", r"image-\1"),)
 KEYS = re.compile("ingest/.*", re.DOTALL)
 BRANCH: str | None = "derivative"
@@ -25,6 +24,11 @@ def deployed(stack: Stack, since: datetime | None) -> Deployed:  # noqa: ARG001
 
 
 class _Images(Deployed):
+    unmatched_remedy = (
+        'set image_derivatives.suffixes = "all" or add what they end in to extensions, apply, and'
+        f" run `event-pipelines replay {NAME} --missing`"
+    )
+
     def __init__(self, stack: Stack) -> None:
         name = f"{stack.prefix}-image"
         bucket = stack.bucket("image")
@@ -49,13 +53,19 @@ class _Images(Deployed):
             for derivative, settings in self._settings.items()
         }
 
+    def stored(self, lane: Lane, prefix: str) -> Iterator[list[StoredObject]]:
+        """Also those that no rule is about: content decides, and nothing says what they are."""
+        yield from objects.stored(self.stack.s3, lane.bucket, prefix)
+
     def state(self, lane: Lane, stored: StoredObject) -> State:
         settings = self._settings[lane.name]
         output_format = settings.get("FORMAT") or "jpeg"
         key = derivative_key(stored.key, lane.prefix, settings["OUTPUT_PREFIX"], output_format)
         if is_made_of(self.stack.s3, stored.bucket, key, stored):
             return State.DONE
-        return State.REJECTED if self._rejections[lane.name].name(stored) else State.MISSING
+        if self._rejections[lane.name].name(stored):
+            return State.REJECTED
+        return State.MISSING if self.takes(lane, stored.key) else State.UNMATCHED
 
 
 def _settings(stack: Stack, name: str) -> dict[str, dict[str, str]]:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 NAME = "item-relay"
-PARTS: tuple[str, ...] = ("relay-",)
 STEPS: tuple[Step, ...] = (
     Step("relay-updates", "update", "relay-update"),
     Step(r"relay-finished\.fifo", "serve", None),
@@ -77,7 +76,7 @@ class Relay:
                 raise
             raise UserError(
                 f"There is no item relay {self.name} in {self.region} (no queue {queue}): deploy"
-                " it, or name another stack with --prefix or another region with AWS_REGION."
+                " it, or name another stack with --prefix or another region with --region."
             ) from error
 
 

@@ -41,6 +41,15 @@ class Record:
     refs: tuple[ObjectRef, ...]
 
 
+def named(text: str) -> tuple[str | None, list[str]]:
+    """What a person means by a key or "s3://BUCKET/KEY": the bucket, or None, and the keys that
+    it may be: as it stands there, and decoded, as notifications and inventories encode keys."""
+    bucket = None
+    if text.startswith("s3://"):
+        bucket, _, text = text.removeprefix("s3://").partition("/")
+    return bucket, list(dict.fromkeys((text, unquote_plus(text))))
+
+
 def refs_in(body: object) -> Iterator[ObjectRef]:
     """The objects that a message is about, in any shape that the pipelines' messages have."""
     document = document_of(body)

@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus
 from botocore.exceptions import ClientError
 
 from event_pipelines.contracts.derived_objects import SOURCE_ETAG, SOURCE_VERSION
-from event_pipelines.errors import UserError
+from event_pipelines.errors import Unanswered, UserError
 from event_pipelines.times import iso
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def head(s3: "S3Client", bucket: str, key: str) -> Any:
         if status != 403:
             raise
         # The answer has no body that could say so itself.
-        raise UserError(
+        raise Unanswered(
             f"S3 does not say whether s3://{bucket}/{key} is there: have s3:GetObject allowed on"
             " it, and s3:ListBucket on its bucket."
         ) from error

@@ -40,7 +40,7 @@ class Stage:
 
 
 class State(StrEnum):
-    """The outcome of an object. Only MISSING has neither effect nor record."""
+    """The outcome of an object. Only MISSING and UNMATCHED have neither effect nor record."""
 
     DONE = "done"
     UNDERWAY = "underway"  # begun, and known to go on
@@ -49,6 +49,7 @@ class State(StrEnum):
     RECENT = "recent"  # too young to be missed
     EXPIRED = "expired"  # older than the pipeline remembers
     INCOMPLETE = "incomplete"  # not brought to the pipeline as a whole, so not lost by it
+    UNMATCHED = "unmatched"  # no rule of the notification is about its key
     MISSING = "missing"
 
 
@@ -73,6 +74,8 @@ class Deployed:
 
     # Whether each version of an object was an event of its own.
     every_version = False
+    # What to do about objects that are UNMATCHED, where a pipeline reports them.
+    unmatched_remedy = ""
 
     def __init__(
         self, stack: Stack, lanes: Sequence[Lane], triggers: Triggers = EVERYTHING
@@ -118,13 +121,12 @@ class Search:
 class Pipeline(Protocol):
     """A module with all that commands must know of a pipeline.
 
-    `PARTS` is what its names begin with after the prefix, `STEPS` in the order in which an event
-    meets them. `KEYS` matches keys of its objects. `BRANCH` is what an object goes through several
-    times, as its lanes are called. `NO_REPLAY` says why it cannot be replayed; None: it can.
+    `STEPS` are in the order in which an event meets them. `KEYS` matches keys of its objects.
+    `BRANCH` is what an object goes through several times, as its lanes are called. `NO_REPLAY` says
+    why it cannot be replayed; None: it can.
     """
 
     NAME: str
-    PARTS: tuple[str, ...]
     STEPS: tuple[Step, ...]
     KEYS: Pattern[str]
     BRANCH: str | None

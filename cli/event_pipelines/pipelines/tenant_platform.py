@@ -14,6 +14,7 @@ from event_pipelines.stack import Stack, error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
@@ -31,6 +32,17 @@ class Worker:
     batch_size: int
     maximum_concurrency: int | None
     timeout_seconds: int
+
+
+@dataclass(frozen=True)
+class GroupAccess:
+    """ARNs, or patterns of them, of who may beside the stack's own roles.
+
+    `administrators` read files, receive messages and change policies; `readers` read files.
+    """
+
+    administrators: list[str]
+    readers: list[str]
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,7 @@ class Settings:
     negative_cache_seconds: int
     tags: dict[str, str]
     kms_key_arn: str | None
+    access: GroupAccess
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,7 @@ class Platform:
     sqs: "SQSClient"
     dynamodb: "DynamoDBClient"
     functions: "LambdaClient"
+    iam: "IAMClient"
     say: Callable[[str], None]
 
     @property
@@ -90,15 +104,23 @@ def locate(stack: Stack, say: Callable[[str], None]) -> Platform:
         raise UserError(
             f"There is no parameter {parameter} in {stack.region}: deploy the pipeline"
             " tenant-routing, or name another stack with --prefix or another region with"
-            " AWS_REGION."
+            " --region."
         ) from error
     settings = read(parameter, found["Parameter"]["Value"])
     if settings.names.region != stack.region:
         raise UserError(
             f"The parameter {parameter} in {stack.region} describes a platform in"
-            f" {settings.names.region}: set AWS_REGION to {settings.names.region}."
+            f" {settings.names.region}: name that with --region or AWS_REGION."
         )
-    return Platform(settings, stack.s3, stack.sqs, stack.dynamodb, stack.functions, say)
+    return Platform(
+        settings,
+        stack.s3,
+        stack.sqs,
+        stack.dynamodb,
+        stack.functions,
+        stack.client("iam"),
+        say,
+    )
 
 
 def read(parameter: str, document: str) -> Settings:
@@ -148,6 +170,7 @@ def _settings(values: dict[str, Any]) -> Settings:
         negative_cache_seconds=values["cache"]["negative_seconds"],
         tags=dict(values["tags"]),
         kms_key_arn=values.get("kms_key_arn"),
+        access=GroupAccess(**values["access"]),
     )
 
 

@@ -25,7 +25,6 @@ from event_pipelines.stack import Stack, name_of
 from event_pipelines.times import parsed
 
 NAME = "tenant-routing"
-PARTS: tuple[str, ...] = ("tenants-", "tg-", "tenant-")
 STEPS: tuple[Step, ...] = (
     Step(r"tg-.+-ingest", "route", "tenants-route"),
     Step(r"tenants-quarantine", "quarantine", None),

@@ -8,8 +8,17 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from event_pipelines.console import counting, print_block, print_json, print_line, print_table, say
-from event_pipelines.errors import UserError
+from event_pipelines import times
+from event_pipelines.console import (
+    counting,
+    print_block,
+    print_json,
+    print_line,
+    print_note,
+    print_table,
+    say,
+)
+from event_pipelines.errors import Unfinished, UserError
 from event_pipelines.pipelines.queue_messages import HIDDEN_SECONDS, cost_of_looking, look
 from event_pipelines.queues import redrive
 from event_pipelines.queues.redrive import Plan, Redriven
@@ -35,7 +44,12 @@ def add_arguments(queues: argparse.ArgumentParser) -> None:
     verb = add_verb(verbs, "redrive", _redrive, text)
     _add_queue(verb)
     verb.add_argument("--to", metavar="QUEUE", help="default: where they came from")
-    verb.add_argument("--rate", type=int, help="messages a second (default: as fast as it goes)")
+    verb.add_argument(
+        "--rate",
+        type=times.message_rate,
+        metavar="N/s",
+        help="at most so many messages (default: as fast as it goes)",
+    )
     verb.add_argument("--dry-run", action="store_true", help="only say what it would do")
 
     verb = add_verb(verbs, "purge", _purge, "delete every message of a queue permanently")
@@ -63,8 +77,8 @@ def _list(arguments: argparse.Namespace) -> int:
         )
         for queue in found
     ]
-    print_table(headings, rows)
-    print_line(
+    print_table(headings, rows, extra=("delayed", "in flight", "after", "dead letters go to"))
+    print_note(
         f"{len(found)} queues of {arguments.prefix} in {queues.region}; counts are approximate"
     )
     return 0
@@ -122,7 +136,7 @@ def _redrive(arguments: argparse.Namespace) -> int:
         say(done.problem or "")
         return INTERRUPTED
     if done.problem:
-        raise UserError(done.problem)
+        raise Unfinished(done.problem)
     return 0
 
 

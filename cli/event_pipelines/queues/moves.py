@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from event_pipelines.errors import UserError
+from event_pipelines.errors import Unanswered
 from event_pipelines.stack import Queue, error_code
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Mover:
         return True
 
     def follow(self, on_progress: Callable[[Move], None]) -> Move:
-        """Waits until the move has ended. Raises UserError when the list never has it."""
+        """Waits until the move has ended. Raises Unanswered when the list never has it."""
         deadline = time.monotonic() + LISTED_WITHIN_SECONDS
         while True:
             move = self._ours()
@@ -94,7 +94,7 @@ class Mover:
                 if not move.under_way:
                     return move
             elif time.monotonic() > deadline:
-                raise UserError(
+                raise Unanswered(
                     f"SQS accepted a move of {self.source.name} and does not list it: look at what"
                     " the queue holds with `event-pipelines queues list`."
                 )
@@ -103,7 +103,7 @@ class Mover:
     def cancel(self) -> Move | None:
         """Ends the move, unless it has ended; None when none had begun.
 
-        Raises UserError when it may go on.
+        Raises Unanswered when it may go on.
         """
         try:
             move = self._ours()
@@ -114,7 +114,7 @@ class Mover:
             move = self._ours() if _missing(error) else None
             if move and not move.under_way:
                 return move
-            raise UserError(
+            raise Unanswered(
                 f"The move of {self.source.name} was not cancelled and may go on, because {error}:"
                 " repeat the command to follow it, or to cancel it again."
             ) from error

@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from event_pipelines.errors import UserError
+from event_pipelines.errors import Unanswered, UserError
 from event_pipelines.queues.copying import Copying
 from event_pipelines.queues.moves import Move, Mover, NotOffered
 from event_pipelines.stack import Queue, Queues
@@ -68,10 +68,13 @@ class Redriven:
     interrupted: bool = False
 
 
-def plan(queues: Queues, name: str, to: str | None, rate: int | None) -> Plan:
+def plan(queues: Queues, name: str, to: str | None, rate: float | None) -> Plan:
     """How the messages of a queue would be redriven. Raises UserError when they cannot be."""
-    if rate is not None and not 1 <= rate <= MAX_RATE:
-        raise UserError(f"--rate {rate} is out of range: messages a second, 1 to {MAX_RATE}.")
+    whole = None if rate is None else int(rate)
+    if whole is not None and (whole != rate or not 1 <= whole <= MAX_RATE):
+        raise UserError(
+            f"--rate {rate:g} is out of range: whole messages a second, 1 to {MAX_RATE}."
+        )
     source = queues.find(name)
     feeding = [queue for queue in queues.all() if queue.dead_letters == source.name]
     target = queues.find(to) if to else None
@@ -90,7 +93,7 @@ def plan(queues: Queues, name: str, to: str | None, rate: int | None) -> Plan:
         method = "copy"
     if running and to:
         _check_running(running, source, target)
-    return Plan(source, target, feeding, method, rate, running)
+    return Plan(source, target, feeding, method, whole, running)
 
 
 def run(queues: Queues, plan: Plan, show: Show, note: Callable[[str], None]) -> Redriven:
@@ -159,7 +162,7 @@ def _copy(queues: Queues, plan: Plan, show: Show) -> Redriven:
     except KeyboardInterrupt:
         interrupted = True
     except (BotoCoreError, ClientError) as error:
-        raise UserError(_what_broke(plan, copying, error)) from error
+        raise Unanswered(_what_broke(plan, copying, error)) from error
     problem = _what_stays(plan, copying, interrupted)
     status = "CANCELLED" if interrupted else "PARTIAL" if problem else "COMPLETED"
     return Redriven(

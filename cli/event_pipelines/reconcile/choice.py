@@ -1,12 +1,15 @@
 """Which objects a person wants to have replayed, and of those, which a replay may help."""
 
+import codecs
 import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from event_pipelines.errors import UserError
+from event_pipelines.pipelines.object_refs import named
 from event_pipelines.pipelines.objects import StoredObject, find
 from event_pipelines.pipelines.pipeline import Deployed, Lane, State
 from event_pipelines.reconcile.replay import Chosen
@@ -17,10 +20,25 @@ Wanted = tuple[Lane, str]
 
 def in_keys(pipeline: Deployed, file: str, lanes: Sequence[Lane]) -> tuple[list[Wanted], list[str]]:
     """Reads one key a line. Returns the lanes that take each, and the keys that none takes."""
-    keys = list(dict.fromkeys(filter(None, _text(file).split("\n"))))
+    lines = dict.fromkeys(line.removesuffix("\r") for line in _text(file).split("\n"))
+    found = each(partial(_stored_key, pipeline, lanes), filter(None, lines))
+    keys = list(dict.fromkeys(found))
     wanted = [(lane, key) for key in keys for lane in lanes if pipeline.takes(lane, key)]
     taken = {key for _, key in wanted}
     return wanted, [key for key in keys if key not in taken]
+
+
+def _stored_key(pipeline: Deployed, lanes: Sequence[Lane], line: str) -> str:
+    """The key that a line means: as it stands there, else decoded, of which the first is stored."""
+    bucket, keys = named(line)
+    mine = [lane for lane in lanes if bucket in (None, lane.bucket)]
+    if mine and len(keys) == 1:
+        return keys[0]
+    for key in keys:
+        buckets = {lane.bucket for lane in mine if pipeline.takes(lane, key)}
+        if any(find(pipeline.stack.s3, one, key) for one in buckets):
+            return key
+    return line
 
 
 def in_list(pipeline: str, file: str, lanes: Sequence[Lane], only: str | None) -> list[Wanted]:
@@ -46,7 +64,7 @@ def in_list(pipeline: str, file: str, lanes: Sequence[Lane], only: str | None) -
         if bucket != by_name[name].bucket:
             raise UserError(
                 f"{file} is about the bucket {bucket}, and this stack's is {by_name[name].bucket}:"
-                " name the other stack with --prefix, or its region with AWS_REGION."
+                " name the other stack with --prefix, or its region with --region."
             )
     return [(by_name[name], key) for name, _, key in found if only in (None, name)]
 
@@ -89,13 +107,14 @@ def sensible(
     """Leaves out, and counts, what a replay would harm.
 
     A message about what is INCOMPLETE would become a dead letter. What is EXPIRED may be done, and
-    would be done again.
+    would be done again. What is UNMATCHED was not meant for the pipeline.
     """
 
     def kept() -> Iterator[Chosen]:
         for lane, page in pages:
             for stored, state in zip(page, pipeline.states(lane, page), strict=True):
-                if state is State.INCOMPLETE or (state is State.EXPIRED and not expired):
+                harmed = state in (State.INCOMPLETE, State.UNMATCHED)
+                if harmed or (state is State.EXPIRED and not expired):
                     choice.left_out[state] += 1
                 else:
                     yield lane, stored
@@ -107,6 +126,9 @@ def sensible(
 def _text(file: str) -> str:
     """A file's text, or with `-` what is piped in. Raises UserError when it cannot be read."""
     try:
-        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        # Spreadsheets and Windows begin a file with a mark that says how it is encoded.
+        wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return content.decode("utf-16" if wide else "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{file} cannot be read ({error}): name a text file.") from error

@@ -1,15 +1,17 @@
 """`event-pipelines reconcile`, and what `replay` has in common with it."""
 
 import argparse
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from event_pipelines import times
-from event_pipelines.console import counting, print_json, print_line, print_table, say
+from event_pipelines.console import counting, print_json, print_note, print_table, say
 from event_pipelines.errors import UserError
 from event_pipelines.pipelines import PIPELINES
+from event_pipelines.pipelines.object_refs import named
 from event_pipelines.pipelines.pipeline import Deployed, Pipeline, State
-from event_pipelines.reconcile.comparison import Comparison, Selection, compare
-from event_pipelines.stack import Stack, add_options
+from event_pipelines.reconcile.comparison import Comparison, Selection, compare, selected
+from event_pipelines.stack import Stack
 from event_pipelines.times import iso
 
 # What an object may go through several times, by the option that names one of them.
@@ -21,22 +23,29 @@ SHOWN = 50
 def add_arguments(reconcile: argparse.ArgumentParser) -> None:
     """Adds the options of `reconcile`."""
     reconcile.description = f"{reconcile.description}. Exits with 1 when there are any."
-    add_options(reconcile, _reconcile)
+    reconcile.set_defaults(run=_reconcile)
     add_selection(reconcile)
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
     """Adds the options that say which objects of which pipeline `reconcile` and `replay` mean."""
     parser.add_argument(
-        "pipeline", choices=PIPELINES, metavar="PIPELINE", help=", ".join(PIPELINES)
+        "pipeline", choices=tuple(PIPELINES), metavar="PIPELINE", help=", ".join(PIPELINES)
     )
-    parser.add_argument("--key-prefix", default="", metavar="KEY", help="only keys that begin so")
-    parser.add_argument("--since", metavar="TIME", help="stored from then on: 2h, 7d or ISO 8601")
-    parser.add_argument("--until", metavar="TIME", help="stored before: 2h, 7d or ISO 8601")
+    parser.add_argument(
+        "--key-prefix",
+        default="",
+        metavar="KEY",
+        help="only keys that begin so, or s3://BUCKET/KEY",
+    )
+    for option, text in (("--since", "stored from then on"), ("--until", "stored before")):
+        text += ": 2h, 7d ago or ISO 8601"
+        parser.add_argument(option, type=times.ago_or_at, metavar="TIME", help=text)
     for option in BRANCHES:
         parser.add_argument(f"--{option}", metavar="NAME", help=f"only this {option}")
     parser.add_argument(
         "--min-age",
+        metavar="TIME",
         default=MIN_AGE,
         help="how old an object must be to be missing, or 0 (default: %(default)s)",
     )
@@ -44,22 +53,32 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
 
 def _reconcile(arguments: argparse.Namespace) -> int:
     selection = selection_of(arguments)
-    stack, pipeline = located(arguments, selection)
+    stack, pipeline, selection = located(arguments, selection)
     comparison = compared(arguments, stack, pipeline, selection)
     if arguments.json:
         print_json({"pipeline": arguments.pipeline, **comparison.as_dict()}, indent=2)
     else:
         _print(comparison, PIPELINES[arguments.pipeline].BRANCH or "")
     warn(comparison)
-    return 1 if comparison.missing else 0
+    return 1 if comparison.missing or comparison.unmatched else 0
 
 
-def located(arguments: argparse.Namespace, selection: Selection) -> tuple[Stack, Deployed]:
+def located(
+    arguments: argparse.Namespace, selection: Selection
+) -> tuple[Stack, Deployed, Selection]:
+    """The stack, its pipeline, and the selection with the key prefix that is meant."""
     stack, known = Stack(arguments.prefix), PIPELINES[arguments.pipeline]
     pipeline = known.deployed(stack, selection.since)
     for option in BRANCHES:
         _check_branch(option, getattr(arguments, option), known, pipeline)
-    return stack, pipeline
+    bucket, prefixes = named(selection.key_prefix)
+    if bucket and bucket not in {lane.bucket for lane in pipeline.lanes}:
+        raise UserError(f"{known.NAME} has no bucket {bucket}: leave s3://{bucket}/ out.")
+    selections = [replace(selection, key_prefix=each) for each in prefixes]
+    # Only what can be read in two ways is worth a listing.
+    if len(selections) > 1:
+        selections.sort(key=lambda one: not any(page for _, page in selected(pipeline, one)))
+    return stack, pipeline, selections[0]
 
 
 def _check_branch(option: str, given: str | None, known: Pipeline, pipeline: Deployed) -> None:
@@ -88,16 +107,23 @@ def compared(
 
 
 def _print(compared: Comparison, branch: str) -> None:
-    if compared.missing:
+    found = [*compared.missing, *compared.unmatched]
+    if found:
         rows = [
-            (iso(each.stored.last_modified), each.stored.size, each.lane.name, each.stored.key)
-            for each in compared.missing[:SHOWN]
+            (
+                iso(one.stored.last_modified),
+                one.stored.size,
+                one.lane.name,
+                one.state,
+                one.stored.key,
+            )
+            for one in found[:SHOWN]
         ]
-        print_table(("stored", "size", branch, "object"), rows)
-    if (more := len(compared.missing) - SHOWN) > 0:
-        print_line(f"and {more:,} more, which --json lists")
+        print_table(("stored", "size", branch, "state", "object"), rows, extra=("size", "stored"))
+    if (more := len(found) - SHOWN) > 0:
+        print_note(f"and {more:,} more, which --json lists")
     counts = [f"{compared.counts[s]:,} {s}" for s in State if compared.counts.get(s)]
-    print_line(", ".join(counts) or "There are no such objects")
+    print_note(", ".join(counts) or "There are no such objects")
 
 
 def warn(compared: Comparison) -> None:
@@ -108,6 +134,11 @@ def warn(compared: Comparison) -> None:
         )
     if compared.unseen:
         say(f"About {compared.unseen:,} dead letters could not be looked at in time")
+    if unmatched := compared.counts.get(State.UNMATCHED):
+        say(
+            f"{unmatched:,} match no rule of the bucket's notification, so that nothing was told of"
+            f" them: {compared.unmatched_remedy}"
+        )
     if incomplete := compared.counts.get(State.INCOMPLETE):
         say(f"{incomplete:,} files have no item: put them again with `event-pipelines items put`")
 
@@ -115,7 +146,7 @@ def warn(compared: Comparison) -> None:
 def selection_of(arguments: argparse.Namespace) -> Selection:
     return Selection(
         arguments.key_prefix,
-        times.ago_or_at(arguments.since),
-        times.ago_or_at(arguments.until),
+        arguments.since,
+        arguments.until,
         next((name for option in BRANCHES if (name := getattr(arguments, option))), None),
     )

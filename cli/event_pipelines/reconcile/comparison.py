@@ -62,6 +62,8 @@ class Comparison:
 
     counts: Mapping[State, int]
     missing: list[Finding]
+    unmatched: list[Finding]
+    unmatched_remedy: str
     waiting: int
     unseen: int
 
@@ -71,6 +73,7 @@ class Comparison:
             "waiting": self.waiting,
             "unseen_dead_letters": self.unseen,
             "missing": [finding.as_dict() for finding in self.missing],
+            "unmatched": [finding.as_dict() for finding in self.unmatched],
         }
 
 
@@ -99,6 +102,7 @@ def compare(
     """
     counts: Counter[State] = Counter()
     candidates: list[Finding] = []
+    unmatched: list[Finding] = []
     for lane, page in selected(pipeline, selection):
         for stored, said in zip(page, pipeline.states(lane, page), strict=True):
             young = said in _UNSETTLED and stored.last_modified > settled
@@ -106,6 +110,8 @@ def compare(
             counts[state] += 1
             if state is State.MISSING:
                 candidates.append(Finding(lane, stored, state))
+            elif state is State.UNMATCHED:
+                unmatched.append(Finding(lane, stored, state))
         on_page(counts.total(), len(candidates))
 
     @cache
@@ -127,6 +133,8 @@ def compare(
     return Comparison(
         counts,
         missing,
+        unmatched,
+        pipeline.unmatched_remedy,
         sum(queues.find(name).messages for name in waiting),
         sum(letters(name).unseen for name in dead),
     )

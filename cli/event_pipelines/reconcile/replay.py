@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from event_pipelines.errors import UserError
+from event_pipelines.errors import Unanswered
 from event_pipelines.pipelines.objects import StoredObject
 from event_pipelines.pipelines.pipeline import Deployed, Lane
 from event_pipelines.pipelines.queue_messages import BATCH
@@ -29,7 +29,7 @@ Chosen = tuple[Lane, StoredObject]
 class Replay:
     """`rate` is in messages a second. `sent` counts them by queue, also when it was cut short."""
 
-    def __init__(self, pipeline: Deployed, queues: Queues, rate: int) -> None:
+    def __init__(self, pipeline: Deployed, queues: Queues, rate: float) -> None:
         self._pipeline = pipeline
         self._queues = queues
         self._rate = rate
@@ -37,10 +37,10 @@ class Replay:
         self.sent: Counter[str] = Counter()
 
     def run(self, chosen: Iterable[Chosen], on_sent: Callable[[int], None]) -> None:
-        """Sends them all; `on_sent` hears how many are sent. Raises UserError when SQS refuses."""
+        """Sends them all; `on_sent` hears how many are sent. Raises Unanswered when SQS refuses."""
         started = time.monotonic()
         # No more at a time than a second may have.
-        for batch in _batches(chosen, min(BATCH, self._rate)):
+        for batch in _batches(chosen, max(1, min(BATCH, int(self._rate)))):
             for queue in dict.fromkeys(lane.queues[0] for lane, _ in batch):
                 self._send(queue, [one for one in batch if one[0].queues[0] == queue])
             on_sent(self.sent.total())
@@ -65,7 +65,7 @@ class Replay:
             if not waiting:
                 return
         refused = answer["Failed"][0]
-        raise UserError(
+        raise Unanswered(
             f"SQS refuses messages to {queue} ({refused['Code']}) after {self.sent.total()} were"
             " sent: repeat the command when that is fixed, what is done is not done again."
         )

@@ -3,6 +3,7 @@
 import argparse
 from collections import Counter
 
+from event_pipelines import times
 from event_pipelines.console import counting, print_json, print_line, say
 from event_pipelines.errors import UserError
 from event_pipelines.pipelines import PIPELINES
@@ -19,7 +20,7 @@ from event_pipelines.reconcile.commands import (
 )
 from event_pipelines.reconcile.comparison import Selection, selected
 from event_pipelines.reconcile.replay import Replay
-from event_pipelines.stack import Stack, add_options
+from event_pipelines.stack import Stack
 from event_pipelines.times import iso
 
 RATE = 20
@@ -29,7 +30,7 @@ MAX_RATE = 3_000
 def add_arguments(replay: argparse.ArgumentParser) -> None:
     """Adds the options of `replay`."""
     replay.description = f"{replay.description}. What is done is not done again."
-    add_options(replay, _replay)
+    replay.set_defaults(run=_replay)
     add_selection(replay)
     what = replay.add_mutually_exclusive_group()
     what.add_argument(
@@ -41,7 +42,11 @@ def add_arguments(replay: argparse.ArgumentParser) -> None:
     what.add_argument("--keys", metavar="FILE", help="one key a line")
     what.add_argument("--all", action="store_true", help="everything there is")
     replay.add_argument(
-        "--rate", type=int, default=RATE, help="messages a second (default: %(default)s)"
+        "--rate",
+        type=times.message_rate,
+        default=RATE,
+        metavar="N/s",
+        help="messages: 20/s, 30/m (default: %(default)s/s)",
     )
     replay.add_argument(
         "--include-expired",
@@ -57,10 +62,13 @@ def _replay(arguments: argparse.Namespace) -> int:
             f"{arguments.pipeline} cannot be replayed: {why}."
             " `event-pipelines reconcile` tells which records are missing."
         )
-    if not 1 <= arguments.rate <= MAX_RATE:
-        raise UserError(f"--rate {arguments.rate} is out of range: 1 to {MAX_RATE} a second.")
+    if not 0 < arguments.rate <= MAX_RATE:
+        raise UserError(
+            f"--rate {arguments.rate:g} is out of range: 1 to {MAX_RATE} a second,"
+            " or less, such as 30/m."
+        )
     selection = selection_of(arguments)
-    stack, pipeline = located(arguments, selection)
+    stack, pipeline, selection = located(arguments, selection)
     chosen = _chosen(arguments, stack, pipeline, selection)
     if arguments.dry_run:
         _print_plan(chosen, arguments.json)
@@ -106,6 +114,8 @@ def _say_what_was_left_out(chosen: Choice, pipeline: str) -> None:
         say(f"not there, or nothing that {pipeline} takes: {key}")
     if count := chosen.left_out[State.INCOMPLETE]:
         say(f"Left out {count:,} files without an item, which `items put` has to put again")
+    if count := chosen.left_out[State.UNMATCHED]:
+        say(f"Left out {count:,} objects that no rule of the bucket's notification matches")
     if count := chosen.left_out[State.EXPIRED]:
         say(
             f"Left out {count:,} objects that are older than {pipeline} remembers: what of them"

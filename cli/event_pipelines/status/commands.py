@@ -1,35 +1,50 @@
 """`event-pipelines status`."""
 
 import argparse
+import shutil
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from typing import NoReturn
 
-from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
 from event_pipelines import times
-from event_pipelines.console import add_since, print_json, printable, table, terminal
+from event_pipelines.console import (
+    add_since,
+    is_terminal,
+    print_json,
+    print_line,
+    print_table,
+    printable,
+    say,
+    table_lines,
+    terminal,
+    wrap,
+)
 from event_pipelines.errors import UserError
-from event_pipelines.stack import Stack, add_options
+from event_pipelines.stack import Stack
 from event_pipelines.status import path
 from event_pipelines.status.path import StageCounts, Status, Watcher
 
 MAX_INTERVAL = 3600
+HEADINGS = (
+    *("pipeline", "stage", "arrived", "queued", "in flight", "done", "rejected", "dead"),
+    "retries",
+)
 
 
 def add_arguments(status: argparse.ArgumentParser) -> None:
     """Adds the options of `status`."""
-    add_options(status, _status, "JSON output; a line for each look with --watch")
+    status.set_defaults(run=_status)
     add_since(status, "1h", "count what ended since")
     status.add_argument("--watch", action="store_true", help="look again until Ctrl-C")
     status.add_argument(
         "--interval",
-        type=int,
+        type=times.seconds,
         default=5,
-        metavar="SECONDS",
-        help="between two looks (default: %(default)s)",
+        metavar="TIME",
+        help="between two looks: 10s, 1m (default: %(default)s s)",
     )
 
 
@@ -38,7 +53,7 @@ def _status(arguments: argparse.Namespace) -> int:
         raise UserError(
             f"--interval {arguments.interval} is out of range: seconds, 1 to {MAX_INTERVAL}."
         )
-    start = datetime.now(UTC) - times.duration(arguments.since)
+    start = times.ago_or_at(arguments.since)
     watcher = path.watch(Stack(arguments.prefix), start)
     if arguments.watch:
         return _watch(watcher, arguments)
@@ -46,58 +61,58 @@ def _status(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(status.as_dict(), indent=2)
     else:
-        terminal().print(shown(status))
+        _print(status)
     return 0 if status.healthy else 1
 
 
 def _watch(watcher: Watcher, arguments: argparse.Namespace) -> int:
-    console = terminal()
     if arguments.json:
-        return _follow(watcher, arguments.interval, _print_line)
-    if not console.is_terminal:
-        return _follow(watcher, arguments.interval, lambda status: console.print(shown(status)))
-    with Live(console=console, auto_refresh=False) as live:
+        return _follow(watcher, arguments.interval, lambda status: print_json(status.as_dict()))
+    if not is_terminal():
+        return _follow(watcher, arguments.interval, _print)
+    with Live(console=terminal(), auto_refresh=False) as live:
         return _follow(
-            watcher, arguments.interval, lambda status: live.update(shown(status), refresh=True)
+            watcher,
+            arguments.interval,
+            lambda status: live.update(Text("\n".join(shown(status))), refresh=True),
         )
 
 
-def _follow(watcher: Watcher, seconds: int, show: Callable[[Status], None]) -> int:
-    """Looks until somebody stops it, which is how it is meant to end; tells of the last look."""
-    healthy = False
-    try:
-        while True:
-            status = watcher.look()
-            healthy = status.healthy
-            show(status)
-            time.sleep(seconds)
-    except KeyboardInterrupt:
-        return 0 if healthy else 1
+def _follow(watcher: Watcher, seconds: int, show: Callable[[Status], None]) -> NoReturn:
+    """Looks until Ctrl-C."""
+    while True:
+        show(watcher.look())
+        time.sleep(seconds)
 
 
-def _print_line(status: Status) -> None:
-    print_json(status.as_dict(), flush=True)
+def _print(status: Status) -> None:
+    if is_terminal():
+        for line in shown(status):
+            print_line(line)
+    else:
+        print_table(HEADINGS, [(one.pipeline, one.stage, *_numbers(one)) for one in status.stages])
+        say(_about(status))
+        for fault in status.faults or ["All is well."]:
+            print_line(fault)
 
 
-def shown(status: Status) -> Group:
-    """The table, and under it what is wrong."""
-    headings = ("pipeline", "stage", "arrived", "queued", "in flight", "done", "rejected", "dead")
+def shown(status: Status) -> list[str]:
+    """The lines of the table, and under it what is wrong."""
     rows, before = [], ""
     for counts in status.stages:
         name = "" if counts.pipeline == before else counts.pipeline
         rows.append((name, counts.stage, *_numbers(counts)))
         before = counts.pipeline
-    shown = table((*headings, "retries"), rows)
-    for column in shown.columns[2:]:
-        column.justify = "right"
-    return Group(
-        shown,
-        Text(
-            f"{status.prefix} in {status.region} at {status.at}; done, rejected and retries since"
-            f" {status.since}; counts are approximate"
-        ),
-        *(Text(printable(fault), style="red") for fault in status.faults or ()),
-        *(() if status.faults else (Text("All is well.", style="green"),)),
+    table = table_lines(HEADINGS, rows, extra=("retries", "arrived", "rejected"))
+    width = shutil.get_terminal_size().columns
+    said = (_about(status), *(status.faults or ["All is well."]))
+    return [*table, *(line for one in said for line in wrap(printable(one), width))]
+
+
+def _about(status: Status) -> str:
+    return (
+        f"{status.prefix} in {status.region} at {status.at}; done, rejected and retries since"
+        f" {status.since}; counts are approximate"
     )
 
 

@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from event_pipelines.pipelines import is_ours, tenant_routing
+from event_pipelines.pipelines import tenant_routing
 from event_pipelines.pipelines.pipeline import Stage
 from event_pipelines.stack import Stack, error_code
 
 if TYPE_CHECKING:
-    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_lambda.type_defs import EventSourceMappingConfigurationTypeDef
 
@@ -26,7 +25,7 @@ def faults(stack: Stack, stages: Sequence[Stage]) -> Iterator[str]:
     for stage in stages:
         if stage.function:
             yield from _mappings(stack, stage)
-    yield from _alarms(stack.cloudwatch, stack.prefix)
+    yield from _alarms(stack)
 
 
 def _dead_letters(name: str, count: int) -> str:
@@ -74,22 +73,23 @@ def _remedy(stage: Stage) -> str:
     return "apply the stack again"
 
 
-def _alarms(cloudwatch: "CloudWatchClient", prefix: str) -> Iterator[str]:
+def _alarms(stack: Stack) -> Iterator[str]:
     """Alarms that are meant to tell somebody, muted or not.
 
     One without an action is a part of another: that no rows are loaded, say, which is wrong only
     when rows wait.
     """
+    cloudwatch = stack.cloudwatch
     pages = cloudwatch.get_paginator("describe_alarms").paginate(
-        AlarmNamePrefix=f"{prefix}-",
+        AlarmNamePrefix=f"{stack.prefix}-",
         # Without these CloudWatch leaves composite ones out.
         AlarmTypes=["MetricAlarm", "CompositeAlarm"],
     )
     for page in pages:
         for alarm in (*page.get("CompositeAlarms", []), *page.get("MetricAlarms", [])):
-            if alarm.get("StateValue") != "ALARM":
+            if alarm.get("StateValue") != "ALARM" or not alarm.get("AlarmActions"):
                 continue
-            name = alarm.get("AlarmName", "")
+            tags = cloudwatch.list_tags_for_resource(ResourceARN=alarm.get("AlarmArn", ""))["Tags"]
             # The stack acme-staging is not a part of the stack acme.
-            if alarm.get("AlarmActions") and is_ours(name.removeprefix(f"{prefix}-")):
-                yield f"Alarm {name}: {alarm.get('AlarmDescription', '')}"
+            if stack.owns({tag["Key"]: tag["Value"] for tag in tags}):
+                yield f"Alarm {alarm.get('AlarmName', '')}: {alarm.get('AlarmDescription', '')}"

@@ -53,13 +53,16 @@ class Tally:
         known = self._outcomes[function]
         start = max(self.start, known.newest - OVERLAP) if known.newest else self.start
         seen: Counter[tuple[str, datetime, str]] = Counter()
+        known_before, known.recent, pruned = known.recent, seen, start
         for record in outcomes.read(self._logs, function, start):
             seen[record.identity] += 1
             # Not by the ids of log events: the local engine gives them none.
-            if seen[record.identity] > known.recent[record.identity]:
+            if seen[record.identity] > known_before[record.identity]:
                 known.counts[record.outcome] += 1
                 known.newest = max(known.newest or record.logged, record.logged)
-        if known.newest:
-            oldest = known.newest - OVERLAP
-            known.recent = Counter({one: n for one, n in seen.items() if one[1] >= oldest})
+            # Lines that the next look does not read again are not kept meanwhile.
+            if known.newest and known.newest - pruned > 2 * OVERLAP:
+                pruned = known.newest - OVERLAP
+                for one in [one for one in seen if one[1] < pruned]:
+                    del seen[one]
         return known

@@ -11,10 +11,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from event_pipelines.errors import UserError
+from event_pipelines.errors import Unfinished, UserError
 from event_pipelines.pipelines.retries import persist
 from event_pipelines.pipelines.tenant_platform import Platform
 from event_pipelines.stack import error_code
+from event_pipelines.tenants import policies
 from event_pipelines.tenants.steps import MISSING, Step, canonical, refuse_foreign, tag_faults
 
 # The one region that S3 does not want to be told.
@@ -102,7 +103,7 @@ class Bucket(Step):
             )
         except ClientError as error:
             if error_code(error) == "BucketNotEmpty":
-                raise UserError(
+                raise Unfinished(
                     f"Something was put into the {self.what} while it was being deleted: run the"
                     " command again."
                 ) from error
@@ -110,11 +111,18 @@ class Bucket(Step):
                 raise
 
 
+def _compare(found: Any, wanted: Any) -> list[str]:
+    if canonical(found) == canonical(wanted):
+        return []
+    return [f"is {json.dumps(found, default=str)}"]
+
+
 @dataclass(frozen=True)
 class Setting(Step):
     """A step: one thing that S3 keeps for a bucket.
 
     `read` gives what is there in the form of `wanted`, or None; `write` makes it `wanted`.
+    `compare` says how what was found differs from what is wanted.
     """
 
     bucket: Bucket
@@ -122,6 +130,7 @@ class Setting(Step):
     wanted: Any
     read: Callable[[], Any]
     write: Callable[[], object]
+    compare: Callable[[Any, Any], list[str]] = _compare
 
     @property
     def what(self) -> str:
@@ -129,11 +138,7 @@ class Setting(Step):
 
     def faults(self) -> list[str]:
         found = self.read()
-        if found is None:
-            return [MISSING]
-        if canonical(found) == canonical(self.wanted):
-            return []
-        return [f"is {json.dumps(found, default=str)}"]
+        return [MISSING] if found is None else self.compare(found, self.wanted)
 
     def make(self) -> None:
         persist(
@@ -156,7 +161,8 @@ def settings(bucket: Bucket) -> list[Step]:
     owned: Any = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
     encryption = _encryption(bucket.platform.settings.kms_key_arn)
     encrypted: Any = {"Rules": [encryption]}
-    policy = _policy(bucket)
+    arn = f"arn:{bucket.platform.names.partition}:s3:::{bucket.name}"
+    policy = policies.of_bucket(bucket.platform.names, bucket.platform.settings.access, arn)
     rule = _lifecycle_rule(bucket.platform)
 
     def setting(
@@ -194,12 +200,15 @@ def settings(bucket: Bucket) -> list[Step]:
             lambda: _read_encryption(bucket),
             lambda: s3.put_bucket_encryption(**at, ServerSideEncryptionConfiguration=encrypted),
         ),
-        setting(
+        Setting(
+            bucket,
             "policy",
             policy,
-            lambda: json.loads(s3.get_bucket_policy(**at)["Policy"]),
+            lambda: _read(
+                lambda: json.loads(s3.get_bucket_policy(**at)["Policy"]), "NoSuchBucketPolicy"
+            ),
             lambda: s3.put_bucket_policy(**at, Policy=json.dumps(policy)),
-            "NoSuchBucketPolicy",
+            policies.differences,
         ),
         Setting(
             bucket,
@@ -222,11 +231,11 @@ class Tags(Step):
         return f"tags of bucket {self.bucket.name}"
 
     def faults(self) -> list[str]:
-        found = _read_tags(self.bucket)
+        found = read_tags(self.bucket)
         return [MISSING] if found is None else tag_faults(found, self.bucket.tags)
 
     def make(self) -> None:
-        found = _read_tags(self.bucket) or {}
+        found = read_tags(self.bucket) or {}
         refuse_foreign(self.bucket.what, found, self.bucket.tags)
         merged = {k: v for k, v in found.items() if not k.startswith("aws:")} | dict(
             self.bucket.tags
@@ -332,23 +341,6 @@ def _rule_form(rule: Mapping[str, Any]) -> Any:
     return canonical([rule.get("Id"), rule["QueueArn"], rule["Events"], filters])
 
 
-def _policy(bucket: Bucket) -> dict[str, Any]:
-    arn = f"arn:{bucket.platform.names.partition}:s3:::{bucket.name}"
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Sid": "DenyPlainHttp",
-                "Effect": "Deny",
-                "Principal": "*",
-                "Action": "s3:*",
-                "Resource": [arn, f"{arn}/*"],
-                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-            }
-        ],
-    }
-
-
 def _lifecycle_rule(platform: Platform) -> dict[str, Any]:
     terms = platform.settings
     return {
@@ -412,7 +404,8 @@ def _read_encryption(bucket: Bucket) -> list[Any] | None:
     return [{name: rule[name] for name in names if name in rule} for rule in rules]
 
 
-def _read_tags(bucket: Bucket) -> dict[str, str] | None:
+def read_tags(bucket: Bucket) -> dict[str, str] | None:
+    """The tags of a bucket; None where it has none, or is not there."""
     found = _read(lambda: bucket.platform.s3.get_bucket_tagging(**bucket.at), "NoSuchTagSet")
     return None if found is None else {tag["Key"]: tag["Value"] for tag in found["TagSet"]}
 

@@ -1,6 +1,7 @@
 """The verbs of `event-pipelines tenants`."""
 
 import argparse
+import csv
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +14,7 @@ from event_pipelines.console import (
     counting,
     print_json,
     print_line,
+    print_note,
     print_table,
     say,
     uploading,
@@ -26,7 +28,7 @@ from event_pipelines.contracts.tenant_registry import (
     Record,
     Tenant,
 )
-from event_pipelines.errors import UserError
+from event_pipelines.errors import Unfinished, UserError
 from event_pipelines.pipelines import tenant_names, tenant_platform
 from event_pipelines.pipelines.tenant_platform import QUEUE_MODES, Platform
 from event_pipelines.pipelines.tenant_registry import Registry
@@ -45,8 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--queue-mode", choices=QUEUE_MODES, help="a queue per tenant, or one fair queue for all"
     )
-    verb = _add_change(verbs, "create", _create, "make a tenant, or finish making it")
-    verb.add_argument("--group", required=True, metavar="G", help="the group it belongs to")
+    text = "make a tenant, or all of a file, or finish making them"
+    verb = _add_change(verbs, "create", _create, text, nargs="?")
+    verb.add_argument("--group", metavar="G", help="the group it belongs to")
+    text = "CSV with the columns name and group; what is made already is left as it is"
+    verb.add_argument("--from", dest="listed", type=Path, metavar="FILE", help=text)
 
     verb = add_verb(verbs, "list", _list, "list groups and tenants")
     verb.add_argument("--group", metavar="G", help="this group and its tenants only")
@@ -81,9 +86,10 @@ def _add_change(
     name: str,
     run: Callable[[argparse.Namespace], int],
     text: str,
+    nargs: str | None = None,
 ) -> argparse.ArgumentParser:
     verb = add_verb(verbs, name, run, text)
-    verb.add_argument("name", metavar="NAME")
+    verb.add_argument("name", metavar="NAME", nargs=nargs)
     verb.add_argument(
         "--dry-run", action="store_true", help="say what would be done and change nothing"
     )
@@ -108,8 +114,7 @@ class _Steps:
         self.done: list[Done] = []
         self._quiet: bool = arguments.json
         self._dry_run: bool = arguments.dry_run
-        # What would be done is the result of a dry run; otherwise it is how far the work is.
-        self._console = Console() if arguments.dry_run else console
+        self._console = console
 
     def __call__(self, done: Done) -> None:
         self.done.append(done)
@@ -117,8 +122,12 @@ class _Steps:
             return
         intent = {"created": "create", "fixed": "fix", "unchanged": "keep", "removed": "remove"}
         outcome = f"would {intent[done.outcome]}" if self._dry_run else done.outcome
-        line = f"  {outcome:{12 if self._dry_run else 9}} {cell(done.what)}"
-        self._console.print(line, highlight=False, soft_wrap=True)
+        # What would be done is the result of a dry run; otherwise it is how far the work is.
+        if self._dry_run:
+            print_line(f"  {outcome:12} {done.what}")
+        else:
+            line = f"  {outcome:9} {cell(done.what)}"
+            self._console.print(line, highlight=False, soft_wrap=True)
 
     def as_list(self) -> list[dict[str, str]]:
         return [asdict(done) for done in self.done]
@@ -134,6 +143,10 @@ def _create_group(arguments: argparse.Namespace) -> int:
 
 
 def _create(arguments: argparse.Namespace) -> int:
+    if arguments.listed and not (arguments.name or arguments.group):
+        return _create_all(arguments, _listed_tenants(arguments.listed))
+    if arguments.listed or not (arguments.name and arguments.group):
+        raise UserError("Name a tenant and its --group, or a file of tenants with --from.")
     found, registry = _open(arguments)
     steps = _Steps(arguments, Console(stderr=True))
     tenant = tenants.create(
@@ -141,6 +154,51 @@ def _create(arguments: argparse.Namespace) -> int:
     )
     where = f"files go below {tenant.base_prefix}raw/ in bucket {tenant.bucket}"
     return _made(arguments, tenant, steps, where)
+
+
+def _listed_tenants(file: Path) -> dict[str, str]:
+    """The groups of the tenants of a CSV file, by their names. Raises UserError."""
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as opened:
+            rows = list(csv.DictReader(opened))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{file} cannot be read ({error}): name a CSV file.") from error
+    found: dict[str, str] = {}
+    for row in rows:
+        name, group = (str(row.get(column) or "").strip() for column in ("name", "group"))
+        tenant_names.check("tenant", name)
+        if found.setdefault(name, tenant_names.check("group", group)) != group:
+            raise UserError(f"{file} has the tenant {name} in two groups: leave one out.")
+    if not found:
+        raise UserError(f"{file} names no tenant: give a header with name and group, and rows.")
+    return found
+
+
+def _create_all(arguments: argparse.Namespace, wanted: dict[str, str]) -> int:
+    """Makes each tenant that can be made; what is made already costs only a look."""
+    found, registry = _open(arguments)
+    made, failed = [], {}
+    with counting(f"Creating {len(wanted)} tenants") as show:
+        for number, (name, group) in enumerate(wanted.items(), 1):
+            steps = _Steps(arguments, Console(stderr=True))
+            try:
+                made.append(tenants.create(found, registry, name, group, arguments.dry_run, steps))
+            except UserError as error:
+                failed[name] = str(error)
+            show(number, len(wanted), name)
+    if arguments.json:
+        answer = {"tenants": [each.as_dict() for each in made], "failed": failed}
+        print_json({**answer, "dry_run": arguments.dry_run}, indent=2)
+    for name, why in failed.items():
+        say(f"{name}: {why}")
+    if failed:
+        raise Unfinished(
+            f"{len(failed)} of {len(wanted)} tenants were not created: run the command again when"
+            " that is fixed, it goes on with them."
+        )
+    if not arguments.json:
+        print_note(f"{len(made)} tenants are {'possible' if arguments.dry_run else 'there'}.")
+    return 0
 
 
 def _made(arguments: argparse.Namespace, record: Record, steps: _Steps, where: str) -> int:
@@ -170,10 +228,18 @@ def _list(arguments: argparse.Namespace) -> int:
         }
         print_json(answer, indent=2)
         return 0
-    rows = [(g.name, g.status, g.queue_mode, g.bucket, g.created_at) for g in found_groups]
-    print_table(("group", "status", "queues", "bucket", "created"), rows)
-    rows = [(t.name, t.group, t.status, name_of(t.queue_arn), t.created_at) for t in found_tenants]
-    print_table(("tenant", "group", "status", "queue", "created"), rows)
+    rows = [
+        *(
+            ("group", g.name, "", g.status, g.queue_mode, g.bucket, g.created_at)
+            for g in found_groups
+        ),
+        *(
+            ("tenant", t.name, t.group, t.status, "", name_of(t.queue_arn), t.created_at)
+            for t in found_tenants
+        ),
+    ]
+    headings = ("kind", "name", "group", "status", "queues", "bucket or queue", "created")
+    print_table(headings, rows, extra=("created", "queues", "bucket or queue"))
     return 0
 
 
@@ -273,7 +339,7 @@ def _print_drift(drift: Sequence[Drift]) -> None:
         )
         for one in drift
     ]
-    print_table(("of", "what", "fault", ""), rows)
+    print_table(("of", "what", "fault", "remedy"), rows, text=("fault", "remedy"))
 
 
 def _delete(arguments: argparse.Namespace) -> int:
@@ -346,7 +412,7 @@ def _quarantine_list(arguments: argparse.Namespace) -> int:
         return 0
     names = ("quarantined_at", "reason", "tenant", "bucket", "key", "detail")
     rows = [tuple(getattr(one, name) for name in names) for one in held]
-    print_table(("since", *names[1:]), rows)
+    print_table(("since", *names[1:]), rows, text=("detail",), extra=("bucket", "detail"))
     say(files.counted(len(held), "event") or "Nothing is in quarantine.")
     return 0
 
@@ -360,11 +426,13 @@ def _release(arguments: argparse.Namespace) -> int:
         )
     if arguments.json:
         kept = [{**one.as_dict(), "kept": why} for one, why in released.kept]
-        answer = {"released": released.sent, "kept": kept, "dry_run": arguments.dry_run}
-        print_json(answer, indent=2)
-        return 0
+        answer = {"released": released.sent, "kept": kept, "unseen": released.unseen}
+        print_json({**answer, "dry_run": arguments.dry_run}, indent=2)
+        return 1 if released.unseen else 0
     for one, why in released.kept:
         print_line(f"kept {one.message_id}: {why}")
     would = "would be sent" if arguments.dry_run else "sent"
     print_line(f"{released.sent} events {would} to the router of group {tenant.group}.")
-    return 0
+    if released.unseen:
+        say(f"About {released.unseen:,} messages were not looked at in time: release again.")
+    return 1 if released.unseen else 0

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from event_pipelines.errors import UserError
+from event_pipelines.errors import Unanswered
 from event_pipelines.pipelines.retries import persist
 from event_pipelines.stack import error_code
 from event_pipelines.tenants.buckets import Bucket
@@ -103,7 +103,7 @@ class Files:
         """Removes every version, deletion marker and unfinished upload; shows how many so far.
 
         Asks again from the start until nothing is left, because files may still be arriving.
-        Raises UserError when S3 keeps one.
+        Raises Unanswered when S3 keeps one.
         """
         for upload in self._uploads():
             self._abort(upload)
@@ -121,7 +121,7 @@ class Files:
                 },
             )
             for error in answer.get("Errors", []):
-                raise UserError(
+                raise Unanswered(
                     f"S3 keeps {error.get('Key')} in bucket {self.bucket.name}"
                     f" ({error.get('Code')}: {error.get('Message')}): remove what holds it, then"
                     " run the command again."

@@ -12,11 +12,12 @@ from itertools import islice
 from typing import Any, Self
 
 from event_pipelines.contracts.tenant_registry import ACTIVE, Tenant
-from event_pipelines.errors import UserError
+from event_pipelines.errors import Unanswered, UserError
 from event_pipelines.pipelines.queue_messages import BATCH, batches, receive
 from event_pipelines.pipelines.queue_messages import release as release_messages
 from event_pipelines.pipelines.retries import pause
 from event_pipelines.pipelines.tenant_platform import Platform
+from event_pipelines.times import parsed
 
 # How long nobody else sees what is being looked at, unless it is shown again before.
 _HIDDEN_SECONDS = 120
@@ -49,6 +50,16 @@ class Look:
         self._platform = platform
         self._url = platform.settings.quarantine_queue_url
         self._held: dict[str, str] = {}
+        self.seen = 0
+
+    def there(self) -> int:
+        """About how many messages the queue has, hidden ones among them."""
+        attributes = self._platform.sqs.get_queue_attributes(
+            QueueUrl=self._url,
+            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+        )["Attributes"]
+        hidden = int(attributes["ApproximateNumberOfMessagesNotVisible"])
+        return int(attributes["ApproximateNumberOfMessages"]) + hidden
 
     def __enter__(self) -> Self:
         return self
@@ -69,6 +80,7 @@ class Look:
             # The first ones again: a round takes longer than they stay hidden.
             if not new:
                 return
+            self.seen += len(new)
             yield [_read(one) for one in new]
 
     def delete(self, messages: Sequence[Quarantined]) -> None:
@@ -86,7 +98,7 @@ class Look:
             if str(i) not in failed:
                 self._held.pop(one.message_id, None)
         for entry in failed.values():
-            raise UserError(
+            raise Unanswered(
                 f"SQS did not delete a released message ({entry['Code']}): release again; what was"
                 " sent twice is processed once."
             )
@@ -94,10 +106,12 @@ class Look:
 
 @dataclass(frozen=True)
 class Released:
-    """How many events were sent on, and those that were not, with the reason."""
+    """How many events were sent on, those that were not, with the reason, and about how many
+    messages were not looked at."""
 
     sent: int
     kept: list[tuple[Quarantined, str]]
+    unseen: int = 0
 
 
 def listed(platform: Platform, limit: int) -> list[Quarantined]:
@@ -112,36 +126,57 @@ def release(
 ) -> Released:
     """Sends the events of a tenant to its group's ingest queue, and then deletes them here.
 
-    In this order a crash repeats an event, which changes nothing, and never loses one. Raises
-    UserError when the tenant is not active: they would all come back.
+    In this order a crash repeats an event, which changes nothing, and never loses one. What one
+    look cannot see before the first messages show again is for the next, as long as one finds
+    something to send. Raises UserError when the tenant is not active: they would all come back.
     """
     if tenant.status != ACTIVE:
         raise UserError(
             f"The tenant {tenant.name} is {tenant.status}, and the router would quarantine its"
             " events again: make it ACTIVE first."
         )
-    with Look(platform) as look:
-        # All of them before the first is sent: one that the router turned away again would be
-        # met again, and again.
-        theirs = [one for batch in look.batches() for one in batch if one.tenant == tenant.name]
-        kept = [(one, why) for one in theirs if (why := _objection(one, tenant))]
-        ready = [one for one in theirs if not _objection(one, tenant)]
-        if dry_run:
-            return Released(len(ready), kept)
-        if ready:
-            _let_the_router_forget(platform, tenant)
-        sent = 0
-        for batch in batches(ready):
-            failed = _send(platform, tenant, batch)
-            look.delete([one for i, one in enumerate(batch) if i not in failed])
-            for code in failed.values():
-                raise UserError(
-                    f"SQS did not take an event of {tenant.name} ({code}): it is still in"
-                    " quarantine; release again."
-                )
-            sent += len(batch)
-            show(sent)
-    return Released(sent, kept)
+    # One that the router turns away again would be met again, and again.
+    begun, sent, kept = datetime.now(UTC), 0, dict[str, tuple[Quarantined, str]]()
+    while True:
+        with Look(platform) as look:
+            there = look.there()
+            theirs = [
+                one
+                for batch in look.batches()
+                for one in batch
+                if one.tenant == tenant.name and (parsed(one.quarantined_at) or begun) <= begun
+            ]
+            objections = [(one, why) for one in theirs if (why := _objection(one, tenant))]
+            kept |= {one.message_id: (one, why) for one, why in objections}
+            ready = [one for one in theirs if not _objection(one, tenant)]
+            unseen = max(0, there - look.seen)
+            if ready and not dry_run:
+                _let_the_router_forget(platform, tenant)
+                sent = _released(platform, tenant, look, ready, sent, show)
+        if dry_run or not ready or not unseen:
+            return Released(len(ready) if dry_run else sent, list(kept.values()), unseen)
+
+
+def _released(
+    platform: Platform,
+    tenant: Tenant,
+    look: Look,
+    ready: Sequence[Quarantined],
+    sent: int,
+    show: Callable[[int], object],
+) -> int:
+    """Sends and deletes these after `sent` others; returns how many that makes."""
+    for batch in batches(ready):
+        failed = _send(platform, tenant, batch)
+        look.delete([one for i, one in enumerate(batch) if i not in failed])
+        for code in failed.values():
+            raise Unanswered(
+                f"SQS did not take an event of {tenant.name} ({code}): it is still in"
+                " quarantine; release again."
+            )
+        sent += len(batch)
+        show(sent)
+    return sent
 
 
 def _let_the_router_forget(platform: Platform, tenant: Tenant) -> None:

@@ -11,6 +11,7 @@ from event_pipelines.pipelines.retries import pause, persist
 from event_pipelines.pipelines.tenant_names import dead_letters
 from event_pipelines.pipelines.tenant_platform import Platform, Worker
 from event_pipelines.stack import Queue, error_code, no_queue
+from event_pipelines.tenants import policies
 from event_pipelines.tenants.steps import MISSING, Step, canonical, refuse_foreign, tag_faults
 
 # As large as S3 announcements and routed messages can get, four times over.
@@ -106,7 +107,10 @@ class QueueStep(Step):
             if name not in _DOCUMENTS:
                 if value != wanted:
                     faults.append(f"{name} is {value or 'not set'}, not {wanted}")
-            elif _document(value) != _document(wanted):
+            elif name == "Policy":
+                found_policy = policies.differences(_document(value), json.loads(wanted))
+                faults += [f"Policy {fault}" for fault in found_policy]
+            elif canonical(_document(value)) != canonical(_document(wanted)):
                 faults.append(f"{name} is {value or 'not set'}")
         return faults
 
@@ -149,7 +153,12 @@ def pair(
             else {"KmsMasterKeyId": settings.kms_key_arn}
         ),
     }
+    worker = "process" if bucket_arn is None else "route"
     senders = [] if bucket_arn is None else [_from_bucket(bucket_arn, names.account_id)]
+
+    def policy(arn: str, senders: list[dict[str, Any]]) -> str:
+        return json.dumps(policies.of_queue(names, settings.access, arn, worker, senders))
+
     return (
         QueueStep(
             platform,
@@ -157,7 +166,7 @@ def pair(
             every
             | {
                 "MessageRetentionPeriod": str(settings.dlq_retention_seconds),
-                "Policy": _policy(dlq, []),
+                "Policy": policy(dlq, []),
                 "RedriveAllowPolicy": json.dumps(
                     {"redrivePermission": "byQueue", "sourceQueueArns": [queue]}
                 ),
@@ -171,7 +180,7 @@ def pair(
             | {
                 "MessageRetentionPeriod": str(settings.message_retention_seconds),
                 "VisibilityTimeout": str(_TRIES * consumer.timeout_seconds),
-                "Policy": _policy(queue, senders),
+                "Policy": policy(queue, senders),
                 "RedrivePolicy": json.dumps(
                     {"deadLetterTargetArn": dlq, "maxReceiveCount": settings.max_receive_count}
                 ),
@@ -179,18 +188,6 @@ def pair(
             tags,
         ),
     )
-
-
-def _policy(queue_arn: str, senders: list[dict[str, Any]]) -> str:
-    deny = {
-        "Sid": "DenyInsecureTransport",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "sqs:*",
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }
-    statements = [{"Resource": queue_arn, **statement} for statement in (deny, *senders)]
-    return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
 def _from_bucket(bucket_arn: str, account_id: str) -> dict[str, Any]:
@@ -209,6 +206,6 @@ def _from_bucket(bucket_arn: str, account_id: str) -> dict[str, Any]:
 
 def _document(text: str | None) -> Any:
     try:
-        return canonical(json.loads(text or "null"))
+        return json.loads(text or "null")
     except ValueError:
         return text

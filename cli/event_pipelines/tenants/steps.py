@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from event_pipelines.errors import UserError
-from event_pipelines.stack import GROUP_TAG
+from event_pipelines.stack import GROUP_TAG, STACK_TAG
 
 MISSING = "missing"
 
@@ -77,11 +77,11 @@ def tag_faults(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]
 
 
 def refuse_foreign(what: str, found: Mapping[str, str], wanted: Mapping[str, str]) -> None:
-    """Raises UserError when the tags say that something is another group's or tenant's.
+    """Raises UserError when the tags say that something is another stack's, group's or tenant's.
 
-    Two stacks whose prefixes begin alike can come upon one name: ep + a-tg-b, and ep-tg-a + b.
+    Stacks of before prefixes like ep-tg were refused can come upon one name: ep + csv, ep-tg + csv.
     """
-    for tag in (GROUP_TAG, TENANT_TAG):
+    for tag in (STACK_TAG, GROUP_TAG, TENANT_TAG):
         if found.get(tag, wanted.get(tag)) != wanted.get(tag):
             raise UserError(
                 f"The {what} is tagged {tag} = {found[tag]} and so is somebody else's: choose"

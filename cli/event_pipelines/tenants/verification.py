@@ -10,8 +10,10 @@ from event_pipelines.errors import UserError
 from event_pipelines.pipelines.tenant_names import check
 from event_pipelines.pipelines.tenant_platform import QUEUE_MODES, Platform
 from event_pipelines.pipelines.tenant_registry import Registry
-from event_pipelines.stack import error_code
+from event_pipelines.stack import GROUP_TAG, STACK_TAG, Queues, error_code
 from event_pipelines.tenants import groups, tenants
+from event_pipelines.tenants.buckets import Bucket, read_tags
+from event_pipelines.tenants.policies import Trust
 from event_pipelines.tenants.steps import Step
 
 _DENIED = ("AccessDenied", "AccessDeniedException", "Forbidden", "403")
@@ -58,7 +60,9 @@ class Verification:
         every_group = self.registry.all(Group)
         every_tenant = self.registry.all(Tenant)
         drift = self._drift_of([*every_group, *every_tenant])
-        return [*drift, *self._unregistered(every_group, every_tenant)]
+        role = self.platform.names.role("files")
+        trust = self._examine("role", role, Trust(self.platform), self.repair)
+        return [*drift, *trust, *self._unregistered(every_group, every_tenant)]
 
     def _drift_of(self, records: Sequence[Group | Tenant]) -> list[Drift]:
         drift: list[Drift] = []
@@ -75,7 +79,7 @@ class Verification:
             return
         repair = self.repair
         for step in self._plan(record):
-            found = list(self._examine(record, step, repair))
+            found = list(self._examine(record.kind, record.name, step, repair))
             yield from found
             # The later steps rely on the earlier ones, and the last one tells the router.
             repair = repair and all(one.repaired for one in found)
@@ -121,7 +125,7 @@ class Verification:
             return groups.plan(self.platform, self.registry, record)
         return tenants.plan(self.platform, self.registry, record)
 
-    def _examine(self, record: Group | Tenant, step: Step, repair: bool) -> Iterator[Drift]:
+    def _examine(self, kind: str, name: str, step: Step, repair: bool) -> Iterator[Drift]:
         try:
             faults = step.faults()
         except ClientError as error:
@@ -129,7 +133,7 @@ class Verification:
             if error_code(error) not in _DENIED:
                 raise
             remedy = "allow these credentials what the pipeline's manager policy allows"
-            yield Drift(record.kind, record.name, step.what, "access denied", remedy=remedy)
+            yield Drift(kind, name, step.what, "access denied", remedy=remedy)
             return
         repaired, remedy = False, ""
         if faults and repair:
@@ -138,13 +142,17 @@ class Verification:
                 repaired = True
             except UserError as error:
                 remedy = str(error)
+            except ClientError as error:
+                if error_code(error) not in _DENIED:
+                    raise
+                remedy = "repair it as one of the administrators that group_access names"
         for fault in faults:
-            yield Drift(record.kind, record.name, step.what, fault, repaired, remedy)
+            yield Drift(kind, name, step.what, fault, repaired, remedy)
 
     def _unregistered(
         self, every_group: Sequence[Group], every_tenant: Sequence[Tenant]
     ) -> Iterator[Drift]:
-        """Queues and buckets that look like ours and that no record accounts for."""
+        """Queues and buckets that are tagged as ours and that no record accounts for."""
         made_groups = [groups.parts(self.platform, g.name, g.queue_mode) for g in every_group]
         made_tenants = [
             tenants.parts(self.platform, t.name, t.group, t.queue_mode) for t in every_tenant
@@ -161,15 +169,9 @@ class Verification:
                 yield Drift("bucket", bucket, f"bucket {bucket}", "has no record", remedy=remedy)
 
     def _queues(self) -> Iterable[str]:
-        pages = self.platform.sqs.get_paginator("list_queues")
+        prefix = self.platform.names.prefix
         for part in ("tg", "tenant"):
-            for page in pages.paginate(
-                QueueNamePrefix=f"{self.platform.names.prefix}-{part}-",
-                # Without it SQS gives the first thousand and no way to the rest.
-                PaginationConfig={"PageSize": 1000},
-            ):
-                for url in page.get("QueueUrls", []):
-                    yield url.rpartition("/")[2]
+            yield from Queues(self.platform.sqs, prefix).names(f"{prefix}-{part}-")
 
     def _buckets(self) -> Iterable[str]:
         names = self.platform.names
@@ -179,4 +181,6 @@ class Verification:
             for bucket in page.get("Buckets", []):
                 name = bucket["Name"]
                 if name.startswith(start) and name.endswith(end):
-                    yield name
+                    tags = read_tags(Bucket(self.platform, name, {})) or {}
+                    if GROUP_TAG in tags and tags.get(STACK_TAG, names.prefix) == names.prefix:
+                        yield name

@@ -1,36 +1,47 @@
 """`event-pipelines trace`."""
 
 import argparse
-from datetime import UTC, datetime
 from itertools import groupby
 
 from event_pipelines import times
 from event_pipelines.console import add_since, print_json, print_line, say
-from event_pipelines.errors import UserError
-from event_pipelines.pipelines import PIPELINES, concerned, stages
+from event_pipelines.errors import Unfinished, UserError
+from event_pipelines.pipelines import PIPELINES, concerned, pipeline_of, stages
 from event_pipelines.pipelines.history import Happening, in_order
+from event_pipelines.pipelines.object_refs import named
 from event_pipelines.pipelines.pipeline import Search
-from event_pipelines.stack import Stack, add_options
+from event_pipelines.stack import Stack
 from event_pipelines.times import iso
-from event_pipelines.trace.search import entries_of
+from event_pipelines.trace.search import entries_of, of_another_tenant
 
 
 def add_arguments(trace: argparse.ArgumentParser) -> None:
     """Adds the options of `trace`."""
-    add_options(trace, _trace)
-    trace.add_argument("key", metavar="KEY", help="of the object, as in ingest/cat.jpg")
+    trace.set_defaults(run=_trace)
     trace.add_argument(
-        "--pipeline", choices=PIPELINES, help="default: every one that such a key can be of"
+        "key",
+        metavar="KEY",
+        help="of the object: ingest/cat.jpg, s3://BUCKET/KEY, or URL-encoded as in events",
+    )
+    trace.add_argument(
+        "--pipeline", choices=tuple(PIPELINES), help="default: every one that such a key can be of"
     )
     add_since(trace, "24h", "read logs since")
 
 
 def _trace(arguments: argparse.Namespace) -> int:
-    if not arguments.key:
+    stack = Stack(arguments.prefix)
+    bucket, keys = named(arguments.key)
+    if not all(keys):
         raise UserError("An empty KEY is no object's: name the object to trace.")
-    start = datetime.now(UTC) - times.duration(arguments.since)
-    search = Search(Stack(arguments.prefix), arguments.key, start)
-    happenings, notes = _told(search, arguments.pipeline)
+    if bucket and not bucket.startswith(f"{stack.prefix}-"):
+        raise UserError(f"The bucket {bucket} is not of {stack.prefix}: name its stack's --prefix.")
+    start = times.ago_or_at(arguments.since)
+    for key in keys:
+        search = Search(stack, key, start)
+        happenings, notes = _told(search, arguments.pipeline)
+        if happenings:
+            break
     if arguments.json:
         print_json([one.as_dict() for one in happenings], indent=2)
     else:
@@ -40,22 +51,29 @@ def _trace(arguments: argparse.Namespace) -> int:
         say(note)
     if happenings:
         return 0
-    raise UserError(
-        f"Nothing is known of {search.key!r} in {search.stack.prefix}: check the key, look further"
-        " back than --since, or name another stack with --prefix or another region with AWS_REGION."
+    raise Unfinished(
+        f"Nothing is known of {keys[0]!r} in {stack.prefix}: check the key, look further"
+        " back than --since, or name another stack with --prefix or another region with --region."
     )
 
 
 def _told(search: Search, wanted: str | None) -> tuple[list[Happening], list[str]]:
     """What happened, oldest first, and notes. Raises UserError if there is no such pipeline."""
-    found = stages(search.stack.prefix, search.stack.queues.all())
+    queues, names = search.stack.queues, [wanted] if wanted else concerned(search.key)
+    seen: dict[str | None, None] = {}
+
+    def on_the_way(queue: str) -> bool:
+        pipeline = pipeline_of(queue)
+        seen[pipeline] = None
+        return pipeline in names and not of_another_tenant(queue, search.key)
+
+    found = stages(search.stack.prefix, queues.all(on_the_way))
     deployed = {name: list(each) for name, each in groupby(found, key=lambda stage: stage.pipeline)}
-    if wanted and wanted not in deployed:
+    if wanted and wanted not in seen:
         raise UserError(
             f"The stack {search.stack.prefix} has no pipeline {wanted}: it has"
-            f" {', '.join(deployed) or 'none'}."
+            f" {', '.join(filter(None, seen)) or 'none'}."
         )
-    names = [wanted] if wanted else concerned(search.key)
     entries = [
         entry
         for name in names

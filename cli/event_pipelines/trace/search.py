@@ -39,16 +39,11 @@ def entries_of(pipeline: Pipeline, search: Search, stages: Sequence[Stage]) -> l
     found += pipeline.trace(search, stages)
     happenings = [one for one in found if isinstance(one, Happening)]
     import_ids = {str(one.facts["import_id"]) for one in happenings if "import_id" in one.facts}
-    queues = [
-        queue
-        for stage in stages
-        for queue in (*stage.queues, *stage.dead_letters)
-        if not _of_another_tenant(stack.queues.short(queue.name), key)
-    ]
+    queues = [queue for stage in stages for queue in (*stage.queues, *stage.dead_letters)]
     return [*found, *_waiting(stack.sqs, pipeline.NAME, queues, key, import_ids)]
 
 
-def _of_another_tenant(queue: str, key: str) -> bool:
+def of_another_tenant(queue: str, key: str) -> bool:
     """What a look costs its messages is not theirs to pay."""
     return queue.startswith("tenant-") and not queue.startswith(
         f"tenant-{key.partition('/')[0]}-raw"

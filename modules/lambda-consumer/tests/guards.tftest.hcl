@@ -5,8 +5,8 @@ mock_provider "aws" {
 variables {
   name    = "resize-images"
   handler = "resize_images.handler.handler"
-  # Any file will do for a package: nothing is uploaded.
-  package = { path = "main.tf" }
+  # Any zip will do for a package: nothing is uploaded.
+  package = { path = "../../tests/terraform/packages/function.zip" }
 }
 
 # --- The nearest legal neighbours of what the runs below refuse
@@ -16,7 +16,7 @@ run "least_of_everything" {
 
   variables {
     name                      = "f"
-    package                   = { path = "main.tf", size_bytes = 52428800, runtime = "python3.12", architecture = "x86_64" }
+    package                   = { path = "../../tests/terraform/packages/function.zip", size_bytes = 52428800, runtime = "python3.12", architecture = "x86_64" }
     handler                   = "h"
     runtime                   = "python3.12"
     architecture              = "x86_64"
@@ -30,6 +30,10 @@ run "least_of_everything" {
     maximum_retry_attempts    = 0
     maximum_event_age_seconds = 60
     recursive_loop            = "Terminate"
+    permissions_boundary_arn  = "arn:aws:iam::aws:policy/PowerUserAccess"
+    iam_path                  = "/a/"
+    log_group                 = { name = "l", class = "STANDARD" }
+    vpc                       = { subnet_ids = ["subnet-01234567"], security_group_ids = ["sg-01234567"] }
     alarm                     = { actions = [], errors = 1, throttles = 1, period_seconds = 60 }
     policies = {
       # A Deny may name everything, and a single statement need not be in a list.
@@ -45,7 +49,7 @@ run "most_of_everything" {
   variables {
     name                 = format("f%063d", 0)
     description          = format("%0256d", 0)
-    package              = { path = "main.tf", size_bytes = 52428801 }
+    package              = { path = "../../tests/terraform/packages/function.zip", size_bytes = 52428801 }
     code_bucket          = { name = "example-code" }
     handler              = format("h%0127d", 0)
     timeout_seconds      = 900
@@ -66,6 +70,14 @@ run "most_of_everything" {
     log_level               = "FATAL"
     policies                = { (format("p%063d", 0)) = jsonencode({ Version = "2012-10-17", Statement = [] }) }
     kms_key                 = { arn = "arn:aws:kms:eu-west-1:123456789012:key/mrk-1" }
+    # A slash at both ends of 510.
+    iam_path  = format("/%0510d/", 0)
+    layers    = [for number in range(5) : "arn:aws:lambda:eu-west-1:210987654321:layer:tools:${number}"]
+    log_group = { name = format("/%0511d", 0), class = "INFREQUENT_ACCESS" }
+    vpc = {
+      subnet_ids         = [for number in range(16) : format("subnet-%017x", number)]
+      security_group_ids = [for number in range(5) : format("sg-%017x", number)]
+    }
   }
 }
 
@@ -135,15 +147,21 @@ run "refuses_too_little" {
     log_retention_days   = 2
     log_level            = "debug"
     recursive_loop       = "Deny"
-    alarm                = { actions = [], errors = 0 }
-    kms_key              = { arn = "arn:aws:kms:eu-west-1:123456789012:alias/key" }
-    policies             = { "" = jsonencode({ Version = "2012-10-17", Statement = [] }) }
+    # Of another account.
+    permissions_boundary_arn = "arn:aws:iam::210987654321:policy/boundary"
+    iam_path                 = "teams/"
+    layers                   = ["arn:aws:lambda:eu-west-1:123456789012:layer:without_version"]
+    log_group                = { class = "DELIVERY" }
+    vpc                      = { subnet_ids = [], security_group_ids = ["sg-01234567"] }
+    alarm                    = { actions = [], errors = 0 }
+    kms_key                  = { arn = "arn:aws:kms:eu-west-1:123456789012:alias/key" }
+    policies                 = { "" = jsonencode({ Version = "2012-10-17", Statement = [] }) }
   }
 
   expect_failures = [
     var.name, var.handler, var.runtime, var.architecture, var.timeout_seconds, var.memory_size_mb, var.ephemeral_storage_mb,
     var.environment, var.reserved_concurrency, var.log_retention_days, var.log_level, var.recursive_loop, var.alarm, var.kms_key,
-    var.policies,
+    var.policies, var.iam_path, var.permissions_boundary_arn, var.vpc, var.layers, var.log_group,
   ]
 }
 
@@ -161,12 +179,19 @@ run "refuses_too_much" {
     # 4097 bytes and 4096 letters.
     environment = { KEY = format("ä%04085d", 0) }
     alarm       = { actions = [], throttles = 0 }
-    policies    = { (format("p%064d", 0)) = jsonencode({ Version = "2012-10-17", Statement = [] }) }
+    iam_path    = format("/%0511d/", 0)
+    layers      = [for number in range(6) : "arn:aws:lambda:eu-west-1:123456789012:layer:tools:${number}"]
+    log_group   = { name = format("/%0512d", 0) }
+    vpc = {
+      subnet_ids         = [for number in range(17) : format("subnet-%017x", number)]
+      security_group_ids = ["sg-01234567"]
+    }
+    policies = { (format("p%064d", 0)) = jsonencode({ Version = "2012-10-17", Statement = [] }) }
   }
 
   expect_failures = [
     var.name, var.description, var.handler, var.timeout_seconds, var.memory_size_mb, var.ephemeral_storage_mb, var.batching_window_seconds,
-    var.environment, var.alarm, var.policies,
+    var.environment, var.alarm, var.policies, var.iam_path, var.vpc, var.layers, var.log_group,
   ]
 }
 
@@ -183,12 +208,74 @@ run "refuses_other_shapes" {
     environment             = { AWS_REGION = "eu-west-1" }
     reserved_concurrency    = 1.5
     alarm                   = { actions = [], period_seconds = 90 }
+    # No policy, and a path without an end.
+    permissions_boundary_arn = "arn:aws:iam::123456789012:role/boundary"
+    iam_path                 = "/teams"
+    # Of another region; and a name that CloudWatch keeps.
+    layers    = ["arn:aws:lambda:eu-central-1:123456789012:layer:tools:1"]
+    log_group = { name = "aws/lambda/x" }
+    vpc       = { subnet_ids = ["subnet-01234567"], security_group_ids = ["default"] }
   }
 
   expect_failures = [
     var.name, var.handler, var.timeout_seconds, var.memory_size_mb, var.ephemeral_storage_mb, var.batching_window_seconds, var.environment,
-    var.reserved_concurrency, var.alarm,
+    var.reserved_concurrency, var.alarm, var.permissions_boundary_arn, var.iam_path, var.vpc,
+    var.layers, var.log_group,
   ]
+}
+
+run "refuses_too_few_security_groups" {
+  command = plan
+
+  variables {
+    vpc = { subnet_ids = ["subnet-01234567"], security_group_ids = [] }
+  }
+
+  expect_failures = [var.vpc]
+}
+
+run "refuses_too_many_security_groups" {
+  command = plan
+
+  variables {
+    vpc = { subnet_ids = ["subnet-01234567"], security_group_ids = [for number in range(6) : format("sg-%017x", number)] }
+  }
+
+  expect_failures = [var.vpc]
+}
+
+run "refuses_a_role_of_another_account_and_a_group_without_a_name" {
+  command = plan
+
+  variables {
+    role_arn  = "arn:aws:iam::210987654321:role/worker"
+    log_group = { create = false }
+  }
+
+  expect_failures = [var.role_arn, var.log_group]
+}
+
+run "refuses_a_path_for_an_existing_role_and_a_class_for_an_existing_group" {
+  command = plan
+
+  variables {
+    role_arn  = "arn:aws:iam::123456789012:role/worker"
+    iam_path  = "/teams/"
+    log_group = { name = "shared", create = false, class = "STANDARD" }
+  }
+
+  expect_failures = [var.role_arn, var.log_group]
+}
+
+run "refuses_a_boundary_for_an_existing_role" {
+  command = plan
+
+  variables {
+    role_arn                 = "arn:aws:iam::123456789012:role/worker"
+    permissions_boundary_arn = "arn:aws:iam::123456789012:policy/boundary"
+  }
+
+  expect_failures = [var.role_arn]
 }
 
 # --- The package
@@ -207,7 +294,7 @@ run "refuses_a_hash_in_hexadecimal" {
   command = plan
 
   variables {
-    package = { path = "main.tf", content_hash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }
+    package = { path = "../../tests/terraform/packages/function.zip", content_hash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }
   }
 
   expect_failures = [var.package]
@@ -217,7 +304,7 @@ run "refuses_a_large_package_without_a_bucket" {
   command = plan
 
   variables {
-    package = { path = "main.tf", size_bytes = 52428801 }
+    package = { path = "../../tests/terraform/packages/function.zip", size_bytes = 52428801 }
   }
 
   expect_failures = [var.package]
@@ -237,7 +324,7 @@ run "refuses_a_package_for_an_unknown_architecture" {
   command = plan
 
   variables {
-    package = { path = "main.tf", architecture = "mips" }
+    package = { path = "../../tests/terraform/packages/function.zip", architecture = "mips" }
   }
 
   expect_failures = [var.package]
@@ -247,7 +334,7 @@ run "refuses_a_package_for_another_runtime" {
   command = plan
 
   variables {
-    package = { path = "main.tf", runtime = "python3.12" }
+    package = { path = "../../tests/terraform/packages/function.zip", runtime = "python3.12" }
     runtime = "python3.13"
   }
 
@@ -258,7 +345,7 @@ run "refuses_a_package_for_another_architecture" {
   command = plan
 
   variables {
-    package      = { path = "main.tf", architecture = "x86_64" }
+    package      = { path = "../../tests/terraform/packages/function.zip", architecture = "x86_64" }
     architecture = "arm64"
   }
 
@@ -524,7 +611,7 @@ run "refuses_a_policy_that_is_no_json" {
     policies = { p = "{" }
   }
 
-  expect_failures = [aws_iam_role_policy.code]
+  expect_failures = [var.policies]
 }
 
 run "refuses_a_policy_without_a_version" {
@@ -534,7 +621,7 @@ run "refuses_a_policy_without_a_version" {
     policies = { p = jsonencode({ Statement = [{ Effect = "Allow", Action = "s3:GetObject", Resource = "arn:aws:s3:::b/*" }] }) }
   }
 
-  expect_failures = [aws_iam_role_policy.code]
+  expect_failures = [var.policies]
 }
 
 run "refuses_a_policy_without_a_statement" {
@@ -544,7 +631,7 @@ run "refuses_a_policy_without_a_statement" {
     policies = { p = jsonencode({ Version = "2012-10-17" }) }
   }
 
-  expect_failures = [aws_iam_role_policy.code]
+  expect_failures = [var.policies]
 }
 
 run "refuses_every_action" {
@@ -554,7 +641,7 @@ run "refuses_every_action" {
     policies = { p = jsonencode({ Version = "2012-10-17", Statement = { Effect = "Allow", Action = "*", Resource = "arn:aws:s3:::b" } }) }
   }
 
-  expect_failures = [aws_iam_role_policy.code]
+  expect_failures = [var.policies]
 }
 
 run "refuses_every_action_of_a_service" {
@@ -567,7 +654,7 @@ run "refuses_every_action_of_a_service" {
     ] }) }
   }
 
-  expect_failures = [aws_iam_role_policy.code]
+  expect_failures = [var.policies]
 }
 
 run "refuses_all_actions_but_some" {
@@ -577,5 +664,122 @@ run "refuses_all_actions_but_some" {
     policies = { p = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", NotAction = "iam:*", Resource = "arn:aws:s3:::b" }] }) }
   }
 
-  expect_failures = [aws_iam_role_policy.code]
+  expect_failures = [var.policies]
+}
+
+# Beside the 198 characters of the policy "logs"; white space counts for nothing.
+run "most_that_a_role_takes" {
+  command = plan
+
+  variables {
+    policies = { a = " \n ${jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Action = "s3:GetObject", Resource = format("arn:aws:s3:::%09934d", 0) }] })}" }
+  }
+}
+
+run "refuses_more_than_a_role_takes" {
+  command = plan
+
+  variables {
+    policies = { a = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Action = "s3:GetObject", Resource = format("arn:aws:s3:::%09935d", 0) }] }) }
+  }
+
+  expect_failures = [aws_iam_role.function]
+}
+
+run "filters_of_every_kind" {
+  command = plan
+
+  variables {
+    queue = { arn = "arn:aws:sqs:eu-west-1:123456789012:q", visibility_timeout_seconds = 180 }
+    filter_patterns = [
+      jsonencode({ body = { a = { b = ["x", 1, true, null, { prefix = "x\":1\\" }] } }, messageAttributes = { kind = [{ exists = true }] } }),
+      jsonencode({ body = { a = [{ anything-but = ["x"] }, { numeric = [">", 1] }, { anything-but = "y" }, { equals-ignore-case = "z" }] } }),
+      jsonencode({ "$or" = [{ body = { a = ["x"] } }, { eventSource = ["aws:sqs"] }] }),
+    ]
+    reserved_concurrency = 1
+  }
+}
+
+run "refuses_a_package_that_is_no_zip" {
+  command = plan
+
+  variables {
+    package = { path = "main.tf" }
+  }
+
+  expect_failures = [var.package]
+}
+
+run "refuses_a_runtime_that_lambda_has_given_up" {
+  command = plan
+
+  variables {
+    runtime = "python3.8"
+  }
+
+  expect_failures = [var.runtime]
+}
+
+run "refuses_a_package_for_a_runtime_that_lambda_has_given_up" {
+  command = plan
+
+  variables {
+    package = { path = "../../tests/terraform/packages/function.zip", runtime = "nodejs16.x" }
+  }
+
+  expect_failures = [var.package]
+}
+
+run "refuses_filters_for_another_source" {
+  command = plan
+
+  variables {
+    queue           = { arn = "arn:aws:sqs:eu-west-1:123456789012:q", visibility_timeout_seconds = 180 }
+    filter_patterns = [jsonencode({ data = { kind = ["x"] } })]
+  }
+
+  expect_failures = [var.filter_patterns]
+}
+
+run "refuses_a_filter_with_a_scalar" {
+  command = plan
+
+  variables {
+    queue           = { arn = "arn:aws:sqs:eu-west-1:123456789012:q", visibility_timeout_seconds = 180 }
+    filter_patterns = [jsonencode({ body = { kind = "x" } })]
+  }
+
+  expect_failures = [var.filter_patterns]
+}
+
+run "refuses_a_filter_with_a_scalar_beside_a_comparison" {
+  command = plan
+
+  variables {
+    queue           = { arn = "arn:aws:sqs:eu-west-1:123456789012:q", visibility_timeout_seconds = 180 }
+    filter_patterns = [jsonencode({ body = { a = [{ prefix = "x" }], kind = 1 } })]
+  }
+
+  expect_failures = [var.filter_patterns]
+}
+
+run "refuses_a_queue_for_a_function_that_is_stopped" {
+  command = plan
+
+  variables {
+    queue                = { arn = "arn:aws:sqs:eu-west-1:123456789012:q", visibility_timeout_seconds = 180 }
+    reserved_concurrency = 0
+  }
+
+  expect_failures = [aws_lambda_event_source_mapping.queue]
+}
+
+run "refuses_an_alarm_to_another_region" {
+  command = plan
+
+  variables {
+    alarm = { actions = ["arn:aws:sns:eu-central-1:123456789012:alarms"] }
+  }
+
+  expect_failures = [var.alarm]
 }

@@ -5,8 +5,8 @@ mock_provider "aws" {
 variables {
   name    = "resize-images"
   handler = "resize_images.handler.handler"
-  # Any file will do for a package: nothing is uploaded.
-  package = { path = "main.tf" }
+  # Any zip will do for a package: nothing is uploaded.
+  package = { path = "../../tests/terraform/packages/function.zip" }
 }
 
 run "a_queue_fed_function" {
@@ -15,7 +15,7 @@ run "a_queue_fed_function" {
   variables {
     description = "Resizes images"
     package = {
-      path         = "main.tf"
+      path         = "../../tests/terraform/packages/function.zip"
       content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
       size_bytes   = 52428800
       runtime      = "python3.13"
@@ -41,10 +41,15 @@ run "a_queue_fed_function" {
     reserved_concurrency = 5
     alarm                = { actions = ["arn:aws:sns:eu-west-1:123456789012:alarms"], errors = 3 }
     tags                 = { team = "pictures" }
+
+    permissions_boundary_arn = "arn:aws:iam::123456789012:policy/teams/boundary"
+    iam_path                 = "/teams/pictures/"
+
+    vpc = { subnet_ids = ["subnet-0aaaaaaa", "subnet-0bbbbbbb"], security_group_ids = ["sg-0ccccccc"], ipv6 = true }
   }
 
   assert {
-    condition = jsondecode(aws_iam_role.function.assume_role_policy) == {
+    condition = jsondecode(aws_iam_role.function[0].assume_role_policy) == {
       Version = "2012-10-17"
       Statement = [{
         Effect    = "Allow"
@@ -56,11 +61,60 @@ run "a_queue_fed_function" {
     error_message = "Only Lambda, and only for this account, may assume the role."
   }
   assert {
-    condition     = aws_iam_role.function.name == "resize-images-eu-west-1"
+    condition = (
+      aws_iam_role.function[0].permissions_boundary == "arn:aws:iam::123456789012:policy/teams/boundary"
+      && aws_iam_role.function[0].path == "/teams/pictures/"
+    )
+    error_message = "The role must be below the path and inside the boundary."
+  }
+  assert {
+    condition = (
+      aws_lambda_function.function.vpc_config[0].subnet_ids == toset(["subnet-0aaaaaaa", "subnet-0bbbbbbb"])
+      && aws_lambda_function.function.vpc_config[0].security_group_ids == toset(["sg-0ccccccc"])
+      && aws_lambda_function.function.vpc_config[0].ipv6_allowed_for_dual_stack
+    )
+    error_message = "The function must be in the VPC."
+  }
+  assert {
+    condition = jsondecode(aws_iam_role_policy.vpc[0].policy).Statement == [
+      {
+        Effect = "Allow"
+        Action = "ec2:CreateNetworkInterface"
+        Resource = [
+          "arn:aws:ec2:eu-west-1:123456789012:network-interface/*",
+          "arn:aws:ec2:eu-west-1:*:subnet/subnet-0aaaaaaa",
+          "arn:aws:ec2:eu-west-1:*:subnet/subnet-0bbbbbbb",
+          "arn:aws:ec2:eu-west-1:*:security-group/sg-0ccccccc",
+        ]
+      },
+      {
+        Effect   = "Allow"
+        Action   = ["ec2:AssignPrivateIpAddresses", "ec2:DeleteNetworkInterface", "ec2:UnassignPrivateIpAddresses"]
+        Resource = "arn:aws:ec2:eu-west-1:123456789012:network-interface/*"
+      },
+      { Effect = "Allow", Action = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"], Resource = "*" },
+      {
+        Effect = "Deny"
+        Action = [
+          "ec2:AssignPrivateIpAddresses",
+          "ec2:CreateNetworkInterface",
+          "ec2:DeleteNetworkInterface",
+          "ec2:DescribeNetworkInterfaces",
+          "ec2:DescribeSubnets",
+          "ec2:UnassignPrivateIpAddresses",
+        ]
+        Resource  = "*"
+        Condition = { ArnEquals = { "lambda:SourceFunctionArn" = "arn:aws:lambda:eu-west-1:123456789012:function:resize-images" } }
+      },
+    ]
+    error_message = "Lambda may make interfaces in these subnets and groups only, and the code may make none."
+  }
+  assert {
+    condition     = aws_iam_role.function[0].name == "resize-images-eu-west-1"
     error_message = "The role's name must hold the region: roles are global."
   }
   assert {
-    condition = jsondecode(aws_iam_role_policy.logs.policy) == {
+    condition = jsondecode(aws_iam_role_policy.logs[0].policy) == {
       Version = "2012-10-17"
       Statement = [{
         Effect   = "Allow"
@@ -91,8 +145,8 @@ run "a_queue_fed_function" {
   }
   assert {
     condition = (
-      aws_cloudwatch_log_group.function.name == "/aws/lambda/resize-images"
-      && aws_cloudwatch_log_group.function.retention_in_days == 14
+      aws_cloudwatch_log_group.function[0].name == "/aws/lambda/resize-images"
+      && aws_cloudwatch_log_group.function[0].retention_in_days == 14
       && aws_lambda_function.function.logging_config[0].log_group == "/aws/lambda/resize-images"
       && aws_lambda_function.function.logging_config[0].log_format == "JSON"
       && aws_lambda_function.function.logging_config[0].application_log_level == "INFO"
@@ -103,7 +157,7 @@ run "a_queue_fed_function" {
     condition = (
       aws_lambda_function.function.function_name == "resize-images"
       && aws_lambda_function.function.description == "Resizes images"
-      && aws_lambda_function.function.filename == "main.tf"
+      && aws_lambda_function.function.filename == "../../tests/terraform/packages/function.zip"
       && aws_lambda_function.function.s3_bucket == null
       && aws_lambda_function.function.source_code_hash == "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
       && aws_lambda_function.function.handler == "resize_images.handler.handler"
@@ -168,7 +222,7 @@ run "what_is_left_out_follows_the_package" {
 
   variables {
     handler = null
-    package = { path = "main.tf", handler = "split_csv.handler.handler", runtime = "python3.12", architecture = "x86_64" }
+    package = { path = "../../tests/terraform/packages/function.zip", handler = "split_csv.handler.handler", runtime = "python3.12", architecture = "x86_64" }
   }
 
   assert {
@@ -191,12 +245,19 @@ run "a_directly_called_function" {
     maximum_event_age_seconds = 3600
     tracing                   = true
     recursive_loop            = "Allow"
+    trust_source_account      = false
     kms_key                   = { arn = "arn:aws:kms:eu-west-1:123456789012:key/function" }
     alarm                     = { actions = [], name_prefix = "split" }
   }
 
   assert {
-    condition     = aws_iam_role.function.name == format("split-csv-%045d-%s", 0, substr(md5("${var.name}-eu-west-1"), 0, 8))
+    condition = jsondecode(aws_iam_role.function[0].assume_role_policy).Statement == [
+      { Effect = "Allow", Principal = { Service = "lambda.amazonaws.com" }, Action = "sts:AssumeRole" }
+    ]
+    error_message = "Without the condition on the account, Lambda and nobody else may assume the role."
+  }
+  assert {
+    condition     = aws_iam_role.function[0].name == format("split-csv-%045d-%s", 0, substr(md5("${var.name}-eu-west-1"), 0, 8))
     error_message = "A role name over 64 characters must be cut and told apart by a hash."
   }
   assert {
@@ -236,7 +297,7 @@ run "a_directly_called_function" {
     error_message = "The key must open only this function's environment."
   }
   assert {
-    condition     = aws_lambda_function.function.kms_key_arn == var.kms_key.arn && aws_cloudwatch_log_group.function.kms_key_id == var.kms_key.arn
+    condition     = aws_lambda_function.function.kms_key_arn == var.kms_key.arn && aws_cloudwatch_log_group.function[0].kms_key_id == var.kms_key.arn
     error_message = "The key must encrypt the environment and the logs."
   }
   assert {
@@ -254,7 +315,7 @@ run "a_directly_called_function" {
     error_message = "Without a queue there must be no mapping and no right to any queue."
   }
   assert {
-    condition     = aws_lambda_function.function.source_code_hash == filebase64sha256("main.tf") && aws_lambda_function.function.reserved_concurrent_executions == -1
+    condition     = aws_lambda_function.function.source_code_hash == filebase64sha256("../../tests/terraform/packages/function.zip") && aws_lambda_function.function.reserved_concurrent_executions == -1
     error_message = "Without a content hash the bytes of the zip must count."
   }
   assert {
@@ -278,8 +339,9 @@ run "through_a_code_bucket_with_customer_keys_pollers_and_fifo" {
   command = plan
 
   variables {
+    tags = { for number in range(11) : format("tag%02d", number) => "x" }
     # Slashes and plus signs of base64 would make folders and spaces of the key.
-    package     = { path = "main.tf", content_hash = "ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/abc=", size_bytes = 52428801 }
+    package     = { path = "../../tests/terraform/packages/function.zip", content_hash = "ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/abc=", size_bytes = 52428801 }
     code_bucket = { name = "example-code", prefix = "lambda/" }
     queue = {
       arn                        = "arn:aws:sqs:eu-west-1:123456789012:images.fifo"
@@ -293,10 +355,14 @@ run "through_a_code_bucket_with_customer_keys_pollers_and_fifo" {
   }
 
   assert {
+    condition     = length(aws_s3_object.package[0].tags) == 10 && length(aws_lambda_function.function.tags) == 11
+    error_message = "S3 takes ten tags on an object; the function has them all."
+  }
+  assert {
     condition = (
       aws_s3_object.package[0].bucket == "example-code"
       && aws_s3_object.package[0].key == "lambda/resize-images/ab-_ab-_ab-_ab-_ab-_ab-_ab-_ab-_ab-_ab-_abc.zip"
-      && aws_s3_object.package[0].source == "main.tf"
+      && aws_s3_object.package[0].source == "../../tests/terraform/packages/function.zip"
     )
     error_message = "The zip must lie under a key that holds the content hash."
   }
@@ -359,5 +425,64 @@ run "never_retries" {
   assert {
     condition     = aws_lambda_function_event_invoke_config.function[0].maximum_retry_attempts == 0 && length(aws_lambda_function_event_invoke_config.function[0].destination_config) == 0
     error_message = "Zero retries must not be taken for none given."
+  }
+}
+
+run "works_in_a_role_and_a_log_group_that_exist" {
+  command = plan
+
+  variables {
+    role_arn  = "arn:aws:iam::123456789012:role/teams/worker"
+    log_group = { name = "/teams/pictures", create = false }
+    layers    = ["arn:aws:lambda:eu-west-1:210987654321:layer:tools:7", "arn:aws:lambda:eu-west-1:123456789012:layer:fonts:1"]
+    queue     = { arn = "arn:aws:sqs:eu-west-1:123456789012:images", visibility_timeout_seconds = 180 }
+    policies = {
+      one  = jsonencode({ Version = "2012-10-17", Statement = { Effect = "Allow", Action = "s3:GetObject", Resource = "arn:aws:s3:::images/*" } })
+      more = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Action = "s3:PutObject", Resource = "arn:aws:s3:::images/*" }] })
+    }
+  }
+
+  assert {
+    condition = (
+      aws_lambda_function.function.role == "arn:aws:iam::123456789012:role/teams/worker"
+      && output.role == { name = "worker", arn = "arn:aws:iam::123456789012:role/teams/worker" }
+      && length(aws_iam_role.function) == 0 && length(aws_iam_role_policy.logs) == 0 && length(aws_iam_role_policy.queue) == 0
+      && length(aws_iam_role_policy.code) == 0
+    )
+    error_message = "The function must work in the role, and nothing may be attached to it."
+  }
+  assert {
+    condition = jsondecode(output.role_policy) == {
+      Version = "2012-10-17"
+      Statement = [
+        {
+          Effect   = "Allow"
+          Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+          Resource = "arn:aws:logs:eu-west-1:123456789012:log-group:/teams/pictures:*"
+        },
+        {
+          Effect   = "Allow"
+          Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+          Resource = "arn:aws:sqs:eu-west-1:123456789012:images"
+        },
+        { Effect = "Allow", Action = "s3:PutObject", Resource = "arn:aws:s3:::images/*" },
+        { Effect = "Allow", Action = "s3:GetObject", Resource = "arn:aws:s3:::images/*" },
+      ]
+    }
+    error_message = "The owner of the role must be told all that it needs."
+  }
+  assert {
+    condition = (
+      length(aws_cloudwatch_log_group.function) == 0
+      && aws_lambda_function.function.logging_config[0].log_group == "/teams/pictures"
+      && output.log_group_name == "/teams/pictures"
+    )
+    error_message = "The function must log into the group that exists."
+  }
+  assert {
+    condition = aws_lambda_function.function.layers == tolist([
+      "arn:aws:lambda:eu-west-1:210987654321:layer:tools:7", "arn:aws:lambda:eu-west-1:123456789012:layer:fonts:1",
+    ])
+    error_message = "Layers are unpacked in the caller's order."
   }
 }

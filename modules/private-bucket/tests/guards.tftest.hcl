@@ -366,3 +366,23 @@ run "refuses_a_key_of_another_region" {
 
   expect_failures = [var.kms_key]
 }
+
+run "refuses_a_lock_of_no_days" {
+  command = plan
+
+  variables {
+    object_lock_days = 0
+  }
+
+  expect_failures = [var.object_lock_days]
+}
+
+run "refuses_a_lock_of_more_days_than_s3_takes" {
+  command = plan
+
+  variables {
+    object_lock_days = 36501
+  }
+
+  expect_failures = [var.object_lock_days]
+}

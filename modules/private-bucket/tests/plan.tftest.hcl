@@ -63,7 +63,7 @@ run "defaults_keep_every_object_and_remove_leftovers" {
   assert {
     condition = (
       jsonencode(output.bucket) == jsonencode({ arn = "arn:aws:s3:::${var.name}", kms_key_arn = null, name = var.name })
-      && output.bucket_arn_static == output.bucket.arn
+      && output.bucket_arn_static == output.bucket.arn && output.object_lock_days == null
     )
     error_message = "Name and ARN must be known in the first plan."
   }
@@ -76,6 +76,8 @@ run "customer_key_rules_and_tags_reach_the_bucket" {
     kms_key       = { arn = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
     force_destroy = true
     tags          = { team = "pictures" }
+
+    object_lock_days = 1
     lifecycle_rules = {
       expire-uploads = { prefix = "ingest/", expire_days = 30 }
       expire-all     = { expire_days = 90 }
@@ -94,6 +96,13 @@ run "customer_key_rules_and_tags_reach_the_bucket" {
       && output.bucket.kms_key_arn == var.kms_key.arn
     )
     error_message = "The caller's key must encrypt, by way of a bucket key."
+  }
+  assert {
+    condition = (
+      aws_s3_bucket.bucket.object_lock_enabled && output.object_lock_days == 1
+      && aws_s3_bucket_object_lock_configuration.bucket[0].rule[0].default_retention[0].mode == "COMPLIANCE"
+    )
+    error_message = "Versions must be locked from when they are written, against everybody."
   }
   assert {
     condition     = aws_s3_bucket.bucket.force_destroy && aws_s3_bucket.bucket.tags == tomap({ team = "pictures" })

@@ -18,8 +18,16 @@ run "just_legal" {
     publishers = {
       buckets        = { service = "s3", source_arn = "arn:aws:s3:::photos-*" }
       foreign_bucket = { service = "s3", source_arn = "arn:aws:s3:::theirs", source_account = "210987654321" }
+      account        = { account_id = "210987654321" }
+      organisation   = { organization_id = "o-a1b2c3d4e5" }
       "their-alarm"  = { service = "cloudwatch", source_arn = "arn:aws:cloudwatch:eu-west-1:210987654321:alarm:a", source_account = "210987654321" }
     }
+
+    policy_statements = [
+      jsonencode({ Sid = "a", Effect = "Allow", Principal = { AWS = ["210987654321", "arn:aws:iam::210987654321:role/publisher"] }, Action = "SNS:Publish" }),
+      jsonencode({ Sid = "b", Effect = "Deny", Principal = "*", Action = ["sns:*"], Condition = { Bool = { "aws:SecureTransport" = "false" } } }),
+      jsonencode({ Sid = "c", Effect = "Allow", Principal = { Service = "events.amazonaws.com" }, Action = "sns:Publish", Condition = { StringEquals = { "aws:SourceAccount" = "123456789012" } } }),
+    ]
 
     subscriptions = merge(
       # 200 filter policies, and one subscription without.
@@ -295,4 +303,209 @@ run "filters_that_sns_would_refuse" {
     aws_sns_topic_subscription.queue["nested"],
     aws_sns_topic_subscription.queue["attributes"],
   ]
+}
+
+run "refuses_a_statement_without_a_sid" {
+  command = plan
+
+  variables {
+    policy_statements = [jsonencode({ Effect = "Allow", Principal = { AWS = "210987654321" }, Action = "sns:Publish" })]
+  }
+
+  expect_failures = [var.policy_statements]
+}
+
+run "refuses_a_statement_with_a_sid_of_the_module" {
+  command = plan
+
+  variables {
+    policy_statements = [jsonencode({ Sid = "Allow-bucket", Effect = "Allow", Principal = { AWS = "210987654321" }, Action = "sns:Publish" })]
+  }
+
+  expect_failures = [var.policy_statements]
+}
+
+run "refuses_a_statement_that_allows_a_wildcard" {
+  command = plan
+
+  variables {
+    policy_statements = [jsonencode({ Sid = "x", Effect = "Allow", Principal = { AWS = "210987654321" }, Action = "sns:*" })]
+  }
+
+  expect_failures = [var.policy_statements]
+}
+
+run "refuses_a_statement_for_everybody_without_a_condition" {
+  command = plan
+
+  variables {
+    policy_statements = [jsonencode({ Sid = "x", Effect = "Allow", Principal = "*", Action = "sns:Publish" })]
+  }
+
+  expect_failures = [var.policy_statements]
+}
+
+run "refuses_an_action_of_another_service" {
+  command = plan
+
+  variables {
+    policy_statements = [jsonencode({ Sid = "x", Effect = "Allow", Principal = { AWS = "210987654321" }, Action = ["sns:Publish", "sqs:SendMessage"] })]
+  }
+
+  expect_failures = [var.policy_statements]
+}
+
+run "refuses_an_action_that_sns_does_not_have" {
+  command = plan
+
+  variables {
+    policy_statements = [jsonencode({ Sid = "x", Effect = "Allow", Principal = { AWS = "210987654321" }, Action = "sns:Send" })]
+  }
+
+  expect_failures = [var.policy_statements]
+}
+
+run "refuses_a_principal_that_is_no_account" {
+  command = plan
+
+  variables {
+    policy_statements = [jsonencode({ Sid = "x", Effect = "Allow", Principal = { AWS = "21098765432" }, Action = "sns:Publish" })]
+  }
+
+  expect_failures = [var.policy_statements]
+}
+
+run "refuses_a_principal_of_no_kind" {
+  command = plan
+
+  variables {
+    policy_statements = [jsonencode({ Sid = "x", Effect = "Allow", Principal = { Role = "arn:aws:iam::210987654321:role/x" }, Action = "sns:Publish" })]
+  }
+
+  expect_failures = [var.policy_statements]
+}
+
+run "refuses_the_name_of_a_service_as_principal" {
+  command = plan
+
+  variables {
+    policy_statements = [jsonencode({ Sid = "x", Effect = "Allow", Principal = "s3.amazonaws.com", Action = "sns:Publish" })]
+  }
+
+  expect_failures = [var.policy_statements]
+}
+
+run "refuses_a_publisher_that_is_two" {
+  command = plan
+
+  variables {
+    publishers = { p = { account_id = "210987654321", organization_id = "o-a1b2c3d4e5" } }
+  }
+
+  expect_failures = [var.publishers]
+}
+
+run "refuses_a_publisher_that_is_nobody" {
+  command = plan
+
+  variables {
+    publishers = { p = {} }
+  }
+
+  expect_failures = [var.publishers]
+}
+
+run "refuses_a_service_without_a_source" {
+  command = plan
+
+  variables {
+    publishers = { p = { service = "s3" } }
+  }
+
+  expect_failures = [var.publishers]
+}
+
+run "refuses_an_account_with_a_source_account" {
+  command = plan
+
+  variables {
+    publishers = { p = { account_id = "210987654321", source_account = "210987654321" } }
+  }
+
+  expect_failures = [var.publishers]
+}
+
+run "refuses_an_account_of_eleven_digits" {
+  command = plan
+
+  variables {
+    publishers = { p = { account_id = "21098765432" } }
+  }
+
+  expect_failures = [var.publishers]
+}
+
+run "refuses_an_organisation_that_is_a_unit" {
+  command = plan
+
+  variables {
+    publishers = { p = { organization_id = "ou-a1b2-c3d4e5f6" } }
+  }
+
+  expect_failures = [var.publishers]
+}
+
+run "refuses_a_policy_that_is_longer_than_sns_takes" {
+  command = plan
+
+  variables {
+    policy_statements = [
+      jsonencode({ Sid = "x", Effect = "Allow", Principal = { AWS = "210987654321" }, Action = "sns:Publish", Condition = { StringLike = { "aws:PrincipalArn" = [format("%030720d", 0)] } } }),
+    ]
+  }
+
+  expect_failures = [aws_sns_topic.topic]
+}
+
+run "refuses_filters_by_attributes_of_what_s3_publishes" {
+  command = plan
+
+  variables {
+    publishers    = { bucket = { service = "s3", source_arn = "arn:aws:s3:::b" } }
+    subscriptions = { q = { queue_arn = "arn:aws:sqs:eu-west-1:123456789012:q", filter_policy = jsonencode({ a = ["x"] }), filter_policy_scope = "MessageAttributes" } }
+  }
+
+  expect_failures = [aws_sns_topic_subscription.queue["q"]]
+}
+
+run "refuses_an_unknown_comparison" {
+  command = plan
+
+  variables {
+    subscriptions = { q = { queue_arn = "arn:aws:sqs:eu-west-1:123456789012:q", filter_policy = jsonencode({ a = ["x", { begins-with = "y" }] }) } }
+  }
+
+  expect_failures = [var.subscriptions]
+}
+
+run "refuses_a_dead_letter_queue_of_another_account" {
+  command = plan
+
+  variables {
+    subscriptions = { q = { queue_arn = "arn:aws:sqs:eu-west-1:123456789012:q", dlq = { arn = "arn:aws:sqs:eu-west-1:210987654321:q-dlq" } } }
+  }
+
+  expect_failures = [var.subscriptions]
+}
+
+run "comparisons_of_every_kind" {
+  command = plan
+
+  variables {
+    subscriptions = { q = { queue_arn = "arn:aws:sqs:eu-west-1:123456789012:q", filter_policy = jsonencode({
+      a     = ["x,{\"b\":", { prefix = "x" }, { suffix = "y" }, { wildcard = "a*b" }, { equals-ignore-case = "z" }]
+      b     = [{ numeric = [">", 1] }, { exists = false }, { cidr = "10.0.0.0/8" }, { anything-but = { prefix = "x" } }]
+      "$or" = [{ c = ["1"] }, { d = ["2"] }]
+    }) } }
+  }
 }

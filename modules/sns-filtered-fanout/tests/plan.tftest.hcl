@@ -157,3 +157,45 @@ run "an_applied_topic_is_the_one_the_policies_name" {
     error_message = "subscription_arns has the queues' keys"
   }
 }
+
+run "publishers_of_other_accounts" {
+  command = plan
+
+  variables {
+    publishers = {
+      partner  = { account_id = "210987654321" }
+      everyone = { organization_id = "o-a1b2c3d4e5" }
+    }
+    policy_statements = [
+      jsonencode({ Sid = "Subscribers", Effect = "Allow", Principal = { AWS = "210987654321" }, Action = "sns:Subscribe" }),
+    ]
+  }
+
+  assert {
+    condition = slice(jsondecode(aws_sns_topic.topic.policy).Statement, 1, 4) == [
+      {
+        Sid       = "Allow-partner"
+        Effect    = "Allow"
+        Principal = { AWS = "arn:aws:iam::210987654321:root" }
+        Action    = "sns:Publish"
+        Resource  = "arn:aws:sns:eu-west-1:123456789012:uploads"
+      },
+      {
+        Sid       = "Allow-everyone"
+        Effect    = "Allow"
+        Principal = "*"
+        Action    = "sns:Publish"
+        Resource  = "arn:aws:sns:eu-west-1:123456789012:uploads"
+        Condition = { StringEquals = { "aws:PrincipalOrgID" = "o-a1b2c3d4e5" } }
+      },
+      {
+        Sid       = "Subscribers"
+        Effect    = "Allow"
+        Principal = { AWS = "210987654321" }
+        Action    = "sns:Subscribe"
+        Resource  = "arn:aws:sns:eu-west-1:123456789012:uploads"
+      },
+    ]
+    error_message = "accounts, organisations and further statements are in the topic's policy"
+  }
+}

@@ -9,5 +9,5 @@ variables {
 }
 
 run "a_dlq_the_policies_do_not_name" {
-  expect_failures = [aws_sqs_queue.dlq]
+  expect_failures = [aws_sqs_queue.dlq[0]]
 }

@@ -12,7 +12,7 @@ variables {
 
 run "a_queue_the_policies_do_not_name" {
   override_resource {
-    target = aws_sqs_queue.dlq
+    target = aws_sqs_queue.dlq[0]
     values = { arn = "arn:aws:sqs:eu-west-1:123456789012:orders-dlq" }
   }
 

@@ -52,12 +52,12 @@ run "just_legal_standard" {
   }
 
   assert {
-    condition     = length(aws_sqs_queue.dlq.name) == 80
+    condition     = length(aws_sqs_queue.dlq[0].name) == 80
     error_message = "76 characters and -dlq are the 80 of SQS"
   }
 
   assert {
-    condition     = length(jsondecode(aws_sqs_queue.queue.policy).Statement) == 20 && length(jsondecode(aws_sqs_queue.dlq.policy).Statement) == 20
+    condition     = length(jsondecode(aws_sqs_queue.queue.policy).Statement) == 20 && length(jsondecode(aws_sqs_queue.dlq[0].policy).Statement) == 20
     error_message = "20 statements are the limit of SQS, on both queues"
   }
 }
@@ -73,7 +73,7 @@ run "just_legal_fifo" {
     visibility_timeout_seconds = 6
     message_retention_seconds  = 60
     dlq_retention_seconds      = 60
-    max_receive_count          = 1
+    max_receive_count          = 2
     alarm                      = { actions = [], age_seconds = 1 }
 
     senders     = { topic = { service = "sns", source_arn = "arn:aws:sns:eu-west-1:123456789012:uploads.fifo" } }
@@ -81,7 +81,7 @@ run "just_legal_fifo" {
   }
 
   assert {
-    condition     = length(aws_sqs_queue.dlq.name) == 80
+    condition     = length(aws_sqs_queue.dlq[0].name) == 80
     error_message = "71 characters and -dlq.fifo are the 80 of SQS"
   }
 }
@@ -488,7 +488,7 @@ run "a_dlq_policy_too_large" {
     } }
   }
 
-  expect_failures = [aws_sqs_queue.dlq]
+  expect_failures = [aws_sqs_queue.dlq[0]]
 }
 
 run "prefix_of_another_stack" {
@@ -500,4 +500,232 @@ run "prefix_of_another_stack" {
   }
 
   expect_failures = [var.alarm]
+}
+
+run "least_of_the_knobs" {
+  command = plan
+
+  variables {
+    delay_seconds             = 0
+    receive_wait_time_seconds = 0
+    max_message_size          = 1024
+    max_receive_count         = 1
+    dlq                       = { redrive_allow_policy = false }
+  }
+}
+
+run "most_of_the_knobs" {
+  command = plan
+
+  variables {
+    delay_seconds             = 900
+    receive_wait_time_seconds = 20
+    max_message_size          = 262144
+    dlq                       = { existing_arn = "arn:aws:sqs:eu-west-1:123456789012:shared-dlq" }
+    policy_statements = [
+      jsonencode({ Sid = "x", Effect = "Allow", Principal = { AWS = "210987654321" }, Action = ["SQS:SendMessage", "sqs:GetQueueUrl"] }),
+      jsonencode({ Sid = "y", Effect = "Deny", Principal = "*", Action = "sqs:*", Condition = { Bool = { "aws:SecureTransport" = "false" } } }),
+      jsonencode({ Sid = "z", Effect = "Allow", Principal = { Service = ["s3.amazonaws.com", "events.amazonaws.com"], AWS = "arn:aws:iam::210987654321:root" }, Action = "sqs:SendMessage", Condition = { StringEquals = { "aws:SourceAccount" = "123456789012" } } }),
+    ]
+  }
+}
+
+run "one_receive_without_a_dead_letter_queue" {
+  command = plan
+
+  variables {
+    consumer          = { timeout_seconds = 30 }
+    max_receive_count = 1
+    dlq               = null
+  }
+}
+
+run "s3_sends_as_much_as_it_may" {
+  command = plan
+
+  variables {
+    senders          = { bucket = { service = "s3", source_arn = "arn:aws:s3:::b" } }
+    max_message_size = 65536
+  }
+}
+
+run "refuses_knobs_beyond_their_ends" {
+  command = plan
+
+  variables {
+    delay_seconds             = 901
+    receive_wait_time_seconds = 21
+    max_message_size          = 1048577
+  }
+
+  expect_failures = [var.delay_seconds, var.receive_wait_time_seconds, var.max_message_size]
+}
+
+run "refuses_knobs_below_their_ends" {
+  command = plan
+
+  variables {
+    delay_seconds             = -1
+    receive_wait_time_seconds = -1
+    max_message_size          = 1023
+  }
+
+  expect_failures = [var.delay_seconds, var.receive_wait_time_seconds, var.max_message_size]
+}
+
+run "refuses_knobs_between_whole_numbers" {
+  command = plan
+
+  variables {
+    delay_seconds             = 0.5
+    receive_wait_time_seconds = 0.5
+    max_message_size          = 1024.5
+  }
+
+  expect_failures = [var.delay_seconds, var.receive_wait_time_seconds, var.max_message_size]
+}
+
+run "refuses_a_delay_beyond_the_retention" {
+  command = plan
+
+  variables {
+    delay_seconds             = 60
+    message_retention_seconds = 60
+  }
+
+  expect_failures = [var.delay_seconds]
+}
+
+run "refuses_to_cut_what_s3_sends" {
+  command = plan
+
+  variables {
+    senders          = { bucket = { service = "s3", source_arn = "arn:aws:s3:::b" } }
+    max_message_size = 65535
+  }
+
+  expect_failures = [var.max_message_size]
+}
+
+run "refuses_a_dead_letter_queue_of_another_account" {
+  command = plan
+
+  variables {
+    dlq = { existing_arn = "arn:aws:sqs:eu-west-1:210987654321:dlq" }
+  }
+
+  expect_failures = [var.dlq]
+}
+
+run "refuses_a_dead_letter_queue_of_another_region" {
+  command = plan
+
+  variables {
+    dlq = { existing_arn = "arn:aws:sqs:eu-central-1:123456789012:dlq" }
+  }
+
+  expect_failures = [var.dlq]
+}
+
+run "refuses_a_dead_letter_queue_of_another_kind" {
+  command = plan
+
+  variables {
+    dlq = { existing_arn = "arn:aws:sqs:eu-west-1:123456789012:dlq.fifo" }
+  }
+
+  expect_failures = [var.dlq]
+}
+
+run "refuses_a_queue_as_its_own_dead_letter_queue" {
+  command = plan
+
+  variables {
+    name = "own"
+    dlq  = { existing_arn = "arn:aws:sqs:eu-west-1:123456789012:own" }
+  }
+
+  expect_failures = [var.dlq]
+}
+
+run "refuses_senders_to_a_dead_letter_queue_that_is_not_made" {
+  command = plan
+
+  variables {
+    dlq         = null
+    dlq_senders = { topic = { service = "sns", source_arn = "arn:aws:sns:eu-west-1:123456789012:t" } }
+  }
+
+  expect_failures = [aws_sqs_queue.queue]
+}
+
+run "refuses_one_receive_with_a_function" {
+  command = plan
+
+  variables {
+    consumer          = { timeout_seconds = 30 }
+    max_receive_count = 1
+  }
+
+  expect_failures = [aws_sqs_queue.queue]
+}
+
+run "refuses_an_alarm_to_another_region" {
+  command = plan
+
+  variables {
+    alarm = { actions = ["arn:aws:sns:eu-central-1:123456789012:alarms"] }
+  }
+
+  expect_failures = [var.alarm]
+}
+
+run "refuses_an_action_of_another_service" {
+  command = plan
+
+  variables {
+    policy_statements = [jsonencode({ Sid = "x", Effect = "Allow", Principal = { AWS = "210987654321" }, Action = ["sqs:SendMessage", "sns:Publish"] })]
+  }
+
+  expect_failures = [var.policy_statements]
+}
+
+run "refuses_an_action_that_sqs_does_not_have" {
+  command = plan
+
+  variables {
+    policy_statements = [jsonencode({ Sid = "x", Effect = "Allow", Principal = { AWS = "210987654321" }, Action = "sqs:Publish" })]
+  }
+
+  expect_failures = [var.policy_statements]
+}
+
+run "refuses_a_principal_that_is_no_account" {
+  command = plan
+
+  variables {
+    policy_statements = [jsonencode({ Sid = "x", Effect = "Allow", Principal = { AWS = "21098765432" }, Action = "sqs:SendMessage" })]
+  }
+
+  expect_failures = [var.policy_statements]
+}
+
+run "refuses_a_principal_of_no_kind" {
+  command = plan
+
+  variables {
+    policy_statements = [jsonencode({ Sid = "x", Effect = "Allow", Principal = { Role = "arn:aws:iam::210987654321:role/x" }, Action = "sqs:SendMessage" })]
+  }
+
+  expect_failures = [var.policy_statements]
+}
+
+run "refuses_the_name_of_a_service_as_principal" {
+  command = plan
+
+  variables {
+    policy_statements = [jsonencode({ Sid = "x", Effect = "Allow", Principal = "s3.amazonaws.com", Action = "sqs:SendMessage" })]
+  }
+
+  expect_failures = [var.policy_statements]
 }

@@ -12,17 +12,17 @@ run "a_name_is_enough" {
   command = plan
 
   assert {
-    condition     = aws_sqs_queue.queue.name == "orders" && aws_sqs_queue.dlq.name == "orders-dlq"
+    condition     = aws_sqs_queue.queue.name == "orders" && aws_sqs_queue.dlq[0].name == "orders-dlq"
     error_message = "queue and dead-letter queue are named after var.name"
   }
 
   assert {
-    condition     = aws_sqs_queue.queue.sqs_managed_sse_enabled && aws_sqs_queue.dlq.sqs_managed_sse_enabled
+    condition     = aws_sqs_queue.queue.sqs_managed_sse_enabled && aws_sqs_queue.dlq[0].sqs_managed_sse_enabled
     error_message = "SSE-SQS is switched on in so many words on both queues"
   }
 
   assert {
-    condition     = aws_sqs_queue.queue.message_retention_seconds == 345600 && aws_sqs_queue.dlq.message_retention_seconds == 1209600
+    condition     = aws_sqs_queue.queue.message_retention_seconds == 345600 && aws_sqs_queue.dlq[0].message_retention_seconds == 1209600
     error_message = "the dead-letter queue keeps messages for 14 days, longer than the queue"
   }
 
@@ -32,12 +32,12 @@ run "a_name_is_enough" {
   }
 
   assert {
-    condition     = aws_sqs_queue.queue.max_message_size == null && aws_sqs_queue.dlq.max_message_size == null
+    condition     = aws_sqs_queue.queue.max_message_size == null && aws_sqs_queue.dlq[0].max_message_size == null
     error_message = "the message size is left to the provider, whose default is its maximum"
   }
 
   assert {
-    condition     = !aws_sqs_queue.queue.fifo_queue && !aws_sqs_queue.dlq.fifo_queue
+    condition     = !aws_sqs_queue.queue.fifo_queue && !aws_sqs_queue.dlq[0].fifo_queue
     error_message = "queues are standard queues unless fifo is set"
   }
 
@@ -57,12 +57,12 @@ run "a_name_is_enough" {
   }
 
   assert {
-    condition     = replace(aws_sqs_queue.dlq.policy, ":orders-dlq\"", ":orders\"") == aws_sqs_queue.queue.policy
+    condition     = replace(aws_sqs_queue.dlq[0].policy, ":orders-dlq\"", ":orders\"") == aws_sqs_queue.queue.policy
     error_message = "the dead-letter queue's policy is the queue's, for its own ARN"
   }
 
   assert {
-    condition = jsondecode(aws_sqs_queue.dlq.redrive_allow_policy) == {
+    condition = jsondecode(aws_sqs_queue.dlq[0].redrive_allow_policy) == {
       redrivePermission = "byQueue"
       sourceQueueArns   = ["arn:aws:sqs:eu-west-1:123456789012:orders"]
     }
@@ -125,12 +125,12 @@ run "everything_at_once" {
   }
 
   assert {
-    condition     = aws_sqs_queue.queue.message_retention_seconds == 86400 && aws_sqs_queue.dlq.message_retention_seconds == 604800
+    condition     = aws_sqs_queue.queue.message_retention_seconds == 86400 && aws_sqs_queue.dlq[0].message_retention_seconds == 604800
     error_message = "retentions are passed on"
   }
 
   assert {
-    condition     = alltrue([for queue in [aws_sqs_queue.queue, aws_sqs_queue.dlq] : queue.kms_master_key_id == "arn:aws:kms:eu-west-1:123456789012:key/mrk-1234" && queue.tags == tomap({ team = "media" })])
+    condition     = alltrue([for queue in [aws_sqs_queue.queue, aws_sqs_queue.dlq[0]] : queue.kms_master_key_id == "arn:aws:kms:eu-west-1:123456789012:key/mrk-1234" && queue.tags == tomap({ team = "media" })])
     error_message = "key and tags reach both queues"
   }
 
@@ -174,7 +174,7 @@ run "everything_at_once" {
   }
 
   assert {
-    condition = jsondecode(aws_sqs_queue.dlq.policy).Statement[1] == {
+    condition = jsondecode(aws_sqs_queue.dlq[0].policy).Statement[1] == {
       Sid       = "Allow-topic"
       Effect    = "Allow"
       Principal = { Service = "sns.amazonaws.com" }
@@ -184,7 +184,7 @@ run "everything_at_once" {
         ArnEquals            = { "aws:SourceArn" = "arn:aws:sns:eu-west-1:123456789012:uploads" }
         StringEqualsIfExists = { "aws:SourceAccount" = "123456789012" }
       }
-    } && length(jsondecode(aws_sqs_queue.dlq.policy).Statement) == 2
+    } && length(jsondecode(aws_sqs_queue.dlq[0].policy).Statement) == 2
     error_message = "the topic of dlq_senders, and no sender of the main queue, may send dead letters"
   }
 
@@ -238,20 +238,20 @@ run "a_fifo_queue" {
   }
 
   assert {
-    condition     = aws_sqs_queue.queue.name == "orders.fifo" && aws_sqs_queue.dlq.name == "orders-dlq.fifo" && output.queue.fifo
+    condition     = aws_sqs_queue.queue.name == "orders.fifo" && aws_sqs_queue.dlq[0].name == "orders-dlq.fifo" && output.queue.fifo
     error_message = "FIFO names end in .fifo"
   }
 
   assert {
     condition = alltrue([
-      for queue in [aws_sqs_queue.queue, aws_sqs_queue.dlq] :
+      for queue in [aws_sqs_queue.queue, aws_sqs_queue.dlq[0]] :
       queue.fifo_queue && queue.content_based_deduplication && queue.deduplication_scope == "messageGroup" && queue.fifo_throughput_limit == "perMessageGroupId"
     ])
     error_message = "the dead-letter queue of a FIFO queue is a FIFO queue of the same kind"
   }
 
   assert {
-    condition     = jsondecode(aws_sqs_queue.dlq.redrive_allow_policy).sourceQueueArns == ["arn:aws:sqs:eu-west-1:123456789012:orders.fifo"]
+    condition     = jsondecode(aws_sqs_queue.dlq[0].redrive_allow_policy).sourceQueueArns == ["arn:aws:sqs:eu-west-1:123456789012:orders.fifo"]
     error_message = "the redrive allow policy names the FIFO queue"
   }
 
@@ -289,7 +289,7 @@ run "an_applied_queue_sends_its_failures_to_its_own_dlq" {
   }
 
   override_resource {
-    target = aws_sqs_queue.dlq
+    target = aws_sqs_queue.dlq[0]
     values = {
       arn = "arn:aws:sqs:eu-west-1:123456789012:orders-dlq"
       url = "https://sqs.eu-west-1.amazonaws.com/123456789012/orders-dlq"

@@ -6,7 +6,7 @@ variables {
   name_prefix = "acme"
   packages = {
     split = {
-      path         = "main.tf" # any file will do: nothing is uploaded
+      path         = "../../tests/terraform/packages/function.zip" # nothing is uploaded
       handler      = "split_csv.handler.handler"
       content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
       size_bytes   = 22
@@ -14,7 +14,7 @@ variables {
       architecture = "arm64"
     }
     load = {
-      path         = "main.tf" # any file will do: nothing is uploaded
+      path         = "../../tests/terraform/packages/function.zip" # nothing is uploaded
       handler      = "load_csv_rows.handler.handler"
       content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
       size_bytes   = 22

@@ -5,7 +5,7 @@ mock_provider "aws" {
 variables {
   name_prefix = "acme"
   package = {
-    path         = "main.tf" # any file will do: nothing is uploaded
+    path         = "../../tests/terraform/packages/function.zip" # nothing is uploaded
     handler      = "log_object_event.handler.handler"
     content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
     size_bytes   = 22

@@ -5,7 +5,7 @@ mock_provider "aws" {
 variables {
   name_prefix = "acme"
   package = {
-    path         = "main.tf" # any file will do: nothing is uploaded
+    path         = "../../tests/terraform/packages/function.zip" # nothing is uploaded
     handler      = "log_object_event.handler.handler"
     content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
     size_bytes   = 22
@@ -56,7 +56,7 @@ run "defaults" {
     error_message = "Every long-established family is watched."
   }
   assert {
-    condition     = output.pipeline.trail_table == null && length(aws_dynamodb_table.trail) == 0
+    condition     = output.pipeline.trail_table == null && length(aws_dynamodb_table.trail) + length(module.records) == 0
     error_message = "There is no trail unless the caller asks for one."
   }
   assert {
@@ -124,7 +124,25 @@ run "put_alone_with_a_trail" {
   variables {
     routes = { put = { events = ["ObjectCreated:Put"] } }
     events = ["ObjectCreated:*"]
-    trail  = { retention_days = 1, deletion_protection = true }
+    trail  = { retention_days = 1, deletion_protection = true, object_lock_days = 36500 }
+  }
+
+  assert {
+    condition = (
+      module.records[0].object_lock_days == 36500 && module.records[0].bucket.name == "acme-audit-records-123456789012-eu-west-1"
+      && output.pipeline.records_bucket == module.records[0].bucket.name
+      && module.records[0].lifecycle_rules["expire-records"].expire_days == 36500
+    )
+    error_message = "Records lie in a locked bucket of their own, and expire when neither lock nor trail keeps them."
+  }
+  assert {
+    condition = alltrue([
+      for route, policies in local.policies : jsondecode(policies.records).Statement == [{
+        Sid      = "KeepRecords", Effect = "Allow", Action = "s3:PutObject"
+        Resource = "arn:aws:s3:::acme-audit-records-123456789012-eu-west-1/${route}/*"
+      }]
+    ])
+    error_message = "A route's function writes records below its own prefix and can neither read nor delete one."
   }
 
   assert {
@@ -190,7 +208,7 @@ run "events_that_do_not_exist" {
     # S3 has no such family: only ObjectAcl:Put.
     routes         = { acl = { events = ["ObjectAcl:*"] } }
     events         = ["ObjectAcl:*"]
-    trail          = { retention_days = 3651 }
+    trail          = { retention_days = 3651, object_lock_days = 36501 }
     lifecycle_days = { noncurrent = 1.5 }
   }
   expect_failures = [var.routes, var.events, var.trail, var.lifecycle_days]

@@ -5,7 +5,7 @@ mock_provider "aws" {
 variables {
   name_prefix = "acme"
   package = {
-    path         = "main.tf" # any file will do: nothing is uploaded
+    path         = "../../tests/terraform/packages/function.zip" # nothing is uploaded
     handler      = "create_image_derivative.handler.handler"
     content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
     size_bytes   = 22
@@ -60,7 +60,7 @@ run "every_object_below_the_prefix" {
   command = plan
 
   variables {
-    extensions     = []
+    suffixes       = "all"
     derivatives    = { twenty-characters-ab = { max_width = 1, max_height = 8192 } }
     lifecycle_days = { ingest = 1, noncurrent = 1, incomplete_upload = 1, rejections = 1 }
     function       = { memory_size_mb = 512 }
@@ -73,8 +73,8 @@ run "every_object_below_the_prefix" {
     error_message = "This run is meant to sit exactly on the limit of 63 characters."
   }
   assert {
-    condition     = length(local.extension_cases) == 0
-    error_message = "Without extensions there is one rule for the whole prefix."
+    condition     = { for id, rule in module.notification.rules : id => "${rule.filter_prefix}*${rule.filter_suffix}" } == { "topic:uploads" = "ingest/*" }
+    error_message = "With all suffixes there is one rule for the whole prefix."
   }
 }
 
@@ -216,12 +216,48 @@ run "values_that_cannot_work" {
     source_prefix   = "/ingest/"
     lifecycle_days  = { ingest = 0 }
     function        = { memory_size_mb = 511 }
+    suffixes        = "jpg"
     tolerate        = "everything"
   }
   expect_failures = [
-    var.derivatives, var.extensions, var.allowed_formats, var.source_prefix,
+    var.derivatives, var.extensions, var.suffixes, var.allowed_formats, var.source_prefix,
     var.lifecycle_days, var.function, var.tolerate,
   ]
+}
+
+run "no_extensions" {
+  command = plan
+  variables {
+    extensions = []
+  }
+  assert {
+    condition     = keys(module.notification.rules) == ["topic:uploads"]
+    error_message = "Without extensions there is one rule for the whole prefix."
+  }
+}
+
+run "heic_without_its_decoder" {
+  command = plan
+  variables {
+    allowed_formats = ["JPEG", "HEIC"]
+  }
+  expect_failures = [var.allowed_formats]
+}
+
+run "heic_with_its_decoder" {
+  command = plan
+  variables {
+    allowed_formats = ["JPEG", "HEIC"]
+    package = {
+      path         = "../../tests/terraform/packages/function.zip"
+      handler      = "create_image_derivative.handler.handler"
+      content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+      size_bytes   = 22
+      runtime      = "python3.13"
+      architecture = "arm64"
+      extras       = ["heic"]
+    }
+  }
 }
 
 run "no_derivatives" {

@@ -6,7 +6,7 @@ variables {
   name_prefix = "acme"
   packages = {
     route = {
-      path         = "main.tf" # any file will do: nothing is uploaded
+      path         = "../../tests/terraform/packages/function.zip" # nothing is uploaded
       handler      = "route_tenant_event.handler.handler"
       content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
       size_bytes   = 22
@@ -14,7 +14,7 @@ variables {
       architecture = "arm64"
     }
     process = {
-      path         = "main.tf" # any file will do: nothing is uploaded
+      path         = "../../tests/terraform/packages/function.zip" # nothing is uploaded
       handler      = "process_tenant_file.handler.handler"
       content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
       size_bytes   = 22

@@ -6,7 +6,7 @@ variables {
   name_prefix = "acme"
   packages = {
     route = {
-      path         = "main.tf" # any file will do: nothing is uploaded
+      path         = "../../tests/terraform/packages/function.zip" # nothing is uploaded
       handler      = "route_tenant_event.handler.handler"
       content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
       size_bytes   = 22
@@ -14,7 +14,7 @@ variables {
       architecture = "arm64"
     }
     process = {
-      path         = "main.tf" # any file will do: nothing is uploaded
+      path         = "../../tests/terraform/packages/function.zip" # nothing is uploaded
       handler      = "process_tenant_file.handler.handler"
       content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
       size_bytes   = 22
@@ -89,7 +89,7 @@ run "the_key_of_what_is_made_at_run_time" {
 
   # Mocks of one type share an ARN; what is compared here must be told apart.
   override_resource {
-    target = module.consumer.aws_iam_role.function
+    target = module.consumer.aws_iam_role.function[0]
     values = { arn = "arn:aws:iam::123456789012:role/acme-tenants-process-eu-west-1", id = "acme-tenants-process-eu-west-1" }
   }
   override_resource {
@@ -100,7 +100,7 @@ run "the_key_of_what_is_made_at_run_time" {
     }
   }
   override_resource {
-    target = module.quarantine.aws_sqs_queue.dlq
+    target = module.quarantine.aws_sqs_queue.dlq[0]
     values = { arn = "arn:aws:sqs:eu-west-1:123456789012:acme-tenants-quarantine-dlq" }
   }
 

@@ -6,7 +6,7 @@ variables {
   name_prefix = "acme"
   packages = {
     route = {
-      path         = "main.tf" # any file will do: nothing is uploaded
+      path         = "../../tests/terraform/packages/function.zip" # nothing is uploaded
       handler      = "route_tenant_event.handler.handler"
       content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
       size_bytes   = 22
@@ -14,7 +14,7 @@ variables {
       architecture = "arm64"
     }
     process = {
-      path         = "main.tf" # any file will do: nothing is uploaded
+      path         = "../../tests/terraform/packages/function.zip" # nothing is uploaded
       handler      = "process_tenant_file.handler.handler"
       content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
       size_bytes   = 22
@@ -130,7 +130,7 @@ run "arns_longer_than_the_policy_takes" {
     target = data.aws_partition.current
     values = { partition = "aws-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some" }
   }
-  expect_failures = [aws_iam_policy.manager]
+  expect_failures = [aws_iam_policy.manager, output.manager_boundary]
 }
 
 # Every validation is tripped by itself. Where one looks at another variable, Terraform passes it over
@@ -188,22 +188,26 @@ run "refused_4" {
 run "refused_5" {
   command = plan
   variables {
-    cache    = { stale_seconds = 86401 }
-    router   = { batch_size = 1.5 }
-    consumer = { max_file_mb = 0 }
-    queues   = { dlq_retention_seconds = 1209601 }
+    name_prefix  = "acme-tg"
+    cache        = { stale_seconds = 86401 }
+    router       = { batch_size = 1.5 }
+    consumer     = { max_file_mb = 0 }
+    queues       = { dlq_retention_seconds = 1209601 }
+    group_access = { readers = ["arn:aws:sts::123456789012:assumed-role/reports/session"] }
   }
-  expect_failures = [var.cache, var.router, var.consumer, var.queues]
+  expect_failures = [var.name_prefix, var.cache, var.router, var.consumer, var.queues, var.group_access]
 }
 
 run "refused_6" {
   command = plan
   variables {
-    cache    = { stale_seconds = -1 }
-    consumer = { max_file_mb = 52 }
-    queues   = { message_retention_seconds = 59 }
+    name_prefix  = "acme-tenant-eu"
+    cache        = { stale_seconds = -1 }
+    consumer     = { max_file_mb = 52 }
+    queues       = { message_retention_seconds = 59 }
+    group_access = { administrators = [for number in range(9) : "arn:aws:iam::123456789012:role/administrator-${number}-of-all"] }
   }
-  expect_failures = [var.cache, var.consumer, var.queues]
+  expect_failures = [var.name_prefix, var.cache, var.consumer, var.queues, var.group_access]
 }
 
 run "refused_7" {
@@ -262,7 +266,7 @@ run "defaults" {
 
   # Mocks of one type share an ARN; what is compared here must be told apart.
   override_resource {
-    target = module.consumer.aws_iam_role.function
+    target = module.consumer.aws_iam_role.function[0]
     values = { arn = "arn:aws:iam::123456789012:role/acme-tenants-process-eu-west-1", id = "acme-tenants-process-eu-west-1" }
   }
   override_resource {
@@ -273,7 +277,7 @@ run "defaults" {
     }
   }
   override_resource {
-    target = module.quarantine.aws_sqs_queue.dlq
+    target = module.quarantine.aws_sqs_queue.dlq[0]
     values = {
       arn = "arn:aws:sqs:eu-west-1:123456789012:acme-tenants-quarantine-dlq"
       url = "https://sqs.eu-west-1.amazonaws.com/123456789012/acme-tenants-quarantine-dlq"
@@ -330,6 +334,7 @@ run "defaults" {
       }
       queues                = { max_receive_count = 5, message_retention_seconds = 345600, dlq_retention_seconds = 1209600 }
       bucket                = { noncurrent_version_days = 30, incomplete_upload_days = 7 }
+      access                = { administrators = [], readers = [] }
       queue_mode            = "per_tenant"
       cache                 = { seconds = 60, negative_seconds = 5, stale_seconds = 600 }
       max_group_name_length = 32
@@ -405,6 +410,19 @@ run "defaults" {
       if length(setintersection(flatten([statement.Action]), ["s3:GetObject", "s3:PutObject"])) > 0
     ])
     error_message = "The policy is the output, and the manager neither reads nor writes what tenants are given."
+  }
+  assert {
+    condition = [
+      for statement in jsondecode(output.manager_boundary).Statement : statement if statement.Effect == "Allow"
+    ] == jsondecode(output.manager_policy).Statement
+    error_message = "The boundary lets the manager do what its policy says and no more."
+  }
+  assert {
+    condition = length(setsubtract(
+      ["s3:GetObject*", "sqs:ReceiveMessage", "sqs:SendMessage", "sts:AssumeRole*"],
+      [for statement in jsondecode(output.manager_boundary).Statement : statement.Action if statement.Effect == "Deny"],
+    )) == 0
+    error_message = "The boundary denies what a policy of a bucket, a queue or a role could otherwise give to the manager."
   }
   assert {
     condition     = length(module.alarms) + length(output.alarm_names) == 0

@@ -157,7 +157,7 @@ def test_the_command_lists_and_shows(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert json.loads(capsys.readouterr().out) == started
     assert main(["imports", "rows", started["import_id"], *prefix]) == 0
     assert json.loads(capsys.readouterr().out)["name"] == "x"
-    assert main(["imports", "show", "0" * 16, *prefix]) == 1
+    assert main(["imports", "show", "0" * 16, *prefix]) == 2
     assert "imports list" in capsys.readouterr().err
 
 

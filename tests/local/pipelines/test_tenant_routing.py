@@ -334,7 +334,7 @@ def test_deleted_tenants_leave_nothing(platform: Platform, tmp_path: Path) -> No
     output("create", "shortlived", "--group", "demo")
     put(tmp_path, "shortlived", "id\n1\n")
     eventually(lambda: silver(platform, "demo", "shortlived"), "the silver file")
-    assert main(["tenants", "delete", "shortlived"]) == 1
+    assert main(["tenants", "delete", "shortlived"]) == 2
 
     output("delete", "shortlived", "--delete-data")
 

@@ -6,6 +6,15 @@ from collections.abc import Iterator
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def _no_configuration_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a region, nor a profile, nor a server that hands out credentials."""
+    for variable in ("AWS_REGION", "AWS_PROFILE", "EVENT_PIPELINES_NAME_PREFIX"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+
+
 @pytest.fixture
 def _told_of_ctrl_c() -> Iterator[None]:
     """As a shell starts a command; one in the background is not told of it."""

@@ -12,6 +12,7 @@ from moto import mock_aws
 
 from event_pipelines.__main__ import main
 from event_pipelines.pipelines.event_audit import hours_since, logged
+from event_pipelines.stack import STACK_TAG
 
 
 def moment(ago: timedelta) -> str:
@@ -48,9 +49,11 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def log(*lines: dict[str, Any] | str, route: str = "upload") -> None:
+def log(
+    *lines: dict[str, Any] | str, route: str = "upload", owner: str = "event-pipelines"
+) -> None:
     client, group = boto3.client("logs"), f"/aws/lambda/event-pipelines-audit-{route}"
-    client.create_log_group(logGroupName=group)
+    client.create_log_group(logGroupName=group, tags={STACK_TAG: owner})
     client.create_log_stream(logGroupName=group, logStreamName="s")
     at = int(time.time() * 1000) - 1000
     messages = [line if isinstance(line, str) else json.dumps(line) for line in lines]
@@ -104,6 +107,15 @@ def test_tail_reads_the_logs_newest_last(capsys: pytest.CaptureFixture[str]) -> 
 
     assert [line["key"] for line in lines] == ["a", "b"]
     assert lines[0]["source_address"] == "192.0.2.7"
+
+
+def test_a_log_of_another_stack_is_not_read(capsys: pytest.CaptureFixture[str]) -> None:
+    """The stack event-pipelines-audit has an audit, too."""
+    log(event("a", timedelta(minutes=9), outcome="logged"))
+    theirs = event("b", timedelta(minutes=1), outcome="logged")
+    log(theirs, route="audit-upload", owner="event-pipelines-audit")
+
+    assert [line["key"] for line in json_lines(capsys, "tail")] == ["a"]
 
 
 def test_a_repeated_delivery_is_one_event(capsys: pytest.CaptureFixture[str]) -> None:
@@ -164,10 +176,32 @@ def test_audit_tail_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert main(["audit", "tail"]) == 0
 
-    printed = capsys.readouterr().out
-    assert "watched/folder/a [bold].txt" in printed
-    assert "ObjectCreated:Put" in printed
-    assert "1 events in the last 10m" in printed
+    out, err = capsys.readouterr()
+    assert "\tObjectCreated:Put\twatched\tfolder/a [bold].txt\t" in out
+    assert "1 events in the last 10m" in err
+
+
+def test_following_prints_each_event_once_as_it_comes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log(event("first", timedelta(minutes=1), outcome="logged"))
+    looks = iter(range(2))
+
+    def sleep(_: float) -> None:
+        if next(looks, None) is None:
+            raise KeyboardInterrupt
+        second = json.dumps(event("second", timedelta(0), outcome="logged"))
+        boto3.client("logs").put_log_events(
+            logGroupName="/aws/lambda/event-pipelines-audit-upload",
+            logStreamName="s",
+            logEvents=[{"timestamp": int(time.time() * 1000), "message": second}],
+        )
+
+    monkeypatch.setattr("time.sleep", sleep)
+
+    assert main(["audit", "tail", "--follow"]) == 130
+    out = capsys.readouterr().out
+    assert [line.split("\t")[2] for line in out.splitlines()] == ["watched/first", "watched/second"]
 
 
 def test_summary_counts_by_hour_bucket_and_kind(capsys: pytest.CaptureFixture[str]) -> None:
@@ -186,7 +220,7 @@ def test_summary_counts_by_hour_bucket_and_kind(capsys: pytest.CaptureFixture[st
 
 
 def test_no_pipeline_of_that_name(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["audit", "tail", "--name-prefix", "acme"]) == 1
+    assert main(["audit", "tail", "--name-prefix", "acme"]) == 2
 
     (line,) = capsys.readouterr().err.splitlines()
     assert "acme has no pipeline event-audit in eu-west-1" in line

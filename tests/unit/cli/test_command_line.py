@@ -17,9 +17,9 @@ from event_pipelines.local.home import Home
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
-def fails_with(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+def fails_with(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 3) -> str:
     """Runs a command that must fail; returns its one line on stderr."""
-    assert main(arguments) == 1
+    assert main(arguments) == code
     lines = capsys.readouterr().err.strip().splitlines()
     assert lines[-1].startswith("event-pipelines: ")
     assert not any("Traceback" in line for line in lines)
@@ -60,7 +60,7 @@ def test_local_without_its_extra_names_the_extra(missing: str) -> None:
     assert line.startswith("event-pipelines: `event-pipelines local`")
     assert missing in line
     assert "pip install 'event-pipelines[local]'" in line
-    assert code == "1"
+    assert code == "3"
 
 
 def test_local_up_names_a_port_in_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,11 +69,22 @@ def test_local_up_names_a_port_in_use(tmp_path: Path, capsys: pytest.CaptureFixt
         other.listen()
         port = str(other.getsockname()[1])
 
-        line = fails_with(capsys, "local", "up", "--home", str(tmp_path), "--port", port)
+        line = fails_with(capsys, "local", "up", "--home", str(tmp_path), "--port", port, code=2)
 
     assert port in line
     assert "in use" in line
     assert local_engine.running(tmp_path) is None
+
+
+@pytest.mark.parametrize("verb", ["up", "demo"])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [(("--port", "70000"), "--port 70000"), (("--region", "moon"), "region moon")],
+)
+def test_local_refuses_ports_and_regions_that_do_not_exist(
+    verb: str, given: tuple[str, ...], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said in fails_with(capsys, "local", verb, "--home", str(tmp_path), *given, code=2)
 
 
 def test_local_up_without_packages_names_make_packages(tmp_path: Path) -> None:
@@ -127,9 +138,11 @@ def test_demo_refuses_a_photo_that_is_no_picture(
     text = tmp_path / "notes.txt"
     text.write_text("no picture")
 
-    assert "not a picture" in fails_with(capsys, "local", "demo", "--photo", str(text))
+    assert "not a picture" in fails_with(capsys, "local", "demo", "--photo", str(text), code=2)
     missing = str(tmp_path / "gone.jpg")
-    assert "gone.jpg cannot be read" in fails_with(capsys, "local", "demo", "--photo", missing)
+    assert "gone.jpg cannot be read" in fails_with(
+        capsys, "local", "demo", "--photo", missing, code=2
+    )
 
 
 def test_local_status_and_down_without_an_engine(
@@ -164,7 +177,28 @@ def test_environment_script_without_python_names_the_versions(tmp_path: Path) ->
     assert "Python 3.11, 3.12 or 3.13 is not on PATH" in line
 
 
-@pytest.mark.parametrize("version", ["3, 10", "3, 14"])
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"PORT": "70000"}, "PORT=70000 is no port"),
+        ({"PORT": "eighty"}, "PORT=eighty is no port"),
+        ({"PORT": "0"}, "PORT=0 is no port"),
+        ({"PHOTO": "/no such/cat.jpg"}, "PHOTO=/no such/cat.jpg cannot be read"),
+    ],
+)
+def test_environment_script_says_at_once_what_a_demo_cannot_take(
+    tmp_path: Path, variables: dict[str, str], said: str
+) -> None:
+    (tmp_path / "terraform").symlink_to(sys.executable)
+
+    finished = environment_script(tmp_path, PYTHON=sys.executable, **variables)
+
+    assert finished.returncode == 1
+    (line,) = finished.stderr.splitlines()
+    assert said in line
+
+
+@pytest.mark.parametrize("version", ["3, 9", "3, 10", "3, 14"])
 def test_python_of_another_version(tmp_path: Path, version: str) -> None:
     # An interpreter that answers as that version would, whichever are installed here.
     fake = tmp_path / "python-of-another-version"

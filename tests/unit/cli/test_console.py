@@ -115,7 +115,7 @@ COMMANDS = [
     ("status",), ("status", "--json"), ("items", "status", "id"),
     ("items", "status", "id", "--json"),
     ("plan-review", "PLAN"), ("plan-review", "PLAN", "--format", "text"),
-    ("plan-review", "PLAN", "--format", "json"), ("plan-review", "PLAN", "--format", "html"),
+    ("plan-review", "PLAN", "--json"), ("plan-review", "PLAN", "--format", "html"),
 ]  # fmt: skip
 
 
@@ -181,7 +181,7 @@ def test_errors_forge_no_line(
 
     monkeypatch.setattr(event_audit, "find", refuse)
 
-    assert main(["audit", "tail"]) == 1
+    assert main(["audit", "tail"]) == 2
     err = capsys.readouterr().err
     assert not RAW.search(err)
     assert err.count("\nevent-pipelines:") == 0

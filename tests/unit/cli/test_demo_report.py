@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 from typing import Any
 
 from PIL import Image
@@ -16,16 +17,17 @@ PIPELINE: dict[str, Any] = {
     "bucket": "acme-image",
     "source_prefix": "ingest/",
     "derivatives": {
-        "mobile": {"max_width": 640, "max_height": 640},
-        "thumbnail": {"max_width": 128, "max_height": 128},
+        "mobile": {"max_width": 640, "max_height": 640, "format": "jpeg", "fit": "contain"},
+        "thumbnail": {"max_width": 128, "max_height": 128, "format": "jpeg", "fit": "contain"},
+        "card": {"max_width": 200, "max_height": 200, "format": "webp", "fit": "cover"},
     },
 }
 HOSTILE = "<script>alert(1)</script>.jpg"
 
 
-def picture(width: int, height: int) -> bytes:
+def picture(width: int, height: int, image_format: str = "JPEG") -> bytes:
     buffer = io.BytesIO()
-    Image.new("RGB", (width, height)).save(buffer, "JPEG")
+    Image.new("RGB", (width, height)).save(buffer, image_format)
     return buffer.getvalue()
 
 
@@ -37,6 +39,11 @@ def rendered() -> str:
         Result(good, "thumbnail", "missing"),
         Result(bad, "mobile", "rejected", "not_an_image"),
         Result(bad, "thumbnail", "rejected", "not_an_image"),
+        Result(
+            *(good, "card", "derived", "derived/c", 1.0, picture(200, 200, "WEBP"), 200, 200),
+            repaired=True,
+        ),
+        Result(bad, "card", "missing"),
     ]
     letter = {"queue": "mobile (dead letters)", "message_id": "id-1", "body": '{"a": "<b>"}'}
     logs = {"/aws/lambda/f": [{"outcome": "derived", "key": HOSTILE}]}
@@ -48,7 +55,10 @@ def test_every_outcome_is_on_the_page() -> None:
     page = rendered()
 
     assert page.count("data:image/jpeg;base64,") == 2
+    assert page.count("data:image/webp;base64,") == 1
     assert "640&times;320" in page
+    assert "fills 200&times;200, webp" in page
+    assert ", repaired" in page
     assert "missing" in page
     assert page.count("not_an_image") == 4
     assert "id-1" in page
@@ -84,7 +94,16 @@ def test_verification_finds_what_is_wrong() -> None:
 
     assert fault(Result(photo, "mobile", "derived", width=640, height=320)) == []
     assert fault(Result(bad, "mobile", "rejected", "truncated")) == []
+    assert fault(Result(photo, "card", "derived", width=200, height=200)) == []
+    end = replace(photo, lacks_its_end=True)
+    assert fault(Result(end, "mobile", "derived", width=640, height=320, repaired=True)) == []
+    logo = replace(photo, transparent=True)
+    assert fault(Result(logo, "card", "derived", width=200, height=200, transparent=True)) == []
+    assert fault(Result(logo, "mobile", "derived", width=640, height=320)) == []
     for wrong in (
+        Result(photo, "card", "derived", width=200, height=100),
+        Result(end, "mobile", "derived", width=640, height=320),
+        Result(logo, "card", "derived", width=200, height=200),
         Result(photo, "mobile", "missing"),
         Result(photo, "mobile", "derived", width=640, height=640),
         Result(photo, "mobile", "derived", width=320, height=160),

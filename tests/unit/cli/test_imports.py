@@ -17,7 +17,8 @@ from event_pipelines.local.demo import imports
 from event_pipelines.local.demo.imports import Account
 from event_pipelines.pipelines.csv_import import Import, Ledger, RejectedRow
 from event_pipelines.stack import Stack
-from shared.import_ledger import CheckpointLost, ImportLedger, ImportSource, Progress
+from shared.csv_files.progress import Progress
+from shared.import_ledger import CheckpointLost, ImportLedger, ImportSource
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def one_line(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    assert main(["imports", *arguments]) == 1
+    assert main(["imports", *arguments]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     return line
 
@@ -108,7 +109,7 @@ def test_an_import_is_cancelled_once(capsys: pytest.CaptureFixture[str]) -> None
     assert shown["dialect"]["delimiter"] == ","
     with pytest.raises(CheckpointLost):
         functions.checkpoint(state, Progress(next_offset=5), "holder")
-    assert main(cancel) == 1
+    assert main(cancel) == 2
     assert "has ended as FAILED" in capsys.readouterr().err
 
 

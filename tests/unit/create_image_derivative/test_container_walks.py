@@ -111,6 +111,18 @@ def test_a_second_header_or_palette_changes_nothing(pngs: dict[str, bytes]) -> N
             assert derivative(insert_chunks(pngs[mode], extra)) == expected
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "1", "I;16"])
+def test_a_palette_that_no_pixel_needs_changes_nothing(pngs: dict[str, bytes], mode: str) -> None:
+    for damaged in (
+        chunk(b"PLTE", bytes(6)),
+        chunk(b"PLTE", bytes(6), checksum=1),
+        chunk(b"PLTE", bytes(5)),
+        chunk(b"PLTE", b""),
+        chunk(b"PLTE", bytes(3 * 300)),
+    ):
+        assert derivative(insert_chunks(pngs[mode], damaged)) == derivative(pngs[mode])
+
+
 def test_pixel_data_may_come_in_any_pieces(pngs: dict[str, bytes]) -> None:
     content = pngs["RGB"]
     at = content.index(b"IDAT")
@@ -227,6 +239,29 @@ def test_a_profile_is_joined_in_the_order_of_its_numbers(jpegs: dict[str, bytes]
     )
 
 
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b"",
+        b"MM",
+        b"MM\0*\0\0\0\x08",
+        b"MM\0*\xff\xff\xff\xff",
+        b"XX\0*\0\0\0\x08\0\0",
+        b"\xff" * 60,
+    ],
+)
+def test_damaged_exif_does_not_shadow_what_follows(jpegs: dict[str, bytes], damaged: bytes) -> None:
+    good = b"Exif\0\0MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0"
+    segments = [segment(0xE1, b"Exif\0\0" + damaged), segment(0xE1, good)]
+    turned = derivative(insert_segments(jpegs["baseline"], segment(0xE1, good)))
+
+    assert (
+        derivative(insert_segments(jpegs["baseline"], *segments))
+        == turned
+        != derivative(jpegs["baseline"])
+    )
+
+
 def test_metadata_between_scans_changes_nothing(jpegs: dict[str, bytes]) -> None:
     content = jpegs["progressive"]
     last = content.rindex(b"\xff\xda")
@@ -317,6 +352,32 @@ def test_chunks_around_webp_pixels_change_nothing(
             assert derivative(riff(*variant.chunks, size=size) + variant.trailer) == derivative(
                 content
             ), variant.chunks
+
+
+@pytest.mark.parametrize("flags", [0x02, 0x12])
+@pytest.mark.parametrize(
+    ("left", "upper", "covers"), [(20, 10, False), (0, 0, False), (0, 0, True)]
+)
+def test_what_the_first_frame_of_a_webp_leaves_open_is_transparent(
+    encoded: Encoded, flags: int, left: int, upper: int, *, covers: bool
+) -> None:
+    frame = encoded(Image.new("RGB", (40, 30), "red"), "WEBP", quality=95)[12:]
+    size = (39).to_bytes(3, "little") + (29).to_bytes(3, "little")
+    canvas = size if covers else (99).to_bytes(3, "little") + (59).to_bytes(3, "little")
+    place = (left // 2).to_bytes(3, "little") + (upper // 2).to_bytes(3, "little")
+    content = riff(
+        (b"VP8X", bytes((flags, 0, 0, 0)) + canvas),
+        (b"ANIM", b"\xff\xff\xff\xff\0\0"),
+        (b"ANMF", place + size + bytes(4) + frame),
+    )
+    recipe = Recipe(100, 60, output_format="png", transparent=True)
+    made = make_derivative(io.BytesIO(content), len(content), recipe)
+
+    with Image.open(io.BytesIO(made.content)) as picture:
+        pixels = picture.convert("RGBA")
+    opaque = pixels.getchannel("A").point(lambda alpha: alpha and 255)
+    assert opaque.getbbox() == (left, upper, left + 40, upper + 30)
+    assert pixels.getchannel("A").getextrema() == ((255, 255) if covers else (0, 255))
 
 
 def test_boxes_behind_an_avif_change_nothing(encoded: Encoded, photograph: Photograph) -> None:

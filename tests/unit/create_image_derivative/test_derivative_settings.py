@@ -160,8 +160,8 @@ def test_what_only_decides_acceptance_does_not(
     assert before.fingerprint == after.fingerprint
 
 
-def test_tiff_is_known_but_off(environment: dict[str, str]) -> None:
-    assert SUPPORTED_FORMATS - settings_from(environment).recipe.formats == {"TIFF"}
+def test_tiff_and_heic_are_known_but_off(environment: dict[str, str]) -> None:
+    assert SUPPORTED_FORMATS - settings_from(environment).recipe.formats == {"TIFF", "HEIC"}
 
 
 @given(st.sets(st.text(min_size=1), min_size=2, max_size=2))

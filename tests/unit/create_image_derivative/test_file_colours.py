@@ -28,6 +28,10 @@ CHROMATICITIES_SRGB = chunk(
 INTENT = chunk(b"sRGB", b"\0")
 SRGB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 PROFILE = chunk(b"iCCP", b"x\0\0" + zlib.compress(SRGB_PROFILE))
+LAB = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+NO_PROFILE, LAB_PROFILE = (
+    chunk(b"iCCP", b"x\0\0" + zlib.compress(data)) for data in (b"no profile", LAB)
+)
 
 
 def code_points(primaries: int, transfer: int, full_range: int = 1) -> bytes:
@@ -72,6 +76,11 @@ SAMPLE_FROM_P3: Colour = (215, 93, 31)
         ((PROFILE, GAMMA_1, CHROMATICITIES_P3), SAMPLE),
         ((GAMMA_1, PROFILE, code_points(P3, SRGB)), SAMPLE_FROM_P3),
         ((INTENT, code_points(P3, SRGB), GAMMA_1), SAMPLE_FROM_P3),
+        # What is no profile does not hide what else there is.
+        ((NO_PROFILE, GAMMA_1), (229, 168, 124)),
+        ((LAB_PROFILE, CHROMATICITIES_P3), SAMPLE_FROM_P3),
+        ((NO_PROFILE, INTENT, GAMMA_1), SAMPLE),
+        ((NO_PROFILE,), SAMPLE),
         # Nonsense is left out.
         ((chunk(b"gAMA", bytes(4)),), SAMPLE),
         ((chunk(b"gAMA", b"\xff" * 4),), SAMPLE),
@@ -263,11 +272,19 @@ def test_a_colour_may_be_transparent_in_every_depth(render: Render, depth: int) 
             assert_close(picture.getpixel((x, 20)), expected, 5)  # type: ignore[arg-type]
 
 
-def test_a_key_that_no_sample_can_have_changes_nothing(render: Render) -> None:
-    for depth, key in ((1, 2), (2, 5), (4, 16), (8, 256)):
-        row = bytes(64 * depth // 8)
-        content = png(64, 40, depth, 0, [row] * 40, chunk(b"tRNS", struct.pack(">H", key)))
-        assert shown(render, content) == (0, 0, 0)
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_bits_of_a_key_above_the_depth_do_not_count(render: Render, depth: int) -> None:
+    for low in (0, 1):
+        for high in (1 << depth, 0x8000, 0xFFFF & -1 << depth):
+            transparency = chunk(b"tRNS", struct.pack(">H", high | low))
+            content = png(64, 40, depth, 0, [bytes(8 * depth)] * 40, transparency)
+            assert shown(render, content) == ((0, 0, 0) if low else WHITE), hex(high)
+
+
+def test_bits_of_a_key_colour_above_its_depth_do_not_count(render: Render) -> None:
+    for high in (0, 0x100, 0xFF00):
+        transparency = chunk(b"tRNS", struct.pack(">3H", high | 200, 100, high | 50))
+        assert shown(render, plain(SAMPLE, transparency)) == WHITE
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 import struct
 import zlib
 from collections.abc import Callable
@@ -111,6 +112,81 @@ def test_a_jpeg_without_its_end_marker(
     assert decibels(pixels(made), pixels(derivative(content))) > 30
 
 
+MODES = ("RGB", "L", "CMYK")
+ENDS = ("marker", "marker and trailer", "another picture")
+
+
+def ended(cut: bytes, end: str, whole: bytes) -> bytes:
+    return cut + {"marker": b"\xff\xd9", "marker and trailer": b"\xff\xd9rest"}.get(end, whole)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("options", [{}, {"subsampling": 0}, {"restart_marker_blocks": 4}])
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.85, 0.96, 0.99])
+def test_an_end_marker_does_not_make_a_part_a_whole(
+    encoded: Encoded,
+    photograph: Photograph,
+    mode: str,
+    options: dict[str, Any],
+    end: str,
+    kept: float,
+) -> None:
+    whole = encoded(photograph(400, 300).convert(mode), "JPEG", quality=90, **options)
+    content = ended(whole[: int(len(whole) * kept)], end, whole)
+
+    for side in (40, SIDE):
+        if kept > 0.9:
+            assert derivative(content, side=side).repaired
+        else:
+            assert rejection(content, side=side).reason in ("truncated", "broken_image")
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("mode", MODES)
+def test_nor_does_it_when_the_first_of_several_scans_is_cut(
+    encoded: Encoded, photograph: Photograph, mode: str, end: str
+) -> None:
+    whole = encoded(photograph(400, 300).convert(mode), "JPEG", quality=90, progressive=True)
+    first = whole.index(b"\xff\xda")
+    second = whole.index(b"\xff\xda", first + 2)
+
+    for kept in (0.3, 0.6):
+        cut = whole[: first + int((second - first) * kept)]
+        assert rejection(ended(cut, end, whole)).reason in ("truncated", "broken_image")
+
+
+@pytest.mark.parametrize("end", ["nothing", *ENDS])
+def test_a_jpeg_may_end_at_every_restart(
+    encoded: Encoded, photograph: Photograph, end: str
+) -> None:
+    whole = encoded(photograph(160, 120), "JPEG", quality=80, restart_marker_blocks=10)
+    restarts = [match.start() for match in re.finditer(rb"\xff[\xd0-\xd7]", whole)]
+    assert len(restarts) == 7
+
+    for at in restarts:
+        for cut in (whole[:at], whole[: at + 1], whole[: at + 2]):
+            content = cut if end == "nothing" else ended(cut, end, whole)
+            # Behind the last, there are 8 of 120 rows: each part is 16 high.
+            if at == restarts[-1]:
+                assert derivative(content).repaired
+            else:
+                assert rejection(content).reason in ("truncated", "broken_image")
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("options", [{}, {"progressive": True}])
+def test_a_picture_that_is_grey_at_its_end_is_whole(
+    encoded: Encoded, mode: str, options: dict[str, Any]
+) -> None:
+    content = encoded(
+        Image.new("RGB", (200, 160), (128, 128, 128)).convert(mode), "JPEG", **options
+    )
+
+    for made in (derivative(content), derivative(content, repair=False)):
+        assert not made.repaired
+
+
 @pytest.mark.parametrize("damage", ["no end", "half an end", "checksum", "no checksum"])
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "1", "I;16"])
 @pytest.mark.parametrize("size", [(64, 48), (3, 3), (1, 40)])
@@ -135,6 +211,7 @@ def test_a_png_with_all_its_pixels(
 
     assert made.repaired
     assert made.content == derivative(content).content
+    assert rejection(damaged, repair=False).reason in ("truncated", "broken_image")
 
 
 @pytest.mark.parametrize(("rows", "made"), [(100, True), (91, True), (90, True), (89, False)])
@@ -173,6 +250,7 @@ def test_a_gif_without_its_trailer_is_marked(encoded: Encoded, photograph: Photo
 
     made = derivative(content[:-1])
 
+    assert rejection(content[:-1], repair=False).reason == "truncated"
     assert made.repaired
     assert made.content == derivative(content).content
 

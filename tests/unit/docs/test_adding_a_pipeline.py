@@ -65,7 +65,7 @@ def test_the_command_knows_the_new_pipeline(repository: Path) -> None:
         repository,
         """
 from event_pipelines.__main__ import parser
-from event_pipelines.pipelines import PIPELINES, concerned, is_ours, stages
+from event_pipelines.pipelines import PIPELINES, concerned, stages
 from event_pipelines.stack import Queue
 queues = [Queue("p-stamps", "u", "a", 0, 0, 0, "p-stamps-dlq", 5),
           Queue("p-stamps-dlq", "u", "a", 0, 0, 0)]
@@ -73,13 +73,11 @@ for group in ("reconcile", "replay"):
     assert parser(group).parse_args([group, "object-stamps"]).pipeline in PIPELINES
 assert parser("trace").parse_args(["trace", "k", "--pipeline", "object-stamps"])
 (stage,) = stages("p", queues)
-print(stage.pipeline, stage.name, stage.function, *concerned("inbox/a"), is_ours("stamps-errors"))
+print(stage.pipeline, stage.name, stage.function, *concerned("inbox/a"))
 """,
     )
 
-    assert said.split() == [
-        "object-stamps", "stamp", "p-stamps", "event-audit", "object-stamps", "True",
-    ]  # fmt: skip
+    assert said.split() == ["object-stamps", "stamp", "p-stamps", "event-audit", "object-stamps"]
 
 
 def test_the_function_stamps_what_is_announced_and_refuses_the_rest(repository: Path) -> None:

@@ -19,8 +19,8 @@ from moto.sns.models import sns_backends
 
 from load_csv_rows import table_client
 from shared import aws
+from shared.csv_files.row_messages import RowMessage
 from shared.import_ledger import ImportLedger
-from shared.row_messages import RowMessage
 from support.invocations import Run, invoke, message
 from unit.load_csv_rows.imports import Import
 

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from shared.import_ledger import ImportLedger, ImportSource, ImportState, Progress
-from shared.row_messages import Row, RowMessage
+from shared.csv_files.progress import Progress
+from shared.csv_files.row_messages import Row, RowMessage
+from shared.import_ledger import ImportLedger, ImportSource, ImportState
 
 STARTED = datetime(2026, 3, 1, 9, 30, 0, 123_000, tzinfo=UTC)
 CREATED = "2026-03-01T09:30:00.123000Z"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from shared.contracts.imports import ImportStatus
-from shared.rejected_rows import RejectedRow
-from shared.row_messages import Row
+from shared.csv_files.rejected_rows import RejectedRow
+from shared.csv_files.row_messages import Row
 from unit.load_csv_rows.conftest import TABLE, Account, Function
 from unit.load_csv_rows.fake_table import client_error
 

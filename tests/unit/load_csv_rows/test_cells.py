@@ -9,7 +9,7 @@ from boto3.dynamodb.types import DYNAMODB_CONTEXT
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from load_csv_rows.cells import (
+from shared.csv_files.cells import (
     READERS,
     ColumnType,
     UnreadableCell,

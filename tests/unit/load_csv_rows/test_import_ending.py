@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from shared.contracts.imports import ImportStatus
-from shared.import_ledger import ImportLedger, Progress
+from shared.csv_files.progress import Progress
+from shared.import_ending import ImportEnding
+from shared.import_ledger import ImportLedger
 from shared.retries import ReadIncomplete
 from unit.load_csv_rows.conftest import LEDGER, TOPIC, Account, Function
 from unit.load_csv_rows.fake_table import client_error
@@ -44,6 +46,27 @@ def test_an_import_is_complete_when_everything_sent_is_counted(
     assert run.metrics["ImportsCompleted"] == 1
     state = one.state()
     assert state.rows_loaded + state.rows_rejected == state.progress.rows_sent
+
+
+@pytest.mark.parametrize(("good", "bad", "empty"), [(0, 3, 1), (1, 3, None), (0, 0, 1)])
+@pytest.mark.parametrize("notices", ["notices", "absent"])
+def test_complete_imports_of_which_nothing_was_loaded_are_counted(
+    account: Account, start: Start, good: int, bad: int, empty: int | None, notices: str
+) -> None:
+    """Also a header without rows, and where the notice cannot be sent."""
+    one = account.imported(HEADER, rows(good, bad))
+    function = start(NOTICES_TOPIC_ARN=TOPIC.replace("notices", notices))
+    if not good + bad:
+        one.sent(0)
+        ending = ImportEnding(account.ledger, 100, lambda: account.sns, None).of(one.state())
+        assert ending.counts == ("ImportsCompleted", "ImportsEmpty")
+        return
+    one.sent(1)
+
+    run = function.load(*one.messages())
+
+    assert run.metrics.get("ImportsEmpty") == empty
+    assert run.metrics["ImportsCompleted"] == 1
 
 
 def test_while_the_splitter_sends_nothing_ends(account: Account, start: Start) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from load_csv_rows.cells import ColumnType
-from load_csv_rows.items import MAX_ITEM_BYTES, ItemMaker, RowRejected
-from load_csv_rows.settings import Empty, Shape
+from shared.csv_files.cells import ColumnType
+from shared.csv_files.items import MAX_ITEM_BYTES, ItemMaker, RowRejected
+from shared.csv_files.shape import Empty, Shape
 from unit.load_csv_rows.fake_table import size_of, units
 
 IMPORT = "9f86d081884c7d65"

@@ -18,16 +18,17 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from load_csv_rows.cells import ColumnType
 from load_csv_rows.loader import Loader, Tally
 from load_csv_rows.pace import Pace
-from load_csv_rows.settings import Settings, Shape
+from load_csv_rows.settings import Settings
 from load_csv_rows.table_writer import TableWriter
 from shared.batch import Message, Outcome
 from shared.contracts.imports import ImportStatus, WriteMode
+from shared.csv_files.cells import ColumnType
+from shared.csv_files.row_messages import RowMessage
+from shared.csv_files.shape import Shape
 from shared.import_ending import ImportEnding
 from shared.import_ledger import ImportLedger, ImportState
-from shared.row_messages import RowMessage
 from unit.load_csv_rows.chaos import KINDS, Chaos, Conductor, Faults, Killed, Worker
 from unit.load_csv_rows.fake_ledger import FakeLedgerTable
 from unit.load_csv_rows.fake_table import Attributes, FakeTable

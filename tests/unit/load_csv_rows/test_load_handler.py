@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.contracts.imports import ImportStatus
-from shared.row_messages import Envelope, Row, encode_row
+from shared.csv_files.row_messages import Envelope, Row, encode_row
 from support.invocations import message
 from unit.load_csv_rows.conftest import BUCKET, LEDGER, TABLE, TOPIC, Account, Function
 from unit.load_csv_rows.fake_table import client_error

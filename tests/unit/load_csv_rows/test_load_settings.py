@@ -2,10 +2,11 @@
 
 import pytest
 
-from load_csv_rows.cells import ColumnType
-from load_csv_rows.settings import Settings, Shape
+from load_csv_rows.settings import Settings
 from shared.configuration import ConfigurationError, Environment
 from shared.contracts.imports import WriteMode
+from shared.csv_files.cells import ColumnType
+from shared.csv_files.shape import Shape
 
 
 def read(environment: dict[str, str], **changes: str) -> Settings:

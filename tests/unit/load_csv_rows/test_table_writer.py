@@ -21,10 +21,10 @@ from botocore.exceptions import (
 )
 
 from load_csv_rows import table_writer
-from load_csv_rows.items import Item
 from load_csv_rows.pace import Pace
 from load_csv_rows.table_writer import Report, Settled, TableWriter
 from shared.contracts.imports import WriteMode
+from shared.csv_files.items import Item
 from unit.load_csv_rows.fake_table import FakeTable, client_error, size_of
 
 CONDITIONAL = [WriteMode.INSERT_ONLY, WriteMode.LAST_ROW_WINS]

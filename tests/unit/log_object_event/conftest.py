@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 BUCKET = "example-rejections"
 TABLE = "example-trail"
+RECORDS = "example-records"
 ENVIRONMENT = {
     "PIPELINE": "event-audit",
     "POWERTOOLS_METRICS_NAMESPACE": "EventPipelines",
@@ -59,6 +60,11 @@ class Account:
         self.s3.create_bucket(
             Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
         )
+        self.s3.create_bucket(
+            Bucket=RECORDS,
+            CreateBucketConfiguration={"LocationConstraint": "eu-west-1"},
+            ObjectLockEnabledForBucket=True,
+        )
         keys = ("object", "event", "hour", "event_time")
         self.dynamodb.create_table(
             TableName=TABLE,
@@ -85,6 +91,14 @@ class Account:
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
         keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
         return {key: json.load(self.s3.get_object(Bucket=BUCKET, Key=key)["Body"]) for key in keys}
+
+    def records(self) -> list[tuple[str, dict[str, Any]]]:
+        """Every version of every locked record, with its key."""
+        versions = self.s3.list_object_versions(Bucket=RECORDS).get("Versions", [])
+        return [
+            (one["Key"], json.load(self.s3.get_object(Bucket=RECORDS, Key=one["Key"])["Body"]))
+            for one in versions
+        ]
 
     def trail(self) -> list[dict[str, Any]]:
         """The items of the trail, those of an object in order."""

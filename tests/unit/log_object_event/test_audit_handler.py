@@ -14,6 +14,7 @@ from botocore.compat import HTTPHeaders
 
 from log_object_event.event_log import MAX_BODY_BYTES
 from shared.configuration import ConfigurationError
+from unit.log_object_event.conftest import RECORDS
 
 ROOT = Path(__file__).parents[3]
 EVENTS = ROOT / "tests" / "fixtures" / "events"
@@ -442,6 +443,40 @@ def test_with_a_trail_duplicates_count_once(account: Any, start: Start) -> None:
     assert first.metrics["ObjectCreatedPut"] == 1
     assert again.metrics["ObjectCreatedPut"] == 0
     assert len(account.trail()) == 1
+
+
+def test_a_locked_record_is_written_once_for_all_deliveries(account: Any, start: Start) -> None:
+    function = start(**TRAIL, TRAIL_RECORDS_BUCKET=RECORDS)
+
+    first = function.invoke(about("m1", record()), about("m2", record()))
+    again = function.invoke(about("m1", record(), receive_count=2))
+    function.invoke(about("m3", record(key="other.jpg")))
+
+    assert (first.outcomes, again.outcomes) == ({"logged": 1, "duplicate": 1}, {"duplicate": 1})
+    kept = account.records()
+    assert len(kept) == 2
+    fields = ("bucket", "key", "version_id", "event_name", "event_time", "principal", "logged_at")
+    assert sorted(str([one.get(name) for name in fields]) for _, one in kept) == sorted(
+        str([item.get(name) for name in fields]) for item in account.trail()
+    )
+    hours = {item["hour"] for item in account.trail()}
+    assert {key.rpartition("/")[0] for key, _ in kept} == {f"upload/{hour}" for hour in hours}
+
+
+@pytest.mark.parametrize("broken", ["s3.PutObject", "dynamodb.PutItem"])
+def test_no_event_is_in_the_trail_without_its_locked_record(
+    account: Any, start: Start, broken: str
+) -> None:
+    function = start(**TRAIL, TRAIL_RECORDS_BUCKET=RECORDS)
+    service = broken.partition(".")[0]
+    fail_once(getattr(account, service), broken, "SlowDown")
+
+    first = function.invoke(about("m1", record()))
+
+    assert first.retried == ["m1"]
+    assert account.trail() == []
+    function.invoke(about("m1", record(), receive_count=2))
+    assert (len(account.trail()), len(account.records())) == (1, 1)
 
 
 def test_the_trail_says_what_came_late(start: Start) -> None:

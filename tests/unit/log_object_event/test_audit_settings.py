@@ -29,6 +29,7 @@ def test_a_route_knows_its_events(environment: dict[str, str]) -> None:
         rejections_prefix="upload/",
         trail_table=None,
         trail_retention_days=90,
+        records_bucket=None,
     )
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from process_tenant_file import rows
 from process_tenant_file.rows import Row, csv_rows, json_lines_rows, json_rows, reader_of
-from shared.object_content import FileRefused
+from shared.csv_files.content import FileRefused
 
 derandomized = settings(derandomize=True, deadline=None, max_examples=150)
 

@@ -9,31 +9,45 @@ from zipfile import ZipFile
 
 import pytest
 
-import event_pipelines.contracts
-import shared.contracts
+import event_pipelines
 
 ROOT = Path(__file__).parents[3]
-CONTRACTS = ROOT / "functions/shared/contracts"
+SHARED, COMMAND = ROOT / "functions/shared", Path(event_pipelines.__path__[0])
+LINKS = {path.name: path for path in COMMAND.iterdir() if path.is_symlink()}
+LINKED = [
+    path
+    for link in LINKS.values()
+    for path in (sorted(link.glob("*.py")) if link.is_dir() else [link])
+]
 
 
 def test_command_and_functions_import_the_same_files() -> None:
-    (command,), (functions,) = event_pipelines.contracts.__path__, shared.contracts.__path__
+    assert LINKS.keys() == {"configuration.py", "contracts", "csv_files", "invalid_input.py"}
+    for name, link in LINKS.items():
+        assert link.resolve() == SHARED / name
 
-    assert Path(command).resolve() == Path(functions).resolve() == CONTRACTS
 
-
-@pytest.mark.parametrize("module", sorted(CONTRACTS.glob("*.py")), ids=lambda path: path.stem)
-def test_contracts_import_the_standard_library_and_each_other_only(module: Path) -> None:
-    for node in ast.walk(ast.parse(module.read_text())):
+@pytest.mark.parametrize("module", LINKED, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_what_is_linked_imports_the_standard_library_and_each_other_only(module: Path) -> None:
+    tree = ast.parse(module.read_text())
+    typing = {
+        node
+        for block in tree.body
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in block.body
+    }
+    for node in ast.walk(tree):
+        if node in typing:
+            continue
         if isinstance(node, ast.ImportFrom) and node.level:
-            assert node.level == 1
-            assert (CONTRACTS / f"{node.module}.py").exists()
+            folder = COMMAND if node.level == 2 else module.parent
+            assert (folder / f"{(node.module or '').replace('.', '/')}.py").exists()
         elif isinstance(node, ast.Import | ast.ImportFrom):
             names = [getattr(node, "module", None) or alias.name for alias in node.names]
             assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
 
 
-def test_wheel_of_the_command_holds_the_contracts(tmp_path: Path) -> None:
+def test_wheel_of_the_command_holds_what_is_linked(tmp_path: Path) -> None:
     copy = tmp_path / "repository"
     for folder in ("cli", "functions/shared"):
         ignored = shutil.ignore_patterns("build", "*.egg-info", "__pycache__")
@@ -48,5 +62,5 @@ def test_wheel_of_the_command_holds_the_contracts(tmp_path: Path) -> None:
     )
 
     (wheel,) = tmp_path.glob("*.whl")
-    held = {name for name in ZipFile(wheel).namelist() if "/contracts/" in name}
-    assert held == {f"event_pipelines/contracts/{path.name}" for path in CONTRACTS.glob("*.py")}
+    held = set(ZipFile(wheel).namelist())
+    assert {f"event_pipelines/{path.relative_to(COMMAND)}" for path in LINKED} <= held

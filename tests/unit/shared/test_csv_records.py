@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shared import csv_records
-from shared.csv_records import Record, RecordReader, lines
+from shared.csv_files import records as csv_records
+from shared.csv_files.records import Record, RecordReader, lines
 
 derandomized = settings(derandomize=True, deadline=None, max_examples=200)
 

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from shared.contracts.imports import ImportStatus, import_id
+from shared.csv_files.progress import Progress
 from shared.import_ledger import (
     ATTEMPTS,
     CheckpointLost,
@@ -18,7 +19,6 @@ from shared.import_ledger import (
     ImportSource,
     ImportState,
     ImportUnknown,
-    Progress,
 )
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.row_messages import (
+from shared.csv_files.row_messages import (
     MAX_MESSAGE_BYTES,
     SKIPPED_BYTES,
     Envelope,

@@ -23,9 +23,9 @@ from moto import mock_aws
 
 from shared.batch import Message, Outcome
 from shared.contracts.imports import import_id
+from shared.csv_files.row_messages import RowMessage
 from shared.import_ending import ImportEnding
 from shared.import_ledger import ImportLedger, ImportState
-from shared.row_messages import RowMessage
 from split_csv.row_queue import RowQueue
 from split_csv.settings import Settings
 from split_csv.splitter import Splitter, Tally

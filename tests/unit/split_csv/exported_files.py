@@ -4,10 +4,10 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from load_csv_rows.items import ItemMaker, RowRejected
 from load_csv_rows.settings import Settings as LoadSettings
 from shared.configuration import Environment
-from shared.row_messages import RowMessage
+from shared.csv_files.items import ItemMaker, RowRejected
+from shared.csv_files.row_messages import RowMessage
 from split_csv.settings import Settings as SplitSettings
 
 STARTED = "2026-03-01T09:30:00Z"

@@ -12,15 +12,8 @@ from botocore.response import StreamingBody
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.object_content import (
-    CHUNK_BYTES,
-    READ_ATTEMPTS,
-    FileRefused,
-    SourceGone,
-    SourceReplaced,
-    StoredObject,
-    gunzip,
-)
+from shared.csv_files.content import CHUNK_BYTES, FileRefused, gunzip
+from shared.object_content import READ_ATTEMPTS, SourceGone, SourceReplaced, StoredObject
 
 CONTENT = bytes(range(256)) * 40
 

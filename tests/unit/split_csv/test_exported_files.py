@@ -1,21 +1,24 @@
 """Files as people export them: read as what they are, or refused once by what they are."""
 
 import bz2
+import csv
 import gzip
 import io
 import json
 import lzma
+import random
 import re
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shared.csv_records import MAX_REREAD_BYTES, RowReader
-from split_csv.segments import MAX_REJECTED
+from shared.csv_files.records import MAX_REREAD_BYTES, RowReader
+from shared.csv_files.segments import MAX_REJECTED
 from support.linear_time import grows_too_fast
 from unit.split_csv.exported_files import Imported, header_of, import_file
 
@@ -185,6 +188,94 @@ def test_rows_may_end_with_a_delimiter_where_the_header_does_not(world: Any) -> 
     ]
 
 
+@pytest.mark.parametrize("seed", range(0, 600, 60))
+def test_an_export_is_read_as_its_table_or_refused(
+    quick_world: Callable[[], Any], seed: int
+) -> None:
+    """What stands around a table, and settings that contradict it, make no wrong row."""
+    for each in range(seed, seed + 60):
+        chance = random.Random(each)
+        delimiter, width = chance.choice(",;\t|"), chance.randrange(2, 5)
+        names = [f"column {number}" for number in range(width)]
+        words = ["a", "two words", "7", "2,50", "x;y", "a|b", '"q"', "", " ", "Zoë"]
+        rows = [[chance.choice(words) for _ in names] for _ in range(chance.randrange(1, 9))]
+        rows = [[f"row {number}", *row[1:]] for number, row in enumerate(rows)]
+        end, line_end = delimiter * chance.choice([0, 0, 0, 1, 2]), chance.choice(["\n", "\r\n"])
+
+        def line(
+            cells: list[str], delimiter: str = delimiter, end: str = end, line_end: str = line_end
+        ) -> str:
+            file = io.StringIO()
+            csv.writer(file, delimiter=delimiter, lineterminator="").writerow(cells)
+            return file.getvalue() + end + line_end
+
+        header, variables = line(names), {}
+        if chance.random() < 0.3:
+            variables["HEADER"] = json.dumps(names)
+            header = header if chance.random() < 0.3 else ""
+        said = chance.choice(",;\t|^")
+        before = chance.choice(["", "", "\ufeff", f"sep={said}{line_end}", f"Report{line_end}"])
+        if chance.random() < 0.2 and before[:3] == "sep":
+            variables["DELIMITER"] = delimiter
+        elif chance.random() < 0.1 and before[:6] != "Report":
+            header = f'"{header.strip()}"{line_end}'
+        behind = chance.choice(["", "", f"Total{line_end}", line_end, end * 2 + line_end])
+        encoding = chance.choice(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+        variables["ENCODING"] = chance.choice(
+            ["auto", "auto", encoding.removesuffix("-sig"), "utf-16-le"]
+        )
+        content = (before + header + "".join(map(line, rows)) + behind).encode(encoding)
+
+        done = import_file(quick_world(), content, **variables)
+
+        table = [dict(zip(names, row, strict=True)) for row in rows]
+        loaded = [row for row in done.rows if any(row.values())]
+        assert (each, [row for row in loaded if row not in table]) == (each, [])
+        assert done.reason or len(loaded) == len(table), (each, content, done)
+
+
+ENCODINGS = ["utf-8", "utf-16", "utf-16-le", "utf-16-be", "windows-1252"]
+
+
+@pytest.mark.parametrize("written_in", ["utf-8-sig", *ENCODINGS])
+@pytest.mark.parametrize("setting", ["auto", *ENCODINGS])
+def test_no_setting_of_the_encoding_makes_other_letters(
+    quick_world: Callable[[], Any], written_in: str, setting: str
+) -> None:
+    content = "id;name\n1;Zoë\n2;Noël €\n".encode(written_in)
+    marked = b"\xfe\xff" + content if written_in == "utf-16-be" else content
+
+    for stored in (content, marked, gzip.compress(marked)):
+        done = import_file(quick_world(), stored, ENCODING=setting)
+        expected = [] if done.reason else ["Zoë", "Noël €"]
+        assert [row["name"] for row in done.rows] == expected
+    assert done.reason is None or setting not in ("auto", written_in) or setting == "auto"
+
+
+def test_a_header_that_is_set_and_there_as_well_is_no_row(world: Any) -> None:
+    content = b"id;name\n1;Ana\n"
+
+    assert import_file(world, content, HEADER='["id","name"]').reason == "header_repeated"
+
+
+def test_a_delimiter_that_the_first_line_contradicts_is_refused(world: Any) -> None:
+    done = import_file(world, b"sep=;\nid;name\n1;Ana\n", DELIMITER=",")
+
+    assert (done.reason, world.rows) == ("delimiter_unclear", [])
+    assert "';'" in done.detail
+    assert "','" in done.detail
+
+
+def test_a_binary_file_of_no_known_kind_is_refused(world: Any) -> None:
+    assert import_file(world, b"\x02\x05abc\n\x02\x05def\n").reason == "broken_header"
+
+
+def test_an_escape_that_ends_the_file_is_the_reason(world: Any) -> None:
+    done = import_file(world, b"id,n\n1,a\n2,b\\", ESCAPE="\\")
+
+    assert (len(done.rows), done.rejected) == (1, [(3, "escape_at_end")])
+
+
 @pytest.mark.parametrize("content", [b"id,name,\n1,2,3\n", b"id;;n\n1;2;3\n", b"a,b,,\n1,2,3,\n"])
 def test_a_value_below_no_name_refuses_the_file(world: Any, content: bytes) -> None:
     assert import_file(world, content).reason == "unnamed_column"
@@ -223,6 +314,12 @@ def test_a_value_below_no_name_refuses_the_file(world: Any, content: bytes) -> N
         ({"EMPTY_CELLS": "null"}, b"id,n\n1,\n", [["1", True]]),
         ({"EMPTY_CELLS": "text"}, b"id,n\n1,\n", [["1", ""]]),
         ({"MISSING_CELLS": "empty"}, b"id,n\n1\n", [["1", ""]]),
+        ({"HEADER": '["id","n"]'}, b"1;a;\n2;b;\n", [["1", "a"], ["2", "b"]]),
+        (
+            {"ESCAPE": "\\"},
+            b'id;n\n1;a\\Nb\n2;"\\N"\n3;\\\\N\n',
+            [["1", "aNb"], ["2", ""], ["3", "\\N"]],
+        ),
     ],
 )
 def test_what_cannot_be_told_is_read_by_its_setting(
@@ -263,7 +360,17 @@ FOREIGN = {
     " HTML": b"\n  <TABLE>\n<tr><td>id</td></tr>\n",
     "XML": b'<?xml version="1.0"?>\n<Error><Code>AccessDenied</Code></Error>\n',
     "JSON": b'{"id": 1, "name": "a"}\n{"id": 2, "name": "b"}\n',
+    "HTML ": b"<!-- of today -->\n<html>\n",
+    "SQL": b"-- MySQL dump 10.13\n\nCREATE TABLE `a` (`id` int, `n` text);\n",
+    " SQL": b"COPY public.a (id, name) FROM stdin;\n1\tAna\n2\tBo\n\\.\n",
+    "SQL ": b"INSERT INTO a (id, n) VALUES (1, 'a');\nINSERT INTO a (id, n) VALUES (2, 'b');\n",
+    "YAML": b"---\nid: 1\nname: a\n",
+    "terminal": b"+----+---+\n| id | n |\n+----+---+\n|  1 | a |\n+----+---+\n",
+    ".dif": b'TABLE\r\n0,1\r\n"EXCEL"\r\n',
+    "uuencode": b"begin 644 a.csv\n#8V]L\n`\nend\n",
+    "encrypted": b"-----BEGIN PGP MESSAGE-----\n\nhQEM\n",
     " JSON": b'[\n  {"id": 1}\n]\n',
+    " Git LFS": b"version https://hawser.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
     "Git LFS": b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
     "git-annex": b"/annex/objects/MD5E-s123--abc.csv\n",
     "PDF": b"%PDF-1.7\n1,2\n",
@@ -283,6 +390,14 @@ FOREIGN = {
     "xz": lzma.compress(CSV),
     "LZMA": lzma.compress(CSV, lzma.FORMAT_ALONE),
     "LZ4": b"\x04\x22\x4d\x18" + bytes(20),
+    " LZ4": b"\x02\x21\x4c\x18" + bytes(20),
+    "zlib": zlib.compress(CSV),
+    "bzip2 ": bz2.compress(b""),
+    " zstd": b"\x50\x2a\x4d\x18\x04\x00\x00\x00abcd",
+    "cabinet": b"MSCF" + bytes(30),
+    "Excel workbook (.xls)": b"\x09\x08\x10\x00\x00\x06\x05\x00",
+    "R data": b"RDX3\nX\n\x00",
+    "program": b"\x7fELF\x02\x01\x01" + bytes(20),
     "7z": b"7z\xbc\xaf\x27\x1c\x00\x04",
     "tar": tarred(),
     "compressed with gzip": gzip.compress(CSV),
@@ -308,7 +423,17 @@ def test_what_is_no_csv_is_refused_once_by_its_name(
 
 @pytest.mark.parametrize(
     "header",
-    ["ORCID,name", "BZhours,n", "GIF8,n", "[id],[name]", "id;Price", "PKID,n", "{id},n", "-- n,x"],
+    [
+        "ORCID,name",
+        "BZhours,n",
+        "GIF8,n",
+        "[id],[name]",
+        "id;Price",
+        "PKID,n",
+        "{id},n",
+        "-- n,x",
+        "<DATE>,<CLOSE>",
+    ],
 )
 def test_names_that_begin_like_another_file_are_names(world: Any, header: str) -> None:
     delimiter = ";" if ";" in header else ","
@@ -327,6 +452,10 @@ UNCLEAR = {
     "a title": (b"Sales, 2026\nid;name;city\n1;Ana;Rome\n", ["commas", "semicolons"]),
     "a title of one column": (b"Sales\nid;name\n1;Ana\n", ["semicolons"]),
     "a delimiter in rows only": (b"price\n2,50\n3,10\n", ["commas"]),
+    "a title and a footer": (b"Sales\nid;name\n1;Ana\nTotal\n", ["semicolons"]),
+    "both with delimiters": (b"Sales, 2026\nid;n;c\n1;a;b\nTotal: 1\n", ["commas", "semicolons"]),
+    "lines that are one value": (b'"id,name"\n"1,Ana"\n"2,Bo"\n', ["commas"]),
+    "a first line that is wrong": (b"sep=;\nid,name\n1,Ana\n", ["';'", "commas"]),
 }
 
 

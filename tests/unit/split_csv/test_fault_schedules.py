@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.contracts.imports import ImportStatus
-from shared.csv_opening import STRICT
+from shared.csv_files.opening import STRICT
 from split_csv import splitter as splitter_module
 
 QUOTING: list[Literal[0, 1, 2]] = [csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]

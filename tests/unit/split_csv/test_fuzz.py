@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import pytest
 
-from shared import csv_records
-from shared.csv_opening import WantedDialect
-from shared.csv_records import Dialect
+from shared.csv_files import records as csv_records
+from shared.csv_files.opening import WantedDialect
+from shared.csv_files.records import Dialect
 
 FILES = 320
 PIECES = ["a", "7", " ", "é", "ж", "🖼", "\u2028", '"', '""', "'", "\\", "\n", "\r\n", ",", ";"]

@@ -5,16 +5,10 @@ from typing import Any
 
 import pytest
 
-from shared.csv_opening import (
-    AUTO,
-    MAX_HEADER_BYTES,
-    SAMPLE_BYTES,
-    Opening,
-    WantedDialect,
-    open_csv,
-)
-from shared.csv_records import Dialect
-from shared.object_content import FileRefused, StoredObject
+from shared.csv_files.content import FileRefused
+from shared.csv_files.opening import AUTO, MAX_HEADER_BYTES, SAMPLE_BYTES, Opening, WantedDialect
+from shared.csv_files.records import Dialect
+from shared.object_content import StoredObject, open_csv
 
 
 def opened(world: Any, content: bytes) -> Opening:

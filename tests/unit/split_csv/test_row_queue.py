@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from shared.csv_files.segments import OutgoingMessage
 from split_csv.row_queue import ATTEMPTS, RowQueue, RowsNotSent
-from split_csv.segments import OutgoingMessage
 
 MESSAGES = [OutgoingMessage(1 + 400 * number, f"rows of {number}") for number in range(10)]
 URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/rows"

@@ -7,12 +7,12 @@ from unittest.mock import patch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shared import csv_records
-from shared.csv_records import Lines, RecordReader, RowReader, Rows, lines
-from shared.import_ledger import Progress
-from shared.row_messages import MAX_MESSAGE_BYTES, Envelope, Row, RowMessage
-from split_csv import segments
-from split_csv.segments import MAX_REJECTED, Segment, cut_segments
+from shared.csv_files import records as csv_records
+from shared.csv_files import segments
+from shared.csv_files.progress import Progress
+from shared.csv_files.records import Lines, RecordReader, RowReader, Rows, lines
+from shared.csv_files.row_messages import MAX_MESSAGE_BYTES, Envelope, Row, RowMessage
+from shared.csv_files.segments import MAX_REJECTED, Segment, cut_segments
 
 derandomized = settings(derandomize=True, deadline=None, max_examples=150)
 

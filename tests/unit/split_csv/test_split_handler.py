@@ -17,7 +17,7 @@ from moto import mock_aws
 
 from shared import aws
 from shared.configuration import ConfigurationError
-from shared.row_messages import RowMessage
+from shared.csv_files.row_messages import RowMessage
 
 ROOT = Path(__file__).parents[3]
 BUCKET = "example-imports"

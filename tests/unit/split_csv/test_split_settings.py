@@ -1,9 +1,9 @@
 import pytest
 
 from shared.configuration import ConfigurationError, Environment
-from shared.csv_opening import WantedDialect
-from shared.csv_records import Dialect
-from split_csv.expected_columns import ExpectedColumns
+from shared.csv_files.expected_columns import ExpectedColumns
+from shared.csv_files.opening import WantedDialect
+from shared.csv_files.records import Dialect
 from split_csv.settings import Settings
 
 

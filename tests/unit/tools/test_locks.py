@@ -9,7 +9,7 @@ import locked_wheels
 from unit.tools.workspace import REPOSITORY
 
 LOCKS = sorted(REPOSITORY.glob("requirements/*.txt"))
-FUNCTION_LOCKS = sorted(REPOSITORY.glob("functions/*/requirements.txt"))
+FUNCTION_LOCKS = sorted(REPOSITORY.glob("functions/*/requirements*.txt"))
 
 
 def pins(path: Path) -> dict[str, str]:
@@ -41,7 +41,7 @@ def test_packages_that_are_installed_together_have_one_version() -> None:
     assert runtime.keys() <= local.keys()
 
 
-@pytest.mark.parametrize("lock", FUNCTION_LOCKS, ids=lambda path: str(path.parent.name))
+@pytest.mark.parametrize("lock", FUNCTION_LOCKS, ids=lambda path: f"{path.parent.name} {path.stem}")
 def test_a_function_is_tested_with_the_versions_it_ships(lock: Path) -> None:
     installed = {
         **pins(REPOSITORY / "requirements" / "local.txt"),

@@ -140,6 +140,7 @@ def test_the_manifest_describes_the_packages(workspace: Workspace) -> None:
         "size_bytes": package.stat().st_size,
         "unpacked_bytes": unpacked,
         "bytecode": "none",
+        "extras": [],
     }
     assert len(base64.b64decode(alpha["content_hash"], validate=True)) == 32
 

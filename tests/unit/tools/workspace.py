@@ -53,15 +53,20 @@ class Workspace:
                 archive.writestr(info, content)
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
-    def lock(self, function: str, *pins: str) -> Path:
-        """Writes the lock of a function: "name==version sha256...", hashes in hex."""
+    def lock(self, function: str, *pins: str, extra: str = "") -> Path:
+        """Writes the lock of a function: "name==version sha256...", hashes in hex.
+
+        With an `extra`, writes the one that `--with` adds, and what it is made of.
+        """
         lines = []
         for pin in pins:
             requirement, *hashes = pin.split()
             lines.append(
                 " \\\n    ".join([requirement, *(f"--hash=sha256:{digest}" for digest in hashes)])
             )
-        path = self.functions / function / "requirements.txt"
+        path = self.functions / function / f"requirements{extra and '-' + extra}.txt"
+        if extra:
+            path.with_suffix(".in").write_text("\n".join(pin.split()[0] for pin in pins) + "\n")
         path.write_text("# locked\n" + "\n    # via nothing\n".join(lines) + "\n")
         return path
 

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from rich.console import Console
 
-from event_pipelines.console import counting, table
+from event_pipelines.console import counting, table_lines
 from event_pipelines.local.demo import audit, image_report, imports, items, report, tenants
 from event_pipelines.local.demo.photographs import Photograph
 from event_pipelines.local.demo.report import Chapter, Demo
@@ -41,9 +41,8 @@ def show(stack: LocalStack, collection: list[Photograph], console: Console) -> b
             if outputs[name]:
                 demo = Demo(outputs[name], outputs["name_prefix"], collection, console)
                 chapters.append(demonstration.demonstrate(demo))
-                printed = table(chapters[-1].headings, chapters[-1].rows)
-                printed.caption = chapters[-1].caption
-                console.print(printed)
+                lines = table_lines(chapters[-1].headings, chapters[-1].rows, width=console.width)
+                _print_lines([*lines, chapters[-1].caption], console)
         faults = [fault for chapter in chapters for fault in chapter.faults]
         faults += _status(outputs, started, console)
     made = f"Made on {time.strftime('%Y-%m-%d %H:%M:%S')}, region {stack.region}, local engine"
@@ -54,11 +53,15 @@ def show(stack: LocalStack, collection: list[Photograph], console: Console) -> b
     return not faults
 
 
+def _print_lines(lines: list[str], console: Console) -> None:
+    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+
+
 def _status(outputs: dict[str, Any], started: datetime, console: Console) -> list[str]:
     """Shows what `event-pipelines status` says; returns the faults that are not on purpose."""
     status = path.watch(Stack(outputs["name_prefix"]), started).look()
     console.print("What `event-pipelines status` says now:")
-    console.print(shown(status))
+    _print_lines(shown(status), console)
     if not status.healthy:
         console.print("So it exits with 1: what was sent to fail waits for somebody to act.")
     derivatives = (outputs["image_derivatives"] or {}).get("derivatives", {})

@@ -37,8 +37,8 @@ def chapter(
         for photo in photographs
     ]
     boxes = [
-        (escape(name), f"{escape(name)} <small>{d['max_width']}&times;{d['max_height']}</small>")
-        for name, d in pipeline["derivatives"].items()
+        (escape(name), f"{escape(name)} <small>{_form(form)}</small>")
+        for name, form in pipeline["derivatives"].items()
     ]
     rejected = [
         (result.photograph.name, result.derivative, result.detail)
@@ -71,6 +71,12 @@ def chapter(
     )
 
 
+def _form(form: dict[str, Any]) -> str:
+    box = f"{form['max_width']}&times;{form['max_height']}"
+    fit = f"fills {box}" if form["fit"] == "cover" else f"at most {box}"
+    return f"{fit}, {'WebP or JPEG' if form['format'] == 'auto' else form['format']}"
+
+
 def _size(photo: Photograph) -> str:
     pixels = f"{photo.width}x{photo.height}, " if photo.width else ""
     return f"{pixels}{len(photo.content) / 1000:.0f} kB"
@@ -80,7 +86,8 @@ def _in_words(result: Result) -> str:
     took = "" if result.milliseconds is None else f", {result.milliseconds:.0f} ms"
     if result.content is None:
         return f"{result.outcome}: {result.detail}{took}"
-    return f"{result.width}x{result.height}, {len(result.content) / 1000:.1f} kB{took}"
+    repaired = ", repaired" * result.repaired
+    return f"{result.width}x{result.height}, {len(result.content) / 1000:.1f} kB{took}{repaired}"
 
 
 def _verdict(account: Account) -> str:
@@ -105,8 +112,8 @@ def _derivative(result: Result) -> str:
         return f"{outcome}<small>{escape(result.detail)}{time}</small>"
     image, shown = _shown(result.content, f"{result.photograph.name} as {result.derivative}")
     return (
-        f"{image}{result.width}&times;{result.height}, "
-        f"{len(result.content):,} bytes{shown}{time}<small>{escape(result.detail)}</small>"
+        f"{image}{result.width}&times;{result.height}, {len(result.content):,} bytes{shown}{time}"
+        f"{', repaired' * result.repaired}<small>{escape(result.detail)}</small>"
     )
 
 

@@ -13,8 +13,18 @@ import boto3
 from botocore.exceptions import ClientError
 from PIL import Image
 
+from event_pipelines.contracts.derivatives import SUFFIXES
 from event_pipelines.local.demo.photographs import Photograph
 
+# Every form beside the defaults.
+DERIVATIVES = {
+    "thumbnail": {"max_width": 128, "max_height": 128},
+    "mobile": {"max_width": 640, "max_height": 640},
+    "mobile-webp": {"max_width": 640, "max_height": 640, "format": "webp"},
+    "mobile-avif": {"max_width": 640, "max_height": 640, "format": "avif"},
+    "card": {"max_width": 200, "max_height": 200, "fit": "cover", "position": "top"},
+    "logo": {"max_width": 200, "max_height": 200, "format": "auto"},
+}
 # Generous: on two cores the whole collection takes a few seconds.
 TIMEOUT_SECONDS = 180
 
@@ -35,6 +45,8 @@ class Result:
     content: bytes | None = None
     width: int = 0
     height: int = 0
+    repaired: bool = False
+    transparent: bool = False
 
 
 @dataclass(frozen=True)
@@ -147,7 +159,8 @@ def _found(s3: Any, pipeline: dict[str, Any]) -> dict[tuple[str, str], dict[str,
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for name, derivative in pipeline["derivatives"].items():
         for key in _keys(s3, pipeline["bucket"], derivative["output_prefix"]):
-            source = key.removeprefix(derivative["output_prefix"]).removesuffix(".jpg")
+            name_with_suffix = key.removeprefix(derivative["output_prefix"])
+            source = name_with_suffix.removesuffix(SUFFIXES[derivative["format"]])
             found[source, name] = {"outcome": "derived", "key": key}
         for key in _keys(s3, pipeline["bucket"], f"{pipeline['rejections_prefix']}{name}/"):
             record = json.load(s3.get_object(Bucket=pipeline["bucket"], Key=key)["Body"])
@@ -224,11 +237,21 @@ def _result(
     milliseconds = times[-1] if times else None
     if found["outcome"] == "rejected":
         return Result(photograph, name, "rejected", found["reason"], milliseconds)
-    content = s3.get_object(Bucket=pipeline["bucket"], Key=found["key"])["Body"].read()
+    stored = s3.get_object(Bucket=pipeline["bucket"], Key=found["key"])
+    content = stored["Body"].read()
     with Image.open(io.BytesIO(content)) as image:
         image.load()
-        width, height = image.size
-    return Result(photograph, name, "derived", found["key"], milliseconds, content, width, height)
+        return Result(
+            photograph,
+            name,
+            "derived",
+            found["key"],
+            milliseconds,
+            content,
+            *image.size,
+            repaired=stored["Metadata"].get("repaired") == "true",
+            transparent=image.has_transparency_data,
+        )
 
 
 def faults_of(result: Result, derivatives: dict[str, Any]) -> list[str]:
@@ -244,13 +267,24 @@ def faults_of(result: Result, derivatives: dict[str, Any]) -> list[str]:
         )
     if result.photograph.rejection is not None:
         return [f"{what} should have been rejected as {result.photograph.rejection}."]
-    box = derivatives[result.derivative]
-    scale = min(
-        1, box["max_width"] / result.photograph.width, box["max_height"] / result.photograph.height
-    )
-    expected = (result.photograph.width * scale, result.photograph.height * scale)
-    if abs(result.width - expected[0]) > 1 or abs(result.height - expected[1]) > 1:
-        return [
-            f"{what} is {result.width}x{result.height}, not {expected[0]:.0f}x{expected[1]:.0f}."
-        ]
+    form = derivatives[result.derivative]
+    if (result.width, result.height) not in _fitting_sizes(result.photograph, form):
+        return [f"{what} is {result.width}x{result.height}, which does not fit its box."]
+    if result.photograph.lacks_its_end and not result.repaired:
+        return [f"{what} is not marked as repaired."]
+    if result.photograph.transparent and form["format"] != "jpeg" and not result.transparent:
+        return [f"{what} has lost its transparency."]
     return []
+
+
+def _fitting_sizes(photograph: Photograph, form: dict[str, Any]) -> set[tuple[int, int]]:
+    """What a derivative may measure: the box, or the picture in it, to a pixel."""
+    size, box = (photograph.width, photograph.height), (form["max_width"], form["max_height"])
+    scales = [there / here for there, here in zip(box, size, strict=True)]
+    if form["fit"] == "cover":
+        scale = min(1, *(1 / each for each in scales))
+        wanted = [side * scale for side in box]
+    else:
+        wanted = [side * min(1, *scales) for side in size]
+    width, height = (range(round(side) - 1, round(side) + 2) for side in wanted)
+    return {(x, y) for x in width for y in height}

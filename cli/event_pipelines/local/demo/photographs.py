@@ -2,13 +2,13 @@
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from event_pipelines.errors import UserError
+from event_pipelines.errors import Unanswered, UserError
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Photograph:
     width: int = 0
     height: int = 0
     rejection: str | None = None
+    transparent: bool = False
+    lacks_its_end: bool = False
 
 
 def portrait() -> Path:
@@ -35,7 +37,7 @@ def portrait() -> Path:
     try:
         package = distribution("matplotlib")
     except PackageNotFoundError as error:
-        raise UserError(
+        raise Unanswered(
             "The demo's photograph is not installed: run `make demo`, which installs it."
         ) from error
     return Path(str(package.locate_file("matplotlib/mpl-data/sample_data/grace_hopper.jpg")))
@@ -56,13 +58,15 @@ def collection(own: Path | None = None) -> Iterator[Photograph]:
     yield _camera(photo)
     yield _progressive(photo)
     yield _picture("PRINT SHOP/Portrait.JPEG", _encoded(photo.convert("CMYK"), "JPEG"), "CMYK")
-    yield _picture("cut-out.png", _encoded(_cut_out(photo), "PNG"), "transparent corners")
+    logo = _picture("logo.png", _encoded(_cut_out(photo), "PNG"), "a logo with transparent corners")
+    yield replace(logo, transparent=True)
     yield _picture("browser.webp", _encoded(photo, "WEBP"), "WebP")
     yield _picture(
         "small/icon.gif", _encoded(photo.resize((96, 112)).quantize(64), "GIF"), "96 px wide"
     )
     yield _picture("phone.avif", _encoded(photo, "AVIF"), "AVIF")
-    yield _picture("lost its end.jpg", original[:-2], "without its end marker: repaired")
+    cut = _picture("lost its end.jpg", original[:-2], "without its end marker: repaired")
+    yield replace(cut, lacks_its_end=True)
     yield Photograph(
         "cut short.jpg", original[: len(original) // 3], "truncated upload", rejection="truncated"
     )

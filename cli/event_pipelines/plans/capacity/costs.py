@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from event_pipelines.plans.capacity import prices
+from event_pipelines import prices
 from event_pipelines.plans.capacity.settings import Hop
 from event_pipelines.plans.capacity.stage import Counts
 from event_pipelines.plans.capacity.workloads import INVOCATION_LOG_BYTES, Work

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
+from event_pipelines import prices
 from event_pipelines.contracts.tenant_registry import SHARED_FAIR
-from event_pipelines.plans.capacity import costs, prices
+from event_pipelines.plans.capacity import costs
 from event_pipelines.plans.capacity.age_histogram import AgeHistogram
 from event_pipelines.plans.capacity.arrivals import Load
 from event_pipelines.plans.capacity.costs import Dollars

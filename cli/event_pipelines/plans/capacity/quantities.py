@@ -1,27 +1,13 @@
-"""Loads as people type them: 500/s, 100x, 3MB, 1%."""
+"""Loads as people type them: 100x, 3MB, 1%."""
 
 import re
 
 from event_pipelines.errors import UserError
 
-_PER_SECOND = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _MEGABYTES = {"B": 1e-6, "KB": 1e-3, "MB": 1.0, "GB": 1e3}
-_MOST_RATE = 1e6
 _MOST_BURST = 1e5
 _MOST_OBJECTS = 10**10
 _MOST_MB = 5e6
-
-
-def rate(text: str) -> float:
-    """Objects a second, of "500/s", "30/m", "1000/h" or "5000000/d". Raises UserError."""
-    match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,6})?)/([smhd])", text.strip())
-    found = float(match[1]) / _PER_SECOND[match[2]] if match else -1.0
-    if match is None or not 0 <= found <= _MOST_RATE:
-        raise UserError(
-            f"--rate {text!r} is an invalid rate: use a number, / and s, m, h or d, such as 500/s;"
-            f" at most {_MOST_RATE:,.0f}/s."
-        )
-    return found
 
 
 def burst(text: str) -> float:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from event_pipelines.plans.capacity import prices
+from event_pipelines import prices
 from event_pipelines.plans.capacity.model import HopResult, Result
 
 

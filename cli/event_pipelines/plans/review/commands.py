@@ -15,7 +15,7 @@ from event_pipelines.plans.review.render_text import Text
 from event_pipelines.plans.review.review import review
 from event_pipelines.plans.review.sections import document, slug
 
-REFUSED = 2
+REFUSED = 1
 # GitHub takes comments of 65,536 characters; what posts them may want a line of its own.
 COMMENT_BUDGET = 60_000
 RENDERERS: dict[str, type[Renderer]] = {"markdown": Markdown, "text": Text, "html": Page}
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--format",
-        choices=["markdown", "text", "json", "html"],
+        choices=tuple(RENDERERS),
         default="markdown",
         help="default: %(default)s",
     )
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     found = review(read(arguments.plan))
     found = replace(found, failures=fail_on.failures(found, wanted))
-    if arguments.format == "json":
+    if arguments.json:
         text = render_json.rendered(found)
     else:
         renderer = RENDERERS[arguments.format]()

@@ -6,6 +6,7 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from event_pipelines.console import printable
+from event_pipelines.plans.review.derivatives import remade_prefixes
 from event_pipelines.plans.review.differences import (
     Difference,
     differences,
@@ -132,6 +133,12 @@ def _facts(review: Review) -> Iterable[Inline]:
             several(lost, "statement removed", "statements removed") if lost else "",
         ]
         yield ("Permissions: ", ", ".join(filter(None, changes)), *warned)
+    if remade := sorted(remade_prefixes(review.plan.changes)):
+        yield (
+            f"{several(len(remade), 'prefix', 'prefixes')} of derivatives, made again when their"
+            " uploads are replayed: ",
+            Code(printable(" ".join(remade))),
+        )
     if review.counts["deferred"]:
         yield (f"{several(review.counts['deferred'], 'change')} left to a later plan",)
     if review.drift:

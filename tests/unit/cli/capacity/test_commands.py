@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from event_pipelines import times
 from event_pipelines.__main__ import main
 from event_pipelines.errors import UserError
 from event_pipelines.plans.capacity import quantities, report
@@ -34,7 +35,7 @@ def test_the_answer_to_a_person(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_answer_to_a_machine(capsys: pytest.CaptureFixture[str]) -> None:
-    assert ask(*SMALL, "--backlog", "1000", "--format", "json") == 0
+    assert ask(*SMALL, "--backlog", "1000", "--json") == 0
 
     (found,) = json.loads(capsys.readouterr().out)["pipelines"]
     assert (found["pipeline"], found["promise_holds"], found["objects"]) == (
@@ -62,14 +63,14 @@ def test_a_promise_that_does_not_hold_is_an_exit_code(
 
     code = ask(*SMALL, "--backlog", "40000", *given)
 
-    assert code == 2
+    assert code == 1
     assert "ALARM THRESHOLD EXCEEDED" in capsys.readouterr().out
 
 
 def test_what_is_deleted_unread_is_said_first(capsys: pytest.CaptureFixture[str]) -> None:
     given = ("--plan", PLAN, "--pipeline", "tenant-routing", "--object-size", "1GB")
 
-    assert ask(*given, "--backlog", "100000", "--seconds", "process_tenant_file=50") == 2
+    assert ask(*given, "--backlog", "100000", "--seconds", "process_tenant_file=50") == 1
 
     first = capsys.readouterr().out.splitlines()[0]
     assert first.startswith("tenant-routing: no age alarm in the plan; ")
@@ -113,7 +114,7 @@ def test_a_plan_on_standard_input(
 def test_what_cannot_be_answered_is_said_in_a_sentence(
     arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert ask(*SMALL, *arguments) == 1
+    assert ask(*SMALL, *arguments) == 2
 
     captured = capsys.readouterr()
     assert said in captured.err
@@ -127,9 +128,9 @@ def test_a_plan_without_pipelines_and_one_that_cannot_be_read(
     plan = json.loads(Path(PLAN).read_text()) | {"resource_changes": []}
     (tmp_path / "plan.json").write_text(json.dumps(plan))
 
-    assert ask("--plan", str(tmp_path / "plan.json"), "--rate", "5/s") == 1
+    assert ask("--plan", str(tmp_path / "plan.json"), "--rate", "5/s") == 2
     assert "none of this project's pipelines" in capsys.readouterr().err
-    assert ask("--plan", str(tmp_path / "none.json"), "--rate", "5/s") == 1
+    assert ask("--plan", str(tmp_path / "none.json"), "--rate", "5/s") == 2
     assert "cannot be read" in capsys.readouterr().err
 
 
@@ -144,7 +145,7 @@ def test_a_pipeline_that_the_plan_has_not(
 
     code = ask("--plan", str(tmp_path / "plan.json"), "--rate", "5/s", "--pipeline", "csv-import")
 
-    assert code == 1
+    assert code == 2
     assert "The plan has no csv-import: it has event-audit." in capsys.readouterr().err
 
 
@@ -202,8 +203,8 @@ def test_spans_are_written_as_people_say_them(seconds: float, said: str) -> None
 
 
 def test_rates_and_sizes_in_their_units() -> None:
-    assert quantities.rate("30/m") == 0.5
-    assert quantities.rate("86400/d") == 1.0
+    assert times.rate("30/m") == 0.5
+    assert times.rate("86400/d") == 1.0
     assert quantities.megabytes("800KB") == pytest.approx(0.8)
     assert quantities.megabytes("1.5gb") == 1500.0
     assert quantities.share("--failures", "0.01") == 0.01

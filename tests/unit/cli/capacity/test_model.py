@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from event_pipelines.plans.capacity import model, prices, settings
+from event_pipelines import prices
+from event_pipelines.plans.capacity import model, settings
 from event_pipelines.plans.capacity.arrivals import Load
 from event_pipelines.plans.capacity.model import Question, Result
 from event_pipelines.plans.capacity.settings import Pipeline

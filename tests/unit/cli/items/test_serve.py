@@ -142,9 +142,13 @@ def test_items_are_shown_until_none_come(
     assert sorted(path.name for path in output.parent.iterdir()) == ["output"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(("number", "ends"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_a_signal_ends_it_within_the_batch(
-    endpoint: Endpoint, serve: Callable[..., Served], output: Path, number: signal.Signals
+    endpoint: Endpoint,
+    serve: Callable[..., Served],
+    output: Path,
+    number: signal.Signals,
+    ends: int,
 ) -> None:
     endpoint.held = {"GetItem"}
     endpoint.add("in-work")
@@ -160,12 +164,36 @@ def test_a_signal_ends_it_within_the_batch(
     endpoint.release()
     code, _ = served.ends()
 
-    assert code == 0
+    assert code == ends
     assert [document["item_id"] for document in results(output)] == ["in-work"]
     assert list(endpoint.letters) == ["too-late"]
     assert endpoint.letters["too-late"].visible
     assert served.log[-1]["message"] == "stopped"
     assert served.log[-1]["unfinished"] == 0
+
+
+def test_a_closed_pipe_ends_it_like_a_signal(
+    endpoint: Endpoint, serve: Callable[..., Served], output: Path
+) -> None:
+    served = serve("--concurrency", "2")
+    assert served.process.stdout is not None
+    served.says("serving")
+    served.process.stdout.close()
+    for number in range(6):
+        endpoint.add(f"item-{number}")
+
+    assert "pipe" in served.says("stopping")["reason"]
+    while served._next() is not None:
+        pass
+
+    assert served.process.wait(PATIENCE_SECONDS) == 141
+    assert served.plain == []
+    assert served.log[-1]["message"] == "stopped"
+    done = {document["item_id"] for document in results(output)}
+    # What is not done waits for the next start.
+    assert {name for name, letter in endpoint.letters.items() if letter.visible} == {
+        f"item-{number}" for number in range(6)
+    } - done
 
 
 def test_what_hangs_is_given_back_in_the_end(
@@ -357,7 +385,7 @@ def test_serve_prints_items_readably(
 def test_what_cannot_be_asked_of_it(
     arguments: list[str], why: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["items", "serve", *arguments]) == 1
+    assert main(["items", "serve", *arguments]) == 2
 
     (line,) = capsys.readouterr().err.splitlines()
     assert why in line
@@ -371,7 +399,7 @@ def test_serve_names_what_it_lacks_at_start(
     taken.touch()
 
     def line(*arguments: str) -> str:
-        assert main(["items", "serve", *arguments]) == 1
+        assert main(["items", "serve", *arguments]) == 2
         (line,) = capsys.readouterr().err.splitlines()
         return line
 

@@ -4,7 +4,8 @@ import argparse
 import shlex
 from pathlib import Path
 
-from event_pipelines.items import commands, service_loop
+from event_pipelines.__main__ import parser
+from event_pipelines.items import service_loop
 from event_pipelines.items.deliveries import LONGEST_DELAY_SECONDS
 from event_pipelines.items.service_process import LONGEST_POLL_SECONDS
 
@@ -18,9 +19,7 @@ def settings() -> dict[str, str]:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    commands.add_arguments(parser)
-    return parser.parse_args(shlex.split(settings()["ExecStart"])[2:])
+    return parser().parse_args(shlex.split(settings()["ExecStart"])[1:])
 
 
 def test_the_command_is_one_that_the_command_line_takes() -> None:

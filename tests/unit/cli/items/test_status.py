@@ -65,9 +65,9 @@ def test_counts_along_the_way(
 def test_items_status_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["items", "status"]) == 0
 
-    printed = capsys.readouterr().out
-    assert "event-pipelines-relay-finished-dlq.fifo" in printed
-    assert "0 items updated but not sent on yet" in printed
+    out, err = capsys.readouterr()
+    assert "event-pipelines-relay-finished-dlq.fifo\t" in out
+    assert "0 items updated but not sent on yet" in err
 
 
 def test_one_item_through_its_stages(table: "Table", capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,7 +99,7 @@ def test_status_names_a_changed_or_missing_file(
 
 
 def test_status_of_an_unknown_item_fails(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["items", "status", "z"]) == 1
+    assert main(["items", "status", "z"]) == 2
 
     (line,) = capsys.readouterr().err.splitlines()
     assert "There is no item z in event-pipelines-relay-items" in line

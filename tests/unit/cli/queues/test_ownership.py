@@ -15,7 +15,7 @@ def test_a_queue_that_no_stack_owns_is_left_alone(
     url = stack.sqs.create_queue(QueueName=f"{PREFIX}-billing")["QueueUrl"]
     stack.sqs.send_message(QueueUrl=url, MessageBody="an invoice")
 
-    assert main(["queues", verb[0], "billing", *verb[1:]]) == 1
+    assert main(["queues", verb[0], "billing", *verb[1:]]) == 2
 
     assert "has no tag event-pipelines = event-pipelines" in capsys.readouterr().err
     assert stack.visible("billing") == ["an invoice"]
@@ -31,7 +31,7 @@ def test_a_queue_of_another_stack_is_left_alone(
     )["QueueUrl"]
     stack.sqs.send_message(QueueUrl=url, MessageBody="theirs")
 
-    assert main(["queues", verb[0], "eu-image", *verb[1:]]) == 1
+    assert main(["queues", verb[0], "eu-image", *verb[1:]]) == 2
 
     assert "--prefix event-pipelines-eu" in capsys.readouterr().err
     assert stack.visible("eu-image") == ["theirs"]
@@ -43,7 +43,7 @@ def test_messages_are_not_moved_to_a_queue_that_no_stack_owns(
     stack.sqs.create_queue(QueueName=f"{PREFIX}-billing")
     stack.send("image-dlq", "ours")
 
-    assert main(["queues", "redrive", "image-dlq", "--to", "billing"]) == 1
+    assert main(["queues", "redrive", "image-dlq", "--to", "billing"]) == 2
 
     assert f"{PREFIX}-billing has no tag" in capsys.readouterr().err
     assert stack.visible("billing") == []

@@ -153,5 +153,5 @@ def test_nothing_in_a_message_steers_the_terminal(
 @pytest.mark.parametrize("count", ["0", "-1", "1001"])
 @pytest.mark.usefixtures("stack")
 def test_a_count_out_of_range(count: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["queues", "peek", "image", "--count", count]) == 1
+    assert main(["queues", "peek", "image", "--count", count]) == 2
     assert f"--count {count} is out of range: 1 to 1000" in capsys.readouterr().err

@@ -32,6 +32,9 @@ def test_every_queue_with_what_waits_in_it(
         "event-pipelines-relay-dlq.fifo",
     ]
     assert found[0] == {
+        "stack": "event-pipelines",
+        "account": "123456789012",
+        "region": "eu-west-1",
         "name": "event-pipelines-image",
         "url": stack.url("image"),
         "arn": stack.arn("image"),
@@ -49,28 +52,28 @@ def test_queues_list_prints_a_table(stack: FakeStack, capsys: pytest.CaptureFixt
 
     assert main(["queues", "list"]) == 0
 
-    printed = capsys.readouterr().out
-    (line,) = (line for line in printed.splitlines() if line.startswith("│ image-dlq "))
-    assert "12" in line
-    assert "3 receives" in printed
-    assert "4 queues of event-pipelines in eu-west-1" in printed
+    out, err = capsys.readouterr()
+    assert out.splitlines()[1] == "image-dlq\t12\t0\t0\t\t"
+    assert "\t3 receives\n" in out
+    assert "4 queues of event-pipelines in eu-west-1" in err
 
 
 @pytest.mark.usefixtures("stack")
 def test_no_stack_of_that_prefix(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["queues", "list", "--prefix", "acme"]) == 1
+    assert main(["queues", "list", "--prefix", "acme"]) == 2
 
     (line,) = capsys.readouterr().err.splitlines()
-    assert "no queues acme-… in eu-west-1" in line
+    assert "no queues acme-… with the tag event-pipelines = acme in eu-west-1" in line
     assert "--prefix" in line
-    assert main(["queues", "peek", "image", "--prefix", "acme"]) == 1
+    assert main(["queues", "peek", "image", "--prefix", "acme"]) == 2
     assert capsys.readouterr().err.strip() == line
 
 
 def test_the_prefix_may_come_from_the_environment(
     stack: FakeStack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stack.sqs.create_queue(QueueName="acme-orders")
+    for owner in ("acme", "acme-eu"):
+        stack.sqs.create_queue(QueueName=f"{owner}-orders", tags={"event-pipelines": owner})
     monkeypatch.setenv("EVENT_PIPELINES_NAME_PREFIX", "acme")
 
     assert [queue["name"] for queue in listed(capsys)] == ["acme-orders"]
@@ -128,5 +131,5 @@ def test_an_unknown_queue_names_similar_ones(asked: str, hint: str) -> None:
 def test_queues_of_others_are_out_of_reach(
     verb: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["queues", *verb, "production"]) == 1
+    assert main(["queues", *verb, "production"]) == 2
     assert "no queue 'production' of event-pipelines" in capsys.readouterr().err

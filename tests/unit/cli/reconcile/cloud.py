@@ -154,7 +154,7 @@ class Cloud:
             arguments += ("--min-age", "0")
         code = main(["reconcile", *arguments, "--json"])
         found: dict[str, Any] = json.loads(self.capsys.readouterr().out)
-        assert code == (1 if found["missing"] else 0)
+        assert code == (1 if found["missing"] or found["unmatched"] else 0)
         found["counts"] = {state: count for state, count in found["counts"].items() if count}
         return found
 
@@ -167,10 +167,10 @@ class Cloud:
         assert main(["replay", *arguments, "--min-age", "0", "--rate", "1000"]) == code
         return self.capsys.readouterr().out
 
-    def refused(self, *arguments: str) -> str:
+    def refused(self, *arguments: str, code: int = 2) -> str:
         """The one sentence of a command that must fail."""
         self.capsys.readouterr()
-        assert main([*arguments]) == 1
+        assert main([*arguments]) == code
         captured = self.capsys.readouterr()
         assert captured.out == ""
         return captured.err.strip().splitlines()[-1]

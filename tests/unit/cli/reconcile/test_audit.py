@@ -8,6 +8,7 @@ import boto3
 import pytest
 
 from event_pipelines.pipelines import event_audit
+from event_pipelines.stack import STACK_TAG
 from log_object_event.audit_record import AuditRecord
 from log_object_event.trail import Trail
 from shared.contracts.events import ObjectEvent
@@ -23,7 +24,7 @@ def bucket(cloud: Cloud) -> str:
     cloud.queues("audit-upload", "audit-other")
     cloud.notify(bucket, "audit-events", ("", ""))
     cloud.function("audit-other", REJECTIONS_BUCKET=cloud.bucket("audit-rejections"))
-    boto3.client("logs").create_log_group(logGroupName=LOGS)
+    boto3.client("logs").create_log_group(logGroupName=LOGS, tags={STACK_TAG: PREFIX})
     boto3.client("logs").create_log_stream(logGroupName=LOGS, logStreamName="s")
     return bucket
 

@@ -8,6 +8,7 @@ import boto3
 import pytest
 from botocore.client import BaseClient
 
+from event_pipelines.__main__ import main
 from event_pipelines.pipelines import image_derivatives
 from shared.contracts.derived_objects import DerivedObject, source_metadata
 from shared.contracts.events import ObjectEvent, object_events
@@ -61,11 +62,74 @@ def test_every_object_has_one_state_in_each_derivative(cloud: Cloud, bucket: str
     ]
 
 
-def test_what_the_notification_is_not_about_is_not_missed(cloud: Cloud, bucket: str) -> None:
-    for key in ("ingest/notes.txt", "elsewhere/cat.jpg", "ingest/folder.jpg/"):
+def test_what_is_not_below_the_prefix_is_not_missed(cloud: Cloud, bucket: str) -> None:
+    for key in ("elsewhere/cat.jpg", "ingest/folder.jpg/", "derived/mobile/cat.jpg.jpg"):
         cloud.upload(bucket, key, b"")
 
     assert cloud.reconcile(image_derivatives.NAME)["counts"] == {}
+
+
+UNMATCHED = ("ingest/phone.heic", "ingest/cat.jfif", "ingest/no suffix", "ingest/CAT.JPG")
+
+
+def test_what_no_rule_matches_is_found_and_said_with_the_remedy(
+    cloud: Cloud, bucket: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for key in UNMATCHED:
+        cloud.upload(bucket, key)
+    cloud.upload(bucket, "ingest/told.jpg")
+
+    found = cloud.reconcile(image_derivatives.NAME)
+    code = main(["reconcile", image_derivatives.NAME, "--min-age", "0"])
+    said = capsys.readouterr()
+
+    assert found["counts"] == {"unmatched": 8, "missing": 2}
+    assert {(one["lane"], one["key"]) for one in found["unmatched"]} == {
+        (name, key) for name in DERIVATIVES for key in UNMATCHED
+    }
+    assert {one["key"] for one in found["missing"]} == {"ingest/told.jpg"}
+    assert code == 1
+    assert all(key in said.out for key in UNMATCHED)
+    message = " ".join(said.err.split())
+    assert "8 match no rule of the bucket's notification" in message
+    assert 'set image_derivatives.suffixes = "all"' in message
+    assert "`event-pipelines replay image-derivatives --missing`" in message
+
+
+def test_what_no_rule_matches_is_missing_once_all_suffixes_are_looked_at(
+    cloud: Cloud, bucket: str
+) -> None:
+    for key in UNMATCHED:
+        cloud.upload(bucket, key)
+    cloud.notify(bucket, "image-uploads", ("ingest/", ""))
+
+    found = cloud.reconcile(image_derivatives.NAME)
+
+    assert found["counts"] == {"missing": 8}
+    assert found["unmatched"] == []
+
+
+def test_what_no_rule_matches_may_be_done_or_rejected(cloud: Cloud, bucket: str) -> None:
+    derive(cloud, cloud.upload(bucket, "ingest/phone.heic"), *DERIVATIVES)
+    rejected = cloud.upload(bucket, "ingest/cat.jfif")
+    for name in DERIVATIVES:
+        cloud.reject(rejected, f"rejections/{name}/", name)
+
+    assert cloud.reconcile(image_derivatives.NAME)["counts"] == {"done": 2, "rejected": 2}
+
+
+def test_a_replay_leaves_out_what_no_rule_matches(
+    cloud: Cloud, bucket: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloud.upload(bucket, "ingest/notes.txt")
+    cloud.upload(bucket, "ingest/cat.jpg")
+
+    assert main(["replay", image_derivatives.NAME, "--all", "--dry-run"]) == 0
+    said = capsys.readouterr()
+
+    assert "ingest/cat.jpg" in said.out
+    assert "notes.txt" not in said.out
+    assert "Left out 2 objects that no rule" in " ".join(said.err.split())
 
 
 def test_another_version_counts_for_nothing(cloud: Cloud, bucket: str) -> None:
@@ -233,10 +297,10 @@ def test_a_missing_permission_is_named(
 
     monkeypatch.setattr(BaseClient, "_make_api_call", call)
 
-    line = cloud.refused("reconcile", image_derivatives.NAME)
+    line = cloud.refused("reconcile", image_derivatives.NAME, code=3)
     assert f"s3://{bucket}/derived/mobile/cat.jpg.jpg" in line
     assert "s3:GetObject" in line
     assert "s3:ListBucket" in line
     forbidden[:] = ["ListObjectVersions"]
-    line = cloud.refused("reconcile", image_derivatives.NAME)
-    assert "ListObjectVersions operation: not authorized" in line
+    line = cloud.refused("reconcile", image_derivatives.NAME, code=3)
+    assert "ListObjectVersions: AWS said AccessDenied: not authorized" in line

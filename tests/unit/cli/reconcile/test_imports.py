@@ -10,7 +10,8 @@ import pytest
 from event_pipelines.__main__ import main
 from event_pipelines.pipelines import csv_import
 from shared.contracts.events import ObjectEvent, object_events
-from shared.import_ledger import ImportLedger, ImportSource, ImportState, Progress
+from shared.csv_files.progress import Progress
+from shared.import_ledger import ImportLedger, ImportSource, ImportState
 from unit.cli.reconcile.cloud import PREFIX, Cloud, event_body
 
 TABLE = f"{PREFIX}-csv-ledger"

@@ -226,7 +226,7 @@ def test_what_sqs_refuses_is_tried_again_and_then_said(
     assert sent(cloud) == ["ingest/a.jpg", "ingest/b.jpg"]
 
     refusals[0] = replay.ATTEMPTS
-    output = cloud.replay(image_derivatives.NAME, "--derivative", "mobile", "--all", code=1)
+    output = cloud.replay(image_derivatives.NAME, "--derivative", "mobile", "--all", code=3)
     assert "Sent 1 messages" in output
     assert sent(cloud) == ["ingest/b.jpg"]
 
@@ -277,6 +277,35 @@ def test_what_was_audited_cannot_be_replayed(cloud: Cloud) -> None:
     assert "cannot be replayed" in cloud.refused("replay", event_audit.NAME, "--all")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_keys_are_read_however_they_are_written(
+    cloud: Cloud, bucket: str, tmp_path: Path, encoding: str, end: str
+) -> None:
+    keys = ["ingest/plain.jpg", "ingest/my cat é.jpg", "ingest/100%25+.jpg", "ingest/whole one.jpg"]
+    for key in keys:
+        cloud.upload(bucket, key)
+    lines = ["ingest/plain.jpg", "ingest/my+cat+%C3%A9.jpg", "ingest/100%25+.jpg",
+             f"s3://{bucket}/ingest/whole one.jpg", "s3://another/ingest/plain.jpg"]  # fmt: skip
+    file = tmp_path / "keys.txt"
+    file.write_bytes("".join(line + end for line in lines).encode(encoding))
+
+    cloud.replay(image_derivatives.NAME, "--derivative", "mobile", "--keys", str(file), code=1)
+
+    assert sent(cloud) == sorted(keys)
+
+
+@pytest.mark.parametrize("prefix", ["ingest/a b/", "ingest/a%20b/", "ingest/a+b/", "s3"])
+def test_a_key_prefix_may_be_encoded(cloud: Cloud, bucket: str, prefix: str) -> None:
+    cloud.upload(bucket, "ingest/a b/c.jpg")
+    cloud.upload(bucket, "ingest/other.jpg")
+    wanted = f"s3://{bucket}/ingest/a b/" if prefix == "s3" else prefix
+
+    cloud.replay(image_derivatives.NAME, "--derivative", "mobile", "--key-prefix", wanted)
+
+    assert sent(cloud) == ["ingest/a b/c.jpg"]
+
+
 def test_people_see_a_table_and_the_sums(
     cloud: Cloud, bucket: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -287,7 +316,9 @@ def test_people_see_a_table_and_the_sums(
         main(["reconcile", image_derivatives.NAME, "--derivative", "tiny", "--min-age", "0"]) == 1
     )
 
-    output = capsys.readouterr().out
-    assert "ingest/[bold]00.jpg" in output
-    assert "and 10 more, which --json lists" in output
-    assert output.splitlines()[-1] == "60 missing"
+    out, err = capsys.readouterr()
+    assert [line.split("\t")[3] for line in out.splitlines()] == [
+        f"ingest/[bold]{number:02}.jpg" for number in range(50)
+    ]
+    assert "and 10 more, which --json lists" in err
+    assert err.splitlines()[-1] == "60 missing"

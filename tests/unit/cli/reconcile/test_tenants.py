@@ -103,6 +103,6 @@ def test_reconcile_without_a_tenants_pipeline_is_refused(
     assert cloud
     monkeypatch.setenv("EVENT_PIPELINES_NAME_PREFIX", "other")
 
-    assert main(["reconcile", tenant_routing.NAME]) == 1
+    assert main(["reconcile", tenant_routing.NAME]) == 2
 
     assert "no parameter /other/tenants/platform" in capsys.readouterr().err

@@ -13,6 +13,7 @@ import pytest
 from moto import mock_aws
 
 from event_pipelines.pipelines import queue_messages
+from event_pipelines.stack import STACK_TAG
 
 REGION: Final = "eu-west-1"
 PREFIX = "event-pipelines"
@@ -30,10 +31,13 @@ class Account:
         fifo: dict[Any, str] = {"FifoQueue": "true"} if suffix else {}
         letters = f"{name.removesuffix('.fifo')}-dlq{suffix}"
         sqs = boto3.client("sqs")
-        sqs.create_queue(QueueName=f"{PREFIX}-{letters}", Attributes=fifo)
+        tags = {STACK_TAG: PREFIX}
+        sqs.create_queue(QueueName=f"{PREFIX}-{letters}", Attributes=fifo, tags=tags)
         policy = {"deadLetterTargetArn": self.arn(letters), "maxReceiveCount": 3}
         sqs.create_queue(
-            QueueName=f"{PREFIX}-{name}", Attributes={**fifo, "RedrivePolicy": json.dumps(policy)}
+            QueueName=f"{PREFIX}-{name}",
+            Attributes={**fifo, "RedrivePolicy": json.dumps(policy)},
+            tags=tags,
         )
 
     def url(self, name: str) -> str:

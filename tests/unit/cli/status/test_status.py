@@ -10,7 +10,8 @@ import pytest
 from botocore.client import BaseClient
 
 from event_pipelines.__main__ import main
-from unit.cli.status.conftest import Account
+from event_pipelines.stack import STACK_TAG
+from unit.cli.status.conftest import PREFIX, Account
 
 
 @pytest.fixture(autouse=True)
@@ -131,7 +132,10 @@ TELL = ["arn:aws:sns:eu-west-1:123456789012:event-pipelines-alarms"]
 
 
 def alarm(
-    name: str, actions: Sequence[str] = TELL, state: Literal["ALARM", "OK"] = "ALARM"
+    name: str,
+    actions: Sequence[str] = TELL,
+    state: Literal["ALARM", "OK"] = "ALARM",
+    owner: str = PREFIX,
 ) -> None:
     cloudwatch = boto3.client("cloudwatch")
     cloudwatch.put_metric_alarm(
@@ -145,6 +149,7 @@ def alarm(
         Threshold=1,
         Statistic="Sum",
         ComparisonOperator="GreaterThanThreshold",
+        Tags=[{"Key": STACK_TAG, "Value": owner}],
     )
     cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="test")
 
@@ -152,8 +157,9 @@ def alarm(
 def test_an_alarm_is_a_fault_with_its_own_words(capsys: pytest.CaptureFixture[str]) -> None:
     alarm("event-pipelines-image-rejections")
     alarm("event-pipelines-image-mobile-errors", state="OK")
-    # Of another stack, whose prefix begins with this one's.
-    alarm("event-pipelines-staging-image-rejections")
+    # Of other stacks, whose prefixes begin with this one's.
+    for other in ("event-pipelines-staging", "event-pipelines-image"):
+        alarm(f"{other}-image-rejections", owner=other)
 
     code, found = status(capsys)
 
@@ -161,6 +167,23 @@ def test_an_alarm_is_a_fault_with_its_own_words(capsys: pytest.CaptureFixture[st
     assert found["faults"] == [
         "Alarm event-pipelines-image-rejections: What event-pipelines-image-rejections means."
     ]
+
+
+def test_queues_of_other_stacks_are_no_stages_of_this_one(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.pair("image-mobile")
+    ours = [stage["stage"] for stage in status(capsys)[1]["stages"]]
+    sqs = boto3.client("sqs")
+    # Of event-pipelines-image and event-pipelines-image-eu, and of nobody.
+    for name, owner in (("csv-imports", "image"), ("eu-image-mobile", "image-eu"), ("old", None)):
+        tags = {STACK_TAG: f"{PREFIX}-{owner}"} if owner else {}
+        sqs.create_queue(QueueName=f"{PREFIX}-image-{name}", tags=tags)
+
+    found = status(capsys)[1]
+
+    assert [stage["stage"] for stage in found["stages"]] == ours
+    assert "mobile" in ours
 
 
 def test_half_an_alarm_is_no_fault_and_both_halves_are(
@@ -172,6 +195,7 @@ def test_half_an_alarm_is_no_fault_and_both_halves_are(
 
     stalled = {
         "AlarmName": "event-pipelines-csv-import-stalled",
+        "AlarmArn": "arn:stalled",
         "AlarmDescription": "Stalled.",
         "AlarmActions": TELL,
         "StateValue": "ALARM",
@@ -179,6 +203,8 @@ def test_half_an_alarm_is_no_fault_and_both_halves_are(
     ordinary = BaseClient._make_api_call  # type: ignore[attr-defined]
 
     def call(client: Any, operation: str, request: dict[str, Any]) -> Any:
+        if request.get("ResourceARN") == "arn:stalled":
+            return {"Tags": [{"Key": STACK_TAG, "Value": PREFIX}]}
         answer = ordinary(client, operation, request)
         # moto has none of these; CloudWatch has, for whoever asks for them.
         if operation == "DescribeAlarms" and "CompositeAlarm" in request.get("AlarmTypes", ()):
@@ -238,7 +264,7 @@ def test_watching_adds_what_is_new_until_it_is_stopped(
 
     monkeypatch.setattr(time, "sleep", sleep)
 
-    assert main(["status", "--watch", "--json"]) == 1
+    assert main(["status", "--watch", "--json"]) == 130
 
     seen = [json.loads(line)["stages"][0] for line in capsys.readouterr().out.splitlines()]
     assert [(one["done"], one["rejected"], one["dead"]) for one in seen] == [
@@ -248,7 +274,7 @@ def test_watching_adds_what_is_new_until_it_is_stopped(
     ]
 
 
-def test_a_healthy_watch_ends_well(
+def test_a_watch_ends_by_ctrl_c(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def sleep(_: float) -> None:
@@ -256,7 +282,7 @@ def test_a_healthy_watch_ends_well(
 
     monkeypatch.setattr(time, "sleep", sleep)
 
-    assert main(["status", "--watch"]) == 0
+    assert main(["status", "--watch"]) == 130
     assert "All is well." in capsys.readouterr().out
 
 
@@ -271,6 +297,6 @@ def test_a_healthy_watch_ends_well(
 def test_status_names_the_remedy_for_invalid_arguments(
     arguments: list[str], remedy: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["status", *arguments]) == 1
+    assert main(["status", *arguments]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert remedy in line

@@ -1,6 +1,7 @@
 """Making groups and tenants: what is there in the end, whatever happened on the way."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -69,10 +70,15 @@ def test_the_bucket_is_made_as_the_pipelines_make_theirs(gold: Cloud) -> None:
     assert s3("get_bucket_versioning", bucket)["Status"] == "Enabled"
     (rule,) = s3("get_bucket_encryption", bucket)["ServerSideEncryptionConfiguration"]["Rules"]
     assert rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
-    (statement,) = json.loads(s3("get_bucket_policy", bucket)["Policy"])["Statement"]
-    assert statement["Effect"] == "Deny"
-    assert statement["Principal"] == "*"
-    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    tls, reading = json.loads(s3("get_bucket_policy", bucket)["Policy"])["Statement"]
+    assert (tls["Effect"], tls["Principal"]) == (reading["Effect"], reading["Principal"])
+    assert (tls["Effect"], tls["Principal"]) == ("Deny", "*")
+    assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert (reading["Action"], reading["Resource"]) == (
+        ["s3:GetObject*"],
+        f"arn:aws:s3:::{bucket}/*",
+    )
+    assert all_but(reading)[0] == f"arn:aws:iam::{ACCOUNT}:role/{PREFIX}-tenants-files-eu-west-1"
     (rule,) = s3("get_bucket_lifecycle_configuration", bucket)["Rules"]
     assert rule["NoncurrentVersionExpiration"]["NoncurrentDays"] == 30
     assert rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] == 7
@@ -87,8 +93,10 @@ def test_the_bucket_is_made_as_the_pipelines_make_theirs(gold: Cloud) -> None:
 def test_only_this_bucket_may_send_to_the_ingest_queue(gold: Cloud) -> None:
     ingest = f"{PREFIX}-tg-gold-ingest"
 
-    deny, allow = json.loads(gold.attributes(ingest)["Policy"])["Statement"]
+    deny, receiving, allow = json.loads(gold.attributes(ingest)["Policy"])["Statement"]
 
+    router = f"arn:aws:iam::{ACCOUNT}:role/{PREFIX}-tenants-route-eu-west-1"
+    assert all_but(receiving)[0] == router
     assert deny["Effect"] == "Deny"
     assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     assert allow["Principal"] == {"Service": "s3.amazonaws.com"}
@@ -141,8 +149,33 @@ def test_a_tenants_queues_are_made_as_the_module_makes_them(acme: Cloud) -> None
     for attributes in (queue, dlq):
         assert attributes["SqsManagedSseEnabled"] == "true"
         # Nobody but roles of this account may send: the policy allows nothing.
-        (deny,) = json.loads(attributes["Policy"])["Statement"]
-        assert deny["Effect"] == "Deny"
+        deny, receiving = json.loads(attributes["Policy"])["Statement"]
+        assert (deny["Effect"], receiving["Effect"]) == ("Deny", "Deny")
+        consumer = f"arn:aws:iam::{ACCOUNT}:role/{PREFIX}-tenants-process-eu-west-1"
+        assert all_but(receiving)[0] == consumer
+
+
+def all_but(statement: Any) -> list[str]:
+    """Whom a denial does not meet."""
+    return list(statement["Condition"]["ArnNotLike"]["aws:PrincipalArn"])
+
+
+def test_administrators_alone_change_who_may_reach_a_group_and_its_queues(cloud: Cloud) -> None:
+    admin, reader = (f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in ("admin", "reports"))
+    cloud.describe(cloud.document(access={"administrators": [admin], "readers": [reader]}))
+
+    run(*GROUP)
+    run(*TENANT)
+
+    documents = [json.loads(s3("get_bucket_policy", cloud.bucket("gold"))["Policy"])]
+    documents += [json.loads(cloud.attributes(queue)["Policy"]) for queue in cloud.queues()]
+    assert len(documents) == 5
+    for document in documents:
+        denials = {one["Sid"]: one for one in document["Statement"] if one["Effect"] == "Deny"}
+        assert all_but(denials["DenyChangingAccess"]) == [admin]
+        reached = all_but(denials.get("DenyReadingFiles") or denials["DenyReceiving"])
+        assert admin in reached
+        assert (reader in reached) == ("DenyReadingFiles" in denials)
 
 
 def assert_encrypted_with(key: str, cloud: Cloud) -> None:
@@ -569,3 +602,45 @@ def test_group_creation_prints_progress_on_stderr(
     captured = capsys.readouterr()
     assert captured.out == f"The group gold is ACTIVE: its bucket is {cloud.bucket('gold')}.\n"
     assert f"  created   bucket {cloud.bucket('gold')}\n" in captured.err
+
+
+# -- From a file
+
+
+def test_tenants_of_a_file_are_created_and_a_repeat_goes_on(
+    gold: Cloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "tenants.csv"
+    file.write_bytes(b"\xef\xbb\xbfgroup,name\r\ngold,acme\r\nsilver,beta\r\ngold,gamma\r\n")
+
+    line = sentence(capsys, "create", "--from", str(file), code=1)
+
+    assert "1 of 3 tenants were not created" in line
+    assert {name for name in ("acme", "beta", "gamma") if gold.record("tenant", name)} == {
+        "acme", "gamma",
+    }  # fmt: skip
+    run("create-group", "silver")
+    found = answer(capsys, "create", "--from", str(file))
+    assert [one["GroupName"] for one in found["tenants"]] == ["gold", "silver", "gold"]
+    assert found["failed"] == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "names no tenant"),
+        ("name,group\nacme,gold\nacme,silver\n", "acme in two groups"),
+        ("name,group\nacme\n", "The group name '' is empty"),
+        ("tenant\nacme\n", "The tenant name '' is empty"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_file_of_tenants_is_refused_before_anything_is_made(
+    tmp_path: Path, text: str | None, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "tenants.csv"
+    if text is not None:
+        file.write_text(text)
+
+    assert said in sentence(capsys, "create", "--from", str(file))
+    assert "--from" in sentence(capsys, "create", "acme")

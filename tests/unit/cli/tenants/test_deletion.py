@@ -196,7 +196,7 @@ def test_a_file_that_s3_keeps(
 
     calls.on_answer = keep
 
-    line = sentence(capsys, "delete", "acme", "--delete-data")
+    line = sentence(capsys, "delete", "acme", "--delete-data", code=3)
 
     assert "S3 keeps acme/raw/held.csv" in line
     record = acme.record("tenant", "acme")
@@ -396,7 +396,7 @@ def test_the_rules_of_others_outlive_ours(
     )
     calls.failing("DeleteBucket", 1, "BucketNotEmpty")
 
-    assert "Something was put into the bucket" in sentence(capsys, "delete-group", "gold")
+    assert "Something was put into the bucket" in sentence(capsys, "delete-group", "gold", code=1)
 
     (rule,) = client.get_bucket_notification_configuration(Bucket=bucket)["QueueConfigurations"]
     assert rule["Id"] == "audit"
@@ -465,7 +465,7 @@ def test_denied_deletion_keeps_the_tenant_record(
 
     calls.on_call = deny
 
-    assert "AccessDenied" in sentence(capsys, "delete", "acme")
+    assert "AccessDenied" in sentence(capsys, "delete", "acme", code=3)
     assert acme.record("tenant", "acme") is not None
 
 

@@ -249,7 +249,7 @@ def test_a_name_that_never_becomes_free(
 ) -> None:
     calls.failing("CreateQueue", 1000, "AWS.SimpleQueueService.QueueDeletedRecently")
 
-    assert "QueueDeletedRecently" in sentence(capsys, *TENANT)
+    assert "QueueDeletedRecently" in sentence(capsys, *TENANT, code=3)
     assert sum(gold.pauses) < 150
 
 

@@ -62,4 +62,4 @@ def test_what_aws_refuses_is_said_as_it_is(
 ) -> None:
     boto3.client("dynamodb").delete_table(TableName=f"{PREFIX}-TenantGroups")
 
-    assert "ResourceNotFoundException" in sentence(capsys, "list")
+    assert "ResourceNotFoundException" in sentence(capsys, "list", code=3)

@@ -142,7 +142,8 @@ DRIFT: dict[str, tuple[Callable[[Cloud], object], str, str, str]] = {
         "tenant acme", f"queue {RAW}-dlq", "RedriveAllowPolicy is",
     ),
     "policy of a queue": (
-        spoil(INGEST, Policy=OPEN), "group gold", f"queue {INGEST}", "Policy is",
+        spoil(INGEST, Policy=OPEN),
+        "group gold", f"queue {INGEST}", 'Policy has the foreign statement {"Effect": "Allow"',
     ),
     "no queue": (without(RAW), "tenant acme", f"queue {RAW}", "missing"),
     "no dead-letter queue": (
@@ -302,6 +303,47 @@ def test_verify_finds_no_drift_after_creation(capsys: pytest.CaptureFixture[str]
     run("verify")
 
     assert capsys.readouterr().out.endswith("No drift.\n")
+
+
+@pytest.mark.parametrize("statement", ["foreign", "altered"])
+def test_a_trust_policy_that_lets_others_become_a_tenant_is_found(
+    acme: Cloud, capsys: pytest.CaptureFixture[str], statement: str
+) -> None:
+    assert acme
+    iam, role = boto3.client("iam"), f"{PREFIX}-tenants-files-eu-west-1"
+    document: Any = iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
+    anybody = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
+    ours = document["Statement"]
+    altered = ours | {"Condition": {}}
+    document["Statement"] = [ours, anybody] if statement == "foreign" else altered
+    iam.update_assume_role_policy(RoleName=role, PolicyDocument=json.dumps(document))
+
+    ((whose, what, fault),) = drift(capsys)
+
+    assert (whose, what) == (f"role {role}", f"trust policy of role {role}")
+    assert fault.startswith('has the foreign statement {"Effect": "Allow"') == (
+        statement == "foreign"
+    )
+    assert fault.endswith("lacks the statement OnlyAsOneTenant") == (statement == "altered")
+    (kept,) = answer(capsys, "verify", "--repair", code=1)["drift"]
+    assert kept["remedy"].startswith("apply the pipeline")
+
+
+def test_a_policy_that_administrators_alone_change_is_said_to_be_theirs(
+    acme: Cloud, calls: Calls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    DRIFT["a wider policy"][0](acme)
+
+    def deny(name: str, _: dict[str, Any]) -> None:
+        if name == "PutBucketPolicy":
+            raise refused("AccessDenied", name, status=403)
+
+    calls.on_call = deny
+
+    (kept,) = answer(capsys, "verify", "--repair", code=1)["drift"]
+
+    assert not kept["repaired"]
+    assert kept["remedy"] == "repair it as one of the administrators that group_access names"
 
 
 def test_a_shared_queue_is_looked_at_too(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,13 +7,15 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
+from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from event_pipelines.__main__ import main
 from event_pipelines.pipelines.history import FIRST, LAST, Happening, in_order
 from event_pipelines.trace.search import pattern
 from shared.contracts.rejections import Rejection
 from shared.rejections import record_rejection
-from unit.cli.status.conftest import Account
+from unit.cli.status.conftest import REGION, Account
 from unit.cli.trace.conftest import bucket, table
 
 LATER = "2999-01-01T00:00:00.000Z"
@@ -192,6 +194,33 @@ def test_only_pipelines_that_such_a_key_can_be_of_are_looked_into(
     assert {one["pipeline"] for one in story} == {"event-audit"}
 
 
+def test_only_queues_on_the_way_of_a_key_are_asked(
+    account: Account, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["image-mobile", "csv-chunks", "tenant-acme-raw", "tenant-other-raw", "audit-upload"]
+    for name in names:
+        account.pair(name)
+    bucket("image")
+    bucket("audit")
+    key = "ingest/my cat.jpg"
+    account.log("image-mobile", {"outcome": "derived", "key": key})
+    ordinary, asked = BaseClient._make_api_call, list[str]()  # type: ignore[attr-defined]
+
+    def call(client: Any, operation: str, request: dict[str, Any]) -> Any:
+        if operation == "GetQueueAttributes":
+            asked.append(request["QueueUrl"].rpartition("event-pipelines-")[2])
+        return ordinary(client, operation, request)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+    own = f"s3://event-pipelines-image-{DEFAULT_ACCOUNT_ID}-{REGION}"
+
+    assert whats(trace(capsys, f"{own}/ingest/my cat.jpg")) == ["derived"]
+    assert sorted(set(asked)) == ["audit-upload", "audit-upload-dlq", "image-mobile",
+                                  "image-mobile-dlq"]  # fmt: skip
+    assert whats(trace(capsys, "ingest/my%20cat.jpg")) == ["derived"]
+    assert whats(trace(capsys, f"{own}/ingest/my+cat.jpg")) == ["derived"]
+
+
 def test_what_could_steer_a_terminal_is_spelled_out(
     account: Account, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -206,20 +235,26 @@ def test_what_could_steer_a_terminal_is_spelled_out(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "remedy"),
+    ("arguments", "remedy", "code"),
     [
-        (["ingest/never.jpg"], "Nothing is known of 'ingest/never.jpg'"),
-        (["k", "--pipeline", "csv-import"], "it has event-audit"),
-        (["k", "--prefix", "acme"], "deploy the stack"),
-        ([""], "name the object to trace"),
+        (["ingest/never.jpg"], "Nothing is known of 'ingest/never.jpg'", 1),
+        (["k", "--pipeline", "csv-import"], "it has event-audit", 2),
+        (["k", "--prefix", "acme"], "deploy the stack", 2),
+        ([""], "name the object to trace", 2),
+        (["s3://event-pipelines-audit-1-eu-west-1/"], "name the object to trace", 2),
+        (["s3://somebody-elses/k"], "The bucket somebody-elses is not of event-pipelines", 2),
     ],
 )
 def test_trace_names_the_remedy_for_invalid_arguments(
-    account: Account, arguments: list[str], remedy: str, capsys: pytest.CaptureFixture[str]
+    account: Account,
+    arguments: list[str],
+    remedy: str,
+    code: int,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     account.pair("audit-upload")
 
-    assert main(["trace", *arguments]) == 1
+    assert main(["trace", *arguments]) == code
 
     (line,) = capsys.readouterr().err.splitlines()
     assert remedy in line

@@ -11,17 +11,11 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from itertools import accumulate
 
-from shared.csv_records import Problem, Record, Rows, debt_after
-from shared.import_ledger import Progress
-from shared.object_content import FileDamaged
-from shared.rejected_rows import RejectedRow
-from shared.row_messages import (
-    MAX_MESSAGE_BYTES,
-    SKIPPED_BYTES,
-    Envelope,
-    encode_row,
-    encode_rows,
-)
+from .content import FileDamaged
+from .progress import Progress
+from .records import Problem, Record, Rows, debt_after
+from .rejected_rows import RejectedRow
+from .row_messages import MAX_MESSAGE_BYTES, SKIPPED_BYTES, Envelope, encode_row, encode_rows
 
 # A segment without rows ends too, because it takes memory and because only at its end reading can
 # be taken up again.

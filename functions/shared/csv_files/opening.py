@@ -6,17 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 
-from shared.csv_records import Dialect, Record, RecordReader, lines
-from shared.file_kinds import kind_of_bytes, kind_of_text
-from shared.object_content import (
-    GZIP_MAGIC,
-    FileDamaged,
-    FileRefused,
-    StoredObject,
-    as_utf_8,
-    gunzip,
-)
-from shared.row_messages import encode_row
+from .content import GZIP_MAGIC, FileDamaged, FileRefused, as_utf_8, gunzip
+from .file_kinds import kind_of_bytes, kind_of_text
+from .records import Dialect, Record, RecordReader, lines
+from .row_messages import encode_row
 
 SAMPLE_BYTES = 1 << 17
 # The part of the sample that determines the delimiter.
@@ -32,6 +25,8 @@ UTF_MARKS = {
     b"\xff\xfe": ("utf_16", "the file is UTF-16"),
     b"\xfe\xff": ("utf_16", "the file is UTF-16"),
 }
+# What is read where neither a mark nor zeros tell.
+UTF_16 = {"utf-16": "utf-16-le", "utf-16-le": "utf-16-le", "utf-16-be": "utf-16-be"}
 UTF_16_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 AS_UTF_8 = "save it as UTF-8 and upload it again"
 # Fewer lines that cannot be decoded are damage to those lines, not another encoding.
@@ -42,7 +37,10 @@ DELIMITERS = (",", ";", "\t", "|")
 # Separators that are not supported; without them such files would be read as one column.
 OTHER_SEPARATORS = (":", "^", "~", "\x01", "\x1e", "\x1f", "  ")
 SEPARATORS = {"\t": "tabs", "  ": "runs of spaces", ",": "commas", ";": "semicolons", "|": "pipes"}
-SEP_LINE = re.compile(rb'"?sep=([^\r\n])"?\r?(?:\n|$)', re.IGNORECASE)
+# Programs that take the line for a row fill it up with delimiters.
+SEP_LINE = re.compile(rb'"?sep=([^\r\n])"?\1*[ \t]*\r?(?:\n|$)', re.IGNORECASE)
+# What a name may hold of the characters that are no text: a cell of several lines is a name, too.
+NO_NAME = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -76,11 +74,6 @@ class Opening:
     line: int
     encoding: str = "utf-8"
     dialect: Dialect = field(default_factory=Dialect)
-
-
-def open_csv(source: StoredObject, wanted: WantedDialect | None = None) -> Opening:
-    """Read the beginning of a file. Raises FileRefused, and what ``source.chunks`` raises."""
-    return read_opening(replace(source, block_bytes=SAMPLE_BYTES).chunks(), wanted)
 
 
 def read_opening(chunks: Iterable[bytes], wanted: WantedDialect | None = None) -> Opening:
@@ -132,13 +125,24 @@ def _encoding(sample: bytes, zipped: bool, wanted: str) -> str:
     marked = next((name for mark, name in UTF_16_MARKS.items() if sample.startswith(mark)), None)
     if wanted == AUTO:
         return marked or _utf_16_by_zeros(sample) or "utf-8"
-    if wanted == "utf-16":
-        return marked or _utf_16_by_zeros(sample) or "utf-16-le"
-    if marked and not wanted.startswith("utf-16"):
+    if wanted.startswith("utf-16"):
+        if sample and b"\0" not in sample:
+            raise _not_as_set("not_utf_16", wanted, "the file is none")
+        return marked or _utf_16_by_zeros(sample) or UTF_16[wanted]
+    if marked:
         raise FileRefused("utf_16", f"the file is UTF-16: {AS_UTF_8}")
-    if wanted == "windows-1252" and sample.startswith(UTF_8_MARK):
-        return "utf-8"
+    if wanted == "windows-1252":
+        if sample.startswith(UTF_8_MARK):
+            return "utf-8"
+        if not sample.isascii() and _decodes(sample.rpartition(b"\n")[0] or sample):
+            seen = "all text beyond ASCII is UTF-8"
+            raise _not_as_set("not_windows_1252", wanted, seen)
     return wanted
+
+
+def _not_as_set(reason: str, wanted: str, seen: str) -> FileRefused:
+    remedy = "correct the setting, or leave it out"
+    return FileRefused(reason, f"dialect.encoding says {wanted}, and {seen}: {remedy}")
 
 
 def _utf_16_by_zeros(sample: bytes) -> str | None:
@@ -192,7 +196,10 @@ class _Beginning:
         self._whole = whole
         self._wanted = wanted
         self._line = 1
-        self._start = len(UTF_8_MARK) if sample.startswith(UTF_8_MARK) else 0
+        self._start = 0
+        while sample.startswith(UTF_8_MARK, self._start):
+            # Programs that do not know the mark put another in front of it.
+            self._start += len(UTF_8_MARK)
         self._said = self._sep_line()
         for _ in range(wanted.skip_lines):
             self._start = sample.find(b"\n", self._start) + 1 or len(sample)
@@ -207,10 +214,13 @@ class _Beginning:
             raise FileRefused("empty", "the file has no content")
         if self._wanted.header:
             names, offset, line = list(self._wanted.header), self._start, self._line
+            self._refuse_repeated(names, dialect)
         else:
             names, offset, line = self._names(record), record.next_offset, record.next_line
         if self._wanted.trailing_delimiters:
             names, dialect = self._without_empty_ends(names, record, offset, dialect)
+        if self._wanted.dialect.delimiter == AUTO:
+            self._refuse_foreign(names)
         _check_names(names, record.line)
         return Opening(compression, tuple(names), offset, line, encoding, dialect)
 
@@ -218,17 +228,20 @@ class _Beginning:
         self, names: list[str], header: Record, offset: int, dialect: Dialect
     ) -> tuple[list[str], Dialect]:
         """Leave out names and cells that are only the ends of lines with a delimiter there."""
-        rows = [r.cells for r in self._some_rows(offset, dialect)]
-        while len(names) > 1 and not names[-1] and not self._wanted.header:
+        rows = [r.cells for r in self._some_rows(offset, dialect) if "".join(r.cells).strip()]
+        while len(names) > 1 and not names[-1].strip() and not self._wanted.header:
             names.pop()
             dialect = replace(dialect, unnamed=dialect.unnamed + 1)
         if dialect.unnamed:
             width = len(header.cells)
-            if any(any(row[len(names) :]) for row in rows if len(row) <= width):
+            if any("".join(row[len(names) :]).strip() for row in rows if len(row) <= width):
                 # What is below an empty name is a value.
                 return self._names(header), replace(dialect, unnamed=0)
-        elif rows and all(_trailing(row, len(names)) for row in rows):
-            dialect = replace(dialect, unnamed=1)
+            return names, dialect
+        longer = [row for row in rows if len(row) > len(names)]
+        blank = all(len(_without_empty_end(row)) <= len(names) for row in longer)
+        if longer and blank and len(longer) >= sum(len(row) == len(names) for row in rows):
+            dialect = replace(dialect, unnamed=max(map(len, longer)) - len(names))
         return names, dialect
 
     def _names(self, record: Record) -> list[str]:
@@ -239,74 +252,113 @@ class _Beginning:
             raise FileRefused("broken_header", f"the header cannot be read: {detail}")
         return [name.strip() if self._wanted.trim_names else name for name in record.cells]
 
+    def _refuse_repeated(self, names: Sequence[str], dialect: Dialect) -> None:
+        for record in self._some_rows(self._start, dialect):
+            if [cell.strip() for cell in record.cells[: len(names)]] == names:
+                raise FileRefused(
+                    "header_repeated",
+                    f"line {record.line} has the names of dialect.header: leave that setting out,"
+                    f" or set dialect.skip_lines to {record.next_line - 1}",
+                )
+
+    def _refuse_foreign(self, names: Sequence[str]) -> None:
+        for number, name in enumerate(names, 1):
+            if NO_NAME.search(name):
+                raise FileRefused(
+                    "broken_header", f"the name of column {number} has characters that no text has"
+                )
+
     def _sep_line(self) -> str | None:
         """Read the line by which Excel is told the delimiter, and leave it behind."""
         found = SEP_LINE.match(self._sample, self._start)
-        if found is None or self._wanted.dialect.delimiter not in (
-            AUTO,
-            found[1].decode("latin-1"),
-        ):
+        if found is None:
             return None
+        said, wanted = found[1].decode("latin-1"), self._wanted.dialect.delimiter
+        if wanted not in (AUTO, said):
+            raise FileRefused(
+                "delimiter_unclear",
+                f"its first line says that {said!r} separates values, and dialect.delimiter says"
+                f" {wanted!r}: correct the setting, or leave it out",
+            )
         self._start, self._line = found.end(), self._line + 1
-        return found[1].decode("latin-1")
+        return said
 
     def _dialect(self) -> Dialect:
         wanted = self._wanted.dialect
         if wanted.delimiter != AUTO:
             return wanted
-        if self._said:
-            if self._said.isalnum() or not self._said.isascii() or self._said == wanted.quote:
-                raise _unclear(f"its first line says that {self._said!r} separates values")
-            return replace(wanted, delimiter=self._said)
-        return replace(wanted, delimiter=self._decided())
+        if not self._sample[self._start :].strip():
+            raise FileRefused("empty", "the file has no content")
+        said = self._said
+        if said is None:
+            return replace(wanted, delimiter=self._decided())
+        seen = f"its first line says that {said!r} separates values"
+        if said.isalnum() or not said.isascii() or said == wanted.quote:
+            raise _unclear(seen)
+        tables = {each: self._table(each) for each in dict.fromkeys((said, *DELIMITERS))}
+        shares = {each: _share_alike(table)[0] for each, table in tables.items() if table}
+        for each, share in shares.items():
+            table, single = tables[each], len(tables[said][:1] and tables[said][0]) == 1
+            fits = len(table[0]) > 1 and share > shares.get(said, 0.0)
+            if fits or (single and _width(table[1:]) > 1 and len(self._wanted.header) != 1):
+                name = SEPARATORS.get(each, repr(each))
+                raise _unclear(f"{seen}, and header and rows are cut alike by {name} only")
+        return replace(wanted, delimiter=said)
 
     def _decided(self) -> str:
         """The delimiter that header and rows agree on. Raises FileRefused where they do not."""
-        if len(self._wanted.header) == 1:
-            return ","
+        named = self._wanted.header
         tables = {each: self._table(each) for each in DELIMITERS}
-        width = len(self._wanted.header)
         cut = {
             each: table
             for each, table in tables.items()
-            if table and (len(table[0]) == width if width else len(table[0]) > 1)
+            if table and len(table[0]) > 1 and (not named or _share_alike(table)[0])
         }
-        if not cut:
-            tables |= {each: self._table(each) for each in OTHER_SEPARATORS}
-            self._refuse_hidden_columns(tables, width)
+        if not cut or len(named) == 1:
+            self._refuse_hidden_columns(tables)
             return ","
         shares = {each: _share_alike(table) for each, table in cut.items()}
+        if named:
+            # Of a header in the file the number of names tells; these were not counted by it.
+            shares = {each: (share, 0.0) for each, (share, _) in shares.items()}
         best, _ = most = max(shares.values())
         first, *others = [each for each in cut if shares[each] == most]
         if others or (len(cut) > 1 and best < 0.5):
-            parts = [f"by {SEPARATORS[each]} into {len(cut[each][0])} columns" for each in cut]
-            raise _unclear(
-                f"the header can be cut {' and '.join(parts)}, and the rows fit both alike"
-            )
+            parts = [f"by {SEPARATORS[each]} into {_width(cut[each])} columns" for each in cut]
+            what = "the rows can be cut" if named else "the header can be cut"
+            raise _unclear(f"{what} {' and '.join(parts)}, and nothing tells which")
         if not best:
             for each, table in tables.items():
-                if each != first and _alike(table[1:]):
+                if each != first and _width(table[1:]) > 1:
                     raise _unclear(
                         f"the first line is cut by {SEPARATORS[first]} into {len(cut[first][0])}"
-                        f" columns, and the others by {SEPARATORS[each]} into {len(table[1])}"
+                        f" columns, and the others by {SEPARATORS[each]} into {_width(table[1:])}"
                     )
         return first
 
-    def _refuse_hidden_columns(self, tables: dict[str, list[list[str]]], width: int) -> None:
+    def _refuse_hidden_columns(self, tables: dict[str, list[list[str]]]) -> None:
         """Refuse what would become one column, or none of the wanted ones, and looks like more."""
-        if width > 1:
-            raise _unclear(
-                f"no delimiter cuts its first row into the {width} columns of the header"
-            )
+        if (named := len(self._wanted.header)) > 1:
+            widths = {each: _width(table[1:]) for each, table in tables.items()}
+            seen = [f"{SEPARATORS[e]} into {width}" for e, width in widths.items() if width > 1]
+            what = f"is cut by {' and by '.join(seen)}" if seen else "is cut by none"
+            raise _unclear(f"dialect.header has {named} columns, and the file {what}")
         for each, table in tables.items():
-            rows = table if each in OTHER_SEPARATORS else table[1:]
-            if _alike(rows) and (each in DELIMITERS or len(rows) > 1):
+            if (width := _width(table[1:])) > 1:
+                what = f"the rows, but not the header, can be cut by {SEPARATORS[each]}"
+                raise _unclear(f"{what} into {width} columns")
+            cells = [row[0] for row in table if len(row) == 1]
+            counts = {cell.count(each) for cell in cells}
+            if each in "".join(cells[:1]) and len(cells) > 1 and len(counts) == 1:
+                raise _unclear(f"every line is one value, which can be cut by {SEPARATORS[each]}")
+        for each in OTHER_SEPARATORS:
+            table = self._table(each)
+            if len(table) > 1 and _alike(table):
                 name = SEPARATORS.get(each, repr(each))
-                where = "all lines" if each in OTHER_SEPARATORS else "the rows, but not the header,"
-                raise _unclear(f"{where} can be cut by {name} into {len(rows[0])} columns")
+                raise _unclear(f"all lines can be cut by {name} into {len(table[0])} columns")
 
     def _table(self, delimiter: str) -> list[list[str]]:
-        """The cells of the first rows, with those of the header; none if the header is broken."""
+        """The names and the cells of the first rows; none if the header is broken."""
         if delimiter == "  ":
             window = self._sample[self._start : self._start + DIALECT_BYTES].decode(
                 errors="replace"
@@ -318,10 +370,11 @@ class _Beginning:
         dialect = replace(self._wanted.dialect, delimiter=delimiter)
         if delimiter in (dialect.quote, dialect.escape, dialect.comment):
             return []
+        rows = [r.cells for r in self._some_rows(self._start, dialect)]
+        if self._wanted.header:
+            return [list(self._wanted.header), *rows]
         header = next(iter(self._filled(self._start, dialect)), None)
-        if header is None or header.problem:
-            return []
-        return [r.cells for r in self._some_rows(self._start, dialect)]
+        return [] if header is None or header.problem else rows
 
     def _some_rows(self, start: int, dialect: Dialect) -> Iterator[Record]:
         """The first good rows, of a window that ends with a line where the file goes on."""
@@ -351,6 +404,14 @@ def _share_alike(table: Sequence[Sequence[str]]) -> tuple[float, float]:
     return alike / len(rows), exactly / len(rows)
 
 
+def _width(rows: Sequence[Sequence[str]]) -> int:
+    """How many cells most of the rows have; 0 where no number is that of half of them."""
+    many, width = max(
+        ((many, width) for width, many in Counter(map(len, rows)).items()), default=(0, 0)
+    )
+    return width if 2 * many >= len(rows) else 0
+
+
 def _alike(rows: Sequence[Sequence[str]]) -> bool:
     """Tell whether all rows have the same number of cells, above one."""
     return len(set(map(len, rows))) == 1 and len(rows[0]) > 1
@@ -361,10 +422,6 @@ def _without_empty_end(cells: Sequence[str]) -> Sequence[str]:
     while end and not cells[end - 1].strip():
         end -= 1
     return cells[:end]
-
-
-def _trailing(row: Sequence[str], names: int) -> bool:
-    return len(row) == names + 1 and not row[-1]
 
 
 def _unclear(seen: str) -> FileRefused:

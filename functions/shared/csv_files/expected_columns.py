@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from shared.object_content import FileRefused
+from .content import FileRefused
 
 
 @dataclass(frozen=True)

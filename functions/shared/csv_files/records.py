@@ -78,7 +78,16 @@ class Dialect:
 
         The csv module takes any escaped character for itself: n for a line feed, N for NULL.
         """
-        return self._escapes.sub(_escaped_character, text)
+        return self._escapes.sub(self._escaped_character, text)
+
+    def _escaped_character(self, match: re.Match[str]) -> str:
+        character = match[1]
+        if character == "N":
+            # NULL where it is all of a value; elsewhere MySQL writes and reads an N.
+            ends = f"{self.delimiter}{self.quote}\r\n"
+            before, behind = match.string[: match.start()][-1:], match.string[match.end() :][:1]
+            return "" if before in ends and behind in ends else character
+        return match[0][0] + ESCAPED.get(character, character)
 
     def unquoted_at_end(self, text: str, quoted: bool) -> bool:
         """Tell whether a line ends outside of quotes, if only a quote before a delimiter closes."""
@@ -136,11 +145,6 @@ class Dialect:
 
 
 ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "0": "\0", "Z": "\x1a"}
-
-
-def _escaped_character(match: re.Match[str]) -> str:
-    character = match[1]
-    return "" if character == "N" else match[0][0] + ESCAPED.get(character, character)
 
 
 class Problem(NamedTuple):
@@ -476,6 +480,10 @@ class RecordReader:
                 return len(taken), Problem("row_too_large", "the row is longer than a row may be")
             return 1, UNTERMINATED
         if "unexpected end" in str(error):
+            dialect = self._dialect
+            text = "".join(map(dialect.visible, taken))
+            if dialect.escape and not (dialect.quote and text.count(dialect.quote) % 2):
+                return len(taken), ESCAPE_AT_END
             return 1, UNTERMINATED
         last = len(taken)
         if "new-line" in str(error):
@@ -557,6 +565,7 @@ class RowReader(RecordReader):
             yield record
 
 
+ESCAPE_AT_END = Problem("escape_at_end", "the file ends behind an escape, inside of a value")
 UNTERMINATED = Problem("unterminated_quote", "a quote on this line is not closed as it has to be")
 
 

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from load_csv_rows.cells import (
+from ..contracts.imports import STAMP
+from ..invalid_input import InvalidInput
+from .cells import (
     READERS,
     SPACES,
     Attribute,
@@ -15,9 +17,7 @@ from load_csv_rows.cells import (
     read_number,
     text_size,
 )
-from load_csv_rows.settings import Empty, Shape
-from shared.contracts.imports import STAMP
-from shared.invalid_input import InvalidInput
+from .shape import Empty, Shape
 
 # What DynamoDB allows an item and a hash key to be, in bytes.
 MAX_ITEM_BYTES = 400 * 1024
@@ -207,7 +207,7 @@ class ItemMaker:
     def _fitted(self, cells: Sequence[str]) -> Sequence[str]:
         """The cells below names, as far as the settings let there be more or fewer of them."""
         names = len(self._header)
-        if names < len(cells) <= names + self._unnamed and not any(cells[names:]):
+        if names < len(cells) <= names + self._unnamed and not "".join(cells[names:]).strip():
             cells = cells[:names]
         if self._shape.fill_short_rows and len(cells) < names:
             cells = [*cells, *[""] * (names - len(cells))]

@@ -11,7 +11,7 @@ from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, InvalidOperation
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
-from shared.invalid_input import InvalidInput
+from ..invalid_input import InvalidInput
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef

@@ -31,6 +31,30 @@ MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xff\x06\x00\x00sNaPpY", "compressed with Snappy"),
     (0, b"LZIP\x01", "compressed with lzip"),
     (0, b"\x1f\x9d", "compressed with compress (.Z)"),
+    (0, b"\x1f\xa0", "compressed with LZH"),
+    (0, b"\x78\x01", "compressed with zlib"),
+    (0, b"\x78\x9c", "compressed with zlib"),
+    (0, b"\x78\xda", "compressed with zlib"),
+    (4, b"\x17\x72\x45\x38\x50\x90", "compressed with bzip2"),
+    (1, b"\x2a\x4d\x18", "compressed with zstd or LZ4"),
+    (0, b"\x02\x21\x4c\x18", "compressed with LZ4"),
+    (0, b"Salted__", "encrypted with OpenSSL"),
+    (0, b"age-encryption.org/", "encrypted with age"),
+    (0, b"MSCF\0\0\0\0", "a cabinet archive"),
+    (0, b"!<arch>\n", "an ar archive"),
+    (2, b"-lh5-", "an LHA archive"),
+    (0, b"\x09\x08\x10\x00", "an Excel workbook (.xls)"),
+    (0, b"\x09\x04\x06\x00", "an Excel workbook (.xls)"),
+    (0, b"\x09\x02\x06\x00", "an Excel workbook (.xls)"),
+    (0, b"\x00\x00\x02\x00\x06\x04", "a Lotus 1-2-3 worksheet"),
+    (0, b"\xff\xff\xff\xff", "Arrow (a stream)"),
+    (0, b"\0\1\0\0Standard ", "an Access database"),
+    (0, b"RDX3\n", "R data"),
+    (0, b"$FL2@(#)", "SPSS data"),
+    (0, b"\x93NUMPY", "a NumPy array"),
+    (0, b"\x80\x04\x95", "a Python pickle"),
+    (0, b"\x7fELF", "a program"),
+    (0, b"MZ\x90\0", "a program"),
     (0, b"\x89LZO", "compressed with LZO"),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (0, b"Rar!\x1a\x07", "a RAR archive"),
@@ -49,10 +73,39 @@ ZIP_MEMBERS = (
     (b"[Content_Types].xml", "a Microsoft Office document, such as an Excel workbook (.xlsx)"),
     (b"Index/", "an Apple Numbers document"),
 )
-LFS_POINTER = b"version https://git-lfs.github.com/spec/"
-HTML = re.compile(r"<(!doctype\s+html|html|head|body|table|meta|script)\b", re.IGNORECASE)
-MARKUP = re.compile(r"<[!?/]?[A-Za-z]")
-JSON_BEGINNING = re.compile(r'[\[{]\s*(["{\[\]}]|-?\d)')
+KINDS_OF_TEXT = {
+    "lfs": "a pointer of Git LFS, not the file itself",
+    "annex": "a pointer of git-annex, not the file itself",
+    "html": "HTML",
+    "xml": "XML or HTML",
+    "json": "JSON",
+    "yaml": "YAML",
+    "sql": "SQL",
+    "terminal": "a table as a terminal shows it",
+    "pem": "encrypted, or a certificate",
+    "uu": "encoded with uuencode",
+    "mail": "a mail or a web archive",
+    "dif": "a spreadsheet in the Data Interchange Format (.dif)",
+}
+# How they begin. Names in exports of MetaTrader or Finam stand between < and >.
+BEGINNING = re.compile(
+    r"""
+    (?P<lfs>version[ ]https://[^\s/]+/spec/v\d)
+    |(?P<annex>(?:\S*\.git)?/annex/objects/)
+    |(?P<html><(?:!doctype\s+html|html|head|body|table|meta|script)\b)
+    |(?P<xml>(?!<[\w ]+>[,;\t|]<)<(?:!--|[!?/]?[a-z]))
+    |(?P<json>[\[{]\s*(?:["{\[\]}]|-?\d))
+    |(?P<yaml>---\s*\n|%YAML\s)
+    |(?P<sql>(?:--\s|/\*).*\bdump\b|(?:create|drop)\s+table\s|insert\s+into\s
+       |copy\s.+\sfrom\s+stdin)
+    |(?P<terminal>\+-[-+]*\+\s*\n\|)
+    |(?P<pem>-----BEGIN\s)
+    |(?P<uu>begin(?:-base64)?\s\d{3}\s)
+    |(?P<mail>mime-version:|(?:return-path|received):\s)
+    |(?P<dif>TABLE\s*\n0,1\s*\n)
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
 # Nothing that is told from text is looked for further than this.
 TEXT_CHARACTERS = 1024
 
@@ -71,14 +124,5 @@ def kind_of_bytes(beginning: bytes) -> str | None:
 def kind_of_text(beginning: bytes) -> str | None:
     """Name the kind of a text that is no table of lines; None for what may be CSV."""
     start = beginning[:TEXT_CHARACTERS].decode(errors="replace").lstrip("\ufeff \t\r\n")
-    if start.startswith(LFS_POINTER.decode()):
-        return "a pointer of Git LFS, not the file itself"
-    if start.startswith("/annex/objects/") or ".git/annex/objects/" in start.partition("\n")[0]:
-        return "a pointer of git-annex, not the file itself"
-    if HTML.match(start):
-        return "HTML"
-    if MARKUP.match(start):
-        return "XML or HTML"
-    if JSON_BEGINNING.match(start):
-        return "JSON"
-    return None
+    found = BEGINNING.match(start)
+    return KINDS_OF_TEXT[found.lastgroup] if found and found.lastgroup else None

@@ -1,0 +1,1 @@
+../../functions/shared/configuration.py

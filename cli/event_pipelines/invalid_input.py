@@ -1,0 +1,1 @@
+../../functions/shared/invalid_input.py

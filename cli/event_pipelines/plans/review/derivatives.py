@@ -1,0 +1,30 @@
+"""Which derivatives of pictures are made again, once their uploads are replayed."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from event_pipelines.plans.review.plan import Change
+
+PIPELINE = "image-derivatives"
+# Variables of create_image_derivative that are part of a derivative's fingerprint.
+DECISIVE = (
+    *("MAX_WIDTH", "MAX_HEIGHT", "FORMAT", "QUALITY"),
+    *("FIT", "POSITION", "BACKGROUND", "CACHE_CONTROL"),
+)
+
+
+def remade_prefixes(changes: Iterable[Change]) -> Iterator[str]:
+    """Key prefixes below which the settings of what is there change."""
+    for change in changes:
+        before, after = _variables(change.before), _variables(change.after)
+        if after.get("PIPELINE") != PIPELINE or before.get("PIPELINE") != PIPELINE:
+            continue
+        if any(before.get(name) != after.get(name) for name in DECISIVE):
+            yield str(after.get("OUTPUT_PREFIX"))
+
+
+def _variables(values: Any) -> dict[str, Any]:
+    """The environment of a function; empty for what is none, or is hidden."""
+    blocks = values.get("environment") if isinstance(values, dict) else None
+    variables = blocks[0].get("variables") if isinstance(blocks, list) and blocks else None
+    return variables if isinstance(variables, dict) else {}

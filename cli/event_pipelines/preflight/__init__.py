@@ -1,0 +1,1 @@
+"""What an account would not take of a plan, asked before the apply."""

@@ -1,0 +1,91 @@
+"""Makes the pictures of docs/images from a stack that runs: a terminal session and both pages.
+
+Usage: make demo KEEP=1, then .local/venv/bin/python tools/documentation_images.py PLAN.json, where
+PLAN.json is what `terraform show -json` wrote. Needs a Chromium for the pages.
+"""
+
+import io
+import os
+import pty
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+REPOSITORY = Path(__file__).parents[1]
+IMAGES = REPOSITORY / "docs/images"
+COLUMNS = 100
+PAGE_WIDTH, PAGE_HEIGHT = 1000, 900
+# From what the demo sends: a web page that is named like a picture.
+SESSION = (
+    ("status",),
+    ("trace", "ingest/page.jpg"),
+    ("queues", "peek", "image-thumbnail-dlq"),
+)
+
+
+def recorded(command: Path, session: tuple[tuple[str, ...], ...]) -> Text:
+    """What a terminal of ``COLUMNS`` shows of these runs of ``command``."""
+    shown = Text()
+    for arguments in session:
+        shown.append("$ ", style="bold").append(f"{' '.join((command.name, *arguments))}\n")
+        shown.append_text(Text.from_ansi(_in_a_terminal([str(command), *arguments]))).append("\n")
+    return shown
+
+
+def _in_a_terminal(command: list[str]) -> str:
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"COLUMNS": str(COLUMNS), "TERM": "xterm-256color"}
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=environment
+    ):
+        os.close(theirs)
+        parts = []
+        # Linux ends a terminal whose last writer is gone with an error.
+        try:
+            while part := os.read(ours, 1 << 16):
+                parts.append(part)
+        except OSError:
+            pass
+    os.close(ours)
+    return b"".join(parts).decode().replace("\r\n", "\n")
+
+
+def drawn(session: Text) -> str:
+    """An SVG that fetches no font."""
+    console = Console(record=True, width=COLUMNS, file=io.StringIO())
+    console.print(session, soft_wrap=False)
+    svg = console.export_svg(title="event-pipelines", unique_id="session")
+    return re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.DOTALL)
+
+
+def main(plan: str) -> None:
+    sys.path.append(str(REPOSITORY / "tests"))
+    from event_pipelines.local import stack as local_stack
+    from event_pipelines.local.home import Home
+    from support.browser import Browser
+
+    stack = local_stack.current(Home())
+    if stack is None:
+        sys.exit("documentation_images.py: no stack runs: run `make demo KEEP=1` first.")
+    IMAGES.mkdir(exist_ok=True)
+    command = Path(sys.executable).with_name("event-pipelines")
+    with stack.environment():
+        (IMAGES / "session.svg").write_text(drawn(recorded(command, SESSION)))
+    with tempfile.TemporaryDirectory() as folder, Browser() as browser:
+        review = Path(folder) / "review.html"
+        arguments = [str(command), "plan-review", plan, "--format", "html"]
+        review.write_bytes(subprocess.run(arguments, capture_output=True, check=True).stdout)
+        for name, page in (("report", stack.home.report), ("plan-review", review)):
+            browser.open(page, PAGE_WIDTH)
+            (IMAGES / f"{name}.png").write_bytes(browser.screenshot(PAGE_HEIGHT))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    main(sys.argv[1])
