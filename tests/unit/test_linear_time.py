@@ -404,7 +404,7 @@ ELSEWHERE = {
         f"functions/create_image_derivative/{name}.py:read_container": (
             "tests of hostile pictures hold its time"
         )
-        for name in ("avif", "gif", "jpeg", "png", "webp")
+        for name in ("avif", "gif", "heic", "jpeg", "png", "webp")
     },
     "functions/create_image_derivative/settings.py": "variables that whoever deploys it writes",
     "functions/split_csv/settings.py": "variables that whoever deploys it writes",

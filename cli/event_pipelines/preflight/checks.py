@@ -4,9 +4,10 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
 from event_pipelines.preflight.planned import Planned, Resource
 
@@ -301,8 +302,7 @@ def _allows(there: Mapping[str, Any], wanted: Mapping[str, Any], action: str) ->
 
 
 def _matches(pattern: str, action: str) -> bool:
-    expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.fullmatch(expression, action, re.IGNORECASE) is not None
+    return fnmatchcase(action.lower(), pattern.lower())
 
 
 CHECKS: Mapping[str, Check] = {
@@ -316,12 +316,13 @@ CHECKS: Mapping[str, Check] = {
 
 
 def all_checks(account: Account, planned: Planned) -> tuple[list[Finding], dict[str, str]]:
-    """What was found, and by check why it could not be made."""
+    """What was found, and by check why it could not be made. Raises what boto3 does without
+    credentials: nothing can be asked then."""
     found: list[Finding] = []
     unasked: dict[str, str] = {}
     for name, check in CHECKS.items():
         try:
             found += check(account, planned)
-        except (ClientError, BotoCoreError) as error:
+        except (ClientError, ConnectionError, HTTPClientError) as error:
             unasked[name] = str(error)
     return found, unasked

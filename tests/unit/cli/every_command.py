@@ -6,6 +6,9 @@ from pathlib import Path
 from event_pipelines.__main__ import GROUPS, Parser, commands_of, parser
 
 
+PLAN = '{"format_version": "1.2", "terraform_version": "1.11.0", "resource_changes": []}'
+
+
 def verbs() -> list[Parser]:
     """The parsers of all commands that do something."""
     return [one for one in commands_of(parser(*GROUPS)) if one.get_default("run")]
@@ -41,7 +44,7 @@ def _value(action: argparse.Action, folder: Path) -> str:
         # The last pipeline can be replayed.
         return str(list(action.choices)[-1])
     if action.metavar in ("FILE", "PLAN"):
-        file = folder / "rows.csv"
-        file.write_text('{"id": 1}\n')
+        file = folder / ("plan.json" if action.metavar == "PLAN" else "rows.csv")
+        file.write_text(PLAN if action.metavar == "PLAN" else '{"id": 1}\n')
         return str(file)
     return "acme"

@@ -88,7 +88,7 @@ def test_a_file_may_be_compressed_and_marked(world: Any, zipped: bool, mark: byt
 def test_a_file_with_a_header_only_is_complete_at_once(world: Any) -> None:
     outcome = world.deliver(world.upload(b"id,name\n"))
 
-    assert (outcome.name, outcome.counts) == ("split", ("ImportsCompleted",))
+    assert (outcome.name, outcome.counts) == ("split", ("ImportsCompleted", "ImportsEmpty"))
     assert world.state().status is ImportStatus.COMPLETE
     assert world.rows == []
 
@@ -339,7 +339,7 @@ def test_a_duplicate_completes_what_the_first_had_no_time_to(world: Any) -> None
     assert world.deliver(body).retry
     assert state.status is ImportStatus.LOADING
 
-    assert world.deliver(body).counts == ("ImportsCompleted",)
+    assert world.deliver(body).counts == ("ImportsCompleted", "ImportsEmpty")
     assert world.state().status is ImportStatus.COMPLETE
 
 

@@ -317,7 +317,7 @@ def test_people_see_a_table_and_the_sums(
     )
 
     out, err = capsys.readouterr()
-    assert [line.split("\t")[3] for line in out.splitlines()] == [
+    assert [line.split("\t")[4] for line in out.splitlines()] == [
         f"ingest/[bold]{number:02}.jpg" for number in range(50)
     ]
     assert "and 10 more, which --json lists" in err
