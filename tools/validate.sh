@@ -16,7 +16,7 @@ cp .terraform.lock.hcl "$work"
 
 # Its README has it packed first, and the module asks whether it is there.
 mkdir -p "$work/tree/examples/lambda-consumer/build"
-touch "$work/tree/examples/lambda-consumer/build/price_order.zip"
+cp tests/terraform/packages/function.zip "$work/tree/examples/lambda-consumer/build/price_order.zip"
 
 # call NAME DIR [ARGUMENT]: a call of what is in DIR, with packages where it takes some
 call() {

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from event_pipelines.__main__ import GROUPS, Parser, commands_of, parser
 
-
 PLAN = '{"format_version": "1.2", "terraform_version": "1.11.0", "resource_changes": []}'
 
 
