@@ -190,7 +190,7 @@ variable "group_bucket" {
 }
 
 variable "group_access" {
-  description = "Who may reach what `event-pipelines tenants` makes, beside the stack's own roles: ARNs of IAM roles and users, or patterns of them. `administrators` read files, receive messages, and, once there are any, change the policies of groups' buckets and the attributes of queues, which everybody else is denied; `readers` read files."
+  description = "Who may reach what `event-pipelines tenants` makes, beside the stack's own roles: ARNs of IAM roles, of users and of the account's root, or patterns of them. `administrators` read files, receive messages, and, once there are any, change the policies of groups' buckets and the attributes of queues, which everybody else is denied; `readers` read files."
   type = object({
     administrators = optional(list(string), [])
     readers        = optional(list(string), [])
@@ -201,9 +201,9 @@ variable "group_access" {
   validation {
     condition = alltrue([
       for arn in concat(var.group_access.administrators, var.group_access.readers) :
-      can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/.+$", arn))
+      can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(root|(role|user)/.+)$", arn))
     ])
-    error_message = "group_access holds ARNs such as arn:aws:iam::123456789012:role/admin, of roles (not of their sessions) and users; `*` may stand for a part of the name."
+    error_message = "group_access holds ARNs such as arn:aws:iam::123456789012:role/admin, of roles (not of their sessions), users and the account's root; `*` may stand for a part of the name."
   }
   validation {
     condition     = length(jsonencode(var.group_access)) <= 512

@@ -294,6 +294,6 @@ def test_a_purge_deletes_everything_and_only_there(
     assert messages_in(queues.url("orders-dlq")) == 3
     purged = answered(capsys, "purge", "orders-dlq", "--yes")
 
-    assert purged == {"queue": f"{queues.prefix}-orders-dlq", "messages": 3}
+    assert (purged["queue"], purged["messages"]) == (f"{queues.prefix}-orders-dlq", 3)
     assert messages_in(queues.url("orders-dlq")) == 0
     assert messages_in(queues.url("relay-dlq.fifo")) == 1

@@ -44,6 +44,15 @@ VARIABLES: dict[str, Any] = {
         "max_receive_count": MAX_RECEIVE_COUNT,
     },
     "item_relay": {"max_receive_count": MAX_RECEIVE_COUNT},
+    # The users of tests/local/operations, whom policies of tenants would keep from reading.
+    "tenant_routing": {
+        "group_access": {
+            "readers": [
+                f"arn:aws:iam::123456789012:user/{name}"
+                for name in ("reconcile", "replay", "trace")
+            ]
+        }
+    },
 }
 
 

@@ -165,4 +165,10 @@ def _local_variables(home: Home, region: str) -> dict[str, Any]:
         "package_directory": os.path.relpath(home.packages, REPOSITORY),
         "s3_use_path_style": True,
         "force_destroy_buckets": True,
+        # Who looks here is the root user, whom the policies of tenants keep out, too.
+        "tenant_routing": {
+            "group_access": {
+                "administrators": [f"arn:aws:iam::{local_engine.ACCOUNT_ID}:root"],
+            }
+        },
     }

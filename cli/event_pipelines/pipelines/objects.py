@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus
 from botocore.exceptions import ClientError
 
 from event_pipelines.contracts.derived_objects import SOURCE_ETAG, SOURCE_VERSION
-from event_pipelines.errors import Unanswered, UserError
+from event_pipelines.errors import Unanswered, Unfinished, UserError
 from event_pipelines.times import iso
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Triggers:
 def triggers(s3: "S3Client", bucket: str, target: str) -> Triggers:
     """Of which uploads `bucket` notifies the queue or topic named `target`.
 
-    Raises UserError when it does not: then nothing would ever arrive, whatever is replayed.
+    Raises Unfinished when it does not: then nothing would ever arrive, whatever is replayed.
     """
     configuration: Mapping[str, Any] = s3.get_bucket_notification_configuration(Bucket=bucket)
     found = [
@@ -59,7 +59,7 @@ def triggers(s3: "S3Client", bucket: str, target: str) -> Triggers:
         and any(event.startswith("s3:ObjectCreated:") for event in rule["Events"])
     ]
     if not found:
-        raise UserError(
+        raise Unfinished(
             f"The bucket {bucket} does not notify {target}, so that new objects are missed as well:"
             " apply the stack first, then reconcile again."
         )

@@ -35,6 +35,7 @@ run "lower_bounds_just_legal" {
     consumer     = { timeout_seconds = 4, batch_size = 1, maximum_concurrency = 2, max_file_mb = 1, memory_size_mb = 1024 }
     queues       = { max_receive_count = 2, message_retention_seconds = 60, dlq_retention_seconds = 60 }
     group_bucket = { noncurrent_version_days = 15, incomplete_upload_days = 1 }
+    group_access = { administrators = ["arn:aws:iam::123456789012:root"] }
     registry     = { deletion_protection = true }
     alarm        = { actions = ["arn:aws:sns:eu-west-1:123456789012:on-call"] }
   }
