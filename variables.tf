@@ -283,6 +283,7 @@ variable "tenant_routing" {
     group_bucket = optional(object({
       noncurrent_version_days = optional(number)
       incomplete_upload_days  = optional(number)
+      rejected_days           = optional(number)
     }))
     group_access = optional(object({
       administrators = optional(list(string))

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import IO, TYPE_CHECKING
+from urllib.parse import urlencode
 
 from process_tenant_file.rows import Row, reader_of
 from shared.batch import Message, Outcome
@@ -18,6 +19,7 @@ from shared.contracts.derived_objects import DerivedObject, source_metadata
 from shared.contracts.tenant_keys import (
     MAX_KEY_BYTES,
     REJECTED,
+    REJECTED_TAG,
     area_prefix,
     rejected_rows_prefix,
     silver_key,
@@ -173,12 +175,13 @@ class SilverMaker:
             Body=converted.rejected,
             ContentType=JSON_LINES,
             ChecksumAlgorithm="SHA256",
+            Tagging=urlencode([REJECTED_TAG]),
         )
         return key
 
     def _refused(self, file: TenantMessage, message: Message, refused: FileRefused) -> Outcome:
         prefix = area_prefix(file.tenant, REJECTED)
-        rejections = Rejections(lambda: self.s3, file.bucket, prefix, PART)
+        rejections = Rejections(lambda: self.s3, file.bucket, prefix, PART, tag=REJECTED_TAG)
         return rejections.of_object(file, message, refused.reason, refused.detail)
 
 

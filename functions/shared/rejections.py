@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlencode
 
 from botocore.exceptions import ClientError
 
@@ -36,7 +37,8 @@ class ObjectVersion(Protocol):
 class Rejections:
     """Where ``part`` of a pipeline records rejections; two parts may share a prefix.
 
-    ``bucket`` None: the bucket of the rejected object. All methods raise ClientError or
+    ``bucket`` None: the bucket of the rejected object. ``tag`` is the record's, by name and value.
+    All methods raise ClientError or
     BotoCoreError when the record cannot be stored.
     """
 
@@ -45,6 +47,7 @@ class Rejections:
     prefix: str
     part: str
     now: Callable[[], datetime] = now
+    tag: tuple[str, str] | None = None
 
     def of_object(
         self,
@@ -82,21 +85,32 @@ class Rejections:
     def record(
         self, rejection: Rejection, bucket: str, event: ObjectEvent | None = None
     ) -> Outcome:
-        key = record_rejection(self.s3(), bucket, self.prefix, self.part, rejection)
+        key = record_rejection(self.s3(), bucket, self.prefix, self.part, rejection, self.tag)
         fields = {"reason": rejection.reason, "detail": rejection.detail, "record": key}
         return Outcome("rejected", event, fields)
 
 
 def record_rejection(
-    s3: "S3Client", bucket: str, prefix: str, part: str, rejection: Rejection
+    s3: "S3Client",
+    bucket: str,
+    prefix: str,
+    part: str,
+    rejection: Rejection,
+    tag: tuple[str, str] | None = None,
 ) -> str:
     """Write ``rejection`` below ``prefix`` unless it is there already, and return its key."""
     key = prefix + rejection.record_name(part)
-    put_once(s3, bucket, key, asdict(rejection))
+    put_once(s3, bucket, key, asdict(rejection), tag)
     return key
 
 
-def put_once(s3: "S3Client", bucket: str, key: str, fields: Mapping[str, Any]) -> None:
+def put_once(
+    s3: "S3Client",
+    bucket: str,
+    key: str,
+    fields: Mapping[str, Any],
+    tag: tuple[str, str] | None = None,
+) -> None:
     """Write ``fields`` as a JSON object, unless there is an object of this key already.
 
     Raises ClientError or BotoCoreError.
@@ -110,6 +124,7 @@ def put_once(s3: "S3Client", bucket: str, key: str, fields: Mapping[str, Any]) -
                 ContentType="application/json",
                 ChecksumAlgorithm="SHA256",
                 IfNoneMatch="*",
+                **({"Tagging": urlencode([tag])} if tag else {}),
             )
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]

@@ -95,6 +95,12 @@ resource "aws_iam_role_policy" "files" {
       Action   = ["s3:GetObject", "s3:PutObject"]
       Resource = "${local.tenant_files_arn}/silver/*"
     },
-    { Sid = "RecordRejections", Effect = "Allow", Action = "s3:PutObject", Resource = "${local.tenant_files_arn}/rejected/*" },
+    {
+      # With the tag by which they expire.
+      Sid      = "RecordRejections"
+      Effect   = "Allow"
+      Action   = ["s3:PutObject", "s3:PutObjectTagging"]
+      Resource = "${local.tenant_files_arn}/rejected/*"
+    },
   ], module.key.statements.write_objects) })
 }

@@ -171,17 +171,18 @@ variable "queues" {
 }
 
 variable "group_bucket" {
-  description = "Life-cycle rules of the groups' buckets: days after which older versions are deleted and unfinished uploads are aborted. Files themselves stay."
+  description = "Life-cycle rules of the groups' buckets: days after which older versions are deleted, unfinished uploads are aborted, and what could not be made of a file is removed from `TENANT/rejected/`. Files and what is made of them stay."
   type = object({
     noncurrent_version_days = optional(number, 30)
     incomplete_upload_days  = optional(number, 7)
+    rejected_days           = optional(number, 90)
   })
   default  = {}
   nullable = false
 
   validation {
     condition     = alltrue([for days in values(var.group_bucket) : days >= 1 && floor(days) == days])
-    error_message = "group_bucket.noncurrent_version_days and group_bucket.incomplete_upload_days must be whole numbers of days, 1 or more."
+    error_message = "group_bucket.noncurrent_version_days, group_bucket.incomplete_upload_days and group_bucket.rejected_days must be whole numbers of days, 1 or more."
   }
   validation {
     condition     = var.group_bucket.noncurrent_version_days * 86400 >= local.longest_wait_seconds

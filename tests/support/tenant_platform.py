@@ -298,7 +298,11 @@ class Cloud:
                 "message_retention_seconds": 345600,
                 "dlq_retention_seconds": 1209600,
             },
-            "bucket": {"noncurrent_version_days": 30, "incomplete_upload_days": 7},
+            "bucket": {
+                "noncurrent_version_days": 30,
+                "incomplete_upload_days": 7,
+                "rejected_days": 90,
+            },
             "queue_mode": "per_tenant",
             "cache": {"seconds": 60, "negative_seconds": 5, "stale_seconds": 600},
             "max_group_name_length": 23,

@@ -66,6 +66,7 @@ class Settings:
     dlq_retention_seconds: int
     noncurrent_version_days: int
     incomplete_upload_days: int
+    rejected_days: int
     queue_mode: str
     cache_seconds: int
     negative_cache_seconds: int
@@ -165,6 +166,7 @@ def _settings(values: dict[str, Any]) -> Settings:
         dlq_retention_seconds=values["queues"]["dlq_retention_seconds"],
         noncurrent_version_days=values["bucket"]["noncurrent_version_days"],
         incomplete_upload_days=values["bucket"]["incomplete_upload_days"],
+        rejected_days=values["bucket"]["rejected_days"],
         queue_mode=values["queue_mode"],
         cache_seconds=values["cache"]["seconds"],
         negative_cache_seconds=values["cache"]["negative_seconds"],

@@ -11,6 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from event_pipelines.contracts.tenant_keys import REJECTED_TAG
 from event_pipelines.errors import Unfinished, UserError
 from event_pipelines.pipelines.retries import persist
 from event_pipelines.pipelines.tenant_platform import Platform
@@ -27,7 +28,10 @@ _DESTINATION_SECONDS = 60
 
 _EVENTS = ["s3:ObjectCreated:*"]
 _NOTIFICATION_ID = "event-pipelines-tenants"
-_LIFECYCLE_ID = "event-pipelines-remove-leftovers"
+_RULES = _REMOVE_LEFTOVERS, _EXPIRE_REJECTED = (
+    "event-pipelines-remove-leftovers",
+    "event-pipelines-expire-rejected",
+)
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,7 @@ def settings(bucket: Bucket) -> list[Step]:
     encrypted: Any = {"Rules": [encryption]}
     arn = f"arn:{bucket.platform.names.partition}:s3:::{bucket.name}"
     policy = policies.of_bucket(bucket.platform.names, bucket.platform.settings.access, arn)
-    rule = _lifecycle_rule(bucket.platform)
+    rules = _lifecycle_rules(bucket.platform)
 
     def setting(
         label: str, wanted: Any, read: Callable[[], Any], write: Callable[[], object], *gone: str
@@ -212,10 +216,10 @@ def settings(bucket: Bucket) -> list[Step]:
         ),
         Setting(
             bucket,
-            "life cycle rule",
-            rule,
-            lambda: next((r for r in _lifecycle(bucket)[0] if r["ID"] == rule["ID"]), None),
-            lambda: _merge_lifecycle(bucket, rule),
+            "life cycle rules",
+            rules,
+            lambda: [rule for rule in _lifecycle(bucket)[0] if rule["ID"] in _RULES] or None,
+            lambda: _merge_lifecycle(bucket, rules),
         ),
     ]
 
@@ -341,16 +345,25 @@ def _rule_form(rule: Mapping[str, Any]) -> Any:
     return canonical([rule.get("Id"), rule["QueueArn"], rule["Events"], filters])
 
 
-def _lifecycle_rule(platform: Platform) -> dict[str, Any]:
+def _lifecycle_rules(platform: Platform) -> list[dict[str, Any]]:
     terms = platform.settings
-    return {
-        "ID": _LIFECYCLE_ID,
-        "Status": "Enabled",
-        "Filter": {"Prefix": ""},
-        "NoncurrentVersionExpiration": {"NoncurrentDays": terms.noncurrent_version_days},
-        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": terms.incomplete_upload_days},
-        "Expiration": {"ExpiredObjectDeleteMarker": True},
-    }
+    name, value = REJECTED_TAG
+    return [
+        {
+            "ID": _REMOVE_LEFTOVERS,
+            "Status": "Enabled",
+            "Filter": {"Prefix": ""},
+            "NoncurrentVersionExpiration": {"NoncurrentDays": terms.noncurrent_version_days},
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": terms.incomplete_upload_days},
+            "Expiration": {"ExpiredObjectDeleteMarker": True},
+        },
+        {
+            "ID": _EXPIRE_REJECTED,
+            "Status": "Enabled",
+            "Filter": {"Tag": {"Key": name, "Value": value}},
+            "Expiration": {"Days": terms.rejected_days},
+        },
+    ]
 
 
 def _lifecycle(bucket: Bucket) -> tuple[list[Any], dict[str, Any]]:
@@ -370,11 +383,11 @@ def _lifecycle(bucket: Bucket) -> tuple[list[Any], dict[str, Any]]:
     return rules, {size: found[size]} if size in found else {}
 
 
-def _merge_lifecycle(bucket: Bucket, rule: Any) -> None:
+def _merge_lifecycle(bucket: Bucket, ours: list[Any]) -> None:
     rules, more = _lifecycle(bucket)
-    others = [one for one in rules if one["ID"] != rule["ID"]]
+    others = [one for one in rules if one["ID"] not in _RULES]
     bucket.platform.s3.put_bucket_lifecycle_configuration(
-        **bucket.at, **more, LifecycleConfiguration={"Rules": [*others, rule]}
+        **bucket.at, **more, LifecycleConfiguration={"Rules": [*others, *ours]}
     )
 
 

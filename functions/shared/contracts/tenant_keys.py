@@ -18,6 +18,9 @@ MAX_KEY_BYTES = 1024
 RAW = "raw"
 SILVER = "silver"
 REJECTED = "rejected"
+# What is in REJECTED carries this tag, by which it expires: a life cycle rule has no pattern for
+# the tenants' names in front, and a bucket has at most 1,000 rules.
+REJECTED_TAG = ("event-pipelines-area", REJECTED)
 # A digest of the version of the file.
 REJECTED_ROWS_ENDING = re.compile(r"[0-9a-f]{16}\.jsonl")
 

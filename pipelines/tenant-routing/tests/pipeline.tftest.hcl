@@ -334,7 +334,7 @@ run "defaults" {
         timeout_seconds     = 300
       }
       queues                = { max_receive_count = 5, message_retention_seconds = 345600, dlq_retention_seconds = 1209600 }
-      bucket                = { noncurrent_version_days = 30, incomplete_upload_days = 7 }
+      bucket                = { noncurrent_version_days = 30, incomplete_upload_days = 7, rejected_days = 90 }
       access                = { administrators = [], readers = [] }
       queue_mode            = "per_tenant"
       cache                 = { seconds = 60, negative_seconds = 5, stale_seconds = 600 }

@@ -116,6 +116,10 @@ class Pipeline:
         metadata: dict[str, str] = self.s3.head_object(Bucket=BUCKET, Key=key)["Metadata"]
         return metadata
 
+    def tags(self, key: str) -> list[dict[str, str]]:
+        tags: list[Any] = self.s3.get_object_tagging(Bucket=BUCKET, Key=key)["TagSet"]
+        return tags
+
     def rejected(self) -> list[dict[str, Any]]:
         """The rows that were rejected."""
         keys = self.keys("acme/rejected/")

@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from process_tenant_file import silver
+from shared.contracts.tenant_keys import REJECTED_TAG
 from shared.derived_store import StoreContended
 
 BUCKET = "example-retail"
@@ -193,6 +194,17 @@ def test_a_file_that_can_never_be_processed_is_recorded(
         "body": None,
     }
     assert outcomes[0].fields["record"] in pipeline.keys("acme/rejected/")
+
+
+def test_only_what_was_rejected_carries_the_tag_by_which_it_expires(pipeline: Any) -> None:
+    pipeline.receive(pipeline.upload(b"id,name\n1\n2,b\n"))
+    pipeline.receive(pipeline.upload(b"hello", "a.txt"))
+
+    name, value = REJECTED_TAG
+    rejected = pipeline.keys("acme/rejected/")
+    assert {key.rpartition(".")[2] for key in rejected} == {"json", "jsonl"}
+    assert [pipeline.tags(key) for key in rejected] == [[{"Key": name, "Value": value}]] * 2
+    assert [pipeline.tags(key) for key in pipeline.keys("acme/silver/")] == [[]]
 
 
 def test_a_refused_version_leaves_the_last_good_one(pipeline: Any) -> None:

@@ -79,7 +79,9 @@ def test_the_bucket_is_made_as_the_pipelines_make_theirs(gold: Cloud) -> None:
         f"arn:aws:s3:::{bucket}/*",
     )
     assert all_but(reading)[0] == f"arn:aws:iam::{ACCOUNT}:role/{PREFIX}-tenants-files-eu-west-1"
-    (rule,) = s3("get_bucket_lifecycle_configuration", bucket)["Rules"]
+    rule, expiry = s3("get_bucket_lifecycle_configuration", bucket)["Rules"]
+    assert expiry["Filter"] == {"Tag": {"Key": "event-pipelines-area", "Value": "rejected"}}
+    assert expiry["Expiration"] == {"Days": 90}
     assert rule["NoncurrentVersionExpiration"]["NoncurrentDays"] == 30
     assert rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] == 7
     tags = {tag["Key"]: tag["Value"] for tag in s3("get_bucket_tagging", bucket)["TagSet"]}
@@ -471,7 +473,11 @@ def test_group_creation_keeps_foreign_bucket_rules(cloud: Cloud, calls: Calls) -
     ]
     assert {"Key": "owner", "Value": "finance"} in s3("get_bucket_tagging", bucket)["TagSet"]
     rules = s3("get_bucket_lifecycle_configuration", bucket)["Rules"]
-    assert sorted(rule["ID"] for rule in rules) == ["event-pipelines-remove-leftovers", "old"]
+    assert sorted(rule["ID"] for rule in rules) == [
+        "event-pipelines-expire-rejected",
+        "event-pipelines-remove-leftovers",
+        "old",
+    ]
 
 
 def test_a_rule_of_others_that_stands_in_the_way(

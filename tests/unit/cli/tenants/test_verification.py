@@ -187,14 +187,14 @@ DRIFT: dict[str, tuple[Callable[[Cloud], object], str, str, str]] = {
     ),
     "life cycle": (
         bucket("delete_bucket_lifecycle"),
-        "group gold", f"life cycle rule of bucket {BUCKET}", "missing",
+        "group gold", f"life cycle rules of bucket {BUCKET}", "missing",
     ),
     "another life cycle": (
         bucket("put_bucket_lifecycle_configuration", LifecycleConfiguration={"Rules": [{
             "ID": "event-pipelines-remove-leftovers", "Status": "Enabled",
             "Filter": {"Prefix": ""}, "Expiration": {"Days": 1},
         }]}),
-        "group gold", f"life cycle rule of bucket {BUCKET}", '"Days": 1',
+        "group gold", f"life cycle rules of bucket {BUCKET}", '"Days": 1',
     ),
     "tags of the bucket": (
         bucket("delete_bucket_tagging"), "group gold", f"tags of bucket {BUCKET}", "missing",
