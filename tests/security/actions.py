@@ -79,6 +79,7 @@ ACTIONS = {
     "s3:PutEncryptionConfiguration": "bucket",
     "s3:PutLifecycleConfiguration": "bucket",
     "s3:PutObject": "object",
+    "s3:PutObjectTagging": "object",
     "sns:Publish": "topic",
     "sqs:ChangeMessageVisibility": "queue",
     "sqs:CreateQueue": "queue",

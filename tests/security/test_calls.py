@@ -29,6 +29,9 @@ UNSEEN = {
     (f"tenants-process-{REGION}", "sts:TagSession"): (
         "AWS asks for it when a session is opened with tags; the engine asks for AssumeRole alone"
     ),
+    (f"tenants-files-{REGION}", "s3:PutObjectTagging"): (
+        "AWS asks for it when an object is written with tags; the engine asks for PutObject alone"
+    ),
     (f"audit-other-{REGION}", "dynamodb:Query"): (
         "for creations and removals of kinds that S3 does not have today, which end in this route"
     ),

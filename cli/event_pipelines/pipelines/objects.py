@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus
 from botocore.exceptions import ClientError
 
 from event_pipelines.contracts.derived_objects import SOURCE_ETAG, SOURCE_VERSION
-from event_pipelines.errors import Unanswered, Unfinished, UserError
+from event_pipelines.errors import Unanswered, Unfinished
 from event_pipelines.times import iso
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def find(s3: "S3Client", bucket: str, key: str) -> StoredObject | None:
 def head(s3: "S3Client", bucket: str, key: str) -> Any:
     """What S3 says of the current version of an object; None when there is none.
 
-    Raises UserError when it does not even say that.
+    Raises Unanswered when it does not even say that.
     """
     try:
         return s3.head_object(Bucket=bucket, Key=key)
