@@ -236,7 +236,7 @@ def test_a_bucket_that_notifies_nobody(cloud: Cloud, bucket: str) -> None:
     )
 
     assert "does not notify event-pipelines-image-uploads" in cloud.refused(
-        "reconcile", image_derivatives.NAME
+        "reconcile", image_derivatives.NAME, code=1
     )
 
 
