@@ -17,7 +17,7 @@ compile() {
 }
 
 # The others take their common versions from local.txt, so it comes first.
-for name in local command dist lambda-runtime test lint bench; do
+for name in local command dist lambda-runtime package test lint bench; do
   compile --universal "$@" -o "requirements/$name.txt" "requirements/$name.in"
 done
 compile --universal --no-deps "$@" -o requirements/photographs.txt requirements/photographs.in

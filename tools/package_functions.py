@@ -9,7 +9,6 @@ import argparse
 import base64
 import fcntl
 import hashlib
-import io
 import json
 import os
 import subprocess
@@ -20,10 +19,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
-from zipfile import ZIP_STORED, ZipFile, ZipInfo
+from zipfile import ZipFile
 
+import deflated_zip
 import followed_imports
 import locked_wheels
+from deflated_zip import Entry
 from followed_imports import Imported
 from lambda_target import (
     BuildError,
@@ -38,8 +39,6 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = "shared"
 # Lambda's limit on a function with its layers.
 MAXIMUM_UNPACKED_BYTES = 250 * 1024 * 1024
-# The earliest time that a zip can hold.
-_TIME = (1980, 1, 1, 0, 0, 0)
 _PROVIDED_BY_RUNTIME = {"boto3", "botocore"}
 # They come with botocore; a function may also lock releases of its own.
 _RUNTIME_DEPENDENCIES = {"dateutil", "jmespath", "s3transfer", "six", "urllib3"}
@@ -118,7 +117,10 @@ def build(name: str, settings: Build) -> tuple[dict[str, Any], bool]:
     if settings.interpreter is not None:
         members |= bytecode_members(members, settings.interpreter)
     check(name, members, settings.target)
-    package = zip_bytes(members)
+    package = deflated_zip.zip_bytes(
+        (Entry(file, member.content, member.mode) for file, member in sorted(members.items())),
+        deflated_zip.compressor(settings.cache / "wheels"),
+    )
     entry = {
         "package": f"{name}.zip",
         "handler": f"{name}.handler.handler",
@@ -182,7 +184,9 @@ def bytecode_members(members: Mapping[str, Member], interpreter: Interpreter) ->
     sources = {name: member for name, member in members.items() if name.endswith(".py")}
     with tempfile.TemporaryDirectory() as folder:
         archive, compiled = Path(folder) / "sources.zip", Path(folder) / "bytecode.zip"
-        archive.write_bytes(zip_bytes(sources))
+        with ZipFile(archive, "w") as packed:
+            for name, member in sources.items():
+                packed.writestr(name, member.content)
         compiler = str(Path(__file__).with_name("compile_bytecode.py"))
         finished = subprocess.run(
             [
@@ -222,17 +226,6 @@ def check(function: str, members: Mapping[str, Member], target: Target) -> None:
             f"{function} unpacks to {_megabytes(unpacked)}, more than the "
             f"{_megabytes(MAXIMUM_UNPACKED_BYTES)} that Lambda takes: lock fewer or smaller wheels."
         )
-
-
-def zip_bytes(members: Mapping[str, Member]) -> bytes:
-    """The zip of `members`: stored, since what deflate writes differs between zlib builds."""
-    buffer = io.BytesIO()
-    with ZipFile(buffer, "w", ZIP_STORED) as archive:
-        for name, member in sorted(members.items()):
-            info = ZipInfo(name, _TIME)
-            info.external_attr = (0o100000 | member.mode) << 16
-            archive.writestr(info, member.content)
-    return buffer.getvalue()
 
 
 def manifest(settings: Build) -> dict[str, Any]:
@@ -314,7 +307,8 @@ def _key(
     settings: Build,
 ) -> str:
     """Changes whenever the package would."""
-    tool = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
+    sources_of_this = [*sorted(Path(__file__).parent.glob("*.py")), deflated_zip.LOCK]
+    tool = [path.read_bytes() for path in sources_of_this]
     inputs = (
         hashlib.sha256(b"".join(tool)).hexdigest(),
         settings.target,

@@ -16,6 +16,7 @@ from shared.times import iso, now
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import PutObjectRequestTypeDef
 
 ATTEMPTS = 3
 
@@ -115,17 +116,19 @@ def put_once(
 
     Raises ClientError or BotoCoreError.
     """
+    request: PutObjectRequestTypeDef = {
+        "Bucket": bucket,
+        "Key": key,
+        "Body": json.dumps(fields, indent=2).encode(),
+        "ContentType": "application/json",
+        "ChecksumAlgorithm": "SHA256",
+        "IfNoneMatch": "*",
+    }
+    if tag is not None:
+        request["Tagging"] = urlencode([tag])
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            s3.put_object(
-                Bucket=bucket,
-                Key=key,
-                Body=json.dumps(fields, indent=2).encode(),
-                ContentType="application/json",
-                ChecksumAlgorithm="SHA256",
-                IfNoneMatch="*",
-                **({"Tagging": urlencode([tag])} if tag else {}),
-            )
+            s3.put_object(**request)
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             if status == 412:

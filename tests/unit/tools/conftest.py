@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import deflate
 import pytest
 
 from unit.tools.workspace import Workspace
@@ -10,9 +11,17 @@ from unit.tools.workspace import Workspace
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     workspace = Workspace(
-        tmp_path, tmp_path / "functions", tmp_path / "wheelhouse", tmp_path / "output"
+        tmp_path,
+        tmp_path / "functions",
+        tmp_path / "wheelhouse",
+        tmp_path / "output",
+        tmp_path / "compressor",
     )
     workspace.wheelhouse.mkdir()
+    workspace.compressor.mkdir()
+    installed = Path(deflate.__file__).parents[1]
+    for folder in (installed / "deflate", *installed.glob("deflate-*.dist-info")):
+        (workspace.compressor / folder.name).symlink_to(folder)
     files = {
         "shared/__init__.py": "",
         "shared/events.py": "def key(event):\n    return event['key']\n",

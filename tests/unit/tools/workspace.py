@@ -26,12 +26,14 @@ def library(machine: str, note: bytes = b"") -> bytes:
 @dataclass(frozen=True)
 class Workspace:
     """`functions` holds `shared`, `alpha` (which locks the wheel `tinydep`) and `beta` (which locks
-    nothing); `wheelhouse` is where pip finds wheels."""
+    nothing); `wheelhouse` is where pip finds wheels; `compressor` is what a Python would fetch that
+    does not have it."""
 
     path: Path
     functions: Path
     wheelhouse: Path
     output: Path
+    compressor: Path
 
     def wheel(self, filename: str, files: dict[str, bytes]) -> str:
         """Writes a wheel into the wheelhouse; returns its sha256 in hex."""
@@ -78,7 +80,8 @@ class Workspace:
             "PIP_NO_INDEX": "1",
             "PIP_FIND_LINKS": str(self.wheelhouse),
         }
-        return {**mine, "PYTHON": sys.executable, **offline, **changes}
+        packing = {"PYTHON": sys.executable, "PYTHONPATH": str(self.compressor)}
+        return {**mine, **packing, **offline, **changes}
 
     def command(self, *arguments: str) -> list[str]:
         folders = ["--functions", str(self.functions), "--output", str(self.output)]
