@@ -25,7 +25,7 @@ SPLITTER_MB, LOADER_MB, IMAGES_MB, TUTORIAL_MB = 1769, 512, 1024, 1024
 SQS_SECONDS, DYNAMODB_SECONDS, S3_SECONDS = 0.010, 0.005, 0.050
 # Writing and signing a request, of a row or of ten, and reading the answer.
 CALL_CPU_SECONDS = 0.0015
-TARGET_DOLLARS = 0.01
+TARGET_DOLLARS = 0.004
 
 
 @dataclass

@@ -11,7 +11,7 @@ from harness import ROOT, Case, Verdict, cpu, interleaved, ratio, store, typical
 PROGRAM = ROOT / "benchmarks" / "programs" / "load_rows.py"
 ROUNDS = 3
 ROWS = 10_000
-# Of the processor, for a million rows; with the SDK's own validation it was 52 to 58.
+# Of the processor, for a million rows; with the SDK's own way of calling it was 52 to 58.
 MOST_SECONDS = 25
 
 

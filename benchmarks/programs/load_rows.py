@@ -86,22 +86,20 @@ def rows(count: int) -> list[list[str]]:
     ]
 
 
-def client_of(calls: Calls) -> Any:
-    from load_csv_rows.table_client import table_client
-
-    client = table_client()
+def answered(client: Any, calls: Calls) -> Any:
     client.meta.events.register("before-send.dynamodb", calls.answer)
     return client
 
 
 def shipped(count: int, calls: Calls) -> dict[str, Any]:
     import shared.aws
+    from load_csv_rows.table_client import table_client
     from shared.import_ledger import ImportLedger
     from unit.load_csv_rows.fake_ledger import FakeLedgerTable
     from unit.load_csv_rows.imports import Import
 
     memory: Any = FakeLedgerTable()
-    client_of(calls)
+    answered(table_client(), calls)
     shared.aws.dynamodb = lambda: memory  # type: ignore[assignment]
     from load_csv_rows.handler import handler
 
@@ -151,7 +149,9 @@ def shipped(count: int, calls: Calls) -> dict[str, Any]:
 
 def classic(count: int, calls: Calls) -> dict[str, Any]:
     """What people write: an item a call."""
-    client = client_of(calls)
+    import boto3
+
+    client = answered(boto3.client("dynamodb"), calls)
     content = rows(count)
     before = cpu_seconds()
     for row in content:

@@ -7,37 +7,74 @@ from typing import TYPE_CHECKING, Any, cast
 from shared.aws import client
 
 if TYPE_CHECKING:
-    from botocore.model import OperationModel
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# A given one is not assembled for every call.
 USER_AGENT = "event-pipelines-load-csv-rows"
+_PROTOCOL = "DynamoDB_20120810"
+# Items are trees of what was just made: nothing in them holds itself.
+_ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 
 
-class _Writes:
-    """Writes requests that put items, which hold what JSON has and nothing else.
+class _Puts:
+    """Makes the calls that put items, in place of botocore's general way.
 
-    botocore's own serializer looks at every value by the model of the service, which takes longer
-    than all that the loader does with a row. Requests of other operations are left to it.
+    That one looks at every value by the model of the service and at every call by the rules of
+    endpoints and plugins, which takes longer than all that the loader does with a row. What holds
+    JSON and nothing else needs neither: it is written, signed and sent by the same parts of
+    botocore, and answers and errors are read by them.
     """
 
     OPERATIONS = ("BatchWriteItem", "PutItem")
 
-    def __init__(self, usual: Any) -> None:
-        self._usual = usual
+    def __init__(self, made: Any) -> None:
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._usual, name)
+        self._client = made
+        self._usual = made._make_api_call
+        self._new_request = AWSRequest
+        self._signer = SigV4Auth
+        self._credentials = made._request_signer._credentials
+        self._session = made._endpoint.http_session
+        self._parser = made._response_parser
 
-    def serialize_to_request(
-        self, parameters: dict[str, Any], operation_model: "OperationModel"
-    ) -> dict[str, Any]:
-        if operation_model.name not in self.OPERATIONS:
-            request: dict[str, Any] = self._usual.serialize_to_request(parameters, operation_model)
-            return request
-        request = self._usual.serialize_to_request({}, operation_model)
-        request["body"] = json.dumps(parameters, separators=(",", ":")).encode()
-        return request
+    def __call__(self, operation: str, parameters: dict[str, Any]) -> Any:
+        """Raises what botocore does."""
+        if operation not in self.OPERATIONS:
+            return self._usual(operation, parameters)
+        meta = self._client.meta
+        request = self._new_request(
+            "POST",
+            f"{meta.endpoint_url}/",
+            {
+                "Content-Type": "application/x-amz-json-1.0",
+                "User-Agent": USER_AGENT,
+                "X-Amz-Target": f"{_PROTOCOL}.{operation}",
+            },
+            _ENCODER.encode(parameters).encode(),
+        )
+        frozen = self._credentials.get_frozen_credentials()
+        self._signer(frozen, "dynamodb", meta.region_name).add_auth(request)
+        prepared = request.prepare()
+        event = f"before-send.dynamodb.{operation}"
+        answer = meta.events.emit_until_response(event, request=prepared)[1]
+        if answer is None:
+            answer = self._session.send(prepared)
+        response = {
+            "headers": answer.headers,
+            "status_code": answer.status_code,
+            "body": answer.content,
+            "context": {"operation_name": operation},
+        }
+        model = meta.service_model
+        found = self._parser.parse(response, model.operation_model(operation).output_shape)
+        if answer.status_code < 300:
+            return found
+        code = found["Error"]["Code"]
+        # Such as the item that was there, which comes with a condition that failed.
+        if shape := model.shape_for_error_code(code):
+            found |= self._parser.parse(response, shape)
+        raise self._client.exceptions.from_code(code)(found, operation)
 
 
 @cache
@@ -53,10 +90,8 @@ def table_client() -> "DynamoDBClient":
         retries={"mode": "standard", "total_max_attempts": 1},
         connect_timeout=2,
         read_timeout=5,
-        # Items are made by the loader alone, and DynamoDB looks at them anyway.
-        parameter_validation=False,
         user_agent=USER_AGENT,
     )
     made = client("dynamodb", config)
-    made._serializer = _Writes(made._serializer)
+    made._make_api_call = _Puts(made)
     return cast("DynamoDBClient", made)

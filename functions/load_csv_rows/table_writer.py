@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
@@ -44,8 +44,7 @@ NO_ANSWER = (ConnectionError, HTTPClientError)
 ABOUT_THE_KEY = ("does not match the schema", "missing the key", "mismatch for key")
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """The final result of writing an item.
 
     ``holder`` is the stamp of the item that has the key now: the one that was to be written, or,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from ..contracts.imports import STAMP
 from ..invalid_input import InvalidInput
@@ -30,12 +31,14 @@ KEY_SEPARATOR = "#"
 EXPIRES_AT = "expires_at"
 
 
+_NO_TEXT: Attribute = {"S": ""}
+
+
 class RowRejected(InvalidInput):
     """The row can never become an item."""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """An item to write, and which row it is from.
 
     ``key`` is the text of its hash key. ``stamp`` orders all rows of all imports: by the start of
@@ -125,15 +128,16 @@ class ItemMaker:
             raise RowRejected(
                 "item_too_large", f"the item has {size} bytes, more than {MAX_ITEM_BYTES}"
             )
-        return Item(_text_of(key), stamp, attributes, size)
+        return Item(key.get("S") or _text_of(key), stamp, attributes, size)
 
     def _size(self, attributes: Mapping[str, Attribute]) -> int:
         """Bytes that DynamoDB counts; names are the same in every row."""
         size, names = 0, self._name_sizes
         for name, value in attributes.items():
-            if name not in names:
-                names[name] = text_size(name)
-            size += names[name]
+            try:
+                size += names[name]
+            except KeyError:
+                size += names.setdefault(name, text_size(name))
             text = value.get("S")
             if text is None:
                 size += attribute_size(value)
@@ -234,11 +238,11 @@ class ItemMaker:
     def _key(self, number: int, attributes: Mapping[str, Attribute]) -> Attribute:
         if not self._key_columns:
             return {"S": f"{self._import_id}{KEY_SEPARATOR}{number:012d}"}
-        values = [attributes.get(name, {"S": ""}) for name in self._key_columns]
-        texts = [_text_of(value) for value in values]
-        for name, text in zip(self._key_columns, texts, strict=True):
-            if not text:
-                raise RowRejected("empty_key", f"{name} is empty and belongs to the key")
+        values = [attributes.get(name, _NO_TEXT) for name in self._key_columns]
+        texts = [value.get("S") or _text_of(value) for value in values]
+        if not all(texts):
+            name = self._key_columns[texts.index("")]
+            raise RowRejected("empty_key", f"{name} is empty and belongs to the key")
         if self._key_columns == (self._shape.hash_key,) and "N" in values[0]:
             return values[0]
         key = texts[0] if len(texts) == 1 else KEY_SEPARATOR.join(map(_escaped, texts))
