@@ -61,14 +61,6 @@ class Names:
     def role_arn(self, part: str) -> str:
         return f"arn:{self.partition}:iam::{self.account_id}:role/{self.role(part)}"
 
-    def role_arns(self, part: str) -> list[str]:
-        """What `aws:PrincipalArn` is for a session of the role.
-
-        AWS has the role's ARN there and never the second, which the local engine has.
-        """
-        session = f"arn:{self.partition}:sts::{self.account_id}:assumed-role/{self.role(part)}/*"
-        return [self.role_arn(part), session]
-
     def check_group(self, name: str) -> str:
         """Returns the name, or raises UserError that says what is wrong with it."""
         check("group", name)

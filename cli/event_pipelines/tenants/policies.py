@@ -23,7 +23,7 @@ _CHANGE_QUEUE = ["sqs:SetQueueAttributes", "sqs:AddPermission", "sqs:RemovePermi
 
 def of_bucket(names: Names, access: GroupAccess, arn: str) -> dict[str, Any]:
     """The whole policy of a group's bucket."""
-    readers = [*names.role_arns("files"), *access.readers, *access.administrators]
+    readers = [names.role_arn("files"), *access.readers, *access.administrators]
     statements = [
         _plain_http("DenyPlainHttp", "s3:*", [arn, f"{arn}/*"]),
         _all_but(readers, "DenyReadingFiles", _READ_FILES, f"{arn}/*"),
@@ -39,7 +39,7 @@ def of_queue(
 
     `senders` are statements that let services in.
     """
-    receivers = [*names.role_arns(worker), *access.administrators]
+    receivers = [names.role_arn(worker), *access.administrators]
     statements = [
         _plain_http("DenyInsecureTransport", "sqs:*", arn),
         _all_but(receivers, "DenyReceiving", _TAKE_MESSAGES, arn),

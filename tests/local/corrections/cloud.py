@@ -87,13 +87,20 @@ class Cloud:
 
     # -- people and roles
 
-    def role(self, *statements: Mapping[str, Any], trust: Mapping[str, Any] | None = None) -> str:
+    def role(
+        self,
+        *statements: Mapping[str, Any],
+        trust: Mapping[str, Any] | None = None,
+        path: str = "/",
+    ) -> str:
         """The name of a role that Lambda may take, or what `trust` says, and its statements."""
         name = self.name()
         by_lambda = {"Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
         statement = {"Effect": "Allow"} | dict(trust or by_lambda)
         document = {"Version": "2012-10-17", "Statement": [statement]}
-        self.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(document))
+        self.client("iam").create_role(
+            RoleName=name, Path=path, AssumeRolePolicyDocument=json.dumps(document)
+        )
         self.allow(name, *statements)
         return name
 

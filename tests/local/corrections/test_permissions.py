@@ -1,6 +1,6 @@
 """Corrections to what permissions can say.
 
-mapping_permissions, policy_variables, source_function.
+mapping_permissions, policy_variables, principal_arn, source_function.
 """
 
 import json
@@ -211,6 +211,43 @@ def test_policy_variables_is_still_needed(
     session = tagged(uncorrected, reading(bucket, "${aws:PrincipalTag/tenant}"), tenant="a")
 
     still_needed("policy_variables", "a" not in readable(uncorrected, bucket, **session))
+
+
+# -- principal_arn
+
+
+def named_alone(cloud: Cloud) -> tuple[str, dict[str, str], dict[str, str]]:
+    """A bucket whose policy keeps out all but one role, a session of it, and one of another."""
+    bucket = bucket_of_keys(cloud)
+    root = f"arn:aws:iam::{cloud.engine.account_id}"
+    trust = {"Principal": {"AWS": f"{root}:root"}, "Action": "sts:AssumeRole"}
+    path = "/teams/blue/"
+    name, other = (cloud.role(reading(bucket, "*"), trust=trust, path=path) for _ in range(2))
+    others = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{bucket}/*",
+        "Condition": {"ArnNotLike": {"aws:PrincipalArn": f"{root}:role{path}{name}"}},
+    }
+    policy = {"Version": "2012-10-17", "Statement": [others]}
+    cloud.client("s3").put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+    return bucket, cloud.session(f"{path[1:]}{name}"), cloud.session(f"{path[1:]}{other}")
+
+
+def test_a_deny_for_all_but_one_role_lets_its_sessions_in(corrected: Cloud) -> None:
+    bucket, named, other = named_alone(corrected)
+
+    assert "a" in readable(corrected, bucket, **named)
+    assert readable(corrected, bucket, **other) == set()
+
+
+def test_principal_arn_is_still_needed(
+    uncorrected: Cloud, still_needed: Callable[[str, bool], None]
+) -> None:
+    bucket, named, _ = named_alone(uncorrected)
+
+    still_needed("principal_arn", "a" not in readable(uncorrected, bucket, **named))
 
 
 # -- source_function
