@@ -187,9 +187,9 @@ class Record(NamedTuple):
 class Rows(NamedTuple):
     """Consecutive rows that were read together; none is empty.
 
-    ``text`` is their cells, with ``cell_end`` between cells and ``row_end`` between rows: signs of
-    ASCII that JSON does not escape. ``source`` is how they stand in the file from line ``line`` on;
-    ``lines`` counts those up to each row's end.
+    ``text`` is their cells, with ``cell_end`` between cells and ``row_end`` between rows, which
+    stay apart from the cells when the text becomes JSON. ``source`` is how they stand in the file
+    from line ``line`` on; ``lines`` counts those up to each row's end.
     """
 
     line: int
@@ -319,15 +319,25 @@ class Lines:
         text, cell_end, row_end = _decoded(taken)
         if not row_end or (dialect.escape and dialect.escape in text):
             return None
-        text = text.replace("\r\n", "\n")
-        if "\r" in text or text.startswith("\n") or "\n\n" in text:
+        rows, end = text.count("\n"), "\n"
+        if returns := text.count("\r"):
+            end = "\r\n"
+            if returns != text.count(end):
+                return None
+            if returns != rows:
+                text, end = text.replace(end, "\n"), "\n"
+        if text.startswith(end) or f"{end}{end}" in text:
             return None
         comment = dialect.comment
         if comment and (text.startswith(comment) or f"\n{comment}" in text):
             return None
-        lines = range(1, text.count("\n") + 1)
-        text = text[:-1].replace(dialect.delimiter, cell_end).replace("\n", row_end)
-        return Rows(line, text, cell_end, row_end, lines, taken)
+        text = text.removesuffix(end)
+        if "\\" in text:
+            # With one before it, an n would be taken for the end of a row once it is JSON.
+            text = text.replace(dialect.delimiter, cell_end).replace(end, row_end)
+        else:
+            cell_end, row_end = dialect.delimiter, end
+        return Rows(line, text, cell_end, row_end, range(1, rows + 1), taken)
 
     def _rest(self) -> tuple[bytes, int]:
         if self._start == len(self._block):

@@ -159,8 +159,9 @@ def encode_rows(numbers: Sequence[int], text: str, cell_end: str, row_end: str) 
     """The JSON of rows that begin on the lines ``numbers``, encoded at once.
 
     ``cell_end`` and ``row_end`` are between cells and rows of ``text`` and nowhere else, neither
-    before nor after it is encoded.
+    before nor after all of it is encoded.
     """
+    cell_end, row_end = (encode_basestring_ascii(end)[1:-1] for end in (cell_end, row_end))
     rows = encode_basestring_ascii(text)[1:-1].replace(cell_end, '","').split(row_end)
     return [f'[{number},["{row}"]]' for number, row in zip(numbers, rows, strict=True)]
 

@@ -173,6 +173,10 @@ class _Encoded:
         limit = ends[at] + at + size
         return bisect_right(behind, limit, key=lambda index: ends[index] + index)
 
+    def encoded_bytes(self, many: int) -> int:
+        """What the first ``many`` are as JSON, without commas."""
+        return self._ends[self._at + many - 1] - self._taken(self._ends)
+
     def take(self, many: int) -> tuple[list[str], int, int]:
         """Return the first ``many``, and how many bytes and lines they are in the file."""
         before = self._taken(self._source_ends), self._taken(self._lines)
@@ -220,8 +224,9 @@ class _Draft:
             most = 0
         many = 1 + rows.fitting(self._room - size, most)
         size -= len(rows.first)
+        size += rows.encoded_bytes(many) + many - 1
         encoded, source_bytes, lines = rows.take(many)
-        self._add(encoded, size + sum(map(len, encoded)) + many - 1)
+        self._add(encoded, size)
         self.advance(source_bytes, lines)
 
     def add_large(self, encoded: str, prefix: str) -> None:

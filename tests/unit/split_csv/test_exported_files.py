@@ -4,6 +4,7 @@ import bz2
 import csv
 import gzip
 import io
+import itertools
 import json
 import lzma
 import random
@@ -618,3 +619,24 @@ def test_the_readme_says_what_becomes_of_a_file(world: Any, row: list[str]) -> N
         assert f"{len(done.rows)} item" == items.removesuffix("s")
         assert [f"`{reason}`" for _, reason in done.rejected] == ([rejected] if rejected else [])
         assert done.reason is None
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("line_ends", ["\n", "\r\n", "\n\r\n", "\r\n\n"])
+@pytest.mark.parametrize(
+    "cells", [["n", "r", "t"], ["\\n", "\\", "\\\\n", "\\r\\n"], ["é", "\u2028"]]
+)
+def test_cells_that_look_like_ends_in_json_stay_what_they_are(
+    world: Any, delimiter: str, line_ends: str, cells: list[str]
+) -> None:
+    """Plain rows become JSON together, where a line feed is a backslash and an n."""
+    ends = itertools.cycle(re.findall("\r?\n", line_ends))
+    table = [
+        [str(number), *(cells[(number + n) % len(cells)] for n in (0, 1))] for number in range(900)
+    ]
+    text = "".join(delimiter.join(row) + next(ends) for row in [["id", "a", "b"], *table])
+
+    world.deliver(world.upload(text.encode()))
+
+    assert world.cells() == table
+    assert world.rejected() == []
