@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from event_pipelines.errors import UserError, told
@@ -79,7 +79,7 @@ def _answer(console: Console, show: Show) -> Callable[[Request], Any]:
         async for part in request.stream():
             body += part
             if len(body) > _MOST_FORM_BYTES:
-                return Response("The form is too large.", 413)
+                return PlainTextResponse("The form is too large.", 413)
         form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
         query = form if request.method == "POST" else dict(request.query_params)
         return await run_in_threadpool(_shown, console, show, query, request.url.path)
@@ -98,6 +98,8 @@ def _shown(console: Console, show: Show, query: Query, path: str) -> Response:
             why, status = str(error), 409
         except KeyError as error:
             why, status = f"The form lacks {error}: go back and send it again.", 400
+        except OSError as error:
+            why, status = f"{error}: remove the cause, then try again.", 502
         except (BotoCoreError, ClientError) as error:
             why, status = told(error, f"the view {path}"), 502
         if status != 200:

@@ -84,14 +84,14 @@ class Looks:
         self._watcher: Watcher | None = None
         self._past: dict[str, deque[tuple[int, int]]] = {}
         self._oldest: dict[str, float] = {}
-        self._listeners = 0
+        self.listeners = 0
         self._running: asyncio.Task[None] | None = None
         self._changed = asyncio.Condition()
         self._next = 0.0
 
     async def updates(self) -> AsyncIterator[None]:
         """Yields at once, and after every look; looking ends with the last who listens."""
-        self._listeners += 1
+        self.listeners += 1
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._run())
         try:
@@ -100,10 +100,10 @@ class Looks:
                 async with self._changed:
                     await self._changed.wait()
         finally:
-            self._listeners -= 1
+            self.listeners -= 1
 
     async def _run(self) -> None:
-        while self._listeners:
+        while self.listeners:
             # Pages that are opened one after the other do not ask more often.
             if (pause := self._next - time.monotonic()) > 0:
                 await asyncio.sleep(min(pause, 1))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from botocore.exceptions import ClientError
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from event_pipelines import times
 from event_pipelines.errors import UserError
@@ -113,10 +113,10 @@ def picture(console: Console, query: Query) -> Response:
     try:
         found = stack.s3.get_object(Bucket=bucket, Key=query.get("key", ""))
     except ClientError:
-        return Response("There is no such object.", 404)
+        return PlainTextResponse("There is no such object.", 404)
     content = found["Body"].read(_MOST_BYTES)
     kind = next((kind for start, kind in _PICTURES.items() if content.startswith(start)), None)
     kind = "image/avif" if content[4:12] == b"ftypavif" else kind
     if kind is None or len(content) < found["ContentLength"]:
-        return Response("This is no picture that can be shown.", 415)
+        return PlainTextResponse("This is no picture that can be shown.", 415)
     return Response(content, media_type=kind, headers=SANDBOX)

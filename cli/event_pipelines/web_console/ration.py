@@ -50,6 +50,7 @@ class Ration:
         self.denied: set[str] = set()
         self._most = most
         self._left = self._look = 0
+        self._postponed = False
         self._known: dict[Key, _Known] = {}
         self._due: set[Key] = set()
         self._lock = RLock()
@@ -64,7 +65,9 @@ class Ration:
             # What nobody has asked for meanwhile, such as a deleted queue, takes no turn.
             waiting = [key for key, one in self._known.items() if one.used >= self._look - 1]
             waiting.sort(key=self._age, reverse=True)
-            self._due = set(waiting[: max(0, self._left)])
+            # What was never asked comes first.
+            self._due = set() if self._postponed else set(waiting[: max(0, self._left)])
+            self._postponed = False
 
     def oldest(self) -> int:
         """For how many looks the oldest count has been remembered."""
@@ -115,6 +118,7 @@ class Ration:
     def _takes_turn(self, key: Key) -> bool:
         known = self._known.get(key)
         if known is None and self._left <= 0:
+            self._postponed = True
             raise Postponed
         if known is not None:
             known.used = self._look

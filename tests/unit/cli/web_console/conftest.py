@@ -55,7 +55,7 @@ class Served:
         connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body.encode())
         answer = connection.getresponse()
-        found = Answer(answer.status, dict(answer.getheaders()), answer.read().decode())
+        found = Answer(answer.status, dict(answer.getheaders()), answer.read().decode("utf-8", "replace"))
         connection.close()
         return found
 
