@@ -1,10 +1,11 @@
-"""Makes the pictures of docs/images from a stack that runs: a terminal session and both pages.
+"""Makes the pictures of docs/images from a stack that runs: a terminal session and the pages.
 
-Usage: make demo KEEP=1, then .local/venv/bin/python tools/documentation_images.py PLAN.json, where
-PLAN.json is what `terraform show -json` wrote. Needs a Chromium for the pages.
+Usage: make demo KEEP=1, then make documentation-images PLAN=PLAN.json, where PLAN.json is what
+`terraform show -json` wrote; without PLAN only those of the web console. Needs a Chromium.
 """
 
 import io
+import json
 import os
 import pty
 import re
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -20,6 +22,21 @@ REPOSITORY = Path(__file__).parents[1]
 IMAGES = REPOSITORY / "docs/images"
 COLUMNS = 100
 PAGE_WIDTH, PAGE_HEIGHT = 1000, 900
+# By the name of the picture: where it is, and its height.
+VIEWS = {
+    "console": ("/", 1500),
+    "console-object": ("/object?key=ingest/portrait.jpg", 1100),
+    "console-letters": ("/letters?queue=image-thumbnail-dlq", 900),
+}
+# Until a look is there, and every picture.
+READY = """
+new Promise(done => {
+  const wait = () => document.body.innerText.includes('Asking AWS')
+    || [...document.images].some(one => !one.complete) ? setTimeout(wait, 100) : done(1);
+  for (const one of document.images) one.loading = 'eager';
+  wait();
+})
+"""
 # From what the demo sends: a web page that is named like a picture.
 SESSION = (
     ("status",),
@@ -63,7 +80,18 @@ def drawn(session: Text) -> str:
     return re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.DOTALL)
 
 
-def main(plan: str) -> None:
+def show_console(browser: Any, address: str) -> None:
+    """The views of the console that runs, as they are after a look."""
+    browser.open(address, PAGE_WIDTH)
+    here = address.partition("/?")[0]
+    for name, (path, height) in VIEWS.items():
+        browser.open(f"{here}{path}", PAGE_WIDTH)
+        browser.evaluate(READY)
+        browser.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+        (IMAGES / f"{name}.png").write_bytes(browser.screenshot(height))
+
+
+def main(plan: str | None) -> None:
     sys.path.append(str(REPOSITORY / "tests"))
     from event_pipelines.local import stack as local_stack
     from event_pipelines.local.home import Home
@@ -74,6 +102,11 @@ def main(plan: str) -> None:
         sys.exit("documentation_images.py: no stack runs: run `make demo KEEP=1` first.")
     IMAGES.mkdir(exist_ok=True)
     command = Path(sys.executable).with_name("event-pipelines")
+    with Browser() as browser:
+        said = json.loads((stack.home.path / "console.json").read_text())
+        show_console(browser, said["address"])
+    if plan is None:
+        return
     with stack.environment():
         (IMAGES / "session.svg").write_text(drawn(recorded(command, SESSION)))
     with tempfile.TemporaryDirectory() as folder, Browser() as browser:
@@ -86,6 +119,6 @@ def main(plan: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) > 2:
         sys.exit(__doc__)
-    main(sys.argv[1])
+    main(sys.argv[1] if sys.argv[1:] else None)

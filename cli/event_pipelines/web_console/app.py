@@ -1,7 +1,5 @@
 """The application: which address is which view, and the stream of looks."""
 
-import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
 from importlib import resources
 from typing import Any
@@ -67,10 +65,9 @@ def application(console: Console) -> Starlette:
 
 
 async def _looks(console: Console) -> AsyncIterator[str]:
-    """A server-sent event with each look: the part of the page that changes, as JSON."""
+    """A server-sent event with each look, upon which a page asks for what is new."""
     async for _ in console.looks.updates():
-        part = await asyncio.to_thread(pipelines_view.live, console.looks)
-        yield f"data: {json.dumps(part)}\n\n"
+        yield f"data: {console.looks.number}\n\n"
 
 
 def _answer(console: Console, show: Show) -> Callable[[Request], Any]:

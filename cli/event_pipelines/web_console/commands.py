@@ -4,7 +4,7 @@ import argparse
 import socket
 import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from event_pipelines import times
 from event_pipelines.console import add_since, print_json, print_line, say
@@ -45,7 +45,7 @@ def _console(arguments: argparse.Namespace) -> int:
     with listening(arguments.port) as listener:
         server, guard, _ = make(arguments, origin, listener.getsockname()[1])
         if arguments.json:
-            print_json({"address": guard.address}, flush=True)
+            print_json({"address": guard.address})
         else:
             print_line(guard.address, flush=True)
             say("Whoever has this address sees the stack. Ctrl-C ends the console.")
@@ -86,7 +86,8 @@ def make(
     stack = CountedStack(arguments.prefix, Ration())
     console = Console(stack, looks, changes, arguments.since)
     guard = Guard(application(console), port)
-    # A page that listens would hold the end up.
-    config = uvicorn.Config(guard, ws="none", lifespan="off", log_level="warning",
-                            access_log=False, timeout_graceful_shutdown=1)  # fmt: skip
-    return uvicorn.Server(config), guard, console
+    quiet: Any = {"log_level": "warning", "access_log": False, "server_header": False}
+    config = uvicorn.Config(guard, ws="none", lifespan="off", timeout_graceful_shutdown=1, **quiet)
+    server = uvicorn.Server(config)
+    looks.ending = lambda: server.should_exit
+    return server, guard, console

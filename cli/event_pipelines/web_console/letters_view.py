@@ -1,7 +1,7 @@
 """Dead letters, found, opened, exported and redriven; and what was rejected, by reason."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from starlette.responses import RedirectResponse, Response
@@ -19,6 +19,7 @@ from event_pipelines.queues.commands import outcome, planned
 from event_pipelines.stack import Queue
 from event_pipelines.status.tally import REJECTIONS
 from event_pipelines.web_console.changes import Say
+from event_pipelines.web_console.looks import Seen
 from event_pipelines.web_console.markup import (
     Content,
     Html,
@@ -34,6 +35,7 @@ from event_pipelines.web_console.markup import (
     table,
 )
 from event_pipelines.web_console.object_view import SANDBOX
+from event_pipelines.web_console.pipelines_view import live
 from event_pipelines.web_console.views import Console, Query, View, clock, object_link
 
 SHOWN, EXPORTED, RATE = 100, 1000, "10"
@@ -41,9 +43,14 @@ SHOWN, EXPORTED, RATE = 100, 1000, "10"
 
 def show(console: Console, query: Query) -> View:
     """All dead-letter queues, or one with its messages."""
-    found = _stages(console)
     if query.get("queue"):
-        return _one(console, query, found)
+        return _one(console, query)
+    line = console.command("queues", "list")
+    return View("Dead letters", live(console.looks, _queues), line, refresh=0)
+
+
+def _queues(_: object, seen: Seen) -> Content:
+    found = [made.stage for made in seen.resources]
     pairs = [(stage, queue) for stage in found for queue in stage.dead_letters]
     rows = [
         (stage.pipeline, stage.name, link("/letters", queue.name, queue=queue.name), queue.messages)
@@ -52,12 +59,13 @@ def show(console: Console, query: Query) -> View:
     ]
     filled = table("Dead letters", ("pipeline", "stage", "queue", "dead letters"), rows)
     empty = el("p", f"{len(pairs) - len(rows)} dead-letter queues are empty.")
-    body = (filled if rows else None, empty)
-    return View("Dead letters", body, console.command("queues", "list"), refresh=10)
+    return filled if rows else None, empty
 
 
-def _stages(console: Console) -> list[Stage]:
-    return stages(console.stack.prefix, console.stack.queues.all())
+def _stages(console: Console, wanted: str = "") -> list[Stage]:
+    """Those whose queues begin so, without the prefix."""
+    queues = console.stack.queues.all(lambda name: name.startswith(wanted))
+    return stages(console.stack.prefix, queues)
 
 
 def _dead(console: Console, name: str) -> Queue:
@@ -68,9 +76,10 @@ def _dead(console: Console, name: str) -> Queue:
     return queue
 
 
-def _one(console: Console, query: Query, found: Sequence[Stage]) -> View:
+def _one(console: Console, query: Query) -> View:
     queue, wanted = _dead(console, query["queue"]), query.get("find", "")
-    stage = next((one for one in found if queue.name in {q.name for q in one.dead_letters}), None)
+    fed = _stages(console, console.stack.queues.short(queue.name).partition("-dlq")[0])
+    stage = next((one for one in fed if queue.name in {q.name for q in one.dead_letters}), None)
     seen = look(console.stack.sqs, queue, SHOWN).messages if queue.messages else []
     tries = _last_tries(console, stage, {message["message_id"] for message in seen})
     chosen = [one for one in seen if wanted in one["body"] or wanted in json_text(one)]
@@ -82,7 +91,7 @@ def _one(console: Console, query: Query, found: Sequence[Stage]) -> View:
         console.changes.told(queue.name),
         form("/letters", "Search", entries, queue=queue.name),
         el("p", f"{len(chosen):,} of about {queue.messages:,} dead letters are shown. {counted}"),
-        (_letter(one, tries.get(one["message_id"])) for one in chosen),
+        (_letter(one, tries.get(one["message_id"]), len(chosen) == 1) for one in chosen),
     ]
     if queue.messages:
         body += [
@@ -108,7 +117,7 @@ def _reason(message: Mapping[str, Any], tried: Record | None) -> str:
     return str(message["attributes"].get("reason") or said or "no try is logged")
 
 
-def _letter(message: Mapping[str, Any], tried: Record | None) -> Html:
+def _letter(message: Mapping[str, Any], tried: Record | None, alone: bool) -> Html:
     objects = list(dict.fromkeys((ref.key, ref.bucket) for ref in refs_in(message["body"])))
     names = ("message_id", "sent_at", "received", "group", "dead_letter_of")
     said: dict[str, Content] = {name.replace("_", " "): message[name] for name in names}
@@ -123,6 +132,7 @@ def _letter(message: Mapping[str, Any], tried: Record | None) -> Html:
         pre(message["body"]),
         (el("h3", f"Its last try, {clock(tried.logged)}"), pre(log)) if tried else None,
         id=f"m-{message['message_id']}",
+        open=alone,
     )
 
 

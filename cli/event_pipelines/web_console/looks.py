@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,9 +21,10 @@ from event_pipelines.status.tally import Outcomes, Tally
 from event_pipelines.web_console.ration import CountedStack, Postponed, Ration
 
 MOST_CALLS = 12
-# The first looks, until each question has an answer, follow each other at once.
+# Seconds until somebody hears of a look; the first looks, until each question has an answer, follow
+# each other so.
 _AT_ONCE = 0.05
-_RECENT, _HISTORY = 12, 150
+_RECENT, _HISTORY = 12, 90
 _AGE = "ApproximateAgeOfOldestMessage"
 _PLACES = ("TABLE", "TABLE_NAME", "BUCKET", "QUEUE_URL", "TOPIC_ARN")
 
@@ -78,6 +79,8 @@ class Looks:
         self.latest: Seen | None = None
         self.problem: str | None = None
         self.number = 0
+        # Whether the server is, so that nothing keeps it.
+        self.ending: Callable[[], bool] = lambda: False
         self._ration = Ration(MOST_CALLS)
         self._stack = CountedStack(prefix, self._ration)
         self._start = start
@@ -86,7 +89,6 @@ class Looks:
         self._oldest: dict[str, float] = {}
         self.listeners = 0
         self._running: asyncio.Task[None] | None = None
-        self._changed = asyncio.Condition()
         self._next = 0.0
 
     async def updates(self) -> AsyncIterator[None]:
@@ -95,28 +97,25 @@ class Looks:
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._run())
         try:
-            while True:
+            while not self.ending():
                 yield
-                async with self._changed:
-                    await self._changed.wait()
+                told = self.number
+                while told == self.number and not self.ending():
+                    await asyncio.sleep(_AT_ONCE)
         finally:
             self.listeners -= 1
 
     async def _run(self) -> None:
-        while self.listeners:
+        while self.listeners and not self.ending():
             # Pages that are opened one after the other do not ask more often.
-            if (pause := self._next - time.monotonic()) > 0:
-                await asyncio.sleep(min(pause, 1))
-                continue
-            complete = await asyncio.to_thread(self.look)
-            self._next = time.monotonic() + (self.interval if complete else _AT_ONCE)
-            async with self._changed:
-                self._changed.notify_all()
+            if time.monotonic() >= self._next:
+                complete = await asyncio.to_thread(self.look)
+                self._next = time.monotonic() + (self.interval if complete else 0)
+            await asyncio.sleep(_AT_ONCE)
 
     def look(self) -> bool:
         """Looks once; False when the picture is not complete yet."""
         self._ration.begin()
-        self.number += 1
         denied = len(self._ration.denied)
         try:
             self.latest, self.problem = self._seen(), None
@@ -129,6 +128,8 @@ class Looks:
             if len(self._ration.denied) > denied:
                 return False
             self.problem = told(error, "event-pipelines status")
+        finally:
+            self.number += 1
         return True
 
     def _seen(self) -> Seen:

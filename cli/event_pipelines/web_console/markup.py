@@ -73,6 +73,11 @@ def facts(named: Mapping[str, Content]) -> Html:
     return el("dl", known)
 
 
+def sentence(said: str) -> Content:
+    """Text in which commands stand between backticks."""
+    return [el("code", part) if at % 2 else part for at, part in enumerate(said.split("`"))]
+
+
 def pre(value: object) -> Html:
     """Text with lines of its own, which the keyboard can scroll."""
     return el("pre", text(value, lines=True), tabindex=0)

@@ -1,12 +1,12 @@
 """The pipelines, drawn from their resources, with what waits and what has ended at every stage."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby, pairwise
 
 from event_pipelines.stack import name_of
 from event_pipelines.status.path import StageCounts
 from event_pipelines.web_console.looks import Looks, Resources, Seen
-from event_pipelines.web_console.markup import Content, Html, el, link, note
+from event_pipelines.web_console.markup import Content, Html, el, link, note, sentence
 from event_pipelines.web_console.object_view import picture_of
 from event_pipelines.web_console.views import Console, Query, View, asked_of, clock, object_link
 
@@ -16,30 +16,37 @@ _WIDTH, _HEIGHT = 120, 24
 
 def show(console: Console, query: Query) -> View:  # noqa: ARG001
     line = console.command("status", "--since", console.since, "--watch")
-    return View("Pipelines", live(console.looks), line, refresh=0)
+    return View("Pipelines", live(console.looks, _drawn), line, refresh=0)
 
 
-def live(looks: Looks) -> Html:
-    """What changes with every look."""
-    seen = looks.latest
-    problem = looks.problem and note("The last look failed: ", looks.problem, kind="grave")
-    if seen is None:
-        return el("div", problem or note("Asking AWS …"), id="live")
-    parts = (
-        _health(seen.status.faults),
-        _pipelines(looks, seen),
-        _latest(seen),
-        _footer(looks, seen),
+def live(looks: Looks, draw: Callable[[Looks, Seen], Content]) -> Content:
+    """What `draw` makes of the latest look."""
+    problem = looks.problem and note(
+        "The last look failed: ", sentence(looks.problem), kind="grave"
     )
-    return el("div", problem, parts, id="live")
+    if looks.latest is None:
+        return problem or note("Asking AWS …")
+    return problem, draw(looks, looks.latest)
 
 
-def _health(faults: Sequence[str]) -> Html:
+def _drawn(looks: Looks, seen: Seen) -> Content:
+    return _health(seen), _pipelines(looks, seen), _latest(seen), _footer(looks, seen)
+
+
+def _health(seen: Seen) -> Html:
+    faults = seen.status.faults
     if not faults:
         return note("All is well.", kind="good", role="status")
     count = "1 thing needs" if len(faults) == 1 else f"{len(faults)} things need"
-    sentences = el("ul", (el("li", fault) for fault in faults))
-    return note(f"{count} attention:", sentences, kind="grave", role="status")
+    letters = [queue.name for made in seen.resources for queue in made.stage.dead_letters]
+    sentences = (
+        el("li", sentence(fault), *(
+            (" ", link("/letters", "Open it.", queue=name)) for name in letters
+            if f"in {name.removeprefix(f'{seen.status.prefix}-')}:" in fault
+        ))
+        for fault in faults
+    )  # fmt: skip
+    return note(f"{count} attention:", el("ul", sentences), kind="grave", role="status")
 
 
 def _pipelines(looks: Looks, seen: Seen) -> Iterable[Html]:
@@ -64,7 +71,7 @@ def _stage(looks: Looks, seen: Seen, counts: StageCounts, made: Resources) -> Ht
     state = el(
         "small", f"{arrived}{'needs attention' if own else 'well'}", class_="bad" if own else None
     )
-    said = (el("p", fault, class_="bad") for fault in own)
+    said = (el("p", sentence(fault), class_="bad") for fault in own)
     past = _sparkline(looks, seen.past.get(counts.stage, []))
     drawn = el("ol", boxes, class_="flow")
     return el("article", el("h3", counts.stage, " ", state), drawn, said, past, class_="stage")
@@ -123,7 +130,8 @@ def _sparkline(looks: Looks, past: Sequence[tuple[int, int]]) -> Content:
     minutes = max(1, round(len(past) * looks.interval / 60))
     about = f"{sum(ended):,} ended in {minutes} min, at most {max(waited):,} waited"
     lines = (_line(ended, "ended"), _line(waited, "waiting"))
-    drawn = el("svg", lines, viewBox=f"0 0 {_WIDTH} {_HEIGHT}", aria_hidden="true")
+    drawn = el("svg", lines, viewBox=f"0 0 {_WIDTH} {_HEIGHT}", aria_hidden="true",
+               preserveAspectRatio="none")  # fmt: skip
     return el("p", drawn, " ", el("small", about))
 
 

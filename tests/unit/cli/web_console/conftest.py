@@ -4,7 +4,6 @@ import argparse
 import http.client
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,7 +54,9 @@ class Served:
         connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body.encode())
         answer = connection.getresponse()
-        found = Answer(answer.status, dict(answer.getheaders()), answer.read().decode("utf-8", "replace"))
+        found = Answer(
+            answer.status, dict(answer.getheaders()), answer.read().decode("utf-8", "replace")
+        )
         connection.close()
         return found
 

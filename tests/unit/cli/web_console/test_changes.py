@@ -116,16 +116,14 @@ def test_a_change_is_written_down_before_and_behind_it(
     assert len(moved) == (path == "/letters/redrive")
 
 
-def test_a_redrive_is_a_dry_run_first_and_says_its_count(
-    serve: Serve, moved: list[Any]
-) -> None:
+def test_a_redrive_is_a_dry_run_first_and_says_its_count(serve: Serve, moved: list[Any]) -> None:
     served = serve(allow_changes=True)
 
     page = served.ask(f"/letters/redrive?queue={QUEUE}&rate=5").text
 
     assert "Would move about 2 messages" in page
     assert "at most 5 a second" in page
-    assert "<button class=\"change\">Move 2 messages</button>" in page
+    assert '<button class="change">Move 2 messages</button>' in page
     assert "queues redrive event-pipelines-image-thumbnail-dlq --rate 5" in page
     assert moved == []
 
@@ -153,7 +151,7 @@ def test_more_events_than_were_confirmed_are_not_released(serve: Serve) -> None:
     assert "There are 3 by now" in answer.text
 
 
-def test_a_redrive_moves_dead_letters_back_and_says_so(serve: Serve, account: Account) -> None:
+def test_a_redrive_moves_dead_letters_back_and_says_so(serve: Serve) -> None:
     served = serve(allow_changes=True)
 
     answer = served.post("/letters/redrive", queue=QUEUE, rate="100", messages=2)
@@ -204,7 +202,9 @@ def test_two_changes_of_one_queue_do_not_overlap(
     assert len(lines(served)) == 2
 
 
-@pytest.mark.parametrize("form", ["", "queue=x", "queue=%00&rate=1&messages=1", "\x00", "a" * 70_000])
+@pytest.mark.parametrize(
+    "form", ["", "queue=x", "queue=%00&rate=1&messages=1", "\x00", "a" * 70_000]
+)
 def test_a_form_that_makes_no_sense_changes_nothing(
     serve: Serve, form: str, moved: list[Any]
 ) -> None:

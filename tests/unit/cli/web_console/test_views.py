@@ -63,8 +63,9 @@ def hostile(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     account.function("image-thumbnail", "image-thumbnail")
     account.send("image-thumbnail-dlq", "x")
     named = {"key": MARKUP, "bucket": MARKUP, "output_key": MARKUP, "detail": MARKUP}
-    account.log("image-thumbnail", outcome("rejected", reason=MARKUP, **named),
-                outcome("failed", message_id="m", exception=MARKUP, exception_name=MARKUP))  # fmt: skip
+    failure = {"message_id": "m", "exception": MARKUP, "exception_name": MARKUP}
+    account.log("image-thumbnail", outcome("rejected", reason=MARKUP, **named))
+    account.log("image-thumbnail", outcome("failed", **failure))
     happenings = [
         Happening(datetime.now(UTC), "p", f"s3://{MARKUP}/{MARKUP}.jpg", "rejection recorded",
                   {"reason": MARKUP, MARKUP: MARKUP, "import_id": MARKUP}),
@@ -89,7 +90,8 @@ def hostile(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     "path",
     ["/", "/object?key=a", "/object?key=%3Cscript%3E%1b%E2%80%AE", "/letters",
      "/letters?queue=image-thumbnail-dlq", "/rejections", "/imports", "/imports?id=1",
-     "/tenants?quarantine=1", "/letters?queue=%3Cscript%3E%1b%E2%80%AE", "/picture?bucket=%3Cscript%3E"],
+     "/tenants?quarantine=1", "/letters?queue=%3Cscript%3E%1b%E2%80%AE",
+     "/picture?bucket=%3Cscript%3E"],
 )  # fmt: skip
 def test_foreign_text_is_never_markup_and_is_spelled_out(serve: Serve, path: str) -> None:
     served = serve()
@@ -136,7 +138,9 @@ def test_every_view_has_a_command_that_the_parser_takes(serve: Serve, path: str)
 def letters(account: Account, serve: Serve) -> Served:
     account.pair("image-thumbnail")
     account.function("image-thumbnail", "image-thumbnail")
-    body = {"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": "ingest/caf%C3%A9.jpg"}}}]}
+    body = {
+        "Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": "ingest/caf%C3%A9.jpg"}}}]
+    }
     account.send("image-thumbnail-dlq", body, "other")
     return serve()
 
@@ -250,10 +254,12 @@ def test_objects_of_other_buckets_are_not_shown(serve: Serve, bucket: str) -> No
 def test_a_view_says_what_it_asked_of_aws(account: Account, serve: Serve) -> None:
     account.pair("image-thumbnail")
 
-    assert "This view asked 5 API calls: GetQueueAttributes 2, ListQueueTags 2, ListQueues 1." in (
-        serve().ask("/letters").text
-    )
-    assert "This view asked no API call." in serve().ask("/object").text
+    served = serve()
+
+    assert (
+        "asked 6 API calls: FilterLogEvents 1, GetQueueAttributes 2, ListQueueTags 2, ListQueues 1."
+    ) in served.ask("/rejections").text
+    assert "This view asked no API call." in served.ask("/object").text
 
 
 def test_an_error_of_aws_is_a_sentence(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,7 +267,7 @@ def test_an_error_of_aws_is_a_sentence(serve: Serve, monkeypatch: pytest.MonkeyP
         raise command.Unanswered("AWS is not there: come back later.")
 
     monkeypatch.setattr(letters_view, "_stages", refuse)
-    answer = serve().ask("/letters")
+    answer = serve().ask("/rejections")
 
     assert answer.status == 409
     assert "come back later" in answer.text
