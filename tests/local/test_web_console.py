@@ -170,7 +170,7 @@ def test_a_dead_letter_is_found_opened_and_brought_back(watched: Watched) -> Non
     watched.shows("1 dead letter in image-thumbnail-dlq", "1 dead")
     watched.browser.evaluate("[...document.links].find(one => one.innerText == '1 dead').click()")
     watched.browser.loaded()
-    watched.shows("ingest/unlucky.jpg", '"eventName"', "AccessDenied", "Its last try")
+    watched.shows("ingest/unlucky.jpg", '"eventName"', "ClientError", "Its last try")
 
     iam.delete_role_policy(RoleName=role, PolicyName="denied")
     watched.press("What a redrive would do")

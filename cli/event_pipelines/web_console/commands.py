@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from event_pipelines import times
-from event_pipelines.console import add_since, print_json, print_line, say
+from event_pipelines.console import add_since, flush, print_json, print_line, say
 from event_pipelines.errors import UserError
 from event_pipelines.stack import Stack
 
@@ -47,8 +47,9 @@ def _console(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print_json({"address": guard.address})
         else:
-            print_line(guard.address, flush=True)
+            print_line(guard.address)
             say("Whoever has this address sees the stack. Ctrl-C ends the console.")
+        flush()
         if arguments.open:
             webbrowser.open(guard.address)
         server.run(sockets=[listener])

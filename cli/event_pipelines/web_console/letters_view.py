@@ -128,9 +128,11 @@ def _letter(message: Mapping[str, Any], tried: Record | None, alone: bool) -> Ht
         "details",
         el("summary", el("span", title, class_="name"), ": ", _reason(message, tried)),
         facts({**said, **message["attributes"]}),
-        el("h3", "Body"),
+        el("p", el("strong", "Body")),
         pre(message["body"]),
-        (el("h3", f"Its last try, {clock(tried.logged)}"), pre(log)) if tried else None,
+        (el("p", el("strong", f"Its last try, {clock(tried.logged)}")), pre(log))
+        if tried
+        else None,
         id=f"m-{message['message_id']}",
         open=alone,
     )

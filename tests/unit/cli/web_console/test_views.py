@@ -4,6 +4,7 @@ import json
 import shlex
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -11,6 +12,7 @@ import pytest
 
 from event_pipelines import __main__ as command
 from event_pipelines.contracts.tenant_registry import Group, Tenant
+from event_pipelines.errors import Unanswered
 from event_pipelines.pipelines import csv_import
 from event_pipelines.pipelines.csv_import import Import
 from event_pipelines.pipelines.history import Happening
@@ -33,6 +35,7 @@ MESSAGE = {
     "body": MARKUP,
 }  # fmt: skip
 BUCKET = f"{PREFIX}-image-{ORIGIN['account']}-{ORIGIN['region']}"
+MOST_LINES = 1500
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(30)
 
 
@@ -264,10 +267,20 @@ def test_a_view_says_what_it_asked_of_aws(account: Account, serve: Serve) -> Non
 
 def test_an_error_of_aws_is_a_sentence(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> Any:
-        raise command.Unanswered("AWS is not there: come back later.")
+        raise Unanswered("AWS is not there: come back later.")
 
     monkeypatch.setattr(letters_view, "_stages", refuse)
     answer = serve().ask("/rejections")
 
     assert answer.status == 409
     assert "come back later" in answer.text
+
+
+def test_the_console_has_fifteen_hundred_lines_at_most() -> None:
+    """Of code, style and script; blank ones are not counted."""
+    folder = Path(letters_view.__file__).parent
+    files = [one for one in folder.iterdir() if one.suffix in (".py", ".css", ".js")]
+
+    assert {one.suffix for one in files} == {".py", ".css", ".js"}
+    lines = [line for one in files for line in one.read_text().split("\n") if line.strip()]
+    assert len(lines) <= MOST_LINES
