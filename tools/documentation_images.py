@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from rich.console import Console
 from rich.text import Text
 
@@ -24,18 +25,19 @@ COLUMNS = 100
 PAGE_WIDTH, PAGE_HEIGHT = 1000, 900
 # By the name of the picture: where it is, and its height.
 VIEWS = {
-    "console": ("/", 1500),
-    "console-object": ("/object?key=ingest/portrait.jpg", 1100),
-    "console-letters": ("/letters?queue=image-thumbnail-dlq", 900),
+    "console": ("/", 1330),
+    "console-object": ("/object?key=ingest/portrait.jpg", 760),
+    "console-letters": ("/letters?queue=image-card-dlq", 655),
 }
-# Until a look is there, and every picture.
+# Until a look is there, and every picture that has come by then.
 READY = """
 new Promise(done => {
-  const wait = () => document.body.innerText.includes('Asking AWS')
-    || [...document.images].some(one => !one.complete) ? setTimeout(wait, 100) : done(1);
-  for (const one of document.images) one.loading = 'eager';
+  const wait = () => document.body.innerText.includes('Asking AWS') ? setTimeout(wait, 100) : done();
   wait();
-})
+}).then(() => Promise.all([...document.images].map(one => {
+  one.loading = 'eager';
+  return one.decode().catch(() => 0);
+}))).then(() => 1)
 """
 # From what the demo sends: a web page that is named like a picture.
 SESSION = (
@@ -88,7 +90,9 @@ def show_console(browser: Any, address: str) -> None:
         browser.open(f"{here}{path}", PAGE_WIDTH)
         browser.evaluate(READY)
         browser.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
-        (IMAGES / f"{name}.png").write_bytes(browser.screenshot(height))
+        # A palette is a quarter of the bytes, and enough for text and a few photographs.
+        shot = Image.open(io.BytesIO(browser.screenshot(height))).convert("RGB").quantize(128)
+        shot.save(IMAGES / f"{name}.png", optimize=True)
 
 
 def main(plan: str | None) -> None:

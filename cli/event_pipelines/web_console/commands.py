@@ -62,6 +62,8 @@ def listening(port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
+        # So that a browser which is quicker than the server waits.
+        listener.listen()
     except (OSError, OverflowError) as error:
         listener.close()
         raise UserError(f"--port {port} cannot be used ({error}): name another.") from error

@@ -92,7 +92,6 @@ def serve(tmp_path: Path, account: Account) -> Iterator[Serve]:  # noqa: ARG001
         listener = commands.listening(0)
         port = listener.getsockname()[1]
         server, guard, console = commands.make(given, {**ORIGIN, "stack": prefix}, port)
-        listener.listen()
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         servers.append((server, thread))

@@ -99,7 +99,7 @@ def test_every_answer_has_a_policy_that_runs_nothing_foreign(served: Served) -> 
         assert "unsafe" not in policy
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["cache-control"] == "no-store"
-        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["referrer-policy"] == "same-origin"
         assert "server" not in headers
 
 
