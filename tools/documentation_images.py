@@ -32,7 +32,8 @@ VIEWS = {
 # Until a look is there, and every picture that has come by then.
 READY = """
 new Promise(done => {
-  const wait = () => document.body.innerText.includes('Asking AWS') ? setTimeout(wait, 100) : done();
+  const asking = () => document.body.innerText.includes('Asking AWS');
+  const wait = () => asking() ? setTimeout(wait, 100) : done();
   wait();
 }).then(() => Promise.all([...document.images].map(one => {
   one.loading = 'eager';
