@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo engine-conformance test unit drills examples bench dist lint check environment test-environment \
+.PHONY: help demo documentation-images engine-conformance test unit drills examples bench dist lint check environment test-environment \
   lint-environment packages down clean
 
 VENV := .local/venv/bin
@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 help:
 	@echo "make demo   apply the stack to the local engine, send real pictures through it, show, clean up"
-	@echo "            KEEP=1 leaves it running, PHOTO=path adds a picture of yours, REGION=, PORT="
+	@echo "            and its web console; KEEP=1 leaves both running, PHOTO=path adds a picture of yours, REGION=, PORT="
 	@echo "make test   everything: lint, unit, terraform test, end to end on the local engine"
 	@echo "make unit   the unit tests that need no engine, Terraform, checkov or packages; TESTS=path"
 	@echo "make drills every fault against every pipeline, a thousand events each; takes its time"
@@ -25,6 +25,10 @@ help:
 demo: environment packages
 	@$(VENV)/event-pipelines local demo $(if $(KEEP),--keep) $(if $(PHOTO),--photo "$(PHOTO)") \
 	  $(if $(REGION),--region "$(REGION)") $(if $(PORT),--port "$(PORT)")
+
+# Of what KEEP=1 left running; PLAN= for the pictures of the terminal and of a plan's review as well.
+documentation-images: test-environment
+	@$(VENV)/python tools/documentation_images.py $(if $(PLAN),"$(PLAN)")
 
 test: test-environment packages lint check
 
@@ -54,7 +58,7 @@ engine-conformance: test-environment
 # `make test` only plans them. Pages are opened in a Chromium, or it is said how to install one; the wheel is built
 # and installed.
 examples: test-environment packages
-	@$(VENV)/python -m pytest tests/local/test_examples.py tests/local/test_pages.py tests/local/test_wheel.py \
+	@$(VENV)/python -m pytest tests/local/test_examples.py tests/local/test_pages.py tests/local/test_web_console.py tests/local/test_wheel.py \
 	  --full
 
 # One after the other, each beside what it is compared with; the model of costs behind what it counts

@@ -1,10 +1,11 @@
-"""Makes the pictures of docs/images from a stack that runs: a terminal session and both pages.
+"""Makes the pictures of docs/images from a stack that runs: a terminal session and the pages.
 
-Usage: make demo KEEP=1, then .local/venv/bin/python tools/documentation_images.py PLAN.json, where
-PLAN.json is what `terraform show -json` wrote. Needs a Chromium for the pages.
+Usage: make demo KEEP=1, then make documentation-images PLAN=PLAN.json, where PLAN.json is what
+`terraform show -json` wrote; without PLAN only those of the web console. Needs a Chromium.
 """
 
 import io
+import json
 import os
 import pty
 import re
@@ -12,7 +13,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
+from PIL import Image
 from rich.console import Console
 from rich.text import Text
 
@@ -20,6 +23,23 @@ REPOSITORY = Path(__file__).parents[1]
 IMAGES = REPOSITORY / "docs/images"
 COLUMNS = 100
 PAGE_WIDTH, PAGE_HEIGHT = 1000, 900
+# By the name of the picture: where it is, and its height.
+VIEWS = {
+    "console": ("/", 1330),
+    "console-object": ("/object?key=ingest/portrait.jpg", 760),
+    "console-letters": ("/letters?queue=image-card-dlq", 655),
+}
+# Until a look is there, and every picture that has come by then.
+READY = """
+new Promise(done => {
+  const asking = () => document.body.innerText.includes('Asking AWS');
+  const wait = () => asking() ? setTimeout(wait, 100) : done();
+  wait();
+}).then(() => Promise.all([...document.images].map(one => {
+  one.loading = 'eager';
+  return one.decode().catch(() => 0);
+}))).then(() => 1)
+"""
 # From what the demo sends: a web page that is named like a picture.
 SESSION = (
     ("status",),
@@ -63,7 +83,20 @@ def drawn(session: Text) -> str:
     return re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.DOTALL)
 
 
-def main(plan: str) -> None:
+def show_console(browser: Any, address: str) -> None:
+    """The views of the console that runs, as they are after a look."""
+    browser.open(address, PAGE_WIDTH)
+    here = address.partition("/?")[0]
+    for name, (path, height) in VIEWS.items():
+        browser.open(f"{here}{path}", PAGE_WIDTH)
+        browser.evaluate(READY)
+        browser.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+        # A palette is a quarter of the bytes, and enough for text and a few photographs.
+        shot = Image.open(io.BytesIO(browser.screenshot(height))).convert("RGB").quantize(128)
+        shot.save(IMAGES / f"{name}.png", optimize=True)
+
+
+def main(plan: str | None) -> None:
     sys.path.append(str(REPOSITORY / "tests"))
     from event_pipelines.local import stack as local_stack
     from event_pipelines.local.home import Home
@@ -74,6 +107,11 @@ def main(plan: str) -> None:
         sys.exit("documentation_images.py: no stack runs: run `make demo KEEP=1` first.")
     IMAGES.mkdir(exist_ok=True)
     command = Path(sys.executable).with_name("event-pipelines")
+    with Browser() as browser:
+        said = json.loads((stack.home.path / "console.json").read_text())
+        show_console(browser, said["address"])
+    if plan is None:
+        return
     with stack.environment():
         (IMAGES / "session.svg").write_text(drawn(recorded(command, SESSION)))
     with tempfile.TemporaryDirectory() as folder, Browser() as browser:
@@ -86,6 +124,6 @@ def main(plan: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) > 2:
         sys.exit(__doc__)
-    main(sys.argv[1])
+    main(sys.argv[1] if sys.argv[1:] else None)

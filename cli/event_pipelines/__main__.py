@@ -28,17 +28,22 @@ GROUPS = {
     "replay": "send objects through a pipeline again",
     "status": "where the messages of every pipeline are; ends with 1 unless all is well",
     "trace": "the story of one object, in the order of time",
+    "console": "a web page over the same functions, on loopback, read-only unless told otherwise",
     "plan-review": "what a Terraform plan would do, for whoever has to approve it",
     "capacity": "what the settings of a Terraform plan can carry, by simulation",
     "preflight": "what the account would not take of a Terraform plan; changes nothing",
 }
 _MODULES = {
+    "console": "web_console.commands",
     "replay": "reconcile.replay_command",
     "plan-review": "plans.review.commands",
     "capacity": "plans.capacity.commands",
 }
 WITHOUT_AWS = {"local", "plan-review", "capacity"}
-_EXTRA = ("httptools", "ministack", "PIL", "sqlean", "trustme", "uvicorn")
+_EXTRAS = {
+    "console": ("starlette", "uvicorn"),
+    "local": ("httptools", "ministack", "PIL", "sqlean", "trustme", "uvicorn"),
+}
 _PREFIX = "EVENT_PIPELINES_NAME_PREFIX"
 INTERRUPTED, PIPE_CLOSED = 130, 141
 EXIT_CODES = {
@@ -155,14 +160,14 @@ def _add_common(parser: Parser, *, aws: bool) -> None:
 
 
 def _missing(group: str) -> list[str]:
-    return [name for name in _EXTRA if group == "local" and find_spec(name) is None]
+    return [name for name in _EXTRAS.get(group, ()) if find_spec(name) is None]
 
 
 def _commands(group: str) -> ModuleType:
     if missing := _missing(group):
         raise Unanswered(
-            f"`event-pipelines local` needs {', '.join(missing)}, which the extra `local` brings:"
-            " run `pip install 'event-pipelines[local]'`."
+            f"`event-pipelines {group}` needs {', '.join(missing)}, which the extra `{group}`"
+            f" brings: run `pip install 'event-pipelines[{group}]'`."
         )
     return import_module(f"event_pipelines.{_MODULES.get(group, f'{group}.commands')}")
 

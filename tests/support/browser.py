@@ -99,8 +99,10 @@ class Browser:
                 return
             self._buffer += part
 
-    def open(self, page: Path, width: int, scheme: Literal["light", "dark"] = "light") -> None:
-        """Show a file in a window of ``width`` CSS pixels."""
+    def open(
+        self, page: Path | str, width: int, scheme: Literal["light", "dark"] = "light"
+    ) -> None:
+        """Show a file, or what a URL names, in a window of ``width`` CSS pixels."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -110,9 +112,14 @@ class Browser:
         )
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.call("Emulation.setEmulatedMedia", features=features)
-        self.call("Page.navigate", url=page.resolve().as_uri())
-        loaded = "new Promise(done => document.readyState == 'complete' ? done(1)"
-        self.evaluate(f"{loaded} : addEventListener('load', () => done(1)))")
+        url = page if isinstance(page, str) else page.resolve().as_uri()
+        self.call("Page.navigate", url=url)
+        self.loaded()
+
+    def loaded(self) -> None:
+        """Wait until the page that is on its way has come, with all that it loads."""
+        # Not by a promise: one of a page that gives way to another is never kept.
+        next(one for one in self._messages() if one.get("method") == "Page.loadEventFired")
 
     def evaluate(self, expression: str) -> Any:
         """The value of JavaScript in the page; promises are awaited."""

@@ -390,6 +390,7 @@ ELSEWHERE = {
     "cli/event_pipelines/plans/review/plan_values.py:natural": "one pattern, tested as such",
     "cli/event_pipelines/plans/capacity/settings.py:read": "reads a file, and calls `document`",
     "cli/event_pipelines/status/tally.py:read": "asks AWS",
+    "cli/event_pipelines/web_console/looks.py:read": "asks AWS",
     "cli/event_pipelines/pipelines/object_refs.py:read_record": "values of a parsed record",
     "cli/event_pipelines/pipelines/outcomes.py:read": "asks AWS, and calls `lines`",
     "cli/event_pipelines/trace/search.py:_lines": "asks AWS, and calls `read` of records",

@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import sys
+import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from event_pipelines.console import counting, print_json, print_line, print_table, terminal
 from event_pipelines.errors import UserError
+from event_pipelines.local import console_process
 from event_pipelines.local import engine as local_engine
 from event_pipelines.local import stack as local_stack
 from event_pipelines.local.demo import demo_output, images, photographs
@@ -155,15 +157,23 @@ def _demo(arguments: argparse.Namespace) -> int:
             on_activity=following(progress),
         )
     try:
+        address = console_process.start(stack)
+        said = address or f"it did not start, see {home.path / 'console.log'}"
+        console.print(f"Watch it in the web console: {said}", soft_wrap=True, highlight=False)
         good = demo_output.show(stack, collection, console)
     except BaseException:
         local_engine.stop(home.path)
         raise
     if arguments.json:
-        print_json({"as_expected": good, "report": str(home.report), "running": arguments.keep})
+        answer = {"as_expected": good, "report": str(home.report), "running": arguments.keep}
+        print_json({**answer, "console": address if arguments.keep else None})
     elif arguments.keep:
         _print_how_to_look_around(stack)
+        print(f"The web console, which ends with it:\n  {said}")
     if arguments.keep:
+        # Elsewhere it would open one in the terminal, if any.
+        if address and (sys.platform == "darwin" or os.environ.get("DISPLAY")):
+            webbrowser.open(address)
         return 0 if good else 1
     demo_output.clean_up(stack, console)
     left = _take_down(stack, console)
@@ -219,5 +229,6 @@ def _print_how_to_look_around(stack: LocalStack) -> None:
         "  unset AWS_PROFILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN\n"
         f"  aws s3 ls --recursive s3://{bucket}\n"
         f"  aws s3 cp picture.jpg s3://{bucket}/ingest/\n"
+        f"  {command} console --allow-changes\n"
         f"To stop it:\n  {command} local down{home}"
     )

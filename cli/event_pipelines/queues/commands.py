@@ -124,14 +124,14 @@ def _redrive(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print_json(plan.as_dict(), indent=2)
         else:
-            print_line(_planned(plan))
+            print_line(planned(plan))
         return 0
     with counting(f"Redriving {plan.source.name}") as show:
         done = redrive.run(queues, plan, show, say)
     if arguments.json:
         print_json(asdict(done), indent=2)
     else:
-        print_line(_outcome(done))
+        print_line(outcome(done))
     if done.interrupted:
         say(done.problem or "")
         return INTERRUPTED
@@ -140,7 +140,8 @@ def _redrive(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _planned(plan: Plan) -> str:
+def planned(plan: Plan) -> str:
+    """A sentence on what a redrive would do."""
     if plan.running:
         return (
             f"A move of {plan.source.name} is already running: the command would follow it,"
@@ -154,7 +155,8 @@ def _planned(plan: Plan) -> str:
     )
 
 
-def _outcome(done: Redriven) -> str:
+def outcome(done: Redriven) -> str:
+    """A sentence on what was moved."""
     said = f"Moved {done.moved:,} messages from {done.source} to {' and '.join(done.targets)}."
     if done.returned:
         said += f" {done.returned:,} of them failed again at once and are back."

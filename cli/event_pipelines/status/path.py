@@ -17,7 +17,8 @@ class StageCounts:
     """One stage. Counts are messages; those of queues are as approximate as SQS keeps them.
 
     `queued`, `in_flight` and `dead` are now, the others since the beginning of what is looked at;
-    `retried` counts tries. None: what works there keeps no account of it in a log.
+    `retried` counts tries, `reasons` rejections by the reason that is logged. None: what works
+    there keeps no account of it in a log.
     """
 
     pipeline: str
@@ -29,6 +30,7 @@ class StageCounts:
     rejected: int | None = None
     retried: int | None = None
     outcomes: dict[str, int] | None = None
+    reasons: dict[str, int] | None = None
 
     @property
     def arrived(self) -> int | None:
@@ -95,8 +97,8 @@ class Watcher:
         if stage.function is None:
             return StageCounts(*now)
         seen = self.tally.read(stage.function)
-        counts = dict(sorted(seen.counts.items()))
-        return StageCounts(*now, seen.done, seen.rejected, seen.retried, counts)
+        counts, reasons = (dict(sorted(each.items())) for each in (seen.counts, seen.reasons))
+        return StageCounts(*now, seen.done, seen.rejected, seen.retried, counts, reasons)
 
 
 def watch(stack: Stack, start: datetime) -> Watcher:

@@ -1,6 +1,7 @@
 """Counts outcomes, again and again, without reading again what was read before."""
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -21,9 +22,13 @@ RETRIES = frozenset({"failed", "deferred"})
 
 @dataclass
 class Outcomes:
-    """Outcomes of the messages of one function, by the names that it logs."""
+    """Outcomes of the messages of one function, by the names that it logs.
+
+    `reasons` are those of rejections, where the function says one.
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
     newest: datetime | None = None
     recent: Counter[tuple[str, datetime, str]] = field(default_factory=Counter)
 
@@ -42,11 +47,20 @@ class Outcomes:
 
 
 class Tally:
-    """Outcomes since `start`, by function; every `read` adds what has been logged meanwhile."""
+    """Outcomes since `start`, by function; every `read` adds what has been logged meanwhile.
 
-    def __init__(self, logs: "CloudWatchLogsClient", start: datetime) -> None:
+    `on_record` hears of every outcome once, as it is counted.
+    """
+
+    def __init__(
+        self,
+        logs: "CloudWatchLogsClient",
+        start: datetime,
+        on_record: Callable[[outcomes.Record], object] = lambda _: None,
+    ) -> None:
         self.start = start
         self._logs = logs
+        self._on_record = on_record
         self._outcomes: dict[str, Outcomes] = defaultdict(Outcomes)
 
     def read(self, function: str) -> Outcomes:
@@ -59,6 +73,9 @@ class Tally:
             # Not by the ids of log events: the local engine gives them none.
             if seen[record.identity] > known_before[record.identity]:
                 known.counts[record.outcome] += 1
+                if record.outcome in REJECTIONS and "reason" in record.fields:
+                    known.reasons[str(record.fields["reason"])] += 1
+                self._on_record(record)
                 known.newest = max(known.newest or record.logged, record.logged)
             # Lines that the next look does not read again are not kept meanwhile.
             if known.newest and known.newest - pruned > 2 * OVERLAP:

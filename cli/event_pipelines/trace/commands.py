@@ -1,18 +1,17 @@
 """`event-pipelines trace`."""
 
 import argparse
-from itertools import groupby
 
 from event_pipelines import times
 from event_pipelines.console import add_since, print_json, print_line, say
 from event_pipelines.errors import Unfinished, UserError
-from event_pipelines.pipelines import PIPELINES, concerned, pipeline_of, stages
-from event_pipelines.pipelines.history import Happening, in_order
+from event_pipelines.pipelines import PIPELINES
+from event_pipelines.pipelines.history import Happening
 from event_pipelines.pipelines.object_refs import named
 from event_pipelines.pipelines.pipeline import Search
 from event_pipelines.stack import Stack
 from event_pipelines.times import iso
-from event_pipelines.trace.search import entries_of, of_another_tenant
+from event_pipelines.trace.search import story
 
 
 def add_arguments(trace: argparse.ArgumentParser) -> None:
@@ -39,7 +38,7 @@ def _trace(arguments: argparse.Namespace) -> int:
     start = times.ago_or_at(arguments.since)
     for key in keys:
         search = Search(stack, key, start)
-        happenings, notes = _told(search, arguments.pipeline)
+        happenings, notes = story(search, arguments.pipeline)
         if happenings:
             break
     if arguments.json:
@@ -55,33 +54,6 @@ def _trace(arguments: argparse.Namespace) -> int:
         f"Nothing is known of {keys[0]!r} in {stack.prefix}: check the key, look further"
         " back than --since, or name another stack with --prefix or another region with --region."
     )
-
-
-def _told(search: Search, wanted: str | None) -> tuple[list[Happening], list[str]]:
-    """What happened, oldest first, and notes. Raises UserError if there is no such pipeline."""
-    queues, names = search.stack.queues, [wanted] if wanted else concerned(search.key)
-    seen: dict[str | None, None] = {}
-
-    def on_the_way(queue: str) -> bool:
-        pipeline = pipeline_of(queue)
-        seen[pipeline] = None
-        return pipeline in names and not of_another_tenant(queue, search.key)
-
-    found = stages(search.stack.prefix, queues.all(on_the_way))
-    deployed = {name: list(each) for name, each in groupby(found, key=lambda stage: stage.pipeline)}
-    if wanted and wanted not in seen:
-        raise UserError(
-            f"The stack {search.stack.prefix} has no pipeline {wanted}: it has"
-            f" {', '.join(filter(None, seen)) or 'none'}."
-        )
-    entries = [
-        entry
-        for name in names
-        if name in deployed
-        for entry in entries_of(PIPELINES[name], search, deployed[name])
-    ]
-    happenings = in_order(one for one in entries if isinstance(one, Happening))
-    return happenings, [one for one in entries if isinstance(one, str)]
 
 
 def _print(happening: Happening) -> None:

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from event_pipelines.pipelines import outcomes
-from event_pipelines.pipelines.history import Entry, Happening, known
+from event_pipelines.errors import UserError
+from event_pipelines.pipelines import PIPELINES, concerned, outcomes, pipeline_of, stages
+from event_pipelines.pipelines.history import Entry, Happening, in_order, known
 from event_pipelines.pipelines.object_refs import refs_in
 from event_pipelines.pipelines.pipeline import Pipeline, Search, Stage
 from event_pipelines.pipelines.queue_messages import cost_of_looking, look
@@ -25,6 +27,33 @@ _LEFT_OUT = {
     "cold_start", "function_name", "function_memory_size", "function_arn", "function_request_id",
     "xray_trace_id", "exception", "exception_name", "stack_trace", "sequencer",
 }  # fmt: skip
+
+
+def story(search: Search, wanted: str | None) -> tuple[list[Happening], list[str]]:
+    """What happened, oldest first, and notes. Raises UserError if there is no such pipeline."""
+    queues, names = search.stack.queues, [wanted] if wanted else concerned(search.key)
+    seen: dict[str | None, None] = {}
+
+    def on_the_way(queue: str) -> bool:
+        pipeline = pipeline_of(queue)
+        seen[pipeline] = None
+        return pipeline in names and not of_another_tenant(queue, search.key)
+
+    found = stages(search.stack.prefix, queues.all(on_the_way))
+    deployed = {name: list(each) for name, each in groupby(found, key=lambda stage: stage.pipeline)}
+    if wanted and wanted not in seen:
+        raise UserError(
+            f"The stack {search.stack.prefix} has no pipeline {wanted}: it has"
+            f" {', '.join(filter(None, seen)) or 'none'}."
+        )
+    entries = [
+        entry
+        for name in names
+        if name in deployed
+        for entry in entries_of(PIPELINES[name], search, deployed[name])
+    ]
+    happenings = in_order(one for one in entries if isinstance(one, Happening))
+    return happenings, [one for one in entries if isinstance(one, str)]
 
 
 def entries_of(pipeline: Pipeline, search: Search, stages: Sequence[Stage]) -> list[Entry]:

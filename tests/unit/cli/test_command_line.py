@@ -26,7 +26,8 @@ def fails_with(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 
     return lines[-1]
 
 
-NATIVE = {"PIL", "sqlean", "cryptography", "trustme", "uvicorn", "httptools", "ministack"}
+NATIVE = {"PIL", "sqlean", "cryptography", "trustme", "uvicorn", "httptools", "ministack",
+          "starlette"}  # fmt: skip
 
 
 def fresh(program: str) -> str:
@@ -47,19 +48,25 @@ def test_commands_but_local_import_nothing_of_the_local_engine(group: str) -> No
     assert not [name for name in names if name.startswith("event_pipelines.local")]
 
 
-@pytest.mark.parametrize("missing", ["ministack", "PIL", "sqlean", "trustme", "uvicorn"])
-def test_local_without_its_extra_names_the_extra(missing: str) -> None:
+@pytest.mark.parametrize(
+    ("group", "missing"),
+    [
+        *(("local", name) for name in ("ministack", "PIL", "sqlean", "trustme", "uvicorn")),
+        *(("console", name) for name in ("starlette", "uvicorn")),
+    ],
+)
+def test_a_group_without_its_extra_names_the_extra(group: str, missing: str) -> None:
     said = fresh(
         "import importlib.util as util, sys; find = util.find_spec\n"
         f"util.find_spec = lambda name: None if name == {missing!r} else find(name)\n"
         "from event_pipelines.__main__ import main\n"
-        "sys.stderr = sys.stdout; print(main(['local', 'status']))"
+        f"sys.stderr = sys.stdout; print(main([{group!r}, '--json']))"
     )
 
     (line, code) = said.splitlines()
-    assert line.startswith("event-pipelines: `event-pipelines local`")
+    assert line.startswith(f"event-pipelines: `event-pipelines {group}`")
     assert missing in line
-    assert "pip install 'event-pipelines[local]'" in line
+    assert f"pip install 'event-pipelines[{group}]'" in line
     assert code == "3"
 
 

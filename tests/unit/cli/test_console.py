@@ -91,7 +91,7 @@ def hostile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(tenants, "_open", given((None, registry)))
     monkeypatch.setattr("event_pipelines.tenants.quarantine.listed", given([HELD]))
     happening = Happening(datetime.now(UTC), "p", EVIL, EVIL, {"key": EVIL, EVIL: EVIL})
-    monkeypatch.setattr(trace, "_told", given(([happening], [EVIL])))
+    monkeypatch.setattr(trace, "story", given(([happening], [EVIL])))
     passage = StageCounts("p", EVIL, 1, 1, 1)
     seen = Status("p", "r", "s", "a", [passage], [EVIL])
     monkeypatch.setattr("event_pipelines.status.path.watch", given(fake(look=lambda: seen)))

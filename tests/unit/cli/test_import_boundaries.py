@@ -27,6 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     # Only what needs no package: see the test of modules below.
     "plans": {"console", "contracts", "errors", "html_page", "prices", "times"},
     "local": {*CORE, *COMMANDS, "html_page", "pipelines"},
+    "web_console": {*CORE, *COMMANDS, "html_page", "pipelines"},
     "__main__": {"console", "errors", "examples", "stack"},
     "preflight": {"console", "errors", "plans", "stack"},
     **{command: {*CORE, "pipelines"} for command in COMMANDS},

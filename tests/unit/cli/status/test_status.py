@@ -63,6 +63,7 @@ def test_status_counts_every_event_in_one_stage(
         "dead": 0,
         "retried": 1,
         "outcomes": {"derived": 1, "failed": 1, "rejected": 1, "superseded": 1},
+        "reasons": {"empty": 1},
     }
 
 

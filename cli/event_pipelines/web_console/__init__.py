@@ -1,0 +1,1 @@
+"""`event-pipelines console`: a web console on loopback, over the same functions as the commands."""

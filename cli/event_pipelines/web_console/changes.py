@@ -1,0 +1,104 @@
+"""What the console changes: only where it may, confirmed with its count, and written down."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Lock, Thread
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from event_pipelines.console import json_text
+from event_pipelines.errors import UserError, told
+from event_pipelines.times import iso
+from event_pipelines.web_console.markup import Html, el, form, note
+
+# Says how far a change is.
+Say = Callable[[str], None]
+Facts = Mapping[str, object]
+_READ_ONLY = "This console is read-only: start it with --allow-changes, or copy the command."
+
+
+def default_log() -> Path:
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
+    return Path(state) / "event-pipelines/console.jsonl"
+
+
+@dataclass
+class Job:
+    """A change; `said` is how far it is, or how it ended."""
+
+    what: str
+    said: str = "begun"
+    state: str = "goes on"
+
+
+@dataclass(frozen=True)
+class Changes:
+    """`log` gets a line of JSON before each change and one behind it, with the `origin` in it."""
+
+    allowed: bool
+    log: Path
+    origin: Mapping[str, str]
+    jobs: dict[str, Job] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def start(self, name: str, what: str, facts: Facts, act: Callable[[Say], str]) -> None:
+        """Begins a change that the view of `name` tells of; `act` gives its last word.
+
+        Raises UserError where changes are not allowed, and while one of this name goes on.
+        """
+        self.check()
+        with self._lock:
+            if name in self.jobs and self.jobs[name].state == "goes on":
+                raise UserError(f"A change of {name} goes on already: wait until it has ended.")
+            job = self.jobs[name] = Job(what)
+        # Before anything is changed, so that what cannot be written down is not done.
+        self._write(job, facts)
+        # The server's end waits for it.
+        Thread(target=self._work, args=(job, facts, act)).start()
+
+    def _work(self, job: Job, facts: Facts, act: Callable[[Say], str]) -> None:
+        state = "failed"
+        try:
+            job.said = act(lambda said: setattr(job, "said", said))
+            state = "ended"
+        except UserError as error:
+            job.said = str(error)
+        except (BotoCoreError, ClientError) as error:
+            job.said = told(error, job.what)
+        finally:
+            job.state = state
+            self._write(job, facts)
+
+    def _write(self, job: Job, facts: Facts) -> None:
+        line = {"at": iso(datetime.now(UTC)), **self.origin, **vars(job), **facts}
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("a", encoding="utf-8") as file:
+            file.write(json_text(json.loads(json.dumps(line, default=str))) + "\n")
+
+    def told(self, name: str) -> Html | None:
+        """How far the last change of this name is."""
+        job = self.jobs.get(name)
+        kind = "grave" if job and job.state == "failed" else ""
+        if job is None:
+            return None
+        return note(el("strong", f"{job.what}, {job.state}: "), job.said, kind=kind, role="status")
+
+    def running(self, name: str) -> bool:
+        return name in self.jobs and self.jobs[name].state == "goes on"
+
+    def check(self, count: int = 0, confirmed: str = "0") -> None:
+        """Raises UserError where changes are not allowed, and of more than were confirmed."""
+        if not self.allowed:
+            raise UserError(_READ_ONLY)
+        if not confirmed.isdecimal() or count > int(confirmed):
+            raise UserError(
+                f"There are {count:,} by now, and {confirmed} were confirmed: look again."
+            )
+
+    def form(self, path: str, button: str, **hidden: object) -> Html:
+        """A form that carries out a change; a sentence instead where none is allowed."""
+        return form(path, button, method="post", **hidden) if self.allowed else note(_READ_ONLY)

@@ -1,0 +1,73 @@
+"""Imports with how far they are, one of them in full, and how to end it."""
+
+from dataclasses import asdict
+
+from starlette.responses import RedirectResponse, Response
+
+from event_pipelines.imports.commands import progress_of
+from event_pipelines.pipelines import csv_import
+from event_pipelines.pipelines.csv_import import Import
+from event_pipelines.times import parsed
+from event_pipelines.web_console.markup import Html, address, command, el, facts, link, note, table
+from event_pipelines.web_console.views import Console, Query, View, clock, object_link
+
+_SHOWN = 200
+
+
+def show(console: Console, query: Query) -> View:
+    """All imports, newest first, or one."""
+    ledger = csv_import.locate(console.stack)
+    if query.get("id"):
+        return _one(console, ledger.get(query["id"]))
+    found = list(reversed(ledger.all()))
+    rows = [
+        (link("/imports", one.import_id, id=one.import_id), clock(parsed(one.started_at)),
+         one.status, object_link(one.key, ledger.bucket), _progress(one))
+        for one in found[:_SHOWN]
+    ]  # fmt: skip
+    listed = table("Imports", ("import", "started", "state", "file", "progress"), rows)
+    body = (el("p", f"The newest {len(rows):,} of {len(found):,}:"), listed)
+    line, refresh = console.command("imports", "list"), 10 if all(one.ended for one in found) else 2
+    return View("Imports", body if found else note("There is no import yet."), line, refresh)
+
+
+def _progress(one: Import) -> Html:
+    done, of, detail = progress_of(one)
+    if one.ended:
+        # Its rate would go on falling.
+        said = (f"{one.rows_loaded:,} loaded", f"{one.rows_rejected:,} rejected", one.reason)
+        return el("span", ", ".join(filter(None, said)))
+    bar = el("progress", value=str(done), max=str(of or 1), aria_label=f"rows of {one.import_id}")
+    return el("span", bar, " ", detail)
+
+
+def _one(console: Console, one: Import) -> View:
+    waiting = max(0, one.rows_read - one.rows_done)
+    button = f"End it: {waiting:,} rows are sent and would not be loaded"
+    form = console.changes.form("/imports/cancel", button, id=one.import_id, messages=waiting)
+    words = {"watch": None, "rejections": one.rows_rejected, "cancel": not one.ended}
+    lines = (
+        command(console.command("imports", name, one.import_id)) for name in words if words[name]
+    )
+    said = {
+        name: ", ".join(value) if isinstance(value, list) else str(value)
+        for name, value in asdict(one).items()
+        if value is not None
+    }
+    body = (el("p", _progress(one)), facts(said), lines, None if one.ended else form)
+    line = console.command("imports", "watch", one.import_id)
+    return View(f"Import {one.import_id}", (console.changes.told(one.import_id), body), line,
+                refresh=None if one.ended else 2)  # fmt: skip
+
+
+def cancel_now(console: Console, query: Query) -> Response:
+    """Ends an import. More of it may wait by now: that ends as well."""
+    console.changes.check()
+    ledger, identity = csv_import.locate(console.fresh()), query["id"]
+
+    def act(_: object) -> str:
+        found = ledger.cancel(identity)
+        return f"{found.rows_loaded:,} rows are loaded and stay."
+
+    console.changes.start(identity, "cancel", {"import": identity, "rows": query["messages"]}, act)
+    return RedirectResponse(address("/imports", id=identity), 303)

@@ -1,0 +1,122 @@
+"""The story of one object, with its pictures side by side."""
+
+from collections.abc import Iterator, Sequence
+
+from botocore.exceptions import ClientError
+from starlette.responses import PlainTextResponse, Response
+
+from event_pipelines import times
+from event_pipelines.errors import UserError
+from event_pipelines.pipelines.history import Happening
+from event_pipelines.pipelines.object_refs import named
+from event_pipelines.pipelines.pipeline import Search
+from event_pipelines.trace.search import story
+from event_pipelines.web_console.markup import (
+    Content,
+    Html,
+    address,
+    el,
+    entry,
+    facts,
+    form,
+    link,
+    note,
+)
+from event_pipelines.web_console.views import Console, Query, View, clock
+
+# By how contents begin: what a browser shows and runs nothing of.
+_PICTURES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png", b"GIF8": "image/gif",
+             b"RIFF": "image/webp"}  # fmt: skip
+_ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".avif")
+_MOST_BYTES = 32 << 20
+# What is no page of ours may do even less.
+SANDBOX = {"Content-Security-Policy": "default-src 'none'; sandbox"}
+
+
+def show(console: Console, query: Query) -> View:
+    """Raises UserError when the time cannot be what was meant."""
+    key, since = query.get("key", "").strip(), query.get("since") or "24h"
+    search = form("/object", "Show its story", entry("Key or s3://BUCKET/KEY", "key", key, size=40),
+                  entry("since", "since", since, size=6))  # fmt: skip
+    told = _told(console, key, since) if key else note("Name an object.")
+    line = console.command("trace", key or "KEY", "--since", since)
+    return View(key or "One object", (search, told), line)
+
+
+def _told(console: Console, key: str, since: str) -> Content:
+    happenings: list[Happening] = []
+    notes: list[str] = []
+    for each in named(key)[1]:
+        happenings, notes = story(Search(console.stack, each, times.ago_or_at(since)), None)
+        if happenings:
+            break
+    if not happenings:
+        return note(f"Nothing is known of it since {since}: check the key, or look further back.")
+    timeline = el("ol", map(_happening, happenings), class_="timeline")
+    return (
+        _advice(happenings),
+        _pictures(happenings),
+        el("h2", "What happened"),
+        timeline,
+        map(note, notes),
+    )
+
+
+def _happening(one: Happening) -> Html:
+    said = {
+        name: link("/imports", str(value), id=value) if name == "import_id" else str(value)
+        for name, value in one.facts.items()
+    }
+    place = el("span", f"{one.pipeline}, {one.place}", class_="name")
+    at = el("span", clock(one.at) or "at some time", class_="time")
+    return el("li", at, " ", el("strong", one.what), " ", place, facts(said))
+
+
+def _advice(happenings: Sequence[Happening]) -> Iterator[Html]:
+    """What to do next, by how it ended."""
+    for one in happenings:
+        if one.what == "is a dead letter":
+            letters = link("/letters", f"open {one.place}", queue=one.place)
+            yield note(
+                "It is a dead letter: ", letters, ", remove the cause, redrive it.", kind="grave"
+            )
+        elif one.what == "rejection recorded":
+            why = f"{one.facts.get('reason')}, {one.facts.get('detail') or 'see the record'}"
+            yield note(f"It was rejected: {why}. Correct it and upload it again.", kind="grave")
+
+
+def _pictures(happenings: Sequence[Happening]) -> Content:
+    places = {one.place: one.what.removesuffix(" is there") for one in happenings}
+    shown = [
+        el("figure", picture_of(bucket, key, what), el("figcaption", what))
+        for place, what in places.items()
+        for bucket, _, key in [place.removeprefix("s3://").partition("/")]
+        if key.lower().endswith(_ENDINGS)
+    ]
+    return el("div", shown, class_="pictures") if shown else None
+
+
+def picture_of(bucket: str, key: str, what: str = "derivative") -> Html:
+    source = address("/picture", bucket=bucket, key=key)
+    return el("img", src=source, alt=f"{what} of {key}", loading="lazy")
+
+
+def picture(console: Console, query: Query) -> Response:
+    """An object of the stack's buckets, if a browser can show it as a picture.
+
+    Raises UserError when it is of another bucket.
+    """
+    bucket, stack = query.get("bucket", ""), console.stack
+    ours = bucket.startswith(f"{stack.prefix}-")
+    if not (ours and bucket.endswith(f"-{stack.account}-{stack.region}")):
+        raise UserError(f"The bucket {bucket} is not of {stack.prefix}: name one that is.")
+    try:
+        found = stack.s3.get_object(Bucket=bucket, Key=query.get("key", ""))
+    except ClientError:
+        return PlainTextResponse("There is no such object.", 404)
+    content = found["Body"].read(_MOST_BYTES)
+    kind = next((kind for start, kind in _PICTURES.items() if content.startswith(start)), None)
+    kind = "image/avif" if content[4:12] == b"ftypavif" else kind
+    if kind is None or len(content) < found["ContentLength"]:
+        return PlainTextResponse("This is no picture that can be shown.", 415)
+    return Response(content, media_type=kind, headers=SANDBOX)

@@ -1,0 +1,106 @@
+"""A console that is served on loopback, of an account that moto has."""
+
+import argparse
+import http.client
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from event_pipelines.web_console import commands
+from event_pipelines.web_console.guard import Guard
+from event_pipelines.web_console.views import Console
+from unit.cli.status.conftest import PREFIX, REGION, Account, account
+
+__all__ = ["account"]
+
+ORIGIN = {"stack": PREFIX, "account": "123456789012", "region": REGION}
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    text: str
+
+
+@dataclass
+class Served:
+    """`cookie` is what a browser sends that has opened the address."""
+
+    port: int
+    guard: Guard
+    console: Console
+    log: Path
+    cookie: str = field(default="")
+
+    @property
+    def own(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def ask(self, path: str, method: str = "GET", body: str = "", **headers: str) -> Answer:
+        """Headers by name with _ for -; an empty one is not sent."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        sent = {"Cookie": self.cookie, "Host": f"127.0.0.1:{self.port}"}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.putrequest(method, path, skip_host=True)
+        for name, value in sent.items():
+            if value:
+                connection.putheader(name, value)
+        connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body.encode())
+        answer = connection.getresponse()
+        found = Answer(
+            answer.status, dict(answer.getheaders()), answer.read().decode("utf-8", "replace")
+        )
+        connection.close()
+        return found
+
+    def post(self, path: str, **form: object) -> Answer:
+        return self.ask(path, "POST", urlencode(form), Origin=self.own)
+
+    def open(self) -> None:
+        """As a browser opens the printed address."""
+        opened = self.ask(f"/?token={self.guard.token}")
+        self.cookie = opened.headers["set-cookie"].partition(";")[0]
+
+    def look(self) -> None:
+        """Looks until the picture is complete, and each count is of now."""
+        looks = self.console.looks
+        for _ in range(40):
+            looks.look()
+        assert looks.problem is None, looks.problem
+        assert looks.latest is not None
+
+
+Serve = Callable[..., Served]
+
+
+@pytest.fixture
+def serve(tmp_path: Path, account: Account) -> Iterator[Serve]:  # noqa: ARG001
+    """Serves a console: `serve(allow_changes=True)`; all end with the test."""
+    servers: list[tuple[Any, threading.Thread]] = []
+
+    def start(allow_changes: bool = False, opened: bool = True, prefix: str = PREFIX) -> Served:
+        log = tmp_path / "console.jsonl"
+        given = argparse.Namespace(prefix=prefix, since="1h", interval=0.05,
+                                   allow_changes=allow_changes, log=log)  # fmt: skip
+        listener = commands.listening(0)
+        port = listener.getsockname()[1]
+        server, guard, console = commands.make(given, {**ORIGIN, "stack": prefix}, port)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        servers.append((server, thread))
+        served = Served(port, guard, console, log)
+        if opened:
+            served.open()
+        return served
+
+    yield start
+    for server, thread in servers:
+        server.should_exit = True
+        thread.join()
