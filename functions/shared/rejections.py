@@ -115,6 +115,7 @@ def put_once(
 
     Raises ClientError or BotoCoreError.
     """
+    tagging: dict[str, Any] = {"Tagging": urlencode([tag])} if tag else {}
     for attempt in range(1, ATTEMPTS + 1):
         try:
             s3.put_object(
@@ -124,7 +125,7 @@ def put_once(
                 ContentType="application/json",
                 ChecksumAlgorithm="SHA256",
                 IfNoneMatch="*",
-                **({"Tagging": urlencode([tag])} if tag else {}),
+                **tagging,
             )
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
