@@ -380,6 +380,29 @@ def test_what_the_first_frame_of_a_webp_leaves_open_is_transparent(
     assert pixels.getchannel("A").getextrema() == ((255, 255) if covers else (0, 255))
 
 
+@pytest.mark.parametrize("lossless", [False, True])
+@pytest.mark.parametrize("flags", [0x02, 0x12])
+def test_the_first_frame_of_a_webp_keeps_its_transparency(
+    encoded: Encoded, flags: int, *, lossless: bool
+) -> None:
+    frame = Image.new("RGBA", (40, 30), (255, 0, 0, 255))
+    frame.paste((0, 0, 0, 0), (20, 0, 40, 30))
+    still = encoded(frame, "WEBP", lossless=lossless)
+    pixels = still[12:] if still[12:16] == b"VP8L" else still[30:]
+    size = (39).to_bytes(3, "little") + (29).to_bytes(3, "little")
+    content = riff(
+        (b"VP8X", bytes((flags, 0, 0, 0)) + size),
+        (b"ANIM", bytes(6)),
+        (b"ANMF", bytes(6) + size + bytes(4) + pixels),
+    )
+    recipe = Recipe(40, 30, output_format="png", transparent=True)
+    made = make_derivative(io.BytesIO(content), len(content), recipe)
+
+    with Image.open(io.BytesIO(made.content)) as picture:
+        opaque = picture.convert("RGBA").getchannel("A").point(lambda alpha: alpha and 255)
+    assert opaque.getbbox() == (0, 0, 20, 30)
+
+
 def test_boxes_behind_an_avif_change_nothing(encoded: Encoded, photograph: Photograph) -> None:
     content = encoded(photograph(90, 60), "AVIF")
     for trailer in (
