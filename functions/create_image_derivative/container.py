@@ -152,8 +152,10 @@ class Container:
     # The pieces up to the last byte of pixel data, and with the right checksum (decoders give up
     # what they just read when it is wrong); and their tails.
     exact: Callable[[IO[bytes]], tuple[Pieces, Tails]] | None = None
-    # JPEG: kept whole as coefficients while decoding; without lossy scaling; how many colours.
+    # JPEG: kept whole as coefficients while decoding; with scans that refine each other; without
+    # lossy scaling; how many colours.
     whole: bool = False
+    progressive: bool = False
     lossless: bool = False
     components: int = 3
     # PNG: the samples that are transparent, and their depth in bits.

@@ -392,7 +392,8 @@ def _close_the_gap(
     image: Image.Image, at: Break, container: Container, failure: ImageRejected
 ) -> None:
     part = at.decoded_part(image.size)
-    if part < LEAST_DECODED:
+    # All rows of a progressive picture are there as soon as its last scan begins.
+    if part < LEAST_DECODED and not (container.progressive and container.cut):
         detail = f"{failure.detail}; {part:.0%} of its rows could be decoded"
         raise ImageRejected(failure.reason, detail, failure.complaint)
     # Earlier scans show the rest well enough.
@@ -607,7 +608,7 @@ def _encoded(image: Image.Image, name: str, quality: int) -> bytes:
 
 # First bytes of what people do upload, so that a refusal can name it.
 SIGNATURES = (
-    (0, b"\xff\xd8\xff", "JPEG"),
+    (0, b"\xff\xd8", "JPEG"),
     (0, b"\x89PNG\r\n\x1a\n", "PNG"),
     (0, b"GIF8", "GIF"),
     (8, b"WEBP", "WEBP"),

@@ -262,6 +262,23 @@ def test_damaged_exif_does_not_shadow_what_follows(jpegs: dict[str, bytes], dama
     )
 
 
+def test_the_last_adobe_segment_says_how_colours_are_coded(jpegs: dict[str, bytes]) -> None:
+    # What decoders do; a JFIF segment would count before any of them.
+    content = jpegs["baseline"][:2] + jpegs["baseline"][20:]
+    rgb, ycc = (segment(0xEE, b"Adobe\0\x64\0\0\0\0" + bytes((code,))) for code in (0, 1))
+    as_rgb, as_ycc = (derivative(insert_segments(content, marker)) for marker in (rgb, ycc))
+
+    assert as_rgb != as_ycc
+    assert derivative(insert_segments(content, rgb, ycc)) == as_ycc
+    assert derivative(insert_segments(content, ycc, ycc, rgb)) == as_rgb
+
+
+def test_nothing_but_the_start_marker_makes_a_jpeg(jpegs: dict[str, bytes]) -> None:
+    for rubbish in (b"\xfe", b"\0\0", b"rubbish"):
+        content = jpegs["baseline"][:2] + rubbish + jpegs["baseline"][2:]
+        assert derivative(content) == derivative(jpegs["baseline"])
+
+
 def test_metadata_between_scans_changes_nothing(jpegs: dict[str, bytes]) -> None:
     content = jpegs["progressive"]
     last = content.rindex(b"\xff\xda")
