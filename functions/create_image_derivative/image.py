@@ -354,8 +354,8 @@ def _pixels(source: _Source, drafting_size: tuple[int, int]) -> _Decoded:
     repairable = source.recipe.repair and not container.lost and container.format in READERS
     failure = ImageRejected("truncated", "the file ends before its pixels do")
     early_end = False
-    if container.unended and not source.recipe.repair:
-        raise ImageRejected("truncated", "the file has no end marker")
+    if container.flaw and not source.recipe.repair:
+        raise container.flaw
     if not container.cut:
         try:
             image, box = _decoded(source, drafting_size)
@@ -367,7 +367,7 @@ def _pixels(source: _Source, drafting_size: tuple[int, int]) -> _Decoded:
                 raise
             failure = _undecodable(error)
         else:
-            return _Decoded(image, box, repaired=container.unended)
+            return _Decoded(image, box, repaired=container.flaw is not None)
     elif not repairable:
         raise failure
     if container.exact:
@@ -380,7 +380,7 @@ def _pixels(source: _Source, drafting_size: tuple[int, int]) -> _Decoded:
     at = find_break(image, other, band)
     if at is None and early_end:
         # The picture just happens to end in rows that look like none.
-        return _Decoded(image, box, repaired=container.unended)
+        return _Decoded(image, box, repaired=container.flaw is not None)
     if at is not None:
         if not repairable:
             raise failure

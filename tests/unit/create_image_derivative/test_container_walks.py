@@ -136,13 +136,67 @@ def test_pixel_data_may_come_in_any_pieces(pngs: dict[str, bytes]) -> None:
         assert derivative(changed) == derivative(content)
 
 
-@pytest.mark.parametrize("name", [b"IHDR", b"PLTE"], ids=bytes.decode)
-def test_a_damaged_chunk_that_pixels_need_is_refused(pngs: dict[str, bytes], name: bytes) -> None:
-    content = bytearray(pngs["P"])
+# Each says something else than the picture without it.
+TELLING_CHUNKS = {
+    b"gAMA": struct.pack(">I", 100_000),
+    b"cHRM": struct.pack(">8I", 31_270, 32_900, 68_000, 32_000, 26_500, 69_000, 15_000, 6_000),
+    b"cICP": b"\x0c\x0d\0\1",
+    b"tRNS": b"\0" * 40,
+    b"eXIf": b"MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0",
+}
+IN_PLACE = {b"tRNS": b"IDAT"}
+OUT_OF_PLACE = [
+    (name, before)
+    for name in TELLING_CHUNKS
+    for before in (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+    if before != IN_PLACE.get(name, b"PLTE") and (name, before) != (b"eXIf", b"IDAT")
+]
+
+
+@pytest.mark.parametrize(("name", "before"), OUT_OF_PLACE)
+def test_a_chunk_out_of_its_place_changes_nothing(
+    pngs: dict[str, bytes], name: bytes, before: bytes
+) -> None:
+    extra = chunk(name, TELLING_CHUNKS[name])
+    expected = derivative(pngs["P"])
+
+    assert derivative(insert_chunks(pngs["P"], extra, before=before)) == expected
+    in_place = insert_chunks(pngs["P"], extra, before=IN_PLACE.get(name, b"PLTE"))
+    assert derivative(in_place) != expected
+
+
+@pytest.mark.parametrize("name", PNG_CHUNKS, ids=bytes.decode)
+def test_no_metadata_in_front_of_the_header_costs_a_png(
+    pngs: dict[str, bytes], name: bytes
+) -> None:
+    for data in (PNG_CHUNKS[name], b""):
+        changed = insert_chunks(pngs["RGB"], chunk(name, data), before=b"IHDR")
+        assert derivative(changed) == derivative(pngs["RGB"])
+
+
+@pytest.mark.parametrize(
+    ("mode", "name"), [*((mode, b"IHDR") for mode in PNG_MODES), ("P", b"PLTE")]
+)
+def test_a_wrong_checksum_of_what_pixels_need_is_marked(
+    pngs: dict[str, bytes], mode: str, name: bytes
+) -> None:
+    content = bytearray(pngs[mode])
     at = content.index(name)
     content[at + 4 + struct.unpack(">I", content[at - 4 : at])[0]] ^= 1
+    source = io.BytesIO(bytes(content))
 
-    assert rejection(bytes(content)).reason == "broken_image"
+    made = make_derivative(source, len(content), Recipe(48, 48))
+    assert made.repaired
+    assert made.content == derivative(pngs[mode])
+    with pytest.raises(ImageRejected, match="checksum"):
+        make_derivative(source, len(content), Recipe(48, 48, repair=False))
+
+
+def test_a_sound_palette_counts_before_a_damaged_one(pngs: dict[str, bytes]) -> None:
+    damaged = chunk(b"PLTE", bytes(30), checksum=1)
+
+    for before in (b"PLTE", b"IDAT"):
+        assert derivative(insert_chunks(pngs["P"], damaged, before=before)) == derivative(pngs["P"])
 
 
 @pytest.fixture(scope="module")
@@ -304,6 +358,18 @@ def test_blocks_around_a_gif_frame_change_nothing(gif: bytes) -> None:
         assert derivative(gif[:at] + blocks + gif[at:]) == expected, label
     for trailer in (b"rubbish", b"\x21\xfe\5ab", gif):
         assert derivative(gif + trailer) == expected
+
+
+@pytest.mark.parametrize("size", [(0, 0), (0, 9), (9, 0)])
+@pytest.mark.parametrize("blocks", [b"\0", b"\2\x4c\1\0"])
+def test_frames_without_pixels_are_passed_over(
+    gif: bytes, size: tuple[int, int], blocks: bytes
+) -> None:
+    at = gif.index(b"\x2c")
+    empty = extension(0xF9, b"\1\0\0\1") + b"\x2c" + struct.pack("<4HB", 0, 0, *size, 0) + b"\2"
+
+    assert derivative(gif[:at] + (empty + blocks) * 3 + gif[at:]) == derivative(gif)
+    assert rejection(gif[:at] + empty + blocks + b";").reason == "broken_image"
 
 
 def test_a_background_index_says_nothing(gif: bytes) -> None:
