@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 
 from create_image_derivative.container import ImageRejected, SplicedFile
 from create_image_derivative.image import Derivative, Recipe, make_derivative
-from support.picture_files import chunk, insert_chunks, insert_segments, riff, segment
+from support.picture_files import box, chunk, insert_chunks, insert_segments, riff, segment
 
 Render = Callable[..., tuple[Image.Image, Derivative]]
 Encoded = Callable[..., bytes]
@@ -536,7 +536,44 @@ def hostile_files(encoded: Encoded) -> Iterator[tuple[str, bytes]]:
     yield "WebP chunks", webp[:12] + fill(b"junk\0\0\0\0") + webp[12:]
     yield "AVIF boxes", avif + fill(b"\0\0\0\x08free")
     tracks = fill(b"\0\0\0\x10trak\0\0\0\x08free")
-    yield "AVIF tracks", avif + struct.pack(">I4s", 8 + len(tracks), b"moov") + tracks
+    yield "AVIF tracks", avif + box(b"moov", tracks)
+    yield from hostile_avifs()
+
+
+def hostile_avifs() -> Iterator[tuple[str, bytes]]:
+    """Small files that come to millions of items when what is used again counts again."""
+    alpha = box(b"auxC", b"\0\0\0\0urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0")
+    size = box(b"ispe", struct.pack(">III", 0, 64, 64))
+    kinds = (b"grid", b"av01", b"av01")
+    information = [
+        box(b"infe", struct.pack(">IHH4sB", 2 << 24, number, 0, kind, 0))
+        for number, kind in enumerate(kinds, 1)
+    ]
+    tiles = box(b"dimg", struct.pack(">HH", 1, 4000), b"\0\2" * 4000)
+    auxiliaries = box(b"auxl", struct.pack(">HH", 3, 5000), b"\0\2" * 5000)
+    for extents in (1, 2000):
+        for numbers in (b"\1\2" * 127, b"\1"):
+            items = b"".join(
+                struct.pack(">HB", number, len(numbers)) + numbers for number in (1, 2, 3)
+            )
+            places = b"".join(
+                struct.pack(">3H", number, 0, extents) + bytes(8 * extents) for number in (1, 2, 3)
+            )
+            meta = (
+                box(b"pitm", b"\0\0\0\0\0\1"),
+                box(b"iinf", b"\0\0\0\0\0\3", *information),
+                box(b"iref", bytes(4), tiles, auxiliaries),
+                box(
+                    b"iprp",
+                    box(b"ipco", size, alpha),
+                    box(b"ipma", struct.pack(">II", 0, 3), items),
+                ),
+                box(b"iloc", b"\0\0\0\0\x44\0\0\3", places),
+            )
+            yield (
+                f"AVIF items of {extents}",
+                box(b"ftyp", b"avif\0\0\0\0avif") + box(b"meta", bytes(4), *meta),
+            )
 
 
 def test_files_of_endless_parts_are_settled_after_some_of_them(encoded: Encoded) -> None:
