@@ -50,7 +50,7 @@ class _Box:
     end: int
     name_at: int = 0
 
-    def read(self, source: IO[bytes], most: int = MAX_PROFILE_BYTES) -> bytes:
+    def content(self, source: IO[bytes], most: int = MAX_PROFILE_BYTES) -> bytes:
         return read_at(source, self.start, min(self.end - self.start, most))
 
 
@@ -215,7 +215,7 @@ def _meta(boxes: _Boxes, meta: _Box, size: int) -> _Meta:
         elif box.name == b"iinf":
             _read_types(boxes, found, box.start + (8 if version else 6), box.end)
         elif box.name == b"iloc":
-            locations = box.read(source, MAX_META_BYTES)
+            locations = box.content(source, MAX_META_BYTES)
         elif box.name == b"idat":
             data_start = box.start
         elif box.name == b"iref":
@@ -225,7 +225,7 @@ def _meta(boxes: _Boxes, meta: _Box, size: int) -> _Meta:
                 if inner.name == b"ipco" and not found.properties:
                     found.properties = list(boxes.between(inner.start, inner.end))
                 elif inner.name == b"ipma":
-                    _read_associations(found, inner.read(source, MAX_META_BYTES))
+                    _read_associations(found, inner.content(source, MAX_META_BYTES))
     _read_locations(found, locations, data_start, size)
     return found
 
@@ -238,7 +238,7 @@ def _read_types(boxes: _Boxes, found: _Meta, start: int, end: int) -> None:
     for count, box in enumerate(boxes.between(start, end), 1):
         if count > MAX_ITEMS:
             raise too_many("items", MAX_ITEMS)
-        data = box.read(boxes.source, 14)
+        data = box.content(boxes.source, 14)
         wide = 4 if data[:1] == b"\3" else 2
         if box.name == b"infe" and data[:1] in (b"\2", b"\3"):
             found.types[_integer(data[4 : 4 + wide])] = data[6 + wide : 10 + wide]
@@ -247,7 +247,7 @@ def _read_types(boxes: _Boxes, found: _Meta, start: int, end: int) -> None:
 def _read_references(boxes: _Boxes, found: _Meta, box: _Box, wide: int) -> None:
     budget = Budget("references between items", MAX_SEGMENTS)
     for inner in boxes.between(box.start + 4, box.end):
-        data = inner.read(boxes.source, MAX_META_BYTES)
+        data = inner.content(boxes.source, MAX_META_BYTES)
         item, count = _integer(data[:wide]), _integer(data[wide : wide + 2])
         others = found.references.setdefault((inner.name, item), [])
         for at in range(wide + 2, min(len(data), wide + 2 + count * wide), wide):
@@ -342,7 +342,7 @@ def _contents(source: IO[bytes], found: _Meta, number: int) -> dict[bytes, bytes
     for box in found.properties_of(number):
         if box.name in contents or box.name not in (b"ispe", b"colr", b"auxC", *NEEDED):
             continue
-        content = box.read(source, MAX_PROPERTY_BYTES)
+        content = box.content(source, MAX_PROPERTY_BYTES)
         if box.name != b"colr" or content[:4] == b"nclx":
             contents[box.name] = content
     return contents
