@@ -2,10 +2,13 @@
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from math import floor
 from typing import IO
 
+from create_image_derivative import avif_writer
+from create_image_derivative.avif_writer import Item
 from create_image_derivative.colour import ColourSpace, from_code_points
 from create_image_derivative.container import (
     MAX_PROFILE_BYTES,
@@ -23,12 +26,19 @@ from create_image_derivative.container import (
 MAX_META_BYTES = MAX_PROFILE_BYTES + (1 << 20)
 MAX_ITEMS = 4_096
 MAX_BRANDS_BYTES = 1 << 10
+MAX_PROPERTY_BYTES = 1 << 12
 # Of a still picture, and of a sequence.
 BRANDS = {"AVIF": (b"avif", b"avis"), "HEIC": (b"heic", b"hevc")}
 TO_SAMPLE_SIZES = (b"trak", b"mdia", b"minf", b"stbl")
 # What turning by quarters (anticlockwise), then mirroring, comes to in EXIF's numbers: by angle,
 # without a mirror, at the horizontal axis, at the vertical one.
 ORIENTATIONS = ((1, 4, 2), (8, 5, 7), (3, 2, 4), (6, 7, 5))
+ALPHA_TYPES = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1")
+# What decoding needs of an item's properties, besides its size and the bits of its samples.
+NEEDED = (b"av1C", b"a1op", b"lsel", b"a1lx")
+# Matrix coefficients that the decoder does not know, and those of the same weights that it does:
+# of BT.2020 and of chromaticities, with constant luminance and without (ITU-T H.273, table 4).
+CONSTANT_LUMINANCE = {10: 9, 13: 12}
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,32 @@ class _Box:
     start: int
     end: int
     name_at: int = 0
+
+    def content(self, source: IO[bytes], most: int = MAX_PROFILE_BYTES) -> bytes:
+        return read_at(source, self.start, min(self.end - self.start, most))
+
+
+@dataclass
+class _Meta:
+    """Items by their numbers: types, places of their data, what refers to what, properties."""
+
+    primary: int = -1
+    types: dict[int, bytes] = field(default_factory=dict)
+    spans: dict[int, tuple[Span, ...]] = field(default_factory=dict)
+    references: dict[tuple[bytes, int], list[int]] = field(default_factory=dict)
+    auxiliaries: dict[int, list[int]] = field(default_factory=dict)
+    properties: list[_Box] = field(default_factory=list)
+    # How many bytes the number of a property has, and the numbers.
+    associations: dict[int, tuple[int, bytes]] = field(default_factory=dict)
+    contents: dict[int, dict[bytes, bytes]] = field(default_factory=dict)
+
+    def properties_of(self, item: int) -> list[_Box]:
+        """In the order in which they apply."""
+        wide, data = self.associations.get(item, (1, b""))
+        # The first bit says whether a reader has to know the property.
+        mask = (1 << 8 * wide - 1) - 1
+        numbers = (_integer(data[at : at + wide]) & mask for at in range(0, len(data), wide))
+        return [self.properties[at - 1] for at in numbers if 0 < at <= len(self.properties)]
 
 
 def read_container(source: IO[bytes], size: int, format_name: str = "AVIF") -> Container:
@@ -68,18 +104,23 @@ def read_container(source: IO[bytes], size: int, format_name: str = "AVIF") -> C
         raise too_many("bytes of description", MAX_META_BYTES)
     missing = max(0, last.end - size)
     tails, lost = gap(missing, last.end - last.start)
-    container = replace(
-        _container(source, _meta(boxes, meta)),
+    found = _meta(boxes, meta, size + missing)
+    container = _container(source, found.properties_of(found.primary))
+    if 0 in (container.width, container.height):
+        raise broken(f"the {format_name} does not say how large its picture is")
+    pieces = _patched(patches, min(last.end, size))
+    if format_name == "AVIF":
+        picture = _item(source, found, found.primary, Budget("parts of items", MAX_SEGMENTS))
+        pieces = (avif_writer.head(picture, last.end), (0, min(last.end, size)))
+    return replace(
+        container,
         format=format_name,
-        pieces=_patched(patches, min(last.end, size)),
+        pieces=pieces,
         frames=frames,
         tails=tails,
         cut=missing > 0,
         lost=lost,
     )
-    if 0 in (container.width, container.height):
-        raise broken(f"the {format_name} does not say how large its picture is")
-    return container
 
 
 def _patched(patches: list[tuple[int, bytes]], end: int) -> tuple[bytes | Span, ...]:
@@ -99,7 +140,7 @@ def _container(source: IO[bytes], properties: list[_Box]) -> Container:
     aperture: bytes = b""
     for box in properties:
         data = read_at(source, box.start, min(box.end - box.start, MAX_PROFILE_BYTES))
-        if box.name == b"ispe" and len(data) >= 12:
+        if box.name == b"ispe" and len(data) >= 12 and not any(size):
             size = struct.unpack(">II", data[4:12])
         elif box.name == b"irot" and data:
             angle = data[0] & 3
@@ -162,73 +203,173 @@ def _frames(boxes: _Boxes, box: _Box, depth: int) -> int:
     return frames
 
 
-def _meta(boxes: _Boxes, meta: _Box) -> list[_Box]:
-    """The properties of the primary item, in the order in which they apply."""
+def _meta(boxes: _Boxes, meta: _Box, size: int) -> _Meta:
+    """``size`` is where data without a length of its own ends."""
     source = boxes.source
-    primary = -1
-    properties: list[_Box] = []
-    associations: list[_Box] = []
+    found = _Meta()
+    locations, data_start = b"", 0
     for box in boxes.between(meta.start + 4, meta.end):
         version = (read_at(source, box.start, 1) or b"\0")[0]
         if box.name == b"pitm":
-            primary = int.from_bytes(read_at(source, box.start + 4, 4 if version else 2), "big")
+            found.primary = _integer(read_at(source, box.start + 4, 4 if version else 2))
         elif box.name == b"iinf":
-            items = boxes.between(box.start + (8 if version else 6), box.end)
-            if sum(1 for _ in items) > MAX_ITEMS:
-                raise too_many("items", MAX_ITEMS)
+            _read_types(boxes, found, box.start + (8 if version else 6), box.end)
         elif box.name == b"iloc":
-            _check_locations(read_at(source, box.start, box.end - box.start))
+            locations = box.content(source, MAX_META_BYTES)
+        elif box.name == b"idat":
+            data_start = box.start
+        elif box.name == b"iref":
+            _read_references(boxes, found, box, 4 if version else 2)
         elif box.name == b"iprp":
             for inner in boxes.between(box.start, box.end):
-                if inner.name == b"ipco" and not properties:
-                    properties = list(boxes.between(inner.start, inner.end))
+                if inner.name == b"ipco" and not found.properties:
+                    found.properties = list(boxes.between(inner.start, inner.end))
                 elif inner.name == b"ipma":
-                    associations.append(inner)
-    indices = [
-        index
-        for box in associations
-        for index in _associated(read_at(source, box.start, box.end - box.start), primary)
-    ]
-    return [properties[index - 1] for index in indices if 0 < index <= len(properties)]
+                    _read_associations(found, inner.content(source, MAX_META_BYTES))
+    _read_locations(found, locations, data_start, size)
+    return found
 
 
-def _check_locations(data: bytes) -> None:
-    """Raises ImageRejected for more extents than any picture has: they may take no bytes at all."""
-    version, sizes, more_sizes = data[0], data[4], data[5]
-    wide = 4 if version == 2 else 2
-    extent_bytes = (sizes >> 4) + (sizes & 15) + (more_sizes & 15 if version else 0)
-    fixed_bytes = wide + (2 if version else 0) + 2 + (more_sizes >> 4)
-    items, position = int.from_bytes(data[6 : 6 + wide], "big"), 6 + wide
-    budget = Budget("parts of items", MAX_SEGMENTS)
-    for _ in range(min(items, MAX_SEGMENTS + 1)):
-        budget.spend()
-        position += fixed_bytes
-        extents = int.from_bytes(data[position : position + 2], "big")
-        position += 2 + extents * extent_bytes
-        for _ in range(min(extents, MAX_SEGMENTS + 1)):
+def _integer(data: bytes) -> int:
+    return int.from_bytes(data, "big")
+
+
+def _read_types(boxes: _Boxes, found: _Meta, start: int, end: int) -> None:
+    for count, box in enumerate(boxes.between(start, end), 1):
+        if count > MAX_ITEMS:
+            raise too_many("items", MAX_ITEMS)
+        data = box.content(boxes.source, 14)
+        wide = 4 if data[:1] == b"\3" else 2
+        if box.name == b"infe" and data[:1] in (b"\2", b"\3"):
+            found.types[_integer(data[4 : 4 + wide])] = data[6 + wide : 10 + wide]
+
+
+def _read_references(boxes: _Boxes, found: _Meta, box: _Box, wide: int) -> None:
+    budget = Budget("references between items", MAX_SEGMENTS)
+    for inner in boxes.between(box.start + 4, box.end):
+        data = inner.content(boxes.source, MAX_META_BYTES)
+        item, count = _integer(data[:wide]), _integer(data[wide : wide + 2])
+        others = found.references.setdefault((inner.name, item), [])
+        for at in range(wide + 2, min(len(data), wide + 2 + count * wide), wide):
             budget.spend()
+            others.append(_integer(data[at : at + wide]))
+            if inner.name == b"auxl":
+                found.auxiliaries.setdefault(others[-1], []).append(item)
 
 
-def _associated(data: bytes, primary: int) -> Iterator[int]:
-    """The numbers of the properties, from 1, that one item has."""
-    item_bytes = 4 if data[0] else 2
-    index_bytes = 2 if data[3] & 1 else 1
-    count, position = int.from_bytes(data[4:8], "big"), 8
-    budget = Budget("items", MAX_ITEMS)
-    for _ in range(min(count, MAX_ITEMS + 1)):
+def _read_locations(found: _Meta, data: bytes, data_start: int, size: int) -> None:
+    """Raises ImageRejected for more extents than any picture has: they may take no bytes at all."""
+    version, sizes, more_sizes = (data[:1] + data[4:6]).ljust(3, b"\0")
+    position = 6
+
+    def number(wide: int) -> int:
+        nonlocal position
+        position += wide
+        return _integer(data[position - wide : position])
+
+    wide = 4 if version == 2 else 2
+    budget = Budget("parts of items", MAX_SEGMENTS)
+    for _ in range(number(wide)):
         budget.spend()
-        item = int.from_bytes(data[position : position + item_bytes], "big")
+        item = number(wide)
+        inside = version > 0 and number(2) & 15 == 1
+        number(2)
+        base = number(more_sizes >> 4) + (data_start if inside else 0)
+        spans: list[Span] = []
+        for _ in range(number(2)):
+            budget.spend()
+            number(more_sizes & 15 if version else 0)
+            start = base + number(sizes >> 4)
+            spans.append((start, number(sizes & 15) or max(0, size - start)))
+        found.spans[item] = tuple(spans)
+
+
+def _read_associations(found: _Meta, data: bytes) -> None:
+    """The numbers of the properties, from 1, that items have: those that are said first."""
+    item_bytes = 4 if data[:1] != b"\0" else 2
+    index_bytes = 2 if data[3:4] and data[3] & 1 else 1
+    position = 8
+    budget = Budget("items", MAX_ITEMS)
+    for _ in range(_integer(data[4:8])):
+        budget.spend()
+        item = _integer(data[position : position + item_bytes])
         position += item_bytes
-        indices = data[position + 1 : position + 1 + index_bytes * data[position]]
-        position += 1 + len(indices)
-        for offset in range(0, len(indices) if item == primary else 0, index_bytes):
-            # The first bit says whether a reader has to know the property.
-            mask = (1 << 8 * index_bytes - 1) - 1
-            yield int.from_bytes(indices[offset : offset + index_bytes], "big") & mask
+        end = position + 1 + index_bytes * _integer(data[position : position + 1])
+        found.associations.setdefault(item, (index_bytes, data[position + 1 : end]))
+        position = end
+
+
+def _item(
+    source: IO[bytes], found: _Meta, number: int, budget: Budget, colour: Item | None = None
+) -> Item:
+    """An item for the decoder, with its tiles and its transparency.
+
+    ``colour`` is the item whose transparency this one is. Whatever is used several times counts
+    for the budget each time.
+    """
+    spans = found.spans.get(number, ())
+    for _ in range(1 + len(spans)):
+        budget.spend()
+    kind = found.types.get(number, b"")
+    tiles = found.references.get((b"dimg", number), []) if kind == b"grid" else []
+    if kind not in (b"av01", b"grid") or any(found.types.get(tile) != b"av01" for tile in tiles):
+        raise broken("the picture of the AVIF is neither coded nor a grid of such")
+    contents = _contents(source, found, number)
+    item = Item(kind, spans, {})
+    if size := contents.get(b"ispe") or (colour and colour.properties.get(b"ispe")):
+        item.properties[b"ispe"] = size
+    item.properties |= {name: contents[name] for name in NEEDED if name in contents}
+    item.tiles = [_item(source, found, tile, budget, colour and item) for tile in tiles]
+    if colour:
+        item.properties[b"auxC"] = avif_writer.ALPHA
+    elif alpha := _alpha_of(source, found, number, budget):
+        item.alpha = _item(source, found, alpha, budget, item)
+        item.premultiplied = alpha in found.references.get((b"prem", number), [])
+    coded = item.tiles[0] if item.tiles else item
+    item.properties[b"pixi"] = _sample_bits(coded.properties.get(b"av1C", b""))
+    if nclx := contents.get(b"colr"):
+        matrix = int.from_bytes(nclx[8:10], "big")
+        matrix = CONSTANT_LUMINANCE.get(matrix, matrix)
+        item.properties[b"colr"] = nclx[:8] + matrix.to_bytes(2, "big") + nclx[10:]
+    return item
+
+
+def _contents(source: IO[bytes], found: _Meta, number: int) -> dict[bytes, bytes]:
+    """The first of each kind of property that decoding needs, of profiles none."""
+    if number in found.contents:
+        return found.contents[number]
+    contents = found.contents.setdefault(number, {})
+    for box in found.properties_of(number):
+        if box.name in contents or box.name not in (b"ispe", b"colr", b"auxC", *NEEDED):
+            continue
+        content = box.content(source, MAX_PROPERTY_BYTES)
+        if box.name != b"colr" or content[:4] == b"nclx":
+            contents[box.name] = content
+    return contents
+
+
+def _alpha_of(source: IO[bytes], found: _Meta, number: int, budget: Budget) -> int | None:
+    for auxiliary in found.auxiliaries.get(number, []):
+        budget.spend()
+        kind = _contents(source, found, auxiliary).get(b"auxC", b"")[4:]
+        if kind.startswith(ALPHA_TYPES):
+            return auxiliary
+    return None
+
+
+def _sample_bits(configuration: bytes) -> bytes:
+    """What pixi says, from the third byte of av1C (AV1 in ISOBMFF, section 2.3.3)."""
+    flags = configuration[2] if len(configuration) > 2 else 0
+    depth = (12 if flags & 0x20 else 10) if flags & 0x40 else 8
+    planes = 1 if flags & 0x10 else 3
+    return bytes((0, 0, 0, 0, planes, *[depth] * planes))
 
 
 def _aperture(data: bytes, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
-    """The clean aperture in whole pixels (ISO/IEC 14496-12, 12.1.4), or None where it is not."""
+    """The clean aperture (ISO/IEC 14496-12, 12.1.4), or None where it is outside the picture.
+
+    Between pixels, it begins at the one that it cuts.
+    """
     if len(data) < 32:
         return None
     values = struct.unpack(">IIIIiIiI", data[:32])
@@ -238,9 +379,8 @@ def _aperture(data: bytes, size: tuple[int, int]) -> tuple[int, int, int, int] |
     wide, high, right, down = (Fraction(*values[index : index + 2]) for index in (0, 2, 4, 6))
     for extent, shown, offset in ((size[0], wide, right), (size[1], high, down)):
         start = offset + Fraction(extent - 1, 2) - (shown - 1) / 2
-        if start.denominator != 1 or shown.denominator != 1 or shown < 1:
+        first, pixels = floor(start), round(shown)
+        if first < 0 or pixels < 1 or first + pixels > extent:
             return None
-        if start < 0 or start + shown > extent:
-            return None
-        box += [int(start), int(start + shown)]
+        box += [first, first + pixels]
     return box[0], box[2], box[1], box[3]

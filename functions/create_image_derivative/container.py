@@ -61,6 +61,10 @@ def too_many(parts: str, limit: int) -> ImageRejected:
     return ImageRejected("segment_limit", f"the file has more than {limit} {parts}")
 
 
+def without_end() -> ImageRejected:
+    return ImageRejected("truncated", "the file has no end marker")
+
+
 class Budget:
     """How many parts of a file a reader may still skip."""
 
@@ -145,15 +149,18 @@ class Container:
     colour: ColourSpace | None = None
     frames: int = 1
     tails: Tails = (b"", b"")
-    # The end marker is missing, or pixel data is, or too much of it for any repair.
-    unended: bool = False
+    # What a repair overlooks: a missing end marker, a wrong checksum.
+    flaw: ImageRejected | None = None
+    # Pixel data is missing, or too much of it for any repair.
     cut: bool = False
     lost: bool = False
     # The pieces up to the last byte of pixel data, and with the right checksum (decoders give up
     # what they just read when it is wrong); and their tails.
     exact: Callable[[IO[bytes]], tuple[Pieces, Tails]] | None = None
-    # JPEG: kept whole as coefficients while decoding; without lossy scaling; how many colours.
+    # JPEG: kept whole as coefficients while decoding; with scans that refine each other; without
+    # lossy scaling; how many colours.
     whole: bool = False
+    progressive: bool = False
     lossless: bool = False
     components: int = 3
     # PNG: the samples that are transparent, and their depth in bits.

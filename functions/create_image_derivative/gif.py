@@ -1,17 +1,33 @@
 """Reader of GIF files (GIF89a), as far as their first frame."""
 
 import struct
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from io import SEEK_CUR
 from typing import IO
 
-from create_image_derivative.container import MAX_PIXEL_PARTS, Budget, Container, broken, read_at
+from create_image_derivative.container import (
+    MAX_PIXEL_PARTS,
+    Budget,
+    Container,
+    broken,
+    read_at,
+    without_end,
+)
 
 EXTENSION, IMAGE, TRAILER = 0x21, 0x2C, 0x3B
 GRAPHIC_CONTROL = 0xF9
 PALETTE, INTERLACED = 0x80, 0x40
 # A block has at most 255 bytes: metadata of a megabyte takes ten thousand.
 MAX_BLOCKS = 50_000
+
+
+@dataclass
+class _Frame:
+    """Its place and flags, the index of its transparent colour, and a palette of its own."""
+
+    descriptor: bytes
+    transparent: int | None
+    palette: bytes = b""
 
 
 def read_container(source: IO[bytes], size: int) -> Container:
@@ -24,28 +40,9 @@ def read_container(source: IO[bytes], size: int) -> Container:
         raise broken("the GIF ends in its header")
     screen_width, screen_height, flags = struct.unpack("<HHB", head[6:11])
     palette = source.read(_palette_bytes(flags))
-    transparent = None
-    budget = Budget("blocks before its first frame", MAX_BLOCKS)
-    while True:
-        budget.spend()
-        introducer = source.read(1)
-        if introducer == bytes((IMAGE,)):
-            break
-        if introducer in (b"", bytes((TRAILER,))):
-            raise broken("the GIF ends before its first frame")
-        if introducer == bytes((EXTENSION,)):
-            label, length = (source.read(2) + b"\0\0")[:2]
-            block = source.read(length)
-            if label == GRAPHIC_CONTROL and length >= 4:
-                transparent = block[3:4][0] if len(block) > 3 and block[0] & 1 else None
-            while length and (length := (source.read(1) or b"\0")[0]):
-                budget.spend()
-                source.seek(length, SEEK_CUR)
-    descriptor = source.read(9)
-    if len(descriptor) < 9:
-        raise broken("the GIF ends before its first frame")
-    left, upper, width, height, frame_flags = struct.unpack("<HHHHB", descriptor)
-    palette = source.read(_palette_bytes(frame_flags)) or palette
+    frame = _first_frame(source)
+    left, upper, width, height, frame_flags = struct.unpack("<HHHHB", frame.descriptor)
+    palette = frame.palette or palette
     start = source.tell()
     source.seek(1, SEEK_CUR)
     whole = _ends(source)
@@ -57,11 +54,46 @@ def read_container(source: IO[bytes], size: int) -> Container:
         (kept, (start, size - start), b"\0;"),
         max(screen_width, left + width),
         max(screen_height, upper + height),
-        unended=whole and end >= size,
+        flaw=without_end() if whole and end >= size else None,
         frame=(left, upper, left + width, upper + height),
-        transparent_index=transparent,
+        transparent_index=frame.transparent,
     )
     return replace(container, pieces=(kept, (start, end - start), b";")) if whole else container
+
+
+def _first_frame(source: IO[bytes]) -> _Frame:
+    """Those without pixels change nothing, and are passed over."""
+    transparent: int | None = None
+    budget = Budget("blocks before its first frame", MAX_BLOCKS)
+    while True:
+        budget.spend()
+        introducer = source.read(1)
+        if introducer == bytes((IMAGE,)):
+            frame = _Frame(source.read(9), transparent)
+            if len(frame.descriptor) < 9:
+                break
+            frame.palette = source.read(_palette_bytes(frame.descriptor[8]))
+            if any(frame.descriptor[4:6]) and any(frame.descriptor[6:8]):
+                return frame
+            transparent = None
+            source.seek(1, SEEK_CUR)
+            _pass_over_blocks(source, budget)
+        elif introducer == bytes((EXTENSION,)):
+            label, length = (source.read(2) + b"\0\0")[:2]
+            block = source.read(length)
+            if label == GRAPHIC_CONTROL and length >= 4:
+                transparent = block[3:4][0] if len(block) > 3 and block[0] & 1 else None
+            if length:
+                _pass_over_blocks(source, budget)
+        elif introducer in (b"", bytes((TRAILER,))):
+            break
+    raise broken("the GIF ends before its first frame with pixels")
+
+
+def _pass_over_blocks(source: IO[bytes], budget: Budget) -> None:
+    while length := (source.read(1) or b"\0")[0]:
+        budget.spend()
+        source.seek(length, SEEK_CUR)
 
 
 def _palette_bytes(flags: int) -> int:

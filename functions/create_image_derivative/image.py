@@ -354,8 +354,8 @@ def _pixels(source: _Source, drafting_size: tuple[int, int]) -> _Decoded:
     repairable = source.recipe.repair and not container.lost and container.format in READERS
     failure = ImageRejected("truncated", "the file ends before its pixels do")
     early_end = False
-    if container.unended and not source.recipe.repair:
-        raise ImageRejected("truncated", "the file has no end marker")
+    if container.flaw and not source.recipe.repair:
+        raise container.flaw
     if not container.cut:
         try:
             image, box = _decoded(source, drafting_size)
@@ -367,7 +367,7 @@ def _pixels(source: _Source, drafting_size: tuple[int, int]) -> _Decoded:
                 raise
             failure = _undecodable(error)
         else:
-            return _Decoded(image, box, repaired=container.unended)
+            return _Decoded(image, box, repaired=container.flaw is not None)
     elif not repairable:
         raise failure
     if container.exact:
@@ -380,7 +380,7 @@ def _pixels(source: _Source, drafting_size: tuple[int, int]) -> _Decoded:
     at = find_break(image, other, band)
     if at is None and early_end:
         # The picture just happens to end in rows that look like none.
-        return _Decoded(image, box, repaired=container.unended)
+        return _Decoded(image, box, repaired=container.flaw is not None)
     if at is not None:
         if not repairable:
             raise failure
@@ -392,7 +392,8 @@ def _close_the_gap(
     image: Image.Image, at: Break, container: Container, failure: ImageRejected
 ) -> None:
     part = at.decoded_part(image.size)
-    if part < LEAST_DECODED:
+    # All rows of a progressive picture are there as soon as its last scan begins.
+    if part < LEAST_DECODED and not (container.progressive and container.cut):
         detail = f"{failure.detail}; {part:.0%} of its rows could be decoded"
         raise ImageRejected(failure.reason, detail, failure.complaint)
     # Earlier scans show the rest well enough.
@@ -607,7 +608,7 @@ def _encoded(image: Image.Image, name: str, quality: int) -> bytes:
 
 # First bytes of what people do upload, so that a refusal can name it.
 SIGNATURES = (
-    (0, b"\xff\xd8\xff", "JPEG"),
+    (0, b"\xff\xd8", "JPEG"),
     (0, b"\x89PNG\r\n\x1a\n", "PNG"),
     (0, b"GIF8", "GIF"),
     (8, b"WEBP", "WEBP"),

@@ -28,7 +28,7 @@ TABLES = (DHT, DAC, DQT, DRI)
 FRAMES = tuple(code for code in range(0xC0, 0xD0) if code not in (DHT, 0xC8, DAC))
 PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
-END = bytes((0xFF, EOI))
+START, END = bytes((0xFF, SOI)), bytes((0xFF, EOI))
 PLAIN_NOISE = NOISE.replace(b"\xff", b"\xfe")
 RESTART = re.compile(rb"\xff([\xd0-\xd7])")
 # In compressed data FF is followed by 00 or a restart marker; a row of FF fills space.
@@ -44,7 +44,7 @@ COEFFICIENTS = 64
 class _Found:
     """What the decoder needs before the first scan, and what is not for the decoder."""
 
-    head: bytearray = field(default_factory=lambda: bytearray((0xFF, SOI)))
+    tables: bytearray = field(default_factory=bytearray)
     budget: Budget = field(default_factory=lambda: Budget("segments", MAX_SEGMENTS))
     frame: int = 0
     width: int = 0
@@ -53,9 +53,14 @@ class _Found:
     orientation: int | None = None
     profile_parts: list[bytes] = field(default_factory=list)
     profile_bytes: int = 0
-    applications: set[int] = field(default_factory=set)
+    # The segments by which decoders know how colours are coded: the last of each kind.
+    colour_segments: dict[int, bytes] = field(default_factory=dict)
     # For each component the bits that are still to come, by coefficient.
     to_come: dict[int, list[int]] = field(default_factory=dict)
+
+    @property
+    def head(self) -> bytes:
+        return START + b"".join(self.colour_segments.values()) + self.tables
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ def read_container(source: IO[bytes], size: int) -> Container:
         spans, cut = _scans(found, source, segment, size, several=several)
     return Container(
         "JPEG",
-        (bytes(found.head), *spans),
+        (found.head, *spans),
         found.width,
         found.height,
         orientation=found.orientation or 1,
@@ -104,6 +109,7 @@ def read_container(source: IO[bytes], size: int) -> Container:
         lost=any(map(any, found.to_come.values())),
         exact=exact,
         whole=several,
+        progressive=found.frame in PROGRESSIVE,
         lossless=found.frame in LOSSLESS,
         components=found.components,
     )
@@ -145,7 +151,7 @@ def _keep(found: _Found, segment: _Segment, source: IO[bytes]) -> None:
 
 
 def _table(found: _Found, segment: _Segment, source: IO[bytes]) -> None:
-    if len(found.head) + segment.end - segment.start > MAX_TABLE_BYTES:
+    if len(found.tables) + segment.end - segment.start > MAX_TABLE_BYTES:
         raise ImageRejected("segment_limit", f"tables have more than {MAX_TABLE_BYTES} bytes")
     data = segment.read(source)
     if segment.code in FRAMES and not found.frame:
@@ -157,7 +163,7 @@ def _table(found: _Found, segment: _Segment, source: IO[bytes]) -> None:
         for component in data[6::3][: found.components]:
             # More than any picture has: what no scan has begun.
             found.to_come[component] = [16] * coefficients
-    found.head += struct.pack(">BBH", 0xFF, segment.code, len(data) + 2) + data
+    found.tables += struct.pack(">BBH", 0xFF, segment.code, len(data) + 2) + data
 
 
 def _application(found: _Found, code: int, segment: _Segment, source: IO[bytes]) -> None:
@@ -168,13 +174,11 @@ def _application(found: _Found, code: int, segment: _Segment, source: IO[bytes])
             found.profile_parts.append(segment.read(source)[12:])
     elif code == APP1 and start.startswith(b"Exif\0\0") and found.orientation is None:
         found.orientation = exif_orientation(segment.read(source))
-    elif code not in found.applications and (
-        (code == APP0 and start.startswith(b"JFIF\0") and len(start) == 14)
-        or (code == APP14 and start.startswith(b"Adobe") and len(start) >= 12)
+    elif (code == APP0 and start.startswith(b"JFIF\0") and len(start) == 14) or (
+        code == APP14 and start.startswith(b"Adobe") and len(start) >= 12
     ):
-        # These two tell the decoder how colours are coded.
-        found.applications.add(code)
-        found.head += struct.pack(">BBH", 0xFF, code, len(start) + 2) + start
+        head = struct.pack(">BBH", 0xFF, code, len(start) + 2)
+        found.colour_segments[code] = head + start
 
 
 def _profile(parts: list[bytes]) -> bytes | None:
@@ -206,7 +210,7 @@ def _begin_scan(found: _Found, data: bytes) -> int:
 def _exact(found: _Found, scan: _Segment, size: int, source: IO[bytes]) -> tuple[Pieces, Tails]:
     """The pieces of a picture of one scan, without its end marker and what follows it."""
     spans, _ = _scans(found, source, scan, size, several=False)
-    return (bytes(found.head), *spans), _tails(source, spans)
+    return (found.head, *spans), _tails(source, spans)
 
 
 def _tails(source: IO[bytes], spans: list[Span]) -> Tails:

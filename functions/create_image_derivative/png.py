@@ -15,12 +15,14 @@ from create_image_derivative.container import (
     MAX_SEGMENTS,
     Budget,
     Container,
+    ImageRejected,
     Pieces,
     Span,
     Tails,
     broken,
     exif_orientation,
     read_at,
+    without_end,
 )
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -29,7 +31,7 @@ MAX_INTEGER = 0x7FFFFFFF
 UNPACKED_BYTES = 1 << 18
 NO_TAILS: Tails = (b"", b"")
 # Least and greatest length of the chunks that decide how pixels look. Damaged ones are dropped, and
-# so are all but the first of a kind: what the reference decoder does.
+# so are all but the first of a kind and those out of place: what the reference decoder does.
 LENGTHS = {
     b"PLTE": (1, 768),
     b"tRNS": (1, 256),
@@ -41,16 +43,18 @@ LENGTHS = {
     b"eXIf": (8, MAX_EXIF_BYTES),
     b"acTL": (8, 8),
 }
-AFTER_PIXELS = (b"eXIf",)
+BEFORE_PALETTE = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"iCCP")
 
 
 @dataclass
 class _Found:
-    """Chunks by name, the spans of pixel data, and whether the file ends as it should."""
+    """Chunks by name, the spans of pixel data, and what is wrong with the file."""
 
     header: bytes = b""
     chunks: dict[bytes, bytes] = field(default_factory=dict)
     pixels: list[Span] = field(default_factory=list)
+    damaged_palette: bytes = b""
+    damaged: ImageRejected | None = None
     ended: bool = False
 
 
@@ -61,11 +65,11 @@ def read_container(source: IO[bytes], size: int) -> Container:
         raise broken("the PNG ends before its pixel data")
     width, height, depth, colour_type = struct.unpack(">IIBB", found.header[:10])
     chunks = found.chunks
-    transparency = _transparency(chunks, colour_type)
     kept = _chunk(b"IHDR", found.header)
     if colour_type == INDEXED:
-        if b"PLTE" not in chunks:
-            raise broken("the PNG has no palette")
+        _complete_palette(found)
+    transparency = _transparency(chunks, colour_type)
+    if colour_type == INDEXED:
         kept += _chunk(b"PLTE", chunks[b"PLTE"])
         kept += _chunk(b"tRNS", transparency) if transparency else b""
     frames = int.from_bytes(chunks.get(b"acTL", b"\0\0\0\1")[:4], "big")
@@ -80,7 +84,7 @@ def read_container(source: IO[bytes], size: int) -> Container:
         colour=colour,
         # More than the format allows is no animation.
         frames=frames if frames <= MAX_INTEGER else 1,
-        unended=not found.ended,
+        flaw=found.damaged or (None if found.ended else without_end()),
         exact=partial(_exact, kept, found.pixels, 2 * (width * height * 8 + height * 8)),
         key=_key(transparency, colour_type, depth),
         depth=depth,
@@ -136,10 +140,12 @@ def _found(source: IO[bytes], size: int) -> _Found:
         else:
             chunks.spend()
         if name == b"IHDR" and not found.header:
-            found.header = _header(source, start, length)
+            _keep_header(found, source, start, length)
         elif not found.header:
-            raise broken("the PNG does not begin with its header")
-        elif name in LENGTHS and (not found.pixels or name in AFTER_PIXELS):
+            # Decoders pass over metadata there.
+            if name[:1].isupper():
+                raise broken("the PNG does not begin with its header")
+        elif name in LENGTHS and not found.pixels:
             _keep(found, source, name, start, length)
     return found
 
@@ -155,22 +161,35 @@ def _chunks(source: IO[bytes], size: int) -> Iterator[tuple[bytes, int, int]]:
         position += 12 + length
 
 
-def _header(source: IO[bytes], start: int, length: int) -> bytes:
-    data = _sound(source, b"IHDR", start, length) if length == 13 else None
-    if data is None:
-        raise broken("the header of the PNG is damaged")
-    return data
+def _keep_header(found: _Found, source: IO[bytes], start: int, length: int) -> None:
+    if length != 13:
+        raise broken("the header of the PNG has the wrong length")
+    found.header = read_at(source, start, length)
+    if _sound(source, b"IHDR", start, length) is None:
+        found.damaged = broken("the checksum of the PNG's header is wrong")
 
 
 def _keep(found: _Found, source: IO[bytes], name: bytes, start: int, length: int) -> None:
     least, greatest = LENGTHS[name]
     if name in found.chunks or not least <= length <= greatest:
         return
+    palette = b"PLTE" in found.chunks or bool(found.damaged_palette)
+    indexed = found.header[9] == INDEXED
+    if (name in BEFORE_PALETTE and palette) or (name == b"tRNS" and indexed and not palette):
+        return
     data = _sound(source, name, start, length)
     if data is not None:
         found.chunks[name] = data
-    elif name == b"PLTE" and found.header[9] == INDEXED:
-        raise broken("the palette of the PNG is damaged")
+    elif name == b"PLTE" and not found.damaged_palette:
+        found.damaged_palette = read_at(source, start, length)
+
+
+def _complete_palette(found: _Found) -> None:
+    if b"PLTE" not in found.chunks:
+        if not found.damaged_palette:
+            raise broken("the PNG has no palette")
+        found.chunks[b"PLTE"] = found.damaged_palette
+        found.damaged = broken("the checksum of the PNG's palette is wrong")
 
 
 def _sound(source: IO[bytes], name: bytes, start: int, length: int) -> bytes | None:

@@ -11,7 +11,7 @@ from shared.contracts.derivatives import derivative_key
 
 # Part of every derivative's fingerprint: raise it when the pixels or bytes that a recipe gives
 # change, so that replayed events renew what an older version made.
-RENDERER_VERSION = 4
+RENDERER_VERSION = 5
 
 # What the process takes before it decodes anything: interpreter, boto3, Pillow and the Lambda
 # runtime, with room for what earlier images left behind.

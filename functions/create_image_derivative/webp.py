@@ -44,9 +44,11 @@ def read_container(source: IO[bytes], size: int) -> Container:
         shown = flags & HAS_ALPHA
         if pixels == b"ANMF":
             shown |= HAS_ANIMATION
-            frame = read_at(source, start + 6, 6)
-            # What the first frame leaves open is transparent, whatever the file says.
-            shown |= 0 if frame == extended[4:10] else HAS_ALPHA
+            frame = read_at(source, start, 29)
+            # What the first frame leaves open is transparent, and so are its own pixels where they
+            # say so, whatever the file says.
+            if frame[6:12] != extended[4:10] or _is_transparent(frame[16:20], frame[24:]):
+                shown |= HAS_ALPHA
         kept.append(struct.pack("<4sIB", b"VP8X", 10, shown) + extended[1:])
     if pixels == b"ANMF":
         kept.append(struct.pack("<4sI", b"ANIM", 6) + NO_BACKGROUND_ONE_LOOP)
@@ -94,6 +96,11 @@ def _chunk(name: bytes, start: int, length: int, held: int | None = None) -> lis
     if held is None:
         return [head, (start, length), b"\0" * (length % 2)]
     return [head, (start, held)]
+
+
+def _is_transparent(name: bytes, start: bytes) -> bool:
+    """Tell it of a chunk and the first five bytes of its data, of VP8L by a bit in its header."""
+    return name == b"ALPH" or (name == b"VP8L" and len(start) == 5 and bool(start[4] & 0x10))
 
 
 def _size(extended: bytes, pixels: bytes, start: bytes) -> tuple[int, int]:

@@ -35,6 +35,12 @@ def insert_chunks(content: bytes, *chunks: bytes, before: bytes = b"IDAT") -> by
     return content[:at] + b"".join(chunks) + content[at:]
 
 
+def box(name: bytes, *contents: bytes) -> bytes:
+    """A box of a file such as AVIF."""
+    content = b"".join(contents)
+    return struct.pack(">I4s", 8 + len(content), name) + content
+
+
 def segment(code: int, data: bytes, length: int | None = None) -> bytes:
     """A JPEG segment, with its own length or another."""
     return struct.pack(">BBH", 0xFF, code, len(data) + 2 if length is None else length) + data

@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 
 from create_image_derivative.container import ImageRejected, SplicedFile
 from create_image_derivative.image import Derivative, Recipe, make_derivative
-from support.picture_files import chunk, insert_chunks, insert_segments, riff, segment
+from support.picture_files import box, chunk, insert_chunks, insert_segments, riff, segment
 
 Render = Callable[..., tuple[Image.Image, Derivative]]
 Encoded = Callable[..., bytes]
@@ -136,13 +136,67 @@ def test_pixel_data_may_come_in_any_pieces(pngs: dict[str, bytes]) -> None:
         assert derivative(changed) == derivative(content)
 
 
-@pytest.mark.parametrize("name", [b"IHDR", b"PLTE"], ids=bytes.decode)
-def test_a_damaged_chunk_that_pixels_need_is_refused(pngs: dict[str, bytes], name: bytes) -> None:
-    content = bytearray(pngs["P"])
+# Each says something else than the picture without it.
+TELLING_CHUNKS = {
+    b"gAMA": struct.pack(">I", 100_000),
+    b"cHRM": struct.pack(">8I", 31_270, 32_900, 68_000, 32_000, 26_500, 69_000, 15_000, 6_000),
+    b"cICP": b"\x0c\x0d\0\1",
+    b"tRNS": b"\0" * 40,
+    b"eXIf": b"MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0",
+}
+IN_PLACE = {b"tRNS": b"IDAT"}
+OUT_OF_PLACE = [
+    (name, before)
+    for name in TELLING_CHUNKS
+    for before in (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+    if before != IN_PLACE.get(name, b"PLTE") and (name, before) != (b"eXIf", b"IDAT")
+]
+
+
+@pytest.mark.parametrize(("name", "before"), OUT_OF_PLACE)
+def test_a_chunk_out_of_its_place_changes_nothing(
+    pngs: dict[str, bytes], name: bytes, before: bytes
+) -> None:
+    extra = chunk(name, TELLING_CHUNKS[name])
+    expected = derivative(pngs["P"])
+
+    assert derivative(insert_chunks(pngs["P"], extra, before=before)) == expected
+    in_place = insert_chunks(pngs["P"], extra, before=IN_PLACE.get(name, b"PLTE"))
+    assert derivative(in_place) != expected
+
+
+@pytest.mark.parametrize("name", PNG_CHUNKS, ids=bytes.decode)
+def test_no_metadata_in_front_of_the_header_costs_a_png(
+    pngs: dict[str, bytes], name: bytes
+) -> None:
+    for data in (PNG_CHUNKS[name], b""):
+        changed = insert_chunks(pngs["RGB"], chunk(name, data), before=b"IHDR")
+        assert derivative(changed) == derivative(pngs["RGB"])
+
+
+@pytest.mark.parametrize(
+    ("mode", "name"), [*((mode, b"IHDR") for mode in PNG_MODES), ("P", b"PLTE")]
+)
+def test_a_wrong_checksum_of_what_pixels_need_is_marked(
+    pngs: dict[str, bytes], mode: str, name: bytes
+) -> None:
+    content = bytearray(pngs[mode])
     at = content.index(name)
     content[at + 4 + struct.unpack(">I", content[at - 4 : at])[0]] ^= 1
+    source = io.BytesIO(bytes(content))
 
-    assert rejection(bytes(content)).reason == "broken_image"
+    made = make_derivative(source, len(content), Recipe(48, 48))
+    assert made.repaired
+    assert made.content == derivative(pngs[mode])
+    with pytest.raises(ImageRejected, match="checksum"):
+        make_derivative(source, len(content), Recipe(48, 48, repair=False))
+
+
+def test_a_sound_palette_counts_before_a_damaged_one(pngs: dict[str, bytes]) -> None:
+    damaged = chunk(b"PLTE", bytes(30), checksum=1)
+
+    for before in (b"PLTE", b"IDAT"):
+        assert derivative(insert_chunks(pngs["P"], damaged, before=before)) == derivative(pngs["P"])
 
 
 @pytest.fixture(scope="module")
@@ -262,6 +316,23 @@ def test_damaged_exif_does_not_shadow_what_follows(jpegs: dict[str, bytes], dama
     )
 
 
+def test_the_last_adobe_segment_says_how_colours_are_coded(jpegs: dict[str, bytes]) -> None:
+    # What decoders do; a JFIF segment would count before any of them.
+    content = jpegs["baseline"][:2] + jpegs["baseline"][20:]
+    rgb, ycc = (segment(0xEE, b"Adobe\0\x64\0\0\0\0" + bytes((code,))) for code in (0, 1))
+    as_rgb, as_ycc = (derivative(insert_segments(content, marker)) for marker in (rgb, ycc))
+
+    assert as_rgb != as_ycc
+    assert derivative(insert_segments(content, rgb, ycc)) == as_ycc
+    assert derivative(insert_segments(content, ycc, ycc, rgb)) == as_rgb
+
+
+def test_nothing_but_the_start_marker_makes_a_jpeg(jpegs: dict[str, bytes]) -> None:
+    for rubbish in (b"\xfe", b"\0\0", b"rubbish"):
+        content = jpegs["baseline"][:2] + rubbish + jpegs["baseline"][2:]
+        assert derivative(content) == derivative(jpegs["baseline"])
+
+
 def test_metadata_between_scans_changes_nothing(jpegs: dict[str, bytes]) -> None:
     content = jpegs["progressive"]
     last = content.rindex(b"\xff\xda")
@@ -287,6 +358,18 @@ def test_blocks_around_a_gif_frame_change_nothing(gif: bytes) -> None:
         assert derivative(gif[:at] + blocks + gif[at:]) == expected, label
     for trailer in (b"rubbish", b"\x21\xfe\5ab", gif):
         assert derivative(gif + trailer) == expected
+
+
+@pytest.mark.parametrize("size", [(0, 0), (0, 9), (9, 0)])
+@pytest.mark.parametrize("blocks", [b"\0", b"\2\x4c\1\0"])
+def test_frames_without_pixels_are_passed_over(
+    gif: bytes, size: tuple[int, int], blocks: bytes
+) -> None:
+    at = gif.index(b"\x2c")
+    empty = extension(0xF9, b"\1\0\0\1") + b"\x2c" + struct.pack("<4HB", 0, 0, *size, 0) + b"\2"
+
+    assert derivative(gif[:at] + (empty + blocks) * 3 + gif[at:]) == derivative(gif)
+    assert rejection(gif[:at] + empty + blocks + b";").reason == "broken_image"
 
 
 def test_a_background_index_says_nothing(gif: bytes) -> None:
@@ -380,6 +463,29 @@ def test_what_the_first_frame_of_a_webp_leaves_open_is_transparent(
     assert pixels.getchannel("A").getextrema() == ((255, 255) if covers else (0, 255))
 
 
+@pytest.mark.parametrize("lossless", [False, True])
+@pytest.mark.parametrize("flags", [0x02, 0x12])
+def test_the_first_frame_of_a_webp_keeps_its_transparency(
+    encoded: Encoded, flags: int, *, lossless: bool
+) -> None:
+    frame = Image.new("RGBA", (40, 30), (255, 0, 0, 255))
+    frame.paste((0, 0, 0, 0), (20, 0, 40, 30))
+    still = encoded(frame, "WEBP", lossless=lossless)
+    pixels = still[12:] if still[12:16] == b"VP8L" else still[30:]
+    size = (39).to_bytes(3, "little") + (29).to_bytes(3, "little")
+    content = riff(
+        (b"VP8X", bytes((flags, 0, 0, 0)) + size),
+        (b"ANIM", bytes(6)),
+        (b"ANMF", bytes(6) + size + bytes(4) + pixels),
+    )
+    recipe = Recipe(40, 30, output_format="png", transparent=True)
+    made = make_derivative(io.BytesIO(content), len(content), recipe)
+
+    with Image.open(io.BytesIO(made.content)) as picture:
+        opaque = picture.convert("RGBA").getchannel("A").point(lambda alpha: alpha and 255)
+    assert opaque.getbbox() == (0, 0, 20, 30)
+
+
 def test_boxes_behind_an_avif_change_nothing(encoded: Encoded, photograph: Photograph) -> None:
     content = encoded(photograph(90, 60), "AVIF")
     for trailer in (
@@ -430,7 +536,44 @@ def hostile_files(encoded: Encoded) -> Iterator[tuple[str, bytes]]:
     yield "WebP chunks", webp[:12] + fill(b"junk\0\0\0\0") + webp[12:]
     yield "AVIF boxes", avif + fill(b"\0\0\0\x08free")
     tracks = fill(b"\0\0\0\x10trak\0\0\0\x08free")
-    yield "AVIF tracks", avif + struct.pack(">I4s", 8 + len(tracks), b"moov") + tracks
+    yield "AVIF tracks", avif + box(b"moov", tracks)
+    yield from hostile_avifs()
+
+
+def hostile_avifs() -> Iterator[tuple[str, bytes]]:
+    """Small files that come to millions of items when what is used again counts again."""
+    alpha = box(b"auxC", b"\0\0\0\0urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0")
+    size = box(b"ispe", struct.pack(">III", 0, 64, 64))
+    kinds = (b"grid", b"av01", b"av01")
+    information = [
+        box(b"infe", struct.pack(">IHH4sB", 2 << 24, number, 0, kind, 0))
+        for number, kind in enumerate(kinds, 1)
+    ]
+    tiles = box(b"dimg", struct.pack(">HH", 1, 4000), b"\0\2" * 4000)
+    auxiliaries = box(b"auxl", struct.pack(">HH", 3, 5000), b"\0\2" * 5000)
+    for extents in (1, 2000):
+        for numbers in (b"\1\2" * 127, b"\1"):
+            items = b"".join(
+                struct.pack(">HB", number, len(numbers)) + numbers for number in (1, 2, 3)
+            )
+            places = b"".join(
+                struct.pack(">3H", number, 0, extents) + bytes(8 * extents) for number in (1, 2, 3)
+            )
+            meta = (
+                box(b"pitm", b"\0\0\0\0\0\1"),
+                box(b"iinf", b"\0\0\0\0\0\3", *information),
+                box(b"iref", bytes(4), tiles, auxiliaries),
+                box(
+                    b"iprp",
+                    box(b"ipco", size, alpha),
+                    box(b"ipma", struct.pack(">II", 0, 3), items),
+                ),
+                box(b"iloc", b"\0\0\0\0\x44\0\0\3", places),
+            )
+            yield (
+                f"AVIF items of {extents}",
+                box(b"ftyp", b"avif\0\0\0\0avif") + box(b"meta", bytes(4), *meta),
+            )
 
 
 def test_files_of_endless_parts_are_settled_after_some_of_them(encoded: Encoded) -> None:

@@ -170,7 +170,7 @@ def test_high_dynamic_range_in_avif(render: Render, encoded: Encoded) -> None:
     assert_close(shown(render, content), (229, 229, 229), tolerance=5)
 
 
-def avif_with_properties(content: bytes, **properties: bytes) -> bytes:
+def avif_with_properties(content: bytes, *, essential: bool = True, **properties: bytes) -> bytes:
     """Adds properties to the picture, and moves the offset of its data by what they take."""
     boxes = [
         struct.pack(">I4s", 8 + len(data), name.encode()) + data
@@ -184,7 +184,7 @@ def avif_with_properties(content: bytes, **properties: bytes) -> bytes:
     while position < ipco + ipco_length:
         position += struct.unpack(">I", content[position : position + 4])[0]
         present += 1
-    indices = bytes(0x80 | present + 1 + index for index in range(len(boxes)))
+    indices = bytes(0x80 * essential | present + 1 + index for index in range(len(boxes)))
     growth = sum(map(len, boxes)) + len(indices)
     changed = (
         content[: ipco + ipco_length] + b"".join(boxes)
@@ -211,10 +211,12 @@ def clap(width: int, height: int, right: int, down: int, of: int = 1) -> bytes:
     [
         (clap(50, 20, 0, 0), (50, 20)),
         (clap(1, 1, 99, 59, 2), (1, 1)),
-        # Outside, empty, or between pixels: the whole picture.
+        # Between pixels: from the one that is cut.
+        (clap(51, 20, 0, 0), (51, 20)),
+        (clap(33, 21, 1, 1, 2), (33, 21)),
+        # Outside, or empty: the whole picture.
         (clap(50, 20, 90, 0), (100, 60)),
         (clap(0, 20, 0, 0), (100, 60)),
-        (clap(51, 20, 0, 0), (100, 60)),
         (clap(50, 20, 0, 0, 0), (100, 60)),
     ],
 )
@@ -237,6 +239,77 @@ def test_turning_comes_after_the_clean_aperture(render: Render, encoded: Encoded
     assert made.size == (40, 100)
     red, _, blue = made.getpixel((20, 90))  # type: ignore[misc]
     assert red > 200 > blue
+
+
+@pytest.mark.parametrize("essential", [True, False])
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"what": b"nobody knows"},
+        {"ispe": struct.pack(">III", 0, 7, 7)},
+        {"pixi": b"\0\0\0\0\1\7"},
+        {"av1C": b"\x81\0\0\0"},
+        {"pasp": struct.pack(">II", 0, 0)},
+        {"clli": b""},
+        {"auxC": b"\0\0\0\0urn:of:something\0"},
+    ],
+    ids=str,
+)
+def test_properties_that_decoding_does_not_need_cost_no_avif(
+    render: Render, encoded: Encoded, properties: dict[str, bytes], *, essential: bool
+) -> None:
+    content = encoded(Image.new("RGB", (100, 60), SAMPLE), "AVIF", quality=100)
+    changed = avif_with_properties(content, essential=essential, **properties)
+
+    assert render(changed)[1].content == render(content)[1].content
+
+
+@pytest.mark.parametrize("essential", [True, False])
+def test_avif_is_turned_whether_or_not_a_reader_must_know_it(
+    render: Render, encoded: Encoded, *, essential: bool
+) -> None:
+    content = encoded(Image.new("RGB", (100, 60), "teal"), "AVIF")
+    turned = avif_with_properties(content, essential=essential, irot=b"\1", imir=b"\0")
+
+    assert render(turned, Recipe(128, 128))[0].size == (60, 100)
+
+
+@pytest.mark.parametrize("name", [b"pixi", b"pasp", b"colr"])
+def test_an_avif_may_lack_a_property(render: Render, encoded: Encoded, name: bytes) -> None:
+    picture = Image.new("RGBA", (100, 60), (*SAMPLE, 255))
+    picture.paste((0, 0, 0, 0), (50, 0, 100, 60))
+    content = encoded(picture, "AVIF", quality=100)
+
+    made = render(content.replace(name, b"skip"), Recipe(128, 128))[0]
+
+    assert_close(made.getpixel((20, 30)), SAMPLE, 6)  # type: ignore[arg-type]
+    assert_close(made.getpixel((80, 30)), WHITE, 6)  # type: ignore[arg-type]
+
+
+def test_transparency_of_an_avif_may_lack_its_size(render: Render, encoded: Encoded) -> None:
+    picture = Image.new("RGBA", (100, 60), (*SAMPLE, 255))
+    picture.paste((0, 0, 0, 0), (50, 0, 100, 60))
+    content = bytearray(encoded(picture, "AVIF", quality=100))
+    # The second item's first property is its size; let it be the configuration twice.
+    entry = content.index(b"ipma") + 4 + 4 + 4 + 2
+    second = entry + 1 + content[entry] + 2
+    assert content[second + 1] & 0x7F == 1
+    content[second + 1] = content[second + 2]
+
+    assert_close(render(bytes(content))[0].getpixel((55, 20)), WHITE, 6)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("matrix", "like"), [(10, 9), (13, 12)])
+def test_constant_luminance_is_shown_like_its_sibling(
+    render: Render, encoded: Encoded, matrix: int, like: int
+) -> None:
+    content = encoded(Image.new("RGB", (40, 30), SAMPLE), "AVIF", quality=100)
+    at = content.index(b"nclx") + 8
+    ours, theirs = (
+        content[:at] + struct.pack(">H", number) + content[at + 2 :] for number in (matrix, like)
+    )
+
+    assert render(ours)[1].content == render(theirs)[1].content
 
 
 # --- Transparency by a colour

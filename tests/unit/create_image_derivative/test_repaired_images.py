@@ -97,6 +97,20 @@ def test_half_a_picture_is_none(
     assert rejected.reason in ("truncated", "broken_image")
 
 
+@pytest.mark.parametrize("part", [0.02, 0.3, 0.6, 0.9])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_progressive_jpeg_may_end_anywhere_in_its_last_scan(
+    encoded: Encoded, photograph: Photograph, mode: str, part: float
+) -> None:
+    content = encoded(photograph(400, 300).convert(mode), "JPEG", quality=90, progressive=True)
+    last = content.rindex(b"\xff\xda") + 20
+
+    made = derivative(content[: last + int((len(content) - last) * part)])
+
+    assert made.repaired
+    assert decibels(pixels(made), pixels(derivative(content))) > 35
+
+
 @pytest.mark.parametrize("missing", [1, 2, 3, 4])
 @pytest.mark.parametrize("trailer", [b"", b"\0\0\0", b"some\xff\0thing"])
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 1}])
