@@ -192,7 +192,7 @@ class ItemMaker:
         ]
 
     def _constant_attributes(self) -> dict[str, Attribute]:
-        named = {*self._header, *(self._shape.columns or {})}
+        named = {*(column.name for column in self._columns), *(self._shape.columns or {})}
         start: Attribute = {"S": self._started_at}
         stamps = {name: start for name in STAMPED_WITH_THE_START if name not in named}
         return {**stamps, **(self._shape.defaults or {}), **self._expiry()}
@@ -220,6 +220,8 @@ class ItemMaker:
                 "long_row" if longer else "short_row",
                 f"the row has {len(cells)} cells, the header {len(self._header)}",
             )
+        if len(cells) > 1 and tuple(cells) == self._header:
+            raise RowRejected("header_repeated", "the row has the names of the header")
         together = "".join(cells)
         if together.isascii() and "\0" not in together:
             return
@@ -237,7 +239,7 @@ class ItemMaker:
         values = [attributes.get(name, {"S": ""}) for name in self._key_columns]
         texts = [_text_of(value) for value in values]
         for name, text in zip(self._key_columns, texts, strict=True):
-            if not text:
+            if not text.strip(SPACES):
                 raise RowRejected("empty_key", f"{name} is empty and belongs to the key")
         if self._key_columns == (self._shape.hash_key,) and "N" in values[0]:
             return values[0]
