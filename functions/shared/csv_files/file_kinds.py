@@ -89,6 +89,9 @@ KINDS_OF_TEXT = {
     "terminal": "a table as a terminal shows it",
     "pem": "encrypted, or a certificate",
     "uu": "encoded with uuencode",
+    "link": "a link to a page, not the file itself",
+    "base64": "encoded in base64",
+    "arff": "a data set in the Attribute-Relation File Format (.arff)",
     "mail": "a mail or a web archive",
     "dif": "a spreadsheet in the Data Interchange Format (.dif)",
 }
@@ -103,8 +106,11 @@ BEGINNING = re.compile(
        (?:["{\[\]}]|-?\d|(?:true|false|null)\s*[,\]]|'[^'\n]*'\s*:|\w+\s*:\s))
     |(?P<yaml>---\s*\n|%YAML\s)
     |(?P<sql>(?:--\s|/\*).*\bdump\b|(?:create|drop)\s+table\s|insert\s+into\s
-       |copy\s.+\sfrom\s+stdin)
-    |(?P<terminal>\+-[-+]*\+\s*\n\|)
+       |copy\s.+\sfrom\s+stdin|pragma\s+\w+\s*=|set\s+names\s|replace\s+into\s)
+    |(?P<terminal>\+-[-+]*\+\s*\n\||[^\n]*\n(?=[^\n]*--)[ |:+=-]+\r?\n)
+    |(?P<link>\[InternetShortcut\])
+    |(?P<base64>(?:[a-z0-9+/]{76}\r?\n){2})
+    |(?P<arff>@relation\s)
     |(?P<pem>-----BEGIN\s)
     |(?P<uu>begin(?:-base64)?\s\d{3}\s)
     |(?P<mail>mime-version:|(?:return-path|received):\s)

@@ -26,6 +26,7 @@ BYTES_PER_UNIT = 1024
 
 STAMPED_WITH_THE_START = ("created_at", "updated_at")
 KEY_SEPARATOR = "#"
+BYTE_ORDER_MARK = "\ufeff"
 # DynamoDB deletes an item some time after this second.
 EXPIRES_AT = "expires_at"
 
@@ -207,6 +208,9 @@ class ItemMaker:
     def _fitted(self, cells: Sequence[str]) -> Sequence[str]:
         """The cells below names, as far as the settings let there be more or fewer of them."""
         names = len(self._header)
+        if cells and cells[0].startswith(BYTE_ORDER_MARK):
+            # Where files were put together, each with a mark of its own.
+            cells = [cells[0].lstrip(BYTE_ORDER_MARK), *cells[1:]]
         if names < len(cells) <= names + self._unnamed and not "".join(cells[names:]).strip():
             cells = cells[:names]
         if self._shape.fill_short_rows and len(cells) < names:

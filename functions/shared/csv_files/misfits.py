@@ -37,11 +37,16 @@ def refuse_misfits(
     fitting = [cells for cells in good if _fits(cells, names, dialect, fill_short_rows)]
     if len(good) >= FEWEST_ROWS and not fitting:
         seen = " or ".join(map(str, sorted({len(cells) for cells in good})[:3]))
+        short = all(len(cells) < len(names) for cells in good)
         raise FileRefused(
             "header_does_not_fit",
             f"the header has {len(names)} columns, and none of the first {len(good)} rows has as"
-            f" many, but {seen}: correct the header, put values that hold {dialect.delimiter!r}"
-            " into quotes, or set dialect",
+            f" many, but {seen}: correct the header, or "
+            + (
+                'set dialect.missing = "empty" if rows leave out their ends'
+                if short
+                else f"put values that hold {dialect.delimiter!r} into quotes"
+            ),
         )
 
 
@@ -101,7 +106,7 @@ def _refuse_separator_columns(
     begins = (cell.startswith(sign) for line in lines for cell in line[1:])
     if sign and not sign.isalnum() and all(ends) and all(begins):
         raise _several_signs(sign + delimiter + sign)
-    for column in zip(*lines, strict=True):
+    for column in list(zip(*lines, strict=True))[1:-1]:
         if len(set(column)) == 1 and column[0] and not any(map(str.isalnum, column[0])):
             raise _several_signs(delimiter + column[0] + delimiter)
 

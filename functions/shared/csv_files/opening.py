@@ -399,8 +399,11 @@ class _Beginning:
             counts = {cell.count(each) for cell in cells}
             if each in "".join(cells[:1]) and len(cells) > 1 and len(counts) == 1:
                 raise _unclear(f"every line is one value, which can be cut by {SEPARATORS[each]}")
+        first = self._first(replace(self._wanted.dialect, delimiter=","))
+        header = first.whole if first else ""
         for each in OTHER_SEPARATORS:
-            table = self._table(each)
+            # All lines includes the header, and reading takes longer than looking.
+            table = self._table(each) if each in header else []
             if len(table) > 1 and _alike(table) and (each != " " or _has_numbers(table)):
                 name = SEPARATORS.get(each, repr(each))
                 raise _unclear(f"all lines can be cut by {name} into {len(table[0])} columns")

@@ -266,3 +266,8 @@ def test_a_dropped_column_leaves_its_name_to_the_start_of_the_import() -> None:
     shape = dataclasses.replace(CLASSIC, keep_unknown_columns=False)
 
     assert make(shape, {"created_at": "1999", "completed": "no"})["created_at"] == {"S": CREATED}
+
+
+def test_a_byte_order_mark_before_a_row_is_no_part_of_its_first_value() -> None:
+    assert make(keyed("sku"), {"sku": "\ufeff7", "name": "\ufeffx"})["sku"] == {"S": "7"}
+    assert make(keyed("sku"), {"sku": "\ufeff7", "name": "\ufeffx"})["name"] == {"S": "\ufeffx"}

@@ -1,5 +1,6 @@
 """Files as people export them: read as what they are, or refused once by what they are."""
 
+import base64
 import bz2
 import csv
 import gzip
@@ -364,6 +365,13 @@ FOREIGN = {
     "SQL": b"-- MySQL dump 10.13\n\nCREATE TABLE `a` (`id` int, `n` text);\n",
     " SQL": b"COPY public.a (id, name) FROM stdin;\n1\tAna\n2\tBo\n\\.\n",
     "SQL ": b"INSERT INTO a (id, n) VALUES (1, 'a');\nINSERT INTO a (id, n) VALUES (2, 'b');\n",
+    "SQL  ": b"PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n",
+    "  SQL": b"SET NAMES utf8;\nREPLACE INTO `a` VALUES (1, 2);\n",
+    "a table as": b" id | name \n----+------\n  1 | Ana\n(1 row)\n",
+    "a table as ": b"| id | name |\n|----|------|\n| 1 | Ana |\n",
+    "a link": b"[InternetShortcut]\r\nURL=https://example.com/a.csv\r\n",
+    "base64": base64.encodebytes(b"id,name\n1,a\n" * 20),
+    ".arff": b"@relation a\n@attribute id numeric\n@data\n1\n",
     "YAML": b"---\nid: 1\nname: a\n",
     "terminal": b"+----+---+\n| id | n |\n+----+---+\n|  1 | a |\n+----+---+\n",
     ".dif": b'TABLE\r\n0,1\r\n"EXCEL"\r\n',
