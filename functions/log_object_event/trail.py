@@ -131,7 +131,8 @@ def event_key(audited: AuditRecord) -> str:
     else:
         # A millisecond has room for two changes of the same tags; their requests differ.
         order = f"-{audited.event_time}"
-        parts = [order, version, event.event_name, event.request_id or "-"]
+        request = event.request_id or event.envelope_id or "-"
+        parts = [order, version, event.event_name, request]
         if event.data:
             # One request, in one moment, may be replicated to several buckets.
             parts.append(hashlib.sha256(_json(event.data).encode()).hexdigest()[:16])

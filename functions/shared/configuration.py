@@ -15,6 +15,8 @@ T = TypeVar("T")
 
 # What spaces may be taken off of: all values, the names of columns only, or nothing.
 TRIMMING = ("all", "names", "none")
+# What becomes of a row that leaves out cells at its end.
+MISSING_CELLS = ("reject", "empty")
 
 
 class ConfigurationError(Exception):

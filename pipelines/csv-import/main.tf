@@ -35,18 +35,19 @@ locals {
   # What a file is held against before its first row is sent; empty is what the function assumes.
   expected_file = {
     for name, value in {
-      DELIMITER   = var.dialect.delimiter
-      QUOTE       = var.dialect.quote == "" ? "none" : var.dialect.quote
-      ESCAPE      = var.dialect.escape
-      COMMENT     = var.dialect.comment
-      SKIP_LINES  = tostring(var.dialect.skip_lines)
-      HEADER      = jsonencode(var.dialect.header)
-      ENCODING    = var.dialect.encoding
-      TRIM        = var.dialect.trim
-      HASH_KEY    = var.table.hash_key
-      KEY_COLUMNS = join(",", var.key_columns)
-      COLUMNS     = jsonencode(var.columns)
-      DEFAULTS    = jsonencode(local.defaults)
+      DELIMITER     = var.dialect.delimiter
+      QUOTE         = var.dialect.quote == "" ? "none" : var.dialect.quote
+      ESCAPE        = var.dialect.escape
+      COMMENT       = var.dialect.comment
+      SKIP_LINES    = tostring(var.dialect.skip_lines)
+      HEADER        = jsonencode(var.dialect.header)
+      ENCODING      = var.dialect.encoding
+      TRIM          = var.dialect.trim
+      MISSING_CELLS = var.dialect.missing
+      HASH_KEY      = var.table.hash_key
+      KEY_COLUMNS   = join(",", var.key_columns)
+      COLUMNS       = jsonencode(var.columns)
+      DEFAULTS      = jsonencode(local.defaults)
 
       EXPIRES_AFTER_DAYS = var.expires_after_days == null ? "" : tostring(var.expires_after_days)
     } : name => value if value != ""

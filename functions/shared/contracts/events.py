@@ -74,6 +74,7 @@ class ObjectEvent:
     ISO 8601 in UTC, as S3 wrote it. ``key`` is decoded; ``etag`` has no quotes; ``size`` is in
     bytes. Whatever S3 leaves out for a kind of event is None. ``data`` is what S3 says only of
     this kind of event, as it came: `glacierEventData` and the like, or EventBridge's details.
+    ``envelope_id`` is what EventBridge calls the event, the same for every delivery.
     """
 
     event_name: str
@@ -90,6 +91,7 @@ class ObjectEvent:
     source_ip: str | None = None
     request_id: str | None = None
     configuration_id: str | None = None
+    envelope_id: str | None = field(default=None, compare=False)
     data: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
@@ -231,6 +233,7 @@ def _from_eventbridge(event: Mapping[str, Any]) -> ObjectEvent:
         principal=_optional(detail, "requester"),
         source_ip=_optional(detail, "source-ip-address"),
         request_id=_optional(detail, "request-id"),
+        envelope_id=_optional(event, "id"),
         data=_data({n: value for n, value in detail.items() if n not in COMMON_DETAIL}),
     )
 

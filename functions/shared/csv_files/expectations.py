@@ -3,6 +3,7 @@
 import json
 
 from ..configuration import (
+    MISSING_CELLS,
     TRIMMING,
     ConfigurationError,
     Environment,
@@ -38,6 +39,7 @@ def wanted_dialect(environment: Environment) -> WantedDialect:
         header=environment.parsed("HEADER", _header, 'a JSON list such as ["id", "name"]', "[]"),
         skip_lines=environment.integer("SKIP_LINES", 0, 1000, default=0),
         trim_names=environment.choice("TRIM", TRIMMING, "names") != "none",
+        fill_short_rows=environment.choice("MISSING_CELLS", MISSING_CELLS, "reject") == "empty",
     )
 
 

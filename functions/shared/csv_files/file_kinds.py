@@ -15,6 +15,8 @@ MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"%!PS", "PostScript"),
     (0, b"{\\rtf", "a rich text document (RTF)"),
     (0, b"PAR1", "Parquet"),
+    (0, b"PARE", "Parquet"),
+    (0, b"bplist00", "an Apple property list"),
     (0, b"ORC\x08", "ORC"),
     (0, b"ORC\n", "ORC"),
     (0, b"Obj\x01", "Avro"),
@@ -33,6 +35,7 @@ MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x1f\x9d", "compressed with compress (.Z)"),
     (0, b"\x1f\xa0", "compressed with LZH"),
     (0, b"\x78\x01", "compressed with zlib"),
+    (0, b"\x78\x5e", "compressed with zlib"),
     (0, b"\x78\x9c", "compressed with zlib"),
     (0, b"\x78\xda", "compressed with zlib"),
     (4, b"\x17\x72\x45\x38\x50\x90", "compressed with bzip2"),
@@ -65,6 +68,8 @@ MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"GIF89a", "a picture (GIF)"),
 )
 ZIP = b"PK\x03\x04"
+# Programs read these behind a byte order mark and empty lines, too.
+SHIFTED = frozenset({b"%PDF", b"%!PS", b"{\\rtf"})
 # What the archives of office programs and others have in it, by names of their members.
 ZIP_MEMBERS = (
     (b"xl/", "an Excel workbook (.xlsx)"),
@@ -84,6 +89,9 @@ KINDS_OF_TEXT = {
     "terminal": "a table as a terminal shows it",
     "pem": "encrypted, or a certificate",
     "uu": "encoded with uuencode",
+    "link": "a link to a page, not the file itself",
+    "base64": "encoded in base64",
+    "arff": "a data set in the Attribute-Relation File Format (.arff)",
     "mail": "a mail or a web archive",
     "dif": "a spreadsheet in the Data Interchange Format (.dif)",
 }
@@ -93,12 +101,16 @@ BEGINNING = re.compile(
     (?P<lfs>version[ ]https://[^\s/]+/spec/v\d)
     |(?P<annex>(?:\S*\.git)?/annex/objects/)
     |(?P<html><(?:!doctype\s+html|html|head|body|table|meta|script)\b)
-    |(?P<xml>(?!<[\w ]+>[,;\t|]<)<(?:!--|[!?/]?[a-z]))
-    |(?P<json>[\[{]\s*(?:["{\[\]}]|-?\d))
+    |(?P<xml>(?!<[\w ]+>[,;\t|]<)<(?:!--|%|[!?/]?[a-z]))
+    |(?P<json>(?:\x1e|\)\]\}'?,?|[\w.$]{1,99}\()?\s*[\[{]\s*
+       (?:["{\[\]}]|-?\d|(?:true|false|null)\s*[,\]]|'[^'\n]*'\s*:|\w+\s*:\s))
     |(?P<yaml>---\s*\n|%YAML\s)
     |(?P<sql>(?:--\s|/\*).*\bdump\b|(?:create|drop)\s+table\s|insert\s+into\s
-       |copy\s.+\sfrom\s+stdin)
-    |(?P<terminal>\+-[-+]*\+\s*\n\|)
+       |copy\s.+\sfrom\s+stdin|pragma\s+\w+\s*=|set\s+names\s|replace\s+into\s)
+    |(?P<terminal>\+-[-+]*\+\s*\n\||[^\n]*\n(?=[^\n]*--)[ |:+=-]+\r?\n)
+    |(?P<link>\[InternetShortcut\])
+    |(?P<base64>(?:[a-z0-9+/]{76}\r?\n){2})
+    |(?P<arff>@relation\s)
     |(?P<pem>-----BEGIN\s)
     |(?P<uu>begin(?:-base64)?\s\d{3}\s)
     |(?P<mail>mime-version:|(?:return-path|received):\s)
@@ -112,6 +124,12 @@ TEXT_CHARACTERS = 1024
 
 def kind_of_bytes(beginning: bytes) -> str | None:
     """Name the kind of a binary file; None for what may be text."""
+    # Nothing of what begins with letters begins with spaces or a byte order mark.
+    text = beginning[:TEXT_CHARACTERS].removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
+    if text != beginning[: len(text)]:
+        shifted = (k for at, magic, k in MAGIC if magic in SHIFTED and text.startswith(magic, at))
+        if kind := next(shifted, None):
+            return kind
     if beginning.startswith(ZIP):
         found = (kind for member, kind in ZIP_MEMBERS if member in beginning)
         return next(found, "a ZIP archive")

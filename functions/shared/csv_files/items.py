@@ -27,6 +27,7 @@ BYTES_PER_UNIT = 1024
 
 STAMPED_WITH_THE_START = ("created_at", "updated_at")
 KEY_SEPARATOR = "#"
+BYTE_ORDER_MARK = "\ufeff"
 # DynamoDB deletes an item some time after this second.
 EXPIRES_AT = "expires_at"
 
@@ -196,7 +197,7 @@ class ItemMaker:
         ]
 
     def _constant_attributes(self) -> dict[str, Attribute]:
-        named = {*self._header, *(self._shape.columns or {})}
+        named = {*(column.name for column in self._columns), *(self._shape.columns or {})}
         start: Attribute = {"S": self._started_at}
         stamps = {name: start for name in STAMPED_WITH_THE_START if name not in named}
         return {**stamps, **(self._shape.defaults or {}), **self._expiry()}
@@ -211,6 +212,9 @@ class ItemMaker:
     def _fitted(self, cells: Sequence[str]) -> Sequence[str]:
         """The cells below names, as far as the settings let there be more or fewer of them."""
         names = len(self._header)
+        if cells and cells[0].startswith(BYTE_ORDER_MARK):
+            # Where files were put together, each with a mark of its own.
+            cells = [cells[0].lstrip(BYTE_ORDER_MARK), *cells[1:]]
         if names < len(cells) <= names + self._unnamed and not "".join(cells[names:]).strip():
             cells = cells[:names]
         if self._shape.fill_short_rows and len(cells) < names:
@@ -224,6 +228,8 @@ class ItemMaker:
                 "long_row" if longer else "short_row",
                 f"the row has {len(cells)} cells, the header {len(self._header)}",
             )
+        if len(cells) > 1 and tuple(cells) == self._header:
+            raise RowRejected("header_repeated", "the row has the names of the header")
         together = "".join(cells)
         if together.isascii() and "\0" not in together:
             return
@@ -240,9 +246,9 @@ class ItemMaker:
             return {"S": f"{self._import_id}{KEY_SEPARATOR}{number:012d}"}
         values = [attributes.get(name, _NO_TEXT) for name in self._key_columns]
         texts = [value.get("S") or _text_of(value) for value in values]
-        if not all(texts):
-            name = self._key_columns[texts.index("")]
-            raise RowRejected("empty_key", f"{name} is empty and belongs to the key")
+        for name, text in zip(self._key_columns, texts, strict=True):
+            if not text or text.isspace() and not text.strip(SPACES):
+                raise RowRejected("empty_key", f"{name} is empty and belongs to the key")
         if self._key_columns == (self._shape.hash_key,) and "N" in values[0]:
             return values[0]
         key = texts[0] if len(texts) == 1 else KEY_SEPARATOR.join(map(_escaped, texts))

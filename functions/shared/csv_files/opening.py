@@ -8,7 +8,8 @@ from itertools import chain, islice
 
 from .content import GZIP_MAGIC, FileDamaged, FileRefused, as_utf_8, gunzip
 from .file_kinds import kind_of_bytes, kind_of_text
-from .records import Dialect, Record, RecordReader, lines
+from .misfits import refuse_misfits
+from .records import UNTERMINATED, Dialect, Record, RecordReader, lines
 from .row_messages import encode_row
 
 SAMPLE_BYTES = 1 << 17
@@ -35,10 +36,19 @@ FEWEST_FOREIGN_LINES = 2
 AUTO = "auto"
 DELIMITERS = (",", ";", "\t", "|")
 # Separators that are not supported; without them such files would be read as one column.
-OTHER_SEPARATORS = (":", "^", "~", "\x01", "\x1e", "\x1f", "  ")
-SEPARATORS = {"\t": "tabs", "  ": "runs of spaces", ",": "commas", ";": "semicolons", "|": "pipes"}
+OTHER_SEPARATORS = (*":^~/#*!%&=+¦§¬¤\u00b4\uff1b\uff0c、\uff5c\x01\x1c\x1d\x1e\x1f", "  ", " ")
+SEPARATORS = {
+    "\t": "tabs", "  ": "runs of spaces", " ": "spaces", ",": "commas", ";": "semicolons",
+    "|": "pipes",
+}  # fmt: skip
 # Programs that take the line for a row fill it up with delimiters.
 SEP_LINE = re.compile(rb'"?sep=([^\r\n])"?\1*[ \t]*\r?(?:\n|$)', re.IGNORECASE)
+# What is meant for one, and says no single sign.
+UNREADABLE_SEP_LINE = re.compile(rb'"?sep ?= ?([^\r\n]{0,9})\r?(?:\n|$)', re.IGNORECASE)
+# A byte order mark in UTF-8 that was taken for Windows-1252 and written as UTF-8 once more.
+TWICE_ENCODED_MARK = "\ufeff".encode().decode("cp1252").encode()
+SPACES = {" ": re.compile(" +"), "  ": re.compile(" {2,}")}
+NUMBER = re.compile(r"-?[0-9][0-9.,]*")
 # What a name may hold of the characters that are no text: a cell of several lines is a name, too.
 NO_NAME = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -49,7 +59,8 @@ class WantedDialect:
 
     ``header`` names the columns of files that have none of their own; ``skip_lines`` counts lines
     before the header. ``trim_names`` takes spaces off the names; ``trailing_delimiters`` may stand
-    at the ends of lines.
+    at the ends of lines. ``judge_rows`` refuses files whose first rows contradict the header;
+    ``fill_short_rows`` lets rows leave out their ends.
     """
 
     dialect: Dialect = field(default_factory=Dialect)
@@ -58,10 +69,12 @@ class WantedDialect:
     skip_lines: int = 0
     trim_names: bool = True
     trailing_delimiters: bool = True
+    judge_rows: bool = True
+    fill_short_rows: bool = False
 
 
 # For files of pipelines without settings of their own.
-STRICT = WantedDialect(trim_names=False, trailing_delimiters=False)
+STRICT = WantedDialect(trim_names=False, trailing_delimiters=False, judge_rows=False)
 
 
 @dataclass(frozen=True)
@@ -149,14 +162,16 @@ def _utf_16_by_zeros(sample: bytes) -> str | None:
     """Digits, delimiters and line feeds have a zero byte each, always on the same side."""
     part = sample[:4096]
     even, odd = part[::2].count(0), part[1::2].count(0)
-    if min(even, odd) or max(even, odd) < 2:
+    if 4 * min(even, odd) > max(even, odd) or max(even, odd) < 2:
+        # Other alphabets have a few zeros on the other side.
         return None
     feed = part.find(b"\n")
     if feed < 0:
-        return None if max(even, odd) < len(part) // 4 else ("utf-16-le" if odd else "utf-16-be")
-    if odd and feed % 2 == 0 and part[feed + 1 : feed + 2] == b"\0":
+        quarter = len(part) // 4
+        return None if max(even, odd) < quarter else ("utf-16-le" if odd > even else "utf-16-be")
+    if odd > even and feed % 2 == 0 and part[feed + 1 : feed + 2] == b"\0":
         return "utf-16-le"
-    return "utf-16-be" if even and feed % 2 and part[feed - 1] == 0 else None
+    return "utf-16-be" if even > odd and feed % 2 and part[feed - 1] == 0 else None
 
 
 def _check_text(sample: bytes, whole: bool, wanted: str) -> None:
@@ -170,7 +185,9 @@ def _check_text(sample: bytes, whole: bool, wanted: str) -> None:
             "the lines end in carriage returns only: save it with line feeds and upload it again",
         )
     if _is_foreign(sample if whole else complete):
-        setting = ', or set dialect.encoding = "windows-1252"' if wanted == AUTO else ""
+        setting = ""
+        if wanted == AUTO and b"\0" not in sample:
+            setting = ', or set dialect.encoding = "windows-1252" if it is that'
         raise FileRefused("not_utf8", f"most text beyond ASCII is not UTF-8: {AS_UTF_8}{setting}")
 
 
@@ -200,6 +217,11 @@ class _Beginning:
         while sample.startswith(UTF_8_MARK, self._start):
             # Programs that do not know the mark put another in front of it.
             self._start += len(UTF_8_MARK)
+        if sample.startswith(TWICE_ENCODED_MARK, self._start):
+            raise FileRefused(
+                "not_utf8",
+                "the file was converted to UTF-8 twice: save it as UTF-8 from its source",
+            )
         self._said = self._sep_line()
         for _ in range(wanted.skip_lines):
             self._start = sample.find(b"\n", self._start) + 1 or len(sample)
@@ -209,7 +231,7 @@ class _Beginning:
 
     def opening(self, compression: str, encoding: str) -> Opening:
         dialect = self._dialect()
-        record = next(iter(self._filled(self._start, dialect)), None)
+        record = self._first(dialect)
         if record is None:
             raise FileRefused("empty", "the file has no content")
         if self._wanted.header:
@@ -222,6 +244,10 @@ class _Beginning:
         if self._wanted.dialect.delimiter == AUTO:
             self._refuse_foreign(names)
         _check_names(names, record.line)
+        if self._wanted.judge_rows:
+            rows = list(islice(self._rows(offset, dialect), DIALECT_ROWS))
+            fill = self._wanted.fill_short_rows
+            refuse_misfits(names, rows, dialect, fill_short_rows=fill)
         return Opening(compression, tuple(names), offset, line, encoding, dialect)
 
     def _without_empty_ends(
@@ -238,23 +264,23 @@ class _Beginning:
                 # What is below an empty name is a value.
                 return self._names(header), replace(dialect, unnamed=0)
             return names, dialect
-        longer = [row for row in rows if len(row) > len(names)]
-        blank = all(len(_without_empty_end(row)) <= len(names) for row in longer)
-        if longer and blank and len(longer) >= sum(len(row) == len(names) for row in rows):
-            dialect = replace(dialect, unnamed=max(map(len, longer)) - len(names))
-        return names, dialect
+        # Some programs write them where the last values are empty only.
+        longer = [len(row) for row in rows if len(_without_empty_end(row)) <= len(names) < len(row)]
+        return names, replace(dialect, unnamed=max(longer, default=len(names)) - len(names))
 
     def _names(self, record: Record) -> list[str]:
         if record.problem is not None:
             reason, detail = record.problem
             if reason in ("not_utf8", "nul_character"):
-                raise FileRefused("not_utf8", f"the header is not UTF-8 text: {AS_UTF_8}")
+                seen = "has NUL characters" if reason == "nul_character" else "is not UTF-8 text"
+                raise FileRefused("not_utf8", f"the header {seen}: {AS_UTF_8}")
             raise FileRefused("broken_header", f"the header cannot be read: {detail}")
         return [name.strip() if self._wanted.trim_names else name for name in record.cells]
 
     def _refuse_repeated(self, names: Sequence[str], dialect: Dialect) -> None:
         for record in self._some_rows(self._start, dialect):
-            if [cell.strip() for cell in record.cells[: len(names)]] == names:
+            cells = [cell.strip().casefold() for cell in record.cells[: len(names)]]
+            if cells == [name.casefold() for name in names]:
                 raise FileRefused(
                     "header_repeated",
                     f"line {record.line} has the names of dialect.header: leave that setting out,"
@@ -272,6 +298,12 @@ class _Beginning:
         """Read the line by which Excel is told the delimiter, and leave it behind."""
         found = SEP_LINE.match(self._sample, self._start)
         if found is None:
+            unreadable = UNREADABLE_SEP_LINE.match(self._sample, self._start)
+            if unreadable and self._wanted.dialect.delimiter == AUTO:
+                raise _unclear(
+                    f"its line {self._line} should say what separates values, and says"
+                    f" {unreadable[1].decode(errors='replace')!r}, which is no single sign"
+                )
             return None
         said, wanted = found[1].decode("latin-1"), self._wanted.dialect.delimiter
         if wanted not in (AUTO, said):
@@ -286,6 +318,8 @@ class _Beginning:
     def _dialect(self) -> Dialect:
         wanted = self._wanted.dialect
         if wanted.delimiter != AUTO:
+            if self._wanted.judge_rows and not self._wanted.header:
+                self._refuse_contradicted(wanted.delimiter)
             return wanted
         if not self._sample[self._start :].strip():
             raise FileRefused("empty", "the file has no content")
@@ -304,6 +338,20 @@ class _Beginning:
                 name = SEPARATORS.get(each, repr(each))
                 raise _unclear(f"{seen}, and header and rows are cut alike by {name} only")
         return replace(wanted, delimiter=said)
+
+    def _refuse_contradicted(self, delimiter: str) -> None:
+        """Refuse a delimiter from the settings that cuts no line where another cuts all alike."""
+        if any(len(row) > 1 for row in self._table(delimiter)):
+            return
+        for each in DELIMITERS:
+            table = [] if each == delimiter else self._table(each)
+            if len(table) > 1 and _alike(table):
+                raise FileRefused(
+                    "delimiter_unclear",
+                    f"dialect.delimiter says {delimiter!r}, which no line has, and all lines can be"
+                    f" cut by {SEPARATORS[each]} into {len(table[0])} columns: correct the setting,"
+                    " or name the one column with dialect.header",
+                )
 
     def _decided(self) -> str:
         """The delimiter that header and rows agree on. Raises FileRefused where they do not."""
@@ -327,7 +375,7 @@ class _Beginning:
             parts = [f"by {SEPARATORS[each]} into {_width(cut[each])} columns" for each in cut]
             what = "the rows can be cut" if named else "the header can be cut"
             raise _unclear(f"{what} {' and '.join(parts)}, and nothing tells which")
-        if not best:
+        if not best and len(tables[first]) > 1:
             for each, table in tables.items():
                 if each != first and _width(table[1:]) > 1:
                     raise _unclear(
@@ -351,40 +399,61 @@ class _Beginning:
             counts = {cell.count(each) for cell in cells}
             if each in "".join(cells[:1]) and len(cells) > 1 and len(counts) == 1:
                 raise _unclear(f"every line is one value, which can be cut by {SEPARATORS[each]}")
+        first = self._first(replace(self._wanted.dialect, delimiter=","))
+        header = first.whole if first else ""
         for each in OTHER_SEPARATORS:
-            table = self._table(each)
-            if len(table) > 1 and _alike(table):
+            # All lines includes the header, and reading takes longer than looking.
+            table = self._table(each) if each in header else []
+            if len(table) > 1 and _alike(table) and (each != " " or _has_numbers(table)):
                 name = SEPARATORS.get(each, repr(each))
                 raise _unclear(f"all lines can be cut by {name} into {len(table[0])} columns")
 
     def _table(self, delimiter: str) -> list[list[str]]:
         """The names and the cells of the first rows; none if the header is broken."""
-        if delimiter == "  ":
+        if spaces := SPACES.get(delimiter):
             window = self._sample[self._start : self._start + DIALECT_BYTES].decode(
                 errors="replace"
             )
-            found = [
-                re.split(r" {2,}", line.strip()) for line in window.split("\n") if line.strip()
-            ]
+            found = [spaces.split(line.strip()) for line in window.split("\n") if line.strip()]
             return found[:DIALECT_ROWS]
         dialect = replace(self._wanted.dialect, delimiter=delimiter)
         if delimiter in (dialect.quote, dialect.escape, dialect.comment):
             return []
-        rows = [r.cells for r in self._some_rows(self._start, dialect)]
         if self._wanted.header:
+            rows = [r.cells for r in self._some_rows(self._start, dialect)]
             return [list(self._wanted.header), *rows]
-        header = next(iter(self._filled(self._start, dialect)), None)
-        return [] if header is None or header.problem else rows
+        header = self._first(dialect)
+        if header is None or header.problem:
+            return []
+        below = self._some_rows(header.next_offset, dialect)
+        return [header.cells, *(record.cells for record in below)][:DIALECT_ROWS]
+
+    def _first(self, dialect: Dialect) -> Record | None:
+        """The first record that is more than spaces and delimiters; without one, the first."""
+        records = list(islice(self._filled(self._start, dialect), DIALECT_ROWS))
+        return next(
+            (r for r in records if r.problem or not _is_blank(r)), next(iter(records), None)
+        )
 
     def _some_rows(self, start: int, dialect: Dialect) -> Iterator[Record]:
         """The first good rows, of a window that ends with a line where the file goes on."""
-        good = (record for record in self._filled(start, dialect) if not record.problem)
+        good = (record for record in self._rows(start, dialect) if not record.problem)
         return islice(good, DIALECT_ROWS)
+
+    def _rows(self, start: int, dialect: Dialect) -> Iterator[Record]:
+        """Records up to one whose quotes are open where the window ends: its end may follow."""
+        for record in self._filled(start, dialect):
+            if record.problem is UNTERMINATED and self._goes_on(start):
+                return
+            yield record
+
+    def _goes_on(self, start: int) -> bool:
+        return not self._whole or len(self._sample) - start > DIALECT_BYTES
 
     def _filled(self, start: int, dialect: Dialect) -> Iterator[Record]:
         # No more of it: there is a table for each delimiter, and all are held at once.
         window = self._sample[start : start + DIALECT_BYTES + 1]
-        if len(window) > DIALECT_BYTES or not self._whole:
+        if self._goes_on(start):
             # Cut between lines; a longer line is a header that is refused for its length.
             window = window[: window.rfind(b"\n", 0, DIALECT_BYTES) + 1] or window
         reader = RecordReader(lines([window]), start, self._line, dialect)
@@ -410,6 +479,19 @@ def _width(rows: Sequence[Sequence[str]]) -> int:
         ((many, width) for width, many in Counter(map(len, rows)).items()), default=(0, 0)
     )
     return width if 2 * many >= len(rows) else 0
+
+
+def _is_blank(record: Record) -> bool:
+    return not record.problem and not "".join(record.cells).strip()
+
+
+def _has_numbers(table: Sequence[Sequence[str]]) -> bool:
+    """Tell whether a column has numbers only, below a name that is none."""
+    names, *rows = table
+    return any(
+        not NUMBER.fullmatch(name) and all(NUMBER.fullmatch(row[at]) for row in rows)
+        for at, name in enumerate(names)
+    )
 
 
 def _alike(rows: Sequence[Sequence[str]]) -> bool:

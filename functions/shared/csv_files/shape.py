@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from ..configuration import (
+    MISSING_CELLS,
     TRIMMING,
     ConfigurationError,
     Environment,
@@ -73,7 +74,7 @@ def shape_of(environment: Environment) -> Shape:
                 " variables that name columns."
             )
     unknown = environment.choice("UNKNOWN_COLUMNS", ("keep", "drop"), "keep")
-    missing = environment.choice("MISSING_CELLS", ("reject", "empty"), "reject")
+    missing = environment.choice("MISSING_CELLS", MISSING_CELLS, "reject")
     return Shape(
         hash_key=hash_key,
         key_columns=key_columns if environment.optional("KEY_COLUMNS") else (),

@@ -250,3 +250,24 @@ def test_the_longest_keys_and_the_largest_items_fit_to_the_byte(character: str) 
     assert fitting.units == units(fitting.attributes) == 400
     assert refusal(keyed("k"), {"k": key, "v": "x" * (spare + 1)}).reason == "item_too_large"
     assert refusal(keyed("k"), {"k": key + "k", "v": ""}).reason == "key_too_long"
+
+
+@pytest.mark.parametrize("blank", ["", " ", " \t", "\r\n"])
+def test_a_key_of_spaces_is_an_empty_key(blank: str) -> None:
+    assert refusal(keyed("sku"), {"sku": blank, "name": "x"}).reason == "empty_key"
+
+
+def test_the_names_of_the_header_are_no_item_but_one_name_may_be_a_value() -> None:
+    assert refusal(CLASSIC, {"name": "name", "note": "note"}).reason == "header_repeated"
+    assert make(CLASSIC, {"name": "name"})["name"] == {"S": "name"}
+
+
+def test_a_dropped_column_leaves_its_name_to_the_start_of_the_import() -> None:
+    shape = dataclasses.replace(CLASSIC, keep_unknown_columns=False)
+
+    assert make(shape, {"created_at": "1999", "completed": "no"})["created_at"] == {"S": CREATED}
+
+
+def test_a_byte_order_mark_before_a_row_is_no_part_of_its_first_value() -> None:
+    assert make(keyed("sku"), {"sku": "\ufeff7", "name": "\ufeffx"})["sku"] == {"S": "7"}
+    assert make(keyed("sku"), {"sku": "\ufeff7", "name": "\ufeffx"})["name"] == {"S": "\ufeffx"}

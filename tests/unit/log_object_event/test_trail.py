@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import json
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from log_object_event.audit_record import EVENT_NAMES, AuditRecord, UnreadableTime
 from log_object_event.trail import Recorded, Trail, event_key
 from shared.contracts.audit_trail import object_key
-from shared.contracts.events import ObjectEvent, is_older
+from shared.contracts.events import EVENTBRIDGE_NAMES, ObjectEvent, is_older, object_events
 
 SEEN = datetime(2026, 3, 1, 9, 30, 1, 623000, tzinfo=UTC)
 EVENT = ObjectEvent(
@@ -156,6 +157,62 @@ def test_events_that_repeat_the_sequencer_of_the_creation_are_events_of_their_ow
         name: 3,
         EVENT.event_name: 1,
     }
+
+
+def bridged(kind: str, **changes: Any) -> dict[str, Any]:
+    """An event as EventBridge sends it; what is None is left out."""
+    sequencer = "0055AED6DCD90281E5" if kind in ("Object Created", "Object Deleted") else None
+    detail: dict[str, Any] = {
+        "version": "0",
+        "bucket": {"name": "example-images"},
+        "object": {"key": "a.jpg", "sequencer": changes.get("sequencer", sequencer)},
+        "request-id": changes.get("request", "C3D13FE58DE4C810"),
+    }
+    detail["object"] = {name: value for name, value in detail["object"].items() if value}
+    return {
+        "version": "0",
+        "id": changes.get("id", "17793124-05d4-b198-2fde-7ededc63b103"),
+        "detail-type": kind,
+        "source": "aws.s3",
+        "time": changes.get("time", "2026-03-01T09:30:00Z"),
+        "region": "eu-west-1",
+        "detail": {name: value for name, value in detail.items() if value},
+    }
+
+
+def keys_of(*documents: dict[str, Any]) -> list[str]:
+    read = (object_events(json.dumps(document)) for document in documents)
+    return [event_key(AuditRecord.of(event, SEEN)) for events in read for event in events]
+
+
+@pytest.mark.parametrize(
+    "kind", [*sorted({names[0] for names in EVENTBRIDGE_NAMES}), "Object Polished"]
+)
+@pytest.mark.parametrize(
+    "missing", [{}, {"request": None}, {"sequencer": None}, {"request": None, "sequencer": None}]
+)
+def test_eventbridge_events_are_one_event_for_one_delivery_after_another_only(
+    kind: str, missing: dict[str, None]
+) -> None:
+    """EventBridge gives seconds, in which much can happen, and an id to every event."""
+    event = bridged(kind, **missing)
+    others = [bridged(kind, **{**missing, "time": "2026-03-01T09:30:01Z"})]
+    numbered = missing.get("sequencer", "") is not None and kind in (
+        "Object Created",
+        "Object Deleted",
+    )
+    if numbered:
+        others = [bridged(kind, **{**missing, "sequencer": "0055AED6DCD90281E51"})]
+    elif "request" in missing:
+        others.append(bridged(kind, **{**missing, "id": "another"}))
+    else:
+        others.append(bridged(kind, **{**missing, "request": "another"}))
+    wrapped = {"Type": "Notification", "MessageId": "1", "Message": json.dumps(event)}
+
+    first, again, *keys = keys_of(event, wrapped, *others)
+
+    assert first == again
+    assert len({first, *keys}) == 1 + len(others)
 
 
 def test_one_request_replicated_to_two_buckets_is_two_events(trail: Trail) -> None:

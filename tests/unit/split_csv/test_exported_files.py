@@ -1,5 +1,6 @@
 """Files as people export them: read as what they are, or refused once by what they are."""
 
+import base64
 import bz2
 import csv
 import gzip
@@ -147,7 +148,7 @@ def test_what_is_read_again_has_a_bound_whatever_is_read(world: Any) -> None:
 
 
 def test_the_clock_is_read_between_segments_of_bad_rows(world: Any) -> None:
-    content = b"id,name\n" + b"1,\0\n" * 4 * MAX_REJECTED
+    content = b"id,name\n0,good\n" + b"1,\0\n" * 4 * MAX_REJECTED
 
     import_file(world, content, 59_999)
 
@@ -365,6 +366,13 @@ FOREIGN = {
     "SQL": b"-- MySQL dump 10.13\n\nCREATE TABLE `a` (`id` int, `n` text);\n",
     " SQL": b"COPY public.a (id, name) FROM stdin;\n1\tAna\n2\tBo\n\\.\n",
     "SQL ": b"INSERT INTO a (id, n) VALUES (1, 'a');\nINSERT INTO a (id, n) VALUES (2, 'b');\n",
+    "SQL  ": b"PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n",
+    "  SQL": b"SET NAMES utf8;\nREPLACE INTO `a` VALUES (1, 2);\n",
+    "a table as": b" id | name \n----+------\n  1 | Ana\n(1 row)\n",
+    "a table as ": b"| id | name |\n|----|------|\n| 1 | Ana |\n",
+    "a link": b"[InternetShortcut]\r\nURL=https://example.com/a.csv\r\n",
+    "base64": base64.encodebytes(b"id,name\n1,a\n" * 20),
+    ".arff": b"@relation a\n@attribute id numeric\n@data\n1\n",
     "YAML": b"---\nid: 1\nname: a\n",
     "terminal": b"+----+---+\n| id | n |\n+----+---+\n|  1 | a |\n+----+---+\n",
     ".dif": b'TABLE\r\n0,1\r\n"EXCEL"\r\n',
@@ -420,6 +428,38 @@ def test_what_is_no_csv_is_refused_once_by_its_name(
 
     assert (done.reason, world.rows) == ("not_csv", [])
     assert name.strip() in done.detail
+
+
+BEGUN_BY_TEXT = {
+    "HTML": "<html><body>Sign in</body></html>\n",
+    "XML": "<?xml version='1.0'?><a/>\n",
+    "PDF": "%PDF-1.7\n1 0 obj\n",
+    "PostScript": "%!PS-Adobe-3.0\n",
+    "RTF": "{\\rtf1\\ansi\n",
+    "YAML": "---\nid: 1\n",
+    **{
+        f"JSON {each[:6]}": each
+        for each in (
+            '{"id": 1}\n',
+            "[true, false]\n",
+            "[1, 2]\n",
+            '{id: 1, n: "a"}\n',
+            "{'id': 1, 'n': 'a'}\n{'id': 2, 'n': 'b'}\n",
+            '\x1e{"id":1}\n\x1e{"id":2}\n',
+            ")]}',\n[1]\n",
+            'callback({"id": 1});\n',
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("before", ["", "\ufeff", "\n", " \r\n\t", "\ufeff\n"])
+@pytest.mark.parametrize("name", BEGUN_BY_TEXT)
+def test_spaces_and_a_mark_before_it_hide_no_other_kind(world: Any, name: str, before: str) -> None:
+    done = import_file(world, (before + BEGUN_BY_TEXT[name]).encode())
+
+    assert (done.reason, world.rows) == ("not_csv", [])
+    assert name.split()[0] in done.detail
 
 
 @pytest.mark.parametrize(

@@ -35,14 +35,38 @@ NESTED = 3
 # How many times its own length packed text may unpack to; user data is packed to a tenth or more.
 MOST_UNPACKED = 20
 NOT_SECRET = frozenset({"true", "false", "null", SENSITIVE})
+# Names of regions and zones: hidden wherever they are, they would leave nothing to review.
+_PLACE = re.compile(r"(?:[a-z]{2}|us-gov|us-isob?|eu-isoe)-[a-z]{4,9}-[0-9][a-z]?")
+# Short secrets with a digit are no words of a language: within a text they are found as a word.
+SHORTEST_WORD = 5
+_TOKEN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{5,7}(?![A-Za-z0-9])")
 
-_ESCAPE = re.compile(r"(?:\\u[0-9a-fA-F]{4})+|\\U[0-9a-fA-F]{8}|\\x[0-9a-fA-F]{2}|\\[^uUx]")
+_ESCAPE = re.compile(
+    r"(?:\\u[0-9a-fA-F]{4})+|\\U[0-9a-fA-F]{8}|(?:\\x[0-9a-fA-F]{2})+|(?:\\[0-3][0-7]{2})+|\\[^uUx]"
+)
+# Where programs break long lines, or quote quotes: shells, SQL, CSV, YAML; quoted-printable.
+_LINE_BREAK = re.compile(r"\r?\n[ \t]*")
+_CONTINUED = re.compile(r"\\\r?\n[ \t]*")
+_QUOTED_QUOTE = re.compile(r"""'"'"'|'\\''|''|\"\"""")
+_PRINTABLE = re.compile(r"(?:=[0-9a-fA-F]{2})+|=\r?\n")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8});")
 _PERCENT = re.compile(r"(?:%[0-9a-fA-F]{2})+")
 _FORM = re.compile(r"(?:%[0-9a-fA-F]{2})+|\+")
 _CONTROLS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "a": "\a", "v": "\v", "0": "\0"}
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{4,}={0,2}")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){3,}")
+_SPACED_HEX = re.compile(r"[0-9a-fA-F]{2}(?:[ :,;-][ ]?(?:0x)?[0-9a-fA-F]{2}){3,}")
+_BASE32 = re.compile(r"[A-Z2-7]{13,}")
+# What of a text is secret by itself: passwords in addresses, values of names that say so, parts
+# of a token.
+_PARTS = re.compile(
+    r"""://[^\s/:@]{0,99}:(?P<address>[^\s/@]+)@
+    |(?:pass|pwd|secret|token|key|credential|auth)[\w.-]{0,40}["']?[ ]?[=:][ ]?(?!basic\b|bearer\b)
+     (?:"(?P<double>[^"\n]*)"|'(?P<single>[^'\n]*)'|(?P<bare>[^\s;,&"']+))
+    |\b(?:basic|bearer)[ ]+(?P<header>[^\s"']+)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_WEB_TOKEN = re.compile(r"[\w-]{8,}(?:\.[\w-]{8,}){2}", re.ASCII)
 _URL_SAFE = str.maketrans("-_", "+/")
 _SEPARATORS = frozenset(" \t\r\n,;:|/=&.+_-'\"()[]{}")
 # JSON's texts and numbers; whether a text is a key.
@@ -62,7 +86,8 @@ class Needles:
         self._samples: set[str] = set()
 
     def add(self, text: str) -> None:
-        """`text` has at least SHORTEST_WITHIN characters."""
+        """`text` has at least SHORTEST_WITHIN characters; it is found in any case of letters."""
+        text = _folded(text)
         starts = range(0, max(1, len(text) - LONGEST_PIECE + 1), LONGEST_PIECE)
         for start in (*starts, max(0, len(text) - LONGEST_PIECE)):
             piece = text[start : start + LONGEST_PIECE]
@@ -79,6 +104,7 @@ class Needles:
 
     def spans(self, text: str) -> list[Span]:
         """Where they are, from left to right; what overlaps or touches is one."""
+        text = _folded(text)
         # Whoever holds eight characters holds five at a multiple of four.
         if self._samples.isdisjoint([text[at : at + 5] for at in range(0, len(text) - 4, 4)]):
             return []
@@ -89,6 +115,18 @@ class Needles:
                     found.append((start, start + length))
                     break
         return merged(found)
+
+
+_SPACES = str.maketrans("\n\t\r", "   ")
+
+
+def _folded(text: str) -> str:
+    """`text` in small letters and with spaces alone between words, of the same length."""
+    text = text.translate(_SPACES)
+    lower = text.lower()
+    if len(lower) == len(text):
+        return lower
+    return "".join(small if len(small := sign.lower()) == 1 else sign for sign in text)
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:
@@ -147,11 +185,26 @@ class _View:
 
 
 def _unescaped(token: str) -> str:
-    if token[1] in "uUx":
+    if token[1] == "x":
+        return _from_bytes(bytes.fromhex(token.replace("\\x", "")))
+    if token[1].isdigit() and len(token) > 2:
+        return _from_bytes(bytes(int(part, 8) for part in token.split("\\")[1:]))
+    if token[1] in "uU":
         numbers = [int(part[1:], 16) for part in token.split("\\")[1:]]
         joined = "".join(chr(number) if number < 0x110000 else "?" for number in numbers)
         return joined.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return _CONTROLS.get(token[1], token[1])
+
+
+def _from_bytes(content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
+def _printed(token: str) -> str:
+    return _from_bytes(bytes.fromhex(token.replace("=", ""))) if token[-1] != "\n" else ""
 
 
 def _unquoted_form(part: str) -> str:
@@ -165,6 +218,11 @@ def _views(text: str) -> Iterator[_View]:
         ("&", _ENTITY, html.unescape),
         ("%", _PERCENT, unquote),
         ("+", _FORM, _unquoted_form),
+        ("\n", _LINE_BREAK, lambda _: ""),
+        ("\\", _CONTINUED, lambda _: ""),
+        ("'", _QUOTED_QUOTE, lambda token: token[-1]),
+        ('""', _QUOTED_QUOTE, lambda token: token[-1]),
+        ("=", _PRINTABLE, _printed),
     )
     for sign, token, decode in codecs:
         if sign in text and (view := _View.of(text, token, decode)) is not None:
@@ -184,6 +242,14 @@ def _decoded_runs(text: str, shortest: int) -> Iterator[tuple[Span, str]]:
         if len(match[0]) >= 2 * shortest:
             yield match.span(), _text_of(bytes.fromhex(match[0]))
             yield match.span(), _text_of(bytes.fromhex(match[0][1:-1]))
+    if len(text) < 2 * SHORTEST_WITHIN:
+        # Most texts are short, and looking for more in them takes longer than all else.
+        return
+    for match in _SPACED_HEX.finditer(text):
+        digits = re.sub(r"0x|[^0-9a-fA-F]", "", match[0])
+        yield match.span(), _text_of(bytes.fromhex(digits))
+    for match in _BASE32.finditer(text):
+        yield match.span(), _text_of(_from_base32(match[0]))
 
 
 def _from_base64(run: str) -> bytes:
@@ -195,11 +261,17 @@ def _from_base64(run: str) -> bytes:
         return b""
 
 
+def _from_base32(run: str) -> bytes:
+    # Other numbers of digits than these stand for no number of bytes.
+    whole = run[: len(run) - {1: 1, 3: 1, 6: 1}.get(len(run) % 8, 0)]
+    return base64.b32decode(whole + "=" * (-len(whole) % 8))
+
+
 def _text_of(content: bytes) -> str:
-    """What Terraform's `base64gzip` and `textencodebase64` make, too: gzip and UTF-16."""
-    if content.startswith(b"\x1f\x8b"):
+    """What Terraform's `base64gzip` and `textencodebase64` make, too: gzip, zlib and UTF-16."""
+    if content.startswith((b"\x1f\x8b", b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")):
         with suppress(zlib.error):
-            unpacked = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(
+            unpacked = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(
                 content, MOST_UNPACKED * len(content)
             )
             return unpacked.decode(errors="replace")
@@ -209,12 +281,27 @@ def _text_of(content: bytes) -> str:
     return content.decode(errors="replace")
 
 
+def _parts(text: str) -> Iterator[str]:
+    """Secrets within a secret text, of which a copy may stand elsewhere."""
+    for match in _PARTS.finditer(text):
+        part = match[match.lastgroup] if match.lastgroup else ""
+        if len(part) >= SHORTEST_WITHIN:
+            yield part
+        if match.lastgroup == "header":
+            _, _, password = _text_of(_from_base64(part.rstrip("="))).partition(":")
+            if len(password) >= SHORTEST_WITHIN and password.isprintable():
+                yield password
+    if _WEB_TOKEN.fullmatch(text.strip()):
+        yield from text.strip().split(".")[1:]
+
+
 @dataclass
 class Secrets:
     """All that a plan calls sensitive, and what may be shown nonetheless (see `keep`)."""
 
     within: Needles = field(default_factory=Needles)
     alone: set[str] = field(default_factory=set)
+    words: set[str] = field(default_factory=set)
     kept: Needles = field(default_factory=Needles)
     _known: set[str] = field(default_factory=set)
     _shown: dict[str, str] = field(default_factory=dict)
@@ -259,6 +346,9 @@ class Secrets:
         if held is not None:
             self.add(held, depth + 1)
             return
+        if depth < NESTED:
+            for part in _parts(text):
+                self._add_text(part, depth + 1)
         decoded = [view.text for view in _views(text)]
         decoded += [
             meaning
@@ -275,11 +365,15 @@ class Secrets:
                 self._register(meaning)
 
     def _register(self, text: str) -> None:
-        for form in {text, text.strip()}:
-            if len(form) >= SHORTEST_WITHIN and not form.isspace():
+        for form in map(_folded, {text, text.strip()}):
+            if form.isspace() or form in NOT_SECRET or _PLACE.fullmatch(form):
+                continue
+            if len(form) >= SHORTEST_WITHIN:
                 self.within.add(form)
-            elif len(form) >= SHORTEST_ALONE and form not in NOT_SECRET and not form.isspace():
+            elif len(form) >= SHORTEST_ALONE:
                 self.alone.add(form)
+                if _TOKEN.fullmatch(form) and any(map(str.isdigit, form)):
+                    self.words.add(form)
 
     def keep(self, texts: Iterable[str]) -> None:
         """Addresses, which must stay recognisable, and Terraform lets no secret into one."""
@@ -290,9 +384,12 @@ class Secrets:
 
     def spans(self, text: str, depth: int = 0) -> list[Span]:
         """The parts of `text` that hold a secret in some form, from left to right."""
-        if not self.within or len(text) < SHORTEST_WITHIN:
+        if len(text) < SHORTEST_WORD or not (self.within or self.words):
             return []
         found = self.within.spans(text)
+        if self.words:
+            tokens = _TOKEN.finditer(text)
+            found += [token.span() for token in tokens if _folded(token[0]) in self.words]
         if depth < NESTED:
             for view in _views(text):
                 found += map(view.source, self.spans(view.text, depth + 1))
@@ -305,7 +402,7 @@ class Secrets:
         """Whether `text` is a short secret in some form, or several of them joined."""
         if not self.alone or len(text) < SHORTEST_ALONE:
             return False
-        if self._is_joined(text):
+        if self._is_joined(_folded(text)):
             return True
         if depth == NESTED:
             return False

@@ -7,11 +7,13 @@ import base64
 import gzip
 import html
 import json
+import quopri
 import random
 import re
+import shlex
 import string
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote_plus
@@ -204,6 +206,140 @@ def test_no_copy_of_a_long_secret_is_shown(form: str) -> None:
         what = json.dumps([turn, secret, plan])
 
         check(every_format(*plan.pop("changes"), **plan), [secret], what)
+
+
+# --- Forms that other programs make of a text: what is left of a copy is compared by its letters
+
+
+def lines_of(text: str, width: int, end: str = "\n") -> str:
+    return end.join(text[start : start + width] for start in range(0, len(text), width))
+
+
+REWRITTEN: dict[str, Encode] = {
+    "upper case": str.upper,
+    "lower case": str.lower,
+    "title case": str.title,
+    "lines": lambda text: lines_of(text, 7),
+    "lines with backslashes": lambda text: lines_of(text, 9, "\\\n    "),
+    "lines of Windows": lambda text: lines_of(text, 11, "\r\n"),
+    "words on lines": lambda text: text.replace(" ", "\n"),
+    "base64 in lines of 76": lambda text: base64.encodebytes(("x" * 60 + text).encode()).decode(),
+    "base64 in lines of 16": lambda text: lines_of(b64(text), 16, "\r\n"),
+    "basic authentication": lambda text: f"Authorization: Basic {b64('user:' + text)}",
+    "Docker credentials": lambda text: b64(
+        json.dumps({"auths": {"r": {"auth": b64("u:" + text)}}})
+    ),
+    "Kubernetes secret": lambda text: f"kind: Secret\ndata:\n  password: {b64(text)}\n",
+    "shell": lambda text: f"export P={shlex.quote(text)}",
+    "shell in shell": lambda text: "sh -c '" + text.replace("'", "'\\''") + "'",
+    "SQL": lambda text: "SET PASSWORD = '" + text.replace("'", "''") + "';",
+    "CSV": lambda text: 'id,"' + text.replace('"', '""') + '"',
+    "YAML block": lambda text: f"password: |\n    {text}\n",
+    "environment file": lambda text: f"export P={json.dumps(text)}\nQ=1\n",
+    "connection string": lambda text: f"Server=db;User Id=u;Password={text};",
+    "hexadecimal with colons": lambda text: text.encode().hex(":"),
+    "hexadecimal with spaces": lambda text: text.encode().hex(" "),
+    "hexadecimal numbers": lambda text: ", ".join(f"0x{byte:02x}" for byte in text.encode()),
+    "hexadecimal escapes": lambda text: "".join(f"\\x{byte:02x}" for byte in text.encode()),
+    "octal escapes": lambda text: "".join(f"\\{byte:03o}" for byte in text.encode()),
+    "bytes of Python": lambda text: repr(text.encode()),
+    "base32": lambda text: base64.b32encode(text.encode()).decode(),
+    "quoted-printable": lambda text: quopri.encodestring(text.encode(), quotetabs=True).decode(),
+    "zlib": lambda text: base64.b64encode(zlib.compress(text.encode())).decode(),
+    "JSON of Go": lambda text: json.dumps(text).replace("<", "\\u003c").replace("&", "\\u0026"),
+    "entities": lambda text: "".join(f"&#x{ord(sign):x};" for sign in text),
+}
+
+
+def letters(text: str) -> str:
+    return re.sub(r"[\W_]", "", text).lower()
+
+
+def texts_of(value: Any) -> Iterator[str]:
+    match value:
+        case dict():
+            for key, inner in value.items():
+                yield key
+                yield from texts_of(inner)
+        case list():
+            for inner in value:
+                yield from texts_of(inner)
+        case str():
+            yield value
+
+
+def shown_letters(form: str, output: str) -> str:
+    if form == "json":
+        return letters("".join(texts_of(json.loads(output))))
+    return letters(html.unescape(output) if form == "html" else output)
+
+
+@pytest.mark.parametrize("form", sorted(REWRITTEN))
+def test_no_copy_that_another_program_wrote_is_shown(form: str) -> None:
+    source = random.Random(f"rewritten {form}")
+    for _ in range(6):
+        secret = secret_text(source)
+        copy = REWRITTEN[form](secret)
+        plan = planted(source, secret, copy)
+
+        for name, output in every_format(*plan.pop("changes"), **plan).items():
+            for left in {letters(secret), letters(copy)}:
+                assert left not in shown_letters(name, output), (name, secret, copy)
+
+
+@pytest.mark.parametrize(
+    "holder",
+    [
+        "postgres://user:{}@host:5432/db",
+        "Server=db;User Id=u;Password={};Encrypt=true",
+        "DB_HOST=db\nDB_PASSWORD={}\n",
+        'host: db\napi_token: "{}"\n',
+        "Authorization: Bearer {}",
+    ],
+)
+def test_a_password_within_a_secret_text_is_a_secret_by_itself(holder: str) -> None:
+    plan = {
+        "variables": {"s": {"value": holder.format("Zq93-canary-7K")}},
+        "configuration": {"root_module": {"variables": {"s": {"sensitive": True}}}},
+    }
+
+    for name, output in every_format(
+        change("x_y.z", "create", None, {"a": "Zq93-canary-7K", "b": b64("Zq93-canary-7K")}), **plan
+    ).items():
+        for text in ("Zq93-canary-7K", b64("Zq93-canary-7K")):
+            assert letters(text) not in shown_letters(name, output)
+
+
+def test_places_and_words_stay_readable_beside_secrets_that_hold_them() -> None:
+    held = json.dumps({"region": "eu-west-1", "zone": "us-gov-west-1a", "on": True, "p": "Zq-7-9K"})
+    plan = {
+        "variables": {"s": {"value": held}},
+        "configuration": {"root_module": {"variables": {"s": {"sensitive": True}}}},
+    }
+    seen = {"a": "eu-west-1", "b": "arn:aws:sqs:eu-west-1:123456789012:q", "c": "us-gov-west-1a"}
+
+    for output in every_format(
+        change("x_y.z", "create", None, {**seen, "on": True, "p": "x Zq-7-9K"}), **plan
+    ).values():
+        assert all(text in output for text in seen.values())
+        assert "true" in output
+
+
+@pytest.mark.parametrize("secret", ["Xk7Qp2", "83921", "a1b2c3d"])
+@pytest.mark.parametrize(
+    "form", ["Bearer {}", "https://u:{}@h/", "a,{},b", "x={};", "PIN {}.", '{{"a": ["{}"]}}']
+)
+def test_a_short_secret_with_digits_is_not_shown_as_a_word(secret: str, form: str) -> None:
+    plan = {
+        "variables": {"s": {"value": secret}},
+        "configuration": {"root_module": {"variables": {"s": {"sensitive": True}}}},
+    }
+
+    for output in every_format(
+        change("x_y.z", "create", None, {"a": form.format(secret), "b": "seen"}), **plan
+    ).values():
+        assert secret not in output
+        assert "seen" in output
 
 
 @pytest.mark.parametrize("form", ALONE)
