@@ -26,7 +26,9 @@ from event_pipelines.pipelines.history import Entry, Happening, ObjectHistory, k
 from event_pipelines.pipelines.object_refs import document_of
 from event_pipelines.pipelines.objects import StoredObject
 from event_pipelines.pipelines.pipeline import Deployed, Lane, Search, Stage, State, Step
+from event_pipelines.pipelines.probe import FOLDER, Hop, ObjectProbe, Probe, Stopped
 from event_pipelines.pipelines.rejections import DeadLetters
+from event_pipelines.pipelines.sample_csv import SampleFile
 from event_pipelines.stack import Stack, error_code, item_of
 from event_pipelines.times import iso, parsed
 
@@ -330,6 +332,80 @@ def _state(status: str, updated_at: str) -> State:
     # Once everything is sent, the rows are in their queue, or in its dead letters.
     silent = datetime.now(UTC) - datetime.fromisoformat(updated_at) > _SILENT
     return State.MISSING if status == ImportStatus.SPLITTING and silent else State.UNDERWAY
+
+
+def probes(stack: Stack, name: str) -> Sequence[Probe]:
+    return [_File(locate(stack), name)]
+
+
+class _File(ObjectProbe):
+    """A file of one row, as the settings of the functions want it, whose key no other row has."""
+
+    stays = (
+        "the import's entry in the ledger until it expires: it makes a message that is delivered"
+        " once more harmless"
+    )
+
+    def __init__(self, ledger: Ledger, name: str) -> None:
+        self._ledger = ledger
+        split, load = ledger.settings()
+        self._file = SampleFile.of(split, load, name)
+        key = f"{split['IMPORT_PREFIX']}{FOLDER}{name}.csv"
+        super().__init__(ledger.stack, ledger.bucket, key, self._file.content)
+
+    @property
+    def _import_id(self) -> str:
+        return import_of(self.stored)
+
+    def hops(self) -> list[Hop]:
+        prefix = self.stack.prefix
+        split = (f"{prefix}-csv-split", f"{prefix}-csv-imports")
+        rows = next(iter(self.stack.queues.names(f"{prefix}-csv-rows")), f"{prefix}-csv-rows")
+        return [
+            Hop("import begun", self._begun, *split),
+            Hop("row sent", self._sent, *split),
+            Hop("item in the table", self._loaded, f"{prefix}-csv-load", rows),
+        ]
+
+    def _found(self) -> Import | None:
+        found = self._ledger.find(self._import_id)
+        if found and found.status == ImportStatus.FAILED:
+            raise Stopped(f"the import {found.import_id} failed: {found.reason}")
+        if found and found.rows_rejected:
+            rows = self._ledger.rejections(found.import_id)
+            reasons = "; ".join(f"{row.reason}: {row.detail}" for row in rows)
+            raise Stopped(f"the row was rejected: {reasons}")
+        return found
+
+    def _begun(self) -> bool:
+        return self._found() is not None
+
+    def _sent(self) -> bool:
+        found = self._found()
+        return found is not None and found.rows_sent > 0
+
+    def _loaded(self) -> bool:
+        found = self._found()
+        return found is not None and found.status == ImportStatus.COMPLETE
+
+    def remove(self) -> None:
+        if self._stored is not None:
+            self._remove_item()
+        self.remove_at()
+
+    def _remove_item(self) -> None:
+        try:
+            self.stack.dynamodb.delete_item(
+                TableName=self._ledger.table,
+                Key=self._file.item_key(self._import_id),
+                # An item that somebody else wrote since is theirs.
+                ConditionExpression="contains(#stamp, :import)",
+                ExpressionAttributeNames={"#stamp": STAMP},
+                ExpressionAttributeValues={":import": {"S": f"#{self._import_id}#"}},
+            )
+        except ClientError as error:
+            if error_code(error) != "ConditionalCheckFailedException":
+                raise
 
 
 def trace(search: Search, stages: Sequence[Stage]) -> Iterator[Entry]:  # noqa: ARG001

@@ -20,6 +20,7 @@ from event_pipelines.pipelines.history import Entry, Happening, ObjectHistory, k
 from event_pipelines.pipelines.object_refs import ObjectRef
 from event_pipelines.pipelines.objects import StoredObject
 from event_pipelines.pipelines.pipeline import Deployed, Lane, Search, Stage, State, Step
+from event_pipelines.pipelines.probe import FOLDER, Hop, ObjectProbe, Probe
 from event_pipelines.pipelines.rejections import Rejections, is_of
 from event_pipelines.stack import Stack, error_code, item_of
 from event_pipelines.times import parsed
@@ -205,6 +206,35 @@ class _Deployed(Deployed):
             ConsistentRead=True,
         )
         return [_ref(item) for page in pages for item in page["Items"]]
+
+
+def probes(stack: Stack, name: str) -> Sequence[Probe]:
+    return [_Upload(stack, f"{FOLDER}{name}.txt")]
+
+
+class _Upload(ObjectProbe):
+    """An upload, of which the pipeline keeps a record."""
+
+    stays = (
+        "the records of its upload and of its removal, in the trail or the log: an audit that"
+        " forgets on demand is none"
+    )
+
+    def __init__(self, stack: Stack, key: str) -> None:
+        self._began = datetime.now(UTC) - timedelta(minutes=1)
+        # Asked at once, so that a pipeline that is not deployed is found before anything is sent.
+        self._lane = _Deployed(stack, self._began).lanes[0]
+        super().__init__(stack, self._lane.bucket, key, b"smoke\n")
+
+    def hops(self) -> list[Hop]:
+        route = next((one for one in self._lane.queues if one.endswith("-upload")), "")
+        queue = route or f"{self.stack.prefix}-audit-other"
+        return [Hop("record", self._recorded, queue, queue)]
+
+    def _recorded(self) -> bool:
+        # Logs are read when this is made.
+        found = _Deployed(self.stack, self._began)
+        return found.state(found.lanes[0], self.stored) == State.DONE
 
 
 def _ref(item: Mapping[str, Any]) -> ObjectRef:

@@ -3,12 +3,22 @@
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import partial
 
 from event_pipelines.contracts.derivatives import SUFFIXES, derivative_key
 from event_pipelines.pipelines import objects
 from event_pipelines.pipelines.history import Entry, ObjectHistory
 from event_pipelines.pipelines.objects import StoredObject, is_made_of
 from event_pipelines.pipelines.pipeline import Deployed, Lane, Search, Stage, State, Step
+from event_pipelines.pipelines.probe import (
+    FOLDER,
+    Hop,
+    NotProbed,
+    ObjectProbe,
+    Probe,
+    black_png,
+    grey_jpeg,
+)
 from event_pipelines.pipelines.rejections import Rejections
 from event_pipelines.stack import Stack
 
@@ -58,14 +68,62 @@ class _Images(Deployed):
         yield from objects.stored(self.stack.s3, lane.bucket, prefix)
 
     def state(self, lane: Lane, stored: StoredObject) -> State:
-        settings = self._settings[lane.name]
-        output_format = settings.get("FORMAT") or "jpeg"
-        key = derivative_key(stored.key, lane.prefix, settings["OUTPUT_PREFIX"], output_format)
-        if is_made_of(self.stack.s3, stored.bucket, key, stored):
+        if is_made_of(self.stack.s3, stored.bucket, self.output(lane, stored.key), stored):
             return State.DONE
         if self._rejections[lane.name].name(stored):
             return State.REJECTED
         return State.MISSING if self.takes(lane, stored.key) else State.UNMATCHED
+
+    def output(self, lane: Lane, key: str) -> str:
+        """The key of what is made of the object with this key."""
+        settings = self._settings[lane.name]
+        output_format = settings.get("FORMAT") or "jpeg"
+        return derivative_key(key, lane.prefix, settings["OUTPUT_PREFIX"], output_format)
+
+    def picture(self) -> bytes:
+        """The smallest that every derivative takes. Raises NotProbed for unknown formats."""
+        side = max(int(settings.get("MIN_SIDE", "8")) for settings in self._settings.values())
+        taken = next(iter(self._settings.values())).get("ALLOWED_FORMATS", "JPEG").split(",")
+        if "JPEG" in taken:
+            return grey_jpeg(side)
+        if "PNG" in taken:
+            return black_png(side)
+        raise NotProbed(
+            f"A JPEG or a PNG would be sent, and {NAME} takes only {', '.join(taken)}: add one of"
+            " them to allowed_formats to have it tried."
+        )
+
+    def suffix(self) -> str:
+        """What a key must end in for the notification to be about it."""
+        return self._triggers.rules[0][1]
+
+
+def probes(stack: Stack, name: str) -> Sequence[Probe]:
+    return [_Picture(_Images(stack), name)]
+
+
+class _Picture(ObjectProbe):
+    """One picture, of which all derivatives are made."""
+
+    def __init__(self, images: _Images, name: str) -> None:
+        self._images = images
+        first = images.lanes[0]
+        key = f"{first.prefix}{FOLDER}{name}{images.suffix()}"
+        super().__init__(images.stack, first.bucket, key, images.picture())
+
+    def hops(self) -> list[Hop]:
+        return [
+            Hop(
+                lane.name,
+                partial(self.is_made_at, self._images.output(lane, self.key)),
+                lane.queues[0],
+                lane.queues[0],
+            )
+            for lane in self._images.lanes
+        ]
+
+    def remove(self) -> None:
+        self.remove_at(*(self._images.output(lane, self.key) for lane in self._images.lanes))
 
 
 def _settings(stack: Stack, name: str) -> dict[str, dict[str, str]]:

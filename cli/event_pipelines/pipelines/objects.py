@@ -130,6 +130,26 @@ def head(s3: "S3Client", bucket: str, key: str) -> Any:
         ) from error
 
 
+def remove_versions(s3: "S3Client", bucket: str, key: str) -> None:
+    """Removes every version and deletion marker of one key. Raises Unanswered if S3 keeps one."""
+    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=key)
+    for page in pages:
+        found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        of_it = [
+            {"Key": one["Key"], "VersionId": one["VersionId"]} for one in found if one["Key"] == key
+        ]
+        if of_it:
+            delete: Any = {"Objects": of_it, "Quiet": True}
+            for error in s3.delete_objects(Bucket=bucket, Delete=delete).get("Errors", []):
+                raise Unanswered(
+                    f"S3 keeps s3://{bucket}/{key} ({error.get('Code')}: {error.get('Message')}):"
+                    " remove what holds it, then the object."
+                )
+        # It is the first of all keys that begin with it.
+        if len(of_it) < len(found):
+            return
+
+
 def is_made_of(s3: "S3Client", bucket: str, key: str, source: StoredObject) -> bool:
     """Whether there is an object at `key` whose metadata says that it is made of `source`."""
     found = head(s3, bucket, key)
