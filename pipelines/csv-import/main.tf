@@ -119,6 +119,7 @@ module "split" {
 
   environment = merge(
     {
+      STACK                        = var.name_prefix
       PIPELINE                     = "csv-import"
       POWERTOOLS_SERVICE_NAME      = "split_csv"
       POWERTOOLS_METRICS_NAMESPACE = "EventPipelines"
@@ -187,6 +188,7 @@ module "load" {
 
   environment = merge(
     {
+      STACK                        = var.name_prefix
       PIPELINE                     = "csv-import"
       POWERTOOLS_SERVICE_NAME      = "load_csv_rows"
       POWERTOOLS_METRICS_NAMESPACE = "EventPipelines"

@@ -162,6 +162,7 @@ module "function" {
 
   environment = merge(
     {
+      STACK                        = var.name_prefix
       PIPELINE                     = "event-audit"
       POWERTOOLS_SERVICE_NAME      = "log_object_event"
       POWERTOOLS_METRICS_NAMESPACE = "EventPipelines"

@@ -98,6 +98,7 @@ module "function" {
   iam_path                 = var.iam_path
 
   environment = {
+    STACK                        = var.name_prefix
     PIPELINE                     = "image-derivatives"
     POWERTOOLS_SERVICE_NAME      = "create_image_derivative"
     POWERTOOLS_METRICS_NAMESPACE = "EventPipelines"

@@ -20,6 +20,10 @@ NAMES = (
 )
 
 
+# It holds nothing that is not in the configuration, and had a name that every region shared.
+RENAMED = {"aws_cloudwatch_dashboard.stack[0]"}
+
+
 def applied() -> dict[str, str]:
     """Names by address."""
     lines = Path(__file__).with_name("applied_resources.txt").read_text().splitlines()
@@ -41,7 +45,7 @@ def name_of(resource: Resource) -> str:
     return next((str(resource.values[one]) for one in NAMES if resource.values.get(one)), "-")
 
 
-def test_an_upgrade_destroys_and_replaces_nothing(plans: dict[str, Plan]) -> None:
+def test_an_upgrade_destroys_and_replaces_nothing_but_the_dashboard(plans: dict[str, Plan]) -> None:
     planned = {each.address: name_of(each) for each in plans["every_option"].resources}
     # What got a `count`, Terraform moves to the first by itself.
     planned |= {address.removesuffix("[0]"): name for address, name in planned.items()}
@@ -52,7 +56,7 @@ def test_an_upgrade_destroys_and_replaces_nothing(plans: dict[str, Plan]) -> Non
         if name not in ("-", planned.get(moved.get(address, address)))
         or moved.get(address, address) not in planned
     }
-    assert lost == {}
+    assert lost.keys() == RENAMED
 
 
 def test_every_move_is_from_what_was_applied_and_to_a_place_of_its_own() -> None:

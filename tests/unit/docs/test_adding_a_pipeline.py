@@ -102,6 +102,7 @@ context = SimpleNamespace(function_name="f", memory_limit_in_mb=128, aws_request
 print("retried", handler.handler(batch, context)["batchItemFailures"])
 """,
         folder="functions",
+        STACK="acme",
         PIPELINE="object-stamps",
         AWS_DEFAULT_REGION="eu-west-1",
     )
