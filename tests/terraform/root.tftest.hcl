@@ -370,3 +370,14 @@ run "a_prefix_that_tells_groups_of_another_stack" {
 
   expect_failures = [var.name_prefix]
 }
+
+run "a_name_that_aws_keeps_for_itself" {
+  command = plan
+
+  variables {
+    region      = "eu-west-1"
+    name_prefix = "ssm-relay"
+  }
+
+  expect_failures = [var.name_prefix]
+}

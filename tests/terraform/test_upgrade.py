@@ -31,13 +31,20 @@ def applied() -> dict[str, str]:
 
 
 def moves() -> dict[str, str]:
-    """Where the pipelines' `moved` blocks send an address of the root."""
-    found = {}
+    """Where the pipelines' `moved` blocks send an address of the root, in one move or in two."""
+    found: dict[str, str] = {}
+    modules: dict[str, str] = {}
     for folder in REPOSITORY.glob("pipelines/*/"):
         pipeline = f"module.{folder.name.replace('-', '_')}[0]"
         for block in read_folder(folder).of("moved"):
             source, target = (block.attributes[end].source for end in ("from", "to"))
-            found[f"{pipeline}.{source}"] = f"{pipeline}.{target}"
+            whole = source.startswith("module.") and source.count(".") == 1
+            (modules if whole else found)[f"{pipeline}.{source}"] = f"{pipeline}.{target}"
+    for source in applied():
+        target = found.get(source, source)
+        for module, indexed in modules.items():
+            if target.startswith(f"{module}."):
+                found[source] = target.replace(module, indexed, 1)
     return found
 
 

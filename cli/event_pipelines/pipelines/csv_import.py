@@ -24,7 +24,7 @@ from event_pipelines.errors import Unanswered, UserError
 from event_pipelines.pipelines import objects
 from event_pipelines.pipelines.history import Entry, Happening, ObjectHistory, known
 from event_pipelines.pipelines.object_refs import document_of
-from event_pipelines.pipelines.objects import StoredObject
+from event_pipelines.pipelines.objects import StoredObject, Triggers
 from event_pipelines.pipelines.pipeline import Deployed, Lane, Search, Stage, State, Step
 from event_pipelines.pipelines.probe import FOLDER, Hop, ObjectProbe, Probe, Stopped
 from event_pipelines.pipelines.rejections import DeadLetters
@@ -115,11 +115,17 @@ class Ledger:
 
     def upload(self, file: Path, name: str, progress: Any) -> str:
         """Uploads `file` and returns the id of the import that it starts."""
-        s3 = self.stack.s3
+        s3, bucket = self.stack.s3, self.sources[0]
         key = self.import_prefix + name
-        s3.upload_file(str(file), self.bucket, key, Callback=progress)
-        head = s3.head_object(Bucket=self.bucket, Key=key)
-        return import_id(self.bucket, key, head.get("VersionId"), head["ETag"])
+        s3.upload_file(str(file), bucket, key, Callback=progress)
+        head = s3.head_object(Bucket=bucket, Key=key)
+        return import_id(bucket, key, head.get("VersionId"), head["ETag"])
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The buckets that files are imported from; `bucket` has what was rejected of them."""
+        settings = self.stack.settings_of(f"{self.stack.prefix}-csv-split") or {}
+        return objects.sources(settings, self.bucket)
 
     def settings(self) -> tuple[dict[str, str], dict[str, str]]:
         """Environment variables of splitter and loader. Raises UserError without them."""
@@ -271,8 +277,16 @@ class _Imports(Deployed):
         self._remembered_since = datetime.now(UTC) - timedelta(
             days=int(settings["LEDGER_RETENTION_DAYS"])
         )
-        lane = Lane("", bucket, settings["IMPORT_PREFIX"], (queue,), (f"{queue}-dlq",))
-        super().__init__(stack, [lane], objects.triggers(stack.s3, bucket, queue))
+        prefix = settings["IMPORT_PREFIX"]
+        lanes = [
+            Lane("", source, prefix, (queue,), (f"{queue}-dlq",))
+            for source in objects.sources(settings, bucket)
+        ]
+        # The notification of another owner, or a rule; both ask for what the pipeline takes.
+        taken = Triggers(tuple((prefix, suffix) for suffix in SUFFIXES), any_case=True)
+        if "SOURCE_BUCKETS" not in settings:
+            taken = objects.triggers(stack.s3, bucket, queue)
+        super().__init__(stack, lanes, taken)
 
     def states(self, lane: Lane, page: Sequence[StoredObject]) -> list[State]:  # noqa: ARG002
         ids = [import_of(stored) for stored in page]
@@ -351,7 +365,7 @@ class _File(ObjectProbe):
         split, load = ledger.settings()
         self._file = SampleFile.of(split, load, name)
         key = f"{split['IMPORT_PREFIX']}{FOLDER}{name}.csv"
-        super().__init__(ledger.stack, ledger.bucket, key, self._file.content)
+        super().__init__(ledger.stack, ledger.sources[0], key, self._file.content)
 
     @property
     def _import_id(self) -> str:
@@ -391,7 +405,7 @@ class _File(ObjectProbe):
     def remove(self) -> None:
         if self._stored is not None:
             self._remove_item()
-        self.remove_at()
+        super().remove()
 
     def _remove_item(self) -> None:
         try:
@@ -410,17 +424,17 @@ class _File(ObjectProbe):
 
 def trace(search: Search, stages: Sequence[Stage]) -> Iterator[Entry]:  # noqa: ARG001
     ledger = ledger_of(search.stack)
-    bucket = ObjectHistory(search.stack.s3, NAME, ledger.bucket, search.key)
-    versions = bucket.versions()
-    yield from versions
-    yield from bucket.rejections("rejections/")
-    for version in versions:
-        if version.what != "stored":
-            continue
-        facts = version.facts
-        identity = import_id(ledger.bucket, search.key, facts.get("version_id"), facts["etag"])
-        if found := ledger.find(identity):
-            yield from _told(ledger, found)
+    for source in ledger.sources:
+        versions = ObjectHistory(search.stack.s3, NAME, source, search.key).versions()
+        yield from versions
+        for version in versions:
+            if version.what == "stored":
+                facts = version.facts
+                stored = (source, search.key, facts.get("version_id"), facts["etag"])
+                if found := ledger.find(import_id(*stored)):
+                    yield from _told(ledger, found)
+    own = ObjectHistory(search.stack.s3, NAME, ledger.bucket, search.key)
+    yield from own.rejections("rejections/")
 
 
 def _told(ledger: Ledger, found: Import) -> Iterator[Happening]:

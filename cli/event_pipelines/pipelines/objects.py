@@ -37,12 +37,23 @@ class StoredObject:
 
 @dataclass(frozen=True)
 class Triggers:
-    """Which keys a notification is about: the prefix and the suffix of each of its rules."""
+    """Which keys a notification is about: the prefix and the suffix of each of its rules.
+
+    `any_case` takes suffixes in whatever letter case, for which S3 itself needs a rule each.
+    """
 
     rules: tuple[tuple[str, str], ...]
+    any_case: bool = False
 
     def take(self, key: str) -> bool:
-        return any(key.startswith(prefix) and key.endswith(suffix) for prefix, suffix in self.rules)
+        end = key.lower() if self.any_case else key
+        return any(key.startswith(prefix) and end.endswith(suffix) for prefix, suffix in self.rules)
+
+
+def sources(settings: Mapping[str, str], own: str) -> tuple[str, ...]:
+    """The buckets of a pipeline with these variables: its `own`, or those of `source_bucket`."""
+    named = settings.get("SOURCE_BUCKETS", "")
+    return tuple(named.split(",")) if named else (own,)
 
 
 def triggers(s3: "S3Client", bucket: str, target: str) -> Triggers:

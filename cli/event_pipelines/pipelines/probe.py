@@ -81,15 +81,13 @@ class ObjectProbe(Probe):
         self.store()
         self._stored = objects.find(self.stack.s3, self.bucket, self.key)
 
-    def is_made_at(self, key: str) -> bool:
-        return objects.is_made_of(self.stack.s3, self.bucket, key, self.stored)
-
-    def remove_at(self, *keys: str) -> None:
-        for key in (self.key, *keys):
-            objects.remove_versions(self.stack.s3, self.bucket, key)
+    def made(self) -> Sequence[tuple[str, str]]:
+        """Buckets and keys of what is made of it."""
+        return ()
 
     def remove(self) -> None:
-        self.remove_at()
+        for bucket, key in ((self.bucket, self.key), *self.made()):
+            objects.remove_versions(self.stack.s3, bucket, key)
 
 
 def grey_jpeg(side: int) -> bytes:

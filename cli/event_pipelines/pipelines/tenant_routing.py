@@ -117,8 +117,8 @@ class _File(ObjectProbe):
         listed = self.stack.s3.list_objects_v2(Bucket=self.bucket, Prefix=self._silver, MaxKeys=1)
         return bool(listed.get("Contents"))
 
-    def remove(self) -> None:
-        self.remove_at(self._silver)
+    def made(self) -> list[tuple[str, str]]:
+        return [(self.bucket, self._silver)]
 
 
 def trace(search: Search, stages: Sequence[Stage]) -> Iterator[Entry]:  # noqa: ARG001

@@ -18,7 +18,9 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     ),
     "lambda": ("lambda:GetFunctionConfiguration",),
     "s3": ("s3:GetBucketNotification", "s3:ListBucket", "s3:ListBucketVersions"),
-    "objects": ("s3:DeleteObjectVersion", "s3:GetObject", "s3:PutObject"),
+    "objects": (
+        "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObject", "s3:PutObject",
+    ),
     "dynamodb": (
         "dynamodb:DeleteItem", "dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:PutItem",
         "dynamodb:Query", "dynamodb:Scan",

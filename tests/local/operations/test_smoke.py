@@ -57,7 +57,8 @@ def test_every_pipeline_is_tried_with_the_documented_permissions(
         name: ("reached", []) for name in PIPELINES
     }
     assert set(found["image-derivatives"]["hops"]) == {"mobile", "thumbnail"}
-    assert of_smoke() == before == []
+    # The tenant has folders of this name.
+    assert of_smoke() == before
     eventually(lambda: all(messages_in(url) == 0 for url in queues()), "empty queues")
 
 
