@@ -1,8 +1,6 @@
 """`event-pipelines smoke`."""
 
 import argparse
-import secrets
-from datetime import UTC, datetime
 
 from event_pipelines import times
 from event_pipelines.console import counting, print_block, print_json, print_table, say
@@ -14,6 +12,7 @@ from event_pipelines.smoke.schedule import schedule
 from event_pipelines.stack import Stack
 
 TIMEOUT_SECONDS = 120
+HEADINGS = ("pipeline", "state", "hop", "after")
 
 
 def add_arguments(smoke: argparse.ArgumentParser) -> None:
@@ -50,11 +49,8 @@ def _smoke(arguments: argparse.Namespace) -> int:
         if name not in deployed:
             raise stack.missing(name)
     chosen = [name for name in deployed if name in (arguments.pipeline or deployed)]
-    now = datetime.now(UTC)
-    # The random part comes last: numbers are made of the last eight characters.
-    name = f"{now:%Y%m%dT%H%M%S}{secrets.token_hex(4)}"
     with counting("Sending through " + ", ".join(chosen)) as show:
-        found = journeys.travel(stack, chosen, name, arguments.timeout, show)
+        found = journeys.travel(stack, chosen, arguments.timeout, show)
     if arguments.json:
         print_json({"journeys": [one.as_dict() for one in found]}, indent=2)
     else:
@@ -73,17 +69,17 @@ def _print_schedule(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _print(found: list[Journey]) -> None:
-    rows = [
-        (one.pipeline, one.state, hop, f"{seconds:.1f} s")
+def rows(found: list[Journey]) -> list[tuple[str, str, str, str | None]]:
+    """A row for each hop that was reached, below HEADINGS; one for a pipeline without any."""
+    return [
+        (one.pipeline, one.state, hop, f"{seconds:.1f} s" if hop else None)
         for one in found
         for hop, seconds in (one.hops or {"": 0.0}).items()
     ]
-    print_table(
-        ("pipeline", "state", "hop", "after"),
-        [(*row[:3], row[3] if row[2] else None) for row in rows],
-        text=("hop",),
-    )
+
+
+def _print(found: list[Journey]) -> None:
+    print_table(HEADINGS, rows(found), text=("hop",))
     for one in found:
         for text in filter(None, (one.stopped, one.skipped)):
             say(text)

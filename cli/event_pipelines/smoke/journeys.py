@@ -1,8 +1,10 @@
 """Sends the probes of all pipelines at once, waits for their hops and removes everything again."""
 
+import secrets
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
@@ -79,7 +81,6 @@ def deployed(stack: Stack) -> list[str]:
 def travel(
     stack: Stack,
     pipelines: Sequence[str],
-    name: str,
     seconds: float,
     show: Callable[[int, int, str], None],
 ) -> list[Journey]:
@@ -87,6 +88,8 @@ def travel(
 
     Whatever happens, all that was sent is removed before this returns or raises.
     """
+    # The random part comes last: numbers are made of the last eight characters.
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}{secrets.token_hex(4)}"
     found: list[Journey] = []
     with ExitStack() as removals:
         under_way = []
