@@ -22,8 +22,8 @@ locals {
   series = [
     for path in local.paths : {
       arrived   = path.arrived
-      done      = [for name in path.done : ["EventPipelines", name, "pipeline", path.pipeline]]
-      rejected  = [for name in path.rejected : ["EventPipelines", name, "pipeline", path.pipeline]]
+      done      = [for name in path.done : ["EventPipelines", name, "stack", var.name_prefix, "pipeline", path.pipeline]]
+      rejected  = [for name in path.rejected : ["EventPipelines", name, "stack", var.name_prefix, "pipeline", path.pipeline]]
       durations = [for name in path.functions : ["AWS/Lambda", "Duration", "FunctionName", name]]
       running   = [for name in path.functions : ["AWS/Lambda", "ConcurrentExecutions", "FunctionName", name]]
 
@@ -165,8 +165,13 @@ locals {
 resource "aws_cloudwatch_dashboard" "stack" {
   count = length(local.paths) == 0 ? 0 : 1
 
-  dashboard_name = var.name_prefix
+  # An account has its dashboards for all regions together: those of two would overwrite each other.
+  dashboard_name = "${var.name_prefix}-${var.region}"
   dashboard_body = jsonencode({
     widgets = [for widget in local.widgets : merge(widget, { properties = jsondecode(widget.properties) })]
   })
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }

@@ -10,10 +10,17 @@ locals {
     module.tenant_routing[*].key_sources,
   )
 
+  # A bucket that is a pipeline's source may be of another account.
+  owners = distinct(flatten([for source in local.key_sources : try(source.owners, [])]))
+  notifying_accounts = jsondecode(
+    length(local.owners) == 0 ? jsonencode(local.account_id) : jsonencode(concat([local.account_id], local.owners))
+  )
+
   # Services that send to what is encrypted, and for which sources they may.
   key_users = {
-    s3  = { sid = "NotificationsOfBuckets", sources = sort(flatten(local.key_sources[*].s3)) }
-    sns = { sid = "DeliveriesOfTopics", sources = sort(flatten(local.key_sources[*].sns)) }
+    s3     = { sid = "NotificationsOfBuckets", sources = sort(flatten(local.key_sources[*].s3)) }
+    sns    = { sid = "DeliveriesOfTopics", sources = sort(flatten(local.key_sources[*].sns)) }
+    events = { sid = "RulesOfSourceBuckets", sources = sort(flatten([for source in local.key_sources : try(source.events, [])])) }
     cloudwatch = {
       sid     = "Alarms"
       sources = length(module.alarms) > 0 && length(local.alarm_names) > 0 ? [local.alarm_arns] : []
@@ -33,7 +40,7 @@ locals {
         Condition = {
           # Like, since groups of tenants and alarms are named by a pattern.
           ArnLike      = { "aws:SourceArn" = user.sources }
-          StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.current.account_id }
+          StringEquals = { "aws:SourceAccount" = service == "s3" ? local.notifying_accounts : local.account_id }
         }
       } if length(user.sources) > 0
     ],

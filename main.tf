@@ -34,6 +34,7 @@ module "image_derivatives" {
   code_bucket          = var.code_bucket
   trust_source_account = var.trust_source_account
 
+  source_bucket      = var.image_derivatives.source_bucket
   derivatives        = var.image_derivatives.derivatives
   extensions         = var.image_derivatives.extensions
   suffixes           = var.image_derivatives.suffixes
@@ -65,6 +66,7 @@ module "event_audit" {
   code_bucket          = var.code_bucket
   trust_source_account = var.trust_source_account
 
+  source_bucket      = var.event_audit.source_bucket
   routes             = var.event_audit.routes
   events             = var.event_audit.events
   trail              = var.event_audit.trail
@@ -95,6 +97,7 @@ module "csv_import" {
   code_bucket          = var.code_bucket
   trust_source_account = var.trust_source_account
 
+  source_bucket         = var.csv_import.source_bucket
   dialect               = var.csv_import.dialect
   columns               = var.csv_import.columns
   unknown_columns       = var.csv_import.unknown_columns

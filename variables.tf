@@ -23,6 +23,10 @@ variable "name_prefix" {
     condition     = !can(regex("-(tg|tenant)(-|$)", var.name_prefix))
     error_message = "name_prefix must not have tg or tenant as a word after the first: by these the groups and tenants of the stack that is called like what precedes them are told, and its buckets would be taken for this one's."
   }
+  validation {
+    condition     = !can(regex("^(aws|ssm|xn--|sthree-|amzn-s3-demo-)", "${var.name_prefix}-"))
+    error_message = "name_prefix must not begin with aws or ssm, which Systems Manager keeps for its own parameters, nor with xn--, sthree- or amzn-s3-demo-, which S3 takes for no bucket."
+  }
 }
 
 variable "pipelines" {
@@ -64,6 +68,13 @@ variable "image_derivatives" {
     Fields left out keep that pipeline's defaults.
   EOT
   type = object({
+    source_bucket = optional(object({
+      name        = string
+      further     = optional(set(string), [])
+      account_id  = optional(string)
+      via         = optional(string, "eventbridge")
+      kms_key_arn = optional(string)
+    }))
     derivatives = optional(map(object({
       max_width     = number
       max_height    = number
@@ -109,6 +120,13 @@ variable "event_audit" {
     Fields left out keep that pipeline's defaults.
   EOT
   type = object({
+    source_bucket = optional(object({
+      name        = string
+      further     = optional(set(string), [])
+      account_id  = optional(string)
+      via         = optional(string, "s3")
+      kms_key_arn = optional(string)
+    }))
     routes = optional(map(object({
       events = list(string)
     })))
@@ -139,6 +157,13 @@ variable "csv_import" {
     Fields left out keep that pipeline's defaults.
   EOT
   type = object({
+    source_bucket = optional(object({
+      name        = string
+      further     = optional(set(string), [])
+      account_id  = optional(string)
+      via         = optional(string, "eventbridge")
+      kms_key_arn = optional(string)
+    }))
     dialect = optional(object({
       delimiter  = optional(string)
       quote      = optional(string)

@@ -125,7 +125,7 @@ def case(name: str, what: str, folder: Path, environment: dict[str, str]) -> Cas
     real = python.resolve()
     site_packages = sysconfig.get_path("purelib", vars={"base": str(RUNTIME)})
     command: list[str | Path] = [real, "-I", "-S", "-B", PROGRAM, what, folder, site_packages]
-    return Case(name, command, {**AWS, "PIPELINE": "example", **environment})
+    return Case(name, command, {**AWS, "STACK": "acme", "PIPELINE": "example", **environment})
 
 
 @contextmanager

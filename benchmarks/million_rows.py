@@ -122,6 +122,7 @@ def batches(lines: Iterable[str]) -> Iterator[list[str]]:
 
 def loading_function(table: DigestingTable, ledger: FakeLedgerTable) -> Any:
     os.environ |= {
+        "STACK": "acme",
         "PIPELINE": "csv-import",
         "TABLE_NAME": "example-items",
         "LEDGER_TABLE": "example-ledger",

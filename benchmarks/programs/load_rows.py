@@ -33,6 +33,7 @@ os.environ |= {
     "AWS_DEFAULT_REGION": "eu-west-1",
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
+    "STACK": "acme",
     "PIPELINE": "csv-import",
     "TABLE_NAME": TABLE,
     "LEDGER_TABLE": "example-ledger",

@@ -29,6 +29,7 @@ GROUPS = {
     "status": "where the messages of every pipeline are; ends with 1 unless all is well",
     "trace": "the story of one object, in the order of time",
     "console": "a web page over the same functions, on loopback, read-only unless told otherwise",
+    "smoke": "one small object or item through each pipeline to its effect, and away again",
     "plan-review": "what a Terraform plan would do, for whoever has to approve it",
     "capacity": "what the settings of a Terraform plan can carry, by simulation",
     "preflight": "what the account would not take of a Terraform plan; changes nothing",

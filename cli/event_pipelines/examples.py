@@ -38,6 +38,7 @@ replay: replay image-derivatives --from missing.json --rate 20/s
 status: status --watch --interval 30s
 trace: trace s3://BUCKET/ingest/cat.jpg
 console: console --allow-changes --since 2h
+smoke: smoke --timeout 3m --json
 plan-review: plan-review plan.json --fail-on destroy:aws_s3_bucket
 preflight: preflight --plan plan.json --region eu-west-1
 capacity: capacity --plan plan.json --rate 500/s --backlog 10000000

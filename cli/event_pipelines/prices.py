@@ -30,5 +30,12 @@ DYNAMODB_WRITE_UNIT = 0.625 / _MILLION
 DYNAMODB_READ_UNIT = 0.125 / _MILLION
 DYNAMODB_PROVISIONED_WRITE_UNIT_HOUR = 0.00065
 
-# https://aws.amazon.com/cloudwatch/pricing/ - logs taken in, Standard class.
+# https://aws.amazon.com/cloudwatch/pricing/ - logs taken in, Standard class; an alarm of standard
+# resolution for each metric that it watches.
 LOGS_BYTE = 0.50 / 1024**3
+ALARM_MONTH = 0.10
+COMPOSITE_ALARM_MONTH = 0.50
+DASHBOARD_MONTH = 3.00
+
+# https://aws.amazon.com/kms/pricing/ - a customer managed key.
+KEY_MONTH = 1.00

@@ -73,11 +73,11 @@ class DerivativeMaker:
         return self._rejections.of_message(message, "not_an_object_event", str(error))
 
     def _derive(self, event: ObjectEvent) -> Outcome:
-        key = self.settings.output_key(event.key)
+        bucket, key = self.settings.output_of(event.bucket, event.key)
         if len(key.encode()) > MAX_KEY_BYTES:
             raise ImageRejected("output_key_too_long", f"{key} has more than {MAX_KEY_BYTES} bytes")
         self._check_size(event.size)
-        stored = self._store_of_derivatives.find(event.bucket, key)
+        stored = self._store_of_derivatives.find(bucket, key)
         if settled := self._store_of_derivatives.settled(stored, event):
             return Outcome(settled, event)
         # On disk, and without a name: memory is for pixels, and nothing is left behind even
@@ -86,7 +86,7 @@ class DerivativeMaker:
             if unavailable := self._download(event, source):
                 return unavailable
             derivative = make_derivative(source, source.tell(), self.settings.recipe)
-        return self._store(event, key, stored, derivative)
+        return self._store(event, (bucket, key), stored, derivative)
 
     def _check_size(self, size: int | None) -> None:
         if size == 0:
@@ -118,17 +118,22 @@ class DerivativeMaker:
         return None
 
     def _store(
-        self, event: ObjectEvent, key: str, stored: DerivedObject | None, derivative: Derivative
+        self,
+        event: ObjectEvent,
+        place: tuple[str, str],
+        stored: DerivedObject | None,
+        derivative: Derivative,
     ) -> Outcome:
-        request = partial(self._put_request, event, key, derivative)
+        request = partial(self._put_request, event, place, derivative)
         settled = self._store_of_derivatives.put(request, event, stored)
-        return Outcome(settled, event) if settled else _derived(event, key, derivative)
+        return Outcome(settled, event) if settled else _derived(event, place[1], derivative)
 
     def _put_request(
-        self, event: ObjectEvent, key: str, derivative: Derivative
+        self, event: ObjectEvent, place: tuple[str, str], derivative: Derivative
     ) -> "PutObjectRequestTypeDef":
+        bucket, key = place
         return {
-            "Bucket": event.bucket,
+            "Bucket": bucket,
             "Key": key,
             "Body": derivative.content,
             "ContentType": derivative.content_type,

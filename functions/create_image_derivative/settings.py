@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from create_image_derivative.image import HEIC_REMEDY, OUTPUT_FORMATS, SUPPORTED_FORMATS, Recipe
 from shared.configuration import ConfigurationError, Environment, refuse_overlaps
-from shared.contracts.derivatives import derivative_key
+from shared.contracts.derivatives import derivative_key, output_prefix
 
 # Part of every derivative's fingerprint: raise it when the pixels or bytes that a recipe gives
 # change, so that replayed events renew what an older version made.
@@ -29,13 +29,18 @@ POSITIONS = {
 
 @dataclass(frozen=True)
 class Settings:
-    """Prefixes end with a slash; sizes are in bytes. ``rejections_bucket`` None: the event's."""
+    """Prefixes end with a slash; sizes are in bytes. ``rejections_bucket`` None: the event's.
+
+    ``output_bucket`` None: the event's, too. In another one what is made lies below the name of the
+    bucket that it is made of, for two buckets may have the same key.
+    """
 
     derivative: str
     source_prefix: str
     output_prefix: str
     rejections_prefix: str
     rejections_bucket: str | None
+    output_bucket: str | None
     max_source_bytes: int
     cache_control: str
     recipe: Recipe
@@ -49,6 +54,7 @@ class Settings:
             output_prefix=environment.prefix("OUTPUT_PREFIX"),
             rejections_prefix=environment.prefix("REJECTIONS_PREFIX"),
             rejections_bucket=environment.optional("REJECTIONS_BUCKET"),
+            output_bucket=environment.optional("OUTPUT_BUCKET"),
             max_source_bytes=environment.integer(
                 "MAX_SOURCE_BYTES", 1, 400_000_000, default=50_000_000
             ),
@@ -82,10 +88,11 @@ class Settings:
         )
         return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
 
-    def output_key(self, source_key: str) -> str:
-        return derivative_key(
-            source_key, self.source_prefix, self.output_prefix, self.recipe.output_format
-        )
+    def output_of(self, bucket: str, key: str) -> tuple[str, str]:
+        """Bucket and key of what is made of the object with this key."""
+        prefix = output_prefix(self.output_prefix, self.output_bucket, bucket)
+        made = derivative_key(key, self.source_prefix, prefix, self.recipe.output_format)
+        return self.output_bucket or bucket, made
 
 
 def _recipe(environment: Environment) -> Recipe:

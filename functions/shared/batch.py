@@ -91,9 +91,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Telemetry:
-    """Where log lines and metrics go. ``pipeline`` is the one dimension of every metric."""
+    """Where log lines and metrics go. Every metric has the dimensions ``stack`` and ``pipeline``:
+    without the first, alarms of two stacks of an account would go off for each other.
+    """
 
     logger: Logger
+    stack: str
     pipeline: str
     namespace: str
 
@@ -101,6 +104,7 @@ class Telemetry:
     def from_environment(cls, environment: Environment) -> "Telemetry":
         return cls(
             logger=Logger(),
+            stack=environment.text("STACK"),
             pipeline=environment.text("PIPELINE"),
             namespace=environment.text("POWERTOOLS_METRICS_NAMESPACE", "EventPipelines"),
         )
@@ -117,7 +121,7 @@ class Telemetry:
         return EphemeralMetrics(
             namespace=self.namespace,
             service="",
-            default_dimensions={"pipeline": self.pipeline},
+            default_dimensions={"stack": self.stack, "pipeline": self.pipeline},
         )
 
 

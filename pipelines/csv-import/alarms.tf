@@ -14,7 +14,7 @@ module "alarms" {
         "Run `event-pipelines imports list --prefix ${var.name_prefix}` for which and why; upload a mended file to import it.",
       ])
       metric_name = "Rejected"
-      dimensions  = { pipeline = "csv-import" }
+      dimensions  = { stack = var.name_prefix, pipeline = "csv-import" }
       threshold   = var.alarm.rejections
     }
     row-rejections = {
@@ -25,7 +25,7 @@ module "alarms" {
         "and `event-pipelines imports rejections ID --prefix ${var.name_prefix}` for their rows as CSV, to mend and import again.",
       ])
       metric_name = "RowsRejected"
-      dimensions  = { pipeline = "csv-import" }
+      dimensions  = { stack = var.name_prefix, pipeline = "csv-import" }
       threshold   = var.alarm.rejections
     }
     imports-empty = {
@@ -36,7 +36,7 @@ module "alarms" {
         "upload it again.",
       ])
       metric_name = "ImportsEmpty"
-      dimensions  = { pipeline = "csv-import" }
+      dimensions  = { stack = var.name_prefix, pipeline = "csv-import" }
     }
     imports-failed = {
       description = join(" ", [
@@ -45,7 +45,7 @@ module "alarms" {
         "and `event-pipelines imports show ID --prefix ${var.name_prefix}` for the reason; upload a mended file to import it.",
       ])
       metric_name = "ImportsFailed"
-      dimensions  = { pipeline = "csv-import" }
+      dimensions  = { stack = var.name_prefix, pipeline = "csv-import" }
     }
     # An import stands still when rows wait and none is loaded, and of a queue neither alone is wrong: rows
     # wait in every import, and none is loaded while nothing is imported. Hence two alarms that tell nobody,

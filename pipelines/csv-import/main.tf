@@ -59,21 +59,40 @@ locals {
   # As long as SQS keeps anything: a weak table may need all of it.
   rows_retention_seconds = 1209600
 
-  # With the prefix, so that the descriptions name commands that find this stack.
-  alarm = var.alarm == null ? null : { actions = var.alarm.actions, name_prefix = var.name_prefix }
-}
-
-module "notification" {
-  source = "../../modules/bucket-notification"
-
-  bucket = module.bucket.bucket.name
-  queues = {
+  # What the bucket's notification has to have: this pipeline's own, or that of a bucket's owner.
+  notified_queues = {
     imports = {
       arn             = module.imports_queue.queue.arn
       filter_prefix   = var.import_prefix
       filter_suffixes = sort(local.suffixes)
     }
   }
+
+  # With the prefix, so that the descriptions name commands that find this stack.
+  alarm = var.alarm == null ? null : { actions = var.alarm.actions, name_prefix = var.name_prefix }
+}
+
+module "source" {
+  source = "../../modules/source-bucket"
+
+  name          = "${local.name}-source"
+  source_bucket = var.source_bucket
+  key_prefix    = var.import_prefix
+  key_suffixes  = [".csv", ".csv.gz"]
+  # The version that the event names, however many came after it.
+  read_actions = ["s3:GetObject", "s3:GetObjectVersion"]
+  own_bucket   = local.bucket
+  role_arns    = [module.split.role.arn]
+  tags         = var.tags
+  queues       = { imports = { name = "${local.name}-imports", dlq_name = "${local.name}-imports-dlq" } }
+}
+
+module "notification" {
+  source = "../../modules/bucket-notification"
+  count  = var.source_bucket == null ? 1 : 0
+
+  bucket      = module.bucket.bucket.name
+  queues      = local.notified_queues
   writes_back = [{ prefix = var.rejections_prefix }, { prefix = local.large_rows_prefix }]
 }
 
@@ -84,7 +103,8 @@ module "imports_queue" {
   name              = "${local.name}-imports"
   consumer          = { timeout_seconds = var.split.timeout_seconds }
   max_receive_count = var.max_receive_count
-  senders           = { bucket = { service = "s3", source_arn = local.bucket_arn } }
+  senders           = merge(module.source.senders, module.source.rule_senders.imports)
+  dlq_senders       = module.source.rule_senders.imports
   alarm             = one([for alarm in local.alarm[*] : merge(alarm, { age_seconds = var.late_after_seconds })])
   kms_key           = var.kms_key
   tags              = var.tags
@@ -120,6 +140,7 @@ module "split" {
 
   environment = merge(
     {
+      STACK                        = var.name_prefix
       PIPELINE                     = "csv-import"
       POWERTOOLS_SERVICE_NAME      = "split_csv"
       POWERTOOLS_METRICS_NAMESPACE = "EventPipelines"
@@ -137,6 +158,7 @@ module "split" {
       STOP_AT_REMAINING_MS         = tostring(floor(var.split.stop_at_remaining_seconds * 1000))
     },
     local.expected_file,
+    module.source.settings,
     var.notices == null ? {} : { NOTICES_TOPIC_ARN = one(module.notices[*].topic_arn) },
   )
 }
@@ -188,6 +210,7 @@ module "load" {
 
   environment = merge(
     {
+      STACK                        = var.name_prefix
       PIPELINE                     = "csv-import"
       POWERTOOLS_SERVICE_NAME      = "load_csv_rows"
       POWERTOOLS_METRICS_NAMESPACE = "EventPipelines"

@@ -1,6 +1,10 @@
 # Where things were before they moved into modules. A stack that was applied then loses nothing.
 
 moved {
+  from = module.notification
+  to   = module.notification[0]
+}
+moved {
   from = aws_s3_bucket.imports
   to   = module.bucket.aws_s3_bucket.bucket
 }

@@ -1,7 +1,8 @@
 output "pipeline" {
-  description = "What the pipeline is made of: bucket and key prefixes, tables, queues with their dead-letter queues, functions with their log groups and roles, the topic of notices (null without `notices`), and the `pace` that follows from the settings: load functions at a time (`workers`), messages per invocation (`batch_size`) and the estimated `rows_per_second`."
+  description = "What the pipeline is made of: bucket and key prefixes, what the owner of `source_bucket` has to do (`source`, null without), tables, queues with their dead-letter queues, functions with their log groups and roles, the topic of notices (null without `notices`), and the `pace` that follows from the settings: load functions at a time (`workers`), messages per invocation (`batch_size`) and the estimated `rows_per_second`."
   value = {
     bucket            = module.bucket.bucket.name
+    source            = var.source_bucket == null ? null : merge(module.source.owner, { notification = { queues = local.notified_queues } })
     import_prefix     = var.import_prefix
     rejections_prefix = var.rejections_prefix
     table             = aws_dynamodb_table.items.name
@@ -39,7 +40,7 @@ output "alarm_names" {
 }
 
 output "path" {
-  description = "The way of an event, left to right, for a dashboard: what sends it (`arrived`: namespace, metric, dimension, value), queues and those that are made at run time (`queues_found_by`: words of their names), dead-letter queues, metrics of what is done and what is rejected, functions, their log groups, and tables."
+  description = "The way of an event, left to right, for a dashboard: what sends it (`arrived`: namespace, metric, dimensions and their values), queues and those that are made at run time (`queues_found_by`: words of their names), dead-letter queues, metrics of what is done and what is rejected, functions, their log groups, and tables."
   value = {
     title              = "CSV import"
     pipeline           = "csv-import"
@@ -57,6 +58,6 @@ output "path" {
 }
 
 output "key_sources" {
-  description = "On whose behalf AWS services use `kms_key`, for its policy: ARNs of buckets that notify (`s3`) and of topics that fan out (`sns`)."
-  value       = { s3 = [local.bucket_arn], sns = [] }
+  description = "On whose behalf AWS services use `kms_key`, for its policy: ARNs of buckets that notify (`s3`), of topics that fan out (`sns`) and of rules (`events`), and accounts of buckets that are not of this one (`owners`)."
+  value       = merge(module.source.key_sources, { sns = [] })
 }

@@ -6,18 +6,7 @@ module "key" {
 
 locals {
   split_policies = merge({
-    import = jsonencode({ Version = "2012-10-17", Statement = concat([
-      {
-        # The version that the event names, however many came after it.
-        Sid      = "ReadUploads"
-        Effect   = "Allow"
-        Action   = ["s3:GetObject", "s3:GetObjectVersion"]
-        Resource = "${local.bucket_arn}/${var.import_prefix}*"
-      },
-      # Without it S3 answers 403 instead of 404 for a missing key, and a deleted upload would
-      # look like a broken permission. No condition on the prefix: what S3 compares with it when
-      # it makes this choice is not documented.
-      { Sid = "TellMissingFromForbidden", Effect = "Allow", Action = "s3:ListBucket", Resource = local.bucket_arn },
+    import = jsonencode({ Version = "2012-10-17", Statement = concat(module.source.read_statements, [
       {
         Sid      = "RecordRejectionsAndStoreLargeRows"
         Effect   = "Allow"

@@ -14,7 +14,7 @@ module "alarms" {
         "and `aws s3 ls --recursive s3://${local.rejections_bucket}` for the messages.",
       ])
       metric_name = "Rejected"
-      dimensions  = { pipeline = "event-audit" }
+      dimensions  = { stack = var.name_prefix, pipeline = "event-audit" }
       threshold   = var.alarm.rejections
     }
   }

@@ -20,9 +20,15 @@ locals {
   trail_table       = "${local.name}-trail"
   trail_table_arn   = "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${local.trail_table}"
 
-  bucket_arns = {
-    watched    = module.watched.bucket_arn_static
-    rejections = module.rejections.bucket_arn_static
+  rejections_arn = module.rejections.bucket_arn_static
+  watched        = var.source_bucket == null ? local.bucket : join(", ", concat([var.source_bucket.name], sort(var.source_bucket.further)))
+
+  # What the bucket's notification has to have: this pipeline's own, or that of a bucket's owner.
+  notified_topics = {
+    audit = {
+      arn    = module.topic.topic_arn
+      events = [for event in sort(var.events) : "s3:${event}"]
+    }
   }
 
   # The families that S3 takes with an asterisk, and the events that have none.
@@ -82,25 +88,28 @@ locals {
   alarm = var.alarm == null ? null : { actions = var.alarm.actions, name_prefix = var.name_prefix }
 }
 
+module "source" {
+  source = "../../modules/source-bucket"
+
+  own_bucket    = local.bucket
+  source_bucket = var.source_bucket
+  name          = "${local.name}-source"
+  tags          = var.tags
+}
+
 module "notification" {
   source = "../../modules/bucket-notification"
+  count  = var.source_bucket == null ? 1 : 0
 
-  bucket = module.watched.bucket.name
-  topics = {
-    audit = {
-      arn    = module.topic.topic_arn
-      events = [for event in sort(var.events) : "s3:${event}"]
-    }
-  }
+  bucket = module.watched[0].bucket.name
+  topics = local.notified_topics
 }
 
 module "topic" {
   source = "../../modules/sns-filtered-fanout"
 
-  name = "${local.name}-events"
-  publishers = {
-    bucket = { service = "s3", source_arn = local.bucket_arns.watched }
-  }
+  name       = "${local.name}-events"
+  publishers = module.source.senders
   subscriptions = {
     for route, queue in module.queue : route => {
       queue_arn     = queue.queue.arn
@@ -137,8 +146,8 @@ module "function" {
   name = "${local.name}-${each.key}"
   description = (
     each.value.catch_all
-    ? "Logs every event of ${local.bucket} that no route names"
-    : "Logs the events of ${local.bucket} that route ${each.key} names"
+    ? "Logs every event of ${local.watched} that no route names"
+    : "Logs the events of ${local.watched} that route ${each.key} names"
   )
   package              = var.package
   code_bucket          = var.code_bucket
@@ -162,6 +171,7 @@ module "function" {
 
   environment = merge(
     {
+      STACK                        = var.name_prefix
       PIPELINE                     = "event-audit"
       POWERTOOLS_SERVICE_NAME      = "log_object_event"
       POWERTOOLS_METRICS_NAMESPACE = "EventPipelines"
@@ -177,5 +187,6 @@ module "function" {
       TRAIL_RETENTION_DAYS = tostring(var.trail.retention_days)
     },
     local.locks_records ? { TRAIL_RECORDS_BUCKET = local.records_bucket } : {},
+    module.source.settings,
   )
 }

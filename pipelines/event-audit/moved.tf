@@ -60,3 +60,11 @@ moved {
   from = aws_cloudwatch_metric_alarm.rejected[0]
   to   = module.alarms[0].aws_cloudwatch_metric_alarm.alarm["rejections"]
 }
+moved {
+  from = module.watched
+  to   = module.watched[0]
+}
+moved {
+  from = module.notification
+  to   = module.notification[0]
+}

@@ -10,7 +10,7 @@ locals {
     for route in keys(local.routes) : route => merge(
       {
         rejections = jsonencode({ Version = "2012-10-17", Statement = concat([
-          { Sid = "RecordRejections", Effect = "Allow", Action = "s3:PutObject", Resource = "${local.bucket_arns.rejections}/${route}/*" },
+          { Sid = "RecordRejections", Effect = "Allow", Action = "s3:PutObject", Resource = "${local.rejections_arn}/${route}/*" },
         ], module.key.statements.write_objects) })
       },
       local.locks_records ? {

@@ -1,6 +1,7 @@
 # What people keep here is theirs: only what they can no longer see goes.
 module "watched" {
   source = "../../modules/private-bucket"
+  count  = var.source_bucket == null ? 1 : 0
 
   name          = local.bucket
   force_destroy = var.force_destroy_buckets

@@ -16,7 +16,7 @@ module "alarms" {
         "key.",
       ])
       metric_name = "Rejected"
-      dimensions  = { pipeline = "image-derivatives" }
+      dimensions  = { stack = var.name_prefix, pipeline = "image-derivatives" }
       threshold   = var.alarm.rejections
     }
   }

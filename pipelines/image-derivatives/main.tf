@@ -19,31 +19,57 @@ locals {
     ]
   ])
 
+  # In small letters; none where content decides.
+  endings = var.suffixes == "all" ? [] : [for extension in var.extensions : ".${extension}"]
+
+  # What the bucket's notification has to have: this pipeline's own, or that of a bucket's owner.
+  notified_topics = {
+    uploads = {
+      arn             = module.topic.topic_arn
+      filter_prefix   = var.source_prefix
+      filter_suffixes = length(local.endings) == 0 ? [""] : sort(local.extension_cases)
+    }
+  }
+
+  topic_sender = { topic = { service = "sns", source_arn = module.topic.topic_arn_static } }
+
+  # Below the name of its bucket, for two buckets may have the same key.
+  source_settings = merge(module.source.settings, var.source_bucket == null ? {} : {
+    OUTPUT_BUCKET   = local.bucket
+    SOURCE_SUFFIXES = join(",", sort(local.endings))
+  })
+
   # With the prefix, so that the descriptions name commands that find this stack.
   alarm = var.alarm == null ? null : { actions = var.alarm.actions, name_prefix = var.name_prefix }
 }
 
+module "source" {
+  source = "../../modules/source-bucket"
+
+  name          = "${local.name}-source"
+  source_bucket = var.source_bucket
+  own_bucket    = local.bucket
+  key_prefix    = var.source_prefix
+  key_suffixes  = local.endings
+  role_arns     = [for name in keys(var.derivatives) : module.function[name].role.arn]
+  tags          = var.tags
+  queues        = { for name in keys(var.derivatives) : name => { name = "${local.name}-${name}", dlq_name = "${local.name}-${name}-dlq" } }
+}
+
 module "notification" {
   source = "../../modules/bucket-notification"
+  count  = var.source_bucket == null ? 1 : 0
 
-  bucket = module.bucket.bucket.name
-  topics = {
-    uploads = {
-      arn             = module.topic.topic_arn
-      filter_prefix   = var.source_prefix
-      filter_suffixes = var.suffixes == "all" || length(var.extensions) == 0 ? [""] : sort(local.extension_cases)
-    }
-  }
+  topics      = local.notified_topics
+  bucket      = module.bucket.bucket.name
   writes_back = [for prefix in [var.output_prefix, var.rejections_prefix] : { prefix = prefix }]
 }
 
 module "topic" {
   source = "../../modules/sns-filtered-fanout"
 
-  name = "${local.name}-uploads"
-  publishers = {
-    bucket = { service = "s3", source_arn = local.bucket_arn }
-  }
+  name       = "${local.name}-uploads"
+  publishers = module.source.senders
   subscriptions = {
     for name, queue in module.queue : name => {
       queue_arn = queue.queue.arn
@@ -62,8 +88,8 @@ module "queue" {
   name              = "${local.name}-${each.key}"
   consumer          = { timeout_seconds = var.function.timeout_seconds }
   max_receive_count = var.max_receive_count
-  senders           = { topic = { service = "sns", source_arn = module.topic.topic_arn_static } }
-  dlq_senders       = { topic = { service = "sns", source_arn = module.topic.topic_arn_static } }
+  senders           = merge(local.topic_sender, module.source.rule_senders[each.key])
+  dlq_senders       = merge(local.topic_sender, module.source.rule_senders[each.key])
   alarm             = one([for alarm in local.alarm[*] : merge(alarm, { age_seconds = var.late_after_seconds })])
   kms_key           = var.kms_key
   tags              = var.tags
@@ -97,7 +123,8 @@ module "function" {
   permissions_boundary_arn = var.permissions_boundary_arn
   iam_path                 = var.iam_path
 
-  environment = {
+  environment = merge(local.source_settings, {
+    STACK                        = var.name_prefix
     PIPELINE                     = "image-derivatives"
     POWERTOOLS_SERVICE_NAME      = "create_image_derivative"
     POWERTOOLS_METRICS_NAMESPACE = "EventPipelines"
@@ -119,5 +146,5 @@ module "function" {
     OUTPUT_PREFIX                = "${var.output_prefix}${each.key}/"
     REJECTIONS_PREFIX            = "${var.rejections_prefix}${each.key}/"
     REJECTIONS_BUCKET            = local.bucket
-  }
+  })
 }

@@ -32,3 +32,7 @@ moved {
   from = aws_cloudwatch_metric_alarm.rejected[0]
   to   = module.alarms[0].aws_cloudwatch_metric_alarm.alarm["rejections"]
 }
+moved {
+  from = module.notification
+  to   = module.notification[0]
+}

@@ -1,11 +1,12 @@
 output "pipeline" {
-  description = "What the pipeline is made of: bucket name, key prefixes, topic ARN, and per derivative its box, format, how it fits, an id of its settings (a new one means that replayed uploads are derived again), queue, dead-letter queue, function name and log group."
+  description = "What the pipeline is made of: bucket name, key prefixes, topic ARN, what the owner of `source_bucket` has to do (`source`, null without), and per derivative its box, format, how it fits, an id of its settings (a new one means that replayed uploads are derived again), queue, dead-letter queue, function name and log group."
   value = {
     bucket            = module.bucket.bucket.name
     source_prefix     = var.source_prefix
     output_prefix     = var.output_prefix
     rejections_prefix = var.rejections_prefix
     topic_arn         = module.topic.topic_arn
+    source            = var.source_bucket == null ? null : merge(module.source.owner, { notification = { topics = local.notified_topics } })
     derivatives = {
       for name, derivative in var.derivatives : name => {
         max_width     = derivative.max_width
@@ -33,7 +34,7 @@ output "alarm_names" {
 }
 
 output "path" {
-  description = "The way of an event, left to right, for a dashboard: what sends it (`arrived`: namespace, metric, dimension, value), queues and those that are made at run time (`queues_found_by`: words of their names), dead-letter queues, metrics of what is done and what is rejected, functions, their log groups, and tables."
+  description = "The way of an event, left to right, for a dashboard: what sends it (`arrived`: namespace, metric, dimensions and their values), queues and those that are made at run time (`queues_found_by`: words of their names), dead-letter queues, metrics of what is done and what is rejected, functions, their log groups, and tables."
   value = {
     title              = "Image derivatives"
     pipeline           = "image-derivatives"
@@ -51,6 +52,6 @@ output "path" {
 }
 
 output "key_sources" {
-  description = "On whose behalf AWS services use `kms_key`, for its policy: ARNs of buckets that notify (`s3`) and of topics that fan out (`sns`)."
-  value       = { s3 = [local.bucket_arn], sns = [module.topic.topic_arn_static] }
+  description = "On whose behalf AWS services use `kms_key`, for its policy: ARNs of buckets that notify (`s3`), of topics that fan out (`sns`) and of rules (`events`), and accounts of buckets that are not of this one (`owners`)."
+  value       = merge(module.source.key_sources, { sns = [module.topic.topic_arn_static] })
 }

@@ -8,8 +8,7 @@ locals {
   # Role policies of each derivative's function.
   policies = {
     for name in keys(var.derivatives) : name => {
-      images = jsonencode({ Version = "2012-10-17", Statement = concat([
-        { Sid = "ReadUploads", Effect = "Allow", Action = "s3:GetObject", Resource = "${local.bucket_arn}/${var.source_prefix}*" },
+      images = jsonencode({ Version = "2012-10-17", Statement = concat(module.source.read_statements, [
         {
           # Reading its own derivative back is what makes a repeated or late event harmless.
           Sid      = "KeepDerivatives"
@@ -23,10 +22,10 @@ locals {
           Action   = "s3:PutObject"
           Resource = "${local.bucket_arn}/${var.rejections_prefix}${name}/*"
         },
-        # Without it S3 answers 403 instead of 404 for a missing key, and a deleted upload would
-        # look like a broken permission. No condition on the prefix: what S3 compares with it when
-        # it makes this choice is not documented.
-        { Sid = "TellMissingFromForbidden", Effect = "Allow", Action = "s3:ListBucket", Resource = local.bucket_arn },
+        ], [
+        # As for the uploads: a missing derivative would look like a broken permission.
+        for arn in [local.bucket_arn] : { Sid = "TellMissingDerivative", Effect = "Allow", Action = ["s3:ListBucket"], Resource = [arn] }
+        if var.source_bucket != null
       ], module.key.statements.write_objects) })
     }
   }

@@ -10,6 +10,10 @@ variable "name_prefix" {
       "name_prefix.",
     ])
   }
+  validation {
+    condition     = !can(regex("^(aws|ssm|xn--|sthree-|amzn-s3-demo-)", "${var.name_prefix}-"))
+    error_message = "name_prefix must not begin with aws or ssm, which Systems Manager keeps for its own parameters, nor with xn--, sthree- or amzn-s3-demo-, which S3 takes for no bucket."
+  }
 }
 
 variable "package" {
@@ -31,6 +35,26 @@ variable "code_bucket" {
   type = object({
     name   = string
     prefix = optional(string, "")
+  })
+  default = null
+}
+
+variable "source_bucket" {
+  description = <<-EOT
+    A bucket that exists as the source, instead of one that the pipeline makes. Nothing of it is changed, so what its notification has already stays:
+    - `name`, `further`: the bucket, and more buckets of the same account.
+    - `account_id`: the account of the bucket; null is this one. It is in this region.
+    - `via`: `eventbridge`, by rules of this pipeline, for which the owner turns the bucket's EventBridge notifications on; or `s3`, by rules that the owner adds to its notification.
+    - `kms_key_arn`: the customer managed key that its objects are encrypted with.
+
+    What its owner has to do is in the output `pipeline.source`; modules/source-bucket describes it.
+  EOT
+  type = object({
+    name        = string
+    further     = optional(set(string), [])
+    account_id  = optional(string)
+    via         = optional(string, "eventbridge")
+    kms_key_arn = optional(string)
   })
   default = null
 }

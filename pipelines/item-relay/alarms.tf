@@ -15,7 +15,7 @@ module "alarms" {
         "and `aws s3 ls --recursive s3://${local.bucket}/${local.rejections_prefix}` for the records.",
       ])
       metric_name = "Rejected"
-      dimensions  = { pipeline = "item-relay" }
+      dimensions  = { stack = var.name_prefix, pipeline = "item-relay" }
       threshold   = var.alarm.rejections
     }
   }

@@ -67,6 +67,7 @@ module "update" {
   iam_path                 = var.iam_path
 
   environment = {
+    STACK                        = var.name_prefix
     PIPELINE                     = "item-relay"
     POWERTOOLS_SERVICE_NAME      = "update_item"
     POWERTOOLS_METRICS_NAMESPACE = "EventPipelines"

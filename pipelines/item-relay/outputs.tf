@@ -33,7 +33,7 @@ output "alarm_names" {
 }
 
 output "path" {
-  description = "The way of an event, left to right, for a dashboard: what sends it (`arrived`: namespace, metric, dimension, value), queues and those that are made at run time (`queues_found_by`: words of their names), dead-letter queues, metrics of what is done and what is rejected, functions, their log groups, and tables."
+  description = "The way of an event, left to right, for a dashboard: what sends it (`arrived`: namespace, metric, dimensions and their values), queues and those that are made at run time (`queues_found_by`: words of their names), dead-letter queues, metrics of what is done and what is rejected, functions, their log groups, and tables."
   value = {
     title              = "Item relay"
     pipeline           = "item-relay"

@@ -10,6 +10,10 @@ variable "name_prefix" {
       "name_prefix.",
     ])
   }
+  validation {
+    condition     = !can(regex("^(aws|ssm|xn--|sthree-|amzn-s3-demo-)", "${var.name_prefix}-"))
+    error_message = "name_prefix must not begin with aws or ssm, which Systems Manager keeps for its own parameters, nor with xn--, sthree- or amzn-s3-demo-, which S3 takes for no bucket."
+  }
 }
 
 variable "package" {

@@ -29,7 +29,7 @@ module "alarms" {
         "`event-pipelines tenants show TENANT --prefix ${var.name_prefix}` how many of them have become dead letters.",
       ])
       metric_name = "Failed"
-      dimensions  = { pipeline = "tenant-routing" }
+      dimensions  = { stack = var.name_prefix, pipeline = "tenant-routing" }
     }
     rejections = {
       description = join(" ", [
@@ -39,7 +39,7 @@ module "alarms" {
         "run `event-pipelines tenants show TENANT --prefix ${var.name_prefix}` for where the tenant's files are.",
       ])
       metric_name = "Rejected"
-      dimensions  = { pipeline = "tenant-routing" }
+      dimensions  = { stack = var.name_prefix, pipeline = "tenant-routing" }
       threshold   = var.alarm.rejections
     }
   }

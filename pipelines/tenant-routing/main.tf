@@ -84,6 +84,7 @@ module "router" {
   iam_path                 = var.iam_path
 
   environment = {
+    STACK                        = var.name_prefix
     PIPELINE                     = "tenant-routing"
     POWERTOOLS_SERVICE_NAME      = "route_tenant_event"
     POWERTOOLS_METRICS_NAMESPACE = "EventPipelines"
@@ -134,6 +135,7 @@ module "consumer" {
   iam_path                 = var.iam_path
 
   environment = {
+    STACK                        = var.name_prefix
     PIPELINE                     = "tenant-routing"
     POWERTOOLS_SERVICE_NAME      = "process_tenant_file"
     POWERTOOLS_METRICS_NAMESPACE = "EventPipelines"

@@ -47,13 +47,15 @@ output "alarm_names" {
 }
 
 output "path" {
-  description = "The way of an event, left to right, for a dashboard: what sends it (`arrived`: namespace, metric, dimension, value), queues and those that are made at run time (`queues_found_by`: words of their names), dead-letter queues, metrics of what is done and what is rejected, functions, their log groups, and tables."
+  description = "The way of an event, left to right, for a dashboard: what sends it (`arrived`: namespace, metric, dimensions and their values), queues and those that are made at run time (`queues_found_by`: words of their names), dead-letter queues, metrics of what is done and what is rejected, functions, their log groups, and tables."
   value = {
     title    = "Tenant routing"
     pipeline = "tenant-routing"
     way      = "file → ingest queue of the group → route → queue of the tenant, or quarantine → process → silver file"
-    arrived  = [["EventPipelines", "Routed", "pipeline", "tenant-routing"], ["EventPipelines", "Quarantined", "pipeline", "tenant-routing"]]
-    queues   = [module.quarantine.queue.name]
+    arrived = [
+      for name in ["Routed", "Quarantined"] : ["EventPipelines", name, "stack", var.name_prefix, "pipeline", "tenant-routing"]
+    ]
+    queues = [module.quarantine.queue.name]
     # Groups and tenants come and go without Terraform, and their queues with them.
     queues_found_by    = ["tg", "tenant"]
     dead_letter_queues = [module.quarantine.dlq.name]

@@ -8,8 +8,8 @@ variable "name_prefix" {
     error_message = "name_prefix must be 2 to 24 lower-case letters, digits and hyphens, start with a letter and not end with a hyphen: queues of tenants are named <name_prefix>-tenant-<up to 40 characters>-raw-dlq, and SQS takes 80."
   }
   validation {
-    condition     = !can(regex("^(aws|ssm)", var.name_prefix))
-    error_message = "name_prefix must not begin with aws or ssm: the parameter /${var.name_prefix}/tenants/platform would, and Systems Manager keeps such names for itself."
+    condition     = !can(regex("^(aws|ssm|xn--|sthree-|amzn-s3-demo-)", "${var.name_prefix}-"))
+    error_message = "name_prefix must not begin with aws or ssm, which Systems Manager keeps for its own parameters, nor with xn--, sthree- or amzn-s3-demo-, which S3 takes for no bucket."
   }
   validation {
     condition     = !can(regex("-(tg|tenant)(-|$)", var.name_prefix))

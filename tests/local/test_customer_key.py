@@ -171,23 +171,24 @@ def counted(group: str) -> Iterator[tuple[str, str, tuple[tuple[str, ...], ...]]
 
 
 def test_functions_count_what_alarms_and_graphs_show(stack: LocalStack) -> None:
-    """By these names and with this one dimension, or CloudWatch would know another metric."""
+    """By these names and with these dimensions, or CloudWatch would know another metric."""
     wanted = {
         (alarm["MetricName"], dimension["Value"])
         for alarm in alarms()
         if alarm.get("Namespace") == "EventPipelines"
         for dimension in alarm["Dimensions"]
+        if dimension["Name"] == "pipeline"
     }
     watching = boto3.client("cloudwatch")
     board = watching.get_dashboard(DashboardName=stack.outputs["dashboard"])["DashboardBody"]
     wanted |= {
-        (metric[1], metric[3])
+        (metric[1], metric[5])
         for widget in json.loads(board)["widgets"]
         for metric in widget["properties"].get("metrics", [])
         if metric[0] == "EventPipelines"
     }
     groups = boto3.client("logs").describe_log_groups()["logGroups"]
     found = {metric for group in groups for metric in counted(group["logGroupName"])}
-    assert {dimensions for _, _, dimensions in found} == {(("pipeline",),)}
+    assert {dimensions for _, _, dimensions in found} == {(("stack", "pipeline"),)}
     assert wanted - {(name, pipeline) for name, pipeline, _ in found} == set()
     assert len(wanted) > 12

@@ -23,8 +23,25 @@ from support.stacks import eventually, left_behind, messages_in
 
 pytestmark = pytest.mark.full
 REGION = "eu-west-1"
-PIPELINES = [name for name in EXAMPLES if (mocked_plans.REPOSITORY / "pipelines" / name).is_dir()]
+# "enterprise" calls two of them.
+PIPELINES = [
+    name
+    for name in EXAMPLES
+    if (mocked_plans.REPOSITORY / "pipelines" / name).is_dir() or name == "enterprise"
+]
 MODULES = [name for name in EXAMPLES if name not in PIPELINES]
+OVERRIDES = {
+    # The engine's buckets have no host names of their own.
+    "all": 'provider "aws" {\n  s3_use_path_style = true\n}\n',
+    # The engine does not keep these two of an endpoint.
+    "enterprise": """
+resource "aws_vpc_endpoint" "interface" {
+  lifecycle {
+    ignore_changes = [private_dns_enabled, security_group_ids]
+  }
+}
+""",
+}
 
 
 @pytest.fixture(scope="module")
@@ -80,10 +97,7 @@ def root_of(tree: Path, group: str, examples: list[str], engine: Engine) -> Terr
     calls = {}
     for example in examples:
         source = tree / "examples" / example
-        # The engine's buckets have no host names of their own.
-        (source / "local_override.tf").write_text(
-            'provider "aws" {\n  s3_use_path_style = true\n}\n'
-        )
+        (source / "local_override.tf").write_text(OVERRIDES["all"] + OVERRIDES.get(example, ""))
         known = declared("variable", source / "variables.tf")
         calls[example] = {
             "source": f"../../examples/{example}",
@@ -167,6 +181,24 @@ def test_bucket_tells_the_queues(outputs: dict[str, dict[str, Any]]) -> None:
     assert got == {"invoices": {"invoices/july.pdf"}, "removals": {"invoices/notes.txt"}}
 
 
+def test_a_bucket_of_somebody_else_tells_the_newcomer(outputs: dict[str, dict[str, Any]]) -> None:
+    example, s3 = outputs["source-bucket"], boto3.client("s3")
+    for key in ("2026/notes.txt", "2026/REPORT.PDF"):
+        s3.put_object(Bucket=example["bucket"], Key=key, Body=b"%PDF")
+    s3.delete_object(Bucket=example["bucket"], Key="2026/notes.txt")
+    got: dict[str, set[str]] = {queue: set() for queue in example["queue_urls"]}
+
+    def complete() -> bool:
+        for queue, url in example["queue_urls"].items():
+            for body in bodies(url):
+                got[queue] |= {each["s3"]["object"]["key"] for each in body.get("Records", [])}
+                got[queue] |= {body["detail"]["object"]["key"]} if "detail" in body else set()
+        return all(got.values())
+
+    eventually(complete, "a message in each queue")
+    assert got == {"texts": {"2026/REPORT.PDF"}, "removals": {"2026/notes.txt"}}
+
+
 def test_private_bucket_example_keeps_what_is_deleted(outputs: dict[str, dict[str, Any]]) -> None:
     s3, bucket = boto3.client("s3"), outputs["private-bucket"]["bucket"]
     s3.put_object(Bucket=bucket, Key="report.pdf", Body=b"%PDF")
@@ -229,6 +261,33 @@ def test_events_reach_the_trail(outputs: dict[str, dict[str, Any]]) -> None:
 
     wanted = {"ObjectCreated:Put", "ObjectRemoved:DeleteMarkerCreated"}
     eventually(lambda: events() == wanted, "both events")
+
+
+def test_a_locked_down_account_runs_both_pipelines(outputs: dict[str, dict[str, Any]]) -> None:
+    example, s3, picture = outputs["enterprise"], boto3.client("s3"), io.BytesIO()
+    bucket = example["bucket"]
+    Image.new("RGB", (60, 40), "teal").save(picture, "PNG")
+    s3.put_object(Bucket=bucket, Key="ingest/cat.png", Body=picture.getvalue())
+    s3.put_object(Bucket=bucket, Key="import/customers.csv", Body=b"id,name\n1,Ada\n")
+    s3.put_object(Bucket=bucket, Key="notes.txt", Body=b"...")
+    s3.delete_object(Bucket=bucket, Key="notes.txt")
+
+    def derived() -> set[str]:
+        listed = s3.list_objects_v2(Bucket=example["derivatives_bucket"], Prefix="derived/")
+        return {item["Key"] for item in listed.get("Contents", [])}
+
+    def removed() -> list[str]:
+        pages = boto3.client("logs").get_paginator("filter_log_events")
+        found = pages.paginate(logGroupName=example["log_group"])
+        lines = (event["message"] for page in found for event in page["events"])
+        return [line for line in lines if '"outcome":"logged"' in line and "notes.txt" in line]
+
+    wanted = {f"derived/{name}/{bucket}/cat.png.jpg" for name in ("mobile", "thumbnail")}
+    eventually(lambda: derived() == wanted, "two derivatives")
+    eventually(
+        lambda: boto3.client("dynamodb").scan(TableName=example["table"])["Count"] == 1, "a row"
+    )
+    eventually(removed, "the removal in the shared log group")
 
 
 def test_second_plan_is_empty(applied: tuple[Terraform, Terraform]) -> None:

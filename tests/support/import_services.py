@@ -159,6 +159,7 @@ def import_file(services: Services, path: Path) -> Peaks:
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_EC2_METADATA_DISABLED": "true",
+        "STACK": "acme",
         "PIPELINE": "csv-import",
         "ROWS_QUEUE_URL": f"{services.endpoint}/123456789012/rows",
         "IMPORTS_QUEUE_URL": f"{services.endpoint}/123456789012/imports",

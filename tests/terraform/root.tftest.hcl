@@ -47,7 +47,7 @@ run "defaults" {
     error_message = "No alarm takes another's name."
   }
   assert {
-    condition = output.dashboard == "event-pipelines" && [
+    condition = output.dashboard == "event-pipelines-eu-west-1" && [
       for widget in jsondecode(aws_cloudwatch_dashboard.stack[0].dashboard_body).widgets : split("\n", widget.properties.markdown)[0] if widget.type == "text"
     ] == ["## Image derivatives", "## Event audit", "## CSV import", "## Tenant routing", "## Item relay"]
     error_message = "One dashboard shows every pipeline."
@@ -366,6 +366,17 @@ run "a_prefix_that_tells_groups_of_another_stack" {
 
   variables {
     name_prefix = "acme-tg"
+  }
+
+  expect_failures = [var.name_prefix]
+}
+
+run "a_name_that_aws_keeps_for_itself" {
+  command = plan
+
+  variables {
+    region      = "eu-west-1"
+    name_prefix = "ssm-relay"
   }
 
   expect_failures = [var.name_prefix]

@@ -15,6 +15,9 @@ from support.mocked_plans import REPOSITORY, Plan, Resource
 
 pytestmark = pytest.mark.xdist_group("mocked plans")
 
+# Namespace, name, dimensions.
+Metric = tuple[str, str, dict[str, str]]
+
 RUNS = ("defaults", "every_option", "what_is_not_deployed_is_not_shown", "all_but_one")
 REGIONS = {"what_is_not_deployed_is_not_shown": "eusc-de-east-1"}
 
@@ -60,15 +63,16 @@ def widgets(plan: Plan) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def metrics(widgets: list[dict[str, Any]]) -> list[tuple[str, str, str, str]]:
-    """Namespace, name, dimension and value of everything that is drawn."""
+def metrics(widgets: list[dict[str, Any]]) -> list[Metric]:
+    """Namespace, name and dimensions of everything that is drawn."""
     return [
-        (namespace, name, dimension, value)
+        (namespace, name, dict(zip(words[::2], words[1::2], strict=True)))
         for widget in widgets
         if widget["type"] == "metric"
-        for namespace, name, dimension, value, *_ in (
+        for namespace, name, *rest in (
             metric for metric in widget["properties"]["metrics"] if len(metric) > 1
         )
+        for words in [[one for one in rest if isinstance(one, str)]]
     ]
 
 
@@ -105,15 +109,14 @@ def literals(source: bytes) -> Iterator[str]:
             yield node.value
 
 
-def test_every_metric_is_of_something_that_is_deployed(
-    plan: Plan, metrics: list[tuple[str, str, str, str]]
-) -> None:
+def test_every_metric_is_of_something_that_is_deployed(plan: Plan, metrics: list[Metric]) -> None:
     assert metrics
-    for namespace, name, dimension, value in metrics:
+    for namespace, name, dimensions in metrics:
         if namespace == "EventPipelines":
-            assert dimension == "pipeline"
-            assert name in emitted(value, plan), (name, value)
+            assert dimensions.keys() == {"stack", "pipeline"}
+            assert name in emitted(dimensions["pipeline"], plan), (name, dimensions)
         else:
+            ((dimension, value),) = dimensions.items()
             expected, kind, attribute = SOURCES[namespace]
             assert dimension == expected
             assert value in plan.names(kind, attribute), (namespace, value)
@@ -123,25 +126,51 @@ def test_every_metric_is_of_something_that_is_deployed(
 def test_alarms_watch_something_that_is_deployed(plan: Plan) -> None:
     for alarm in plan.all("aws_cloudwatch_metric_alarm"):
         namespace, name = alarm.values["namespace"], alarm.values["metric_name"]
-        ((dimension, value),) = alarm.values["dimensions"].items()
+        dimensions = alarm.values["dimensions"]
         if namespace == "EventPipelines":
-            assert dimension == "pipeline"
-            assert name in emitted(value, plan), alarm.address
+            assert dimensions.keys() == {"stack", "pipeline"}
+            assert name in emitted(dimensions["pipeline"], plan), alarm.address
         else:
+            ((dimension, value),) = dimensions.items()
             expected, kind, attribute = SOURCES[namespace]
             assert dimension == expected
             assert value in plan.names(kind, attribute), alarm.address
             assert name in METRICS[namespace], alarm.address
 
 
+def test_what_is_counted_and_what_is_watched_is_of_one_stack(
+    plan: Plan, metrics: list[Metric]
+) -> None:
+    """Functions write the stack that alarms and graphs ask for; two stacks share no metric."""
+    written = {
+        function.values["environment"][0]["variables"]["STACK"]
+        for function in plan.all("aws_lambda_function")
+    }
+    alarms = [one.values for one in plan.all("aws_cloudwatch_metric_alarm")]
+    asked = [(one["namespace"], one["dimensions"]) for one in alarms]
+    asked += [(namespace, dimensions) for namespace, _, dimensions in metrics]
+    assert len(written) == 1
+    assert {one["stack"] for namespace, one in asked if namespace == "EventPipelines"} == written
+
+
+def test_dashboards_of_two_regions_have_two_names(
+    plan: Plan, request: pytest.FixtureRequest
+) -> None:
+    region = REGIONS.get(request.node.callspec.params["plan"], "eu-west-1")
+
+    (dashboard,) = plan.all("aws_cloudwatch_dashboard")
+
+    assert dashboard.values["dashboard_name"].endswith(f"-{region}")
+
+
 @pytest.mark.parametrize("namespace", ["AWS/Lambda", "AWS/SQS", "AWS/DynamoDB"])
 def test_everything_that_is_deployed_is_shown(
-    plan: Plan, metrics: list[tuple[str, str, str, str]], namespace: str
+    plan: Plan, metrics: list[Metric], namespace: str
 ) -> None:
     """Of topics, those that events arrive by: what they carry is in the queues behind them."""
     _, kind, attribute = SOURCES[namespace]
     assert plan.names(kind, attribute) == {
-        value for where, _, _, value in metrics if where == namespace
+        value for where, _, named in metrics if where == namespace for value in named.values()
     }
 
 

@@ -20,6 +20,10 @@ NAMES = (
 )
 
 
+# It holds nothing that is not in the configuration, and had a name that every region shared.
+RENAMED = {"aws_cloudwatch_dashboard.stack[0]"}
+
+
 def applied() -> dict[str, str]:
     """Names by address."""
     lines = Path(__file__).with_name("applied_resources.txt").read_text().splitlines()
@@ -27,13 +31,20 @@ def applied() -> dict[str, str]:
 
 
 def moves() -> dict[str, str]:
-    """Where the pipelines' `moved` blocks send an address of the root."""
-    found = {}
+    """Where the pipelines' `moved` blocks send an address of the root, in one move or in two."""
+    found: dict[str, str] = {}
+    modules: dict[str, str] = {}
     for folder in REPOSITORY.glob("pipelines/*/"):
         pipeline = f"module.{folder.name.replace('-', '_')}[0]"
         for block in read_folder(folder).of("moved"):
             source, target = (block.attributes[end].source for end in ("from", "to"))
-            found[f"{pipeline}.{source}"] = f"{pipeline}.{target}"
+            whole = source.startswith("module.") and source.count(".") == 1
+            (modules if whole else found)[f"{pipeline}.{source}"] = f"{pipeline}.{target}"
+    for source in applied():
+        target = found.get(source, source)
+        for module, indexed in modules.items():
+            if target.startswith(f"{module}."):
+                found[source] = target.replace(module, indexed, 1)
     return found
 
 
@@ -41,7 +52,7 @@ def name_of(resource: Resource) -> str:
     return next((str(resource.values[one]) for one in NAMES if resource.values.get(one)), "-")
 
 
-def test_an_upgrade_destroys_and_replaces_nothing(plans: dict[str, Plan]) -> None:
+def test_an_upgrade_destroys_and_replaces_nothing_but_the_dashboard(plans: dict[str, Plan]) -> None:
     planned = {each.address: name_of(each) for each in plans["every_option"].resources}
     # What got a `count`, Terraform moves to the first by itself.
     planned |= {address.removesuffix("[0]"): name for address, name in planned.items()}
@@ -52,7 +63,7 @@ def test_an_upgrade_destroys_and_replaces_nothing(plans: dict[str, Plan]) -> Non
         if name not in ("-", planned.get(moved.get(address, address)))
         or moved.get(address, address) not in planned
     }
-    assert lost == {}
+    assert lost.keys() == RENAMED
 
 
 def test_every_move_is_from_what_was_applied_and_to_a_place_of_its_own() -> None:

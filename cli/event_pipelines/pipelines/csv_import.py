@@ -24,9 +24,11 @@ from event_pipelines.errors import Unanswered, UserError
 from event_pipelines.pipelines import objects
 from event_pipelines.pipelines.history import Entry, Happening, ObjectHistory, known
 from event_pipelines.pipelines.object_refs import document_of
-from event_pipelines.pipelines.objects import StoredObject
+from event_pipelines.pipelines.objects import StoredObject, Triggers
 from event_pipelines.pipelines.pipeline import Deployed, Lane, Search, Stage, State, Step
+from event_pipelines.pipelines.probe import FOLDER, Hop, ObjectProbe, Probe, Stopped
 from event_pipelines.pipelines.rejections import DeadLetters
+from event_pipelines.pipelines.sample_csv import SampleFile
 from event_pipelines.stack import Stack, error_code, item_of
 from event_pipelines.times import iso, parsed
 
@@ -113,11 +115,17 @@ class Ledger:
 
     def upload(self, file: Path, name: str, progress: Any) -> str:
         """Uploads `file` and returns the id of the import that it starts."""
-        s3 = self.stack.s3
+        s3, bucket = self.stack.s3, self.sources[0]
         key = self.import_prefix + name
-        s3.upload_file(str(file), self.bucket, key, Callback=progress)
-        head = s3.head_object(Bucket=self.bucket, Key=key)
-        return import_id(self.bucket, key, head.get("VersionId"), head["ETag"])
+        s3.upload_file(str(file), bucket, key, Callback=progress)
+        head = s3.head_object(Bucket=bucket, Key=key)
+        return import_id(bucket, key, head.get("VersionId"), head["ETag"])
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The buckets that files are imported from; `bucket` has what was rejected of them."""
+        settings = self.stack.settings_of(f"{self.stack.prefix}-csv-split") or {}
+        return objects.sources(settings, self.bucket)
 
     def settings(self) -> tuple[dict[str, str], dict[str, str]]:
         """Environment variables of splitter and loader. Raises UserError without them."""
@@ -269,8 +277,16 @@ class _Imports(Deployed):
         self._remembered_since = datetime.now(UTC) - timedelta(
             days=int(settings["LEDGER_RETENTION_DAYS"])
         )
-        lane = Lane("", bucket, settings["IMPORT_PREFIX"], (queue,), (f"{queue}-dlq",))
-        super().__init__(stack, [lane], objects.triggers(stack.s3, bucket, queue))
+        prefix = settings["IMPORT_PREFIX"]
+        lanes = [
+            Lane("", source, prefix, (queue,), (f"{queue}-dlq",))
+            for source in objects.sources(settings, bucket)
+        ]
+        # The notification of another owner, or a rule; both ask for what the pipeline takes.
+        taken = Triggers(tuple((prefix, suffix) for suffix in SUFFIXES), any_case=True)
+        if "SOURCE_BUCKETS" not in settings:
+            taken = objects.triggers(stack.s3, bucket, queue)
+        super().__init__(stack, lanes, taken)
 
     def states(self, lane: Lane, page: Sequence[StoredObject]) -> list[State]:  # noqa: ARG002
         ids = [import_of(stored) for stored in page]
@@ -332,19 +348,93 @@ def _state(status: str, updated_at: str) -> State:
     return State.MISSING if status == ImportStatus.SPLITTING and silent else State.UNDERWAY
 
 
+def probes(stack: Stack, name: str) -> Sequence[Probe]:
+    return [_File(locate(stack), name)]
+
+
+class _File(ObjectProbe):
+    """A file of one row, as the settings of the functions want it, whose key no other row has."""
+
+    stays = (
+        "the import's entry in the ledger until it expires: it makes a message that is delivered"
+        " once more harmless"
+    )
+
+    def __init__(self, ledger: Ledger, name: str) -> None:
+        self._ledger = ledger
+        split, load = ledger.settings()
+        self._file = SampleFile.of(split, load, name)
+        key = f"{split['IMPORT_PREFIX']}{FOLDER}{name}.csv"
+        super().__init__(ledger.stack, ledger.sources[0], key, self._file.content)
+
+    @property
+    def _import_id(self) -> str:
+        return import_of(self.stored)
+
+    def hops(self) -> list[Hop]:
+        prefix = self.stack.prefix
+        split = (f"{prefix}-csv-split", f"{prefix}-csv-imports")
+        rows = next(iter(self.stack.queues.names(f"{prefix}-csv-rows")), f"{prefix}-csv-rows")
+        return [
+            Hop("import begun", self._begun, *split),
+            Hop("row sent", self._sent, *split),
+            Hop("item in the table", self._loaded, f"{prefix}-csv-load", rows),
+        ]
+
+    def _found(self) -> Import | None:
+        found = self._ledger.find(self._import_id)
+        if found and found.status == ImportStatus.FAILED:
+            raise Stopped(f"the import {found.import_id} failed: {found.reason}")
+        if found and found.rows_rejected:
+            rows = self._ledger.rejections(found.import_id)
+            reasons = "; ".join(f"{row.reason}: {row.detail}" for row in rows)
+            raise Stopped(f"the row was rejected: {reasons}")
+        return found
+
+    def _begun(self) -> bool:
+        return self._found() is not None
+
+    def _sent(self) -> bool:
+        found = self._found()
+        return found is not None and found.rows_sent > 0
+
+    def _loaded(self) -> bool:
+        found = self._found()
+        return found is not None and found.status == ImportStatus.COMPLETE
+
+    def remove(self) -> None:
+        if self._stored is not None:
+            self._remove_item()
+        super().remove()
+
+    def _remove_item(self) -> None:
+        try:
+            self.stack.dynamodb.delete_item(
+                TableName=self._ledger.table,
+                Key=self._file.item_key(self._import_id),
+                # An item that somebody else wrote since is theirs.
+                ConditionExpression="contains(#stamp, :import)",
+                ExpressionAttributeNames={"#stamp": STAMP},
+                ExpressionAttributeValues={":import": {"S": f"#{self._import_id}#"}},
+            )
+        except ClientError as error:
+            if error_code(error) != "ConditionalCheckFailedException":
+                raise
+
+
 def trace(search: Search, stages: Sequence[Stage]) -> Iterator[Entry]:  # noqa: ARG001
     ledger = ledger_of(search.stack)
-    bucket = ObjectHistory(search.stack.s3, NAME, ledger.bucket, search.key)
-    versions = bucket.versions()
-    yield from versions
-    yield from bucket.rejections("rejections/")
-    for version in versions:
-        if version.what != "stored":
-            continue
-        facts = version.facts
-        identity = import_id(ledger.bucket, search.key, facts.get("version_id"), facts["etag"])
-        if found := ledger.find(identity):
-            yield from _told(ledger, found)
+    for source in ledger.sources:
+        versions = ObjectHistory(search.stack.s3, NAME, source, search.key).versions()
+        yield from versions
+        for version in versions:
+            if version.what == "stored":
+                facts = version.facts
+                stored = (source, search.key, facts.get("version_id"), facts["etag"])
+                if found := ledger.find(import_id(*stored)):
+                    yield from _told(ledger, found)
+    own = ObjectHistory(search.stack.s3, NAME, ledger.bucket, search.key)
+    yield from own.rejections("rejections/")
 
 
 def _told(ledger: Ledger, found: Import) -> Iterator[Happening]:

@@ -19,7 +19,16 @@ from event_pipelines.pipelines import objects, outcomes
 from event_pipelines.pipelines.history import Entry, Happening, ObjectHistory, known
 from event_pipelines.pipelines.object_refs import ObjectRef
 from event_pipelines.pipelines.objects import StoredObject
-from event_pipelines.pipelines.pipeline import Deployed, Lane, Search, Stage, State, Step
+from event_pipelines.pipelines.pipeline import (
+    EVERYTHING,
+    Deployed,
+    Lane,
+    Search,
+    Stage,
+    State,
+    Step,
+)
+from event_pipelines.pipelines.probe import FOLDER, Hop, ObjectProbe, Probe
 from event_pipelines.pipelines.rejections import Rejections, is_of
 from event_pipelines.stack import Stack, error_code, item_of
 from event_pipelines.times import parsed
@@ -160,12 +169,14 @@ class _Deployed(Deployed):
 
     def __init__(self, stack: Stack, since: datetime | None) -> None:
         found = find(stack)
-        bucket = stack.bucket("audit")
-        triggers = objects.triggers(stack.s3, bucket, f"{found.name}-events")
         # The catch-all, which every audit pipeline has.
         settings = stack.settings_of(f"{found.name}-other")
         if settings is None:
             raise stack.missing(NAME)
+        buckets = objects.sources(settings, stack.bucket("audit"))
+        topic, triggers = f"{found.name}-events", EVERYTHING
+        if "SOURCE_BUCKETS" not in settings:
+            triggers = objects.triggers(stack.s3, buckets[0], topic)
         now = datetime.now(UTC)
         self._trail = found.trail_table
         days = int(settings.get("TRAIL_RETENTION_DAYS", "90")) if self._trail else 1
@@ -173,7 +184,8 @@ class _Deployed(Deployed):
         queues = stack.queues.names(f"{found.name}-")
         routes = [name for name in queues if not name.endswith("-dlq")]
         letters = tuple(name for name in queues if name.endswith("-dlq"))
-        super().__init__(stack, [Lane("", bucket, "", tuple(routes), letters)], triggers)
+        lanes = [Lane("", bucket, "", tuple(routes), letters) for bucket in buckets]
+        super().__init__(stack, lanes, triggers)
         self._rejections = [
             Rejections(
                 stack.s3, settings["REJECTIONS_BUCKET"], f"{route.removeprefix(found.name)[1:]}/"
@@ -207,6 +219,35 @@ class _Deployed(Deployed):
         return [_ref(item) for page in pages for item in page["Items"]]
 
 
+def probes(stack: Stack, name: str) -> Sequence[Probe]:
+    return [_Upload(stack, f"{FOLDER}{name}.txt")]
+
+
+class _Upload(ObjectProbe):
+    """An upload, of which the pipeline keeps a record."""
+
+    stays = (
+        "the records of its upload and of its removal, in the trail or the log: an audit that"
+        " forgets on demand is none"
+    )
+
+    def __init__(self, stack: Stack, key: str) -> None:
+        self._began = datetime.now(UTC) - timedelta(minutes=1)
+        # Asked at once, so that a pipeline that is not deployed is found before anything is sent.
+        self._lane = _Deployed(stack, self._began).lanes[0]
+        super().__init__(stack, self._lane.bucket, key, b"smoke\n")
+
+    def hops(self) -> list[Hop]:
+        route = next((one for one in self._lane.queues if one.endswith("-upload")), "")
+        queue = route or f"{self.stack.prefix}-audit-other"
+        return [Hop("record", self._recorded, queue, queue)]
+
+    def _recorded(self) -> bool:
+        # Logs are read when this is made.
+        found = _Deployed(self.stack, self._began)
+        return found.state(found.lanes[0], self.stored) == State.DONE
+
+
 def _ref(item: Mapping[str, Any]) -> ObjectRef:
     version, etag = (item.get(name, {}).get("S") for name in ("version_id", "etag"))
     return ObjectRef(item["bucket"]["S"], item["key"]["S"], version, etag)
@@ -223,13 +264,19 @@ def _by_key(seen: Sequence[AuditRecord]) -> dict[str, list[ObjectRef]]:
 
 def trace(search: Search, stages: Sequence[Stage]) -> Iterator[Entry]:  # noqa: ARG001
     stack = search.stack
-    bucket, table = stack.bucket("audit"), f"{stack.prefix}-audit-trail"
-    yield from ObjectHistory(stack.s3, NAME, bucket, search.key).versions()
+    settings = stack.settings_of(f"{stack.prefix}-audit-other") or {}
+    for bucket in objects.sources(settings, stack.bucket("audit")):
+        yield from ObjectHistory(stack.s3, NAME, bucket, search.key).versions()
+        yield from _in_trail(stack, bucket, search.key)
+
+
+def _in_trail(stack: Stack, bucket: str, object_name: str) -> Iterator[Entry]:
+    table = f"{stack.prefix}-audit-trail"
     pages = stack.dynamodb.get_paginator("query").paginate(
         TableName=table,
         KeyConditionExpression="#object = :object",
         ExpressionAttributeNames={"#object": "object"},
-        ExpressionAttributeValues={":object": {"S": object_key(bucket, search.key)}},
+        ExpressionAttributeValues={":object": {"S": object_key(bucket, object_name)}},
     )
     try:
         for page in pages:

@@ -3,12 +3,22 @@
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import partial
 
-from event_pipelines.contracts.derivatives import SUFFIXES, derivative_key
+from event_pipelines.contracts.derivatives import SUFFIXES, derivative_key, output_prefix
 from event_pipelines.pipelines import objects
 from event_pipelines.pipelines.history import Entry, ObjectHistory
-from event_pipelines.pipelines.objects import StoredObject, is_made_of
+from event_pipelines.pipelines.objects import StoredObject, Triggers, is_made_of
 from event_pipelines.pipelines.pipeline import Deployed, Lane, Search, Stage, State, Step
+from event_pipelines.pipelines.probe import (
+    FOLDER,
+    Hop,
+    NotProbed,
+    ObjectProbe,
+    Probe,
+    black_png,
+    grey_jpeg,
+)
 from event_pipelines.pipelines.rejections import Rejections
 from event_pipelines.stack import Stack
 
@@ -38,14 +48,15 @@ class _Images(Deployed):
         lanes = [
             Lane(
                 derivative,
-                bucket,
+                source,
                 settings["SOURCE_PREFIX"],
                 (f"{name}-{derivative}",),
                 (f"{name}-{derivative}-dlq",),
             )
             for derivative, settings in self._settings.items()
+            for source in objects.sources(settings, bucket)
         ]
-        super().__init__(stack, lanes, objects.triggers(stack.s3, bucket, f"{name}-uploads"))
+        super().__init__(stack, lanes, self._taken(stack, bucket, f"{name}-uploads"))
         self._rejections = {
             derivative: Rejections(
                 stack.s3, settings.get("REJECTIONS_BUCKET", bucket), settings["REJECTIONS_PREFIX"]
@@ -58,14 +69,72 @@ class _Images(Deployed):
         yield from objects.stored(self.stack.s3, lane.bucket, prefix)
 
     def state(self, lane: Lane, stored: StoredObject) -> State:
-        settings = self._settings[lane.name]
-        output_format = settings.get("FORMAT") or "jpeg"
-        key = derivative_key(stored.key, lane.prefix, settings["OUTPUT_PREFIX"], output_format)
-        if is_made_of(self.stack.s3, stored.bucket, key, stored):
+        if is_made_of(self.stack.s3, *self.output(lane, stored.key), stored):
             return State.DONE
         if self._rejections[lane.name].name(stored):
             return State.REJECTED
         return State.MISSING if self.takes(lane, stored.key) else State.UNMATCHED
+
+    def _taken(self, stack: Stack, bucket: str, topic: str) -> Triggers:
+        settings = next(iter(self._settings.values()))
+        if "SOURCE_BUCKETS" not in settings:
+            return objects.triggers(stack.s3, bucket, topic)
+        # The notification of another owner, or a rule; both ask for no more than the variables say.
+        suffixes = settings.get("SOURCE_SUFFIXES", "").split(",")
+        return Triggers(tuple((settings["SOURCE_PREFIX"], one) for one in suffixes), any_case=True)
+
+    def output(self, lane: Lane, key: str) -> tuple[str, str]:
+        """Bucket and key of what is made of the lane's object with this key."""
+        settings = self._settings[lane.name]
+        own = settings.get("OUTPUT_BUCKET")
+        prefix = output_prefix(settings["OUTPUT_PREFIX"], own, lane.bucket)
+        output_format = settings.get("FORMAT") or "jpeg"
+        return own or lane.bucket, derivative_key(key, lane.prefix, prefix, output_format)
+
+    def picture(self) -> bytes:
+        """The smallest that every derivative takes. Raises NotProbed for unknown formats."""
+        side = max(int(settings.get("MIN_SIDE", "8")) for settings in self._settings.values())
+        taken = next(iter(self._settings.values())).get("ALLOWED_FORMATS", "JPEG").split(",")
+        if "JPEG" in taken:
+            return grey_jpeg(side)
+        if "PNG" in taken:
+            return black_png(side)
+        raise NotProbed(
+            f"A JPEG or a PNG would be sent, and {NAME} takes only {', '.join(taken)}: add one of"
+            " them to allowed_formats to have it tried."
+        )
+
+    def suffix(self) -> str:
+        """What a key must end in for the notification to be about it."""
+        return self._triggers.rules[0][1]
+
+
+def probes(stack: Stack, name: str) -> Sequence[Probe]:
+    return [_Picture(_Images(stack), name)]
+
+
+class _Picture(ObjectProbe):
+    """One picture, of which all derivatives are made."""
+
+    def __init__(self, images: _Images, name: str) -> None:
+        first = images.lanes[0]
+        self._images = images
+        self._lanes = [lane for lane in images.lanes if lane.bucket == first.bucket]
+        key = f"{first.prefix}{FOLDER}{name}{images.suffix()}"
+        super().__init__(images.stack, first.bucket, key, images.picture())
+
+    def hops(self) -> list[Hop]:
+        return [
+            Hop(lane.name, partial(self._is_made, lane), lane.queues[0], lane.queues[0])
+            for lane in self._lanes
+        ]
+
+    def _is_made(self, lane: Lane) -> bool:
+        bucket, key = self._images.output(lane, self.key)
+        return is_made_of(self.stack.s3, bucket, key, self.stored)
+
+    def made(self) -> list[tuple[str, str]]:
+        return [self._images.output(lane, self.key) for lane in self._lanes]
 
 
 def _settings(stack: Stack, name: str) -> dict[str, dict[str, str]]:
@@ -81,10 +150,16 @@ def _settings(stack: Stack, name: str) -> dict[str, dict[str, str]]:
 
 def trace(search: Search, stages: Sequence[Stage]) -> Iterator[Entry]:
     stack = search.stack
-    bucket = ObjectHistory(stack.s3, NAME, stack.bucket("image"), search.key)
-    yield from bucket.versions()
+    own = stack.bucket("image")
+    settings = stack.settings_of(f"{stack.prefix}-image-{stages[0].name}") or {}
+    made_in = settings.get("OUTPUT_BUCKET")
+    made = ObjectHistory(stack.s3, NAME, made_in or own, search.key)
+    for bucket in objects.sources(settings, own):
+        yield from ObjectHistory(stack.s3, NAME, bucket, search.key).versions()
+        for stage in stages:
+            prefix = output_prefix(f"derived/{stage.name}/", made_in, bucket)
+            for output_format in SUFFIXES:
+                key = derivative_key(search.key, "ingest/", prefix, output_format)
+                yield from made.output(key, f"{stage.name} is there")
     for stage in stages:
-        for output_format in SUFFIXES:
-            key = derivative_key(search.key, "ingest/", f"derived/{stage.name}/", output_format)
-            yield from bucket.output(key, f"{stage.name} is there")
-        yield from bucket.rejections(f"rejections/{stage.name}/")
+        yield from made.rejections(f"rejections/{stage.name}/")

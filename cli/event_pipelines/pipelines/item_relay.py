@@ -3,22 +3,28 @@
 What a relay has is found by names alone: no permission is needed for that.
 """
 
+import hashlib
+import json
 import re
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from event_pipelines.contracts.item_messages import ITEM_ID, ItemMessage
+from event_pipelines.contracts.item_messages import ITEM_ID, ItemMessage, NotAnItemMessage
 from event_pipelines.errors import UserError
 from event_pipelines.pipelines.history import Entry, Happening, ObjectHistory
-from event_pipelines.pipelines.objects import StoredObject
+from event_pipelines.pipelines.objects import StoredObject, remove_versions
 from event_pipelines.pipelines.pipeline import Deployed, Lane, Search, Stage, State, Step
+from event_pipelines.pipelines.probe import Hop, Probe
+from event_pipelines.pipelines.queue_messages import BATCH, receive, release
 from event_pipelines.pipelines.rejections import Rejections
+from event_pipelines.pipelines.retries import pause
 from event_pipelines.stack import Stack, item_of, no_queue
-from event_pipelines.times import parsed
+from event_pipelines.times import iso, parsed
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -33,6 +39,9 @@ BRANCH: str | None = None
 NO_REPLAY: str | None = None
 FIRST_REVISION = 1
 _ENDING = ".json"
+# How long a probe's message is looked for before it is left to the service.
+_TAKING_SECONDS = 10
+_HIDDEN_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -143,6 +152,99 @@ class _Items(Deployed):
             return State.DONE
         rejected = self._rejections.name_by_message(stored)
         return State.REJECTED if rejected else State.MISSING
+
+
+def probes(stack: Stack, name: str) -> Sequence[Probe]:
+    if stack.settings_of(f"{relay_of(stack).name}-update") is None:
+        raise stack.missing(NAME)
+    return [_Item(stack, f"smoke-{name}")]
+
+
+class _Item(Probe):
+    """An item with its file, put as `items put` does it, and taken back behind the function."""
+
+    def __init__(self, stack: Stack, item_id: str) -> None:
+        super().__init__()
+        self._stack, self._id = stack, item_id
+        self._relay = relay_of(stack)
+        self.key = key_of(item_id)
+
+    def send(self) -> None:
+        relay, values = self._relay, {"name": self._id}
+        content = json.dumps(values).encode()
+        self._stack.s3.put_object(Bucket=relay.bucket, Key=self.key, Body=content)
+        self._stack.dynamodb.put_item(
+            TableName=relay.table,
+            Item={
+                "id": {"S": self._id},
+                "bucket": {"S": relay.bucket},
+                "file_key": {"S": self.key},
+                "file_sha256": {"S": hashlib.sha256(content).hexdigest()},
+                "values": {"M": {"name": {"S": self._id}}},
+                "revision": {"N": str(FIRST_REVISION)},
+                "created_at": {"S": iso(datetime.now(UTC))},
+            },
+        )
+        message = ItemMessage(self._id, relay.bucket, self.key, FIRST_REVISION)
+        url = relay.queue_url(self._stack.sqs, relay.updates)
+        self._stack.sqs.send_message(QueueUrl=url, MessageBody=message.encode())
+
+    def hops(self) -> list[Hop]:
+        function, queue = f"{self._relay.name}-update", self._relay.updates
+        return [
+            Hop("item updated", lambda: self._at()[0] > FIRST_REVISION, function, queue),
+            Hop("sent on to the service", self._sent_on, function, queue),
+        ]
+
+    def _sent_on(self) -> bool:
+        revision, outbox = self._at()
+        return revision > FIRST_REVISION and not outbox
+
+    def _at(self) -> tuple[int, bool]:
+        """The item's revision, 0 without one, and whether its message is still to be sent."""
+        item = self._stack.dynamodb.get_item(
+            TableName=self._relay.table, Key={"id": {"S": self._id}}, ConsistentRead=True
+        ).get("Item", {})
+        return int(item.get("revision", {}).get("N", "0")), "outbox" in item
+
+    def remove(self) -> None:
+        """Leaves item and file where a message about them may reach the service: it would fail."""
+        if self._at()[0] > FIRST_REVISION and not self._taken():
+            self.left.append(
+                f"item {self._id} and its file, because {self._relay.finished} has not let go of"
+                " their message: the service gets it, after which"
+                f" `aws dynamodb delete-item` on {self._relay.table} and `aws s3 rm` remove them"
+            )
+            return
+        self._stack.dynamodb.delete_item(TableName=self._relay.table, Key={"id": {"S": self._id}})
+        remove_versions(self._stack.s3, self._relay.bucket, self.key)
+
+    def _taken(self) -> bool:
+        """Takes the message that the service would get; also true if the service was first."""
+        queues = self._stack.queues
+        url = self._relay.queue_url(self._stack.sqs, self._relay.finished)
+        deadline = time.monotonic() + _TAKING_SECONDS
+        while time.monotonic() < deadline:
+            received = receive(self._stack.sqs, url, BATCH, _HIDDEN_SECONDS)
+            own = [one["ReceiptHandle"] for one in received if _names(one["Body"], self._id)]
+            others = [one["ReceiptHandle"] for one in received if one["ReceiptHandle"] not in own]
+            release(self._stack.sqs, url, others)
+            for receipt in own:
+                self._stack.sqs.delete_message(QueueUrl=url, ReceiptHandle=receipt)
+            if own:
+                return True
+            queue = queues.describe(url)
+            if queue is None or queue.messages == 0:
+                return True
+            pause(1)
+        return False
+
+
+def _names(body: str, item_id: str) -> bool:
+    try:
+        return ItemMessage.decode(body).item_id == item_id
+    except NotAnItemMessage:
+        return False
 
 
 def _item_id(lane: Lane, key: str) -> str:

@@ -37,12 +37,23 @@ class StoredObject:
 
 @dataclass(frozen=True)
 class Triggers:
-    """Which keys a notification is about: the prefix and the suffix of each of its rules."""
+    """Which keys a notification is about: the prefix and the suffix of each of its rules.
+
+    `any_case` takes suffixes in whatever letter case, for which S3 itself needs a rule each.
+    """
 
     rules: tuple[tuple[str, str], ...]
+    any_case: bool = False
 
     def take(self, key: str) -> bool:
-        return any(key.startswith(prefix) and key.endswith(suffix) for prefix, suffix in self.rules)
+        end = key.lower() if self.any_case else key
+        return any(key.startswith(prefix) and end.endswith(suffix) for prefix, suffix in self.rules)
+
+
+def sources(settings: Mapping[str, str], own: str) -> tuple[str, ...]:
+    """The buckets of a pipeline with these variables: its `own`, or those of `source_bucket`."""
+    named = settings.get("SOURCE_BUCKETS", "")
+    return tuple(named.split(",")) if named else (own,)
 
 
 def triggers(s3: "S3Client", bucket: str, target: str) -> Triggers:
@@ -128,6 +139,26 @@ def head(s3: "S3Client", bucket: str, key: str) -> Any:
             f"S3 does not say whether s3://{bucket}/{key} is there: have s3:GetObject allowed on"
             " it, and s3:ListBucket on its bucket."
         ) from error
+
+
+def remove_versions(s3: "S3Client", bucket: str, key: str) -> None:
+    """Removes every version and deletion marker of one key. Raises Unanswered if S3 keeps one."""
+    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=key)
+    for page in pages:
+        found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        of_it = [
+            {"Key": one["Key"], "VersionId": one["VersionId"]} for one in found if one["Key"] == key
+        ]
+        if of_it:
+            delete: Any = {"Objects": of_it, "Quiet": True}
+            for error in s3.delete_objects(Bucket=bucket, Delete=delete).get("Errors", []):
+                raise Unanswered(
+                    f"S3 keeps s3://{bucket}/{key} ({error.get('Code')}: {error.get('Message')}):"
+                    " remove what holds it, then the object."
+                )
+        # It is the first of all keys that begin with it.
+        if len(of_it) < len(found):
+            return
 
 
 def is_made_of(s3: "S3Client", bucket: str, key: str, source: StoredObject) -> bool:

@@ -10,6 +10,7 @@ from typing import Protocol
 from event_pipelines.pipelines import objects
 from event_pipelines.pipelines.history import Entry
 from event_pipelines.pipelines.objects import StoredObject, Triggers
+from event_pipelines.pipelines.probe import Probe
 from event_pipelines.pipelines.rejections import DeadLetters
 from event_pipelines.stack import Queue, Stack, each
 
@@ -134,6 +135,10 @@ class Pipeline(Protocol):
 
     def deployed(self, stack: Stack, since: datetime | None) -> Deployed:
         """Raises UserError when the stack has no such pipeline, or its bucket notifies nobody."""
+
+    def probes(self, stack: Stack, name: str) -> Sequence[Probe]:
+        """What to send through the pipeline, whose keys have `name` in them. Raises NotProbed when
+        nothing can be, and UserError like `deployed`."""
 
     def trace(self, search: Search, stages: Sequence[Stage]) -> Iterator[Entry]:
         """What buckets and tables have of an object, and notes. `stages` are the pipeline's."""

@@ -13,11 +13,12 @@ from event_pipelines.contracts.tenant_keys import (
     rejected_rows_prefix,
     silver_key,
 )
-from event_pipelines.contracts.tenant_registry import DELETING, Tenant
+from event_pipelines.contracts.tenant_registry import ACTIVE, DELETING, Tenant
 from event_pipelines.pipelines import tenant_platform
 from event_pipelines.pipelines.history import LAST, Entry, Happening, ObjectHistory, known
 from event_pipelines.pipelines.objects import StoredObject, is_made_of
 from event_pipelines.pipelines.pipeline import Deployed, Lane, Search, Stage, State, Step
+from event_pipelines.pipelines.probe import FOLDER, Hop, NotProbed, ObjectProbe, Probe
 from event_pipelines.pipelines.rejections import Rejections
 from event_pipelines.pipelines.tenant_names import dead_letters
 from event_pipelines.pipelines.tenant_registry import Registry
@@ -33,6 +34,9 @@ STEPS: tuple[Step, ...] = (
 KEYS = re.compile(f"({TENANT_NAME.pattern})/{RAW}/(.+)", re.DOTALL)
 BRANCH: str | None = "tenant"
 NO_REPLAY: str | None = None
+# A file of smoke has a tenant of its own: nothing is written among files of somebody else. Where
+# several groups are to be tried, a tenant of each is called so, with a hyphen and more behind it.
+PROBED = "smoke"
 
 
 def deployed(stack: Stack, since: datetime | None) -> Deployed:  # noqa: ARG001
@@ -69,6 +73,52 @@ def _lane(tenant: Tenant, ingest: str, quarantine: str) -> Lane:
         (ingest, own),
         (dead_letters(ingest), dead_letters(own), quarantine),
     )
+
+
+def probes(stack: Stack, name: str) -> Sequence[Probe]:
+    found = tenant_platform.locate(stack, say=lambda _: None)
+    tenants = [
+        tenant
+        for tenant in Registry(found).all(Tenant)
+        if tenant.status == ACTIVE
+        and (tenant.name == PROBED or tenant.name.startswith(f"{PROBED}-"))
+    ]
+    if not tenants:
+        raise NotProbed(
+            f"{NAME} has no active tenant {PROBED}, whose files these would be: make it with"
+            f" `event-pipelines tenants create {PROBED} --group GROUP --prefix {stack.prefix}`."
+        )
+    function = f"{stack.prefix}-tenants-process"
+    return [_File(stack, tenant, name, function) for tenant in tenants]
+
+
+class _File(ObjectProbe):
+    """A file of one row, as its tenant uploads it."""
+
+    def __init__(self, stack: Stack, tenant: Tenant, name: str, function: str) -> None:
+        self._path = f"{FOLDER}{name}.csv"
+        self._tenant, self._function = tenant, function
+        key = area_prefix(tenant.name, RAW) + self._path
+        super().__init__(stack, tenant.bucket, key, b"id,name\n1,smoke\n")
+
+    @property
+    def _silver(self) -> str:
+        return silver_key(self._tenant.name, self._path)
+
+    def hops(self) -> list[Hop]:
+        name, queue = f"silver file of {self._tenant.name}", name_of(self._tenant.queue_url)
+        return [Hop(name, self._made, self._function, queue)]
+
+    def send(self) -> None:
+        # Files of tenants are not for everybody to read: not even their metadata is asked for.
+        self.store()
+
+    def _made(self) -> bool:
+        listed = self.stack.s3.list_objects_v2(Bucket=self.bucket, Prefix=self._silver, MaxKeys=1)
+        return bool(listed.get("Contents"))
+
+    def made(self) -> list[tuple[str, str]]:
+        return [(self.bucket, self._silver)]
 
 
 def trace(search: Search, stages: Sequence[Stage]) -> Iterator[Entry]:  # noqa: ARG001

@@ -193,6 +193,7 @@ _CREATES = {
         "cloudwatch:PutDashboard",
         ":{account}:dashboard/{dashboard_name}",
     ),
+    "aws_cloudwatch_event_rule": ("events:PutRule", "{here}:rule/{name}"),
     "aws_cloudwatch_log_group": ("logs:CreateLogGroup", "{here}:log-group:{name}"),
     "aws_dynamodb_table": ("dynamodb:CreateTable", "{here}:table/{name}"),
     "aws_iam_group": ("iam:CreateGroup", ":{account}:group{path}{name}"),

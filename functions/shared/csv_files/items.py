@@ -247,7 +247,7 @@ class ItemMaker:
         values = [attributes.get(name, _NO_TEXT) for name in self._key_columns]
         texts = [value.get("S") or _text_of(value) for value in values]
         for name, text in zip(self._key_columns, texts, strict=True):
-            if not text or text.isspace() and not text.strip(SPACES):
+            if not text.strip(SPACES):
                 raise RowRejected("empty_key", f"{name} is empty and belongs to the key")
         if self._key_columns == (self._shape.hash_key,) and "N" in values[0]:
             return values[0]

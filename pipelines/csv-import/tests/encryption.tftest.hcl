@@ -48,7 +48,7 @@ run "customer_key" {
   }
 
   assert {
-    condition     = output.key_sources == { s3 = ["arn:aws:s3:::acme-csv-123456789012-eu-west-1"], sns = [] }
+    condition     = jsonencode(output.key_sources) == jsonencode({ events = [], owners = [], s3 = ["arn:aws:s3:::acme-csv-123456789012-eu-west-1"], sns = [] })
     error_message = "Who sends on the pipeline's behalf is known for the key's policy."
   }
 }

@@ -601,3 +601,13 @@ run "items_that_expire" {
     error_message = "DynamoDB deletes items by expires_at, and the splitter refuses files with such a column."
   }
 }
+
+run "a_name_that_aws_keeps_for_itself" {
+  command = plan
+
+  variables {
+    name_prefix = "xn--acme"
+  }
+
+  expect_failures = [var.name_prefix]
+}

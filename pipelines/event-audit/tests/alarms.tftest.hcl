@@ -52,7 +52,7 @@ run "alarms" {
   assert {
     condition = (
       module.alarms[0].alarms["rejections"].metric_name == "Rejected" && module.alarms[0].alarms["rejections"].threshold == 7
-      && module.alarms[0].alarms["rejections"].dimensions == tomap({ pipeline = "event-audit" })
+      && module.alarms[0].alarms["rejections"].dimensions == tomap({ stack = "acme", pipeline = "event-audit" })
       && module.alarms[0].alarms["rejections"].alarm_actions == toset(["arn:aws:sns:eu-west-1:123456789012:on-call"])
       && strcontains(module.alarms[0].alarms["rejections"].alarm_description, "event-pipelines audit tail --prefix acme")
     )

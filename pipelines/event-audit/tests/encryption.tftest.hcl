@@ -23,7 +23,7 @@ run "customer_key" {
   }
 
   assert {
-    condition     = module.watched.bucket.kms_key_arn == var.kms_key.arn
+    condition     = module.watched[0].bucket.kms_key_arn == var.kms_key.arn
     error_message = "The key encrypts what the pipeline keeps."
   }
 
@@ -38,7 +38,7 @@ run "customer_key" {
   }
 
   assert {
-    condition     = output.key_sources == { s3 = ["arn:aws:s3:::acme-audit-123456789012-eu-west-1"], sns = ["arn:aws:sns:eu-west-1:123456789012:acme-audit-events"] }
+    condition     = jsonencode(output.key_sources) == jsonencode({ events = [], owners = [], s3 = ["arn:aws:s3:::acme-audit-123456789012-eu-west-1"], sns = ["arn:aws:sns:eu-west-1:123456789012:acme-audit-events"] })
     error_message = "Who sends on the pipeline's behalf is known for the key's policy."
   }
 }

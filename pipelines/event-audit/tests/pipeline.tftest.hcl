@@ -19,7 +19,7 @@ run "defaults" {
 
   assert {
     condition = (
-      module.watched.bucket.name == "acme-audit-123456789012-eu-west-1"
+      module.watched[0].bucket.name == "acme-audit-123456789012-eu-west-1"
       && module.rejections.bucket.name == "acme-audit-rejections-123456789012-eu-west-1"
     )
     error_message = "Buckets are named by prefix, account and region."
@@ -62,15 +62,15 @@ run "defaults" {
   assert {
     condition = (
       join(",", keys(module.rejections.lifecycle_rules)) == "expire-rejection-records,remove-leftovers"
-      && join(",", keys(module.watched.lifecycle_rules)) == "remove-leftovers"
+      && join(",", keys(module.watched[0].lifecycle_rules)) == "remove-leftovers"
     )
     error_message = "Rejection records expire, objects in the watched bucket do not."
   }
   assert {
     condition = (
       module.rejections.lifecycle_rules["expire-rejection-records"].expire_days == 90
-      && module.watched.lifecycle_rules["remove-leftovers"].noncurrent_days == 30
-      && module.watched.lifecycle_rules["remove-leftovers"].incomplete_upload_days == 7
+      && module.watched[0].lifecycle_rules["remove-leftovers"].noncurrent_days == 30
+      && module.watched[0].lifecycle_rules["remove-leftovers"].incomplete_upload_days == 7
     )
     error_message = "Records go after 90 days, older versions after 30, unfinished uploads after 7."
   }
@@ -263,4 +263,14 @@ run "no_routes" {
     routes = {}
   }
   expect_failures = [var.routes]
+}
+
+run "a_name_that_aws_keeps_for_itself" {
+  command = plan
+
+  variables {
+    name_prefix = "awsome"
+  }
+
+  expect_failures = [var.name_prefix]
 }

@@ -42,7 +42,7 @@ run "alarms" {
   assert {
     condition = (
       module.alarms[0].alarms["rejections"].metric_name == "Rejected" && module.alarms[0].alarms["rejections"].threshold == 7
-      && module.alarms[0].alarms["rejections"].dimensions == tomap({ pipeline = "image-derivatives" })
+      && module.alarms[0].alarms["rejections"].dimensions == tomap({ stack = "acme", pipeline = "image-derivatives" })
       && module.alarms[0].alarms["rejections"].alarm_actions == toset(["arn:aws:sns:eu-west-1:123456789012:on-call"])
       && strcontains(module.alarms[0].alarms["rejections"].alarm_description, "event-pipelines queues list --prefix acme")
     )

@@ -73,7 +73,7 @@ run "every_object_below_the_prefix" {
     error_message = "This run is meant to sit exactly on the limit of 63 characters."
   }
   assert {
-    condition     = { for id, rule in module.notification.rules : id => "${rule.filter_prefix}*${rule.filter_suffix}" } == { "topic:uploads" = "ingest/*" }
+    condition     = { for id, rule in module.notification[0].rules : id => "${rule.filter_prefix}*${rule.filter_suffix}" } == { "topic:uploads" = "ingest/*" }
     error_message = "With all suffixes there is one rule for the whole prefix."
   }
 }
@@ -231,7 +231,7 @@ run "no_extensions" {
     extensions = []
   }
   assert {
-    condition     = keys(module.notification.rules) == ["topic:uploads"]
+    condition     = keys(module.notification[0].rules) == ["topic:uploads"]
     error_message = "Without extensions there is one rule for the whole prefix."
   }
 }
@@ -274,4 +274,27 @@ run "box_too_large" {
     derivatives = { huge = { max_width = 8193, max_height = 1 } }
   }
   expect_failures = [var.derivatives]
+}
+
+run "a_name_that_aws_keeps_for_itself" {
+  command = plan
+
+  variables {
+    name_prefix = "sthree"
+  }
+
+  expect_failures = [var.name_prefix]
+}
+
+run "a_name_that_only_looks_like_one_of_them" {
+  command = plan
+
+  variables {
+    name_prefix = "sthrees"
+  }
+
+  assert {
+    condition     = output.pipeline.bucket == "sthrees-image-123456789012-eu-west-1"
+    error_message = "This run is meant to sit beside what is refused."
+  }
 }

@@ -185,3 +185,13 @@ run "refused_3" {
   }
   expect_failures = [var.lifecycle_days, var.members]
 }
+
+run "a_name_that_aws_keeps_for_itself" {
+  command = plan
+
+  variables {
+    name_prefix = "amzn-s3-demo-a"
+  }
+
+  expect_failures = [var.name_prefix]
+}

@@ -80,5 +80,5 @@ def documented_permissions(page: Path) -> dict[str, list[str]]:
             named = re.findall(r"`([\w:]+)`", row[2])
             found[row[1]] = [one for one in named if ":" in one]
             found[row[1]] += (action for other in named for action in found.get(other, ()))
-    assert found.keys() == {"status", "trace", "reconcile", "replay"}
+    assert found.keys() == {"status", "trace", "reconcile", "replay", "smoke"}
     return found

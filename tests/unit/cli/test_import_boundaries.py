@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 CLI = Path(__file__).resolve().parents[3] / "cli" / "event_pipelines"
-COMMANDS = {"audit", "imports", "items", "queues", "reconcile", "status", "tenants", "trace"}
+COMMANDS = {
+    "audit",
+    "imports",
+    "items",
+    "queues",
+    "reconcile",
+    "smoke",
+    "status",
+    "tenants",
+    "trace",
+}
 # What is linked from functions/shared is looked at by tests/unit/shared/test_contracts.py.
 LINKED = {"configuration", "contracts", "csv_files", "invalid_input"}
 CORE = {*LINKED, "console", "errors", "prices", "stack", "times"}

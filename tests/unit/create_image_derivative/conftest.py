@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 BUCKET = "example-images"
 ENVIRONMENT = {
+    "STACK": "acme",
     "PIPELINE": "image-derivatives",
     "DERIVATIVE": "thumbnail",
     "MAX_WIDTH": "64",

@@ -18,6 +18,7 @@ def test_the_defaults_are_those_of_a_gigabyte(environment: dict[str, str]) -> No
         output_prefix="derived/thumbnail/",
         rejections_prefix="rejections/thumbnail/",
         rejections_bucket=None,
+        output_bucket=None,
         max_source_bytes=50_000_000,
         cache_control="public, max-age=300",
         recipe=Recipe(
@@ -166,9 +167,25 @@ def test_tiff_and_heic_are_known_but_off(environment: dict[str, str]) -> None:
 
 @given(st.sets(st.text(min_size=1), min_size=2, max_size=2))
 def test_two_uploads_never_share_a_derivative(names: set[str]) -> None:
-    settings = Settings("t", "ingest/", "derived/t/", "rejections/", None, 1, "x", Recipe(1, 1))
+    settings = Settings(
+        "t", "ingest/", "derived/t/", "rejections/", None, None, 1, "x", Recipe(1, 1)
+    )
 
-    keys = {settings.output_key(f"ingest/{name}") for name in names}
+    made = {settings.output_of("uploads", f"ingest/{name}") for name in names}
 
-    assert len(keys) == 2
-    assert all(key.startswith("derived/t/") and key.endswith(".jpg") for key in keys)
+    assert len(made) == 2
+    assert {bucket for bucket, _ in made} == {"uploads"}
+    assert all(key.startswith("derived/t/") and key.endswith(".jpg") for _, key in made)
+
+
+def test_equal_keys_of_two_source_buckets_never_share_a_derivative(
+    environment: dict[str, str],
+) -> None:
+    settings = settings_from(environment, OUTPUT_BUCKET="made")
+
+    made = [settings.output_of(bucket, "ingest/cat.png") for bucket in ("north", "south")]
+
+    assert made == [
+        ("made", "derived/thumbnail/north/cat.png.jpg"),
+        ("made", "derived/thumbnail/south/cat.png.jpg"),
+    ]

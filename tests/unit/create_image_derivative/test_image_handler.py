@@ -214,7 +214,7 @@ def test_a_batch_of_everything_adds_up(pipeline: Any, function: Function, swatch
         "SourceReplaced": 1,
         "Ignored": 1,
     }
-    assert run.metrics["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["pipeline"]]
+    assert run.metrics["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["stack", "pipeline"]]
     assert run.metrics["pipeline"] == "image-derivatives"
 
 

@@ -153,6 +153,7 @@ def invoke(store: ObjectStore, key: str, content: bytes, side: int) -> int:
     upload = Upload("ObjectCreated:Put", "example-images", key, len(content), etag(content))
     environment = {
         **store.environment(),
+        "STACK": "acme",
         "PIPELINE": "image-derivatives",
         "DERIVATIVE": "mobile",
         "MAX_WIDTH": str(side),

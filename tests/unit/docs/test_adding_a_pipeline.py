@@ -71,7 +71,9 @@ queues = [Queue("p-stamps", "u", "a", 0, 0, 0, "p-stamps-dlq", 5),
           Queue("p-stamps-dlq", "u", "a", 0, 0, 0)]
 for group in ("reconcile", "replay"):
     assert parser(group).parse_args([group, "object-stamps"]).pipeline in PIPELINES
-assert parser("trace").parse_args(["trace", "k", "--pipeline", "object-stamps"])
+for group in ("trace", "smoke"):
+    argument = ["k"] if group == "trace" else []
+    assert parser(group).parse_args([group, *argument, "--pipeline", "object-stamps"])
 (stage,) = stages("p", queues)
 print(stage.pipeline, stage.name, stage.function, *concerned("inbox/a"))
 """,
@@ -100,6 +102,7 @@ context = SimpleNamespace(function_name="f", memory_limit_in_mb=128, aws_request
 print("retried", handler.handler(batch, context)["batchItemFailures"])
 """,
         folder="functions",
+        STACK="acme",
         PIPELINE="object-stamps",
         AWS_DEFAULT_REGION="eu-west-1",
     )

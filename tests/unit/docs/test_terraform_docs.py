@@ -143,6 +143,7 @@ def test_every_module_and_pipeline_is_documented() -> None:
         "modules/metric-alarms",
         "modules/private-bucket",
         "modules/sns-filtered-fanout",
+        "modules/source-bucket",
         "modules/sqs-with-dlq",
         "pipelines/csv-import",
         "pipelines/event-audit",

@@ -34,6 +34,7 @@ TABLE = "example-items"
 LEDGER = "example-ledger"
 TOPIC = f"arn:aws:sns:eu-west-1:{DEFAULT_ACCOUNT_ID}:example-notices"
 ENVIRONMENT = {
+    "STACK": "acme",
     "PIPELINE": "csv-import",
     "POWERTOOLS_METRICS_NAMESPACE": "EventPipelines",
     "TABLE_NAME": TABLE,
@@ -59,7 +60,7 @@ class Function:
 
     def invoke(self, *messages: dict[str, Any], remaining_ms: int = 60_000) -> Run:
         run = invoke(self.module, self.output, messages, remaining_ms)
-        assert all(dimensions == [["pipeline"]] for dimensions in run.dimensions)
+        assert all(dimensions == [["stack", "pipeline"]] for dimensions in run.dimensions)
         return run
 
 

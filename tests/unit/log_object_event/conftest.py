@@ -25,6 +25,7 @@ BUCKET = "example-rejections"
 TABLE = "example-trail"
 RECORDS = "example-records"
 ENVIRONMENT = {
+    "STACK": "acme",
     "PIPELINE": "event-audit",
     "POWERTOOLS_METRICS_NAMESPACE": "EventPipelines",
     "ROUTE": "upload",

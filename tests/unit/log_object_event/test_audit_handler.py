@@ -505,7 +505,7 @@ def test_events_are_counted_by_kind_under_one_dimension(start: Start) -> None:
         "ObjectTaggingPut": 2,
         "UnknownEvent": 1,
     }
-    assert run.dimensions == [[["pipeline"]]]
+    assert run.dimensions == [[["stack", "pipeline"]]]
 
 
 def fail_once(client: Any, operation: str, code: str, attempt: int = 1) -> None:

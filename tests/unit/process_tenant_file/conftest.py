@@ -219,6 +219,7 @@ def start(
     def import_handler(**changes: str) -> Function:
         variables = {
             **CREDENTIALS,
+            "STACK": "acme",
             "PIPELINE": "tenant-routing",
             "POWERTOOLS_METRICS_NAMESPACE": "EventPipelines",
             # One logger per service name, for as long as the process lives.

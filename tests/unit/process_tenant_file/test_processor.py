@@ -258,6 +258,7 @@ def test_the_package_needs_nothing_but_the_runtime_and_its_requirements() -> Non
     )
     environment = {
         "AWS_DEFAULT_REGION": "eu-west-1",
+        "STACK": "acme",
         "PIPELINE": "tenant-routing",
         "TENANTS_TABLE": "example-Tenants",
         "TENANT_ROLE_ARN": "arn:aws:iam::123456789012:role/files",

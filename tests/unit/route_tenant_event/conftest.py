@@ -25,6 +25,7 @@ from shared import aws
 TENANTS = "example-Tenants"
 GROUPS = "example-TenantGroups"
 ENVIRONMENT = {
+    "STACK": "acme",
     "PIPELINE": "tenant-routing",
     "POWERTOOLS_METRICS_NAMESPACE": "EventPipelines",
     "TENANTS_TABLE": TENANTS,

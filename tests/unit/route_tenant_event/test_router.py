@@ -63,7 +63,7 @@ def test_every_event_has_a_line_and_is_counted(world: Any, event: Event) -> None
     assert (quarantined["tenant"], quarantined["reason"]) == ("nobody", "unknown_tenant")
     assert ignored["outcome"] == "ignored"
     assert run.metrics == Counter(Routed=1, Quarantined=1, Ignored=1, Duration=3, RegistryMiss=2)
-    assert run.dimensions == [[["pipeline"]]]
+    assert run.dimensions == [[["stack", "pipeline"]]]
 
 
 def test_a_batch_asks_the_registry_once_and_every_queue_ten_at_a_time(
@@ -561,6 +561,7 @@ def test_the_package_needs_nothing_but_the_runtime_and_its_requirements() -> Non
     )
     environment = {
         "AWS_DEFAULT_REGION": "eu-west-1",
+        "STACK": "acme",
         "PIPELINE": "tenant-routing",
         "TENANTS_TABLE": "example-Tenants",
         "GROUPS_TABLE": "example-TenantGroups",

@@ -65,7 +65,7 @@ def run(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> C
             }
             for message_id, body in messages.items()
         ]
-        telemetry = Telemetry(logger, pipeline="image-derivatives", namespace="EventPipelines")
+        telemetry = Telemetry(logger, "acme", "image-derivatives", "EventPipelines")
         response = process_batch({"Records": records}, context or Context(), work, telemetry, **how)  # type: ignore[arg-type]
         return Run(
             response,
@@ -216,8 +216,8 @@ def test_metrics_count_every_outcome_under_one_dimension(run: Callable[..., Run]
 
     (definition,) = metrics["_aws"]["CloudWatchMetrics"]
     assert definition["Namespace"] == "EventPipelines"
-    assert definition["Dimensions"] == [["pipeline"]]
-    assert metrics["pipeline"] == "image-derivatives"
+    assert definition["Dimensions"] == [["stack", "pipeline"]]
+    assert (metrics["stack"], metrics["pipeline"]) == ("acme", "image-derivatives")
     units = {metric["Name"]: metric["Unit"] for metric in definition["Metrics"]}
     assert units == {"Derived": "Count", "SourceGone": "Count", "Duration": "Milliseconds"}
     assert metrics["Derived"] == [1.0, 1.0]
@@ -248,11 +248,15 @@ def test_the_first_message_is_always_started(run: Callable[..., Run]) -> None:
 
 
 def test_telemetry_is_told_by_the_environment() -> None:
-    telemetry = Telemetry.from_environment(Environment({"PIPELINE": "csv-import"}))
+    given = {"STACK": "acme", "PIPELINE": "csv-import"}
+    telemetry = Telemetry.from_environment(Environment(given))
 
-    assert (telemetry.pipeline, telemetry.namespace) == ("csv-import", "EventPipelines")
-    with pytest.raises(ConfigurationError, match="PIPELINE"):
-        Telemetry.from_environment(Environment({}))
+    assert (telemetry.stack, telemetry.pipeline) == ("acme", "csv-import")
+    assert telemetry.namespace == "EventPipelines"
+    for missing in given:
+        rest = {name: value for name, value in given.items() if name != missing}
+        with pytest.raises(ConfigurationError, match=missing):
+            Telemetry.from_environment(Environment(rest))
 
 
 def never(*arguments: object) -> Outcome:

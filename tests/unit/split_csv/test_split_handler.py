@@ -147,6 +147,7 @@ def account(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
 
 def started(account: Account, monkeypatch: pytest.MonkeyPatch, service: str, **more: str) -> Any:
     environment = {
+        "STACK": "acme",
         "PIPELINE": "csv-import",
         "POWERTOOLS_METRICS_NAMESPACE": "EventPipelines",
         # One logger per service name, for as long as the process lives: each test has its own.
@@ -188,7 +189,7 @@ def test_a_file_becomes_messages_a_line_and_metrics(account: Account) -> None:
     assert (metrics["Split"], refused["RowsRejected"]) == ([1.0], [1.0])
     for counted in (metrics, refused):
         assert counted["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "EventPipelines"
-        assert counted["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["pipeline"]]
+        assert counted["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["stack", "pipeline"]]
     item = account.control_item()
     assert (item["status"], item["rows_sent"], item["messages_sent"]) == ("LOADING", "100", "34")
     assert item["next_offset"] == item["size"]
@@ -304,6 +305,7 @@ def test_the_package_needs_nothing_but_the_runtime_and_its_requirements() -> Non
     )
     environment = {
         **CREDENTIALS,
+        "STACK": "acme",
         "PIPELINE": "csv-import",
         "ROWS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/rows",
         "IMPORTS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/imports",

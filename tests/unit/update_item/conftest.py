@@ -32,6 +32,7 @@ QUEUE = "example-finished.fifo"
 QUEUE_URL = f"https://sqs.eu-west-1.amazonaws.com/{DEFAULT_ACCOUNT_ID}/{QUEUE}"
 CREATED = "2026-03-01T09:30:00.000Z"
 ENVIRONMENT = {
+    "STACK": "acme",
     "PIPELINE": "item-relay",
     "POWERTOOLS_METRICS_NAMESPACE": "EventPipelines",
     "TABLE_NAME": TABLE,
@@ -56,7 +57,7 @@ class Function:
 
     def invoke(self, *messages: dict[str, Any]) -> Run:
         run = invoke(self.module, self.output, messages)
-        assert all(dimensions == [["pipeline"]] for dimensions in run.dimensions)
+        assert all(dimensions == [["stack", "pipeline"]] for dimensions in run.dimensions)
         return run
 
 

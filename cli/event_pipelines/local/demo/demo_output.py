@@ -11,6 +11,8 @@ from event_pipelines.local.demo import audit, image_report, imports, items, repo
 from event_pipelines.local.demo.photographs import Photograph
 from event_pipelines.local.demo.report import Chapter, Demo
 from event_pipelines.local.stack import LocalStack
+from event_pipelines.smoke import journeys
+from event_pipelines.smoke.commands import HEADINGS, TIMEOUT_SECONDS, rows
 from event_pipelines.stack import Stack
 from event_pipelines.status import path
 from event_pipelines.status.commands import shown
@@ -34,16 +36,17 @@ DEMONSTRATIONS: dict[str, Demonstration] = {
 def show(stack: LocalStack, collection: list[Photograph], console: Console) -> bool:
     """Prints what happened and writes the report; True if everything is accounted for."""
     chapters: list[Chapter] = []
-    started = datetime.now(UTC)
     outputs = stack.outputs
     with stack.environment():
+        faults = _tried(outputs["name_prefix"], console)
+        started = datetime.now(UTC)
         for name, demonstration in DEMONSTRATIONS.items():
             if outputs[name]:
                 demo = Demo(outputs[name], outputs["name_prefix"], collection, console)
                 chapters.append(demonstration.demonstrate(demo))
                 lines = table_lines(chapters[-1].headings, chapters[-1].rows, width=console.width)
                 _print_lines([*lines, chapters[-1].caption], console)
-        faults = [fault for chapter in chapters for fault in chapter.faults]
+        faults += [fault for chapter in chapters for fault in chapter.faults]
         faults += _status(outputs, started, console)
     made = f"Made on {time.strftime('%Y-%m-%d %H:%M:%S')}, region {stack.region}, local engine"
     stack.home.report.write_text(report.page(chapters, made), encoding="utf-8")
@@ -51,6 +54,15 @@ def show(stack: LocalStack, collection: list[Photograph], console: Console) -> b
     for fault in faults:
         console.print(fault, style="bold red", markup=False)
     return not faults
+
+
+def _tried(name_prefix: str, console: Console) -> list[str]:
+    """What `event-pipelines smoke` does after an apply; returns where something stopped."""
+    stack = Stack(name_prefix)
+    with counting("Trying each pipeline with something small", console) as progress:
+        found = journeys.travel(stack, journeys.deployed(stack), TIMEOUT_SECONDS, progress)
+    _print_lines(table_lines(HEADINGS, rows(found), width=console.width), console)
+    return [one.stopped for one in found if one.stopped]
 
 
 def _print_lines(lines: list[str], console: Console) -> None:

@@ -13,6 +13,7 @@ from unit.cli.plan_review.builder import change, every_format, function, reviewe
 
 ROOT = Path(__file__).parents[4]
 VARIABLES = {
+    "STACK": "acme",
     "PIPELINE": "image-derivatives",
     "DERIVATIVE": "card",
     "MAX_WIDTH": "400",
@@ -32,6 +33,8 @@ VARIABLES = {
     "OUTPUT_PREFIX": "derived/card/",
     "REJECTIONS_PREFIX": "rejections/card/",
     "REJECTIONS_BUCKET": "acme-image",
+    "OUTPUT_BUCKET": "acme-image",
+    "SOURCE_SUFFIXES": ".jpg",
 }
 OTHERS = {
     "FORMAT": "avif",
