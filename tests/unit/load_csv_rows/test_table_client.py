@@ -11,6 +11,7 @@ from urllib3 import HTTPHeaderDict
 
 from load_csv_rows.settings import Settings
 from load_csv_rows.table_client import table_client
+from shared import aws
 from shared.aws import sns
 from shared.configuration import Environment
 
@@ -18,11 +19,12 @@ from shared.configuration import Environment
 @pytest.fixture(autouse=True)
 def fresh_clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    table_client.cache_clear()
-    sns.cache_clear()
+    # A session keeps the credentials that it found first.
+    for made in (table_client, sns, aws._session):
+        made.cache_clear()
     yield
-    table_client.cache_clear()
-    sns.cache_clear()
+    for made in (table_client, sns, aws._session):
+        made.cache_clear()
 
 
 def test_the_writer_repeats_its_calls_itself() -> None:
