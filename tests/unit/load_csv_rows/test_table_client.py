@@ -19,6 +19,8 @@ from shared.configuration import Environment
 @pytest.fixture(autouse=True)
 def fresh_clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, "example")
     # A session keeps the credentials that it found first.
     for made in (table_client, sns, aws._session):
         made.cache_clear()
@@ -135,11 +137,7 @@ def outcome(call: Callable[..., Any], answer: tuple[int, bytes], operation: str)
 
 @pytest.mark.parametrize("operation", CALLS)
 @pytest.mark.parametrize("answer", ANSWERS)
-def test_the_short_way_gets_what_botocores_own_gets(
-    operation: str, answer: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.setenv(name, "example")
+def test_the_short_way_gets_what_botocores_own_gets(operation: str, answer: str) -> None:
     client: Any = table_client()
     short = client._make_api_call
     usual = type(client)._make_api_call.__get__(client)
