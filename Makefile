@@ -26,9 +26,9 @@ demo: environment packages
 	@$(VENV)/event-pipelines local demo $(if $(KEEP),--keep) $(if $(PHOTO),--photo "$(PHOTO)") \
 	  $(if $(REGION),--region "$(REGION)") $(if $(PORT),--port "$(PORT)")
 
-# Of what KEEP=1 left running; PLAN= for the pictures of the terminal and of a plan's review as well.
+# Of what KEEP=1 left running: a terminal session and the pages.
 documentation-images: test-environment
-	@$(VENV)/python tools/documentation_images.py $(if $(PLAN),"$(PLAN)")
+	@$(VENV)/python tools/documentation_images.py
 
 test: test-environment packages lint check
 

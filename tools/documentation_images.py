@@ -1,7 +1,7 @@
 """Makes the pictures of docs/images from a stack that runs: a terminal session and the pages.
 
-Usage: make demo KEEP=1, then make documentation-images PLAN=PLAN.json, where PLAN.json is what
-`terraform show -json` wrote; without PLAN only those of the web console. Needs a Chromium.
+Usage: make demo KEEP=1, then make documentation-images. Needs a Chromium. The plan that is reviewed
+takes a pipeline away and keeps logs for longer.
 """
 
 import io
@@ -23,6 +23,10 @@ REPOSITORY = Path(__file__).parents[1]
 IMAGES = REPOSITORY / "docs/images"
 COLUMNS = 100
 PAGE_WIDTH, PAGE_HEIGHT = 1000, 900
+CHANGED = {
+    "pipelines": ["csv-import", "image-derivatives", "item-relay", "tenant-routing"],
+    "log_retention_days": 30,
+}
 # By the name of the picture: where it is, and its height.
 VIEWS = {
     "console": ("/", 1330),
@@ -44,7 +48,7 @@ new Promise(done => {
 SESSION = (
     ("status",),
     ("trace", "ingest/page.jpg"),
-    ("queues", "peek", "image-thumbnail-dlq"),
+    ("queues", "peek", "image-card-dlq"),
 )
 
 
@@ -96,7 +100,7 @@ def show_console(browser: Any, address: str) -> None:
         shot.save(IMAGES / f"{name}.png", optimize=True)
 
 
-def main(plan: str | None) -> None:
+def main() -> None:
     sys.path.append(str(REPOSITORY / "tests"))
     from event_pipelines.local import stack as local_stack
     from event_pipelines.local.home import Home
@@ -110,13 +114,15 @@ def main(plan: str | None) -> None:
     with Browser() as browser:
         said = json.loads((stack.home.path / "console.json").read_text())
         show_console(browser, said["address"])
-    if plan is None:
-        return
     with stack.environment():
         (IMAGES / "session.svg").write_text(drawn(recorded(command, SESSION)))
+    planned, _ = local_stack.planned(
+        stack.home, stack.engine, region=stack.region, variables=CHANGED
+    )
     with tempfile.TemporaryDirectory() as folder, Browser() as browser:
-        review = Path(folder) / "review.html"
-        arguments = [str(command), "plan-review", plan, "--format", "html"]
+        plan, review = Path(folder) / "plan.json", Path(folder) / "review.html"
+        plan.write_text(json.dumps(planned))
+        arguments = [str(command), "plan-review", str(plan), "--format", "html"]
         review.write_bytes(subprocess.run(arguments, capture_output=True, check=True).stdout)
         for name, page in (("report", stack.home.report), ("plan-review", review)):
             browser.open(page, PAGE_WIDTH)
@@ -124,6 +130,4 @@ def main(plan: str | None) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 2:
-        sys.exit(__doc__)
-    main(sys.argv[1] if sys.argv[1:] else None)
+    main()

@@ -64,5 +64,5 @@ def test_provider_still_refuses_invalid_values(tested: Callable[[str], str]) -> 
 
 
 def test_kind_that_the_tree_does_not_have_is_refused(tested: Callable[[str], str]) -> None:
-    with pytest.raises(AssertionError, match='does not support resource type "aws_vpc"'):
-        tested('resource "aws_vpc" "network" {}\n')
+    with pytest.raises(AssertionError, match='does not support resource type "aws_ebs_volume"'):
+        tested('resource "aws_ebs_volume" "orders" {}\n')

@@ -515,8 +515,9 @@ run "dialect_by_default" {
 
   assert {
     condition = local.expected_file == {
-      DELIMITER = "auto", QUOTE = "\"", SKIP_LINES = "0", HEADER = "[]", ENCODING = "auto", TRIM = "names", HASH_KEY = "id"
-      COLUMNS   = "{}", DEFAULTS = "{\"completed\":false}"
+      DELIMITER     = "auto", QUOTE = "\"", SKIP_LINES = "0", HEADER = "[]", ENCODING = "auto", TRIM = "names", HASH_KEY = "id"
+      MISSING_CELLS = "reject"
+      COLUMNS       = "{}", DEFAULTS = "{\"completed\":false}"
     }
     error_message = "The splitter gets what files are held against, and nothing that is empty."
   }
@@ -534,8 +535,9 @@ run "dialect_at_its_limits" {
 
   assert {
     condition = local.expected_file == {
-      DELIMITER = "\t", QUOTE = "none", ESCAPE = "\\", COMMENT = "#", SKIP_LINES = "1000", HEADER = "[\"id\",\"name\"]", ENCODING = "windows-1252"
-      TRIM      = "all", HASH_KEY = "id", KEY_COLUMNS = "id", COLUMNS = "{}", DEFAULTS = "{\"completed\":false}"
+      DELIMITER     = "\t", QUOTE = "none", ESCAPE = "\\", COMMENT = "#", SKIP_LINES = "1000", HEADER = "[\"id\",\"name\"]", ENCODING = "windows-1252"
+      MISSING_CELLS = "empty"
+      TRIM          = "all", HASH_KEY = "id", KEY_COLUMNS = "id", COLUMNS = "{}", DEFAULTS = "{\"completed\":false}"
     }
     error_message = "Every setting of the dialect reaches the splitter."
   }

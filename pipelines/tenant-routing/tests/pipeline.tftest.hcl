@@ -383,7 +383,7 @@ run "defaults" {
     condition = { for statement in jsondecode(aws_iam_role_policy.files.policy).Statement : statement.Resource => statement.Action } == {
       "arn:aws:s3:::acme-tg-$${aws:PrincipalTag/group}-123456789012-eu-west-1/$${aws:PrincipalTag/tenant}/raw/*"      = ["s3:GetObject", "s3:GetObjectVersion"]
       "arn:aws:s3:::acme-tg-$${aws:PrincipalTag/group}-123456789012-eu-west-1/$${aws:PrincipalTag/tenant}/silver/*"   = ["s3:GetObject", "s3:PutObject"]
-      "arn:aws:s3:::acme-tg-$${aws:PrincipalTag/group}-123456789012-eu-west-1/$${aws:PrincipalTag/tenant}/rejected/*" = "s3:PutObject"
+      "arn:aws:s3:::acme-tg-$${aws:PrincipalTag/group}-123456789012-eu-west-1/$${aws:PrincipalTag/tenant}/rejected/*" = ["s3:PutObject", "s3:PutObjectTagging"]
     }
     error_message = "A session reaches what its tags name, in the one bucket that its group has."
   }

@@ -44,7 +44,8 @@ def test_every_pipeline_is_tried_with_the_documented_permissions(
     run: Callable[..., int], tenant: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert tenant is None
-    before = of_smoke()
+    # Other tests of this stack leave dead letters.
+    before, waiting = of_smoke(), {url: messages_in(url) for url in queues()}
     capsys.readouterr()
 
     code = run("smoke", "--json")
@@ -59,7 +60,10 @@ def test_every_pipeline_is_tried_with_the_documented_permissions(
     assert set(found["image-derivatives"]["hops"]) == {"mobile", "thumbnail"}
     # The tenant has folders of this name.
     assert of_smoke() == before
-    eventually(lambda: all(messages_in(url) == 0 for url in queues()), "empty queues")
+    eventually(
+        lambda: all(messages_in(url) <= waiting.get(url, 0) for url in queues()),
+        "queues without messages of smoke",
+    )
 
 
 def test_without_a_tenant_of_its_own_nothing_is_sent_to_tenants(
