@@ -25,7 +25,10 @@ BOXES = {"thumbnail": 128, "mobile": 640, "banner": 1200, "logo": 200, "article"
 PIPELINE = {
     "bucket": "acme-image-123456789012-eu-west-1",
     "source_prefix": "ingest/",
-    "derivatives": {name: {"max_width": box, "max_height": box} for name, box in BOXES.items()},
+    "derivatives": {
+        name: {"max_width": box, "max_height": box, "fit": "contain", "format": "auto"}
+        for name, box in BOXES.items()
+    },
 }
 # What WCAG 2.2 calls the contrast of a text with what is behind it, for the worst text of the page.
 WORST_CONTRAST = """

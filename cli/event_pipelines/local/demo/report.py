@@ -15,6 +15,7 @@ STYLE = """
 nav { columns: 16rem; } nav ol { margin: 0; padding-left: 1.5rem; }
 table { border-collapse: collapse; width: 100%; margin: 1rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .5rem .75rem; }
+td:first-child { min-width: 7.5rem; }
 tr { border-top: 1px solid var(--line); }
 img { max-width: 100%; height: auto; border-radius: 4px; display: block; }
 small { opacity: .8; display: block; }
