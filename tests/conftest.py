@@ -59,6 +59,12 @@ def pytest_collection_modifyitems(
     if hasattr(config, "workerinput"):  # of pytest-xdist
         items.sort(key=_place)
     yield
+    # Tests are collected before moto is imported, and it stands in the way of later sessions only.
+    if getattr(sys.modules.get("boto3"), "DEFAULT_SESSION", None) is not None:
+        raise pytest.UsageError(
+            "A test module makes a client of boto3's default session when it is imported, which"
+            " moto would never see: give it a session of its own."
+        )
     if getattr(config.option, "loadgroup", False) and not all("@" in item.nodeid for item in items):
         raise pytest.UsageError(
             "This pytest-xdist does not group tests under this pytest: install the versions of"

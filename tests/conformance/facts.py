@@ -28,7 +28,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import boto3
+import botocore.session
 import jmespath
 import yaml
 
@@ -226,11 +226,7 @@ def _only(written: Any, allowed: str, required: str) -> None:
 @cache
 def model(service: str) -> Any:
     """botocore's model of a service, by the name of its client."""
-    make: Any = boto3.client
-    client = make(
-        service, region_name="us-east-1", aws_access_key_id="-", aws_secret_access_key="-"
-    )
-    return client.meta.service_model
+    return botocore.session.Session().get_service_model(service)
 
 
 def _check(fact: Fact, where: str) -> None:
