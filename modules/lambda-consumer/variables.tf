@@ -327,7 +327,8 @@ variable "filter_patterns" {
   validation {
     condition = alltrue([
       for pattern in var.filter_patterns : !can(keys(jsondecode(pattern))) ? true : length(setsubtract(keys(jsondecode(pattern)), [
-        "$or", "attributes", "awsRegion", "body", "eventSource", "eventSourceARN", "md5OfBody", "messageAttributes", "messageId", "receiptHandle",
+        "$or", "attributes", "awsRegion", "body", "eventSource", "eventSourceARN",
+        "md5OfBody", "messageAttributes", "messageId", "receiptHandle",
       ])) == 0
     ])
     error_message = "filter_patterns compare members of an SQS record, such as body or messageAttributes; with another name, such as the data of a stream, none matches and Lambda deletes every message."

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -61,10 +60,6 @@ def import_and_tenant(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def lines(served: Served) -> list[dict[str, Any]]:
     """Of the log, once no change goes on."""
-    jobs = served.console.changes.jobs
-    while any(job.state == "goes on" for job in jobs.values()):
-        time.sleep(0.01)
-    # A job's end is said before it is written.
     for thread in threading.enumerate():
         if "_work" in thread.name:
             thread.join()

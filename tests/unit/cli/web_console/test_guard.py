@@ -91,7 +91,7 @@ def test_links_of_other_pages_are_shown_before_they_are_followed(served: Served,
 def test_every_answer_has_a_policy_that_runs_nothing_foreign(served: Served) -> None:
     refused = [served.ask(path).headers for path in EVERY_VIEW]
     served.open()
-    # One goes on for ever: see test_looks.py.
+    # The stream of events never ends: see test_looks.py.
     shown = [served.ask(path).headers for path in EVERY_VIEW if path != "/events"]
     for headers in (*refused, *shown):
         policy = headers["content-security-policy"]
