@@ -102,13 +102,15 @@ class Fact:
     steps: tuple[Step, ...]
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+class _Loader(yaml.CSafeLoader):  # type: ignore[misc]
     """Mappings with their place, without repeated keys, and the tags for text."""
+
+    file: str
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> Located:
     found = Located(loader.construct_mapping(node, deep=True))
-    found.where = f"{Path(loader.name).name}:{node.start_mark.line + 1}"
+    found.where = f"{loader.file}:{node.start_mark.line + 1}"
     if len(found) != len(node.value):
         raise MisspeltFact(f"{found.where}: a key is there twice")
     return found
@@ -133,6 +135,7 @@ def load(folder: Path = FOLDER) -> list[Fact]:
     for path in sorted(folder.glob("*.yaml")):
         with path.open(encoding="utf-8") as stream:
             loader = _Loader(stream)
+            loader.file = path.name
             try:
                 document = loader.get_single_data()
             except yaml.YAMLError as error:
