@@ -1,6 +1,6 @@
 """Corrections to what permissions can say.
 
-mapping_permissions, policy_variables, principal_arn, source_function.
+mapping_permissions, policies, principal_arn, source_function.
 """
 
 import json
@@ -24,7 +24,7 @@ def refused(call: Callable[..., Any], *args: Any, **options: Any) -> bool:
     return False
 
 
-# -- policy_variables
+# -- policies
 
 KEYS = ("a/file", "b/file", "*/file", "?/file", "${aws:username}/file")
 
@@ -204,13 +204,13 @@ def test_a_role_whose_trust_does_not_say_so_takes_no_tags(corrected: Cloud) -> N
     assert refused(corrected.session, role, {"tenant": "a"})
 
 
-def test_policy_variables_is_still_needed(
+def test_policies_is_still_needed(
     uncorrected: Cloud, still_needed: Callable[[str, bool], None]
 ) -> None:
     bucket = bucket_of_keys(uncorrected)
     session = tagged(uncorrected, reading(bucket, "${aws:PrincipalTag/tenant}"), tenant="a")
 
-    still_needed("policy_variables", "a" not in readable(uncorrected, bucket, **session))
+    still_needed("policies", "a" not in readable(uncorrected, bucket, **session))
 
 
 # -- principal_arn
