@@ -1,6 +1,6 @@
 """Corrections to what permissions can say.
 
-mapping_permissions, policies, principal_arn, source_function.
+mapping_permissions, policies, source_function.
 """
 
 import json
@@ -211,9 +211,8 @@ def test_policies_is_still_needed(
     session = tagged(uncorrected, reading(bucket, "${aws:PrincipalTag/tenant}"), tenant="a")
 
     still_needed("policies", "a" not in readable(uncorrected, bucket, **session))
-
-
-# -- principal_arn
+    bucket, named, _ = named_alone(uncorrected)
+    still_needed("policies", "a" not in readable(uncorrected, bucket, **named))
 
 
 def named_alone(cloud: Cloud) -> tuple[str, dict[str, str], dict[str, str]]:
@@ -240,14 +239,6 @@ def test_a_deny_for_all_but_one_role_lets_its_sessions_in(corrected: Cloud) -> N
 
     assert "a" in readable(corrected, bucket, **named)
     assert readable(corrected, bucket, **other) == set()
-
-
-def test_principal_arn_is_still_needed(
-    uncorrected: Cloud, still_needed: Callable[[str, bool], None]
-) -> None:
-    bucket, named, _ = named_alone(uncorrected)
-
-    still_needed("principal_arn", "a" not in readable(uncorrected, bucket, **named))
 
 
 # -- source_function
