@@ -70,16 +70,26 @@ def _condition_key(original: Callable[..., Any], key: str, ctx: Any) -> Any:
     return role["Arn"] if role else found
 
 
-def _parse(original: Callable[..., Any], doc: Any) -> Any:
-    # Only the text of a whole policy has the version; MiniStack also has single statements parsed.
-    if isinstance(doc, str) and not _KNOWS_VARIABLES.search(doc):
+@functools.lru_cache(maxsize=4096)
+def _parse_text(original: Callable[..., Any], doc: str) -> Any:
+    if not _KNOWS_VARIABLES.search(doc):
         doc = doc.replace("${", "${$}{")
     return original(doc)
+
+
+def _parse(original: Callable[..., Any], doc: Any) -> Any:
+    # Only the text of a whole policy has the version; MiniStack also has single statements parsed.
+    return _parse_text(original, doc) if isinstance(doc, str) else original(doc)
 
 
 def _first_match(original: Callable[..., Any], ctx: Any, stmts: list[Any], effect: str) -> Any:
     applicable = []
     for statement in stmts:
+        if statement.effect != effect:
+            continue
+        if not any("${" in each for each in (*statement.resources, *statement.not_resources)):
+            applicable.append(statement)
+            continue
         try:
             applicable.append(
                 dataclasses.replace(
@@ -96,6 +106,8 @@ def _first_match(original: Callable[..., Any], ctx: Any, stmts: list[Any], effec
 
 
 def _conditions_met(original: Callable[..., bool], conditions: dict[str, Any], ctx: Any) -> bool:
+    if not conditions:
+        return True
     try:
         resolved = {
             operator: _condition_values(operator.lower(), values, ctx)
