@@ -155,7 +155,9 @@ def load(folder: Path = FOLDER) -> list[Fact]:
 
 
 def _facts(written: Located, document: Located, given: Mapping[str, Located]) -> Iterator[Fact]:
-    _only(written, "id states source needs correction given steps for_each", "id states needs steps")
+    _only(
+        written, "id states source needs correction given steps for_each", "id states needs steps"
+    )
     source = written.get("source") or document.get("source") or ""
     if not re.match(r"https://|recorded: ", source):
         raise MisspeltFact(f"{written.where}: no page and no recorded test is its source")
@@ -259,9 +261,9 @@ def _check_call(step: Step, variables: Mapping[str, Any]) -> None:
         raise MisspeltFact(f"{step.where}: unknown service: {step.service}") from error
     if step.operation not in operations.operation_names:
         raise MisspeltFact(f"{step.where}: {step.service} has no operation {step.operation}")
-    if step.operation.startswith(("Create", "Subscribe", "Run", "Start", "PutRule", "PutMetricAlarm")) and (
-        step.operation not in {*removal.REMOVERS, *removal.GOES_WITH_ANOTHER}
-    ):
+    if step.operation.startswith(
+        ("Create", "Subscribe", "Run", "Start", "PutRule", "PutMetricAlarm")
+    ) and (step.operation not in {*removal.REMOVERS, *removal.GOES_WITH_ANOTHER}):
         raise MisspeltFact(f"{step.where}: nothing removes what {step.operation} makes")
     shape = operations.operation_model(step.operation).input_shape
     # A fact about a refusal may leave out what it is the refusal of.

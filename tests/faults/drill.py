@@ -232,7 +232,7 @@ class Drill:
         self._shorten_retries()
 
     def _watch_alarms(self) -> None:
-        """Until the alarms ring of those dead-letter queues that hold something, and of no other."""
+        """Until the alarms of those dead-letter queues ring that hold something, and no other."""
         names = {queue.dead_letters for driver in self._drivers for queue in driver.queues()}
 
         def is_true() -> bool:

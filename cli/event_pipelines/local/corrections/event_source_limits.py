@@ -78,8 +78,8 @@ def _refusal(mapping: dict[str, Any]) -> Any:
             limit = f"less than or equal to {most}" if value > most else f"at least {least}"
             return lambda_svc.error_response_json(
                 "ValidationException",
-                f"1 validation error detected: Value '{value}' at '{setting[0].lower()}{setting[1:]}' "
-                f"failed to satisfy constraint: Member must have value {limit}",
+                f"1 validation error detected: Value '{value}' at '{setting[0].lower()}"
+                f"{setting[1:]}' failed to satisfy constraint: Member must have value {limit}",
                 400,
             )
     source = mapping.get("EventSourceArn", "")

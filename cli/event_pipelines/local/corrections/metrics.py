@@ -1,12 +1,12 @@
 """CloudWatch has the metrics of queues and functions, and alarms follow them.
 
 AWS: SQS and Lambda send metrics, lines of a log in the embedded metric format become metrics, and
-alarms are evaluated all the time, over the datapoints of their own dimensions: they ring when enough
-periods breach, and fall silent again. Missing data count as the alarm says.
+alarms are evaluated all the time, over the datapoints of their own dimensions: they ring when
+enough periods breach, and fall silent again. Missing data count as the alarm says.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-MiniStack: has metrics of direct invocations only, evaluates alarms when somebody puts a metric, over
-all dimensions, and never finds that data are missing.
+MiniStack: has metrics of direct invocations only, evaluates alarms when somebody puts a metric,
+over all dimensions, and never finds that data are missing.
 Correction: metrics are kept as one statistic set a minute, and alarms are looked at every second. A
 period that has not ended counts as soon as it has data, if only more of it can breach. How full a
 queue is is measured every second, and its last measure is that of the minute, so that alarms ring
@@ -33,9 +33,12 @@ _lock = threading.Lock()
 
 def apply() -> None:
     counted: dict[str, tuple[str, Callable[[Any], int]]] = {
-        "SendMessage": ("_act_send_message", lambda answer: 1),
-        "DeleteMessage": ("_act_delete_message", lambda answer: 1),
-        "DeleteMessageBatch": ("_act_delete_message_batch", lambda answer: len(answer["Successful"])),
+        "SendMessage": ("_act_send_message", lambda _: 1),
+        "DeleteMessage": ("_act_delete_message", lambda _: 1),
+        "DeleteMessageBatch": (
+            "_act_delete_message_batch",
+            lambda answer: len(answer["Successful"]),
+        ),
     }
     for action, (name, number) in counted.items():
         metric = "NumberOfMessagesSent" if action == "SendMessage" else "NumberOfMessagesDeleted"
@@ -225,7 +228,8 @@ def _evaluate(original: Callable[..., None], alarm: dict[str, Any]) -> None:
     if new == old:
         return
     shown = [round(value, 3) for value in values if value is not None]
-    reason = f"Threshold Crossed: {shown} of {len(values)} datapoints, {alarm['Threshold']} is the threshold"
+    threshold = alarm["Threshold"]
+    reason = f"Threshold Crossed: {shown} of {len(values)} datapoints, threshold {threshold}"
     alarm["StateValue"], alarm["StateReason"] = new, reason
     alarm["StateUpdatedTimestamp"] = int(time.time())
     cloudwatch._record_history(alarm["AlarmName"], old, new, reason)
@@ -234,7 +238,7 @@ def _evaluate(original: Callable[..., None], alarm: dict[str, Any]) -> None:
 
 
 def _datapoints(alarm: dict[str, Any], now: float) -> list[float | None]:
-    """The statistic of each of the alarm's periods, the latest first; None where data are missing."""
+    """The statistic of each of the alarm's periods, the latest first; None without data."""
     period, count = alarm["Period"], alarm["EvaluationPeriods"]
     dimensions = cloudwatch._dims_from_list(alarm.get("Dimensions") or [])
     key = (alarm["Namespace"], alarm["MetricName"], cloudwatch._dims_key(dimensions))

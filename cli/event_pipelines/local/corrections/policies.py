@@ -8,8 +8,8 @@ say "Version": "2012-10-17" have no variables. While a role is assumed, aws:Prin
 of the role, with its path, and not that of the session, which NotPrincipal and Principal may name.
 A policy of a user or role names no principal, and no version that there is not.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html
-MiniStack: takes variables for text, so what they are to open stays closed, and a Deny is void; gives
-the session's ARN, so that a Deny for all but some roles denies those; takes any document.
+MiniStack: takes variables for text, so what they are to open stays closed, and a Deny is void;
+gives the session's ARN, so that a Deny for all but some roles denies those; takes any document.
 Correction: variables are replaced by their values before a statement is compared with the request,
 the key has the ARN of the role, and documents are refused as on AWS.
 """

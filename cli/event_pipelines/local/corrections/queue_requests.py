@@ -74,7 +74,9 @@ def _create(original: Callable[..., Any], data: dict[str, Any], _: str) -> Any:
     name, settings = data.get("QueueName") or "", data.get("Attributes") or {}
     is_fifo = settings.get("FifoQueue") == "true"
     if name and not (_QUEUE_NAME.fullmatch(name) and is_fifo == name.endswith(".fifo")):
-        reason = "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length"
+        reason = (
+            "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length"
+        )
         ends = ", and ends with .fifo" if is_fifo else ""
         raise sqs._Err("InvalidParameterValue", f"{reason}{ends}")
     _check_settings(settings, is_fifo=is_fifo)
