@@ -1,5 +1,6 @@
 """Facts about AWS on the local engine, each as the table in docs/local-engine.md says."""
 
+import itertools
 import os
 import re
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from conformance import facts, table
+from conformance import facts, removal, table
 from conformance.facts import Fact
 from conformance.runner import Run, Target
 from event_pipelines.local import corrections, engine
@@ -37,8 +38,29 @@ def running(home: Path, **options: Any) -> Iterator[Run]:
     try:
         with Run(Target.engine(started)) as run:
             yield run
+        assert left_behind(Target.engine(started)) == []
     finally:
         engine.stop(home)
+
+
+def left_behind(target: Target) -> list[Any]:
+    """What there is of each kind that facts make; an engine begins with none."""
+    client = Run(target)._client
+    listed = [
+        client("sqs").list_queues().get("QueueUrls", []),
+        client("s3").list_buckets()["Buckets"],
+        client("sns").list_topics()["Topics"],
+        client("sns").list_subscriptions()["Subscriptions"],
+        client("dynamodb").list_tables()["TableNames"],
+        client("lambda").list_functions()["Functions"],
+        client("lambda").list_event_source_mappings()["EventSourceMappings"],
+        client("logs").describe_log_groups()["logGroups"],
+        client("iam").list_roles()["Roles"],
+        client("iam").list_users()["Users"],
+        client("events").list_rules()["Rules"],
+        client("cloudwatch").describe_alarms()["MetricAlarms"],
+    ]
+    return [each for kind in listed for each in kind]
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +101,28 @@ def test_every_correction_is_proven_to_be_needed() -> None:
     tests = "".join(path.read_text() for path in folder.glob("test_*.py"))
     proven = set(re.findall(r'still_needed\(\s*"(\w+)"', tests)) | {name for name, _ in CORRECTED}
     assert proven == set(corrections.NAMES)
+
+
+def test_what_a_killed_run_has_made_is_removed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, made = tmp_path / "made.jsonl", set()
+    with running(tmp_path) as other:
+        killed = Run(other.target, journal)
+        with monkeypatch.context() as patched:
+            patched.setattr(killed, "_remove", lambda _: None)
+            for fact in FACTS:
+                steps = [*itertools.chain(*fact.shared.values()), *fact.given, *fact.steps]
+                makes = {step.operation for step in steps} & removal.REMOVERS.keys()
+                if makes - made:
+                    made |= makes
+                    killed.difference(fact, patience_seconds=PATIENCE_SECONDS)
+        assert made == removal.REMOVERS.keys()
+        assert left_behind(other.target)
+
+        with Run(other.target, journal):
+            assert left_behind(other.target) == []
+        assert not journal.exists()
 
 
 def test_table_of_agreement_counts_every_fact() -> None:
