@@ -13,7 +13,7 @@ Correction: the events are sent, and what they say is corrected where they are d
 import contextvars
 import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -118,7 +118,11 @@ def _fire(
     if bucket in s3._bucket_notifications:
         options["sequencer"] = s3._next_event_sequencer(event_name)
         context = contextvars.copy_context()
-        _senders.submit(context.run, s3._fire_s3_event, bucket, key, event_name, *args, **options)
+        sent = _senders.submit(
+            context.run, s3._fire_s3_event, bucket, key, event_name, *args, **options
+        )
+        # What is raised there is raised, and logged, here.
+        sent.add_done_callback(Future.result)
 
 
 def _send(
@@ -127,7 +131,7 @@ def _send(
     _sent.set((event_name.removeprefix("s3:"), more.get("version_id")))
     credential = iam_evaluator.resolve_credential(iam_evaluator._verified_key.get())
     who = getattr(credential, "principal_id", get_account_id())
-    extra = {"userIdentity": {"principalId": f"AWS:{who}"}} | (more.pop("record_extra") or {})
+    extra = {"userIdentity": {"principalId": f"AWS:{who}"}} | (more.pop("record_extra", None) or {})
     original(bucket, key, event_name, *args, record_extra=extra, **more)
 
 
