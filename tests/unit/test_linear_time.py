@@ -85,7 +85,7 @@ COMPOSED: dict[tuple[str, str], list[str]] = {
         r'module\.([\w-]+)(?:\[(?:(\d+)|"((?:[^"\\]|\\.)*)")\])?'
     ],
     (
-        "cli/event_pipelines/local/corrections/policy_variables.py",
+        "cli/event_pipelines/local/corrections/policies.py",
         "f'^{fnmatch.translate(glob)}'",
     ): [f"^{fnmatch.translate('*a*?b*[*]*')}"],
     (
