@@ -4,7 +4,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 from importlib import resources
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -18,7 +18,6 @@ from event_pipelines.errors import UserError, denied, told
 from event_pipelines.html_page import STYLE
 from event_pipelines.stack import error_code
 from event_pipelines.web_console import imports_view, letters_view, object_view, pipelines_view
-from event_pipelines.web_console import rejections_view as rejections
 from event_pipelines.web_console import tenants_view as tenants
 from event_pipelines.web_console.markup import note
 from event_pipelines.web_console.ration import Postponed, Work
@@ -30,7 +29,7 @@ VIEWS: dict[str, Show] = {
     "/object": object_view.show,
     "/letters": letters_view.show,
     "/letters/redrive": letters_view.confirm_redrive,
-    "/rejections": rejections.show,
+    "/rejections": letters_view.rejections,
     "/imports": imports_view.show,
     "/imports/cancel": imports_view.confirm_cancel,
     "/tenants": tenants.show,
@@ -39,7 +38,7 @@ VIEWS: dict[str, Show] = {
 FILES: dict[str, Show] = {
     "/picture": object_view.picture,
     "/letters/export": letters_view.export,
-    "/rejections/export": rejections.export,
+    "/rejections/export": letters_view.export_rejections,
 }
 CHANGES: dict[str, Show] = {
     "/letters/redrive": letters_view.redrive_now,
@@ -128,8 +127,7 @@ def _shown(console: Console, show: Show, query: Query, path: str) -> Response:
             asked = note(f"{asked_of(work.calls)} so far.")
             view = View("Asking AWS …", asked, console.command("status"), _AT_ONCE)
             return HTMLResponse(page(console, view, path))
-    response: Response = work.made.result()
-    return response
+    return cast("Response", work.made.result())
 
 
 def _made(console: Console, show: Show, query: Query, path: str, work: Work | None) -> Response:

@@ -88,10 +88,9 @@ class Changes:
 
     def told(self, name: str) -> Html | None:
         """How far the last change of this name is."""
-        job = self.jobs.get(name)
-        kind = "grave" if job and job.state == "failed" else ""
-        if job is None:
+        if not (job := self.jobs.get(name)):
             return None
+        kind = "grave" if job.state == "failed" else ""
         return note(el("strong", f"{job.what}, {job.state}: "), job.said, kind=kind, role="status")
 
     def running(self, name: str) -> bool:

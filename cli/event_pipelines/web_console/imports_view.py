@@ -10,17 +10,8 @@ from event_pipelines.imports.loaded_rows import MOST, first_items
 from event_pipelines.pipelines import csv_import
 from event_pipelines.pipelines.csv_import import Import
 from event_pipelines.times import parsed
-from event_pipelines.web_console.markup import (
-    Content,
-    Html,
-    address,
-    command,
-    el,
-    facts,
-    link,
-    note,
-    table,
-)
+from event_pipelines.web_console import markup
+from event_pipelines.web_console.markup import Content, Html, el, facts, link, note, table
 from event_pipelines.web_console.views import Console, Query, View, clock, object_link
 
 _SHOWN = 200
@@ -56,16 +47,14 @@ def _progress(one: Import) -> Html:
 def _one(console: Console, one: Import) -> View:
     cancel = link("/imports/cancel", "What its end would do", id=one.import_id)
     words = {"rejections": one.rows_rejected, "rows": one.rows_loaded, "cancel": not one.ended}
-    lines = (
-        command(console.command("imports", name, one.import_id)) for name in words if words[name]
-    )
+    wanted = (console.command("imports", name, one.import_id) for name in words if words[name])
     said = {
         name: ", ".join(value) if isinstance(value, list) else str(value)
         for name, value in asdict(one).items()
         if value is not None
     }
-    body = (console.changes.told(one.import_id), el("p", _progress(one)), facts(said), lines,
-            None if one.ended else el("p", cancel))  # fmt: skip
+    lines = (*map(markup.command, wanted), None if one.ended else el("p", cancel))
+    body = (console.changes.told(one.import_id), el("p", _progress(one)), facts(said), lines)
     line = console.command("imports", "watch", one.import_id)
     return View(f"Import {one.import_id}", body, line, refresh=None if one.ended else 2)
 
@@ -74,18 +63,14 @@ def rows_made(console: Console, import_id: str, reasons: Mapping[str, int] | Non
     """Of the first rows of the file what the table has now, and what was rejected by reason."""
     items = first_items(csv_import.ledger_of(console.stack), import_id)
     names = list(dict.fromkeys(name for item in items for name in item))
-    rows = [[_cell(item.get(name)) for name in names] for item in items]
+    rows = [[str(item.get(name, "")) for name in names] for item in items]
     said = f"Of the first {MOST} rows the table has {len(rows)} as this import made them."
     counts = table("Rejected rows by reason", ("reason", "rows"), (reasons or {}).items())
     return (
         el("h2", "Its rows"), counts if reasons else None, el("p", said),
         table("Rows in the table", names, rows) if rows else None,
-        command(console.command("imports", "rows", import_id)),
+        markup.command(console.command("imports", "rows", import_id)),
     )  # fmt: skip
-
-
-def _cell(value: object) -> Content:
-    return None if value is None else str(value)
 
 
 def confirm_cancel(console: Console, query: Query) -> View:
@@ -111,4 +96,4 @@ def cancel_now(console: Console, query: Query) -> Response:
         return f"{found.rows_loaded:,} rows are loaded and stay."
 
     console.changes.start(identity, "cancel", {"import": identity, "rows": query["messages"]}, act)
-    return RedirectResponse(address("/imports", id=identity), 303)
+    return RedirectResponse(markup.address("/imports", id=identity), 303)

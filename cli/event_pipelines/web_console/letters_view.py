@@ -1,4 +1,4 @@
-"""Dead letters: found, opened, selected, exported and redriven."""
+"""Dead letters, found, opened, selected, exported and redriven; and rejections by reason."""
 
 import re
 from collections import Counter
@@ -20,16 +20,7 @@ from event_pipelines.stack import Queue
 from event_pipelines.web_console import markup
 from event_pipelines.web_console.changes import Say
 from event_pipelines.web_console.looks import Seen
-from event_pipelines.web_console.markup import (
-    Content,
-    Html,
-    address,
-    command,
-    el,
-    entry,
-    form,
-    link,
-)
+from event_pipelines.web_console.markup import Content, Html, el, entry, form, link
 from event_pipelines.web_console.object_view import SANDBOX
 from event_pipelines.web_console.views import Console, Query, View, clock, object_link
 
@@ -42,8 +33,7 @@ def show(console: Console, query: Query) -> View:
     """All dead-letter queues, or one with its messages."""
     if query.get("queue"):
         return _one(console, query)
-    line = console.command("queues", "list")
-    return View("Dead letters", console.live(_queues), line, refresh=0)
+    return View("Dead letters", console.live(_queues), console.command("queues", "list"), 0)
 
 
 def _queues(console: Console, seen: Seen) -> Content:
@@ -191,7 +181,13 @@ def confirm_redrive(console: Console, query: Query) -> View:
                                 rate=rate, messages=plan.messages, id=" ".join(ids))  # fmt: skip
     warning = "Messages whose cause is not removed become dead letters again."
     back = el("p", link("/letters", "Back without a change", queue=name))
-    body = (el("p", planned(plan)), el("p", warning), move, back, command(f"{line} --dry-run"))
+    body = (
+        el("p", planned(plan)),
+        el("p", warning),
+        move,
+        back,
+        markup.command(f"{line} --dry-run"),
+    )
     return View(f"Redrive {name}", body, line)
 
 
@@ -203,10 +199,63 @@ def redrive_now(console: Console, query: Query) -> Response:
     console.changes.check(plan.messages, query["messages"])
 
     def act(say: Say) -> str:
-        done = redrive.run(
-            stack.queues, plan, lambda moved, of, _: say(f"{moved:,} of {of:,}"), say
-        )
+        done = redrive.run(stack.queues, plan, lambda done, of, _: say(f"{done:,} of {of:,}"), say)
         return f"{outcome(done)} {done.problem or ''}".strip()
 
     console.changes.start(plan.source.name, "redrive", plan.as_dict(), act)
-    return RedirectResponse(address("/letters", queue=plan.source.name), 303)
+    return RedirectResponse(markup.address("/letters", queue=plan.source.name), 303)
+
+
+def rejections(console: Console, query: Query) -> View:
+    line = console.command("status", "--since", console.since, "--json")
+    return View("Rejections", console.live(lambda _, seen: _drawn(seen, query)), line, refresh=0)
+
+
+def _drawn(seen: Seen, query: Query) -> Content:
+    wanted, reason = query.get("find", ""), query.get("reason", "")
+    found = _found(seen, query)
+    rows = [
+        (clock(one.logged), pipeline, said.get("reason"), _object(said), said.get("detail"))
+        for pipeline, one in found[:SHOWN]
+        for said in [one.fields]
+    ]
+    search = entry("Text in key or detail", "find", wanted)
+    export = link("/rejections/export", "all as JSON lines", find=wanted, reason=reason)
+    newest = markup.table("Rejections", ("at", "pipeline", "reason", "object", "detail"), rows)
+    return (
+        form("/rejections", "Search", search, reason=reason),
+        markup.table("By reason", ("pipeline", "stage", "reason", "rejected"), _counts(seen)),
+        el("p", f"The newest {len(rows):,} of {len(found):,}, ", export, ":"),
+        newest if found else markup.note("None is found."),
+    )
+
+
+def _counts(seen: Seen) -> Iterable[tuple[Content, ...]]:
+    for one in seen.status.stages:
+        reasons = one.reasons or {}
+        for reason, count in reasons.items():
+            yield one.pipeline, one.stage, link("/rejections", reason, reason=reason), count
+        if others := (one.rejected or 0) - sum(reasons.values()):
+            yield one.pipeline, one.stage, "without a reason", others
+
+
+def _object(said: Mapping[str, Any]) -> Content:
+    key = said.get("key")
+    return object_link(str(key), said.get("bucket")) if key else said.get("message_id")
+
+
+def _found(seen: Seen, query: Query) -> list[tuple[str, Record]]:
+    pipelines = {made.stage.function: made.stage.pipeline for made in seen.resources}
+    return [
+        (pipelines.get(one.function, ""), one)
+        for one in seen.rejected
+        if query.get("reason", "") in ("", one.fields.get("reason"))
+        and query.get("find", "") in f"{one.fields.get('key')} {one.fields.get('detail')}"
+    ]
+
+
+def export_rejections(console: Console, query: Query) -> Response:
+    if console.looks.latest is None:
+        raise UserError("Nothing has been looked at yet: open Rejections first.")
+    found = _found(console.looks.latest, query)
+    return lines_of("rejections.jsonl", ({"pipeline": name, **one.fields} for name, one in found))

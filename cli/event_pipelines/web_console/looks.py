@@ -58,23 +58,6 @@ class Seen:
     promised: dict[str, float]
     asked: dict[str, int]
     looks: int
-    denied: list[str]
-
-
-class _Records:
-    """The newest outcomes, and by function how many ended when."""
-
-    def __init__(self) -> None:
-        self.recent: list[Record] = []
-        self.rejected: list[Record] = []
-        self.ended: dict[str | None, Counter[int]] = defaultdict(Counter)
-
-    def add(self, record: Record) -> None:
-        _add(self.recent, record, _RECENT)
-        if record.outcome in REJECTIONS:
-            _add(self.rejected, record, _REJECTED)
-        if record.outcome not in RETRIES:
-            self.ended[record.function][_slot(record.logged)] += 1
 
 
 def _newest(records: list[Record], most: int) -> list[Record]:
@@ -103,15 +86,20 @@ class Looks:
         # Whether the server is, so that nothing keeps it.
         self.ending: Callable[[], bool] = lambda: False
         self._stack = CountedStack(prefix)
-        self._start = start
-        self._records = _Records()
-        self._watcher: Watcher | None = None
+        self._watcher = Watcher(self._stack, Tally(self._stack.logs, start, self._keep))
+        self._recent: list[Record] = []
+        self._rejected: list[Record] = []
+        self._ended: dict[str | None, Counter[int]] = defaultdict(Counter)
         self._work: Work | None = None
         self._waited: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
         self._oldest: dict[str, float] = {}
         self._drawn: dict[tuple[str, str], tuple[tuple[str, ...], tuple[str, ...]]] = {}
         self._next_ages = self._next_drawn = self._next = 0.0
         self._running: asyncio.Task[None] | None = None
+
+    @property
+    def denied(self) -> list[str]:
+        return sorted(self._stack.denied)
 
     async def updates(self) -> AsyncIterator[None]:
         """Yields at once, and after every look; looking ends with the last who listens."""
@@ -153,16 +141,12 @@ class Looks:
             self.problem = str(error)
         except (BotoCoreError, ClientError) as error:
             if getattr(error, "operation_name", "") in self._stack.denied:
-                # The next picture does without.
-                return False
+                return False  # The next picture does without.
             self.problem = told(error, "event-pipelines status")
         self.number += 1
         return True
 
     def _seen(self, work: Work) -> Seen:
-        if self._watcher is None:
-            tally = Tally(self._stack.logs, self._start, self._records.add)
-            self._watcher = Watcher(self._stack, tally)
         found = self._watcher.stages()
         status, promised = self._watcher.look(found), self._promised()
         if time.monotonic() >= self._next_drawn:
@@ -171,17 +155,24 @@ class Looks:
         if time.monotonic() >= self._next_ages and "GetMetricData" not in self._stack.denied:
             self._next_ages = time.monotonic() + _AGES_EVERY
             self._oldest = self._ages([queue for stage in found for queue in stage.queues])
-        now, records = _slot(datetime.now(UTC)), self._records
+        now = _slot(datetime.now(UTC))
         slots, past = range(now - _SLOTS + 1, now + 1), []
         for counts, stage in zip(status.stages, found, strict=True):
-            ended, waited = records.ended[stage.function], self._waited[stage.pipeline, stage.name]
+            ended, waited = self._ended[stage.function], self._waited[stage.pipeline, stage.name]
             waited[now] = max(waited[now], counts.queued + counts.in_flight)
             past.append(([ended[slot] for slot in slots], [waited[slot] for slot in slots]))
         return Seen(
-            status, resources, _newest(records.recent, _RECENT),
-            _newest(records.rejected, _REJECTED), past, dict(self._oldest), promised,
-            dict(work.calls), work.looks, sorted(self._stack.denied),
+            status, resources, _newest(self._recent, _RECENT),
+            _newest(self._rejected, _REJECTED), past, dict(self._oldest), promised,
+            dict(work.calls), work.looks,
         )  # fmt: skip
+
+    def _keep(self, record: Record) -> None:
+        _add(self._recent, record, _RECENT)
+        if record.outcome in REJECTIONS:
+            _add(self._rejected, record, _REJECTED)
+        if record.outcome not in RETRIES:
+            self._ended[record.function][_slot(record.logged)] += 1
 
     def _resources(self, stage: Stage) -> Resources:
         key = (stage.pipeline, stage.name)

@@ -47,8 +47,7 @@ def _told(console: Console, key: str, since: str) -> Content:
     timeline = el("ol", map(_happening, happenings), class_="timeline")
     imported = [one.facts for one in happenings if "rows_loaded" in one.facts][-1:]
     return (
-        _advice(happenings),
-        _pictures(console, happenings),
+        _advice(happenings), _pictures(console, happenings),
         [rows_made(console, str(one["import_id"]), one.get("reasons")) for one in imported],
         el("h2", "What happened"), timeline, map(note, notes),
     )  # fmt: skip
@@ -69,9 +68,8 @@ def _advice(happenings: Sequence[Happening]) -> Iterator[Html]:
     for one in happenings:
         if one.what == "is a dead letter":
             letters = link("/letters", f"open {one.place}", queue=one.place)
-            yield note(
-                "It is a dead letter: ", letters, ", remove the cause, redrive it.", kind="grave"
-            )
+            then = ", remove the cause, redrive it."
+            yield note("It is a dead letter: ", letters, then, kind="grave")
         elif one.what == "rejection recorded":
             why = f"{one.facts.get('reason')}, {one.facts.get('detail') or 'see the record'}"
             yield note(f"It was rejected: {why}. Correct it and upload it again.", kind="grave")

@@ -20,27 +20,18 @@ def show(console: Console, query: Query) -> View:  # noqa: ARG001
 
 
 def _drawn(console: Console, seen: Seen) -> Content:
-    return (
-        _health(console, seen),
-        _pipelines(console, seen),
-        _latest(console, seen),
-        _asked(console, seen),
-    )
+    said = f"Picture {console.looks.number}, of {seen.status.at}, asked {asked_of(seen.asked)}"
+    counted = f"Done and rejected since {seen.status.since}; counts are approximate."
+    asked = el("p", el("small", f"{said} in {seen.looks} looks. {counted}"))
+    return _health(seen), _pipelines(console, seen), _latest(console, seen), asked
 
 
-def _health(console: Console, seen: Seen) -> Html:
+def _health(seen: Seen) -> Html:
     if seen.status.healthy:
         return note(seen.status.sentences, kind="good", role="status")
     faults = seen.status.faults
     count = "1 thing needs" if len(faults) == 1 else f"{len(faults)} things need"
-    letters = [queue.name for made in seen.resources for queue in made.stage.dead_letters]
-    sentences = (
-        el("li", sentence(fault), *(
-            (" ", console.letters(name, "Open it.")) for name in letters
-            if f"in {name.removeprefix(f'{seen.status.prefix}-')}:" in fault
-        ))
-        for fault in faults
-    )  # fmt: skip
+    sentences = (el("li", sentence(fault)) for fault in faults)
     return note(f"{count} attention:", el("ul", sentences), kind="grave", role="status")
 
 
@@ -62,9 +53,8 @@ def _stage(console: Console, seen: Seen, counts: StageCounts, made: Resources, p
         _outcomes(console, counts, made),
     ]
     arrived = "" if counts.arrived is None else f"{counts.arrived:,} arrived, "
-    state = el(
-        "small", f"{arrived}{'needs attention' if own else 'well'}", class_="bad" if own else None
-    )
+    how = f"{arrived}{'needs attention' if own else 'well'}"
+    state = el("small", how, class_="bad" if own else None)
     said = (el("p", sentence(fault), class_="bad") for fault in own)
     drawn = el("ol", boxes, class_="flow"), said, _sparkline(*past)
     return el("article", el("h3", counts.stage, " ", state), drawn, class_="stage")
@@ -88,17 +78,16 @@ def _waiting(seen: Seen, counts: StageCounts, made: Resources) -> Content:
     for queue in made.stage.queues:
         age, limit = seen.oldest.get(queue.name), seen.promised.get(queue.name)
         late = age is not None and limit is not None and age > limit
+        oldest = f"oldest {age:,.0f} s" if age is not None else ""
         of = f"alarm above {limit:,.0f} s" if limit else ""
-        said = ", ".join(
-            filter(None, [f"oldest {age:,.0f} s" if age else "", of, "late" if late else ""])
-        )
+        said = ", ".join(filter(None, [oldest, of, "late" if late else ""]))
         yield el("small", said, class_="bad" if late else None) if said else None
 
 
 def _outcomes(console: Console, counts: StageCounts, made: Resources) -> Html:
+    counted = (counts.reasons or {}).items()
     reasons = [
-        (link("/rejections", f"{reason} {count:,}", reason=reason), " ")
-        for reason, count in (counts.reasons or {}).items()
+        (link("/rejections", f"{name} {count:,}", reason=name), " ") for name, count in counted
     ]
     letters = [queue for queue in made.stage.dead_letters if queue.messages or not counts.dead]
     dead: Content = _number(counts.dead, "dead") if letters else None
@@ -131,28 +120,17 @@ def _line(values: Sequence[int], kind: str) -> Html:
     return el("polyline", points=points, class_=kind)
 
 
-def _latest(console: Console, seen: Seen) -> Content:
+def _latest(console: Console, seen: Seen) -> Html:
     items = []
     for record in seen.recent:
         about = record.function.removeprefix(f"{seen.status.prefix}-")
-        key, bucket, reason, output = (
-            str(record.fields.get(name) or "") for name in ("key", "bucket", "reason", "output_key")
-        )
-        items.append(
-            el(
-                "li",
-                el("span", clock(record.logged), class_="time"),
-                f" {about}: ",
-                el("strong", ", ".join(filter(None, [record.outcome, reason]))),
-                object_link(key, bucket) if key else None,
-                console.picture(bucket, output, "derivative") if bucket and output else None,
-            )
-        )
+        names = ("key", "bucket", "reason", "output_key")
+        key, bucket, reason, output = (str(record.fields.get(name) or "") for name in names)
+        items.append(el(
+            "li", el("span", clock(record.logged), class_="time"), f" {about}: ",
+            el("strong", ", ".join(filter(None, [record.outcome, reason]))),
+            object_link(key, bucket) if key else None,
+            console.picture(bucket, output, "derivative") if bucket and output else None,
+        ))  # fmt: skip
     shown = el("ul", items, class_="latest") if items else note("Nothing has ended yet.")
     return el("section", el("h2", "Latest outcomes"), shown)
-
-
-def _asked(console: Console, seen: Seen) -> Html:
-    said = f"Picture {console.looks.number}, of {seen.status.at}, asked {asked_of(seen.asked)}"
-    counted = f"Done and rejected since {seen.status.since}; counts are approximate."
-    return el("p", el("small", f"{said} in {seen.looks} looks. {counted}"))

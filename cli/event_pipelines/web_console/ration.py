@@ -63,11 +63,10 @@ class CountedStack(Stack):
         return None
 
     def _after(self, model: Any, http_response: Any, parsed: Any, context: Any, **_: Any) -> None:
+        key, now = context["key"], time.monotonic()
         if http_response.status_code < 300 and model.name in _REMEMBERED:
-            asked = self._known.get(context["key"], (0.0, None))[0]
-            if time.monotonic() >= asked:
-                until = time.monotonic() + _REMEMBERED[model.name]
-                self._known[context["key"]] = until, parsed
+            if now >= self._known.get(key, (0.0, None))[0]:
+                self._known[key] = now + _REMEMBERED[model.name], parsed
         elif model.name in _OPTIONAL and denied(parsed.get("Error", {}).get("Code")):
             self.denied.add(model.name)
 

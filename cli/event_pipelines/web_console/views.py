@@ -61,9 +61,8 @@ class Console:
 
     def live(self, draw: "Callable[[Console, Seen], Content]") -> Content:
         """What `draw` makes of the latest look."""
-        problem = self.looks.problem and note(
-            "The last look failed: ", markup.sentence(self.looks.problem), kind="grave"
-        )
+        said = ("The last look failed: ", markup.sentence(self.looks.problem or ""))
+        problem = self.looks.problem and note(said, kind="grave")
         if self.looks.latest is None:
             return problem or note("Asking AWS …")
         return problem, draw(self, self.looks.latest)
@@ -92,15 +91,12 @@ def page(console: Console, view: View, path: str, asked: str = "") -> Html:
     head = el("header", el("a", "Skip to the content", href="#content", class_="skip"),
               el("p", where, el("span", mode, class_="mode")),
               el("nav", el("ul", links), aria_label="Views"))  # fmt: skip
-    latest = console.looks.latest
     refused = (f"{PLACES.get(name, name)} ({by})" for name, by in sorted(console.refused.items()))
-    denied = ", ".join((*(latest.denied if latest else ()), *refused))
+    denied = ", ".join((*console.looks.denied, *refused))
     foot = (f"{asked} ", f"Not allowed, so not shown: {denied}." if denied else None)
-    main = (el("h1", view.title), markup.command(view.command), view.body, el("footer", foot))
-    again = view.refresh is not None and 0 < view.refresh < 1
-    return markup.doc(
-        view.title, head, el("main", main, id="content", data_refresh=view.refresh), again=again
-    )
+    parts = (el("h1", view.title), markup.command(view.command), view.body, el("footer", foot))
+    main = el("main", parts, id="content", data_refresh=view.refresh)
+    return markup.doc(view.title, head, main, again=0 < (view.refresh or 0) < 1)
 
 
 def asked_of(calls: Mapping[str, int]) -> str:

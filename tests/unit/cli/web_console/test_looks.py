@@ -126,7 +126,7 @@ def test_a_look_of_any_view_asks_twelve_things_at_most(
     asked: list[int] = []
     look = Work.look
 
-    def counted(work: Work, seconds: float) -> bool:
+    def counted(work: Work, _: float) -> bool:
         before = sent.total()
         # Not cut short, so that whatever it asks is counted.
         done = look(work, 60)
@@ -141,9 +141,9 @@ def test_a_look_of_any_view_asks_twelve_things_at_most(
     query = {"/picture": f"bucket={bucket}&key=a.jpg", "/object": "key=ingest/a.jpg"}
     queue = "queue=image-banner-dlq"
     for path in (*VIEWS, *FILES):
-        for given in ("", query.get(path, queue), f"{queue}&find=a"):
+        for words in ("", query.get(path, queue), f"{queue}&find=a"):
             asked.clear()
-            answer = served.ask(f"{path}?{given}")
+            answer = served.ask(f"{path}?{words}")
             assert answer.status in (200, 404, 409), path
             assert max(asked) <= MOST_CALLS, path
             if said := re.search(r"This view asked (\d+|no) API call", answer.text):
