@@ -21,7 +21,7 @@ from event_pipelines.web_console.ration import CountedStack, Postponed, Work
 
 # Seconds until somebody hears of a look; looks for the first picture follow each other so.
 _AT_ONCE = 0.05
-_LOOK_SECONDS = 1.0
+_LOOK_SECONDS, _LATE_SECONDS = 1.0, 10.0
 _RECENT, _REJECTED = 12, 1000
 # Of what ended and what waited, the last 15 minutes.
 SLOT_SECONDS, _SLOTS = 30, 30
@@ -129,7 +129,7 @@ class Looks:
     def look(self) -> bool:
         """Looks once; returns whether there is a new picture, which takes several looks."""
         if self._work is None:
-            self._work = Work(self._stack, self._seen, self.interval + _LOOK_SECONDS)
+            self._work = Work(self._stack, self._seen, self.interval + _LATE_SECONDS)
         if not self._work.look(_LOOK_SECONDS):
             return False
         work, self._work = self._work, None

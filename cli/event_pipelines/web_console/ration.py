@@ -22,7 +22,7 @@ _REMEMBERED = {"ListQueues": 20, "ListEventSourceMappings": 20, "DescribeAlarms"
 # Without these a look shows less, and nothing wrong.
 _OPTIONAL = ("DescribeAlarms", "GetFunctionConfiguration", "GetTopicAttributes", "GetMetricData")
 # How long work waits for whoever wants its next look; then it ends, and shows again what it hid.
-_PATIENCE = 3.0
+_PATIENCE = 5.0
 _SHOWS_AGAIN = "ChangeMessageVisibilityBatch"
 
 
