@@ -92,7 +92,7 @@ def _print(status: Status) -> None:
     else:
         print_table(HEADINGS, [(one.pipeline, one.stage, *_numbers(one)) for one in status.stages])
         say(_about(status))
-        for fault in status.faults or ["All is well."]:
+        for fault in status.sentences:
             print_line(fault)
 
 
@@ -105,7 +105,7 @@ def shown(status: Status) -> list[str]:
         before = counts.pipeline
     table = table_lines(HEADINGS, rows, extra=("retries", "arrived", "rejected"))
     width = shutil.get_terminal_size().columns
-    said = (_about(status), *(status.faults or ["All is well."]))
+    said = (_about(status), *status.sentences)
     return [*table, *(line for one in said for line in wrap(printable(one), width))]
 
 

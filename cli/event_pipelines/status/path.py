@@ -58,6 +58,11 @@ class Status:
     def healthy(self) -> bool:
         return not self.faults
 
+    @property
+    def sentences(self) -> list[str]:
+        """What is said of its health: the faults, or that there is none."""
+        return self.faults or ["All is well."]
+
     def as_dict(self) -> dict[str, Any]:
         return {
             "healthy": self.healthy,
@@ -73,10 +78,14 @@ class Watcher:
     stack: Stack
     tally: Tally
 
-    def look(self) -> Status:
+    def stages(self) -> list[Stage]:
         """Raises UserError when there is no such stack."""
+        return stages(self.stack.prefix, self.stack.queues.all())
+
+    def look(self, found: list[Stage] | None = None) -> Status:
+        """Of the stages that were `found` just now, or raises as `stages`."""
         # Outcomes after queues: what ends in between is counted twice, and nothing is missing.
-        found = stages(self.stack.prefix, self.stack.queues.all())
+        found = self.stages() if found is None else found
         return Status(
             self.stack.prefix,
             self.stack.region,
