@@ -6,7 +6,6 @@ Usage: .local/venv/bin/python benchmarks/images.py [--quick]
 import argparse
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from harness import (
     COMPARE_PYTHON,
     ROOT,
+    RUNTIME,
     Case,
     Looks,
     Verdict,
@@ -29,7 +29,6 @@ from harness import (
 
 PROGRAMS = ROOT / "benchmarks" / "programs"
 PICTURES = ROOT / ".local" / "benchmarks" / "pictures"
-RUNTIME = sysconfig.get_path("purelib", vars={"base": str(ROOT / ".local" / "lambda-runtime")})
 ROUNDS, TIMES = 3, 2
 SIDES = (128, 640)
 WAYS = ("shipped", "libvips", "thumbnail", "tutorial")

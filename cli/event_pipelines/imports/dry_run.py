@@ -15,8 +15,8 @@ from event_pipelines.csv_files.items import ItemMaker, RowRejected
 from event_pipelines.csv_files.opening import SAMPLE_BYTES, Opening, read_opening
 from event_pipelines.csv_files.progress import Progress
 from event_pipelines.csv_files.records import RowReader
-from event_pipelines.csv_files.row_messages import LARGE_ROWS_PREFIX, Envelope, RowMessage
-from event_pipelines.csv_files.segments import Segment, cut_segments
+from event_pipelines.csv_files.row_messages import LARGE_ROWS_PREFIX, Envelope, Row, RowMessage
+from event_pipelines.csv_files.segments import OutgoingMessage, Segment, cut_segments
 from event_pipelines.csv_files.shape import Shape, shape_of
 from event_pipelines.times import iso
 
@@ -81,7 +81,7 @@ def read(
     environment, loader = Environment(split), Environment(load)
     shape = shape_of(loader)
     try:
-        opening = read_opening(_chunks(file), wanted_dialect(environment))
+        opening = read_opening(chunks(file), wanted_dialect(environment))
         expected_columns(environment).check(opening.header)
     except FileRefused as refused:
         found.refused = Rejected(1, refused.reason, refused.detail)
@@ -92,7 +92,7 @@ def read(
     now = iso(datetime.now(UTC))
     maker = ItemMaker(shape, opening.header, IMPORT_ID, now, opening.dialect.unnamed)
     try:
-        for segment in _segments(file, opening, environment):
+        for segment in segments(file, opening, environment):
             for row in segment.rejected:
                 found.reject(Rejected(row.line, row.reason, row.detail))
             _make_items(segment, maker, found)
@@ -104,15 +104,18 @@ def read(
     return found
 
 
-def _chunks(file: Path) -> Iterator[bytes]:
+def chunks(file: Path) -> Iterator[bytes]:
+    """Read the file in the pieces that its opening is told from."""
     with file.open("rb") as stream:
         while chunk := stream.read(SAMPLE_BYTES):
             yield chunk
 
 
-def _segments(file: Path, opening: Opening, environment: Environment) -> Iterator[Segment]:
+def segments(file: Path, opening: Opening, environment: Environment) -> Iterator[Segment]:
+    """Cut all of a file as the splitter does with these variables; raises FileDamaged behind it."""
+
     def rows(offset: int) -> Iterator[bytes]:
-        for chunk in content_of(_chunks(file), opening.compression, opening.encoding):
+        for chunk in content_of(chunks(file), opening.compression, opening.encoding):
             if offset < len(chunk):
                 yield chunk[offset:]
             offset = max(0, offset - len(chunk))
@@ -126,12 +129,17 @@ def _segments(file: Path, opening: Opening, environment: Environment) -> Iterato
     return cut_segments(reader.stretches(), envelope, size, start, LARGE_ROWS_PREFIX)
 
 
+def rows_of(message: OutgoingMessage) -> tuple[Row, ...]:
+    """The rows that the loader finds in a message."""
+    stored = dict([message.stored] if message.stored else [])
+    return RowMessage.decode(message.body, stored.__getitem__).rows
+
+
 def _make_items(segment: Segment, maker: ItemMaker, found: DryRun) -> None:
     if segment.message is None:
         return
     found.messages += 1
-    stored = dict([segment.message.stored] if segment.message.stored else [])
-    for row in RowMessage.decode(segment.message.body, stored.__getitem__).rows:
+    for row in rows_of(segment.message):
         try:
             item = maker.make(row.number, row.cells)
         except RowRejected as error:
