@@ -134,7 +134,7 @@ def of_encoders() -> list[Verdict]:
     """Processor time and bytes where both look the same."""
     verdicts = []
     for name in ("webp", "avif"):
-        program = PROGRAMS / "compare_encoders.py"
+        program = PROGRAMS / "compare_pictures.py"
         said = look_at(Case(name, [COMPARE_PYTHON, program, PICTURES / ENCODED, "640", name])).said
         sizes, alike = said["bytes"], said["ssim"]
         measured = (

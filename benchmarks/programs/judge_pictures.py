@@ -16,7 +16,8 @@ os.environ["VIPS_CONCURRENCY"] = "1"
 
 import pyvips  # noqa: E402
 
-from create_image_derivative.image import ImageRejected, Recipe, make_derivative  # noqa: E402
+from create_image_derivative.container import ImageRejected  # noqa: E402
+from create_image_derivative.image import Recipe, make_derivative  # noqa: E402
 
 SIDE = 128
 # Of the rows, as many as a picture must have to be made here where others are missing.
@@ -50,10 +51,10 @@ def rows_there(picture: Path) -> float:
     content = picture.read_bytes()
     if content.startswith(b"\x89PNG"):
         bits = content[24] * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(content[25], 4)
-        return inflated(content) / (image.height * (1 + -(-image.width * bits // 8)))
+        return inflated(content) / float(image.height * (1 + -(-image.width * bits // 8)))
     samples = image.numpy().reshape(image.height, image.width, image.bands)
     alike = (samples == samples[-1:, -1:]).all(axis=(1, 2))[::-1]
-    return 1 - float(image.height if alike.all() else alike.argmin()) / image.height
+    return 1 - float(image.height if alike.all() else alike.argmin()) / float(image.height)
 
 
 def inflated(content: bytes) -> int:

@@ -392,7 +392,7 @@ def _close_the_gap(
     image: Image.Image, at: Break, container: Container, failure: ImageRejected
 ) -> None:
     part = at.decoded_part(image.size)
-    # All rows of a progressive picture are there behind its first scans.
+    # All rows of a progressive picture are there as soon as its last scan begins.
     if part < LEAST_DECODED and not (container.progressive and container.cut):
         detail = f"{failure.detail}; {part:.0%} of its rows could be decoded"
         raise ImageRejected(failure.reason, detail, failure.complaint)

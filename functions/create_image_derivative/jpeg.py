@@ -38,8 +38,6 @@ READ_BYTES = 1 << 18
 # Tables of a hundred scans have a fifth of it. The decoder takes them apart one by one.
 MAX_TABLE_BYTES = 1 << 20
 COEFFICIENTS = 64
-# Bits of a coefficient that no scan has begun: more than any picture has.
-UNSEEN = 16
 
 
 @dataclass
@@ -59,24 +57,10 @@ class _Found:
     colour_segments: dict[int, bytes] = field(default_factory=dict)
     # For each component the bits that are still to come, by coefficient.
     to_come: dict[int, list[int]] = field(default_factory=dict)
-    # Scans that have begun, and those of them that give blocks their mean.
-    scans: int = 0
-    mean_scans: int = 0
 
     @property
     def head(self) -> bytes:
         return START + b"".join(self.colour_segments.values()) + self.tables
-
-    @property
-    def lost(self) -> bool:
-        """Whether a scan is missing without which there is no picture.
-
-        Of a progressive one the means of all blocks are enough, if less is seen of each.
-        """
-        if self.frame in PROGRESSIVE:
-            means = all(left[0] < UNSEEN for left in self.to_come.values())
-            return not means or self.scans == self.mean_scans
-        return any(map(any, self.to_come.values()))
 
 
 @dataclass(frozen=True)
@@ -122,7 +106,7 @@ def read_container(source: IO[bytes], size: int) -> Container:
         profile=_profile(found.profile_parts),
         tails=(b"", b"") if exact else _tails(source, spans),
         cut=cut,
-        lost=found.lost,
+        lost=any(map(any, found.to_come.values())),
         exact=exact,
         whole=several,
         progressive=found.frame in PROGRESSIVE,
@@ -177,7 +161,8 @@ def _table(found: _Found, segment: _Segment, source: IO[bytes]) -> None:
         found.height, found.width, found.components = struct.unpack(">HHB", data[1:6])
         coefficients = 1 if segment.code in LOSSLESS else COEFFICIENTS
         for component in data[6::3][: found.components]:
-            found.to_come[component] = [UNSEEN] * coefficients
+            # More than any picture has: what no scan has begun.
+            found.to_come[component] = [16] * coefficients
     found.tables += struct.pack(">BBH", 0xFF, segment.code, len(data) + 2) + data
 
 
@@ -215,8 +200,6 @@ def _begin_scan(found: _Found, data: bytes) -> int:
     first, last, bits = data[1 + 2 * count : 4 + 2 * count]
     if found.frame in LOSSLESS:
         first, last, bits = 0, 0, 0
-    found.scans += 1
-    found.mean_scans += first == 0 and not bits >> 4
     for component in data[1 : 1 + 2 * count : 2]:
         left = found.to_come.get(component, [])
         for coefficient in range(first, min(last, len(left) - 1) + 1):

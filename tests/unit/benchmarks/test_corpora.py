@@ -129,3 +129,40 @@ def test_another_delimiter_or_a_header_of_its_own_choice_is_found(
     monkeypatch.setattr(corpora, "wanted_dialect", lambda _: wanted)
 
     assert corpora.judged_csv(file).outcome == "different"
+
+
+JUDGE = """
+import json, os, sys
+from pathlib import Path
+for name in sys.argv[2:]:
+    if Path(name).read_bytes() == b"crash":
+        os.kill(os.getpid(), 9)
+    print(json.dumps(["by both", Path(name).name]), flush=True)
+"""
+
+
+@pytest.mark.parametrize("fatal", [(), ("b",), ("a", "c"), ("c",)])
+def test_a_picture_that_ends_its_process_is_counted_and_the_others_go_on(
+    corpora: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    fatal: tuple[str, ...],
+) -> None:
+    program = tmp_path / "benchmarks" / "programs" / "judge_pictures.py"
+    program.parent.mkdir(parents=True)
+    program.write_text(JUDGE)
+    monkeypatch.setattr(corpora, "ROOT", tmp_path)
+    monkeypatch.setattr(corpora, "COMPARE_PYTHON", sys.executable)
+    for name in "abc":
+        content = b"crash" if name in fatal else name.encode()
+        (tmp_path / f"{name}.PNG").write_bytes(content)
+    (tmp_path / "again.png").write_bytes((tmp_path / "b.PNG").read_bytes())
+
+    code = corpora.main(["pictures", str(tmp_path), "--json"])
+
+    found = {name: outcome for name, (outcome, _) in judged(capsys).items()}
+    # Of files that are alike one is enough.
+    assert len(found) == len({path.read_bytes() for path in tmp_path.iterdir() if path.is_file()})
+    assert [*found.values()].count("crashed") == bool(fatal)
+    assert code == bool(fatal)
