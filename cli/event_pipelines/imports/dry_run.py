@@ -81,7 +81,7 @@ def read(
     environment, loader = Environment(split), Environment(load)
     shape = shape_of(loader)
     try:
-        opening = read_opening(_chunks(file), wanted_dialect(environment))
+        opening = read_opening(chunks(file), wanted_dialect(environment))
         expected_columns(environment).check(opening.header)
     except FileRefused as refused:
         found.refused = Rejected(1, refused.reason, refused.detail)
@@ -92,7 +92,7 @@ def read(
     now = iso(datetime.now(UTC))
     maker = ItemMaker(shape, opening.header, IMPORT_ID, now, opening.dialect.unnamed)
     try:
-        for segment in segments(lambda: _chunks(file), file.name, opening, environment):
+        for segment in segments(lambda: chunks(file), file.name, opening, environment):
             for row in segment.rejected:
                 found.reject(Rejected(row.line, row.reason, row.detail))
             _make_items(segment, maker, found)
@@ -104,7 +104,8 @@ def read(
     return found
 
 
-def _chunks(file: Path) -> Iterator[bytes]:
+def chunks(file: Path) -> Iterator[bytes]:
+    """The file in the pieces that its opening is told from."""
     with file.open("rb") as stream:
         while chunk := stream.read(SAMPLE_BYTES):
             yield chunk
