@@ -29,6 +29,7 @@ output "role_policy" {
       local.statements.logs,
       local.statements.queue,
       local.statements.environment,
+      local.statements.key,
       local.statements.failure_destination,
       local.statements.tracing,
       local.statements.vpc,

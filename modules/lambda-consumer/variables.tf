@@ -390,6 +390,22 @@ variable "policies" {
   }
 }
 
+variable "key_uses" {
+  description = <<-EOT
+    What the code itself does with what `kms_key` encrypts, beside `queue`, so that its role may use the key for that and through that service:
+    `read_objects`, `write_objects`, `receive_messages`, `send_messages`, `publish`, `read_items` or `write_items`.
+    Without `kms_key` they grant nothing.
+  EOT
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = length(setsubtract(var.key_uses, keys(module.key.statements))) == 0
+    error_message = "key_uses may have ${join(", ", keys(module.key.statements))}."
+  }
+}
+
 variable "role_arn" {
   description = "Existing role of this account for the function, instead of one of its own; known when planning, so write it from the role's name. The module grants it nothing: attach the output `role_policy` before the function is made."
   type        = string

@@ -27,6 +27,15 @@ output "dlq" {
   }
 }
 
+output "subscription" {
+  description = "Queue and dead-letter queue as an entry of `subscriptions` of sns-filtered-fanout; add a filter by `merge()`."
+  value = {
+    queue_arn = local.queue_arn
+    dlq       = var.dlq == null ? null : { arn = local.own_dlq ? local.dlq_arn : var.dlq.existing_arn }
+  }
+  depends_on = [aws_sqs_queue.dlq, aws_sqs_queue.queue]
+}
+
 output "alarm_names" {
   description = "Names of the alarms, empty without `alarm`."
   value = concat(

@@ -5,9 +5,9 @@ output "pipeline" {
     source            = var.source_bucket == null ? null : merge(module.source.owner, { notification = { queues = local.notified_queues } })
     import_prefix     = var.import_prefix
     rejections_prefix = var.rejections_prefix
-    table             = aws_dynamodb_table.items.name
+    table             = module.items.table.name
     hash_key          = var.table.hash_key
-    ledger_table      = aws_dynamodb_table.ledger.name
+    ledger_table      = module.ledger.table.name
     imports_queue_url = module.imports_queue.queue.url
     imports_dlq_url   = module.imports_queue.dlq.url
     rows_queue_url    = module.rows_queue.queue.url
@@ -24,6 +24,45 @@ output "pipeline" {
       batch_size      = local.batch_size
       rows_per_second = local.rows_per_second
     }
+  }
+
+  precondition {
+    condition = local.batch_rows <= local.rows_per_invocation
+    error_message = join("", [
+      "A batch of ${local.batch_size} x ${var.rows_per_message} rows takes a load function ${ceil(local.batch_seconds)} seconds at ",
+      "${format("%.3g", local.worker_rows_per_second)} rows a second",
+      " (${local.workers} at a time, ${local.units_per_row} write units a row by pace.item_size_kb), and it may take half of ",
+      "load.timeout_seconds, ${var.load.timeout_seconds / 2}: ",
+      join(", or ", compact([
+        (
+          local.batch_size > 1 && local.rows_per_invocation >= var.rows_per_message
+          ? "lower pace.batch_size to ${floor(local.rows_per_invocation / var.rows_per_message)}"
+          : ""
+        ),
+        (
+          local.rows_per_invocation >= local.batch_size
+          ? "lower rows_per_message to ${floor(local.rows_per_invocation / local.batch_size)}"
+          : ""
+        ),
+        local.batch_seconds <= 450 ? "raise load.timeout_seconds to ${ceil(local.batch_seconds * 2)}" : "",
+        (
+          local.workers > 1 && local.table_share < local.function_rows_per_second
+          ? "let fewer run at a time (pace.maximum_concurrency, pace.one_at_a_time)"
+          : ""
+        ),
+        local.table_share >= local.function_rows_per_second ? "raise load.memory_size_mb" : "raise pace.table_write_capacity",
+      ])),
+      ".",
+    ])
+  }
+  precondition {
+    condition = local.drain_seconds <= local.rows_retention_seconds
+    error_message = join(" ", [
+      "${coalesce(var.expected_rows, 0)} rows (expected_rows) take ${format("%.3g", local.drain_seconds / 86400)} days at",
+      "${format("%.3g", local.rows_per_second)} rows a second,",
+      "and the row queue deletes what has waited for ${local.rows_retention_seconds / 86400} days: raise what bounds the pace",
+      "(pace.table_write_capacity, pace.maximum_concurrency, rows_per_message), or import fewer rows at a time.",
+    ])
   }
 }
 
@@ -53,7 +92,7 @@ output "path" {
     rejected           = ["Rejected", "RowsRejected", "ImportsFailed"]
     functions          = [module.split.function.name, module.load.function.name]
     log_groups         = [module.split.log_group_name, module.load.log_group_name]
-    tables             = [aws_dynamodb_table.items.name, aws_dynamodb_table.ledger.name]
+    tables             = [module.items.table.name, module.ledger.table.name]
   }
 }
 

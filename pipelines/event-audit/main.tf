@@ -2,23 +2,18 @@
 # `other` -> function -> a log line, and with a trail an item in a table
 
 data "aws_caller_identity" "current" {}
-data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
   # Provider 5 has no `region` attribute here, provider 6 deprecates the others.
   region     = lookup(data.aws_region.current, "region", data.aws_region.current.id)
   account_id = data.aws_caller_identity.current.account_id
-  partition  = data.aws_partition.current.partition
 
   name              = "${var.name_prefix}-audit"
   bucket            = "${local.name}-${local.account_id}-${local.region}"
   rejections_bucket = "${local.name}-rejections-${local.account_id}-${local.region}"
   records_bucket    = "${local.name}-records-${local.account_id}-${local.region}"
-  records_arn       = "arn:${local.partition}:s3:::${local.records_bucket}"
   locks_records     = try(var.trail.object_lock_days, null) != null
-  trail_table       = "${local.name}-trail"
-  trail_table_arn   = "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${local.trail_table}"
 
   rejections_arn = module.rejections.bucket_arn_static
   watched        = var.source_bucket == null ? local.bucket : join(", ", concat([var.source_bucket.name], sort(var.source_bucket.further)))
@@ -111,11 +106,7 @@ module "topic" {
   name       = "${local.name}-events"
   publishers = module.source.senders
   subscriptions = {
-    for route, queue in module.queue : route => {
-      queue_arn     = queue.queue.arn
-      filter_policy = local.routes[route].filter_policy
-      dlq           = { arn = queue.dlq.arn }
-    }
+    for route, queue in module.queue : route => merge(queue.subscription, { filter_policy = local.routes[route].filter_policy })
   }
   email_subscribers = var.email_subscribers
   kms_key           = var.kms_key
@@ -165,6 +156,7 @@ module "function" {
   kms_key                 = var.kms_key
   tags                    = var.tags
   policies                = local.policies[each.key]
+  key_uses                = var.trail == null ? ["write_objects"] : ["write_objects", "write_items"]
 
   permissions_boundary_arn = var.permissions_boundary_arn
   iam_path                 = var.iam_path
@@ -183,7 +175,7 @@ module "function" {
       (each.value.catch_all ? "ROUTE_EXCEPT" : "ROUTE_EVENTS") = join(",", each.value.events)
     },
     var.trail == null ? {} : {
-      TRAIL_TABLE          = one(aws_dynamodb_table.trail[*].name)
+      TRAIL_TABLE          = module.trail[0].table.name
       TRAIL_RETENTION_DAYS = tostring(var.trail.retention_days)
     },
     local.locks_records ? { TRAIL_RECORDS_BUCKET = local.records_bucket } : {},

@@ -5,7 +5,7 @@ output "pipeline" {
     source            = var.source_bucket == null ? null : merge(module.source.owner, { notification = { topics = local.notified_topics } })
     rejections_bucket = module.rejections.bucket.name
     topic_arn         = module.topic.topic_arn
-    trail_table       = one(aws_dynamodb_table.trail[*].name)
+    trail_table       = one(module.trail[*].table.name)
     records_bucket    = one(module.records[*].bucket.name)
     routes = {
       for route, settings in local.routes : route => {
@@ -59,7 +59,7 @@ output "path" {
     rejected           = ["Rejected"]
     functions          = [for route in keys(local.routes) : module.function[route].function.name]
     log_groups         = [for route in keys(local.routes) : module.function[route].log_group_name]
-    tables             = aws_dynamodb_table.trail[*].name
+    tables             = module.trail[*].table.name
   }
 }
 

@@ -2,7 +2,7 @@ output "pipeline" {
   description = "What the pipeline is made of: bucket, table, the two queues with their dead-letter queues, the function with its role and log group, and for people and processes the names of the groups and the ARNs of the policies."
   value = {
     bucket             = module.bucket.bucket.name
-    table              = aws_dynamodb_table.items.name
+    table              = module.items.table.name
     updates_queue_url  = module.updates_queue.queue.url
     updates_dlq_url    = module.updates_queue.dlq.url
     finished_queue_url = module.finished_queue.queue.url
@@ -46,7 +46,7 @@ output "path" {
     rejected           = ["Rejected"]
     functions          = [module.update.function.name]
     log_groups         = [module.update.log_group_name]
-    tables             = [aws_dynamodb_table.items.name]
+    tables             = [module.items.table.name]
   }
 }
 

@@ -1,8 +1,8 @@
 output "pipeline" {
   description = "What the platform is made of: registry tables, quarantine queue with its dead-letter queue, the parameter that the command line reads, functions with their roles and log groups, the role in which a tenant's files are touched, the policy for whoever runs `event-pipelines tenants`, and the queue mode of new groups."
   value = {
-    groups_table         = aws_dynamodb_table.groups.name
-    tenants_table        = aws_dynamodb_table.tenants.name
+    groups_table         = module.groups.table.name
+    tenants_table        = module.tenants.table.name
     quarantine_queue_url = module.quarantine.queue.url
     quarantine_dlq_url   = module.quarantine.dlq.url
     platform_parameter   = aws_ssm_parameter.platform.name
@@ -63,7 +63,7 @@ output "path" {
     rejected           = ["Rejected", "Quarantined"]
     functions          = [module.router.function.name, module.consumer.function.name]
     log_groups         = [module.router.log_group_name, module.consumer.log_group_name]
-    tables             = [aws_dynamodb_table.groups.name, aws_dynamodb_table.tenants.name]
+    tables             = [module.groups.table.name, module.tenants.table.name]
   }
 }
 

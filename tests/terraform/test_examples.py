@@ -36,6 +36,7 @@ QUEUES = {
     "lambda-consumer": {"orders-to-price"},
     "metric-alarms": set(),
     "private-bucket": set(),
+    "private-table": set(),
     "sns-filtered-fanout": {"orders-billing", "orders-search", "orders-shipping"},
     "source-bucket": {"reports-texts", "uploads-removals"},
     "sqs-with-dlq": {"invoices"},

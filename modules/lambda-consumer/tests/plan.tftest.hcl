@@ -352,8 +352,18 @@ run "through_a_code_bucket_with_customer_keys_pollers_and_fifo" {
     provisioned_pollers = { minimum = 2, maximum = 10 }
     kms_key             = { arn = "arn:aws:kms:eu-west-1:123456789012:key/function" }
     filter_patterns     = [jsonencode({ body = {} })]
+    key_uses            = ["write_objects", "send_messages"]
   }
 
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_role_policy.key[0].policy).Statement :
+      "${statement.Condition.StringEquals["kms:ViaService"]} ${statement.Resource}"
+      ] == [
+      for service in ["sqs", "s3"] : "${service}.eu-west-1.amazonaws.com arn:aws:kms:eu-west-1:123456789012:key/function"
+    ]
+    error_message = "The code may use the key for what it says it does, through the service that does it."
+  }
   assert {
     condition     = length(aws_s3_object.package[0].tags) == 10 && length(aws_lambda_function.function.tags) == 11
     error_message = "S3 takes ten tags on an object; the function has them all."

@@ -17,6 +17,14 @@ run "a_name_is_enough" {
   }
 
   assert {
+    condition = output.subscription == {
+      queue_arn = "arn:aws:sqs:eu-west-1:123456789012:orders"
+      dlq       = { arn = "arn:aws:sqs:eu-west-1:123456789012:orders-dlq" }
+    }
+    error_message = "a topic takes the queue with its dead-letter queue"
+  }
+
+  assert {
     condition     = aws_sqs_queue.queue.sqs_managed_sse_enabled && aws_sqs_queue.dlq[0].sqs_managed_sse_enabled
     error_message = "SSE-SQS is switched on in so many words on both queues"
   }

@@ -33,7 +33,7 @@ run "customer_key" {
   }
 
   assert {
-    condition     = one(aws_dynamodb_table.trail[0].server_side_encryption).enabled && one(aws_dynamodb_table.trail[0].server_side_encryption).kms_key_arn == var.kms_key.arn
+    condition     = one(module.trail[0].table.server_side_encryption).enabled && one(module.trail[0].table.server_side_encryption).kms_key_arn == var.kms_key.arn
     error_message = "The key encrypts what the pipeline keeps."
   }
 

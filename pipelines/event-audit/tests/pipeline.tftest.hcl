@@ -56,7 +56,7 @@ run "defaults" {
     error_message = "Every long-established family is watched."
   }
   assert {
-    condition     = output.pipeline.trail_table == null && length(aws_dynamodb_table.trail) + length(module.records) == 0
+    condition     = output.pipeline.trail_table == null && length(module.trail) + length(module.records) == 0
     error_message = "There is no trail unless the caller asks for one."
   }
   assert {
@@ -150,15 +150,15 @@ run "put_alone_with_a_trail" {
     error_message = "What the one route leaves out is in the other."
   }
   assert {
-    condition     = output.pipeline.trail_table == "acme-audit-trail" && aws_dynamodb_table.trail[0].deletion_protection_enabled
+    condition     = output.pipeline.trail_table == "acme-audit-trail" && module.trail[0].table.deletion_protection_enabled
     error_message = "The trail is named after the pipeline and protected when asked."
   }
   assert {
     condition = (
-      aws_dynamodb_table.trail[0].hash_key == "object" && aws_dynamodb_table.trail[0].range_key == "event"
-      && [for index in aws_dynamodb_table.trail[0].global_secondary_index : "${index.name} ${index.hash_key} ${index.range_key} ${index.projection_type}"] == ["by_hour hour event_time ALL"]
-      && aws_dynamodb_table.trail[0].ttl[0].attribute_name == "expires_at" && aws_dynamodb_table.trail[0].ttl[0].enabled
-      && aws_dynamodb_table.trail[0].point_in_time_recovery[0].enabled
+      module.trail[0].table.hash_key == "object" && module.trail[0].table.range_key == "event"
+      && [for index in module.trail[0].table.global_secondary_index : "${index.name} ${index.hash_key} ${index.range_key} ${index.projection_type}"] == ["by_hour hour event_time ALL"]
+      && module.trail[0].table.ttl[0].attribute_name == "expires_at" && module.trail[0].table.ttl[0].enabled
+      && module.trail[0].table.point_in_time_recovery[0].enabled
     )
     error_message = "The trail is keyed by object and event, indexed by hour, forgets, and can be restored."
   }

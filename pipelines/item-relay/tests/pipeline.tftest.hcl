@@ -36,8 +36,8 @@ run "defaults" {
   }
   assert {
     condition = (
-      aws_dynamodb_table.items.billing_mode == "PAY_PER_REQUEST" && aws_dynamodb_table.items.hash_key == "id"
-      && aws_dynamodb_table.items.point_in_time_recovery[0].enabled && !aws_dynamodb_table.items.deletion_protection_enabled
+      module.items.table.billing_mode == "PAY_PER_REQUEST" && module.items.table.hash_key == "id"
+      && module.items.table.point_in_time_recovery[0].enabled && !module.items.table.deletion_protection_enabled
     )
     error_message = "The table is on-demand, keyed by id, and can be restored."
   }
@@ -113,7 +113,7 @@ run "lower_bounds_just_legal" {
     error_message = "Original files expire when asked to."
   }
   assert {
-    condition     = !aws_dynamodb_table.items.point_in_time_recovery[0].enabled && aws_dynamodb_table.items.deletion_protection_enabled
+    condition     = !module.items.table.point_in_time_recovery[0].enabled && module.items.table.deletion_protection_enabled
     error_message = "Backup and protection of the table are the caller's choice."
   }
   assert {

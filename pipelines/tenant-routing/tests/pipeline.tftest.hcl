@@ -45,7 +45,7 @@ run "lower_bounds_just_legal" {
     error_message = "Two tries of four seconds take 48 seconds, less than the 60 of the queues."
   }
   assert {
-    condition     = aws_dynamodb_table.groups.deletion_protection_enabled && aws_dynamodb_table.tenants.deletion_protection_enabled
+    condition     = module.groups.table.deletion_protection_enabled && module.tenants.table.deletion_protection_enabled
     error_message = "The registry is protected when asked."
   }
   assert {
@@ -345,13 +345,13 @@ run "defaults" {
   }
   assert {
     condition = (
-      aws_dynamodb_table.groups.hash_key == "GroupName" && aws_dynamodb_table.tenants.hash_key == "Name"
-      && one(aws_dynamodb_table.tenants.global_secondary_index).name == "by_group"
-      && one(aws_dynamodb_table.tenants.global_secondary_index).hash_key == "GroupName"
-      && one(aws_dynamodb_table.tenants.global_secondary_index).range_key == "Name"
-      && one(aws_dynamodb_table.tenants.global_secondary_index).projection_type == "ALL"
-      && aws_dynamodb_table.groups.point_in_time_recovery[0].enabled && aws_dynamodb_table.tenants.point_in_time_recovery[0].enabled
-      && !aws_dynamodb_table.groups.deletion_protection_enabled
+      module.groups.table.hash_key == "GroupName" && module.tenants.table.hash_key == "Name"
+      && one(module.tenants.table.global_secondary_index).name == "by_group"
+      && one(module.tenants.table.global_secondary_index).hash_key == "GroupName"
+      && one(module.tenants.table.global_secondary_index).range_key == "Name"
+      && one(module.tenants.table.global_secondary_index).projection_type == "ALL"
+      && module.groups.table.point_in_time_recovery[0].enabled && module.tenants.table.point_in_time_recovery[0].enabled
+      && !module.groups.table.deletion_protection_enabled
     )
     error_message = "Groups and tenants are found by name, tenants by group too, and both tables can be restored."
   }

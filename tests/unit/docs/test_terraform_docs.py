@@ -142,6 +142,7 @@ def test_every_module_and_pipeline_is_documented() -> None:
         "modules/lambda-consumer",
         "modules/metric-alarms",
         "modules/private-bucket",
+        "modules/private-table",
         "modules/sns-filtered-fanout",
         "modules/source-bucket",
         "modules/sqs-with-dlq",
