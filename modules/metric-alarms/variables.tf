@@ -13,7 +13,8 @@ variable "alarms" {
   description = <<-EOT
     The alarms, by the second part of their names:
     - `description`: what is wrong and what to do about it. It is in every notification.
-    - `namespace`, `metric_name`, `dimensions`, `statistic`, `period_seconds`: what is measured; `dimensions` are the variable of that name where left out.
+    - `namespace`, `metric_name`, `dimensions`, `statistic`, `period_seconds`: what is measured; `dimensions` are the variable of that
+      name where left out.
     - `comparison_operator`, `threshold`, `evaluation_periods`: when it goes off: after so many periods in a row.
     - `treat_missing_data`: `notBreaching` for a metric that comes only with work; `breaching`, `ignore` or `missing`.
     - `notifies`: false for an alarm that is only part of a composite one.

@@ -9,7 +9,8 @@ locals {
   region = lookup(data.aws_region.current, "region", data.aws_region.current.id)
 
   # Written from the name, so that every policy is complete in the first plan.
-  arn = "arn:${data.aws_partition.current.partition}:dynamodb:${local.region}:${data.aws_caller_identity.current.account_id}:table/${var.name}"
+  account = "${local.region}:${data.aws_caller_identity.current.account_id}"
+  arn     = "arn:${data.aws_partition.current.partition}:dynamodb:${local.account}:table/${var.name}"
 
   keys = concat([{ hash_key = var.hash_key, range_key = var.range_key }], values(var.indexes))
 }

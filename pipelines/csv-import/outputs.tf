@@ -1,5 +1,10 @@
 output "pipeline" {
-  description = "What the pipeline is made of: bucket and key prefixes, what the owner of `source_bucket` has to do (`source`, null without), tables, queues with their dead-letter queues, functions with their log groups and roles, the topic of notices (null without `notices`), and the `pace` that follows from the settings: load functions at a time (`workers`), messages per invocation (`batch_size`) and the estimated `rows_per_second`."
+  description = <<-EOT
+    What the pipeline is made of: bucket and key prefixes, what the owner of `source_bucket` has to do (`source`, null without), tables,
+    queues with their dead-letter queues, functions with their log groups and roles, the topic of notices (null without `notices`), and
+    the `pace` that follows from the settings: load functions at a time (`workers`), messages per invocation (`batch_size`) and the
+    estimated `rows_per_second`.
+  EOT
   value = {
     bucket            = module.bucket.bucket.name
     source            = var.source_bucket == null ? null : merge(module.source.owner, { notification = { queues = local.notified_queues } })
@@ -79,11 +84,18 @@ output "alarm_names" {
 }
 
 output "path" {
-  description = "The way of an event, left to right, for a dashboard: what sends it (`arrived`: namespace, metric, dimensions and their values), queues and those that are made at run time (`queues_found_by`: words of their names), dead-letter queues, metrics of what is done and what is rejected, functions, their log groups, and tables."
+  description = <<-EOT
+    The way of an event, left to right, for a dashboard: what sends it (`arrived`: namespace, metric, dimensions and their values),
+    queues and those that are made at run time (`queues_found_by`: words of their names), dead-letter queues, metrics of what is done
+    and what is rejected, functions, their log groups, and tables.
+  EOT
   value = {
-    title              = "CSV import"
-    pipeline           = "csv-import"
-    way                = "file → imports queue → split → rows queue → load → table; a long file arrives again for each time it is continued"
+    title    = "CSV import"
+    pipeline = "csv-import"
+    way = join(" ", [
+      "file → imports queue → split → rows queue → load → table;",
+      "a long file arrives again for each time it is continued",
+    ])
     arrived            = [["AWS/SQS", "NumberOfMessagesSent", "QueueName", module.imports_queue.queue.name]]
     queues             = [module.imports_queue.queue.name, module.rows_queue.queue.name]
     queues_found_by    = []
@@ -97,6 +109,9 @@ output "path" {
 }
 
 output "key_sources" {
-  description = "On whose behalf AWS services use `kms_key`, for its policy: ARNs of buckets that notify (`s3`), of topics that fan out (`sns`) and of rules (`events`), and accounts of buckets that are not of this one (`owners`)."
+  description = <<-EOT
+    On whose behalf AWS services use `kms_key`, for its policy: ARNs of buckets that notify (`s3`), of topics that fan out (`sns`) and
+    of rules (`events`), and accounts of buckets that are not of this one (`owners`).
+  EOT
   value       = merge(module.source.key_sources, { sns = [] })
 }

@@ -1,5 +1,9 @@
 output "pipeline" {
-  description = "What the pipeline is made of: bucket (null with `source_bucket`), what the owner of that has to do (`source`, null without), bucket of rejection records, topic ARN, trail table and bucket of locked records (null without), and per route its events (of `other`, a catch-all: the events it leaves to the rest), queue, dead-letter queue, function name, role name and log group."
+  description = <<-EOT
+    What the pipeline is made of: bucket (null with `source_bucket`), what the owner of that has to do (`source`, null without), bucket
+    of rejection records, topic ARN, trail table and bucket of locked records (null without), and per route its events (of `other`, a
+    catch-all: the events it leaves to the rest), queue, dead-letter queue, function name, role name and log group.
+  EOT
   value = {
     bucket            = one(module.watched[*].bucket.name)
     source            = var.source_bucket == null ? null : merge(module.source.owner, { notification = { topics = local.notified_topics } })
@@ -46,7 +50,11 @@ output "alarm_names" {
 }
 
 output "path" {
-  description = "The way of an event, left to right, for a dashboard: what sends it (`arrived`: namespace, metric, dimensions and their values), queues and those that are made at run time (`queues_found_by`: words of their names), dead-letter queues, metrics of what is done and what is rejected, functions, their log groups, and tables."
+  description = <<-EOT
+    The way of an event, left to right, for a dashboard: what sends it (`arrived`: namespace, metric, dimensions and their values),
+    queues and those that are made at run time (`queues_found_by`: words of their names), dead-letter queues, metrics of what is done
+    and what is rejected, functions, their log groups, and tables.
+  EOT
   value = {
     title              = "Event audit"
     pipeline           = "event-audit"
@@ -64,6 +72,9 @@ output "path" {
 }
 
 output "key_sources" {
-  description = "On whose behalf AWS services use `kms_key`, for its policy: ARNs of buckets that notify (`s3`), of topics that fan out (`sns`) and of rules (`events`), and accounts of buckets that are not of this one (`owners`)."
+  description = <<-EOT
+    On whose behalf AWS services use `kms_key`, for its policy: ARNs of buckets that notify (`s3`), of topics that fan out (`sns`) and
+    of rules (`events`), and accounts of buckets that are not of this one (`owners`).
+  EOT
   value       = merge(module.source.key_sources, { sns = [module.topic.topic_arn_static] })
 }

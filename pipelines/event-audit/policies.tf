@@ -9,7 +9,12 @@ locals {
       },
       local.locks_records ? {
         records = jsonencode({ Version = "2012-10-17", Statement = [
-          { Sid = "KeepRecords", Effect = "Allow", Action = "s3:PutObject", Resource = "${module.records[0].bucket_arn_static}/${route}/*" },
+          {
+            Sid      = "KeepRecords"
+            Effect   = "Allow"
+            Action   = "s3:PutObject"
+            Resource = "${module.records[0].bucket_arn_static}/${route}/*"
+          },
         ] })
       } : {},
       var.trail == null ? {} : {

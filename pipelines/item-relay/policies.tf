@@ -8,7 +8,12 @@ locals {
       { Sid = "TellMissingFromForbidden", Effect = "Allow", Action = "s3:ListBucket", Resource = local.bucket_arn },
       { Sid = "RecordRejections", Effect = "Allow", Action = "s3:PutObject", Resource = "${local.bucket_arn}/${local.rejections_prefix}*" },
       # No PutItem: what is not there is not made.
-      { Sid = "UpdateItems", Effect = "Allow", Action = ["dynamodb:GetItem", "dynamodb:UpdateItem"], Resource = module.items.table_arn_static },
+      {
+        Sid      = "UpdateItems"
+        Effect   = "Allow"
+        Action   = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
+        Resource = module.items.table_arn_static
+      },
       { Sid = "SendOn", Effect = "Allow", Action = "sqs:SendMessage", Resource = module.finished_queue.queue_arn_static },
     ] })
   }

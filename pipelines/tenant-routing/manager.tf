@@ -54,7 +54,12 @@ locals {
       Resource = [module.groups.table_arn_static, module.tenants.table_arn_static]
     },
     { Sid = "CheckGroup", Effect = "Allow", Action = "dynamodb:ConditionCheckItem", Resource = module.groups.table_arn_static },
-    { Sid = "ListTenantsOfGroup", Effect = "Allow", Action = "dynamodb:Query", Resource = "${module.tenants.table_arn_static}/index/by_group" },
+    {
+      Sid      = "ListTenantsOfGroup"
+      Effect   = "Allow"
+      Action   = "dynamodb:Query"
+      Resource = "${module.tenants.table_arn_static}/index/by_group"
+    },
     {
       Sid    = "KeepBuckets"
       Effect = "Allow"

@@ -5,7 +5,12 @@ locals {
       Statement = [for statement in local.poll_statements : merge(statement, { Resource = local.ingest_queues })]
     })
     route = jsonencode({ Version = "2012-10-17", Statement = [
-      { Sid = "LookUp", Effect = "Allow", Action = "dynamodb:BatchGetItem", Resource = [module.groups.table_arn_static, module.tenants.table_arn_static] },
+      {
+        Sid      = "LookUp"
+        Effect   = "Allow"
+        Action   = "dynamodb:BatchGetItem"
+        Resource = [module.groups.table_arn_static, module.tenants.table_arn_static]
+      },
       {
         Sid      = "Route"
         Effect   = "Allow"

@@ -54,8 +54,13 @@ run "defaults" {
     error_message = "The script stores files and items and sends, and may do nothing else."
   }
   assert {
-    condition = { for statement in jsondecode(aws_iam_policy.service.policy).Statement : statement.Resource => join(" ", flatten([statement.Action])) } == {
-      "arn:aws:sqs:eu-west-1:123456789012:acme-relay-finished.fifo"    = "sqs:ChangeMessageVisibility sqs:DeleteMessage sqs:GetQueueUrl sqs:ReceiveMessage"
+    condition = {
+      for statement in jsondecode(aws_iam_policy.service.policy).Statement :
+      statement.Resource => join(" ", flatten([statement.Action]))
+      } == {
+      "arn:aws:sqs:eu-west-1:123456789012:acme-relay-finished.fifo" = join(" ", [
+        "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueUrl", "sqs:ReceiveMessage",
+      ])
       "arn:aws:dynamodb:eu-west-1:123456789012:table/acme-relay-items" = "dynamodb:GetItem"
       "arn:aws:s3:::acme-relay-123456789012-eu-west-1/files/*"         = "s3:GetObject"
     }
@@ -71,7 +76,8 @@ run "defaults" {
   }
   assert {
     condition = (
-      aws_iam_group_policy_attachment.script.group == output.pipeline.groups.script && aws_iam_group_policy_attachment.service.group == output.pipeline.groups.service
+      aws_iam_group_policy_attachment.script.group == output.pipeline.groups.script
+      && aws_iam_group_policy_attachment.service.group == output.pipeline.groups.service
       && aws_iam_group_policy_attachment.operator_script.group == output.pipeline.groups.operator
       && aws_iam_group_policy_attachment.operator_service.group == output.pipeline.groups.operator
     )

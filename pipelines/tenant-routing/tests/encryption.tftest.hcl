@@ -32,12 +32,18 @@ run "customer_key" {
   }
 
   assert {
-    condition     = one(module.groups.table.server_side_encryption).enabled && one(module.groups.table.server_side_encryption).kms_key_arn == var.kms_key.arn
+    condition = (
+      one(module.groups.table.server_side_encryption).enabled
+      && one(module.groups.table.server_side_encryption).kms_key_arn == var.kms_key.arn
+    )
     error_message = "The key encrypts what the pipeline keeps."
   }
 
   assert {
-    condition     = one(module.tenants.table.server_side_encryption).enabled && one(module.tenants.table.server_side_encryption).kms_key_arn == var.kms_key.arn
+    condition = (
+      one(module.tenants.table.server_side_encryption).enabled
+      && one(module.tenants.table.server_side_encryption).kms_key_arn == var.kms_key.arn
+    )
     error_message = "The key encrypts what the pipeline keeps."
   }
 

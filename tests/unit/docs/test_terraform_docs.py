@@ -19,8 +19,12 @@ variable "name" {
 
 variable "routes" {
   description = <<-EOT
-    Routes:
-    - `to`: where.
+    Routes
+    of two lines:
+    - `to`: where,
+      and where else.
+
+    A paragraph.
   EOT
   type = map(object({
     to = optional(list(string), ["}"]) # anywhere
@@ -71,7 +75,7 @@ REFERENCE = """## Reference
 | name | type | default | meaning |
 |---|---|---|---|
 | `name` | `string` | required | Name of the &lt;thing>, `<a\\|b>` \\| c. |
-| `routes` | `map(object)` | below | Routes:<br>- `to`: where. |
+| `routes` | `map(object)` | below | Routes of two lines:<br>- `to`: where, and where else.<br>A paragraph. |
 
 <details>
 <summary>Types and defaults in full</summary>
