@@ -65,5 +65,5 @@ output "kms_key_policy_statements" {
 
 output "dashboard" {
   description = "Name of the CloudWatch dashboard; null without pipelines."
-  value       = one(aws_cloudwatch_dashboard.stack[*].dashboard_name)
+  value       = one(aws_cloudwatch_dashboard.regional[*].dashboard_name)
 }

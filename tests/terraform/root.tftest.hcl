@@ -48,7 +48,7 @@ run "defaults" {
   }
   assert {
     condition = output.dashboard == "event-pipelines-eu-west-1" && [
-      for widget in jsondecode(aws_cloudwatch_dashboard.stack[0].dashboard_body).widgets :
+      for widget in jsondecode(aws_cloudwatch_dashboard.regional[0].dashboard_body).widgets :
       split("\n", widget.properties.markdown)[0]
       if widget.type == "text"
     ] == ["## Image derivatives", "## Event audit", "## CSV import", "## Tenant routing", "## Item relay"]
@@ -56,7 +56,7 @@ run "defaults" {
   }
   assert {
     condition = [
-      for widget in jsondecode(aws_cloudwatch_dashboard.stack[0].dashboard_body).widgets :
+      for widget in jsondecode(aws_cloudwatch_dashboard.regional[0].dashboard_body).widgets :
       widget.properties.title
       if widget.type == "metric" && widget.y == 8
     ] == ["Arrived", "Queued", "In flight", "Done", "Rejected", "Dead"]
@@ -64,7 +64,7 @@ run "defaults" {
   }
   assert {
     condition = {
-      for widget in jsondecode(aws_cloudwatch_dashboard.stack[0].dashboard_body).widgets :
+      for widget in jsondecode(aws_cloudwatch_dashboard.regional[0].dashboard_body).widgets :
       widget.properties.title => widget.properties.metrics
       if widget.type == "metric" && widget.y == 8
       }["Dead"] == [
@@ -75,7 +75,7 @@ run "defaults" {
   }
   assert {
     condition = [
-      for widget in jsondecode(aws_cloudwatch_dashboard.stack[0].dashboard_body).widgets :
+      for widget in jsondecode(aws_cloudwatch_dashboard.regional[0].dashboard_body).widgets :
       length(widget.properties.alarms)
       if widget.type == "alarm"
     ] == [length(output.alarms.names)]
@@ -165,7 +165,7 @@ run "what_is_not_deployed_is_not_shown" {
 
   assert {
     condition = [
-      for widget in jsondecode(aws_cloudwatch_dashboard.stack[0].dashboard_body).widgets :
+      for widget in jsondecode(aws_cloudwatch_dashboard.regional[0].dashboard_body).widgets :
       widget.properties.markdown
       if widget.type == "text"
     ] == ["## Item relay\nscript → updates queue → update → finished queue → service"]
@@ -249,7 +249,7 @@ run "more_alarms_than_a_widget_takes" {
 
   assert {
     condition = [
-      for widget in jsondecode(aws_cloudwatch_dashboard.stack[0].dashboard_body).widgets :
+      for widget in jsondecode(aws_cloudwatch_dashboard.regional[0].dashboard_body).widgets :
       [widget.y, length(widget.properties.alarms)]
       if widget.type == "alarm"
     ] == [[0, 100], [6, length(output.alarms.names) - 100]] && length(output.alarms.names) < 107
@@ -308,8 +308,8 @@ run "customer_key_of_one_pipeline" {
   }
   assert {
     condition = (
-      jsondecode(aws_cloudwatch_dashboard.stack[0].dashboard_body).widgets[0].type == "text"
-      && jsondecode(aws_cloudwatch_dashboard.stack[0].dashboard_body).widgets[0].y == 0
+      jsondecode(aws_cloudwatch_dashboard.regional[0].dashboard_body).widgets[0].type == "text"
+      && jsondecode(aws_cloudwatch_dashboard.regional[0].dashboard_body).widgets[0].y == 0
     )
     error_message = "Without alarms the pipelines move up."
   }

@@ -22,9 +22,9 @@ variable "routes" {
     Routes
     of two lines:
     - `to`: where,
-      and where else.
+      or when.
 
-    A paragraph.
+    More.
   EOT
   type = map(object({
     to = optional(list(string), ["}"]) # anywhere
@@ -75,7 +75,7 @@ REFERENCE = """## Reference
 | name | type | default | meaning |
 |---|---|---|---|
 | `name` | `string` | required | Name of the &lt;thing>, `<a\\|b>` \\| c. |
-| `routes` | `map(object)` | below | Routes of two lines:<br>- `to`: where, and where else.<br>A paragraph. |
+| `routes` | `map(object)` | below | Routes of two lines:<br>- `to`: where, or when.<br>More. |
 
 <details>
 <summary>Types and defaults in full</summary>
