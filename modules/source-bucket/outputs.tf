@@ -59,7 +59,7 @@ output "owner" {
         { Sid = "PipelineTellsMissing", Action = ["s3:ListBucket"], Resource = local.bucket_arns },
       ] : merge(statement, { Effect = "Allow", Principal = { AWS = var.role_arns } }) if local.is_foreign
     ])
-    event_pattern = local.by_rule && local.is_foreign ? local.event_pattern : null
+    event_pattern = local.by_rule && local.is_foreign ? local.forwarded : null
     event_bus_arn = local.by_rule && local.is_foreign ? "${local.events_arn}:event-bus/default" : null
   }
 }

@@ -89,13 +89,19 @@ variable "own_bucket" {
 
 variable "queues" {
   description = <<-EOT
-    Queues that get each event by EventBridge, by the end of their rule's name: `name`, and `dlq_name`, which takes what EventBridge
-    could not deliver. By names, so that their policies can name the rules. Empty for a pipeline that takes events by S3's notification
-    only.
+    Queues that get events by EventBridge, by the end of their rule's name. Empty for a pipeline that takes events by S3's notification
+    only:
+    - `name`, `dlq_name`: the queue, and that which takes what EventBridge could not deliver. By names, so that their policies can name
+      the rules.
+    - `events`: what it gets, by the names of S3's notifications without `s3:`. EventBridge has none for replication, retention,
+      annotations and lost objects.
+    - `catch_all`: it gets all but `events`, and what S3 may send one day.
   EOT
   type = map(object({
-    name     = string
-    dlq_name = string
+    name      = string
+    dlq_name  = string
+    events    = optional(set(string), ["ObjectCreated:*"])
+    catch_all = optional(bool, false)
   }))
   default  = {}
   nullable = false
@@ -105,11 +111,19 @@ variable "queues" {
     error_message = "The keys of queues become part of rule names: use 1 to 20 letters, digits, hyphens and underscores."
   }
   validation {
-    condition = length(var.queues) > 0 || local.source.via == "s3"
+    condition     = alltrue([for queue in values(var.queues) : length(queue.events) > 0])
+    error_message = "Each of queues needs events, also to take all but those."
+  }
+  validation {
+    condition = alltrue([for queue in values(var.queues) : length(setsubtract(queue.events, keys(local.events))) == 0])
     error_message = join(" ", [
-      "source_bucket.via must be \"s3\" here: EventBridge has other names for events than this pipeline's filters know. Add the rules",
-      "of the output `pipeline.source` to the bucket's notification.",
+      "EventBridge does not tell of ${join(", ", setsubtract(flatten(values(var.queues)[*].events), keys(local.events)))}.",
+      "Leave it out of what queues get, or set source_bucket.via = \"s3\"; known are ${join(", ", keys(local.events))}.",
     ])
+  }
+  validation {
+    condition     = length(var.queues) > 0 || local.source.via == "s3"
+    error_message = "source_bucket.via = \"eventbridge\" needs queues, which the rules send to: set them, or via = \"s3\"."
   }
 }
 

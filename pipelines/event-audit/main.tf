@@ -79,6 +79,10 @@ locals {
     },
   )
 
+  topic_sender = { topic = { service = "sns", source_arn = module.topic.topic_arn_static } }
+  # EventBridge cannot prove to a topic's policy which rule it comes from, to a queue's it can.
+  by_rule = try(var.source_bucket.via, "s3") == "eventbridge"
+
   # With the prefix, so that the descriptions name commands that find this stack.
   alarm = var.alarm == null ? null : { actions = var.alarm.actions, name_prefix = var.name_prefix }
 }
@@ -90,6 +94,14 @@ module "source" {
   source_bucket = var.source_bucket
   name          = "${local.name}-source"
   tags          = var.tags
+  queues = {
+    for route, settings in local.routes : route => {
+      name      = "${local.name}-${route}"
+      dlq_name  = "${local.name}-${route}-dlq"
+      events    = settings.events
+      catch_all = settings.catch_all
+    } if local.by_rule
+  }
 }
 
 module "notification" {
@@ -107,6 +119,7 @@ module "topic" {
   publishers = module.source.senders
   subscriptions = {
     for route, queue in module.queue : route => merge(queue.subscription, { filter_policy = local.routes[route].filter_policy })
+    if !local.by_rule
   }
   email_subscribers = var.email_subscribers
   kms_key           = var.kms_key
@@ -123,8 +136,8 @@ module "queue" {
     batching_window_seconds = var.function.batching_window_seconds
   }
   max_receive_count = var.max_receive_count
-  senders           = { topic = { service = "sns", source_arn = module.topic.topic_arn_static } }
-  dlq_senders       = { topic = { service = "sns", source_arn = module.topic.topic_arn_static } }
+  senders           = local.by_rule ? module.source.rule_senders[each.key] : local.topic_sender
+  dlq_senders       = local.by_rule ? module.source.rule_senders[each.key] : local.topic_sender
   alarm             = one([for alarm in local.alarm[*] : merge(alarm, { age_seconds = var.late_after_seconds })])
   kms_key           = var.kms_key
   tags              = var.tags

@@ -56,10 +56,13 @@ output "path" {
     and what is rejected, functions, their log groups, and tables.
   EOT
   value = {
-    title              = "Event audit"
-    pipeline           = "event-audit"
-    way                = "event → topic → queue of its route → function of its route → log line, trail"
-    arrived            = [["AWS/SNS", "NumberOfMessagesPublished", "TopicName", module.topic.topic_name]]
+    title    = "Event audit"
+    pipeline = "event-audit"
+    way      = "event → topic → queue of its route → function of its route → log line, trail"
+    arrived = concat(
+      [for name in [module.topic.topic_name] : ["AWS/SNS", "NumberOfMessagesPublished", "TopicName", name] if !local.by_rule],
+      [for queue in module.queue : ["AWS/SQS", "NumberOfMessagesSent", "QueueName", queue.queue.name] if local.by_rule],
+    )
     queues             = [for route in keys(local.routes) : module.queue[route].queue.name]
     queues_found_by    = []
     dead_letter_queues = [for route in keys(local.routes) : module.queue[route].dlq.name]

@@ -50,8 +50,9 @@ variable "source_bucket" {
     already stays:
     - `name`, `further`: the bucket, and more buckets of the same account.
     - `account_id`: the account of the bucket; null is this one. It is in this region.
-    - `via`: `s3`, by rules that the owner adds to the bucket's notification. EventBridge has other names for events than the filters of
-      the routes know.
+    - `via`: `s3`, by rules that the owner adds to the bucket's notification; or `eventbridge`, by a rule for each route, for which the
+      owner turns the bucket's EventBridge notifications on. What these have no name for (replication, retention) is then in no log, and
+      `events` narrows nothing: what no route names is in `other`.
     - `kms_key_arn`: the customer managed key that its objects are encrypted with.
 
     What its owner has to do is in the output `pipeline.source`; modules/source-bucket describes it.
@@ -253,6 +254,11 @@ variable "email_subscribers" {
   type        = set(string)
   default     = []
   nullable    = false
+
+  validation {
+    condition     = length(var.email_subscribers) == 0 || try(var.source_bucket.via, "s3") == "s3"
+    error_message = "With source_bucket.via = \"eventbridge\" events do not pass the topic: email_subscribers would get nothing."
+  }
 }
 
 variable "late_after_seconds" {

@@ -31,6 +31,7 @@ locals {
     }
   }
 
+  by_rule      = try(var.source_bucket.via, "s3") == "eventbridge"
   topic_sender = { topic = { service = "sns", source_arn = module.topic.topic_arn_static } }
 
   # Below the name of its bucket, for two buckets may have the same key.

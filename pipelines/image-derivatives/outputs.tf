@@ -44,10 +44,13 @@ output "path" {
     and what is rejected, functions, their log groups, and tables.
   EOT
   value = {
-    title              = "Image derivatives"
-    pipeline           = "image-derivatives"
-    way                = "picture → topic → queue of each derivative → function of each derivative → derivative"
-    arrived            = [["AWS/SNS", "NumberOfMessagesPublished", "TopicName", module.topic.topic_name]]
+    title    = "Image derivatives"
+    pipeline = "image-derivatives"
+    way      = "picture → topic → queue of each derivative → function of each derivative → derivative"
+    arrived = concat(
+      [for name in [module.topic.topic_name] : ["AWS/SNS", "NumberOfMessagesPublished", "TopicName", name] if !local.by_rule],
+      [for queue in module.queue : ["AWS/SQS", "NumberOfMessagesSent", "QueueName", queue.queue.name] if local.by_rule],
+    )
     queues             = [for name in keys(var.derivatives) : module.queue[name].queue.name]
     queues_found_by    = []
     dead_letter_queues = [for name in keys(var.derivatives) : module.queue[name].dlq.name]

@@ -377,6 +377,11 @@ variable "email_subscribers" {
   type        = set(string)
   default     = []
   nullable    = false
+
+  validation {
+    condition     = length(var.email_subscribers) == 0 || try(var.source_bucket.via, "s3") == "s3"
+    error_message = "With source_bucket.via = \"eventbridge\" events do not pass the topic: email_subscribers would get nothing."
+  }
 }
 
 variable "late_after_seconds" {

@@ -58,6 +58,73 @@ run "a_bucket_of_this_account_by_eventbridge" {
   }
 }
 
+run "queues_by_kinds_of_events" {
+  command = plan
+
+  variables {
+    source_bucket = { name = "uploads", account_id = "210987654321" }
+    key_prefix    = ""
+    queues = {
+      removals = { name = "r", dlq_name = "d", events = ["ObjectRemoved:Delete", "ObjectTagging:Put"] }
+      rest     = { name = "r", dlq_name = "d", events = ["ObjectRemoved:Delete", "ObjectTagging:Put"], catch_all = true }
+    }
+  }
+
+  assert {
+    condition = jsondecode(aws_cloudwatch_event_rule.source["removals"].event_pattern) == {
+      source  = ["aws.s3"]
+      account = ["210987654321"]
+      detail  = { bucket = { name = ["uploads"] } }
+      "$or" = [
+        { detail-type = ["Object Tags Added"] },
+        { detail-type = ["Object Deleted"], detail = { reason = ["DeleteObject"], deletion-type = ["Permanently Deleted"] } },
+      ]
+    }
+    error_message = "EventBridge tells a removal from an expiry by the reason, and a delete marker by the kind of deletion."
+  }
+  assert {
+    condition = jsondecode(aws_cloudwatch_event_rule.source["rest"].event_pattern)["$or"] == [
+      { detail-type = [{ anything-but = ["Object Deleted", "Object Tags Added"] }] },
+      { detail-type = ["Object Deleted"], detail = { reason = [{ exists = false }, { anything-but = ["DeleteObject"] }] } },
+      {
+        detail-type = ["Object Deleted"]
+        detail      = { reason = ["DeleteObject"], deletion-type = [{ exists = false }, { anything-but = ["Permanently Deleted"] }] }
+      },
+    ]
+    error_message = "What no other queue takes is in the rest, also without a reason and of a type that S3 has not yet."
+  }
+  assert {
+    condition = jsondecode(output.owner.event_pattern) == {
+      source  = ["aws.s3"]
+      account = ["210987654321"]
+      detail  = { bucket = { name = ["uploads"] } }
+    }
+    error_message = "For queues that differ, the owner forwards all of the bucket's events."
+  }
+}
+
+run "refuses_events_that_eventbridge_does_not_have" {
+  command = plan
+
+  variables {
+    source_bucket = { name = "uploads" }
+    queues        = { a = { name = "r", dlq_name = "d", events = ["ObjectCreated:Put", "Replication:OperationNotTracked"] } }
+  }
+
+  expect_failures = [var.queues]
+}
+
+run "refuses_a_queue_without_events" {
+  command = plan
+
+  variables {
+    source_bucket = { name = "uploads" }
+    queues        = { a = { name = "r", dlq_name = "d", events = [] } }
+  }
+
+  expect_failures = [var.queues]
+}
+
 run "buckets_of_another_account_by_eventbridge" {
   command = plan
 
