@@ -14,6 +14,7 @@ from support.published import SOURCE
 
 FILES = {"README.md", "main.tf", "outputs.tf", "variables.tf", "versions.tf"}
 TEST_FILE = Path("tests/example.tftest.hcl")
+README = REPOSITORY / "examples/README.md"
 # Examples of several modules together.
 ROOTS = {"enterprise"}
 # Which queues each makes, dead-letter queues left out: what a reader of its README expects.
@@ -80,6 +81,8 @@ def test_every_module_and_pipeline_has_an_example() -> None:
     }
     assert set(EXAMPLES) - ROOTS == set(QUEUES) - ROOTS == shipped
     assert set(EXAMPLES) >= ROOTS
+    listed = re.findall(r"^\| \[`([a-z-]+)`]\(\1\) \|", README.read_text(), flags=re.MULTILINE)
+    assert sorted(listed) == sorted(EXAMPLES)
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
