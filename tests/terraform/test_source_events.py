@@ -85,7 +85,9 @@ def cases(tree: Path) -> list[tuple[dict[str, list[str]], dict[str, str]]]:
 
 
 def run(title: str, parts: Mapping[str, Sequence[str]]) -> str:
-    queues: dict[str, Any] = {key: {"name": key, "dlq_name": f"{key}-dlq", "events": parts[key]} for key in parts}
+    queues: dict[str, Any] = {
+        key: {"name": key, "dlq_name": f"{key}-dlq", "events": parts[key]} for key in parts
+    }
     every = sorted(itertools.chain(*parts.values()))
     queues["other"] = {"name": "o", "dlq_name": "o-dlq", "events": every, "catch_all": True}
     given = {
