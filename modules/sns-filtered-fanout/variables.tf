@@ -271,26 +271,6 @@ variable "subscriptions" {
   }
 
   validation {
-    # Objects in a list compare; those of an $or are policies of their own, which the text does not tell apart.
-    condition = alltrue([
-      for subscription in var.subscriptions : anytrue([
-        !can(keys(jsondecode(subscription.filter_policy))),
-        strcontains(coalesce(subscription.filter_policy, "-"), "\"$or\""),
-        ]) ? true : length(setsubtract(
-        flatten(regexall(
-          "[\\[,]\\{\"([^\"]+)\":",
-          replace(replace(jsonencode(jsondecode(subscription.filter_policy)), "\\\\", ""), "\\\"", "")
-        )),
-        ["anything-but", "cidr", "equals-ignore-case", "exists", "numeric", "prefix", "suffix", "wildcard"],
-      )) == 0
-    ])
-    error_message = join(" ", [
-      "filter_policy of a subscription compares by something that SNS does not know: it has anything-but, cidr, equals-ignore-case,",
-      "exists, numeric, prefix, suffix and wildcard (check: ${join(", ", keys(var.subscriptions))}).",
-    ])
-  }
-
-  validation {
     condition = alltrue([
       for subscription in var.subscriptions :
       subscription.filter_policy == null ? true : !can(regex("(?s)\"eventName\"\\s*:.*\"s3:", subscription.filter_policy))

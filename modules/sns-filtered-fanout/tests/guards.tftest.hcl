@@ -554,7 +554,7 @@ run "refuses_an_unknown_comparison" {
     }
   }
 
-  expect_failures = [var.subscriptions]
+  expect_failures = [aws_sns_topic_subscription.queue["q"]]
 }
 
 run "refuses_a_dead_letter_queue_of_another_account" {
