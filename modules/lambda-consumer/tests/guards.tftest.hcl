@@ -167,13 +167,12 @@ run "refuses_too_little" {
     alarm                    = { actions = [], errors = 0 }
     kms_key                  = { arn = "arn:aws:kms:eu-west-1:123456789012:alias/key" }
     policies                 = { "" = jsonencode({ Version = "2012-10-17", Statement = [] }) }
-    key_uses                 = ["encrypt"]
   }
 
   expect_failures = [
     var.name, var.handler, var.runtime, var.architecture, var.timeout_seconds, var.memory_size_mb, var.ephemeral_storage_mb,
     var.environment, var.reserved_concurrency, var.log_retention_days, var.log_level, var.recursive_loop, var.alarm, var.kms_key,
-    var.policies, var.key_uses, var.iam_path, var.permissions_boundary_arn, var.vpc, var.layers, var.log_group,
+    var.policies, var.iam_path, var.permissions_boundary_arn, var.vpc, var.layers, var.log_group,
   ]
 }
 
@@ -618,6 +617,16 @@ run "refuses_a_bound_above_the_reservation" {
 }
 
 # --- Policies
+
+run "refuses_a_use_that_keys_do_not_have" {
+  command = plan
+
+  variables {
+    key_uses = ["write_objects", "encrypt"]
+  }
+
+  expect_failures = [var.key_uses]
+}
 
 run "refuses_a_policy_that_is_no_json" {
   command = plan
