@@ -1,4 +1,9 @@
+data "aws_region" "current" {}
+
 locals {
+  # Provider 6 renamed the attribute; lookup() is the one form that both majors accept.
+  region = lookup(data.aws_region.current, "region", data.aws_region.current.id)
+
   alarms = merge(var.alarms, {
     for rejections in var.rejections[*] : "rejections" => {
       description = join(" ", [

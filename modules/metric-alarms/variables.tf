@@ -97,6 +97,10 @@ variable "actions" {
     condition     = length(var.actions) <= 5
     error_message = "actions has ${length(var.actions)} elements and CloudWatch takes 5."
   }
+  validation {
+    condition     = alltrue([for arn in var.actions : can(regex("^arn:[^:]+:[^:]+:(${local.region})?:", arn))])
+    error_message = "actions must be ARNs in the alarms' region, ${local.region}: an alarm tells nobody elsewhere."
+  }
 }
 
 variable "tags" {

@@ -9,7 +9,7 @@ module "alarms" {
   rejections = {
     threshold = var.alarm.rejections
     what      = "files or messages were refused as a whole within 5 minutes: not CSV, or not in an encoding that is read."
-    remedy    = "Run `event-pipelines imports list --prefix ${var.name_prefix}` for which and why; upload a mended file to import it."
+    remedy    = "Run `event-pipelines imports list --prefix ${var.name_prefix}` for which and why; upload a corrected file to import it."
   }
   alarms = {
     row-rejections = {
@@ -17,7 +17,7 @@ module "alarms" {
         "${var.alarm.rejections} or more rows were refused within 5 minutes: a cell does not fit its column, a key is missing, or a line",
         "is no row. The other rows of their files are loaded.",
         "Run `event-pipelines imports list --prefix ${var.name_prefix}` for the imports,",
-        "and `event-pipelines imports rejections ID --prefix ${var.name_prefix}` for their rows as CSV, to mend and import again.",
+        "and `event-pipelines imports rejections ID --prefix ${var.name_prefix}` for their rows as CSV, to correct and import again.",
       ])
       metric_name = "RowsRejected"
       threshold   = var.alarm.rejections
@@ -35,7 +35,7 @@ module "alarms" {
       description = join(" ", [
         "An import ended as failed within 5 minutes: its file was refused, or more than ${var.max_rejected_percent} % of its rows were.",
         "Rows that were loaded stay loaded. Run `event-pipelines imports list --prefix ${var.name_prefix}` for which,",
-        "and `event-pipelines imports show ID --prefix ${var.name_prefix}` for the reason; upload a mended file to import it.",
+        "and `event-pipelines imports show ID --prefix ${var.name_prefix}` for the reason; upload a corrected file to import it.",
       ])
       metric_name = "ImportsFailed"
     }

@@ -11,8 +11,8 @@ module "alarms" {
     what      = "derivatives were refused within 5 minutes: their pictures are broken, too large, or not what they are named."
     remedy = join(" ", [
       "Run `event-pipelines queues list --prefix ${var.name_prefix}` to see that nothing else is wrong,",
-      "and `aws s3 ls --recursive s3://${local.bucket}/${var.rejections_prefix}` for the records; upload a mended picture under the same",
-      "key.",
+      "and `aws s3 ls --recursive s3://${local.bucket}/${var.rejections_prefix}` for the records; upload a corrected picture under the",
+      "same key.",
     ])
   }
 }

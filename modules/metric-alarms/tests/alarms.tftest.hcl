@@ -242,3 +242,13 @@ run "refuses_two_alarms_of_one_name" {
 
   expect_failures = [var.rejections]
 }
+
+run "refuses_actions_in_another_region" {
+  command = plan
+
+  variables {
+    actions = ["arn:aws:sns:us-east-1:123456789012:on-call"]
+  }
+
+  expect_failures = [var.actions]
+}
