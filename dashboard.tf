@@ -162,7 +162,7 @@ locals {
   )
 }
 
-resource "aws_cloudwatch_dashboard" "stack" {
+resource "aws_cloudwatch_dashboard" "regional" {
   count = length(local.paths) == 0 ? 0 : 1
 
   # An account has its dashboards for all regions together: those of two would overwrite each other.
@@ -170,8 +170,13 @@ resource "aws_cloudwatch_dashboard" "stack" {
   dashboard_body = jsonencode({
     widgets = [for widget in local.widgets : merge(widget, { properties = jsondecode(widget.properties) })]
   })
+}
+
+# It was called `PREFIX` alone. By now that name may be the dashboard of the stack in another region, so it stays.
+removed {
+  from = aws_cloudwatch_dashboard.stack
 
   lifecycle {
-    create_before_destroy = true
+    destroy = false
   }
 }

@@ -39,7 +39,10 @@ output "tenant_manager_policy" {
 }
 
 output "tenant_manager_boundary" {
-  description = "Permissions boundary (IAM policy JSON) for whoever has `tenant_manager_policy`: make a policy of it and set that as the boundary of the user or role; null when tenant-routing is not in `pipelines`."
+  description = <<-EOT
+    Permissions boundary (IAM policy JSON) for whoever has `tenant_manager_policy`: make a policy of it and set that as the boundary of
+    the user or role; null when tenant-routing is not in `pipelines`.
+  EOT
   value       = one(module.tenant_routing[*].manager_boundary)
 }
 
@@ -52,11 +55,15 @@ output "alarms" {
 }
 
 output "kms_key_policy_statements" {
-  description = "What the policy of a key for `kms_key` must say beside the default statement that lets the account's IAM policies decide, as a list of statements (JSON): the services that use it for this stack. There with and without `kms_key`, so that the key can be made ready first."
+  description = <<-EOT
+    What the policy of a key for `kms_key` must say beside the default statement that lets the account's IAM policies decide, as a list
+    of statements (JSON): the services that use it for this stack. There with and without `kms_key`, so that the key can be made ready
+    first.
+  EOT
   value       = jsonencode(local.kms_key_policy_statements)
 }
 
 output "dashboard" {
   description = "Name of the CloudWatch dashboard; null without pipelines."
-  value       = one(aws_cloudwatch_dashboard.stack[*].dashboard_name)
+  value       = one(aws_cloudwatch_dashboard.regional[*].dashboard_name)
 }

@@ -16,16 +16,25 @@ variable "name_prefix" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{0,22}[a-z0-9]$", var.name_prefix))
-    error_message = "name_prefix must be 2 to 24 lower-case letters, digits and hyphens, start with a letter and not end with a hyphen: bucket names are built from it."
+    condition = can(regex("^[a-z][a-z0-9-]{0,22}[a-z0-9]$", var.name_prefix))
+    error_message = join(" ", [
+      "name_prefix must be 2 to 24 lower-case letters, digits and hyphens, start with a letter and not end with a hyphen: bucket names",
+      "are built from it.",
+    ])
   }
   validation {
-    condition     = !can(regex("-(tg|tenant)(-|$)", var.name_prefix))
-    error_message = "name_prefix must not have tg or tenant as a word after the first: by these the groups and tenants of the stack that is called like what precedes them are told, and its buckets would be taken for this one's."
+    condition = !can(regex("-(tg|tenant)(-|$)", var.name_prefix))
+    error_message = join(" ", [
+      "name_prefix must not have tg or tenant as a word after the first: by these the groups and tenants of the stack that is called",
+      "like what precedes them are told, and its buckets would be taken for this one's.",
+    ])
   }
   validation {
-    condition     = !can(regex("^(aws|ssm|xn--|sthree-|amzn-s3-demo-)", "${var.name_prefix}-"))
-    error_message = "name_prefix must not begin with aws or ssm, which Systems Manager keeps for its own parameters, nor with xn--, sthree- or amzn-s3-demo-, which S3 takes for no bucket."
+    condition = !can(regex("^(aws|ssm|xn--|sthree-|amzn-s3-demo-)", "${var.name_prefix}-"))
+    error_message = join(" ", [
+      "name_prefix must not begin with aws or ssm, which Systems Manager keeps for its own parameters, nor with xn--, sthree- or",
+      "amzn-s3-demo-, which S3 takes for no bucket.",
+    ])
   }
 }
 
@@ -36,13 +45,19 @@ variable "pipelines" {
   nullable    = false
 
   validation {
-    condition     = length(setsubtract(var.pipelines, ["csv-import", "event-audit", "image-derivatives", "item-relay", "tenant-routing"])) == 0
+    condition = length(setsubtract(
+      var.pipelines,
+      ["csv-import", "event-audit", "image-derivatives", "item-relay", "tenant-routing"]
+    )) == 0
     error_message = "pipelines may hold: csv-import, event-audit, image-derivatives, item-relay, tenant-routing."
   }
 }
 
 variable "package_directory" {
-  description = "Folder that `build.sh` wrote: the function packages and their `manifest.json`. Relative to the working directory, so that no machine's path reaches the state."
+  description = <<-EOT
+    Folder that `build.sh` wrote: the function packages and their `manifest.json`. Relative to the working directory, so that no
+    machine's path reaches the state.
+  EOT
   type        = string
   default     = "build"
   nullable    = false
@@ -54,7 +69,9 @@ variable "package_directory" {
 }
 
 variable "code_bucket" {
-  description = "Existing bucket through which function packages are deployed; needed for packages above 50 MiB. Null uploads them directly."
+  description = <<-EOT
+    Existing bucket through which function packages are deployed; needed for packages above 50 MiB. Null uploads them directly.
+  EOT
   type = object({
     name   = string
     prefix = optional(string, "")
@@ -337,8 +354,17 @@ variable "alarms" {
   default = {}
 
   validation {
-    condition     = var.alarms == null ? true : var.alarms.topic_arn == null ? true : can(regex("^arn:[a-z0-9-]+:sns:${var.region}:[0-9]{12}:[A-Za-z0-9_-]{1,256}$", var.alarms.topic_arn))
-    error_message = "alarms.topic_arn must be the ARN of a standard SNS topic in ${var.region}: CloudWatch tells only topics of its own region. Leave it out to let the stack make one."
+    condition = (
+      var.alarms == null
+      ? true
+      : var.alarms.topic_arn == null
+      ? true
+      : can(regex("^arn:[a-z0-9-]+:sns:${var.region}:[0-9]{12}:[A-Za-z0-9_-]{1,256}$", var.alarms.topic_arn))
+    )
+    error_message = join(" ", [
+      "alarms.topic_arn must be the ARN of a standard SNS topic in ${var.region}: CloudWatch tells only topics of its own region.",
+      "Leave it out to let the stack make one.",
+    ])
   }
 
   validation {
@@ -364,8 +390,15 @@ variable "kms_key" {
   default = null
 
   validation {
-    condition     = var.kms_key == null ? true : can(regex("^arn:[a-z0-9-]+:kms:${var.region}:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key.arn))
-    error_message = "kms_key.arn must be the key ARN (arn:...:key/...) of a customer managed key in ${var.region}, not an alias: permissions on an alias grant nothing, and the aliases of AWS let no service send."
+    condition = (
+      var.kms_key == null
+      ? true
+      : can(regex("^arn:[a-z0-9-]+:kms:${var.region}:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key.arn))
+    )
+    error_message = join(" ", [
+      "kms_key.arn must be the key ARN (arn:...:key/...) of a customer managed key in ${var.region}, not an alias: permissions on an",
+      "alias grant nothing, and the aliases of AWS let no service send.",
+    ])
   }
 }
 
@@ -397,7 +430,10 @@ variable "permissions_boundary_arn" {
 }
 
 variable "iam_path" {
-  description = "IAM path of the stack's roles, policies and groups, for accounts that allow them below one path only. A change replaces roles and policies."
+  description = <<-EOT
+    IAM path of the stack's roles, policies and groups, for accounts that allow them below one path only. A change replaces roles and
+    policies.
+  EOT
   type        = string
   default     = "/"
   nullable    = false
@@ -405,7 +441,8 @@ variable "iam_path" {
 
 variable "vpc" {
   description = <<-EOT
-    Puts the functions into a VPC, from which they reach other services through endpoints (docs/security.md has the list) or a NAT gateway only; null leaves them outside:
+    Puts the functions into a VPC, from which they reach other services through endpoints (docs/security.md has the list) or a NAT
+    gateway only; null leaves them outside:
     - `subnet_ids`: 1 to 16 of one VPC, two availability zones or more for one to fail.
     - `security_group_ids`: 1 to 5 of the same VPC.
     - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs a range of them.
@@ -419,7 +456,10 @@ variable "vpc" {
 }
 
 variable "trust_source_account" {
-  description = "Whether the functions' roles let Lambda in for this account only, by `aws:SourceAccount` in their trust policies. AWS's own samples have the condition; turn it off if functions or their queues stand still for it."
+  description = <<-EOT
+    Whether the functions' roles let Lambda in for this account only, by `aws:SourceAccount` in their trust policies. AWS's own samples
+    have the condition; turn it off if functions or their queues stand still for it.
+  EOT
   type        = bool
   default     = true
   nullable    = false

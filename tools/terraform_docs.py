@@ -216,10 +216,12 @@ def _code(text: str) -> str:
 
 
 def _cell(markdown: str) -> str:
-    """Markdown in one line: a new line of a list stays one, and < and | stand for themselves."""
+    """Markdown in one line: items of lists and paragraphs stay apart, and < and | stand for
+    themselves."""
     pieces = re.split(r"(`[^`]*`)", markdown.strip().replace("|", "\\|"))
     pieces[::2] = [piece.replace("<", "&lt;") for piece in pieces[::2]]
-    return re.sub(r"\s*\n\s*", "<br>", "".join(pieces))
+    apart = re.sub(r"\s*\n(\s*\n\s*|\s*(?=- ))", "<br>", "".join(pieces))
+    return re.sub(r"\s*\n\s*", " ", apart)
 
 
 def main(arguments: Sequence[str], repository: Path = REPOSITORY) -> int:

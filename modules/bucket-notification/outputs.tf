@@ -1,5 +1,8 @@
 output "bucket" {
-  description = "Name of the bucket. Known once the notification is in place: refer to it from whatever must not write earlier, for S3 tells nobody about objects that were there before."
+  description = <<-EOT
+    Name of the bucket. Known once the notification is in place: refer to it from whatever must not write earlier, for S3 tells nobody
+    about objects that were there before.
+  EOT
   value       = aws_s3_bucket_notification.bucket.bucket
 }
 

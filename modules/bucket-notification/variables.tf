@@ -15,7 +15,8 @@ variable "queues" {
     - `arn`: the queue. Standard queues only, in the bucket's region; their policy must already admit the bucket.
     - `events`: S3 event names, every kind of creation by default. `s3:ObjectCreated:*` stands for all that begin so.
     - `filter_prefix`: only keys that begin with it.
-    - `filter_suffixes`: only keys that end with one of them. S3 compares letter case and takes one suffix per rule, so each makes a rule of its own.
+    - `filter_suffixes`: only keys that end with one of them. S3 compares letter case and takes one suffix per rule, so each makes a
+      rule of its own.
   EOT
   type = map(object({
     arn             = string
@@ -31,17 +32,26 @@ variable "queues" {
     error_message = "Keys of queues become part of rule ids: use 1 to 64 letters, digits, hyphens and underscores."
   }
   validation {
-    condition     = alltrue([for queue in values(var.queues) : can(regex("^arn:[^:]+:sqs:[^:]+:[0-9]{12}:[A-Za-z0-9_.-]+$", queue.arn))])
-    error_message = "Every arn in queues must be that of an SQS queue (arn:aws:sqs:<region>:<account>:<name>): topics go into topics, functions into functions."
+    condition = alltrue([for queue in values(var.queues) : can(regex("^arn:[^:]+:sqs:[^:]+:[0-9]{12}:[A-Za-z0-9_.-]+$", queue.arn))])
+    error_message = join(" ", [
+      "Every arn in queues must be that of an SQS queue (arn:aws:sqs:<region>:<account>:<name>): topics go into topics, functions into",
+      "functions.",
+    ])
   }
   validation {
-    condition     = alltrue([for queue in values(var.queues) : !endswith(queue.arn, ".fifo")])
-    error_message = "S3 cannot notify a FIFO queue: give queues a standard one, or set eventbridge = true and let a rule write to the FIFO queue."
+    condition = alltrue([for queue in values(var.queues) : !endswith(queue.arn, ".fifo")])
+    error_message = join(" ", [
+      "S3 cannot notify a FIFO queue: give queues a standard one, or",
+      "set eventbridge = true and let a rule write to the FIFO queue.",
+    ])
   }
 }
 
 variable "topics" {
-  description = "SNS topics to notify: the same fields as in `queues`. Standard topics only, in the bucket's region; their policy must already admit the bucket."
+  description = <<-EOT
+    SNS topics to notify: the same fields as in `queues`. Standard topics only, in the bucket's region; their policy must already admit
+    the bucket.
+  EOT
   type = map(object({
     arn             = string
     events          = optional(list(string), ["s3:ObjectCreated:*"])
@@ -56,17 +66,26 @@ variable "topics" {
     error_message = "Keys of topics become part of rule ids: use 1 to 64 letters, digits, hyphens and underscores."
   }
   validation {
-    condition     = alltrue([for topic in values(var.topics) : can(regex("^arn:[^:]+:sns:[^:]+:[0-9]{12}:[A-Za-z0-9_.-]+$", topic.arn))])
-    error_message = "Every arn in topics must be that of an SNS topic (arn:aws:sns:<region>:<account>:<name>): queues go into queues, functions into functions."
+    condition = alltrue([for topic in values(var.topics) : can(regex("^arn:[^:]+:sns:[^:]+:[0-9]{12}:[A-Za-z0-9_.-]+$", topic.arn))])
+    error_message = join(" ", [
+      "Every arn in topics must be that of an SNS topic (arn:aws:sns:<region>:<account>:<name>): queues go into queues, functions into",
+      "functions.",
+    ])
   }
   validation {
-    condition     = alltrue([for topic in values(var.topics) : !endswith(topic.arn, ".fifo")])
-    error_message = "S3 cannot notify a FIFO topic: give topics a standard one, or set eventbridge = true and let a rule publish to the FIFO topic."
+    condition = alltrue([for topic in values(var.topics) : !endswith(topic.arn, ".fifo")])
+    error_message = join(" ", [
+      "S3 cannot notify a FIFO topic: give topics a standard one, or set",
+      "eventbridge = true and let a rule publish to the FIFO topic.",
+    ])
   }
 }
 
 variable "functions" {
-  description = "Lambda functions to call: the same fields as in `queues`, and `name`, the function's name. An `arn` that ends in a version or an alias calls that one. The permission to be called is part of this module."
+  description = <<-EOT
+    Lambda functions to call: the same fields as in `queues`, and `name`, the function's name. An `arn` that ends in a version or an
+    alias calls that one. The permission to be called is part of this module.
+  EOT
   type = map(object({
     arn             = string
     name            = string
@@ -82,24 +101,39 @@ variable "functions" {
     error_message = "Keys of functions become part of rule ids: use 1 to 64 letters, digits, hyphens and underscores."
   }
   validation {
-    condition     = alltrue([for function in values(var.functions) : can(regex("^arn:[^:]+:lambda:[^:]+:[0-9]{12}:function:[A-Za-z0-9_-]+(:[A-Za-z0-9$_-]+)?$", function.arn))])
-    error_message = "Every arn in functions must be that of a Lambda function (arn:aws:lambda:<region>:<account>:function:<name>, and :<alias> if you like): queues go into queues, topics into topics."
+    condition = alltrue([
+      for function in values(var.functions) :
+      can(regex("^arn:[^:]+:lambda:[^:]+:[0-9]{12}:function:[A-Za-z0-9_-]+(:[A-Za-z0-9$_-]+)?$", function.arn))
+    ])
+    error_message = join(" ", [
+      "Every arn in functions must be that of a Lambda function (arn:aws:lambda:<region>:<account>:function:<name>, and :<alias> if",
+      "you like): queues go into queues, topics into topics.",
+    ])
   }
   validation {
-    condition     = alltrue([for function in values(var.functions) : element(split(":", function.arn), 6) == function.name])
-    error_message = "Every name in functions must be the function's name as its arn has it: the permission is written for the name, the notification for the arn."
+    condition = alltrue([for function in values(var.functions) : element(split(":", function.arn), 6) == function.name])
+    error_message = join(" ", [
+      "Every name in functions must be the function's name as its arn has it: the permission is written for the name, the notification",
+      "for the arn.",
+    ])
   }
 }
 
 variable "eventbridge" {
-  description = "Whether the bucket also tells EventBridge about every event, unfiltered: the way for further owners to listen without touching this configuration."
+  description = <<-EOT
+    Whether the bucket also tells EventBridge about every event, unfiltered: the way for further owners to listen without touching this
+    configuration.
+  EOT
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "writes_back" {
-  description = "Where consumers of these events write into the same bucket: `prefix`, and `suffix` if what they write always ends alike. No ObjectCreated rule may match such a key, or each write would start the next."
+  description = <<-EOT
+    Where consumers of these events write into the same bucket: `prefix`, and `suffix` if what they write always ends alike. No
+    ObjectCreated rule may match such a key, or each write would start the next.
+  EOT
   type = list(object({
     prefix = string
     suffix = optional(string, "")

@@ -95,6 +95,7 @@ resource "aws_lambda_function" "function" {
     aws_iam_role_policy.code,
     aws_iam_role_policy.environment,
     aws_iam_role_policy.failure_destination,
+    aws_iam_role_policy.key,
     aws_iam_role_policy.logs,
     aws_iam_role_policy.queue,
     aws_iam_role_policy.tracing,

@@ -22,13 +22,16 @@ output "role" {
 }
 
 output "role_policy" {
-  description = "All that the function's role needs, as one IAM policy (JSON): for the role behind `role_arn`, which Lambda must be able to assume."
+  description = <<-EOT
+    All that the function's role needs, as one IAM policy (JSON): for the role behind `role_arn`, which Lambda must be able to assume.
+  EOT
   value = jsonencode({
     Version = "2012-10-17"
     Statement = concat(
       local.statements.logs,
       local.statements.queue,
       local.statements.environment,
+      local.statements.key,
       local.statements.failure_destination,
       local.statements.tracing,
       local.statements.vpc,

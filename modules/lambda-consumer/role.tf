@@ -1,5 +1,11 @@
 # What the function may do.
 
+module "key" {
+  source = "../kms-key-statements"
+
+  kms_key = var.kms_key
+}
+
 locals {
   # What the module itself needs. With `role_arn` it is for the owner of that role to grant.
   statements = {
@@ -34,6 +40,8 @@ locals {
       Resource  = key.arn
       Condition = { StringEquals = { "kms:EncryptionContext:aws:lambda:FunctionArn" = local.function_arn } }
     }]
+
+    key = flatten([for use in var.key_uses : module.key.statements[use]])
 
     failure_destination = flatten([
       for destination in var.failure_destination[*] : [
@@ -159,6 +167,14 @@ resource "aws_iam_role_policy" "environment" {
   name   = "environment"
   role   = aws_iam_role.function[0].name
   policy = jsonencode({ Version = "2012-10-17", Statement = local.statements.environment })
+}
+
+resource "aws_iam_role_policy" "key" {
+  count = var.role_arn == null && var.kms_key != null && length(var.key_uses) > 0 ? 1 : 0
+
+  name   = "key"
+  role   = aws_iam_role.function[0].name
+  policy = jsonencode({ Version = "2012-10-17", Statement = local.statements.key })
 }
 
 resource "aws_iam_role_policy" "failure_destination" {

@@ -25,7 +25,8 @@ variable "package" {
   description = <<-EOT
     The zip to run:
     - `path`: where it lies. Write it relative to the root module, or every other checkout shows a difference.
-    - `content_hash`: base64 SHA-256 of what makes the function behave as it does. The code is updated when it changes and not otherwise. Without it the zip's own bytes count.
+    - `content_hash`: base64 SHA-256 of what makes the function behave as it does. The code is updated when it changes and not
+      otherwise. Without it the zip's own bytes count.
     - `size_bytes`: size of the zip, to know in time that it needs `code_bucket`.
     - `handler`, `runtime`, `architecture`: where its code starts and what it was built for: the defaults of the variables of these names.
       A variable `runtime` or `architecture` with another value is refused.
@@ -50,12 +51,18 @@ variable "package" {
     error_message = "${var.package.path} is no zip: give the archive that ./build.sh or zip wrote, not what is in it."
   }
   validation {
-    condition     = var.package.content_hash == null || can(regex("^[A-Za-z0-9+/]{43}=$", var.package.content_hash))
-    error_message = "package.content_hash must be a base64 SHA-256 (44 characters, the last one =), as in build/manifest.json or from filebase64sha256()."
+    condition = var.package.content_hash == null || can(regex("^[A-Za-z0-9+/]{43}=$", var.package.content_hash))
+    error_message = join(" ", [
+      "package.content_hash must be a base64 SHA-256 (44 characters, the last one =), as in build/manifest.json or from",
+      "filebase64sha256().",
+    ])
   }
   validation {
-    condition     = var.package.size_bytes == null || coalesce(var.package.size_bytes, 0) <= 52428800 || var.code_bucket != null
-    error_message = "${var.package.path} has ${coalesce(var.package.size_bytes, 0)} bytes and Lambda takes 52428800 (50 MiB) directly: give code_bucket, and the zip goes through S3."
+    condition = var.package.size_bytes == null || coalesce(var.package.size_bytes, 0) <= 52428800 || var.code_bucket != null
+    error_message = join(" ", [
+      "${var.package.path} has ${coalesce(var.package.size_bytes, 0)} bytes and Lambda takes 52428800 (50 MiB) directly: give",
+      "code_bucket, and the zip goes through S3.",
+    ])
   }
   validation {
     condition = var.package.runtime == null || var.runtime == null || var.package.runtime == var.runtime
@@ -73,8 +80,11 @@ variable "package" {
     ])
   }
   validation {
-    condition     = !can(regex(local.archived_runtimes, coalesce(var.package.runtime, "-")))
-    error_message = "Lambda no longer makes functions for package.runtime, ${coalesce(var.package.runtime, "-")}: build for a runtime that it supports, such as python3.13."
+    condition = !can(regex(local.archived_runtimes, coalesce(var.package.runtime, "-")))
+    error_message = join(" ", [
+      "Lambda no longer makes functions for package.runtime, ${coalesce(var.package.runtime, "-")}: build for a runtime that it",
+      "supports, such as python3.13.",
+    ])
   }
   validation {
     condition     = contains(["arm64", "x86_64"], coalesce(var.package.architecture, "arm64"))
@@ -87,7 +97,10 @@ variable "package" {
 }
 
 variable "code_bucket" {
-  description = "Bucket in the function's region through which the zip is deployed, as zips above 50 MiB need. The module writes `<prefix><name>/<content hash>.zip` there and removes it with the function; null uploads the zip directly."
+  description = <<-EOT
+    Bucket in the function's region through which the zip is deployed, as zips above 50 MiB need. The module writes
+    `<prefix><name>/<content hash>.zip` there and removes it with the function; null uploads the zip directly.
+  EOT
   type = object({
     name   = string
     prefix = optional(string, "")
@@ -116,8 +129,11 @@ variable "runtime" {
     error_message = "runtime must name a Lambda runtime, such as python3.13."
   }
   validation {
-    condition     = !can(regex(local.archived_runtimes, coalesce(var.runtime, "-")))
-    error_message = "Lambda no longer makes functions for ${coalesce(var.runtime, "-")}: use a runtime that it supports, such as python3.13."
+    condition = !can(regex(local.archived_runtimes, coalesce(var.runtime, "-")))
+    error_message = join(" ", [
+      "Lambda no longer makes functions for ${coalesce(var.runtime, "-")}:",
+      "use a runtime that it supports, such as python3.13.",
+    ])
   }
 }
 
@@ -177,7 +193,10 @@ variable "ephemeral_storage_mb" {
   nullable    = false
 
   validation {
-    condition     = var.ephemeral_storage_mb >= 512 && var.ephemeral_storage_mb <= 10240 && floor(var.ephemeral_storage_mb) == var.ephemeral_storage_mb
+    condition = (
+      var.ephemeral_storage_mb >= 512 && var.ephemeral_storage_mb <= 10240
+      && floor(var.ephemeral_storage_mb) == var.ephemeral_storage_mb
+    )
     error_message = "ephemeral_storage_mb must be a whole number from 512 to 10240."
   }
 }
@@ -189,12 +208,18 @@ variable "environment" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for key in keys(var.environment) : can(regex("^[A-Za-z][A-Za-z0-9_]+$", key))])
-    error_message = "Lambda takes environment variables of two or more letters, digits and underscores, beginning with a letter; not ${join(", ", [for key in keys(var.environment) : key if !can(regex("^[A-Za-z][A-Za-z0-9_]+$", key))])}."
+    condition = alltrue([for key in keys(var.environment) : can(regex("^[A-Za-z][A-Za-z0-9_]+$", key))])
+    error_message = join(" ", [
+      "Lambda takes environment variables of two or more letters, digits and underscores, beginning with a letter; not",
+      "${join(", ", [for key in keys(var.environment) : key if !can(regex("^[A-Za-z][A-Za-z0-9_]+$", key))])}.",
+    ])
   }
   validation {
-    condition     = length(setintersection(keys(var.environment), local.reserved_environment_names)) == 0
-    error_message = "Lambda sets ${join(", ", setintersection(keys(var.environment), local.reserved_environment_names))} itself: take it out of environment."
+    condition = length(setintersection(keys(var.environment), local.reserved_environment_names)) == 0
+    error_message = join(" ", [
+      "Lambda sets ${join(", ", setintersection(keys(var.environment), local.reserved_environment_names))} itself: take it out of",
+      "environment.",
+    ])
   }
   validation {
     # Base64 counts bytes where length() counts letters: 4096 bytes make 5462 characters and padding.
@@ -228,12 +253,19 @@ variable "queue" {
     error_message = "queue.fifo must say what queue.arn says: true for a name that ends in .fifo, false for any other."
   }
   validation {
-    condition     = var.queue == null ? true : var.queue.visibility_timeout_seconds >= 6 * var.timeout_seconds + var.batching_window_seconds
-    error_message = "queue.visibility_timeout_seconds must be at least ${6 * var.timeout_seconds + var.batching_window_seconds} (6 x timeout_seconds + batching_window_seconds), or messages come back while they are still being worked on: give the queue's module consumer = { timeout_seconds = ${var.timeout_seconds}, batching_window_seconds = ${var.batching_window_seconds} }, or lower timeout_seconds."
+    condition = var.queue == null ? true : var.queue.visibility_timeout_seconds >= 6 * var.timeout_seconds + var.batching_window_seconds
+    error_message = join(" ", [
+      "queue.visibility_timeout_seconds must be at least ${6 * var.timeout_seconds + var.batching_window_seconds} (6 x timeout_seconds",
+      "+ batching_window_seconds), or messages come back while they are still being worked on: give the queue's module consumer = {",
+      "timeout_seconds = ${var.timeout_seconds}, batching_window_seconds = ${var.batching_window_seconds} }, or lower timeout_seconds.",
+    ])
   }
   validation {
-    condition     = var.queue == null ? true : !var.queue.fifo || var.batch_size <= 10 && var.batching_window_seconds == 0
-    error_message = "A FIFO queue hands over 10 messages at most and does not gather them: set batch_size (${var.batch_size}) to 10 or less and batching_window_seconds (${var.batching_window_seconds}) to 0."
+    condition = var.queue == null ? true : !var.queue.fifo || var.batch_size <= 10 && var.batching_window_seconds == 0
+    error_message = join(" ", [
+      "A FIFO queue hands over 10 messages at most and does not gather them: set batch_size (${var.batch_size}) to 10 or less and",
+      "batching_window_seconds (${var.batching_window_seconds}) to 0.",
+    ])
   }
   validation {
     condition     = var.queue != null || var.batching_window_seconds == 0
@@ -264,7 +296,10 @@ variable "batching_window_seconds" {
   nullable    = false
 
   validation {
-    condition     = var.batching_window_seconds >= 0 && var.batching_window_seconds <= 300 && floor(var.batching_window_seconds) == var.batching_window_seconds
+    condition = (
+      var.batching_window_seconds >= 0 && var.batching_window_seconds <= 300
+      && floor(var.batching_window_seconds) == var.batching_window_seconds
+    )
     error_message = "batching_window_seconds must be a whole number from 0 to 300."
   }
 }
@@ -275,7 +310,11 @@ variable "maximum_concurrency" {
   default     = null
 
   validation {
-    condition     = var.maximum_concurrency == null ? true : var.maximum_concurrency >= 2 && var.maximum_concurrency <= 1000 && floor(var.maximum_concurrency) == var.maximum_concurrency
+    condition = (
+      var.maximum_concurrency == null
+      ? true
+      : var.maximum_concurrency >= 2 && var.maximum_concurrency <= 1000 && floor(var.maximum_concurrency) == var.maximum_concurrency
+    )
     error_message = "maximum_concurrency must be a whole number from 2 to 1000. For one at a time use a FIFO queue with one message group."
   }
   validation {
@@ -283,17 +322,30 @@ variable "maximum_concurrency" {
     error_message = "maximum_concurrency bounds what a queue starts, and there is no queue: use reserved_concurrency."
   }
   validation {
-    condition     = var.maximum_concurrency == null || var.provisioned_pollers == null
-    error_message = "maximum_concurrency and provisioned_pollers exclude each other: provisioned_pollers.maximum bounds concurrency too, by 10 for each poller."
+    condition = var.maximum_concurrency == null || var.provisioned_pollers == null
+    error_message = join(" ", [
+      "maximum_concurrency and provisioned_pollers exclude each other: provisioned_pollers.maximum bounds concurrency too, by 10 for",
+      "each poller.",
+    ])
   }
   validation {
-    condition     = var.maximum_concurrency == null || var.reserved_concurrency == -1 ? true : var.maximum_concurrency <= var.reserved_concurrency
-    error_message = "maximum_concurrency must not be above reserved_concurrency (${var.reserved_concurrency}): what is above it would be throttled, and every throttled message counts as received."
+    condition = (
+      var.maximum_concurrency == null || var.reserved_concurrency == -1
+      ? true
+      : var.maximum_concurrency <= var.reserved_concurrency
+    )
+    error_message = join(" ", [
+      "maximum_concurrency must not be above reserved_concurrency (${var.reserved_concurrency}): what is above it would be throttled,",
+      "and every throttled message counts as received.",
+    ])
   }
 }
 
 variable "provisioned_pollers" {
-  description = "Pollers kept running for the queue, `minimum` always and up to `maximum` under load, where the ordinary ones scale too slowly. Each is paid for by the hour."
+  description = <<-EOT
+    Pollers kept running for the queue, `minimum` always and up to `maximum` under load, where the ordinary ones scale too slowly. Each
+    is paid for by the hour.
+  EOT
   type = object({
     minimum = number
     maximum = number
@@ -301,7 +353,12 @@ variable "provisioned_pollers" {
   default = null
 
   validation {
-    condition     = var.provisioned_pollers == null ? true : var.provisioned_pollers.minimum >= 2 && var.provisioned_pollers.minimum <= 200 && var.provisioned_pollers.maximum >= 2 && var.provisioned_pollers.maximum <= 2000
+    condition = (
+      var.provisioned_pollers == null
+      ? true
+      : var.provisioned_pollers.minimum >= 2 && var.provisioned_pollers.minimum <= 200
+      && var.provisioned_pollers.maximum >= 2 && var.provisioned_pollers.maximum <= 2000
+    )
     error_message = "provisioned_pollers.minimum must be from 2 to 200 and provisioned_pollers.maximum from 2 to 2000."
   }
   validation {
@@ -315,7 +372,10 @@ variable "provisioned_pollers" {
 }
 
 variable "filter_patterns" {
-  description = "Event filter patterns as JSON, such as `jsonencode({ body = { kind = [\"order\"] } })`: only messages that match one of them reach the function. Lambda deletes the others from the queue."
+  description = <<-EOT
+    Event filter patterns as JSON, such as `jsonencode({ body = { kind = ["order"] } })`: only messages that match one of them reach the
+    function. Lambda deletes the others from the queue.
+  EOT
   type        = list(string)
   default     = []
   nullable    = false
@@ -331,7 +391,10 @@ variable "filter_patterns" {
         "md5OfBody", "messageAttributes", "messageId", "receiptHandle",
       ])) == 0
     ])
-    error_message = "filter_patterns compare members of an SQS record, such as body or messageAttributes; with another name, such as the data of a stream, none matches and Lambda deletes every message."
+    error_message = join(" ", [
+      "filter_patterns compare members of an SQS record, such as body or messageAttributes; with another name, such as the data of a",
+      "stream, none matches and Lambda deletes every message.",
+    ])
   }
   validation {
     # HCL has no recursion, so the text is read: without escaped quotes and comparisons, no key has a scalar.
@@ -344,8 +407,11 @@ variable "filter_patterns" {
     error_message = "A value in filter_patterns stands where Lambda takes a list: write [\"x\"] even for one value."
   }
   validation {
-    condition     = length(var.filter_patterns) <= 5
-    error_message = "filter_patterns has ${length(var.filter_patterns)} elements and Lambda takes 5: join them, one pattern may list several values."
+    condition = length(var.filter_patterns) <= 5
+    error_message = join(" ", [
+      "filter_patterns has ${length(var.filter_patterns)} elements and",
+      "Lambda takes 5: join them, one pattern may list several values.",
+    ])
   }
   validation {
     condition     = length(var.filter_patterns) == 0 || var.queue != null
@@ -354,7 +420,10 @@ variable "filter_patterns" {
 }
 
 variable "policies" {
-  description = "What the code itself may do, as IAM policy JSON by a name of your choice. What the module itself needs (logs, queue, keys, failure destination, tracing) it grants on its own."
+  description = <<-EOT
+    What the code itself may do, as IAM policy JSON by a name of your choice. What the module itself needs (logs, queue, keys, failure
+    destination, tracing) it grants on its own.
+  EOT
   type        = map(string)
   default     = {}
   nullable    = false
@@ -384,14 +453,34 @@ variable "policies" {
       ])
     ])
     error_message = join(" ", [
-      "One of policies (${join(", ", keys(var.policies))}) allows everything of a service (an action \"*\" or \"service:*\", or NotAction):",
-      "list the actions that the code calls.",
+      "One of policies (${join(", ", keys(var.policies))}) allows everything of a service (an action \"*\" or \"service:*\", or",
+      "NotAction): list the actions that the code calls.",
     ])
   }
 }
 
+variable "key_uses" {
+  description = <<-EOT
+    What the code itself does with what `kms_key` encrypts, beside `queue`, so that its role may use the key for that and through that
+    service:
+    `read_objects`, `write_objects`, `receive_messages`, `send_messages`, `publish`, `read_items` or `write_items`.
+    Without `kms_key` they grant nothing.
+  EOT
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = length(setsubtract(var.key_uses, keys(module.key.statements))) == 0
+    error_message = "key_uses may have ${join(", ", keys(module.key.statements))}."
+  }
+}
+
 variable "role_arn" {
-  description = "Existing role of this account for the function, instead of one of its own; known when planning, so write it from the role's name. The module grants it nothing: attach the output `role_policy` before the function is made."
+  description = <<-EOT
+    Existing role of this account for the function, instead of one of its own; known when planning, so write it from the role's name.
+    The module grants it nothing: attach the output `role_policy` before the function is made.
+  EOT
   type        = string
   default     = null
 
@@ -406,7 +495,10 @@ variable "role_arn" {
 }
 
 variable "failure_destination" {
-  description = "Where Lambda reports an asynchronous call that used up its retries, event included: `arn` of an SQS queue or SNS topic, and `kms_key_arn` if a customer key encrypts it. Only for a function without a queue; a queue has its dead-letter queue."
+  description = <<-EOT
+    Where Lambda reports an asynchronous call that used up its retries, event included: `arn` of an SQS queue or SNS topic, and
+    `kms_key_arn` if a customer key encrypts it. Only for a function without a queue; a queue has its dead-letter queue.
+  EOT
   type = object({
     arn         = string
     kms_key_arn = optional(string)
@@ -414,7 +506,10 @@ variable "failure_destination" {
   default = null
 
   validation {
-    condition     = var.failure_destination == null || can(regex("^arn:[^:]+:(sqs|sns):[^:]+:[0-9]{12}:[A-Za-z0-9_.-]+$", var.failure_destination.arn))
+    condition = (
+      var.failure_destination == null
+      || can(regex("^arn:[^:]+:(sqs|sns):[^:]+:[0-9]{12}:[A-Za-z0-9_.-]+$", var.failure_destination.arn))
+    )
     error_message = "failure_destination.arn must be that of an SQS queue or an SNS topic."
   }
   validation {
@@ -443,12 +538,19 @@ variable "maximum_retry_attempts" {
 }
 
 variable "maximum_event_age_seconds" {
-  description = "How long Lambda keeps an asynchronous call waiting before it gives up, 60 to 21600; null leaves its own 21600. Only for a function without a queue."
+  description = <<-EOT
+    How long Lambda keeps an asynchronous call waiting before it gives up, 60 to 21600; null leaves its own 21600. Only for a function
+    without a queue.
+  EOT
   type        = number
   default     = null
 
   validation {
-    condition     = var.maximum_event_age_seconds == null ? true : var.maximum_event_age_seconds >= 60 && var.maximum_event_age_seconds <= 21600
+    condition = (
+      var.maximum_event_age_seconds == null
+      ? true
+      : var.maximum_event_age_seconds >= 60 && var.maximum_event_age_seconds <= 21600
+    )
     error_message = "maximum_event_age_seconds must be from 60 to 21600."
   }
   validation {
@@ -458,7 +560,10 @@ variable "maximum_event_age_seconds" {
 }
 
 variable "recursive_loop" {
-  description = "What Lambda does when it sees the function start itself about 16 times over, through SQS, SNS or S3: Terminate stops it, Allow is for code that feeds its own queue on purpose."
+  description = <<-EOT
+    What Lambda does when it sees the function start itself about 16 times over, through SQS, SNS or S3: Terminate stops it, Allow is
+    for code that feeds its own queue on purpose.
+  EOT
   type        = string
   default     = "Terminate"
   nullable    = false
@@ -470,7 +575,10 @@ variable "recursive_loop" {
 }
 
 variable "reserved_concurrency" {
-  description = "Concurrency set aside for the function and its upper bound; -1 takes part in the account's common pool, 0 stops the function. With a queue, set `maximum_concurrency` as well and no higher."
+  description = <<-EOT
+    Concurrency set aside for the function and its upper bound; -1 takes part in the account's common pool, 0 stops the function. With a
+    queue, set `maximum_concurrency` as well and no higher.
+  EOT
   type        = number
   default     = -1
   nullable    = false
@@ -486,7 +594,8 @@ variable "log_group" {
     Where the function logs:
     - `name`: `/aws/lambda/<name>` unless given.
     - `create`: false takes a group that exists, also one that several functions share. Its retention, class and key are then its owner's.
-    - `class`: `STANDARD` (what CloudWatch makes of null) or `INFREQUENT_ACCESS`, which costs half and turns no line into a metric. A change replaces the group.
+    - `class`: `STANDARD` (what CloudWatch makes of null) or `INFREQUENT_ACCESS`, which costs half and turns no line into a metric. A
+      change replaces the group.
   EOT
   type = object({
     name   = optional(string)
@@ -497,8 +606,14 @@ variable "log_group" {
   nullable = false
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9_/.#-]{1,512}$", coalesce(var.log_group.name, "-"))) && !startswith(coalesce(var.log_group.name, "-"), "aws/")
-    error_message = "log_group.name must be 1 to 512 letters, digits and _ / . # -, and not begin with aws/, which CloudWatch keeps for itself."
+    condition = (
+      can(regex("^[A-Za-z0-9_/.#-]{1,512}$", coalesce(var.log_group.name, "-")))
+      && !startswith(coalesce(var.log_group.name, "-"), "aws/")
+    )
+    error_message = join(" ", [
+      "log_group.name must be 1 to 512 letters, digits and _ / . # -,",
+      "and not begin with aws/, which CloudWatch keeps for itself.",
+    ])
   }
   validation {
     condition     = contains(["STANDARD", "INFREQUENT_ACCESS"], coalesce(var.log_group.class, "STANDARD"))
@@ -517,13 +632,22 @@ variable "log_retention_days" {
   nullable    = false
 
   validation {
-    condition     = contains([0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
-    error_message = "log_retention_days must be one that CloudWatch knows: 0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
+    condition = contains(
+      [0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653],
+      var.log_retention_days
+    )
+    error_message = join(" ", [
+      "log_retention_days must be one that CloudWatch knows: 0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096,",
+      "1827, 2192, 2557, 2922, 3288 or 3653.",
+    ])
   }
 }
 
 variable "log_level" {
-  description = "Lines below this level are not stored. Lambda takes a line without a level for INFO, and metrics in the embedded format have none: above INFO they are lost."
+  description = <<-EOT
+    Lines below this level are not stored. Lambda takes a line without a level for INFO, and metrics in the embedded format have none:
+    above INFO they are lost.
+  EOT
   type        = string
   default     = "INFO"
   nullable    = false
@@ -535,7 +659,10 @@ variable "log_level" {
 }
 
 variable "kms_key" {
-  description = "Customer key that encrypts the environment, the logs and the filter patterns: `arn`. Its policy must admit the services, see the README."
+  description = <<-EOT
+    Customer key that encrypts the environment, the logs and the filter patterns: `arn`. Its policy must admit the services, see the
+    README.
+  EOT
   type = object({
     arn = string
   })
@@ -574,7 +701,11 @@ variable "alarm" {
   default = null
 
   validation {
-    condition     = var.alarm == null ? true : alltrue([for arn in var.alarm.actions : can(regex("^arn:[^:]+:[^:]+:(${local.region})?:", arn))])
+    condition = (
+      var.alarm == null
+      ? true
+      : alltrue([for arn in var.alarm.actions : can(regex("^arn:[^:]+:[^:]+:(${local.region})?:", arn))])
+    )
     error_message = "alarm.actions must be ARNs in the function's region, ${local.region}: an alarm tells nobody elsewhere."
   }
   validation {
@@ -646,7 +777,10 @@ variable "vpc" {
 }
 
 variable "trust_source_account" {
-  description = "Whether the function's role lets Lambda in for this account only, by `aws:SourceAccount` in its trust policy. AWS's own samples have the condition; turn it off if functions or their queues stand still for it."
+  description = <<-EOT
+    Whether the function's role lets Lambda in for this account only, by `aws:SourceAccount` in its trust policy. AWS's own samples have
+    the condition; turn it off if functions or their queues stand still for it.
+  EOT
   type        = bool
   default     = true
   nullable    = false

@@ -1,12 +1,41 @@
+data "aws_region" "current" {}
+
+locals {
+  # Provider 6 renamed the attribute; lookup() is the one form that both majors accept.
+  region = lookup(data.aws_region.current, "region", data.aws_region.current.id)
+
+  alarms = merge(var.alarms, {
+    for rejections in var.rejections[*] : "rejections" => {
+      description = join(" ", [
+        "${rejections.threshold} or more ${rejections.what}",
+        "Nothing tries them again, for it would end the same way: a record of each says why.",
+        rejections.remedy,
+      ])
+      metric_name = "Rejected"
+      threshold   = rejections.threshold
+
+      # What entries of `alarms` have by default.
+      namespace           = "EventPipelines"
+      dimensions          = null
+      statistic           = "Sum"
+      period_seconds      = 300
+      comparison_operator = "GreaterThanOrEqualToThreshold"
+      evaluation_periods  = 1
+      treat_missing_data  = "notBreaching"
+      notifies            = true
+    }
+  })
+}
+
 resource "aws_cloudwatch_metric_alarm" "alarm" {
-  for_each = var.alarms
+  for_each = local.alarms
 
   alarm_name        = "${var.name}-${each.key}"
   alarm_description = each.value.description
 
   namespace   = each.value.namespace
   metric_name = each.value.metric_name
-  dimensions  = each.value.dimensions
+  dimensions  = coalesce(each.value.dimensions, var.dimensions)
   statistic   = each.value.statistic
   period      = each.value.period_seconds
 

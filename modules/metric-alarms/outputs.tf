@@ -5,5 +5,5 @@ output "alarms" {
 
 output "notifying_names" {
   description = "Names of the alarms that tell somebody, in the order of their keys."
-  value       = [for key, alarm in aws_cloudwatch_metric_alarm.alarm : alarm.alarm_name if var.alarms[key].notifies]
+  value       = [for key, alarm in aws_cloudwatch_metric_alarm.alarm : alarm.alarm_name if local.alarms[key].notifies]
 }

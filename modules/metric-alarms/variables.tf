@@ -13,7 +13,8 @@ variable "alarms" {
   description = <<-EOT
     The alarms, by the second part of their names:
     - `description`: what is wrong and what to do about it. It is in every notification.
-    - `namespace`, `metric_name`, `dimensions`, `statistic`, `period_seconds`: what is measured.
+    - `namespace`, `metric_name`, `dimensions`, `statistic`, `period_seconds`: what is measured; `dimensions` are the variable of that
+      name where left out.
     - `comparison_operator`, `threshold`, `evaluation_periods`: when it goes off: after so many periods in a row.
     - `treat_missing_data`: `notBreaching` for a metric that comes only with work; `breaching`, `ignore` or `missing`.
     - `notifies`: false for an alarm that is only part of a composite one.
@@ -22,7 +23,7 @@ variable "alarms" {
     description         = string
     namespace           = optional(string, "EventPipelines")
     metric_name         = string
-    dimensions          = map(string)
+    dimensions          = optional(map(string))
     statistic           = optional(string, "Sum")
     period_seconds      = optional(number, 300)
     comparison_operator = optional(string, "GreaterThanOrEqualToThreshold")
@@ -31,6 +32,7 @@ variable "alarms" {
     treat_missing_data  = optional(string, "notBreaching")
     notifies            = optional(bool, true)
   }))
+  default  = {}
   nullable = false
 
   validation {
@@ -59,6 +61,33 @@ variable "alarms" {
   }
 }
 
+variable "rejections" {
+  description = <<-EOT
+    One more alarm, `rejections`, on the metric `Rejected` with `dimensions`; null makes none:
+    - `threshold`: how many within 5 minutes set it off.
+    - `what`: continues "10 or more ", and says what was refused and why that happens.
+    - `remedy`: where the records of them are and what to do. Between the two the alarm says that nothing tries them again.
+  EOT
+  type = object({
+    threshold = number
+    what      = string
+    remedy    = string
+  })
+  default = null
+
+  validation {
+    condition     = var.rejections == null || !contains(keys(var.alarms), "rejections")
+    error_message = "alarms has an alarm rejections, which the variable rejections makes: leave out one of them."
+  }
+}
+
+variable "dimensions" {
+  description = "Dimensions of the metrics of every alarm that names none."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
 variable "actions" {
   description = "ARNs to tell when an alarm goes off and when it ends, such as an SNS topic."
   type        = list(string)
@@ -67,6 +96,10 @@ variable "actions" {
   validation {
     condition     = length(var.actions) <= 5
     error_message = "actions has ${length(var.actions)} elements and CloudWatch takes 5."
+  }
+  validation {
+    condition     = alltrue([for arn in var.actions : can(regex("^arn:[^:]+:[^:]+:(${local.region})?:", arn))])
+    error_message = "actions must be ARNs in the alarms' region, ${local.region}: an alarm tells nobody elsewhere."
   }
 }
 

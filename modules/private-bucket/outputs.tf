@@ -19,7 +19,9 @@ output "bucket" {
 }
 
 output "bucket_arn_static" {
-  description = "ARN written from the bucket's name, known in the first plan: for `senders` of queues and `publishers` of topics it notifies."
+  description = <<-EOT
+    ARN written from the bucket's name, known in the first plan: for `senders` of queues and `publishers` of topics it notifies.
+  EOT
   value       = local.arn
 }
 

@@ -74,7 +74,11 @@ variable "leftover_days" {
 }
 
 variable "object_lock_days" {
-  description = "Days for which nobody can delete or overwrite a version of an object (object lock in compliance mode, not even the account's root user). Null locks nothing. Set it when the bucket is made: S3 never takes object lock away again, and to add it here replaces the bucket."
+  description = <<-EOT
+    Days for which nobody can delete or overwrite a version of an object (object lock in compliance mode, not even the account's root
+    user). Null locks nothing. Set it when the bucket is made: S3 never takes object lock away again, and to add it here replaces the
+    bucket.
+  EOT
   type        = number
   default     = null
 

@@ -69,23 +69,47 @@ locals {
   }
 
   # Filter policies nest, and HCL has no recursion, so the levels are written out. An S3 event needs
-  # four (Records.s3.object.key); the fifth is there to see what lies too deep.
-  filter_level_1 = { for name, policy in local.filter_policies : name => values(policy) }
+  # four (Records.s3.object.key); the fifth is there to see what lies too deep. Alternatives of an $or count as if they
+  # were asked together, at its level; two of them may lie in each other.
+  filter_level_1 = {
+    for name, policy in local.filter_policies : name => concat([], [
+      for object in flatten([
+        for one in [policy] : [one, [for each in try(one["$or"], []) : [each, try(each["$or"], [])]]]
+      ]) :
+      [for key, value in object : value if key != "$or"] if can(keys(object))
+    ]...)
+  }
   filter_level_2 = {
-    for name, level in local.filter_level_1 :
-    name => concat([], [for value in level : values(value) if can(keys(value))]...)
+    for name, level in local.filter_level_1 : name => concat([], [
+      for object in flatten([
+        for one in [for value in level : value if can(keys(value))] : [one, [for each in try(one["$or"], []) : [each, try(each["$or"], [])]]]
+      ]) :
+      [for key, value in object : value if key != "$or"] if can(keys(object))
+    ]...)
   }
   filter_level_3 = {
-    for name, level in local.filter_level_2 :
-    name => concat([], [for value in level : values(value) if can(keys(value))]...)
+    for name, level in local.filter_level_2 : name => concat([], [
+      for object in flatten([
+        for one in [for value in level : value if can(keys(value))] : [one, [for each in try(one["$or"], []) : [each, try(each["$or"], [])]]]
+      ]) :
+      [for key, value in object : value if key != "$or"] if can(keys(object))
+    ]...)
   }
   filter_level_4 = {
-    for name, level in local.filter_level_3 :
-    name => concat([], [for value in level : values(value) if can(keys(value))]...)
+    for name, level in local.filter_level_3 : name => concat([], [
+      for object in flatten([
+        for one in [for value in level : value if can(keys(value))] : [one, [for each in try(one["$or"], []) : [each, try(each["$or"], [])]]]
+      ]) :
+      [for key, value in object : value if key != "$or"] if can(keys(object))
+    ]...)
   }
   filter_level_5 = {
-    for name, level in local.filter_level_4 :
-    name => concat([], [for value in level : values(value) if can(keys(value))]...)
+    for name, level in local.filter_level_4 : name => concat([], [
+      for object in flatten([
+        for one in [for value in level : value if can(keys(value))] : [one, [for each in try(one["$or"], []) : [each, try(each["$or"], [])]]]
+      ]) :
+      [for key, value in object : value if key != "$or"] if can(keys(object))
+    ]...)
   }
 
   filters = {
@@ -115,6 +139,63 @@ locals {
   }
 
   unfiltered = { nested = false, too_deep = false, leaves = [] }
+
+  # What SNS takes, as a grammar of the policy's text: comparisons become a number, lists of values \u0001, and objects
+  # of those \u0002, from the inside out. What is one \u0002 at last is a policy.
+  string = "\"[^\"]*\""
+  number = "-?[0-9.]+(?:[eE][-+]?[0-9]+)?"
+  above  = "\"\\\\u003e=?\",(${local.number})"
+  below  = "\"\\\\u003c=?\",(${local.number})"
+  comparison = join("|", [
+    "\"exists\":(?:true|false)",
+    "\"(?:prefix|suffix)\":(?:${local.string}|\\{\"equals-ignore-case\":${local.string}\\})",
+    "\"(?:cidr|equals-ignore-case|wildcard)\":${local.string}",
+    "\"numeric\":\\[(?:\"=\",${local.number}|${local.above}|${local.below}|${local.above},${local.below})\\]",
+    "\"anything-but\":(?:${local.string}|${local.number})",
+    "\"anything-but\":\\[(?:${local.string}(?:,${local.string})*|${local.number}(?:,${local.number})*)\\]",
+    join("", [
+      "\"anything-but\":\\{\"(?:prefix|suffix|equals-ignore-case|wildcard)\":",
+      "(?:${local.string}|\\[${local.string}(?:,${local.string})*\\])\\}",
+    ]),
+  ])
+  value  = "(?:${local.string}|${local.number}|true|false|null)"
+  member = "${local.string}:[\u0001\u0002]"
+  object = "/\\{${local.member}(?:,${local.member})*\\}/"
+  either = "/\"[$]or\":\\[\u0002(?:,\u0002)+\\]/"
+
+  # Without escaped quotes, which would end a string.
+  filter_texts = {
+    for name, policy in local.filter_policies : name => replace(replace(jsonencode(policy), "\\\\", ""), "\\\"", "")
+  }
+  filter_lists = {
+    for name, text in local.filter_texts : name => replace(
+      replace(text, "/\\{(?:${local.comparison})\\}/", "0"), "/\\[${local.value}(?:,${local.value})*\\]/", "\u0001",
+    )
+  }
+  filter_reduced_1 = {
+    for name, text in local.filter_lists : name => replace(
+      replace(replace(replace(text, local.object, "\u0002"), local.either, "\"or\":\u0001"), local.object, "\u0002"),
+      local.either, "\"or\":\u0001",
+    )
+  }
+  filter_reduced_2 = {
+    for name, text in local.filter_reduced_1 : name => replace(
+      replace(replace(replace(text, local.object, "\u0002"), local.either, "\"or\":\u0001"), local.object, "\u0002"),
+      local.either, "\"or\":\u0001",
+    )
+  }
+  filter_reduced = {
+    for name, text in local.filter_reduced_2 : name => replace(
+      replace(replace(replace(text, local.object, "\u0002"), local.either, "\"or\":\u0001"), local.object, "\u0002"),
+      local.either, "\"or\":\u0001",
+    )
+  }
+  filter_numbers_fit = {
+    for name, text in local.filter_texts : name => alltrue(concat(
+      [for range in regexall("${local.above},${local.below}", text) : tonumber(range[0]) < tonumber(range[1])],
+      [for number in regexall(local.number, replace(text, "/${local.string}/", "")) : abs(tonumber(number)) <= 1000000000],
+    ))
+  }
 }
 
 resource "aws_sns_topic" "topic" {
@@ -173,6 +254,20 @@ resource "aws_sns_topic_subscription" "queue" {
         "filter_policy of subscription ${each.key} has a key without values: SNS wants a non-empty list at the end of every path, [\"x\"]",
         "even for a single value.",
       ])
+    }
+
+    precondition {
+      condition = lookup(local.filter_reduced, each.key, "\u0002") == "\u0002"
+      error_message = join(" ", [
+        "filter_policy of subscription ${each.key} is none that SNS knows: values are strings, numbers, true, false and null, or compare",
+        "by anything-but (strings or numbers, not both), cidr, equals-ignore-case, exists, numeric ([\">\", 0, \"<=\", 9]), prefix, suffix or",
+        "wildcard; $or has two or more objects.",
+      ])
+    }
+
+    precondition {
+      condition     = lookup(local.filter_numbers_fit, each.key, true)
+      error_message = "filter_policy of subscription ${each.key} has an empty range, or a number beyond the 1000000000 of SNS."
     }
 
     precondition {

@@ -6,7 +6,10 @@ output "topic_arn" {
 }
 
 output "topic_arn_static" {
-  description = "ARN of the topic written from its name, which waits for nothing: for the `senders` of the queues that the topic subscribes, where `topic_arn` would be a cycle."
+  description = <<-EOT
+    ARN of the topic written from its name, which waits for nothing: for the `senders` of the queues that the topic subscribes, where
+    `topic_arn` would be a cycle.
+  EOT
   value       = local.topic_arn
 }
 

@@ -12,7 +12,8 @@ variable "name" {
 variable "publishers" {
   description = <<-EOT
     Who may publish, by a name of your choice; each is one of these:
-    - `service`: `s3` or `cloudwatch`, for `source_arn`, the bucket or the alarm, which belongs to `source_account` (the topic's account by default).
+    - `service`: `s3` or `cloudwatch`, for `source_arn`, the bucket or the alarm, which belongs to `source_account` (the topic's account
+      by default).
     - `account_id`: identities of that account whose own IAM policies allow it. Those of the topic's account need no entry.
     - `organization_id`: identities of every account of that organisation, on the same terms.
   EOT
@@ -27,8 +28,11 @@ variable "publishers" {
   nullable = false
 
   validation {
-    condition     = alltrue([for name, publisher in var.publishers : can(regex("^[A-Za-z0-9_-]{1,64}$", name))])
-    error_message = "The keys of publishers become statement ids: use 1 to 64 letters, digits, - and _ (given: ${join(", ", keys(var.publishers))})."
+    condition = alltrue([for name, publisher in var.publishers : can(regex("^[A-Za-z0-9_-]{1,64}$", name))])
+    error_message = join(" ", [
+      "The keys of publishers become statement ids: use 1 to 64 letters,",
+      "digits, - and _ (given: ${join(", ", keys(var.publishers))}).",
+    ])
   }
 
   validation {
@@ -36,7 +40,10 @@ variable "publishers" {
       for publisher in var.publishers : length(compact([publisher.service, publisher.account_id, publisher.organization_id])) == 1
       && (publisher.service == null) == (publisher.source_arn == null) && (publisher.service != null || publisher.source_account == null)
     ])
-    error_message = "A publisher is either service with source_arn, or account_id, or organization_id alone (check: ${join(", ", keys(var.publishers))})."
+    error_message = join(" ", [
+      "A publisher is either service with source_arn, or account_id, or organization_id alone (check:",
+      "${join(", ", keys(var.publishers))}).",
+    ])
   }
 
   validation {
@@ -44,12 +51,22 @@ variable "publishers" {
       for publisher in var.publishers : can(regex("^[0-9]{12}$", coalesce(publisher.account_id, "000000000000")))
       && can(regex("^o-[a-z0-9]{10,32}$", coalesce(publisher.organization_id, "o-0000000000")))
     ])
-    error_message = "account_id of a publisher must be the 12 digits of an account, organization_id an id such as o-a1b2c3d4e5 (check: ${join(", ", keys(var.publishers))})."
+    error_message = join(" ", [
+      "account_id of a publisher must be the 12 digits of an account, organization_id an id such as o-a1b2c3d4e5 (check:",
+      "${join(", ", keys(var.publishers))}).",
+    ])
   }
 
   validation {
-    condition     = alltrue([for publisher in var.publishers : contains(["s3", "cloudwatch"], coalesce(publisher.service, "s3"))])
-    error_message = "The service of a publisher must be s3 (bucket notifications) or cloudwatch (alarms) (wrong: ${join(", ", [for name, publisher in var.publishers : name if !contains(["s3", "cloudwatch"], coalesce(publisher.service, "s3"))])}). Let an EventBridge rule target the queues directly."
+    condition = alltrue([for publisher in var.publishers : contains(["s3", "cloudwatch"], coalesce(publisher.service, "s3"))])
+    error_message = join(" ", [
+      "The service of a publisher must be s3 (bucket notifications) or cloudwatch (alarms) (wrong:",
+      join("", [
+        join(", ", [for name, publisher in var.publishers : name if !contains(["s3", "cloudwatch"], coalesce(publisher.service, "s3"))]),
+        ").",
+      ]),
+      "Let an EventBridge rule target the queues directly.",
+    ])
   }
 
   validation {
@@ -59,7 +76,10 @@ variable "publishers" {
         cloudwatch = "^arn:[a-z0-9-]+:cloudwatch:[a-z0-9-]+:[0-9]{12}:alarm:.+$"
       }, publisher.service, ".*"), publisher.source_arn))
     ])
-    error_message = "The source_arn of a publisher must be an ARN of its service: a bucket for s3 (arn:aws:s3:::name), an alarm for cloudwatch (check: ${join(", ", keys(var.publishers))})."
+    error_message = join(" ", [
+      "The source_arn of a publisher must be an ARN of its service: a bucket for s3 (arn:aws:s3:::name), an alarm for cloudwatch",
+      "(check: ${join(", ", keys(var.publishers))}).",
+    ])
   }
 
   validation {
@@ -69,17 +89,25 @@ variable "publishers" {
         ":${coalesce(publisher.source_account, data.aws_caller_identity.current.account_id)}:",
       )
     ])
-    error_message = "A publisher's source_arn lies in another account than the one its statement demands, so nothing it publishes would arrive: set source_account to the account in the ARN (check: ${join(", ", keys(var.publishers))})."
+    error_message = join(" ", [
+      "A publisher's source_arn lies in another account than the one its statement demands, so nothing it publishes would arrive: set",
+      "source_account to the account in the ARN (check: ${join(", ", keys(var.publishers))}).",
+    ])
   }
 
   validation {
-    condition     = alltrue([for publisher in var.publishers : publisher.source_account == null ? true : can(regex("^[0-9]{12}$", publisher.source_account))])
+    condition = alltrue([
+      for publisher in var.publishers : publisher.source_account == null ? true : can(regex("^[0-9]{12}$", publisher.source_account))
+    ])
     error_message = "source_account of a publisher must be the 12 digits of an AWS account id (check: ${join(", ", keys(var.publishers))})."
   }
 }
 
 variable "policy_statements" {
-  description = "Further statements for the topic's policy, each a JSON object with `Sid`, `Effect`, `Principal` and `Action`; `Resource` may be left out and becomes the topic. The module owns the topic's policy, so a separate aws_sns_topic_policy would fight it."
+  description = <<-EOT
+    Further statements for the topic's policy, each a JSON object with `Sid`, `Effect`, `Principal` and `Action`; `Resource` may be left
+    out and becomes the topic. The module owns the topic's policy, so a separate aws_sns_topic_policy would fight it.
+  EOT
   type        = list(string)
   default     = []
   nullable    = false
@@ -92,19 +120,25 @@ variable "policy_statements" {
       can(jsondecode(text).Principal) &&
       can(flatten([jsondecode(text).Action])[0])
     ])
-    error_message = "Each of policy_statements must be the JSON text of one statement object with Sid (letters, digits, - and _), Effect (Allow or Deny), Principal and Action: write it with jsonencode({...})."
+    error_message = join(" ", [
+      "Each of policy_statements must be the JSON text of one statement object with Sid (letters, digits, - and _), Effect (Allow or",
+      "Deny), Principal and Action: write it with jsonencode({...}).",
+    ])
   }
 
   validation {
-    condition = length(distinct([for text in var.policy_statements : jsondecode(text).Sid if can(jsondecode(text).Sid)])) == length(var.policy_statements) && alltrue([
-      for text in var.policy_statements : !can(regex("^(Allow-|DenyInsecureTransport$)", jsondecode(text).Sid))
-    ])
+    condition = (
+      length(var.policy_statements)
+      == length(distinct([for text in var.policy_statements : jsondecode(text).Sid if can(jsondecode(text).Sid)]))
+      && alltrue([for text in var.policy_statements : !can(regex("^(Allow-|DenyInsecureTransport$)", jsondecode(text).Sid))])
+    )
     error_message = "Each of policy_statements needs a Sid of its own; Allow-... and DenyInsecureTransport are taken by this module."
   }
 
   validation {
     condition = alltrue([
-      for text in var.policy_statements : can(regex("^Allow$", jsondecode(text).Effect)) ? !can(regex("[*]", jsonencode(jsondecode(text).Action))) : true
+      for text in var.policy_statements :
+      can(regex("^Allow$", jsondecode(text).Effect)) ? !can(regex("[*]", jsonencode(jsondecode(text).Action))) : true
     ])
     error_message = "A statement of policy_statements allows a wildcard action: name the actions, for example sns:Publish."
   }
@@ -114,16 +148,23 @@ variable "policy_statements" {
       for text in var.policy_statements :
       can(regex("\"\\*\"|\"Service\"", jsonencode(jsondecode(text).Principal))) ? can(keys(jsondecode(text).Condition)[0]) : true
     ])
-    error_message = "A statement of policy_statements names everybody (\"*\") or an AWS service as Principal without a Condition: add one, such as aws:SourceArn with aws:SourceAccount, or aws:PrincipalOrgID."
+    error_message = join(" ", [
+      "A statement of policy_statements names everybody (\"*\") or an AWS service as Principal without a Condition: add one, such as",
+      "aws:SourceArn with aws:SourceAccount, or aws:PrincipalOrgID.",
+    ])
   }
 
   validation {
     condition = alltrue([
       for text in var.policy_statements : !can(flatten([jsondecode(text).Action])[0]) ? true : alltrue([
-        for action in flatten([jsondecode(text).Action]) : contains(local.policy_actions, lower(action)) || can(regex("^sns:.*[*]", lower(action)))
+        for action in flatten([jsondecode(text).Action]) :
+        contains(local.policy_actions, lower(action)) || can(regex("^sns:.*[*]", lower(action)))
       ])
     ])
-    error_message = "A statement of policy_statements names an action that SNS does not have: a topic's policy takes those of SNS only, such as sns:Publish."
+    error_message = join(" ", [
+      "A statement of policy_statements names an action that SNS does not have: a topic's policy takes those of SNS only, such as",
+      "sns:Publish.",
+    ])
   }
 
   validation {
@@ -144,7 +185,10 @@ variable "policy_statements" {
         : can(regex("^[*]$", jsondecode(text).Principal))
       )
     ])
-    error_message = "A Principal in policy_statements must be \"*\", or an object of AWS (an account's digits, the ARN of a role or user), Service (such as s3.amazonaws.com), Federated or CanonicalUser."
+    error_message = join(" ", [
+      "A Principal in policy_statements must be \"*\", or an object of AWS (an account's digits, the ARN of a role or user), Service",
+      "(such as s3.amazonaws.com), Federated or CanonicalUser.",
+    ])
   }
 }
 
@@ -168,49 +212,73 @@ variable "subscriptions" {
   nullable = false
 
   validation {
-    condition     = alltrue([for subscription in var.subscriptions : can(regex("^arn:[a-z0-9-]+:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+$", subscription.queue_arn))])
-    error_message = "queue_arn of a subscription must be the ARN of an SQS queue, not its URL or name (check: ${join(", ", keys(var.subscriptions))})."
-  }
-
-  validation {
-    condition     = alltrue([for subscription in var.subscriptions : strcontains(subscription.queue_arn, ":sqs:${lookup(data.aws_region.current, "region", data.aws_region.current.id)}:")])
-    error_message = "queue_arn of a subscription must lie in the topic's region, ${lookup(data.aws_region.current, "region", data.aws_region.current.id)} (check: ${join(", ", keys(var.subscriptions))})."
-  }
-
-  validation {
-    condition     = alltrue([for subscription in var.subscriptions : !endswith(subscription.queue_arn, ".fifo")])
-    error_message = "A standard topic cannot deliver to a FIFO queue: subscribe a standard queue (check: ${join(", ", keys(var.subscriptions))})."
-  }
-
-  validation {
-    condition     = length(distinct([for subscription in var.subscriptions : subscription.queue_arn])) == length(var.subscriptions)
-    error_message = "Two subscriptions name the same queue, and SNS keeps one subscription per queue, over which they would fight: merge their filter policies, or use two queues."
-  }
-
-  validation {
-    condition     = alltrue([for subscription in var.subscriptions : subscription.filter_policy == null ? true : can(keys(jsondecode(subscription.filter_policy))[0])])
-    error_message = "filter_policy of a subscription must be the JSON text of an object with at least one key: write it with jsonencode({...}), or leave it out to receive everything (check: ${join(", ", keys(var.subscriptions))})."
-  }
-
-  validation {
-    condition     = alltrue([for subscription in var.subscriptions : contains(["MessageBody", "MessageAttributes"], subscription.filter_policy_scope)])
-    error_message = "filter_policy_scope of a subscription must be MessageBody or MessageAttributes (check: ${join(", ", keys(var.subscriptions))})."
-  }
-
-  validation {
-    # Objects in a list compare; those of an $or are policies of their own, which the text does not tell apart.
     condition = alltrue([
-      for subscription in var.subscriptions : !can(keys(jsondecode(subscription.filter_policy))) || strcontains(coalesce(subscription.filter_policy, "-"), "\"$or\"") ? true : length(setsubtract(
-        flatten(regexall("[\\[,]\\{\"([^\"]+)\":", replace(replace(jsonencode(jsondecode(subscription.filter_policy)), "\\\\", ""), "\\\"", ""))),
-        ["anything-but", "cidr", "equals-ignore-case", "exists", "numeric", "prefix", "suffix", "wildcard"],
-      )) == 0
+      for subscription in var.subscriptions :
+      can(regex("^arn:[a-z0-9-]+:sqs:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+$", subscription.queue_arn))
     ])
-    error_message = "filter_policy of a subscription compares by something that SNS does not know: it has anything-but, cidr, equals-ignore-case, exists, numeric, prefix, suffix and wildcard (check: ${join(", ", keys(var.subscriptions))})."
+    error_message = join(" ", [
+      "queue_arn of a subscription must be the ARN of an SQS queue, not its URL or name (check:",
+      "${join(", ", keys(var.subscriptions))}).",
+    ])
   }
 
   validation {
-    condition     = alltrue([for subscription in var.subscriptions : subscription.filter_policy == null ? true : !can(regex("(?s)\"eventName\"\\s*:.*\"s3:", subscription.filter_policy))])
-    error_message = "filter_policy of a subscription compares eventName with s3:..., and would match nothing: inside the message S3 writes ObjectCreated:Put, without the s3: of the notification's event list (check: ${join(", ", keys(var.subscriptions))})."
+    condition = alltrue([
+      for subscription in var.subscriptions :
+      strcontains(subscription.queue_arn, ":sqs:${lookup(data.aws_region.current, "region", data.aws_region.current.id)}:")
+    ])
+    error_message = join(" ", [
+      "queue_arn of a subscription must lie in the topic's region,",
+      "${lookup(data.aws_region.current, "region", data.aws_region.current.id)} (check: ${join(", ", keys(var.subscriptions))}).",
+    ])
+  }
+
+  validation {
+    condition = alltrue([for subscription in var.subscriptions : !endswith(subscription.queue_arn, ".fifo")])
+    error_message = join(" ", [
+      "A standard topic cannot deliver to a FIFO queue: subscribe a standard",
+      "queue (check: ${join(", ", keys(var.subscriptions))}).",
+    ])
+  }
+
+  validation {
+    condition = length(distinct([for subscription in var.subscriptions : subscription.queue_arn])) == length(var.subscriptions)
+    error_message = join(" ", [
+      "Two subscriptions name the same queue, and SNS keeps one subscription per queue, over which they would fight: merge their",
+      "filter policies, or use two queues.",
+    ])
+  }
+
+  validation {
+    condition = alltrue([
+      for subscription in var.subscriptions :
+      subscription.filter_policy == null ? true : can(keys(jsondecode(subscription.filter_policy))[0])
+    ])
+    error_message = join(" ", [
+      "filter_policy of a subscription must be the JSON text of an object with at least one key: write it with jsonencode({...}), or",
+      "leave it out to receive everything (check: ${join(", ", keys(var.subscriptions))}).",
+    ])
+  }
+
+  validation {
+    condition = alltrue([
+      for subscription in var.subscriptions : contains(["MessageBody", "MessageAttributes"], subscription.filter_policy_scope)
+    ])
+    error_message = join(" ", [
+      "filter_policy_scope of a subscription must be MessageBody or MessageAttributes",
+      "(check: ${join(", ", keys(var.subscriptions))}).",
+    ])
+  }
+
+  validation {
+    condition = alltrue([
+      for subscription in var.subscriptions :
+      subscription.filter_policy == null ? true : !can(regex("(?s)\"eventName\"\\s*:.*\"s3:", subscription.filter_policy))
+    ])
+    error_message = join(" ", [
+      "filter_policy of a subscription compares eventName with s3:..., and would match nothing: inside the message S3 writes",
+      "ObjectCreated:Put, without the s3: of the notification's event list (check: ${join(", ", keys(var.subscriptions))}).",
+    ])
   }
 
   validation {
@@ -225,12 +293,20 @@ variable "subscriptions" {
         subscription.dlq.arn,
       ))
     ])
-    error_message = "dlq.arn of a subscription must be the ARN of a standard SQS queue in the topic's account and region (check: ${join(", ", keys(var.subscriptions))})."
+    error_message = join(" ", [
+      "dlq.arn of a subscription must be the ARN of a standard SQS queue in the topic's account and region (check:",
+      "${join(", ", keys(var.subscriptions))}).",
+    ])
   }
 
   validation {
-    condition     = alltrue([for subscription in var.subscriptions : subscription.dlq == null ? true : subscription.dlq.arn != subscription.queue_arn])
-    error_message = "dlq.arn of a subscription is the queue that could not be reached in the first place: name another queue, such as the dlq of sqs-with-dlq (check: ${join(", ", keys(var.subscriptions))})."
+    condition = alltrue([
+      for subscription in var.subscriptions : subscription.dlq == null ? true : subscription.dlq.arn != subscription.queue_arn
+    ])
+    error_message = join(" ", [
+      "dlq.arn of a subscription is the queue that could not be reached in the first place: name another queue, such as the dlq of",
+      "sqs-with-dlq (check: ${join(", ", keys(var.subscriptions))}).",
+    ])
   }
 }
 
@@ -241,21 +317,40 @@ variable "email_subscribers" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for address in var.email_subscribers : can(regex("^[^@\\s<>,;]+@[^@\\s<>,;]+\\.[^@\\s<>,;.]+$", address))])
-    error_message = "email_subscribers must be plain addresses such as name@example.com (wrong: ${join(", ", [for address in var.email_subscribers : address if !can(regex("^[^@\\s<>,;]+@[^@\\s<>,;]+\\.[^@\\s<>,;.]+$", address))])})."
+    condition = alltrue([for address in var.email_subscribers : can(regex("^[^@\\s<>,;]+@[^@\\s<>,;]+\\.[^@\\s<>,;.]+$", address))])
+    error_message = join(" ", [
+      "email_subscribers must be plain addresses such as name@example.com (wrong:",
+      join("", [
+        join(", ", [for address in var.email_subscribers : address if !can(regex("^[^@\\s<>,;]+@[^@\\s<>,;]+\\.[^@\\s<>,;.]+$", address))]),
+        ").",
+      ]),
+    ])
   }
 }
 
 variable "kms_key" {
-  description = "Encrypts messages at rest in the topic with this customer managed key. The key's policy must let every publisher use it; the README has the statements."
+  description = <<-EOT
+    Encrypts messages at rest in the topic with this customer managed key. The key's policy must let every publisher use it; the README
+    has the statements.
+  EOT
   type = object({
     arn = string
   })
   default = null
 
   validation {
-    condition     = var.kms_key == null ? true : can(regex("^arn:[a-z0-9-]+:kms:${lookup(data.aws_region.current, "region", data.aws_region.current.id)}:[0-9]{12}:key/.+$", var.kms_key.arn))
-    error_message = "kms_key.arn must be the key ARN (arn:...:key/...) of a customer managed key in the topic's region, not an alias: alias/aws/sns has a fixed policy that lets neither S3 nor CloudWatch publish."
+    condition = (
+      var.kms_key == null
+      ? true
+      : can(regex(
+        "^arn:[a-z0-9-]+:kms:${lookup(data.aws_region.current, "region", data.aws_region.current.id)}:[0-9]{12}:key/.+$",
+        var.kms_key.arn
+      ))
+    )
+    error_message = join(" ", [
+      "kms_key.arn must be the key ARN (arn:...:key/...) of a customer managed key in the topic's region, not an alias: alias/aws/sns",
+      "has a fixed policy that lets neither S3 nor CloudWatch publish.",
+    ])
   }
 }
 

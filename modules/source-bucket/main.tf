@@ -27,16 +27,94 @@ locals {
     [for prefix in compact([var.key_prefix]) : { prefix = prefix } if length(var.key_suffixes) == 0],
   )
 
+  # What S3's notifications name so, EventBridge tells by type, reason and kind of deletion. Without a reason here: any.
+  events = {
+    "IntelligentTiering"                      = ["Object Access Tier Changed"]
+    "LifecycleExpiration:Delete"              = ["Object Deleted", "Lifecycle Expiration", "Permanently Deleted"]
+    "LifecycleExpiration:DeleteMarkerCreated" = ["Object Deleted", "Lifecycle Expiration", "Delete Marker Created"]
+    "LifecycleTransition"                     = ["Object Storage Class Changed"]
+    "ObjectAcl:Put"                           = ["Object ACL Updated"]
+    "ObjectCreated:*"                         = ["Object Created"]
+    "ObjectCreated:CompleteMultipartUpload"   = ["Object Created", "CompleteMultipartUpload"]
+    "ObjectCreated:Copy"                      = ["Object Created", "CopyObject"]
+    "ObjectCreated:Post"                      = ["Object Created", "POST Object"]
+    "ObjectCreated:Put"                       = ["Object Created", "PutObject"]
+    "ObjectRemoved:Delete"                    = ["Object Deleted", "DeleteObject", "Permanently Deleted"]
+    "ObjectRemoved:DeleteMarkerCreated"       = ["Object Deleted", "DeleteObject", "Delete Marker Created"]
+    "ObjectRestore:Completed"                 = ["Object Restore Completed"]
+    "ObjectRestore:Delete"                    = ["Object Restore Expired"]
+    "ObjectRestore:Post"                      = ["Object Restore Initiated"]
+    "ObjectTagging:Delete"                    = ["Object Tags Deleted"]
+    "ObjectTagging:Put"                       = ["Object Tags Added"]
+  }
+  named = { for key, queue in var.queues : key => [for event in sort(queue.events) : local.events[event]] }
+  types = { for key, events in local.named : key => distinct([for event in events : event[0]]) }
+  whole = { for key, events in local.named : key => distinct([for event in events : event[0] if length(event) == 1]) }
+  # By type; and by type and reason.
+  reasons = {
+    for key, events in local.named : key => {
+      for event in events : event[0] => event... if length(event) > 1 && !contains(local.whole[key], event[0])
+    }
+  }
+  deletions = {
+    for key, events in local.named : key => {
+      for event in events : "${event[0]}/${event[1]}" => event... if length(event) > 2 && !contains(local.whole[key], event[0])
+    }
+  }
+
+  # What an event has to be, any of these. `anything-but` alone would pass over events that lack the member.
+  taken = {
+    for key, queue in var.queues : key => concat(
+      [for types in [local.whole[key]] : jsonencode({ detail-type = types }) if length(types) > 0],
+      [
+        for type, reasons in { for type, events in local.reasons[key] : type => [for event in events : event[1] if length(event) == 2] } :
+        jsonencode({ detail-type = [type], detail = { reason = reasons } }) if length(reasons) > 0
+      ],
+      [
+        for events in local.deletions[key] : jsonencode({
+          detail-type = [events[0][0]], detail = { reason = [events[0][1]], deletion-type = [for event in events : event[2]] }
+        })
+      ],
+    ) if !queue.catch_all
+  }
+  left = {
+    for key, queue in var.queues : key => concat(
+      [jsonencode({ detail-type = [{ anything-but = local.types[key] }] })],
+      [
+        for type, events in local.reasons[key] : jsonencode({
+          detail-type = [type]
+          detail      = { reason = [{ exists = false }, { anything-but = distinct([for event in events : event[1]]) }] }
+        })
+      ],
+      [
+        for events in local.deletions[key] : jsonencode({
+          detail-type = [events[0][0]]
+          detail = {
+            reason        = [events[0][1]]
+            deletion-type = [{ exists = false }, { anything-but = [for event in events : event[2]] }]
+          }
+        })
+      ],
+    ) if queue.catch_all
+  }
+
   # The account, since a name says little: whoever may put events on the bus could claim any bucket's.
-  event_pattern = jsonencode({
-    source      = ["aws.s3"]
-    account     = [local.owner]
-    detail-type = ["Object Created"]
-    detail = merge(
-      { bucket = { name = local.buckets } },
-      length(local.keys) == 0 ? {} : { object = { key = local.keys } },
+  of_buckets = {
+    source  = ["aws.s3"]
+    account = [local.owner]
+    detail  = merge({ bucket = { name = local.buckets } }, length(local.keys) == 0 ? {} : { object = { key = local.keys } })
+  }
+  event_patterns = {
+    for key, any_of in merge(local.taken, local.left) : key => (
+      length(any_of) > 1
+      ? jsonencode(merge(local.of_buckets, { "$or" = [for one in any_of : jsondecode(one)] }))
+      : jsonencode(merge(local.of_buckets, jsondecode(any_of[0]), {
+        detail = merge(local.of_buckets.detail, try(jsondecode(any_of[0]).detail, {}))
+      }))
     )
-  })
+  }
+  # What the owner of another account's bucket forwards: the same, or where queues differ all of the bucket's events.
+  forwarded = length(distinct(values(local.event_patterns))) == 1 ? values(local.event_patterns)[0] : jsonencode(local.of_buckets)
 
   objects = [for arn in local.bucket_arns : "${arn}/${var.key_prefix}*"]
 }
@@ -46,7 +124,7 @@ resource "aws_cloudwatch_event_rule" "source" {
 
   name          = "${var.name}-${each.key}"
   description   = "Objects of ${join(", ", local.buckets)} that the pipeline works on"
-  event_pattern = local.event_pattern
+  event_pattern = local.event_patterns[each.key]
   tags          = var.tags
 
   lifecycle {
@@ -58,10 +136,10 @@ resource "aws_cloudwatch_event_rule" "source" {
       ])
     }
     precondition {
-      condition = length(local.event_pattern) <= 2048
+      condition = length(local.event_patterns[each.key]) <= 2048
       error_message = join(" ", [
-        "The pattern of the rule has ${length(local.event_pattern)} characters, and EventBridge takes 2048: name fewer buckets in",
-        "source_bucket.further, or fewer suffixes.",
+        "The pattern of the rule has ${length(local.event_patterns[each.key])} characters, and EventBridge takes 2048: name fewer buckets",
+        "in source_bucket.further, fewer suffixes or fewer events.",
       ])
     }
   }

@@ -17,7 +17,10 @@ output "rule_senders" {
 }
 
 output "key_sources" {
-  description = "On whose behalf AWS services use the key of the queues and topics: ARNs of buckets that notify (`s3`) and of rules (`events`), and the accounts of buckets that are not of this one (`owners`)."
+  description = <<-EOT
+    On whose behalf AWS services use the key of the queues and topics: ARNs of buckets that notify (`s3`) and of rules (`events`), and
+    the accounts of buckets that are not of this one (`owners`).
+  EOT
   value = {
     s3     = local.by_rule ? [] : local.bucket_arns
     events = local.by_rule ? values(local.rule_arns) : []
@@ -44,8 +47,10 @@ output "read_statements" {
 output "owner" {
   description = <<-EOT
     What the owner of the buckets has to do, as data; null for `own_bucket`:
-    - `bucket_policy_statements`: JSON of statements for each bucket's policy, without which roles of another account cannot read; empty for this account.
-    - `event_pattern`, `event_bus_arn`: of the rule that forwards the events to this account, and where to; null unless `via = "eventbridge"` and the account is another.
+    - `bucket_policy_statements`: JSON of statements for each bucket's policy, without which roles of another account cannot read; empty
+      for this account.
+    - `event_pattern`, `event_bus_arn`: of the rule that forwards the events to this account, and where to; null unless `via =
+      "eventbridge"` and the account is another.
   EOT
   value = local.is_own ? null : {
     bucket_policy_statements = jsonencode([
@@ -54,7 +59,7 @@ output "owner" {
         { Sid = "PipelineTellsMissing", Action = ["s3:ListBucket"], Resource = local.bucket_arns },
       ] : merge(statement, { Effect = "Allow", Principal = { AWS = var.role_arns } }) if local.is_foreign
     ])
-    event_pattern = local.by_rule && local.is_foreign ? local.event_pattern : null
+    event_pattern = local.by_rule && local.is_foreign ? local.forwarded : null
     event_bus_arn = local.by_rule && local.is_foreign ? "${local.events_arn}:event-bus/default" : null
   }
 }

@@ -11,11 +11,13 @@ variable "name" {
 
 variable "source_bucket" {
   description = <<-EOT
-    The bucket whose objects start the pipeline, and whose notification belongs to somebody else; null is `own_bucket`, whose notification is the caller's:
+    The bucket whose objects start the pipeline, and whose notification belongs to somebody else; null is `own_bucket`, whose
+    notification is the caller's:
     - `name`: the bucket. Nothing of it is changed.
     - `further`: names of more buckets of the same account, taken in the same way.
     - `account_id`: the account of the bucket; null is this one. Another account's bucket is in this region.
-    - `via`: `eventbridge`, by rules of this module on the default event bus, for which the bucket's owner turns its EventBridge notifications on; or `s3`, by rules that its owner adds to the bucket's one notification.
+    - `via`: `eventbridge`, by rules of this module on the default event bus, for which the bucket's owner turns its EventBridge
+      notifications on; or `s3`, by rules that its owner adds to the bucket's one notification.
     - `kms_key_arn`: the customer managed key that its objects are encrypted with, which is needed to read them.
   EOT
   type = object({
@@ -31,15 +33,21 @@ variable "source_bucket" {
     condition = var.source_bucket == null ? true : alltrue([
       for name in setunion([var.source_bucket.name], var.source_bucket.further) : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", name))
     ])
-    error_message = "source_bucket.name and further must be names of buckets, not ARNs or URLs: 3 to 63 lower-case letters, digits, dots and hyphens."
+    error_message = join(" ", [
+      "source_bucket.name and further must be names of buckets, not ARNs or URLs: 3 to 63 lower-case letters, digits, dots and",
+      "hyphens.",
+    ])
   }
   validation {
     condition     = var.source_bucket == null ? true : !contains(var.source_bucket.further, var.source_bucket.name)
     error_message = "source_bucket.further has the bucket of source_bucket.name again: name each once."
   }
   validation {
-    condition     = var.source_bucket == null ? true : length(var.source_bucket.further) <= 9
-    error_message = "source_bucket.further may have 9 buckets: the policies of topics and queues name each, and have a size. Let the buckets' owner forward more of them to one event bus."
+    condition = var.source_bucket == null ? true : length(var.source_bucket.further) <= 9
+    error_message = join(" ", [
+      "source_bucket.further may have 9 buckets: the policies of topics and queues name each, and have a size. Let the buckets' owner",
+      "forward more of them to one event bus.",
+    ])
   }
   validation {
     condition     = try(var.source_bucket.account_id, null) == null ? true : can(regex("^[0-9]{12}$", var.source_bucket.account_id))
@@ -51,9 +59,13 @@ variable "source_bucket" {
   }
   validation {
     condition = try(var.source_bucket.kms_key_arn, null) == null ? true : can(regex(
-      "^arn:[a-z0-9-]+:kms:[a-z0-9-]+:${coalesce(var.source_bucket.account_id, "[0-9]{12}")}:key/[A-Za-z0-9-]+$", var.source_bucket.kms_key_arn,
+      "^arn:[a-z0-9-]+:kms:[a-z0-9-]+:${coalesce(var.source_bucket.account_id, "[0-9]{12}")}:key/[A-Za-z0-9-]+$",
+      var.source_bucket.kms_key_arn,
     ))
-    error_message = "source_bucket.kms_key_arn must be the ARN of a key (arn:...:key/...) of the bucket's account, not an alias: permissions on an alias grant nothing."
+    error_message = join(" ", [
+      "source_bucket.kms_key_arn must be the ARN of a key (arn:...:key/...) of the bucket's account, not an alias: permissions on an",
+      "alias grant nothing.",
+    ])
   }
 }
 
@@ -63,16 +75,33 @@ variable "own_bucket" {
   nullable    = false
 
   validation {
-    condition     = var.source_bucket == null ? true : !contains(setunion([var.source_bucket.name], var.source_bucket.further), var.own_bucket)
-    error_message = "source_bucket names ${var.own_bucket}, which the pipeline makes and writes to: leave source_bucket out, and that bucket is the source."
+    condition = (
+      var.source_bucket == null
+      ? true
+      : !contains(setunion([var.source_bucket.name], var.source_bucket.further), var.own_bucket)
+    )
+    error_message = join(" ", [
+      "source_bucket names ${var.own_bucket}, which the pipeline makes and writes to: leave source_bucket out, and that bucket is the",
+      "source.",
+    ])
   }
 }
 
 variable "queues" {
-  description = "Queues that get each event by EventBridge, by the end of their rule's name: `name`, and `dlq_name`, which takes what EventBridge could not deliver. By names, so that their policies can name the rules. Empty for a pipeline that takes events by S3's notification only."
+  description = <<-EOT
+    Queues that get events by EventBridge, by the end of their rule's name. Empty for a pipeline that takes events by S3's notification
+    only:
+    - `name`, `dlq_name`: the queue, and that which takes what EventBridge could not deliver. By names, so that their policies can name
+      the rules.
+    - `events`: what it gets, by the names of S3's notifications without `s3:`. EventBridge has none for replication, retention,
+      annotations and lost objects.
+    - `catch_all`: it gets all but `events`, and what S3 may send one day.
+  EOT
   type = map(object({
-    name     = string
-    dlq_name = string
+    name      = string
+    dlq_name  = string
+    events    = optional(set(string), ["ObjectCreated:*"])
+    catch_all = optional(bool, false)
   }))
   default  = {}
   nullable = false
@@ -82,13 +111,27 @@ variable "queues" {
     error_message = "The keys of queues become part of rule names: use 1 to 20 letters, digits, hyphens and underscores."
   }
   validation {
+    condition     = alltrue([for queue in values(var.queues) : length(queue.events) > 0])
+    error_message = "Each of queues needs events, also to take all but those."
+  }
+  validation {
+    condition = alltrue([for queue in values(var.queues) : length(setsubtract(queue.events, keys(local.events))) == 0])
+    error_message = join(" ", [
+      "EventBridge does not tell of ${join(", ", setsubtract(flatten(values(var.queues)[*].events), keys(local.events)))}.",
+      "Leave it out of what queues get, or set source_bucket.via = \"s3\"; known are ${join(", ", keys(local.events))}.",
+    ])
+  }
+  validation {
     condition     = length(var.queues) > 0 || local.source.via == "s3"
-    error_message = "source_bucket.via must be \"s3\" here: EventBridge has other names for events than this pipeline's filters know. Add the rules of the output `pipeline.source` to the bucket's notification."
+    error_message = "source_bucket.via = \"eventbridge\" needs queues, which the rules send to: set them, or via = \"s3\"."
   }
 }
 
 variable "key_prefix" {
-  description = "What keys begin with that are read; with `via = \"eventbridge\"` and no suffix the rules ask for it as well. A rule compares a key once, so with suffixes the functions leave alone what is not below the prefix."
+  description = <<-EOT
+    What keys begin with that are read; with `via = "eventbridge"` and no suffix the rules ask for it as well. A rule compares a key
+    once, so with suffixes the functions leave alone what is not below the prefix.
+  EOT
   type        = string
   default     = ""
   nullable    = false
@@ -108,7 +151,9 @@ variable "read_actions" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for action in var.read_actions : contains(["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectTagging"], action)])
+    condition = alltrue([
+      for action in var.read_actions : contains(["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectTagging"], action)
+    ])
     error_message = "read_actions may be s3:GetObject, s3:GetObjectVersion and s3:GetObjectTagging: nothing of the bucket is changed."
   }
 }

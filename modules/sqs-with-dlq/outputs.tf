@@ -2,7 +2,10 @@
 # value of the finished resource, so whoever uses it still waits for the queue and its policy.
 
 output "queue" {
-  description = "The queue, as lambda-consumer takes it: `arn`, `url`, `name`, `fifo`, `visibility_timeout_seconds` and `kms_key_arn` (null with SSE-SQS)."
+  description = <<-EOT
+    The queue, as lambda-consumer takes it: `arn`, `url`, `name`, `fifo`, `visibility_timeout_seconds` and `kms_key_arn` (null with
+    SSE-SQS).
+  EOT
   value = {
     arn                        = local.queue_arn
     url                        = aws_sqs_queue.queue.url
@@ -14,7 +17,10 @@ output "queue" {
 }
 
 output "queue_arn_static" {
-  description = "ARN of the queue written from its name, which waits for nothing: for whatever the queue's own policy must name, where `queue.arn` would be a cycle."
+  description = <<-EOT
+    ARN of the queue written from its name, which waits for nothing: for whatever the queue's own policy must name, where `queue.arn`
+    would be a cycle.
+  EOT
   value       = local.queue_arn
 }
 
@@ -25,6 +31,15 @@ output "dlq" {
     url  = one(aws_sqs_queue.dlq[*].url)
     name = local.own_dlq ? one(aws_sqs_queue.dlq[*].name) : reverse(split(":", var.dlq.existing_arn))[0]
   }
+}
+
+output "subscription" {
+  description = "Queue and dead-letter queue as an entry of `subscriptions` of sns-filtered-fanout; add a filter by `merge()`."
+  value = {
+    queue_arn = local.queue_arn
+    dlq       = var.dlq == null ? null : { arn = local.own_dlq ? local.dlq_arn : var.dlq.existing_arn }
+  }
+  depends_on = [aws_sqs_queue.dlq, aws_sqs_queue.queue]
 }
 
 output "alarm_names" {

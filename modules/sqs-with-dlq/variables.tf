@@ -1,21 +1,33 @@
 variable "name" {
-  description = "Name of the queue. The dead-letter queue is called `<name>-dlq`, and both get `.fifo` when `fifo` is set, so 76 characters fit (71 with `fifo`)."
+  description = <<-EOT
+    Name of the queue. The dead-letter queue is called `<name>-dlq`, and both get `.fifo` when `fifo` is set, so 76 characters fit (71
+    with `fifo`).
+  EOT
   type        = string
   nullable    = false
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9_-]+$", var.name))
-    error_message = "name \"${var.name}\" must consist of letters, digits, - and _ only: leave .fifo out and set fifo = {} for a FIFO queue."
+    condition = can(regex("^[A-Za-z0-9_-]+$", var.name))
+    error_message = join(" ", [
+      "name \"${var.name}\" must consist of letters, digits, - and",
+      "_ only: leave .fifo out and set fifo = {} for a FIFO queue.",
+    ])
   }
 
   validation {
-    condition     = length(var.name) <= (var.fifo == null ? 76 : 71)
-    error_message = "name \"${var.name}\" has ${length(var.name)} characters; shorten it to ${var.fifo == null ? 76 : 71}, so that ${var.name}-dlq${var.fifo == null ? "" : ".fifo"} stays within the 80 of SQS."
+    condition = length(var.name) <= (var.fifo == null ? 76 : 71)
+    error_message = join(" ", [
+      "name \"${var.name}\" has ${length(var.name)} characters; shorten it to ${var.fifo == null ? 76 : 71}, so that",
+      "${var.name}-dlq${var.fifo == null ? "" : ".fifo"} stays within the 80 of SQS.",
+    ])
   }
 }
 
 variable "fifo" {
-  description = "Makes both queues FIFO queues. `content_based_deduplication` lets SQS use the body's hash as deduplication id; `high_throughput` limits and deduplicates per message group instead of per queue. S3 cannot send to a FIFO queue."
+  description = <<-EOT
+    Makes both queues FIFO queues. `content_based_deduplication` lets SQS use the body's hash as deduplication id; `high_throughput`
+    limits and deduplicates per message group instead of per queue. S3 cannot send to a FIFO queue.
+  EOT
   type = object({
     content_based_deduplication = optional(bool, false)
     high_throughput             = optional(bool, false)
@@ -24,7 +36,10 @@ variable "fifo" {
 }
 
 variable "consumer" {
-  description = "The function that will read the queue: its timeout and the batching window of its event source mapping, in seconds. The visibility timeout is derived from it, or checked against it."
+  description = <<-EOT
+    The function that will read the queue: its timeout and the batching window of its event source mapping, in seconds. The visibility
+    timeout is derived from it, or checked against it.
+  EOT
   type = object({
     timeout_seconds         = number
     batching_window_seconds = optional(number, 0)
@@ -33,27 +48,33 @@ variable "consumer" {
 
   validation {
     condition = var.consumer == null ? true : (
-      var.consumer.timeout_seconds >= 1 && var.consumer.timeout_seconds <= 900 && floor(var.consumer.timeout_seconds) == var.consumer.timeout_seconds
+      var.consumer.timeout_seconds >= 1 && var.consumer.timeout_seconds <= 900
+      && floor(var.consumer.timeout_seconds) == var.consumer.timeout_seconds
     )
     error_message = "consumer.timeout_seconds must be a whole number from 1 to 900, the limits of a Lambda function's timeout."
   }
 
   validation {
     condition = var.consumer == null ? true : (
-      var.consumer.batching_window_seconds >= 0 && var.consumer.batching_window_seconds <= 300 && floor(var.consumer.batching_window_seconds) == var.consumer.batching_window_seconds
+      var.consumer.batching_window_seconds >= 0 && var.consumer.batching_window_seconds <= 300
+      && floor(var.consumer.batching_window_seconds) == var.consumer.batching_window_seconds
     )
     error_message = "consumer.batching_window_seconds must be a whole number from 0 to 300, the limits of an event source mapping."
   }
 }
 
 variable "visibility_timeout_seconds" {
-  description = "How long a received message stays hidden from other receivers. Null derives it: 6 x `consumer.timeout_seconds` + `consumer.batching_window_seconds`, or 30 without a consumer."
+  description = <<-EOT
+    How long a received message stays hidden from other receivers. Null derives it: 6 x `consumer.timeout_seconds` +
+    `consumer.batching_window_seconds`, or 30 without a consumer.
+  EOT
   type        = number
   default     = null
 
   validation {
     condition = var.visibility_timeout_seconds == null ? true : (
-      var.visibility_timeout_seconds >= 0 && var.visibility_timeout_seconds <= 43200 && floor(var.visibility_timeout_seconds) == var.visibility_timeout_seconds
+      var.visibility_timeout_seconds >= 0 && var.visibility_timeout_seconds <= 43200
+      && floor(var.visibility_timeout_seconds) == var.visibility_timeout_seconds
     )
     error_message = "visibility_timeout_seconds must be a whole number from 0 to 43200 (12 hours)."
   }
@@ -62,7 +83,10 @@ variable "visibility_timeout_seconds" {
     condition = var.visibility_timeout_seconds == null || var.consumer == null ? true : (
       var.visibility_timeout_seconds >= 6 * var.consumer.timeout_seconds + var.consumer.batching_window_seconds
     )
-    error_message = "visibility_timeout_seconds must be at least 6 x consumer.timeout_seconds + consumer.batching_window_seconds, or a message reappears while it is still being worked on: raise it, or leave it out to have it derived."
+    error_message = join(" ", [
+      "visibility_timeout_seconds must be at least 6 x consumer.timeout_seconds + consumer.batching_window_seconds, or a message",
+      "reappears while it is still being worked on: raise it, or leave it out to have it derived.",
+    ])
   }
 }
 
@@ -73,7 +97,10 @@ variable "message_retention_seconds" {
   nullable    = false
 
   validation {
-    condition     = var.message_retention_seconds >= 60 && var.message_retention_seconds <= 1209600 && floor(var.message_retention_seconds) == var.message_retention_seconds
+    condition = (
+      var.message_retention_seconds >= 60 && var.message_retention_seconds <= 1209600
+      && floor(var.message_retention_seconds) == var.message_retention_seconds
+    )
     error_message = "message_retention_seconds must be a whole number from 60 to 1209600 (14 days)."
   }
 }
@@ -85,13 +112,19 @@ variable "dlq_retention_seconds" {
   nullable    = false
 
   validation {
-    condition     = var.dlq_retention_seconds >= 60 && var.dlq_retention_seconds <= 1209600 && floor(var.dlq_retention_seconds) == var.dlq_retention_seconds
+    condition = (
+      var.dlq_retention_seconds >= 60 && var.dlq_retention_seconds <= 1209600
+      && floor(var.dlq_retention_seconds) == var.dlq_retention_seconds
+    )
     error_message = "dlq_retention_seconds must be a whole number from 60 to 1209600 (14 days)."
   }
 
   validation {
-    condition     = var.dlq_retention_seconds >= var.message_retention_seconds
-    error_message = "dlq_retention_seconds must be at least message_retention_seconds (${var.message_retention_seconds}): a message keeps its age when it moves to the dead-letter queue, and a shorter retention could delete it on arrival."
+    condition = var.dlq_retention_seconds >= var.message_retention_seconds
+    error_message = join(" ", [
+      "dlq_retention_seconds must be at least message_retention_seconds (${var.message_retention_seconds}): a message keeps its age",
+      "when it moves to the dead-letter queue, and a shorter retention could delete it on arrival.",
+    ])
   }
 }
 
@@ -107,30 +140,46 @@ variable "delay_seconds" {
   }
 
   validation {
-    condition     = var.delay_seconds < var.message_retention_seconds
-    error_message = "delay_seconds must be less than message_retention_seconds (${var.message_retention_seconds}), or messages are deleted before anyone sees them."
+    condition = var.delay_seconds < var.message_retention_seconds
+    error_message = join(" ", [
+      "delay_seconds must be less than message_retention_seconds (${var.message_retention_seconds}), or messages are deleted before",
+      "anyone sees them.",
+    ])
   }
 }
 
 variable "receive_wait_time_seconds" {
-  description = "How long a receive waits for a message unless the receiver says otherwise; Lambda does. 0 answers at once, and an empty answer costs as much as a full one."
+  description = <<-EOT
+    How long a receive waits for a message unless the receiver says otherwise; Lambda does. 0 answers at once, and an empty answer costs
+    as much as a full one.
+  EOT
   type        = number
   default     = 0
   nullable    = false
 
   validation {
-    condition     = var.receive_wait_time_seconds >= 0 && var.receive_wait_time_seconds <= 20 && floor(var.receive_wait_time_seconds) == var.receive_wait_time_seconds
+    condition = (
+      var.receive_wait_time_seconds >= 0 && var.receive_wait_time_seconds <= 20
+      && floor(var.receive_wait_time_seconds) == var.receive_wait_time_seconds
+    )
     error_message = "receive_wait_time_seconds must be a whole number from 0 to 20."
   }
 }
 
 variable "max_message_size" {
-  description = "Largest message that both queues take, in bytes. Null leaves the largest that the provider knows: one S3 notification can have 64 KB, and what is larger than the limit is a failed delivery."
+  description = <<-EOT
+    Largest message that both queues take, in bytes. Null leaves the largest that the provider knows: one S3 notification can have 64
+    KB, and what is larger than the limit is a failed delivery.
+  EOT
   type        = number
   default     = null
 
   validation {
-    condition     = var.max_message_size == null ? true : var.max_message_size >= 1024 && var.max_message_size <= 1048576 && floor(var.max_message_size) == var.max_message_size
+    condition = (
+      var.max_message_size == null
+      ? true
+      : var.max_message_size >= 1024 && var.max_message_size <= 1048576 && floor(var.max_message_size) == var.max_message_size
+    )
     error_message = "max_message_size must be a whole number of bytes from 1024 to 1048576 (1 MiB; version 5 of the provider takes 262144)."
   }
 
@@ -142,9 +191,12 @@ variable "max_message_size" {
 
 variable "dlq" {
   description = <<-EOT
-    Where messages go after `max_receive_count` receives. By default to a queue of the module's own; null for nowhere, and they come back until their retention ends. From a queue that has a redrive policy, null does not take it: make it null when the queue is made.
-    - `existing_arn`: a queue that exists, of the same account, region and kind, known when planning. Its own settings let this queue use it, and its owner watches it: `alarm` does not.
-    - `redrive_allow_policy`: whether the module's own dead-letter queue says that this queue alone may use it. False for a region or an engine that does not know the setting.
+    Where messages go after `max_receive_count` receives. By default to a queue of the module's own; null for nowhere, and they come
+    back until their retention ends. From a queue that has a redrive policy, null does not take it: make it null when the queue is made.
+    - `existing_arn`: a queue that exists, of the same account, region and kind, known when planning. Its own settings let this queue
+      use it, and its owner watches it: `alarm` does not.
+    - `redrive_allow_policy`: whether the module's own dead-letter queue says that this queue alone may use it. False for a region or an
+      engine that does not know the setting.
   EOT
   type = object({
     existing_arn         = optional(string)
@@ -156,12 +208,18 @@ variable "dlq" {
     condition = var.dlq == null ? true : var.dlq.existing_arn == null ? true : can(regex(
       "^${replace(local.arn_prefix, "*", "")}:[A-Za-z0-9_-]+${local.fifo ? "[.]fifo" : ""}$", var.dlq.existing_arn,
     )) && var.dlq.existing_arn != local.queue_arn
-    error_message = "dlq.existing_arn must be the ARN of another queue of this account and region (${local.arn_prefix}:...), FIFO if this one is: SQS moves messages to no other."
+    error_message = join(" ", [
+      "dlq.existing_arn must be the ARN of another queue of this account and region (${local.arn_prefix}:...), FIFO if this one is:",
+      "SQS moves messages to no other.",
+    ])
   }
 }
 
 variable "max_receive_count" {
-  description = "How often a message is handed to the consumer before it moves to the dead-letter queue. A throttled delivery counts too, so AWS advises 5 or more for Lambda."
+  description = <<-EOT
+    How often a message is handed to the consumer before it moves to the dead-letter queue. A throttled delivery counts too, so AWS
+    advises 5 or more for Lambda.
+  EOT
   type        = number
   default     = 5
   nullable    = false
@@ -173,20 +231,37 @@ variable "max_receive_count" {
 }
 
 variable "kms_key" {
-  description = "Encrypts both queues with this customer managed key instead of SSE-SQS. The key's policy must let every sender use it; the README has the statements."
+  description = <<-EOT
+    Encrypts both queues with this customer managed key instead of SSE-SQS. The key's policy must let every sender use it; the README
+    has the statements.
+  EOT
   type = object({
     arn = string
   })
   default = null
 
   validation {
-    condition     = var.kms_key == null ? true : can(regex("^arn:[a-z0-9-]+:kms:${lookup(data.aws_region.current, "region", data.aws_region.current.id)}:[0-9]{12}:key/.+$", var.kms_key.arn))
-    error_message = "kms_key.arn must be the key ARN (arn:...:key/...) of a customer managed key in the queue's region, not an alias: IAM permissions on an alias grant nothing to the consumer, and alias/aws/sqs has a fixed policy that lets neither S3, SNS nor EventBridge send. Leave kms_key out for SSE-SQS, which needs no grants."
+    condition = (
+      var.kms_key == null
+      ? true
+      : can(regex(
+        "^arn:[a-z0-9-]+:kms:${lookup(data.aws_region.current, "region", data.aws_region.current.id)}:[0-9]{12}:key/.+$",
+        var.kms_key.arn
+      ))
+    )
+    error_message = join(" ", [
+      "kms_key.arn must be the key ARN (arn:...:key/...) of a customer managed key in the queue's region, not an alias: IAM",
+      "permissions on an alias grant nothing to the consumer, and alias/aws/sqs has a fixed policy that lets neither S3, SNS nor",
+      "EventBridge send. Leave kms_key out for SSE-SQS, which needs no grants.",
+    ])
   }
 }
 
 variable "senders" {
-  description = "AWS services that may send to the queue, by a name of your choice. `source_arn` is the bucket, topic or rule; `source_account` is its owner and defaults to the queue's account. Identities of the same account need no entry: their own IAM policies decide."
+  description = <<-EOT
+    AWS services that may send to the queue, by a name of your choice. `source_arn` is the bucket, topic or rule; `source_account` is
+    its owner and defaults to the queue's account. Identities of the same account need no entry: their own IAM policies decide.
+  EOT
   type = map(object({
     service        = string
     source_arn     = string
@@ -196,13 +271,20 @@ variable "senders" {
   nullable = false
 
   validation {
-    condition     = alltrue([for name, sender in var.senders : can(regex("^[A-Za-z0-9_-]{1,64}$", name))])
-    error_message = "The keys of senders become statement ids: use 1 to 64 letters, digits, - and _ (given: ${join(", ", keys(var.senders))})."
+    condition = alltrue([for name, sender in var.senders : can(regex("^[A-Za-z0-9_-]{1,64}$", name))])
+    error_message = join(" ", [
+      "The keys of senders become statement ids: use 1 to 64 letters,",
+      "digits, - and _ (given: ${join(", ", keys(var.senders))}).",
+    ])
   }
 
   validation {
-    condition     = alltrue([for sender in var.senders : contains(["s3", "sns", "events"], sender.service)])
-    error_message = "The service of a sender must be s3, sns or events (wrong: ${join(", ", [for name, sender in var.senders : name if !contains(["s3", "sns", "events"], sender.service)])}). Grant anything else through policy_statements."
+    condition = alltrue([for sender in var.senders : contains(["s3", "sns", "events"], sender.service)])
+    error_message = join(" ", [
+      "The service of a sender must be s3, sns or events (wrong:",
+      "${join(", ", [for name, sender in var.senders : name if !contains(["s3", "sns", "events"], sender.service)])}). Grant anything",
+      "else through policy_statements.",
+    ])
   }
 
   validation {
@@ -213,7 +295,10 @@ variable "senders" {
         events = "^arn:[a-z0-9-]+:events:[a-z0-9-]+:[0-9]{12}:rule/.+$"
       }, sender.service, ".*"), sender.source_arn))
     ])
-    error_message = "The source_arn of a sender must be an ARN of its service: a bucket for s3 (arn:aws:s3:::name), a topic for sns, a rule for events (check: ${join(", ", keys(var.senders))})."
+    error_message = join(" ", [
+      "The source_arn of a sender must be an ARN of its service: a bucket for s3 (arn:aws:s3:::name), a topic for sns, a rule for",
+      "events (check: ${join(", ", keys(var.senders))}).",
+    ])
   }
 
   validation {
@@ -223,11 +308,16 @@ variable "senders" {
         ":${coalesce(sender.source_account, data.aws_caller_identity.current.account_id)}:",
       )
     ])
-    error_message = "A sender's source_arn lies in another account than the one its statement demands, so nothing it sends would arrive: set source_account to the account in the ARN (check: ${join(", ", keys(var.senders))})."
+    error_message = join(" ", [
+      "A sender's source_arn lies in another account than the one its statement demands, so nothing it sends would arrive: set",
+      "source_account to the account in the ARN (check: ${join(", ", keys(var.senders))}).",
+    ])
   }
 
   validation {
-    condition     = alltrue([for sender in var.senders : sender.source_account == null ? true : can(regex("^[0-9]{12}$", sender.source_account))])
+    condition = alltrue([
+      for sender in var.senders : sender.source_account == null ? true : can(regex("^[0-9]{12}$", sender.source_account))
+    ])
     error_message = "source_account of a sender must be the 12 digits of an AWS account id (check: ${join(", ", keys(var.senders))})."
   }
 
@@ -237,18 +327,27 @@ variable "senders" {
   }
 
   validation {
-    condition     = var.fifo == null || alltrue([for sender in var.senders : sender.service == "sns" ? endswith(sender.source_arn, ".fifo") : true])
+    condition = (
+      var.fifo == null
+      || alltrue([for sender in var.senders : sender.service == "sns" ? endswith(sender.source_arn, ".fifo") : true])
+    )
     error_message = "A standard topic cannot deliver to a FIFO queue: drop fifo, or name a FIFO topic (source_arn ending in .fifo)."
   }
 
   validation {
-    condition     = length(var.senders) + length(var.policy_statements) <= 19
-    error_message = "senders and policy_statements make ${length(var.senders) + length(var.policy_statements)} statements, and an SQS policy takes 19 beside the one for TLS: name several buckets by one wildcard source_arn, or put a topic between."
+    condition = length(var.senders) + length(var.policy_statements) <= 19
+    error_message = join(" ", [
+      "senders and policy_statements make ${length(var.senders) + length(var.policy_statements)} statements, and an SQS policy takes",
+      "19 beside the one for TLS: name several buckets by one wildcard source_arn, or put a topic between.",
+    ])
   }
 }
 
 variable "dlq_senders" {
-  description = "AWS services that may send to the dead-letter queue directly, in the shape of `senders`: an SNS topic whose subscription names this dead-letter queue, or an EventBridge rule whose target does. The main queue needs no entry."
+  description = <<-EOT
+    AWS services that may send to the dead-letter queue directly, in the shape of `senders`: an SNS topic whose subscription names this
+    dead-letter queue, or an EventBridge rule whose target does. The main queue needs no entry.
+  EOT
   type = map(object({
     service        = string
     source_arn     = string
@@ -258,13 +357,19 @@ variable "dlq_senders" {
   nullable = false
 
   validation {
-    condition     = alltrue([for name, sender in var.dlq_senders : can(regex("^[A-Za-z0-9_-]{1,64}$", name))])
-    error_message = "The keys of dlq_senders become statement ids: use 1 to 64 letters, digits, - and _ (given: ${join(", ", keys(var.dlq_senders))})."
+    condition = alltrue([for name, sender in var.dlq_senders : can(regex("^[A-Za-z0-9_-]{1,64}$", name))])
+    error_message = join(" ", [
+      "The keys of dlq_senders become statement ids: use 1 to 64 letters, digits, - and _ (given:",
+      "${join(", ", keys(var.dlq_senders))}).",
+    ])
   }
 
   validation {
-    condition     = alltrue([for sender in var.dlq_senders : contains(["sns", "events"], sender.service)])
-    error_message = "The service of a dlq_sender must be sns or events, the two that use a dead-letter queue of their own (wrong: ${join(", ", [for name, sender in var.dlq_senders : name if !contains(["sns", "events"], sender.service)])})."
+    condition = alltrue([for sender in var.dlq_senders : contains(["sns", "events"], sender.service)])
+    error_message = join(" ", [
+      "The service of a dlq_sender must be sns or events, the two that use a dead-letter queue of their own (wrong:",
+      "${join(", ", [for name, sender in var.dlq_senders : name if !contains(["sns", "events"], sender.service)])}).",
+    ])
   }
 
   validation {
@@ -274,7 +379,10 @@ variable "dlq_senders" {
         events = "^arn:[a-z0-9-]+:events:[a-z0-9-]+:[0-9]{12}:rule/.+$"
       }, sender.service, ".*"), sender.source_arn))
     ])
-    error_message = "The source_arn of a dlq_sender must be an ARN of its service: a topic for sns, a rule for events (check: ${join(", ", keys(var.dlq_senders))})."
+    error_message = join(" ", [
+      "The source_arn of a dlq_sender must be an ARN of its service: a topic for sns, a rule for events (check:",
+      "${join(", ", keys(var.dlq_senders))}).",
+    ])
   }
 
   validation {
@@ -284,22 +392,37 @@ variable "dlq_senders" {
         ":${coalesce(sender.source_account, data.aws_caller_identity.current.account_id)}:",
       )
     ])
-    error_message = "A dlq_sender's source_arn lies in another account than the one its statement demands, so nothing it sends would arrive: set source_account to the account in the ARN (check: ${join(", ", keys(var.dlq_senders))})."
+    error_message = join(" ", [
+      "A dlq_sender's source_arn lies in another account than the one its statement demands, so nothing it sends would arrive: set",
+      "source_account to the account in the ARN (check: ${join(", ", keys(var.dlq_senders))}).",
+    ])
   }
 
   validation {
-    condition     = var.fifo == null || alltrue([for sender in var.dlq_senders : sender.service == "sns" ? endswith(sender.source_arn, ".fifo") : true])
-    error_message = "A standard topic cannot use a FIFO queue for dead letters: drop fifo, or name a FIFO topic (source_arn ending in .fifo)."
+    condition = (
+      var.fifo == null
+      || alltrue([for sender in var.dlq_senders : sender.service == "sns" ? endswith(sender.source_arn, ".fifo") : true])
+    )
+    error_message = join(" ", [
+      "A standard topic cannot use a FIFO queue for dead letters: drop",
+      "fifo, or name a FIFO topic (source_arn ending in .fifo).",
+    ])
   }
 
   validation {
-    condition     = length(var.dlq_senders) <= 19
-    error_message = "dlq_senders has ${length(var.dlq_senders)} entries, and an SQS policy takes 19 statements beside the one for TLS: name several sources by one wildcard source_arn."
+    condition = length(var.dlq_senders) <= 19
+    error_message = join(" ", [
+      "dlq_senders has ${length(var.dlq_senders)} entries, and an SQS policy takes 19 statements beside the one for TLS: name several",
+      "sources by one wildcard source_arn.",
+    ])
   }
 }
 
 variable "policy_statements" {
-  description = "Further statements for the queue's policy, each a JSON object with `Sid`, `Effect`, `Principal` and `Action`; `Resource` may be left out and becomes the queue. The module owns the queue's policy, so a separate aws_sqs_queue_policy would fight it."
+  description = <<-EOT
+    Further statements for the queue's policy, each a JSON object with `Sid`, `Effect`, `Principal` and `Action`; `Resource` may be left
+    out and becomes the queue. The module owns the queue's policy, so a separate aws_sqs_queue_policy would fight it.
+  EOT
   type        = list(string)
   default     = []
   nullable    = false
@@ -312,25 +435,34 @@ variable "policy_statements" {
       can(jsondecode(text).Principal) &&
       can(flatten([jsondecode(text).Action])[0])
     ])
-    error_message = "Each of policy_statements must be the JSON text of one statement object with Sid (letters, digits, - and _), Effect (Allow or Deny), Principal and Action: write it with jsonencode({...})."
+    error_message = join(" ", [
+      "Each of policy_statements must be the JSON text of one statement object with Sid (letters, digits, - and _), Effect (Allow or",
+      "Deny), Principal and Action: write it with jsonencode({...}).",
+    ])
   }
 
   validation {
-    condition = length(distinct([for text in var.policy_statements : jsondecode(text).Sid if can(jsondecode(text).Sid)])) == length(var.policy_statements) && alltrue([
-      for text in var.policy_statements : !can(regex("^(Allow-|DenyInsecureTransport$)", jsondecode(text).Sid))
-    ])
+    condition = (
+      length(var.policy_statements)
+      == length(distinct([for text in var.policy_statements : jsondecode(text).Sid if can(jsondecode(text).Sid)]))
+      && alltrue([for text in var.policy_statements : !can(regex("^(Allow-|DenyInsecureTransport$)", jsondecode(text).Sid))])
+    )
     error_message = "Each of policy_statements needs a Sid of its own; Allow-... and DenyInsecureTransport are taken by this module."
   }
 
   validation {
     condition = alltrue([
-      for text in var.policy_statements : can(regex("^Allow$", jsondecode(text).Effect)) ? !can(regex("[*]", jsonencode(jsondecode(text).Action))) : true
+      for text in var.policy_statements :
+      can(regex("^Allow$", jsondecode(text).Effect)) ? !can(regex("[*]", jsonencode(jsondecode(text).Action))) : true
     ])
     error_message = "A statement of policy_statements allows a wildcard action: name the actions, for example sqs:SendMessage."
   }
 
   validation {
-    condition     = alltrue([for text in var.policy_statements : can(length(flatten([jsondecode(text).Action])) <= 7) ? length(flatten([jsondecode(text).Action])) <= 7 : true])
+    condition = alltrue([
+      for text in var.policy_statements :
+      can(length(flatten([jsondecode(text).Action])) <= 7) ? length(flatten([jsondecode(text).Action])) <= 7 : true
+    ])
     error_message = "A statement of policy_statements has more than the 7 actions that SQS takes: split it."
   }
 
@@ -339,16 +471,23 @@ variable "policy_statements" {
       for text in var.policy_statements :
       can(regex("\"\\*\"|\"Service\"", jsonencode(jsondecode(text).Principal))) ? can(keys(jsondecode(text).Condition)[0]) : true
     ])
-    error_message = "A statement of policy_statements names everybody (\"*\") or an AWS service as Principal without a Condition: add one, such as aws:SourceArn with aws:SourceAccount, or aws:PrincipalOrgID."
+    error_message = join(" ", [
+      "A statement of policy_statements names everybody (\"*\") or an AWS service as Principal without a Condition: add one, such as",
+      "aws:SourceArn with aws:SourceAccount, or aws:PrincipalOrgID.",
+    ])
   }
 
   validation {
     condition = alltrue([
       for text in var.policy_statements : !can(flatten([jsondecode(text).Action])[0]) ? true : alltrue([
-        for action in flatten([jsondecode(text).Action]) : contains(local.policy_actions, lower(action)) || can(regex("^sqs:.*[*]", lower(action)))
+        for action in flatten([jsondecode(text).Action]) :
+        contains(local.policy_actions, lower(action)) || can(regex("^sqs:.*[*]", lower(action)))
       ])
     ])
-    error_message = "A statement of policy_statements names an action that SQS does not have: a queue's policy takes those of SQS only, such as sqs:SendMessage."
+    error_message = join(" ", [
+      "A statement of policy_statements names an action that SQS does not have: a queue's policy takes those of SQS only, such as",
+      "sqs:SendMessage.",
+    ])
   }
 
   validation {
@@ -369,12 +508,19 @@ variable "policy_statements" {
         : can(regex("^[*]$", jsondecode(text).Principal))
       )
     ])
-    error_message = "A Principal in policy_statements must be \"*\", or an object of AWS (an account's digits, the ARN of a role or user), Service (such as s3.amazonaws.com), Federated or CanonicalUser."
+    error_message = join(" ", [
+      "A Principal in policy_statements must be \"*\", or an object of AWS (an account's digits, the ARN of a role or user), Service",
+      "(such as s3.amazonaws.com), Federated or CanonicalUser.",
+    ])
   }
 }
 
 variable "alarm" {
-  description = "Alarms, sent to `actions` (topic ARNs) when they start and when they end: the dead-letter queue holds `dlq_messages` or more messages and, if `age_seconds` is set, the oldest message in the queue has waited that long. With `name_prefix`, that of a stack of this project, their descriptions say which `event-pipelines` commands to run."
+  description = <<-EOT
+    Alarms, sent to `actions` (topic ARNs) when they start and when they end: the dead-letter queue holds `dlq_messages` or more
+    messages and, if `age_seconds` is set, the oldest message in the queue has waited that long. With `name_prefix`, that of a stack of
+    this project, their descriptions say which `event-pipelines` commands to run.
+  EOT
   type = object({
     actions      = list(string)
     dlq_messages = optional(number, 1)
@@ -384,12 +530,20 @@ variable "alarm" {
   default = null
 
   validation {
-    condition     = var.alarm == null ? true : length(var.alarm.actions) <= 5 && alltrue([for arn in var.alarm.actions : can(regex("^arn:", arn))])
+    condition = (
+      var.alarm == null
+      ? true
+      : length(var.alarm.actions) <= 5 && alltrue([for arn in var.alarm.actions : can(regex("^arn:", arn))])
+    )
     error_message = "alarm.actions must be at most 5 ARNs, the limit of CloudWatch: put a topic in front of more receivers."
   }
 
   validation {
-    condition     = var.alarm == null ? true : alltrue([for arn in var.alarm.actions : can(regex("^arn:[^:]+:[^:]+:(${local.region})?:", arn))])
+    condition = (
+      var.alarm == null
+      ? true
+      : alltrue([for arn in var.alarm.actions : can(regex("^arn:[^:]+:[^:]+:(${local.region})?:", arn))])
+    )
     error_message = "alarm.actions must lie in the queue's region, ${local.region}: an alarm tells nobody elsewhere."
   }
 
@@ -399,13 +553,23 @@ variable "alarm" {
   }
 
   validation {
-    condition     = var.alarm == null ? true : var.alarm.age_seconds == null ? true : var.alarm.age_seconds >= 1 && var.alarm.age_seconds < var.message_retention_seconds
-    error_message = "alarm.age_seconds must be 1 or more and less than message_retention_seconds (${var.message_retention_seconds}), because no message grows older than that."
+    condition = (
+      var.alarm == null
+      ? true
+      : var.alarm.age_seconds == null ? true : var.alarm.age_seconds >= 1 && var.alarm.age_seconds < var.message_retention_seconds
+    )
+    error_message = join(" ", [
+      "alarm.age_seconds must be 1 or more and less than message_retention_seconds (${var.message_retention_seconds}), because no",
+      "message grows older than that.",
+    ])
   }
 
   validation {
-    condition     = var.alarm == null ? true : var.alarm.name_prefix == null ? true : startswith(var.name, "${var.alarm.name_prefix}-")
-    error_message = "alarm.name_prefix must be what name (${var.name}) starts with, before a hyphen: the command line finds queues by it. Leave it out where there is no such stack."
+    condition = var.alarm == null ? true : var.alarm.name_prefix == null ? true : startswith(var.name, "${var.alarm.name_prefix}-")
+    error_message = join(" ", [
+      "alarm.name_prefix must be what name (${var.name}) starts with, before a hyphen: the command line finds queues by it. Leave it",
+      "out where there is no such stack.",
+    ])
   }
 }
 

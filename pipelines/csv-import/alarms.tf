@@ -2,30 +2,24 @@ module "alarms" {
   source = "../../modules/metric-alarms"
   count  = var.alarm == null ? 0 : 1
 
-  name    = local.name
-  actions = var.alarm.actions
-  tags    = var.tags
+  name       = local.name
+  dimensions = { stack = var.name_prefix, pipeline = "csv-import" }
+  actions    = var.alarm.actions
+  tags       = var.tags
+  rejections = {
+    threshold = var.alarm.rejections
+    what      = "files or messages were refused as a whole within 5 minutes: not CSV, or not in an encoding that is read."
+    remedy    = "Run `event-pipelines imports list --prefix ${var.name_prefix}` for which and why; upload a corrected file to import it."
+  }
   alarms = {
-    rejections = {
-      description = join(" ", [
-        "${var.alarm.rejections} or more files or messages were refused as a whole within 5 minutes: not CSV, or not in an encoding that",
-        "is read.",
-        "Nothing tries them again, for it would end the same way: a record of each says why.",
-        "Run `event-pipelines imports list --prefix ${var.name_prefix}` for which and why; upload a mended file to import it.",
-      ])
-      metric_name = "Rejected"
-      dimensions  = { stack = var.name_prefix, pipeline = "csv-import" }
-      threshold   = var.alarm.rejections
-    }
     row-rejections = {
       description = join(" ", [
         "${var.alarm.rejections} or more rows were refused within 5 minutes: a cell does not fit its column, a key is missing, or a line",
         "is no row. The other rows of their files are loaded.",
         "Run `event-pipelines imports list --prefix ${var.name_prefix}` for the imports,",
-        "and `event-pipelines imports rejections ID --prefix ${var.name_prefix}` for their rows as CSV, to mend and import again.",
+        "and `event-pipelines imports rejections ID --prefix ${var.name_prefix}` for their rows as CSV, to correct and import again.",
       ])
       metric_name = "RowsRejected"
-      dimensions  = { stack = var.name_prefix, pipeline = "csv-import" }
       threshold   = var.alarm.rejections
     }
     imports-empty = {
@@ -36,16 +30,14 @@ module "alarms" {
         "upload it again.",
       ])
       metric_name = "ImportsEmpty"
-      dimensions  = { stack = var.name_prefix, pipeline = "csv-import" }
     }
     imports-failed = {
       description = join(" ", [
         "An import ended as failed within 5 minutes: its file was refused, or more than ${var.max_rejected_percent} % of its rows were.",
         "Rows that were loaded stay loaded. Run `event-pipelines imports list --prefix ${var.name_prefix}` for which,",
-        "and `event-pipelines imports show ID --prefix ${var.name_prefix}` for the reason; upload a mended file to import it.",
+        "and `event-pipelines imports show ID --prefix ${var.name_prefix}` for the reason; upload a corrected file to import it.",
       ])
       metric_name = "ImportsFailed"
-      dimensions  = { stack = var.name_prefix, pipeline = "csv-import" }
     }
     # An import stands still when rows wait and none is loaded, and of a queue neither alone is wrong: rows
     # wait in every import, and none is loaded while nothing is imported. Hence two alarms that tell nobody,

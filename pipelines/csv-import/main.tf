@@ -1,22 +1,17 @@
 # import/customers.csv -> bucket notification -> imports queue -> split_csv -> rows queue -> load_csv_rows -> items table
 
 data "aws_caller_identity" "current" {}
-data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
   # Provider 5 has no `region` attribute here, provider 6 deprecates the others.
   region     = lookup(data.aws_region.current, "region", data.aws_region.current.id)
   account_id = data.aws_caller_identity.current.account_id
-  partition  = data.aws_partition.current.partition
 
-  name             = "${var.name_prefix}-csv"
-  bucket           = "${local.name}-${local.account_id}-${local.region}"
-  bucket_arn       = module.bucket.bucket_arn_static
-  items_table      = "${local.name}-items"
-  items_table_arn  = "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${local.items_table}"
-  ledger_table     = "${local.name}-ledger"
-  ledger_table_arn = "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${local.ledger_table}"
+  name        = "${var.name_prefix}-csv"
+  bucket      = "${local.name}-${local.account_id}-${local.region}"
+  bucket_arn  = module.bucket.bucket_arn_static
+  items_table = "${local.name}-items"
 
   # S3 compares suffixes case by case: .csv, .CSV and .Csv are three filters.
   suffixes = flatten([
@@ -134,6 +129,7 @@ module "split" {
   kms_key            = var.kms_key
   tags               = var.tags
   policies           = local.split_policies
+  key_uses           = concat(["write_objects", "send_messages", "write_items"], local.notices_key_uses)
 
   permissions_boundary_arn = var.permissions_boundary_arn
   iam_path                 = var.iam_path
@@ -146,7 +142,7 @@ module "split" {
       POWERTOOLS_METRICS_NAMESPACE = "EventPipelines"
       ROWS_QUEUE_URL               = module.rows_queue.queue.url
       IMPORTS_QUEUE_URL            = module.imports_queue.queue.url
-      LEDGER_TABLE                 = aws_dynamodb_table.ledger.name
+      LEDGER_TABLE                 = module.ledger.table.name
       LEDGER_RETENTION_DAYS        = tostring(var.ledger.retention_days)
       ROWS_PER_MESSAGE             = tostring(var.rows_per_message)
       IMPORT_PREFIX                = var.import_prefix
@@ -204,6 +200,7 @@ module "load" {
   kms_key             = var.kms_key
   tags                = var.tags
   policies            = local.load_policies
+  key_uses            = concat(["write_objects", "write_items"], local.notices_key_uses)
 
   permissions_boundary_arn = var.permissions_boundary_arn
   iam_path                 = var.iam_path
@@ -214,9 +211,9 @@ module "load" {
       PIPELINE                     = "csv-import"
       POWERTOOLS_SERVICE_NAME      = "load_csv_rows"
       POWERTOOLS_METRICS_NAMESPACE = "EventPipelines"
-      TABLE_NAME                   = aws_dynamodb_table.items.name
+      TABLE_NAME                   = module.items.table.name
       HASH_KEY                     = var.table.hash_key
-      LEDGER_TABLE                 = aws_dynamodb_table.ledger.name
+      LEDGER_TABLE                 = module.ledger.table.name
       LEDGER_RETENTION_DAYS        = tostring(var.ledger.retention_days)
       COLUMNS                      = jsonencode(var.columns)
       UNKNOWN_COLUMNS              = var.unknown_columns

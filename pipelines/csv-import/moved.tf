@@ -33,6 +33,14 @@ moved {
   to   = module.bucket.aws_s3_bucket_lifecycle_configuration.bucket
 }
 moved {
+  from = aws_dynamodb_table.items
+  to   = module.items.aws_dynamodb_table.table
+}
+moved {
+  from = aws_dynamodb_table.ledger
+  to   = module.ledger.aws_dynamodb_table.table
+}
+moved {
   from = aws_cloudwatch_metric_alarm.rejected[0]
   to   = module.alarms[0].aws_cloudwatch_metric_alarm.alarm["rejections"]
 }

@@ -1,9 +1,3 @@
-module "key" {
-  source = "../../modules/kms-key-statements"
-
-  kms_key = var.kms_key
-}
-
 locals {
   split_policies = merge({
     import = jsonencode({ Version = "2012-10-17", Statement = concat(module.source.read_statements, [
@@ -23,35 +17,36 @@ locals {
         Sid      = "KeepLedger"
         Effect   = "Allow"
         Action   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
-        Resource = local.ledger_table_arn
+        Resource = module.ledger.table_arn_static
       },
-    ], module.key.statements.write_objects, module.key.statements.send_messages, module.key.statements.write_items) })
+    ]) })
   }, local.notices_policy)
 
   load_policies = merge({
-    import = jsonencode({ Version = "2012-10-17", Statement = concat([
+    import = jsonencode({ Version = "2012-10-17", Statement = [
       {
         # A condition on what is there already goes with single writes only.
         Sid      = "WriteItems"
         Effect   = "Allow"
         Action   = var.write_mode == "overwrite" ? "dynamodb:BatchWriteItem" : "dynamodb:PutItem"
-        Resource = local.items_table_arn
+        Resource = module.items.table_arn_static
       },
       {
         # Transactions need no action beyond those of the writes in them.
         Sid      = "KeepLedger"
         Effect   = "Allow"
         Action   = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
-        Resource = local.ledger_table_arn
+        Resource = module.ledger.table_arn_static
       },
       { Sid = "ReadLargeRows", Effect = "Allow", Action = "s3:GetObject", Resource = "${local.bucket_arn}/${local.large_rows_prefix}*" },
       { Sid = "RecordRejections", Effect = "Allow", Action = "s3:PutObject", Resource = "${local.bucket_arn}/${var.rejections_prefix}*" },
-    ], module.key.statements.write_objects, module.key.statements.write_items) })
+    ] })
   }, local.notices_policy)
 
+  notices_key_uses = var.notices == null ? [] : ["publish"]
   notices_policy = var.notices == null ? {} : {
-    notices = jsonencode({ Version = "2012-10-17", Statement = concat([
+    notices = jsonencode({ Version = "2012-10-17", Statement = [
       { Sid = "TellOfEndedImports", Effect = "Allow", Action = "sns:Publish", Resource = one(module.notices[*].topic_arn_static) },
-    ], module.key.statements.publish) })
+    ] })
   }
 }

@@ -37,117 +37,28 @@ locals {
   drain_seconds       = coalesce(var.expected_rows, 0) / local.rows_per_second
 }
 
-resource "aws_dynamodb_table" "items" {
-  name                        = local.items_table
-  deletion_protection_enabled = var.table.deletion_protection
-  tags                        = var.tags
+module "items" {
+  source = "../../modules/private-table"
 
-  billing_mode   = var.pace.table_write_capacity == null ? "PAY_PER_REQUEST" : "PROVISIONED"
-  write_capacity = var.pace.table_write_capacity
-  read_capacity  = var.pace.table_write_capacity == null ? null : var.table.read_capacity
-
-  hash_key = var.table.hash_key
-
-  attribute {
-    name = var.table.hash_key
-    type = "S"
-  }
-
-  dynamic "ttl" {
-    for_each = var.expires_after_days[*]
-    content {
-      attribute_name = "expires_at"
-      enabled        = true
-    }
-  }
-
-  dynamic "server_side_encryption" {
-    for_each = var.kms_key[*]
-    content {
-      enabled     = true
-      kms_key_arn = server_side_encryption.value.arn
-    }
-  }
-
-  point_in_time_recovery {
-    enabled = var.table.point_in_time_recovery
-  }
-
-  lifecycle {
-    precondition {
-      condition = local.batch_rows <= local.rows_per_invocation
-      error_message = join("", [
-        "A batch of ${local.batch_size} x ${var.rows_per_message} rows takes a load function ${ceil(local.batch_seconds)} seconds at ",
-        "${format("%.3g", local.worker_rows_per_second)} rows a second",
-        " (${local.workers} at a time, ${local.units_per_row} write units a row by pace.item_size_kb), and it may take half of ",
-        "load.timeout_seconds, ${var.load.timeout_seconds / 2}: ",
-        join(", or ", compact([
-          (
-            local.batch_size > 1 && local.rows_per_invocation >= var.rows_per_message
-            ? "lower pace.batch_size to ${floor(local.rows_per_invocation / var.rows_per_message)}"
-            : ""
-          ),
-          (
-            local.rows_per_invocation >= local.batch_size
-            ? "lower rows_per_message to ${floor(local.rows_per_invocation / local.batch_size)}"
-            : ""
-          ),
-          local.batch_seconds <= 450 ? "raise load.timeout_seconds to ${ceil(local.batch_seconds * 2)}" : "",
-          (
-            local.workers > 1 && local.table_share < local.function_rows_per_second
-            ? "let fewer run at a time (pace.maximum_concurrency, pace.one_at_a_time)"
-            : ""
-          ),
-          local.table_share >= local.function_rows_per_second ? "raise load.memory_size_mb" : "raise pace.table_write_capacity",
-        ])),
-        ".",
-      ])
-    }
-    precondition {
-      condition = local.drain_seconds <= local.rows_retention_seconds
-      error_message = join(" ", [
-        "${coalesce(var.expected_rows, 0)} rows (expected_rows) take ${format("%.3g", local.drain_seconds / 86400)} days at",
-        "${format("%.3g", local.rows_per_second)} rows a second,",
-        "and the row queue deletes what has waited for ${local.rows_retention_seconds / 86400} days: raise what bounds the pace",
-        "(pace.table_write_capacity, pace.maximum_concurrency, rows_per_message), or import fewer rows at a time.",
-      ])
-    }
-  }
+  name                   = local.items_table
+  hash_key               = var.table.hash_key
+  capacity               = one([for units in var.pace.table_write_capacity[*] : { read = var.table.read_capacity, write = units }])
+  ttl_attribute          = var.expires_after_days == null ? null : "expires_at"
+  point_in_time_recovery = var.table.point_in_time_recovery
+  deletion_protection    = var.table.deletion_protection
+  kms_key                = var.kms_key
+  tags                   = var.tags
 }
 
 # How far each import is: one item per import, and one for each message that was loaded.
-resource "aws_dynamodb_table" "ledger" {
-  name                        = local.ledger_table
-  billing_mode                = "PAY_PER_REQUEST"
-  deletion_protection_enabled = var.ledger.deletion_protection
-  tags                        = var.tags
+module "ledger" {
+  source = "../../modules/private-table"
 
-  hash_key  = "import_id"
-  range_key = "part"
-
-  attribute {
-    name = "import_id"
-    type = "S"
-  }
-  attribute {
-    name = "part"
-    type = "S"
-  }
-
-  ttl {
-    attribute_name = "expires_at"
-    enabled        = true
-  }
-
-  dynamic "server_side_encryption" {
-    for_each = var.kms_key[*]
-    content {
-      enabled     = true
-      kms_key_arn = server_side_encryption.value.arn
-    }
-  }
-
-  point_in_time_recovery {
-    enabled = true
-  }
+  name                = "${local.name}-ledger"
+  hash_key            = "import_id"
+  range_key           = "part"
+  ttl_attribute       = "expires_at"
+  deletion_protection = var.ledger.deletion_protection
+  kms_key             = var.kms_key
+  tags                = var.tags
 }

@@ -11,13 +11,19 @@ variable "name_prefix" {
     ])
   }
   validation {
-    condition     = !can(regex("^(aws|ssm|xn--|sthree-|amzn-s3-demo-)", "${var.name_prefix}-"))
-    error_message = "name_prefix must not begin with aws or ssm, which Systems Manager keeps for its own parameters, nor with xn--, sthree- or amzn-s3-demo-, which S3 takes for no bucket."
+    condition = !can(regex("^(aws|ssm|xn--|sthree-|amzn-s3-demo-)", "${var.name_prefix}-"))
+    error_message = join(" ", [
+      "name_prefix must not begin with aws or ssm, which Systems Manager keeps for its own parameters, nor with xn--, sthree- or",
+      "amzn-s3-demo-, which S3 takes for no bucket.",
+    ])
   }
 }
 
 variable "packages" {
-  description = "Packages of `split_csv` (`split`) and `load_csv_rows` (`load`) as `build.sh` lists them in its manifest: path of the zip, Lambda handler, content hash (base64 SHA-256), size in bytes, and the runtime and architecture it was built for."
+  description = <<-EOT
+    Packages of `split_csv` (`split`) and `load_csv_rows` (`load`) as `build.sh` lists them in its manifest: path of the zip, Lambda
+    handler, content hash (base64 SHA-256), size in bytes, and the runtime and architecture it was built for.
+  EOT
   type = object({
     split = object({
       path         = string
@@ -55,12 +61,18 @@ variable "import_prefix" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*/$", var.import_prefix))
-    error_message = "import_prefix must be a folder-like prefix that ends with a slash and does not start with one, for example \"import/\"."
+    condition = can(regex("^[A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*/$", var.import_prefix))
+    error_message = join(" ", [
+      "import_prefix must be a folder-like prefix that ends with a",
+      "slash and does not start with one, for example \"import/\".",
+    ])
   }
   validation {
-    condition     = !startswith(var.import_prefix, "large-rows/")
-    error_message = "import_prefix must not begin with large-rows/, where rows are stored that are longer than a message: they would be taken for uploads."
+    condition = !startswith(var.import_prefix, "large-rows/")
+    error_message = join(" ", [
+      "import_prefix must not begin with large-rows/, where rows are stored that are longer than a message: they would be taken for",
+      "uploads.",
+    ])
   }
 }
 
@@ -71,8 +83,11 @@ variable "rejections_prefix" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*/$", var.rejections_prefix))
-    error_message = "rejections_prefix must be a folder-like prefix that ends with a slash and does not start with one, for example \"rejections/\"."
+    condition = can(regex("^[A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*/$", var.rejections_prefix))
+    error_message = join(" ", [
+      "rejections_prefix must be a folder-like prefix that ends with a",
+      "slash and does not start with one, for example \"rejections/\".",
+    ])
   }
   validation {
     condition = !startswith(var.import_prefix, var.rejections_prefix) && !startswith(var.rejections_prefix, var.import_prefix)
@@ -85,10 +100,12 @@ variable "rejections_prefix" {
 
 variable "source_bucket" {
   description = <<-EOT
-    A bucket that exists as the source, instead of one that the pipeline makes. Nothing of it is changed, so what its notification has already stays:
+    A bucket that exists as the source, instead of one that the pipeline makes. Nothing of it is changed, so what its notification has
+    already stays:
     - `name`, `further`: the bucket, and more buckets of the same account.
     - `account_id`: the account of the bucket; null is this one. It is in this region.
-    - `via`: `eventbridge`, by rules of this pipeline, for which the owner turns the bucket's EventBridge notifications on; or `s3`, by rules that the owner adds to its notification.
+    - `via`: `eventbridge`, by rules of this pipeline, for which the owner turns the bucket's EventBridge notifications on; or `s3`, by
+      rules that the owner adds to its notification.
     - `kms_key_arn`: the customer managed key that its objects are encrypted with.
 
     What its owner has to do is in the output `pipeline.source`; modules/source-bucket describes it.
@@ -106,16 +123,19 @@ variable "source_bucket" {
 variable "dialect" {
   description = <<-EOT
     How files are written; what is left out is told from each file, or is as RFC 4180 has it:
-    - `delimiter`: what separates values, one ASCII character; `auto` decides among `,` `;` tab and `|` by the file's beginning, and refuses a file that fits two of them.
+    - `delimiter`: what separates values, one ASCII character; `auto` decides among `,` `;` tab and `|` by the file's beginning, and
+      refuses a file that fits two of them.
     - `quote`: what surrounds values that hold a delimiter or a line feed; empty: quotes are text.
-    - `escape`: what stands before a character that is meant literally, such as `\\` in files that MySQL and Redshift write; empty: quotes are doubled.
+    - `escape`: what stands before a character that is meant literally, such as `\\` in files that MySQL and Redshift write; empty:
+      quotes are doubled.
     - `comment`: lines that begin with it are no rows; empty: there are none.
     - `skip_lines`: lines to leave out before the header, 0 to 1000.
     - `header`: names of the columns of files that begin with their first row; empty: the first line names them.
     - `encoding`: `auto` reads UTF-8 and, told by its first bytes, UTF-16; or `utf-8`, `utf-16`, `utf-16-le`, `utf-16-be`, `windows-1252`.
     - `trim`: takes spaces off the `names` of columns, off `all` values, too, or off `none`.
     - `decimal`: the sign before the decimals of numbers, `.` or `,`.
-    - `empty`: an empty cell without a default becomes an empty `text` (and nothing in a column of another type), is left out (`omit`), or is `null`.
+    - `empty`: an empty cell without a default becomes an empty `text` (and nothing in a column of another type), is left out (`omit`),
+      or is `null`.
     - `missing`: a row with fewer cells than the header is rejected (`reject`), or the others are taken for empty (`empty`).
   EOT
   type = object({
@@ -135,27 +155,40 @@ variable "dialect" {
   nullable = false
 
   validation {
-    condition     = can(regex("^(auto|[\\x01-\\x09\\x0b\\x0c\\x0e-!#-/:-@\\[\\]-`{-\\x7f])$", var.dialect.delimiter))
-    error_message = "dialect.delimiter must be auto or one ASCII character that is no letter, digit, double quote, backslash or line end, for example \";\" or \"\\t\"."
+    condition = can(regex("^(auto|[\\x01-\\x09\\x0b\\x0c\\x0e-!#-/:-@\\[\\]-`{-\\x7f])$", var.dialect.delimiter))
+    error_message = join(" ", [
+      "dialect.delimiter must be auto or one ASCII character that is no letter, digit, double quote, backslash or line end, for",
+      "example \";\" or \"\\t\".",
+    ])
   }
   validation {
     condition = alltrue([
-      for sign in [var.dialect.quote, var.dialect.escape, var.dialect.comment] : can(regex("^[\\x01-\\x09\\x0b\\x0c\\x0e-/:-@\\[-`{-\\x7f]?$", sign))
+      for sign in [var.dialect.quote, var.dialect.escape, var.dialect.comment] :
+      can(regex("^[\\x01-\\x09\\x0b\\x0c\\x0e-/:-@\\[-`{-\\x7f]?$", sign))
     ])
-    error_message = "dialect.quote, dialect.escape and dialect.comment must each be one ASCII character that is no letter, digit or line end, or empty."
+    error_message = join(" ", [
+      "dialect.quote, dialect.escape and dialect.comment must each be one ASCII character that is no letter, digit or line end, or",
+      "empty.",
+    ])
   }
   validation {
     condition = length(distinct(compact([var.dialect.delimiter, var.dialect.quote, var.dialect.escape, var.dialect.comment]))) == length(
       compact([var.dialect.delimiter, var.dialect.quote, var.dialect.escape, var.dialect.comment])
     )
-    error_message = "dialect.delimiter, dialect.quote, dialect.escape and dialect.comment must differ: one character cannot mean two things."
+    error_message = join(" ", [
+      "dialect.delimiter, dialect.quote, dialect.escape and dialect.comment",
+      "must differ: one character cannot mean two things.",
+    ])
   }
   validation {
     condition     = var.dialect.skip_lines >= 0 && var.dialect.skip_lines <= 1000 && floor(var.dialect.skip_lines) == var.dialect.skip_lines
     error_message = "dialect.skip_lines must be a whole number from 0 to 1000."
   }
   validation {
-    condition     = alltrue([for name in var.dialect.header : trimspace(name) != ""]) && length(distinct(var.dialect.header)) == length(var.dialect.header)
+    condition = (
+      alltrue([for name in var.dialect.header : trimspace(name) != ""])
+      && length(distinct(var.dialect.header)) == length(var.dialect.header)
+    )
     error_message = "dialect.header must name every column, and none twice."
   }
   validation {
@@ -181,27 +214,43 @@ variable "dialect" {
 }
 
 variable "columns" {
-  description = "Types of the file's columns, by the name in its header: `string`, `number`, `bool` or `timestamp`. A value that is none of its column's type rejects its row, and a file without the column is refused unless `defaults` has a value for it. A column that is not named here is kept as text or dropped, as `unknown_columns` says."
+  description = <<-EOT
+    Types of the file's columns, by the name in its header: `string`, `number`, `bool` or `timestamp`. A value that is none of its
+    column's type rejects its row, and a file without the column is refused unless `defaults` has a value for it. A column that is not
+    named here is kept as text or dropped, as `unknown_columns` says.
+  EOT
   type        = map(string)
   default     = {}
   nullable    = false
 
   validation {
-    condition     = alltrue([for type in values(var.columns) : contains(["string", "number", "bool", "timestamp"], type)])
-    error_message = "Types in columns must be string, number, bool or timestamp: ${join(", ", [for name, type in var.columns : "${name} is ${type}" if !contains(["string", "number", "bool", "timestamp"], type)])}."
+    condition = alltrue([for type in values(var.columns) : contains(["string", "number", "bool", "timestamp"], type)])
+    error_message = join(" ", [
+      "Types in columns must be string, number, bool or timestamp:",
+      join("", [
+        join(", ", [for name, type in var.columns : "${name} is ${type}" if !contains(["string", "number", "bool", "timestamp"], type)]),
+        ".",
+      ]),
+    ])
   }
   validation {
     condition     = length(setintersection(keys(var.columns), ["", "import_stamp"])) == 0
     error_message = "columns must name columns of the file's header; import_stamp is what every item says about the row that it is from."
   }
   validation {
-    condition     = contains(["string", "timestamp"], lookup(var.columns, var.table.hash_key, "string"))
-    error_message = "columns makes ${var.table.hash_key} a ${lookup(var.columns, var.table.hash_key, "string")}, and it is the table's hash key, which holds text: leave it out of columns, or give table.hash_key another name."
+    condition = contains(["string", "timestamp"], lookup(var.columns, var.table.hash_key, "string"))
+    error_message = join(" ", [
+      "columns makes ${var.table.hash_key} a ${lookup(var.columns, var.table.hash_key, "string")}, and it is the table's hash key,",
+      "which holds text: leave it out of columns, or give table.hash_key another name.",
+    ])
   }
 }
 
 variable "unknown_columns" {
-  description = "What becomes of columns that neither `columns` nor `key_columns` names: `keep` stores them as text, `drop` leaves them out of the items."
+  description = <<-EOT
+    What becomes of columns that neither `columns` nor `key_columns` names: `keep` stores them as text, `drop` leaves them out of the
+    items.
+  EOT
   type        = string
   default     = "keep"
   nullable    = false
@@ -217,27 +266,47 @@ variable "unknown_columns" {
 }
 
 variable "key_columns" {
-  description = "Columns whose values together identify an item, so that a row of a later file meets the item of an earlier one. Empty: a column that is called like the table's hash key does, and in a file without one every row is an item of its own, identified by its import and row number."
+  description = <<-EOT
+    Columns whose values together identify an item, so that a row of a later file meets the item of an earlier one. Empty: a column that
+    is called like the table's hash key does, and in a file without one every row is an item of its own, identified by its import and
+    row number.
+  EOT
   type        = list(string)
   default     = []
   nullable    = false
 
   validation {
-    condition     = alltrue([for name in var.key_columns : can(regex("^[^,]+$", name)) && trimspace(name) == name && name != "import_stamp"])
-    error_message = "Names in key_columns must not be empty, hold a comma, begin or end with a space, or be import_stamp, which every item has."
+    condition = alltrue([
+      for name in var.key_columns : can(regex("^[^,]+$", name)) && trimspace(name) == name && name != "import_stamp"
+    ])
+    error_message = join(" ", [
+      "Names in key_columns must not be empty, hold a comma, begin or",
+      "end with a space, or be import_stamp, which every item has.",
+    ])
   }
   validation {
     condition     = length(distinct(var.key_columns)) == length(var.key_columns)
     error_message = "key_columns names a column twice: once is enough."
   }
   validation {
-    condition     = length(var.key_columns) == 0 || var.key_columns == tolist([var.table.hash_key]) || !contains(concat(keys(var.columns), var.key_columns), var.table.hash_key)
-    error_message = "The column ${var.table.hash_key} has the name of the table's hash key, which key_columns makes out of other columns, so every row would be rejected: use it alone in key_columns, take it out of key_columns and columns, or give table.hash_key another name."
+    condition = (
+      length(var.key_columns) == 0 || var.key_columns == tolist([var.table.hash_key])
+      || !contains(concat(keys(var.columns), var.key_columns), var.table.hash_key)
+    )
+    error_message = join(" ", [
+      "The column ${var.table.hash_key} has the name of the table's hash key, which key_columns makes out of other columns, so every",
+      "row would be rejected: use it alone in key_columns, take it out of key_columns and columns, or give table.hash_key another",
+      "name.",
+    ])
   }
 }
 
 variable "write_mode" {
-  description = "What happens when an item with the same key is there already: `overwrite` replaces it, `insert_only` keeps it and rejects the row, `last_row_wins` replaces it unless it stems from a later row or a later import. `overwrite` writes 25 items a call and the others one; where two rows of one file share a key, only `last_row_wins` says which of them stays."
+  description = <<-EOT
+    What happens when an item with the same key is there already: `overwrite` replaces it, `insert_only` keeps it and rejects the row,
+    `last_row_wins` replaces it unless it stems from a later row or a later import. `overwrite` writes 25 items a call and the others
+    one; where two rows of one file share a key, only `last_row_wins` says which of them stays.
+  EOT
   type        = string
   default     = "overwrite"
   nullable    = false
@@ -249,7 +318,10 @@ variable "write_mode" {
 }
 
 variable "defaults" {
-  description = "Values of fields that a file or a row leaves out, by the field's name, each as exactly one of `string`, `number` and `bool`: `{ completed = { bool = false } }`. `created_at` and `updated_at` need none: they are the start of the import unless the file has them."
+  description = <<-EOT
+    Values of fields that a file or a row leaves out, by the field's name, each as exactly one of `string`, `number` and `bool`: `{
+    completed = { bool = false } }`. `created_at` and `updated_at` need none: they are the start of the import unless the file has them.
+  EOT
   type = map(object({
     string = optional(string)
     number = optional(number)
@@ -260,9 +332,13 @@ variable "defaults" {
 
   validation {
     condition = alltrue([
-      for value in values(var.defaults) : length([for given in [value.string != null, value.number != null, value.bool != null] : given if given]) == 1
+      for value in values(var.defaults) :
+      length([for given in [value.string != null, value.number != null, value.bool != null] : given if given]) == 1
     ])
-    error_message = "Every entry of defaults must have exactly one of string, number and bool, for example { completed = { bool = false } }."
+    error_message = join(" ", [
+      "Every entry of defaults must have exactly one of string, number",
+      "and bool, for example { completed = { bool = false } }.",
+    ])
   }
   validation {
     condition = alltrue([
@@ -273,27 +349,45 @@ variable "defaults" {
         bool      = value.bool != null
       }, lookup(var.columns, name, "-"), true)
     ])
-    error_message = "A default must have its column's type: ${join(", ", [for name in keys(var.defaults) : "${name} is a ${var.columns[name]}" if contains(keys(var.columns), name)])} (a timestamp is a string such as 2026-01-31T09:30:00Z)."
+    error_message = join(" ", [
+      "A default must have its column's type:",
+      "${join(", ", [for name in keys(var.defaults) : "${name} is a ${var.columns[name]}" if contains(keys(var.columns), name)])} (a",
+      "timestamp is a string such as 2026-01-31T09:30:00Z).",
+    ])
   }
   validation {
-    condition     = length(setintersection(keys(var.defaults), concat(["", "import_stamp", var.table.hash_key], var.key_columns))) == 0
-    error_message = "defaults must name fields, and none that the import makes itself: take out ${join(", ", setintersection(keys(var.defaults), concat(["", "import_stamp", var.table.hash_key], var.key_columns)))} (the table's hash key, key_columns and import_stamp have no default)."
+    condition = length(setintersection(keys(var.defaults), concat(["", "import_stamp", var.table.hash_key], var.key_columns))) == 0
+    error_message = join(" ", [
+      "defaults must name fields, and none that the import makes itself: take out",
+      "${join(", ", setintersection(keys(var.defaults), concat(["", "import_stamp", var.table.hash_key], var.key_columns)))} (the",
+      "table's hash key, key_columns and import_stamp have no default).",
+    ])
   }
 }
 
 variable "expires_after_days" {
-  description = "Days from the start of an import after which DynamoDB deletes its items, by the attribute `expires_at`; a file with a column of that name is refused. Null keeps items."
+  description = <<-EOT
+    Days from the start of an import after which DynamoDB deletes its items, by the attribute `expires_at`; a file with a column of that
+    name is refused. Null keeps items.
+  EOT
   type        = number
   default     = null
 
   validation {
-    condition     = var.expires_after_days == null ? true : var.expires_after_days >= 1 && var.expires_after_days <= 36500 && floor(var.expires_after_days) == var.expires_after_days
+    condition = (
+      var.expires_after_days == null
+      ? true
+      : var.expires_after_days >= 1 && var.expires_after_days <= 36500 && floor(var.expires_after_days) == var.expires_after_days
+    )
     error_message = "expires_after_days must be a whole number from 1 to 36500, or be left out."
   }
 }
 
 variable "rows_per_message" {
-  description = "Most rows in one message of the row queue; a message also never exceeds 64,000 bytes. 1 gives the classic message per row, at 400 times the calls and the writes to the ledger."
+  description = <<-EOT
+    Most rows in one message of the row queue; a message also never exceeds 64,000 bytes. 1 gives the classic message per row, at 400
+    times the calls and the writes to the ledger.
+  EOT
   type        = number
   default     = 400
   nullable    = false
@@ -305,13 +399,19 @@ variable "rows_per_message" {
 }
 
 variable "max_rejected_percent" {
-  description = "Share of a file's rows that may be rejected before its import as a whole counts as failed, once all of it is read. What is loaded by then stays, what still waits is not loaded. 100 never fails an import."
+  description = <<-EOT
+    Share of a file's rows that may be rejected before its import as a whole counts as failed, once all of it is read. What is loaded by
+    then stays, what still waits is not loaded. 100 never fails an import.
+  EOT
   type        = number
   default     = 100
   nullable    = false
 
   validation {
-    condition     = var.max_rejected_percent >= 0 && var.max_rejected_percent <= 100 && floor(var.max_rejected_percent) == var.max_rejected_percent
+    condition = (
+      var.max_rejected_percent >= 0 && var.max_rejected_percent <= 100
+      && floor(var.max_rejected_percent) == var.max_rejected_percent
+    )
     error_message = "max_rejected_percent must be a whole number from 0 to 100."
   }
 }
@@ -319,9 +419,12 @@ variable "max_rejected_percent" {
 variable "pace" {
   description = <<-EOT
     How fast the row queue is worked off:
-    - `table_write_capacity`: write units a second that the table is provisioned with; the functions together use 80 % of it. Null makes the table on-demand and lets the functions write as fast as it takes.
-    - `maximum_concurrency`: most load functions at a time, 2 to 1000; 5 when left out. A provisioned table's capacity is shared equally among them.
-    - `one_at_a_time`: makes the row queue a FIFO queue with one message group, so that one load function runs at a time, in the order of the rows. Changing it replaces the queue with what is in it.
+    - `table_write_capacity`: write units a second that the table is provisioned with; the functions together use 80 % of it. Null makes
+      the table on-demand and lets the functions write as fast as it takes.
+    - `maximum_concurrency`: most load functions at a time, 2 to 1000; 5 when left out. A provisioned table's capacity is shared equally
+      among them.
+    - `one_at_a_time`: makes the row queue a FIFO queue with one message group, so that one load function runs at a time, in the order
+      of the rows. Changing it replaces the queue with what is in it.
     - `batch_size`: messages per invocation. Left out, as many as can be written within half of `load.timeout_seconds`, 10 at most.
     - `batching_window_seconds`: how long to wait for a batch to fill, as a `batch_size` above 10 needs.
     - `item_size_kb`: size of an item that the estimates assume; a write unit writes 1 KB, started ones count.
@@ -338,32 +441,68 @@ variable "pace" {
   nullable = false
 
   validation {
-    condition     = var.pace.table_write_capacity == null ? true : var.pace.table_write_capacity >= 1 && var.pace.table_write_capacity <= 40000 && floor(var.pace.table_write_capacity) == var.pace.table_write_capacity
-    error_message = "pace.table_write_capacity must be a whole number of write units from 1 to 40000, or be left out for an on-demand table."
+    condition = (
+      var.pace.table_write_capacity == null
+      ? true
+      : var.pace.table_write_capacity >= 1 && var.pace.table_write_capacity <= 40000
+      && floor(var.pace.table_write_capacity) == var.pace.table_write_capacity
+    )
+    error_message = join(" ", [
+      "pace.table_write_capacity must be a whole number of write units",
+      "from 1 to 40000, or be left out for an on-demand table.",
+    ])
   }
   validation {
-    condition     = var.pace.maximum_concurrency == null || var.pace.one_at_a_time ? true : var.pace.maximum_concurrency >= 2 && var.pace.maximum_concurrency <= 1000 && floor(var.pace.maximum_concurrency) == var.pace.maximum_concurrency
-    error_message = "pace.maximum_concurrency must be a whole number from 2 to 1000: Lambda takes no less. For one load function at a time set pace.one_at_a_time = true instead."
+    condition = (
+      var.pace.maximum_concurrency == null || var.pace.one_at_a_time
+      ? true
+      : var.pace.maximum_concurrency >= 2 && var.pace.maximum_concurrency <= 1000
+      && floor(var.pace.maximum_concurrency) == var.pace.maximum_concurrency
+    )
+    error_message = join(" ", [
+      "pace.maximum_concurrency must be a whole number from 2 to 1000: Lambda takes no less. For one load function at a time set",
+      "pace.one_at_a_time = true instead.",
+    ])
   }
   validation {
-    condition     = var.pace.maximum_concurrency == null || !var.pace.one_at_a_time ? true : var.pace.maximum_concurrency == 1
-    error_message = "pace.one_at_a_time and pace.maximum_concurrency = ${coalesce(var.pace.maximum_concurrency, 0)} contradict each other: leave one of them out."
+    condition = var.pace.maximum_concurrency == null || !var.pace.one_at_a_time ? true : var.pace.maximum_concurrency == 1
+    error_message = join(" ", [
+      "pace.one_at_a_time and pace.maximum_concurrency = ${coalesce(var.pace.maximum_concurrency, 0)} contradict each other: leave one",
+      "of them out.",
+    ])
   }
   validation {
-    condition     = var.pace.batch_size == null ? true : var.pace.batch_size >= 1 && var.pace.batch_size <= 10000 && floor(var.pace.batch_size) == var.pace.batch_size
+    condition = (
+      var.pace.batch_size == null
+      ? true
+      : var.pace.batch_size >= 1 && var.pace.batch_size <= 10000 && floor(var.pace.batch_size) == var.pace.batch_size
+    )
     error_message = "pace.batch_size must be a whole number from 1 to 10000, or be left out."
   }
   validation {
-    condition     = var.pace.batching_window_seconds >= 0 && var.pace.batching_window_seconds <= 300 && floor(var.pace.batching_window_seconds) == var.pace.batching_window_seconds
+    condition = (
+      var.pace.batching_window_seconds >= 0 && var.pace.batching_window_seconds <= 300
+      && floor(var.pace.batching_window_seconds) == var.pace.batching_window_seconds
+    )
     error_message = "pace.batching_window_seconds must be a whole number from 0 to 300."
   }
   validation {
-    condition     = var.pace.one_at_a_time || var.pace.batch_size == null ? true : var.pace.batch_size <= 10 || var.pace.batching_window_seconds >= 1
-    error_message = "pace.batch_size above 10 needs pace.batching_window_seconds of at least 1. More rows per invocation come cheaper by rows_per_message."
+    condition = (
+      var.pace.one_at_a_time || var.pace.batch_size == null
+      ? true
+      : var.pace.batch_size <= 10 || var.pace.batching_window_seconds >= 1
+    )
+    error_message = join(" ", [
+      "pace.batch_size above 10 needs pace.batching_window_seconds of at least 1. More rows per invocation come cheaper by",
+      "rows_per_message.",
+    ])
   }
   validation {
-    condition     = !var.pace.one_at_a_time ? true : coalesce(var.pace.batch_size, 1) <= 10 && var.pace.batching_window_seconds == 0
-    error_message = "With pace.one_at_a_time the row queue is a FIFO queue, which hands over 10 messages at most and does not gather them: set pace.batch_size to 10 or less and leave pace.batching_window_seconds out."
+    condition = !var.pace.one_at_a_time ? true : coalesce(var.pace.batch_size, 1) <= 10 && var.pace.batching_window_seconds == 0
+    error_message = join(" ", [
+      "With pace.one_at_a_time the row queue is a FIFO queue, which hands over 10 messages at most and does not gather them: set",
+      "pace.batch_size to 10 or less and leave pace.batching_window_seconds out.",
+    ])
   }
   validation {
     condition     = var.pace.item_size_kb > 0 && var.pace.item_size_kb <= 400
@@ -372,7 +511,10 @@ variable "pace" {
 }
 
 variable "expected_rows" {
-  description = "Most rows that may be waiting at a time, for example those of the largest file. The plan is refused when they could not be loaded before the row queue's retention of 14 days deletes them. Null checks nothing."
+  description = <<-EOT
+    Most rows that may be waiting at a time, for example those of the largest file. The plan is refused when they could not be loaded
+    before the row queue's retention of 14 days deletes them. Null checks nothing.
+  EOT
   type        = number
   default     = null
 
@@ -383,7 +525,11 @@ variable "expected_rows" {
 }
 
 variable "table" {
-  description = "The table: name of its hash key (text), whether it can be restored to any second of the last 35 days, whether AWS refuses to delete it, and the read units of a provisioned one (`pace.table_write_capacity` decides whether it is). Another `hash_key` is another table: the old one is deleted with its items, unless it is protected."
+  description = <<-EOT
+    The table: name of its hash key (text), whether it can be restored to any second of the last 35 days, whether AWS refuses to delete
+    it, and the read units of a provisioned one (`pace.table_write_capacity` decides whether it is). Another `hash_key` is another
+    table: the old one is deleted with its items, unless it is protected.
+  EOT
   type = object({
     hash_key               = optional(string, "id")
     point_in_time_recovery = optional(bool, true)
@@ -398,13 +544,19 @@ variable "table" {
     error_message = "table.hash_key must have 1 to 255 characters and not be import_stamp, which every item has beside its key."
   }
   validation {
-    condition     = var.table.read_capacity >= 1 && var.table.read_capacity <= 40000 && floor(var.table.read_capacity) == var.table.read_capacity
+    condition = (
+      var.table.read_capacity >= 1 && var.table.read_capacity <= 40000
+      && floor(var.table.read_capacity) == var.table.read_capacity
+    )
     error_message = "table.read_capacity must be a whole number of read units from 1 to 40000."
   }
 }
 
 variable "split" {
-  description = "Size of the function that reads the files: memory in MB, timeout in seconds, files read at a time, and when it hands the rest of a file to its next invocation: when this much time remains (`stop_at_remaining_seconds`), at most `maximum_hops` times per file."
+  description = <<-EOT
+    Size of the function that reads the files: memory in MB, timeout in seconds, files read at a time, and when it hands the rest of a
+    file to its next invocation: when this much time remains (`stop_at_remaining_seconds`), at most `maximum_hops` times per file.
+  EOT
   type = object({
     memory_size_mb            = optional(number, 1769)
     timeout_seconds           = optional(number, 300)
@@ -416,17 +568,26 @@ variable "split" {
   nullable = false
 
   validation {
-    condition     = var.split.stop_at_remaining_seconds >= 10 && var.split.stop_at_remaining_seconds < var.split.timeout_seconds
-    error_message = "split.stop_at_remaining_seconds must be at least 10, which sending what was read may take, and less than split.timeout_seconds (${var.split.timeout_seconds}), or every invocation would stop as soon as it began."
+    condition = var.split.stop_at_remaining_seconds >= 10 && var.split.stop_at_remaining_seconds < var.split.timeout_seconds
+    error_message = join(" ", [
+      "split.stop_at_remaining_seconds must be at least 10, which sending what was read may take, and less than split.timeout_seconds",
+      "(${var.split.timeout_seconds}), or every invocation would stop as soon as it began.",
+    ])
   }
   validation {
-    condition     = var.split.maximum_hops >= 1 && var.split.maximum_hops <= 10000 && floor(var.split.maximum_hops) == var.split.maximum_hops
+    condition = (
+      var.split.maximum_hops >= 1 && var.split.maximum_hops <= 10000
+      && floor(var.split.maximum_hops) == var.split.maximum_hops
+    )
     error_message = "split.maximum_hops must be a whole number from 1 to 10000."
   }
 }
 
 variable "load" {
-  description = "Size of the function that writes the rows: memory in MB and timeout in seconds. A batch must be writable within half of the timeout; how many run at a time and what they get is in `pace`."
+  description = <<-EOT
+    Size of the function that writes the rows: memory in MB and timeout in seconds. A batch must be writable within half of the timeout;
+    how many run at a time and what they get is in `pace`.
+  EOT
   type = object({
     memory_size_mb  = optional(number, 512)
     timeout_seconds = optional(number, 120)
@@ -441,7 +602,10 @@ variable "load" {
 }
 
 variable "ledger" {
-  description = "The ledger of imports: days after which an import is forgotten (counted from its beginning and again from its end), and whether AWS refuses to delete the table."
+  description = <<-EOT
+    The ledger of imports: days after which an import is forgotten (counted from its beginning and again from its end), and whether AWS
+    refuses to delete the table.
+  EOT
   type = object({
     retention_days      = optional(number, 90)
     deletion_protection = optional(bool, false)
@@ -450,13 +614,22 @@ variable "ledger" {
   nullable = false
 
   validation {
-    condition     = var.ledger.retention_days >= 30 && var.ledger.retention_days <= 3650 && floor(var.ledger.retention_days) == var.ledger.retention_days
-    error_message = "ledger.retention_days must be a whole number of days from 30 to 3650: rows may wait 14 days in their queue and 14 more as dead letters, and the ledger must still know their import."
+    condition = (
+      var.ledger.retention_days >= 30 && var.ledger.retention_days <= 3650
+      && floor(var.ledger.retention_days) == var.ledger.retention_days
+    )
+    error_message = join(" ", [
+      "ledger.retention_days must be a whole number of days from 30 to 3650: rows may wait 14 days in their queue and 14 more as dead",
+      "letters, and the ledger must still know their import.",
+    ])
   }
 }
 
 variable "lifecycle_days" {
-  description = "Days after which uploads below the import prefix expire (`import`), older versions are deleted (`noncurrent`), unfinished multipart uploads are aborted (`incomplete_upload`) and rejection records expire (`rejections`)."
+  description = <<-EOT
+    Days after which uploads below the import prefix expire (`import`), older versions are deleted (`noncurrent`), unfinished multipart
+    uploads are aborted (`incomplete_upload`) and rejection records expire (`rejections`).
+  EOT
   type = object({
     import            = optional(number, 30)
     noncurrent        = optional(number, 14)
@@ -471,13 +644,19 @@ variable "lifecycle_days" {
     error_message = "lifecycle_days must be whole numbers of days, 1 or more."
   }
   validation {
-    condition     = var.lifecycle_days.import >= 5 && var.lifecycle_days.noncurrent >= 5
-    error_message = "lifecycle_days.import and lifecycle_days.noncurrent must be 5 or more: an upload may wait 4 days for its turn, and its file must still be there."
+    condition = var.lifecycle_days.import >= 5 && var.lifecycle_days.noncurrent >= 5
+    error_message = join(" ", [
+      "lifecycle_days.import and lifecycle_days.noncurrent must be 5 or more: an upload may wait 4 days for its turn, and its file",
+      "must still be there.",
+    ])
   }
 }
 
 variable "notices" {
-  description = "Sends a message for every import that completed or failed to a topic of its own, and from there to these e-mail addresses, which AWS asks to confirm first. Null sends none and makes no topic."
+  description = <<-EOT
+    Sends a message for every import that completed or failed to a topic of its own, and from there to these e-mail addresses, which AWS
+    asks to confirm first. Null sends none and makes no topic.
+  EOT
   type = object({
     email_subscribers = optional(set(string), [])
   })
@@ -492,31 +671,49 @@ variable "max_receive_count" {
 }
 
 variable "late_after_seconds" {
-  description = "What the pipeline promises: the rows of a file begin to be read within this many seconds. With `alarm`, one goes off on a message that has waited longer."
+  description = <<-EOT
+    What the pipeline promises: the rows of a file begin to be read within this many seconds. With `alarm`, one goes off on a message
+    that has waited longer.
+  EOT
   type        = number
   default     = 3600
   nullable    = false
 
   validation {
-    condition     = var.late_after_seconds >= 60 && var.late_after_seconds < 345600 && floor(var.late_after_seconds) == var.late_after_seconds
-    error_message = "late_after_seconds must be a whole number from 60 (CloudWatch looks once a minute) to 345599 (the queue deletes what is four days old)."
+    condition = (
+      var.late_after_seconds >= 60 && var.late_after_seconds < 345600
+      && floor(var.late_after_seconds) == var.late_after_seconds
+    )
+    error_message = join(" ", [
+      "late_after_seconds must be a whole number from 60 (CloudWatch looks once a minute) to 345599 (the queue deletes what is four",
+      "days old).",
+    ])
   }
 }
 
 variable "stalled_after_seconds" {
-  description = "After how many seconds in which rows waited and none was loaded an import counts as stalled and, with `alarm`, sets one off."
+  description = <<-EOT
+    After how many seconds in which rows waited and none was loaded an import counts as stalled and, with `alarm`, sets one off.
+  EOT
   type        = number
   default     = 1800
   nullable    = false
 
   validation {
-    condition     = var.stalled_after_seconds >= 900 && var.stalled_after_seconds <= 86400 && var.stalled_after_seconds % 300 == 0
-    error_message = "stalled_after_seconds must be a multiple of 300 from 900, as long as one batch may take, to 86400, a day: CloudWatch looks at five minutes at a time and one day back."
+    condition = var.stalled_after_seconds >= 900 && var.stalled_after_seconds <= 86400 && var.stalled_after_seconds % 300 == 0
+    error_message = join(" ", [
+      "stalled_after_seconds must be a multiple of 300 from 900, as long as one batch may take, to 86400, a day: CloudWatch looks at",
+      "five minutes at a time and one day back.",
+    ])
   }
 }
 
 variable "alarm" {
-  description = "Where alarms are sent: on dead letters, files that wait too long, imports that fail or stand still, rejected files and rows, errors, throttles, and rows that have waited for half of their queue's retention. Rejections set one off from `rejections` within five minutes. Null creates none."
+  description = <<-EOT
+    Where alarms are sent: on dead letters, files that wait too long, imports that fail or stand still, rejected files and rows, errors,
+    throttles, and rows that have waited for half of their queue's retention. Rejections set one off from `rejections` within five
+    minutes. Null creates none.
+  EOT
   type = object({
     actions    = list(string)
     rejections = optional(number, 1)
@@ -530,15 +727,28 @@ variable "alarm" {
 }
 
 variable "kms_key" {
-  description = "Encrypts objects, messages, both tables, logs and the functions' environment with this customer managed key, whose policy must let the services in `key_sources` and CloudWatch Logs use it. Null leaves that to keys of AWS."
+  description = <<-EOT
+    Encrypts objects, messages, both tables, logs and the functions' environment with this customer managed key, whose policy must let
+    the services in `key_sources` and CloudWatch Logs use it. Null leaves that to keys of AWS.
+  EOT
   type = object({
     arn = string
   })
   default = null
 
   validation {
-    condition     = var.kms_key == null ? true : can(regex("^arn:[a-z0-9-]+:kms:${lookup(data.aws_region.current, "region", data.aws_region.current.id)}:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key.arn))
-    error_message = "kms_key.arn must be the key ARN (arn:...:key/...) of a customer managed key in ${lookup(data.aws_region.current, "region", data.aws_region.current.id)}, not an alias: permissions on an alias grant nothing."
+    condition = (
+      var.kms_key == null
+      ? true
+      : can(regex(
+        "^arn:[a-z0-9-]+:kms:${lookup(data.aws_region.current, "region", data.aws_region.current.id)}:[0-9]{12}:key/[A-Za-z0-9-]+$",
+        var.kms_key.arn
+      ))
+    )
+    error_message = join(" ", [
+      "kms_key.arn must be the key ARN (arn:...:key/...) of a customer managed key in",
+      "${lookup(data.aws_region.current, "region", data.aws_region.current.id)}, not an alias: permissions on an alias grant nothing.",
+    ])
   }
 }
 
@@ -557,7 +767,9 @@ variable "force_destroy_bucket" {
 }
 
 variable "permissions_boundary_arn" {
-  description = "IAM policy that bounds what every role of the pipeline may do, whatever the role's own policies say. Null sets no boundary."
+  description = <<-EOT
+    IAM policy that bounds what every role of the pipeline may do, whatever the role's own policies say. Null sets no boundary.
+  EOT
   type        = string
   default     = null
 }
@@ -571,7 +783,8 @@ variable "iam_path" {
 
 variable "vpc" {
   description = <<-EOT
-    Puts the functions into a VPC, from which they reach other services through endpoints (docs/security.md has the list) or a NAT gateway only; null leaves them outside:
+    Puts the functions into a VPC, from which they reach other services through endpoints (docs/security.md has the list) or a NAT
+    gateway only; null leaves them outside:
     - `subnet_ids`: 1 to 16 of one VPC, two availability zones or more for one to fail.
     - `security_group_ids`: 1 to 5 of the same VPC.
     - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs a range of them.
@@ -585,7 +798,10 @@ variable "vpc" {
 }
 
 variable "trust_source_account" {
-  description = "Whether the functions' roles let Lambda in for this account only, by `aws:SourceAccount` in their trust policies. AWS's own samples have the condition; turn it off if functions or their queues stand still for it."
+  description = <<-EOT
+    Whether the functions' roles let Lambda in for this account only, by `aws:SourceAccount` in their trust policies. AWS's own samples
+    have the condition; turn it off if functions or their queues stand still for it.
+  EOT
   type        = bool
   default     = true
   nullable    = false

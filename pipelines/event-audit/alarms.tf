@@ -2,20 +2,19 @@ module "alarms" {
   source = "../../modules/metric-alarms"
   count  = var.alarm == null ? 0 : 1
 
-  name    = local.name
-  actions = var.alarm.actions
-  tags    = var.tags
-  alarms = {
-    rejections = {
-      description = join(" ", [
-        "${var.alarm.rejections} or more messages within 5 minutes were no object events: something other than ${local.bucket} sends to",
-        "the topic or its queues.",
-        "No event is missing for it. Run `event-pipelines audit tail --prefix ${var.name_prefix}` to see that events still arrive,",
-        "and `aws s3 ls --recursive s3://${local.rejections_bucket}` for the messages.",
-      ])
-      metric_name = "Rejected"
-      dimensions  = { stack = var.name_prefix, pipeline = "event-audit" }
-      threshold   = var.alarm.rejections
-    }
+  name       = local.name
+  dimensions = { stack = var.name_prefix, pipeline = "event-audit" }
+  actions    = var.alarm.actions
+  tags       = var.tags
+  rejections = {
+    threshold = var.alarm.rejections
+    what = join(" ", [
+      "messages within 5 minutes were no object events: something other than ${local.bucket} sends to the topic or its queues.",
+      "No event is missing for it.",
+    ])
+    remedy = join(" ", [
+      "Run `event-pipelines audit tail --prefix ${var.name_prefix}` to see that events still arrive,",
+      "and `aws s3 ls --recursive s3://${local.rejections_bucket}` for the messages.",
+    ])
   }
 }

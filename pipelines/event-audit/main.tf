@@ -2,23 +2,18 @@
 # `other` -> function -> a log line, and with a trail an item in a table
 
 data "aws_caller_identity" "current" {}
-data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
   # Provider 5 has no `region` attribute here, provider 6 deprecates the others.
   region     = lookup(data.aws_region.current, "region", data.aws_region.current.id)
   account_id = data.aws_caller_identity.current.account_id
-  partition  = data.aws_partition.current.partition
 
   name              = "${var.name_prefix}-audit"
   bucket            = "${local.name}-${local.account_id}-${local.region}"
   rejections_bucket = "${local.name}-rejections-${local.account_id}-${local.region}"
   records_bucket    = "${local.name}-records-${local.account_id}-${local.region}"
-  records_arn       = "arn:${local.partition}:s3:::${local.records_bucket}"
   locks_records     = try(var.trail.object_lock_days, null) != null
-  trail_table       = "${local.name}-trail"
-  trail_table_arn   = "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${local.trail_table}"
 
   rejections_arn = module.rejections.bucket_arn_static
   watched        = var.source_bucket == null ? local.bucket : join(", ", concat([var.source_bucket.name], sort(var.source_bucket.further)))
@@ -84,6 +79,10 @@ locals {
     },
   )
 
+  topic_sender = { topic = { service = "sns", source_arn = module.topic.topic_arn_static } }
+  # EventBridge cannot prove to a topic's policy which rule it comes from, to a queue's it can.
+  by_rule = try(var.source_bucket.via, "s3") == "eventbridge"
+
   # With the prefix, so that the descriptions name commands that find this stack.
   alarm = var.alarm == null ? null : { actions = var.alarm.actions, name_prefix = var.name_prefix }
 }
@@ -95,6 +94,14 @@ module "source" {
   source_bucket = var.source_bucket
   name          = "${local.name}-source"
   tags          = var.tags
+  queues = {
+    for route, settings in local.routes : route => {
+      name      = "${local.name}-${route}"
+      dlq_name  = "${local.name}-${route}-dlq"
+      events    = settings.events
+      catch_all = settings.catch_all
+    } if local.by_rule
+  }
 }
 
 module "notification" {
@@ -111,11 +118,8 @@ module "topic" {
   name       = "${local.name}-events"
   publishers = module.source.senders
   subscriptions = {
-    for route, queue in module.queue : route => {
-      queue_arn     = queue.queue.arn
-      filter_policy = local.routes[route].filter_policy
-      dlq           = { arn = queue.dlq.arn }
-    }
+    for route, queue in module.queue : route => merge(queue.subscription, { filter_policy = local.routes[route].filter_policy })
+    if !local.by_rule
   }
   email_subscribers = var.email_subscribers
   kms_key           = var.kms_key
@@ -132,8 +136,8 @@ module "queue" {
     batching_window_seconds = var.function.batching_window_seconds
   }
   max_receive_count = var.max_receive_count
-  senders           = { topic = { service = "sns", source_arn = module.topic.topic_arn_static } }
-  dlq_senders       = { topic = { service = "sns", source_arn = module.topic.topic_arn_static } }
+  senders           = local.by_rule ? module.source.rule_senders[each.key] : local.topic_sender
+  dlq_senders       = local.by_rule ? module.source.rule_senders[each.key] : local.topic_sender
   alarm             = one([for alarm in local.alarm[*] : merge(alarm, { age_seconds = var.late_after_seconds })])
   kms_key           = var.kms_key
   tags              = var.tags
@@ -165,6 +169,7 @@ module "function" {
   kms_key                 = var.kms_key
   tags                    = var.tags
   policies                = local.policies[each.key]
+  key_uses                = var.trail == null ? ["write_objects"] : ["write_objects", "write_items"]
 
   permissions_boundary_arn = var.permissions_boundary_arn
   iam_path                 = var.iam_path
@@ -183,7 +188,7 @@ module "function" {
       (each.value.catch_all ? "ROUTE_EXCEPT" : "ROUTE_EVENTS") = join(",", each.value.events)
     },
     var.trail == null ? {} : {
-      TRAIL_TABLE          = one(aws_dynamodb_table.trail[*].name)
+      TRAIL_TABLE          = module.trail[0].table.name
       TRAIL_RETENTION_DAYS = tostring(var.trail.retention_days)
     },
     local.locks_records ? { TRAIL_RECORDS_BUCKET = local.records_bucket } : {},

@@ -57,6 +57,10 @@ moved {
   to   = module.rejections.aws_s3_bucket_lifecycle_configuration.bucket
 }
 moved {
+  from = aws_dynamodb_table.trail[0]
+  to   = module.trail[0].aws_dynamodb_table.table
+}
+moved {
   from = aws_cloudwatch_metric_alarm.rejected[0]
   to   = module.alarms[0].aws_cloudwatch_metric_alarm.alarm["rejections"]
 }

@@ -1,11 +1,15 @@
 output "pipeline" {
-  description = "What the pipeline is made of: bucket (null with `source_bucket`), what the owner of that has to do (`source`, null without), bucket of rejection records, topic ARN, trail table and bucket of locked records (null without), and per route its events (of `other`, a catch-all: the events it leaves to the rest), queue, dead-letter queue, function name, role name and log group."
+  description = <<-EOT
+    What the pipeline is made of: bucket (null with `source_bucket`), what the owner of that has to do (`source`, null without), bucket
+    of rejection records, topic ARN, trail table and bucket of locked records (null without), and per route its events (of `other`, a
+    catch-all: the events it leaves to the rest), queue, dead-letter queue, function name, role name and log group.
+  EOT
   value = {
     bucket            = one(module.watched[*].bucket.name)
     source            = var.source_bucket == null ? null : merge(module.source.owner, { notification = { topics = local.notified_topics } })
     rejections_bucket = module.rejections.bucket.name
     topic_arn         = module.topic.topic_arn
-    trail_table       = one(aws_dynamodb_table.trail[*].name)
+    trail_table       = one(module.trail[*].table.name)
     records_bucket    = one(module.records[*].bucket.name)
     routes = {
       for route, settings in local.routes : route => {
@@ -46,12 +50,19 @@ output "alarm_names" {
 }
 
 output "path" {
-  description = "The way of an event, left to right, for a dashboard: what sends it (`arrived`: namespace, metric, dimensions and their values), queues and those that are made at run time (`queues_found_by`: words of their names), dead-letter queues, metrics of what is done and what is rejected, functions, their log groups, and tables."
+  description = <<-EOT
+    The way of an event, left to right, for a dashboard: what sends it (`arrived`: namespace, metric, dimensions and their values),
+    queues and those that are made at run time (`queues_found_by`: words of their names), dead-letter queues, metrics of what is done
+    and what is rejected, functions, their log groups, and tables.
+  EOT
   value = {
-    title              = "Event audit"
-    pipeline           = "event-audit"
-    way                = "event → topic → queue of its route → function of its route → log line, trail"
-    arrived            = [["AWS/SNS", "NumberOfMessagesPublished", "TopicName", module.topic.topic_name]]
+    title    = "Event audit"
+    pipeline = "event-audit"
+    way      = "event → topic → queue of its route → function of its route → log line, trail"
+    arrived = concat(
+      [for name in [module.topic.topic_name] : ["AWS/SNS", "NumberOfMessagesPublished", "TopicName", name] if !local.by_rule],
+      [for queue in module.queue : ["AWS/SQS", "NumberOfMessagesSent", "QueueName", queue.queue.name] if local.by_rule],
+    )
     queues             = [for route in keys(local.routes) : module.queue[route].queue.name]
     queues_found_by    = []
     dead_letter_queues = [for route in keys(local.routes) : module.queue[route].dlq.name]
@@ -59,11 +70,14 @@ output "path" {
     rejected           = ["Rejected"]
     functions          = [for route in keys(local.routes) : module.function[route].function.name]
     log_groups         = [for route in keys(local.routes) : module.function[route].log_group_name]
-    tables             = aws_dynamodb_table.trail[*].name
+    tables             = module.trail[*].table.name
   }
 }
 
 output "key_sources" {
-  description = "On whose behalf AWS services use `kms_key`, for its policy: ARNs of buckets that notify (`s3`), of topics that fan out (`sns`) and of rules (`events`), and accounts of buckets that are not of this one (`owners`)."
+  description = <<-EOT
+    On whose behalf AWS services use `kms_key`, for its policy: ARNs of buckets that notify (`s3`), of topics that fan out (`sns`) and
+    of rules (`events`), and accounts of buckets that are not of this one (`owners`).
+  EOT
   value       = merge(module.source.key_sources, { sns = [module.topic.topic_arn_static] })
 }

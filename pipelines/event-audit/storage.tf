@@ -40,55 +40,16 @@ module "records" {
 }
 
 # One item per event of an object, in the order in which S3 numbered them, and again by the hour.
-resource "aws_dynamodb_table" "trail" {
-  count = var.trail == null ? 0 : 1
+module "trail" {
+  source = "../../modules/private-table"
+  count  = var.trail == null ? 0 : 1
 
-  name                        = local.trail_table
-  billing_mode                = "PAY_PER_REQUEST"
-  deletion_protection_enabled = var.trail.deletion_protection
-  tags                        = var.tags
-
-  hash_key  = "object"
-  range_key = "event"
-
-  attribute {
-    name = "object"
-    type = "S"
-  }
-  attribute {
-    name = "event"
-    type = "S"
-  }
-  attribute {
-    name = "hour"
-    type = "S"
-  }
-  attribute {
-    name = "event_time"
-    type = "S"
-  }
-
-  global_secondary_index {
-    name            = "by_hour"
-    hash_key        = "hour"
-    range_key       = "event_time"
-    projection_type = "ALL"
-  }
-
-  ttl {
-    attribute_name = "expires_at"
-    enabled        = true
-  }
-
-  dynamic "server_side_encryption" {
-    for_each = var.kms_key[*]
-    content {
-      enabled     = true
-      kms_key_arn = server_side_encryption.value.arn
-    }
-  }
-
-  point_in_time_recovery {
-    enabled = true
-  }
+  name                = "${local.name}-trail"
+  hash_key            = "object"
+  range_key           = "event"
+  indexes             = { by_hour = { hash_key = "hour", range_key = "event_time" } }
+  ttl_attribute       = "expires_at"
+  deletion_protection = var.trail.deletion_protection
+  kms_key             = var.kms_key
+  tags                = var.tags
 }

@@ -11,13 +11,19 @@ variable "name_prefix" {
     ])
   }
   validation {
-    condition     = !can(regex("^(aws|ssm|xn--|sthree-|amzn-s3-demo-)", "${var.name_prefix}-"))
-    error_message = "name_prefix must not begin with aws or ssm, which Systems Manager keeps for its own parameters, nor with xn--, sthree- or amzn-s3-demo-, which S3 takes for no bucket."
+    condition = !can(regex("^(aws|ssm|xn--|sthree-|amzn-s3-demo-)", "${var.name_prefix}-"))
+    error_message = join(" ", [
+      "name_prefix must not begin with aws or ssm, which Systems Manager keeps for its own parameters, nor with xn--, sthree- or",
+      "amzn-s3-demo-, which S3 takes for no bucket.",
+    ])
   }
 }
 
 variable "package" {
-  description = "Package of `log_object_event` as `build.sh` lists it in its manifest: path of the zip, Lambda handler, content hash (base64 SHA-256), size in bytes, and the runtime and architecture it was built for."
+  description = <<-EOT
+    Package of `log_object_event` as `build.sh` lists it in its manifest: path of the zip, Lambda handler, content hash (base64
+    SHA-256), size in bytes, and the runtime and architecture it was built for.
+  EOT
   type = object({
     path         = string
     handler      = string
@@ -40,10 +46,13 @@ variable "code_bucket" {
 
 variable "source_bucket" {
   description = <<-EOT
-    A bucket that exists as the source, instead of one that the pipeline makes. Nothing of it is changed, so what its notification has already stays:
+    A bucket that exists as the source, instead of one that the pipeline makes. Nothing of it is changed, so what its notification has
+    already stays:
     - `name`, `further`: the bucket, and more buckets of the same account.
     - `account_id`: the account of the bucket; null is this one. It is in this region.
-    - `via`: `s3`, by rules that the owner adds to the bucket's notification. EventBridge has other names for events than the filters of the routes know.
+    - `via`: `s3`, by rules that the owner adds to the bucket's notification; or `eventbridge`, by a rule for each route, for which the
+      owner turns the bucket's EventBridge notifications on. What these have no name for (replication, retention) is then in no log, and
+      `events` narrows nothing: what no route names is in `other`.
     - `kms_key_arn`: the customer managed key that its objects are encrypted with.
 
     What its owner has to do is in the output `pipeline.source`; modules/source-bucket describes it.
@@ -59,7 +68,11 @@ variable "source_bucket" {
 }
 
 variable "routes" {
-  description = "Kinds of events that get a queue, a dead-letter queue and a function of their own, by a name of your choice. `events` are names as S3 writes them inside a message, without `s3:`; `ObjectRemoved:*` stands for every known name of the family. What no route names goes to the route `other`, which always exists."
+  description = <<-EOT
+    Kinds of events that get a queue, a dead-letter queue and a function of their own, by a name of your choice. `events` are names as
+    S3 writes them inside a message, without `s3:`; `ObjectRemoved:*` stands for every known name of the family. What no route names
+    goes to the route `other`, which always exists.
+  EOT
   type = map(object({
     events = list(string)
   }))
@@ -71,12 +84,18 @@ variable "routes" {
   nullable = false
 
   validation {
-    condition     = length(var.routes) > 0
-    error_message = "routes must name at least one route, for example { upload = { events = [\"ObjectCreated:*\"] } }: what it leaves out goes to the route other."
+    condition = length(var.routes) > 0
+    error_message = join(" ", [
+      "routes must name at least one route, for example { upload = { events = [\"ObjectCreated:*\"] } }: what it leaves out goes to",
+      "the route other.",
+    ])
   }
   validation {
-    condition     = alltrue([for route in keys(var.routes) : can(regex("^[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?$", route))])
-    error_message = "Names in routes must be 1 to 20 lower-case letters, digits and inner hyphens: they become parts of queue, function and key names."
+    condition = alltrue([for route in keys(var.routes) : can(regex("^[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?$", route))])
+    error_message = join(" ", [
+      "Names in routes must be 1 to 20 lower-case letters, digits and inner hyphens: they become parts of queue, function and key",
+      "names.",
+    ])
   }
   validation {
     condition     = alltrue([for route in keys(var.routes) : !endswith(route, "-dlq")])
@@ -87,21 +106,42 @@ variable "routes" {
     error_message = "The route other is made by the pipeline, of everything that routes leaves out: give yours another name."
   }
   validation {
-    condition     = alltrue([for settings in values(var.routes) : length(settings.events) > 0])
-    error_message = "A route without events would receive nothing: ${join(", ", [for route, settings in var.routes : route if length(settings.events) == 0])}."
+    condition = alltrue([for settings in values(var.routes) : length(settings.events) > 0])
+    error_message = join(" ", [
+      "A route without events would receive nothing:",
+      "${join(", ", [for route, settings in var.routes : route if length(settings.events) == 0])}.",
+    ])
   }
   validation {
-    condition     = alltrue([for event in flatten(values(var.routes)[*].events) : !startswith(event, "s3:")])
-    error_message = "Events in routes are written without s3:, as they stand inside a message: ${join(", ", [for event in flatten(values(var.routes)[*].events) : event if startswith(event, "s3:")])}."
+    condition = alltrue([for event in flatten(values(var.routes)[*].events) : !startswith(event, "s3:")])
+    error_message = join(" ", [
+      "Events in routes are written without s3:, as they stand inside a message:",
+      "${join(", ", [for event in flatten(values(var.routes)[*].events) : event if startswith(event, "s3:")])}.",
+    ])
   }
   validation {
-    condition     = alltrue([for event in flatten(values(var.routes)[*].events) : startswith(event, "s3:") || contains(keys(local.event_names), event)])
-    error_message = "S3 has no such events: ${join(", ", [for event in flatten(values(var.routes)[*].events) : event if !startswith(event, "s3:") && !contains(keys(local.event_names), event)])}. Events in routes must be of ${join(", ", keys(local.event_names))}."
+    condition = alltrue([
+      for event in flatten(values(var.routes)[*].events) : startswith(event, "s3:") || contains(keys(local.event_names), event)
+    ])
+    error_message = join(" ", [
+      "S3 has no such events:",
+      join("", [
+        join(", ", [
+          for event in flatten(values(var.routes)[*].events) :
+          event if !startswith(event, "s3:") && !contains(keys(local.event_names), event)
+        ]),
+        ".",
+      ]),
+      "Events in routes must be of ${join(", ", keys(local.event_names))}.",
+    ])
   }
 }
 
 variable "events" {
-  description = "Events of the bucket that are watched at all, by the same names as in `routes`. By default every kind that S3 has had for years; annotations and retention, the youngest, can be added."
+  description = <<-EOT
+    Events of the bucket that are watched at all, by the same names as in `routes`. By default every kind that S3 has had for years;
+    annotations and retention, the youngest, can be added.
+  EOT
   type        = set(string)
   default = [
     "IntelligentTiering",
@@ -118,17 +158,29 @@ variable "events" {
   nullable = false
 
   validation {
-    condition     = alltrue([for event in var.events : contains(keys(local.event_names), event)])
-    error_message = "S3 has no such events: ${join(", ", setsubtract(var.events, keys(local.event_names)))}. events are written without s3: and must be of ${join(", ", keys(local.event_names))}."
+    condition = alltrue([for event in var.events : contains(keys(local.event_names), event)])
+    error_message = join(" ", [
+      "S3 has no such events: ${join(", ", setsubtract(var.events, keys(local.event_names)))}. events are written without s3: and must",
+      "be of ${join(", ", keys(local.event_names))}.",
+    ])
   }
   validation {
-    condition     = alltrue([for event in var.events : endswith(event, ":*") || !contains(var.events, "${split(":", event)[0]}:*")])
-    error_message = "events names these twice, alone and with their family: ${join(", ", [for event in var.events : event if !endswith(event, ":*") && contains(var.events, "${split(":", event)[0]}:*")])}. Leave out one or the other."
+    condition = alltrue([for event in var.events : endswith(event, ":*") || !contains(var.events, "${split(":", event)[0]}:*")])
+    error_message = join(" ", [
+      "events names these twice, alone and with their family:",
+      "${join(", ", [for event in var.events : event if !endswith(event, ":*") && contains(var.events, "${split(":", event)[0]}:*")])}.",
+      "Leave out one or the other.",
+    ])
   }
 }
 
 variable "trail" {
-  description = "Keeps every event as an item in a DynamoDB table, where a repeated one counts once and a late one is recognised, for `retention_days` after it was written. `deletion_protection` makes AWS refuse to delete the table. With `object_lock_days` each record is also an object of a bucket with object lock, which for so many days nobody can change or delete, the account's root user and `terraform destroy` included. Null keeps log lines only."
+  description = <<-EOT
+    Keeps every event as an item in a DynamoDB table, where a repeated one counts once and a late one is recognised, for
+    `retention_days` after it was written. `deletion_protection` makes AWS refuse to delete the table. With `object_lock_days` each
+    record is also an object of a bucket with object lock, which for so many days nobody can change or delete, the account's root user
+    and `terraform destroy` included. Null keeps log lines only.
+  EOT
   type = object({
     retention_days      = optional(number, 90)
     deletion_protection = optional(bool, false)
@@ -137,17 +189,29 @@ variable "trail" {
   default = null
 
   validation {
-    condition     = try(var.trail.object_lock_days, null) == null ? true : var.trail.object_lock_days >= 1 && var.trail.object_lock_days <= 36500 && floor(var.trail.object_lock_days) == var.trail.object_lock_days
+    condition = (
+      try(var.trail.object_lock_days, null) == null
+      ? true
+      : var.trail.object_lock_days >= 1 && var.trail.object_lock_days <= 36500
+      && floor(var.trail.object_lock_days) == var.trail.object_lock_days
+    )
     error_message = "trail.object_lock_days must be a whole number of days from 1 to 36500, the most that S3 locks an object for, or null."
   }
   validation {
-    condition     = var.trail == null ? true : var.trail.retention_days >= 1 && var.trail.retention_days <= 3650 && floor(var.trail.retention_days) == var.trail.retention_days
+    condition = (
+      var.trail == null
+      ? true
+      : var.trail.retention_days >= 1 && var.trail.retention_days <= 3650 && floor(var.trail.retention_days) == var.trail.retention_days
+    )
     error_message = "trail.retention_days must be a whole number of days from 1 to 3650."
   }
 }
 
 variable "lifecycle_days" {
-  description = "Days after which older versions in both buckets are deleted (`noncurrent`), unfinished multipart uploads are aborted (`incomplete_upload`) and rejection records expire (`rejections`). Objects in the watched bucket stay."
+  description = <<-EOT
+    Days after which older versions in both buckets are deleted (`noncurrent`), unfinished multipart uploads are aborted
+    (`incomplete_upload`) and rejection records expire (`rejections`). Objects in the watched bucket stay.
+  EOT
   type = object({
     noncurrent        = optional(number, 30)
     incomplete_upload = optional(number, 7)
@@ -163,7 +227,10 @@ variable "lifecycle_days" {
 }
 
 variable "function" {
-  description = "Size of each route's function: memory in MB, timeout in seconds, messages per invocation, how long to wait for them to gather, and how many invocations may run at once (null: as many as the account allows)."
+  description = <<-EOT
+    Size of each route's function: memory in MB, timeout in seconds, messages per invocation, how long to wait for them to gather, and
+    how many invocations may run at once (null: as many as the account allows).
+  EOT
   type = object({
     memory_size_mb          = optional(number, 256)
     timeout_seconds         = optional(number, 30)
@@ -187,22 +254,39 @@ variable "email_subscribers" {
   type        = set(string)
   default     = []
   nullable    = false
+
+  validation {
+    condition     = length(var.email_subscribers) == 0 || try(var.source_bucket.via, "s3") == "s3"
+    error_message = "With source_bucket.via = \"eventbridge\" events do not pass the topic: email_subscribers would get nothing."
+  }
 }
 
 variable "late_after_seconds" {
-  description = "What the pipeline promises: an event is logged within this many seconds. With `alarm`, one goes off on a message that has waited longer."
+  description = <<-EOT
+    What the pipeline promises: an event is logged within this many seconds. With `alarm`, one goes off on a message that has waited
+    longer.
+  EOT
   type        = number
   default     = 900
   nullable    = false
 
   validation {
-    condition     = var.late_after_seconds >= 60 && var.late_after_seconds < 345600 && floor(var.late_after_seconds) == var.late_after_seconds
-    error_message = "late_after_seconds must be a whole number from 60 (CloudWatch looks once a minute) to 345599 (the queue deletes what is four days old)."
+    condition = (
+      var.late_after_seconds >= 60 && var.late_after_seconds < 345600
+      && floor(var.late_after_seconds) == var.late_after_seconds
+    )
+    error_message = join(" ", [
+      "late_after_seconds must be a whole number from 60 (CloudWatch looks once a minute) to 345599 (the queue deletes what is four",
+      "days old).",
+    ])
   }
 }
 
 variable "alarm" {
-  description = "Where alarms are sent: on dead letters, events that wait too long, rejections, errors and throttles. Rejections set one off from `rejections` within five minutes. Null creates none."
+  description = <<-EOT
+    Where alarms are sent: on dead letters, events that wait too long, rejections, errors and throttles. Rejections set one off from
+    `rejections` within five minutes. Null creates none.
+  EOT
   type = object({
     actions    = list(string)
     rejections = optional(number, 1)
@@ -216,15 +300,28 @@ variable "alarm" {
 }
 
 variable "kms_key" {
-  description = "Encrypts objects, messages, the trail, logs and the functions' environment with this customer managed key, whose policy must let the services in `key_sources` and CloudWatch Logs use it. Null leaves that to keys of AWS."
+  description = <<-EOT
+    Encrypts objects, messages, the trail, logs and the functions' environment with this customer managed key, whose policy must let the
+    services in `key_sources` and CloudWatch Logs use it. Null leaves that to keys of AWS.
+  EOT
   type = object({
     arn = string
   })
   default = null
 
   validation {
-    condition     = var.kms_key == null ? true : can(regex("^arn:[a-z0-9-]+:kms:${lookup(data.aws_region.current, "region", data.aws_region.current.id)}:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key.arn))
-    error_message = "kms_key.arn must be the key ARN (arn:...:key/...) of a customer managed key in ${lookup(data.aws_region.current, "region", data.aws_region.current.id)}, not an alias: permissions on an alias grant nothing."
+    condition = (
+      var.kms_key == null
+      ? true
+      : can(regex(
+        "^arn:[a-z0-9-]+:kms:${lookup(data.aws_region.current, "region", data.aws_region.current.id)}:[0-9]{12}:key/[A-Za-z0-9-]+$",
+        var.kms_key.arn
+      ))
+    )
+    error_message = join(" ", [
+      "kms_key.arn must be the key ARN (arn:...:key/...) of a customer managed key in",
+      "${lookup(data.aws_region.current, "region", data.aws_region.current.id)}, not an alias: permissions on an alias grant nothing.",
+    ])
   }
 }
 
@@ -243,7 +340,9 @@ variable "force_destroy_buckets" {
 }
 
 variable "permissions_boundary_arn" {
-  description = "IAM policy that bounds what every role of the pipeline may do, whatever the role's own policies say. Null sets no boundary."
+  description = <<-EOT
+    IAM policy that bounds what every role of the pipeline may do, whatever the role's own policies say. Null sets no boundary.
+  EOT
   type        = string
   default     = null
 }
@@ -257,7 +356,8 @@ variable "iam_path" {
 
 variable "vpc" {
   description = <<-EOT
-    Puts the functions into a VPC, from which they reach other services through endpoints (docs/security.md has the list) or a NAT gateway only; null leaves them outside:
+    Puts the functions into a VPC, from which they reach other services through endpoints (docs/security.md has the list) or a NAT
+    gateway only; null leaves them outside:
     - `subnet_ids`: 1 to 16 of one VPC, two availability zones or more for one to fail.
     - `security_group_ids`: 1 to 5 of the same VPC.
     - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs a range of them.
@@ -271,7 +371,10 @@ variable "vpc" {
 }
 
 variable "trust_source_account" {
-  description = "Whether the functions' roles let Lambda in for this account only, by `aws:SourceAccount` in their trust policies. AWS's own samples have the condition; turn it off if functions or their queues stand still for it."
+  description = <<-EOT
+    Whether the functions' roles let Lambda in for this account only, by `aws:SourceAccount` in their trust policies. AWS's own samples
+    have the condition; turn it off if functions or their queues stand still for it.
+  EOT
   type        = bool
   default     = true
   nullable    = false

@@ -31,6 +31,7 @@ locals {
     }
   }
 
+  by_rule      = try(var.source_bucket.via, "s3") == "eventbridge"
   topic_sender = { topic = { service = "sns", source_arn = module.topic.topic_arn_static } }
 
   # Below the name of its bucket, for two buckets may have the same key.
@@ -68,14 +69,9 @@ module "notification" {
 module "topic" {
   source = "../../modules/sns-filtered-fanout"
 
-  name       = "${local.name}-uploads"
-  publishers = module.source.senders
-  subscriptions = {
-    for name, queue in module.queue : name => {
-      queue_arn = queue.queue.arn
-      dlq       = { arn = queue.dlq.arn }
-    }
-  }
+  name              = "${local.name}-uploads"
+  publishers        = module.source.senders
+  subscriptions     = { for name, queue in module.queue : name => queue.subscription }
   email_subscribers = var.email_subscribers
   kms_key           = var.kms_key
   tags              = var.tags
@@ -119,6 +115,7 @@ module "function" {
   kms_key             = var.kms_key
   tags                = var.tags
   policies            = local.policies[each.key]
+  key_uses            = ["write_objects"]
 
   permissions_boundary_arn = var.permissions_boundary_arn
   iam_path                 = var.iam_path

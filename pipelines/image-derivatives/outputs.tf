@@ -1,5 +1,9 @@
 output "pipeline" {
-  description = "What the pipeline is made of: bucket name, key prefixes, topic ARN, what the owner of `source_bucket` has to do (`source`, null without), and per derivative its box, format, how it fits, an id of its settings (a new one means that replayed uploads are derived again), queue, dead-letter queue, function name and log group."
+  description = <<-EOT
+    What the pipeline is made of: bucket name, key prefixes, topic ARN, what the owner of `source_bucket` has to do (`source`, null
+    without), and per derivative its box, format, how it fits, an id of its settings (a new one means that replayed uploads are derived
+    again), queue, dead-letter queue, function name and log group.
+  EOT
   value = {
     bucket            = module.bucket.bucket.name
     source_prefix     = var.source_prefix
@@ -34,12 +38,19 @@ output "alarm_names" {
 }
 
 output "path" {
-  description = "The way of an event, left to right, for a dashboard: what sends it (`arrived`: namespace, metric, dimensions and their values), queues and those that are made at run time (`queues_found_by`: words of their names), dead-letter queues, metrics of what is done and what is rejected, functions, their log groups, and tables."
+  description = <<-EOT
+    The way of an event, left to right, for a dashboard: what sends it (`arrived`: namespace, metric, dimensions and their values),
+    queues and those that are made at run time (`queues_found_by`: words of their names), dead-letter queues, metrics of what is done
+    and what is rejected, functions, their log groups, and tables.
+  EOT
   value = {
-    title              = "Image derivatives"
-    pipeline           = "image-derivatives"
-    way                = "picture → topic → queue of each derivative → function of each derivative → derivative"
-    arrived            = [["AWS/SNS", "NumberOfMessagesPublished", "TopicName", module.topic.topic_name]]
+    title    = "Image derivatives"
+    pipeline = "image-derivatives"
+    way      = "picture → topic → queue of each derivative → function of each derivative → derivative"
+    arrived = concat(
+      [for name in [module.topic.topic_name] : ["AWS/SNS", "NumberOfMessagesPublished", "TopicName", name] if !local.by_rule],
+      [for queue in module.queue : ["AWS/SQS", "NumberOfMessagesSent", "QueueName", queue.queue.name] if local.by_rule],
+    )
     queues             = [for name in keys(var.derivatives) : module.queue[name].queue.name]
     queues_found_by    = []
     dead_letter_queues = [for name in keys(var.derivatives) : module.queue[name].dlq.name]
@@ -52,6 +63,9 @@ output "path" {
 }
 
 output "key_sources" {
-  description = "On whose behalf AWS services use `kms_key`, for its policy: ARNs of buckets that notify (`s3`), of topics that fan out (`sns`) and of rules (`events`), and accounts of buckets that are not of this one (`owners`)."
+  description = <<-EOT
+    On whose behalf AWS services use `kms_key`, for its policy: ARNs of buckets that notify (`s3`), of topics that fan out (`sns`) and
+    of rules (`events`), and accounts of buckets that are not of this one (`owners`).
+  EOT
   value       = merge(module.source.key_sources, { sns = [module.topic.topic_arn_static] })
 }

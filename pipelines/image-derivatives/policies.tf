@@ -1,9 +1,3 @@
-module "key" {
-  source = "../../modules/kms-key-statements"
-
-  kms_key = var.kms_key
-}
-
 locals {
   # Role policies of each derivative's function.
   policies = {
@@ -26,7 +20,7 @@ locals {
         # As for the uploads: a missing derivative would look like a broken permission.
         for arn in [local.bucket_arn] : { Sid = "TellMissingDerivative", Effect = "Allow", Action = ["s3:ListBucket"], Resource = [arn] }
         if var.source_bucket != null
-      ], module.key.statements.write_objects) })
+      ]) })
     }
   }
 }

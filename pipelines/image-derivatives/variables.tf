@@ -11,13 +11,19 @@ variable "name_prefix" {
     ])
   }
   validation {
-    condition     = !can(regex("^(aws|ssm|xn--|sthree-|amzn-s3-demo-)", "${var.name_prefix}-"))
-    error_message = "name_prefix must not begin with aws or ssm, which Systems Manager keeps for its own parameters, nor with xn--, sthree- or amzn-s3-demo-, which S3 takes for no bucket."
+    condition = !can(regex("^(aws|ssm|xn--|sthree-|amzn-s3-demo-)", "${var.name_prefix}-"))
+    error_message = join(" ", [
+      "name_prefix must not begin with aws or ssm, which Systems Manager keeps for its own parameters, nor with xn--, sthree- or",
+      "amzn-s3-demo-, which S3 takes for no bucket.",
+    ])
   }
 }
 
 variable "package" {
-  description = "Package of `create_image_derivative` as `build.sh` lists it in its manifest: path of the zip, Lambda handler, content hash (base64 SHA-256), size in bytes, the runtime and architecture it was built for, and what it was built with by choice (`extras`: `heic`)."
+  description = <<-EOT
+    Package of `create_image_derivative` as `build.sh` lists it in its manifest: path of the zip, Lambda handler, content hash (base64
+    SHA-256), size in bytes, the runtime and architecture it was built for, and what it was built with by choice (`extras`: `heic`).
+  EOT
   type = object({
     path         = string
     handler      = string
@@ -41,10 +47,12 @@ variable "code_bucket" {
 
 variable "source_bucket" {
   description = <<-EOT
-    A bucket that exists as the source, instead of one that the pipeline makes. Nothing of it is changed, so what its notification has already stays:
+    A bucket that exists as the source, instead of one that the pipeline makes. Nothing of it is changed, so what its notification has
+    already stays:
     - `name`, `further`: the bucket, and more buckets of the same account.
     - `account_id`: the account of the bucket; null is this one. It is in this region.
-    - `via`: `eventbridge`, by rules of this pipeline, for which the owner turns the bucket's EventBridge notifications on; or `s3`, by rules that the owner adds to its notification.
+    - `via`: `eventbridge`, by rules of this pipeline, for which the owner turns the bucket's EventBridge notifications on; or `s3`, by
+      rules that the owner adds to its notification.
     - `kms_key_arn`: the customer managed key that its objects are encrypted with.
 
     What its owner has to do is in the output `pipeline.source`; modules/source-bucket describes it.
@@ -60,7 +68,15 @@ variable "source_bucket" {
 }
 
 variable "derivatives" {
-  description = "Derivatives to make from every picture, by name: the box in pixels that the result fits into (`contain`, aspect ratio kept) or fills (`cover`: what is over is cut off, and `position` says which part stays), never enlarged; its `format` (`auto` is WebP for what is transparent, JPEG for the rest, and adds no suffix to keys); `quality` from 1 to 95 (null: 82 for JPEG, 80 for WebP, 60 for AVIF); `background` as #rrggbb behind what is transparent (null: transparency stays where the format has it, and JPEG gets white); and `cache_control` of its objects. Each gets a queue, a dead-letter queue and a function of its own, and writes below `derived/<name>/`. Changed settings show in a plan as a new `settings_id` in the output `pipeline`, once for each prefix whose derivatives are made again when their uploads are replayed."
+  description = <<-EOT
+    Derivatives to make from every picture, by name: the box in pixels that the result fits into (`contain`, aspect ratio kept) or fills
+    (`cover`: what is over is cut off, and `position` says which part stays), never enlarged; its `format` (`auto` is WebP for what is
+    transparent, JPEG for the rest, and adds no suffix to keys); `quality` from 1 to 95 (null: 82 for JPEG, 80 for WebP, 60 for AVIF);
+    `background` as #rrggbb behind what is transparent (null: transparency stays where the format has it, and JPEG gets white); and
+    `cache_control` of its objects. Each gets a queue, a dead-letter queue and a function of its own, and writes below
+    `derived/<name>/`. Changed settings show in a plan as a new `settings_id` in the output `pipeline`, once for each prefix whose
+    derivatives are made again when their uploads are replayed.
+  EOT
   type = map(object({
     max_width     = number
     max_height    = number
@@ -82,8 +98,11 @@ variable "derivatives" {
     error_message = "derivatives must name at least one derivative, for example { thumbnail = { max_width = 128, max_height = 128 } }."
   }
   validation {
-    condition     = alltrue([for name in keys(var.derivatives) : can(regex("^[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?$", name))])
-    error_message = "Names in derivatives must be 1 to 20 lower-case letters, digits and inner hyphens: they become parts of queue, function and key names."
+    condition = alltrue([for name in keys(var.derivatives) : can(regex("^[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?$", name))])
+    error_message = join(" ", [
+      "Names in derivatives must be 1 to 20 lower-case letters, digits and inner hyphens: they become parts of queue, function and key",
+      "names.",
+    ])
   }
   validation {
     condition = alltrue([
@@ -94,7 +113,9 @@ variable "derivatives" {
     error_message = "max_width and max_height in derivatives must be whole numbers of pixels from 1 to 8192."
   }
   validation {
-    condition     = alltrue([for derivative in values(var.derivatives) : contains(["jpeg", "webp", "avif", "png", "auto"], derivative.format)])
+    condition = alltrue([
+      for derivative in values(var.derivatives) : contains(["jpeg", "webp", "avif", "png", "auto"], derivative.format)
+    ])
     error_message = "format in derivatives must be \"jpeg\", \"webp\", \"avif\", \"png\" or \"auto\"."
   }
   validation {
@@ -111,24 +132,36 @@ variable "derivatives" {
         ["centre", "top", "bottom", "left", "right", "top-left", "top-right", "bottom-left", "bottom-right"], derivative.position
       )
     ])
-    error_message = "fit in derivatives must be \"contain\" or \"cover\", and position one of centre, top, bottom, left, right, top-left, top-right, bottom-left, bottom-right."
+    error_message = join(" ", [
+      "fit in derivatives must be \"contain\" or \"cover\", and position one of centre, top, bottom, left, right, top-left, top-right,",
+      "bottom-left, bottom-right.",
+    ])
   }
   validation {
     condition     = alltrue([for derivative in values(var.derivatives) : derivative.fit == "cover" || derivative.position == "centre"])
     error_message = "position in derivatives only means something with fit = \"cover\": set that, or leave position out."
   }
   validation {
-    condition     = alltrue([for derivative in values(var.derivatives) : derivative.background == null ? true : can(regex("^#[0-9a-fA-F]{6}$", derivative.background))])
+    condition = alltrue([
+      for derivative in values(var.derivatives) :
+      derivative.background == null ? true : can(regex("^#[0-9a-fA-F]{6}$", derivative.background))
+    ])
     error_message = "background in derivatives must be a colour such as \"#ffffff\", or null."
   }
   validation {
-    condition     = alltrue([for derivative in values(var.derivatives) : can(regex("^[!-~]([ -~]{0,198}[!-~])?$", derivative.cache_control))])
+    condition = alltrue([
+      for derivative in values(var.derivatives) : can(regex("^[!-~]([ -~]{0,198}[!-~])?$", derivative.cache_control))
+    ])
     error_message = "cache_control in derivatives must be 1 to 200 printable ASCII characters, for example \"public, max-age=300\"."
   }
 }
 
 variable "extensions" {
-  description = "File name extensions, without the dot and in lower case, whose uploads start the pipeline, in whatever letter case they are written. The content decides what a file is; this only keeps other files from being looked at. Those that no rule matches are found by `event-pipelines reconcile image-derivatives`. An empty set is the same as `suffixes = \"all\"`, with which extensions do not count."
+  description = <<-EOT
+    File name extensions, without the dot and in lower case, whose uploads start the pipeline, in whatever letter case they are written.
+    The content decides what a file is; this only keeps other files from being looked at. Those that no rule matches are found by
+    `event-pipelines reconcile image-derivatives`. An empty set is the same as `suffixes = "all"`, with which extensions do not count.
+  EOT
   type        = set(string)
   default     = ["jpg", "jpeg", "png", "webp", "gif", "avif"]
   nullable    = false
@@ -140,7 +173,11 @@ variable "extensions" {
 }
 
 variable "suffixes" {
-  description = "Which uploads below the source prefix start the pipeline: `extensions`, those that end in one of `extensions`; or `all`, by one rule: content decides, and what is no picture ends as a rejection record. Names of other kinds (`.jfif`, `.heic`, none) then leave a trace, too."
+  description = <<-EOT
+    Which uploads below the source prefix start the pipeline: `extensions`, those that end in one of `extensions`; or `all`, by one
+    rule: content decides, and what is no picture ends as a rejection record. Names of other kinds (`.jfif`, `.heic`, none) then leave a
+    trace, too.
+  EOT
   type        = string
   default     = "extensions"
   nullable    = false
@@ -152,23 +189,35 @@ variable "suffixes" {
 }
 
 variable "allowed_formats" {
-  description = "Image formats that are decoded, by Pillow's names; anything else ends as a rejection record. TIFF is known but off by default; HEIC needs a package that was built with it (`build.sh --with heic`)."
+  description = <<-EOT
+    Image formats that are decoded, by Pillow's names; anything else ends as a rejection record. TIFF is known but off by default; HEIC
+    needs a package that was built with it (`build.sh --with heic`).
+  EOT
   type        = set(string)
   default     = ["JPEG", "PNG", "WEBP", "GIF", "AVIF"]
   nullable    = false
 
   validation {
-    condition     = length(var.allowed_formats) > 0 && length(setsubtract(var.allowed_formats, ["JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "HEIC"])) == 0
+    condition = (
+      length(var.allowed_formats) > 0
+      && length(setsubtract(var.allowed_formats, ["JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "HEIC"])) == 0
+    )
     error_message = "allowed_formats must be some of JPEG, PNG, WEBP, GIF, AVIF, TIFF, HEIC."
   }
   validation {
-    condition     = !contains(var.allowed_formats, "HEIC") || contains(var.package.extras, "heic")
-    error_message = "allowed_formats has HEIC, and the package was built without its decoder: run ./build.sh --with heic, or leave HEIC out."
+    condition = !contains(var.allowed_formats, "HEIC") || contains(var.package.extras, "heic")
+    error_message = join(" ", [
+      "allowed_formats has HEIC, and the package was built without",
+      "its decoder: run ./build.sh --with heic, or leave HEIC out.",
+    ])
   }
 }
 
 variable "limits" {
-  description = "The largest upload that is decoded, in pixels and in bytes, and its shortest side in pixels; anything beyond ends as a rejection record. Memory of the function may end it earlier."
+  description = <<-EOT
+    The largest upload that is decoded, in pixels and in bytes, and its shortest side in pixels; anything beyond ends as a rejection
+    record. Memory of the function may end it earlier.
+  EOT
   type = object({
     max_pixels       = optional(number, 200000000)
     max_source_bytes = optional(number, 50000000)
@@ -185,12 +234,19 @@ variable "limits" {
         { value = var.limits.min_side, most = 8192 },
       ] : limit.value >= 1 && limit.value <= limit.most && floor(limit.value) == limit.value
     ])
-    error_message = "limits must be whole numbers: max_pixels from 1 to 1000000000, max_source_bytes from 1 to 400000000 (files are kept in the function's temporary storage of 512 MB), min_side from 1 to 8192."
+    error_message = join(" ", [
+      "limits must be whole numbers: max_pixels from 1 to 1000000000, max_source_bytes from 1 to 400000000 (files are kept in the",
+      "function's temporary storage of 512 MB), min_side from 1 to 8192.",
+    ])
   }
 }
 
 variable "tolerate" {
-  description = "What may be wrong with a picture that is made all the same: `truncated`, its last rows, checksum or end marker, if nine tenths of its rows can be decoded (the derivative then carries `repaired` in its metadata, and the metric `Repaired` counts it); or `nothing`, which records a rejection instead."
+  description = <<-EOT
+    What may be wrong with a picture that is made all the same: `truncated`, its last rows, checksum or end marker, if nine tenths of
+    its rows can be decoded (the derivative then carries `repaired` in its metadata, and the metric `Repaired` counts it); or `nothing`,
+    which records a rejection instead.
+  EOT
   type        = string
   default     = "truncated"
   nullable    = false
@@ -208,8 +264,11 @@ variable "source_prefix" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*/$", var.source_prefix))
-    error_message = "source_prefix must be a folder-like prefix that ends with a slash and does not start with one, for example \"ingest/\"."
+    condition = can(regex("^[A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*/$", var.source_prefix))
+    error_message = join(" ", [
+      "source_prefix must be a folder-like prefix that ends with a",
+      "slash and does not start with one, for example \"ingest/\".",
+    ])
   }
 }
 
@@ -220,8 +279,11 @@ variable "output_prefix" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*/$", var.output_prefix))
-    error_message = "output_prefix must be a folder-like prefix that ends with a slash and does not start with one, for example \"derived/\"."
+    condition = can(regex("^[A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*/$", var.output_prefix))
+    error_message = join(" ", [
+      "output_prefix must be a folder-like prefix that ends with a",
+      "slash and does not start with one, for example \"derived/\".",
+    ])
   }
   validation {
     condition = !startswith(var.output_prefix, var.source_prefix) && !startswith(var.source_prefix, var.output_prefix)
@@ -239,8 +301,11 @@ variable "rejections_prefix" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*/$", var.rejections_prefix))
-    error_message = "rejections_prefix must be a folder-like prefix that ends with a slash and does not start with one, for example \"rejections/\"."
+    condition = can(regex("^[A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*/$", var.rejections_prefix))
+    error_message = join(" ", [
+      "rejections_prefix must be a folder-like prefix that ends with a",
+      "slash and does not start with one, for example \"rejections/\".",
+    ])
   }
   validation {
     condition = !startswith(var.rejections_prefix, var.source_prefix) && !startswith(var.source_prefix, var.rejections_prefix)
@@ -256,7 +321,11 @@ variable "rejections_prefix" {
 }
 
 variable "lifecycle_days" {
-  description = "Days after which uploads below the source prefix expire (`ingest`, 30 unless `lifecycle_days` is given; null, or left out of what is given, keeps them permanently), older versions are deleted (`noncurrent`), unfinished multipart uploads are aborted (`incomplete_upload`) and rejection records expire (`rejections`)."
+  description = <<-EOT
+    Days after which uploads below the source prefix expire (`ingest`, 30 unless `lifecycle_days` is given; null, or left out of what is
+    given, keeps them permanently), older versions are deleted (`noncurrent`), unfinished multipart uploads are aborted
+    (`incomplete_upload`) and rejection records expire (`rejections`).
+  EOT
   type = object({
     # Without a default: Terraform would put it in place of a null that is meant.
     ingest            = optional(number)
@@ -274,7 +343,10 @@ variable "lifecycle_days" {
 }
 
 variable "function" {
-  description = "Size of each derivative's function: memory in MB (which decides how large a picture it accepts: it rejects what could not be decoded within it), timeout in seconds, messages per invocation, and how many may run at once (null: as many as the account allows)."
+  description = <<-EOT
+    Size of each derivative's function: memory in MB (which decides how large a picture it accepts: it rejects what could not be decoded
+    within it), timeout in seconds, messages per invocation, and how many may run at once (null: as many as the account allows).
+  EOT
   type = object({
     memory_size_mb      = optional(number, 1024)
     timeout_seconds     = optional(number, 60)
@@ -285,8 +357,11 @@ variable "function" {
   nullable = false
 
   validation {
-    condition     = var.function.memory_size_mb >= 512
-    error_message = "function.memory_size_mb must be at least 512: with less the function cannot decode ordinary photographs and refuses to start."
+    condition = var.function.memory_size_mb >= 512
+    error_message = join(" ", [
+      "function.memory_size_mb must be at least 512: with less the function",
+      "cannot decode ordinary photographs and refuses to start.",
+    ])
   }
 }
 
@@ -302,22 +377,39 @@ variable "email_subscribers" {
   type        = set(string)
   default     = []
   nullable    = false
+
+  validation {
+    condition     = length(var.email_subscribers) == 0 || try(var.source_bucket.via, "s3") == "s3"
+    error_message = "With source_bucket.via = \"eventbridge\" events do not pass the topic: email_subscribers would get nothing."
+  }
 }
 
 variable "late_after_seconds" {
-  description = "What the pipeline promises: a picture waits for its derivatives for no more than this many seconds. With `alarm`, one goes off on a message that has waited longer."
+  description = <<-EOT
+    What the pipeline promises: a picture waits for its derivatives for no more than this many seconds. With `alarm`, one goes off on a
+    message that has waited longer.
+  EOT
   type        = number
   default     = 900
   nullable    = false
 
   validation {
-    condition     = var.late_after_seconds >= 60 && var.late_after_seconds < 345600 && floor(var.late_after_seconds) == var.late_after_seconds
-    error_message = "late_after_seconds must be a whole number from 60 (CloudWatch looks once a minute) to 345599 (the queue deletes what is four days old)."
+    condition = (
+      var.late_after_seconds >= 60 && var.late_after_seconds < 345600
+      && floor(var.late_after_seconds) == var.late_after_seconds
+    )
+    error_message = join(" ", [
+      "late_after_seconds must be a whole number from 60 (CloudWatch looks once a minute) to 345599 (the queue deletes what is four",
+      "days old).",
+    ])
   }
 }
 
 variable "alarm" {
-  description = "Where alarms are sent: on dead letters, pictures that wait too long, rejections, errors and throttles. Rejections set one off from `rejections` within five minutes. Null creates none."
+  description = <<-EOT
+    Where alarms are sent: on dead letters, pictures that wait too long, rejections, errors and throttles. Rejections set one off from
+    `rejections` within five minutes. Null creates none.
+  EOT
   type = object({
     actions    = list(string)
     rejections = optional(number, 1)
@@ -331,15 +423,28 @@ variable "alarm" {
 }
 
 variable "kms_key" {
-  description = "Encrypts objects, messages, logs and the functions' environment with this customer managed key, whose policy must let the services in `key_sources` and CloudWatch Logs use it. Null leaves that to keys of AWS."
+  description = <<-EOT
+    Encrypts objects, messages, logs and the functions' environment with this customer managed key, whose policy must let the services
+    in `key_sources` and CloudWatch Logs use it. Null leaves that to keys of AWS.
+  EOT
   type = object({
     arn = string
   })
   default = null
 
   validation {
-    condition     = var.kms_key == null ? true : can(regex("^arn:[a-z0-9-]+:kms:${lookup(data.aws_region.current, "region", data.aws_region.current.id)}:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key.arn))
-    error_message = "kms_key.arn must be the key ARN (arn:...:key/...) of a customer managed key in ${lookup(data.aws_region.current, "region", data.aws_region.current.id)}, not an alias: permissions on an alias grant nothing."
+    condition = (
+      var.kms_key == null
+      ? true
+      : can(regex(
+        "^arn:[a-z0-9-]+:kms:${lookup(data.aws_region.current, "region", data.aws_region.current.id)}:[0-9]{12}:key/[A-Za-z0-9-]+$",
+        var.kms_key.arn
+      ))
+    )
+    error_message = join(" ", [
+      "kms_key.arn must be the key ARN (arn:...:key/...) of a customer managed key in",
+      "${lookup(data.aws_region.current, "region", data.aws_region.current.id)}, not an alias: permissions on an alias grant nothing.",
+    ])
   }
 }
 
@@ -358,7 +463,9 @@ variable "force_destroy_bucket" {
 }
 
 variable "permissions_boundary_arn" {
-  description = "IAM policy that bounds what every role of the pipeline may do, whatever the role's own policies say. Null sets no boundary."
+  description = <<-EOT
+    IAM policy that bounds what every role of the pipeline may do, whatever the role's own policies say. Null sets no boundary.
+  EOT
   type        = string
   default     = null
 }
@@ -372,7 +479,8 @@ variable "iam_path" {
 
 variable "vpc" {
   description = <<-EOT
-    Puts the functions into a VPC, from which they reach other services through endpoints (docs/security.md has the list) or a NAT gateway only; null leaves them outside:
+    Puts the functions into a VPC, from which they reach other services through endpoints (docs/security.md has the list) or a NAT
+    gateway only; null leaves them outside:
     - `subnet_ids`: 1 to 16 of one VPC, two availability zones or more for one to fail.
     - `security_group_ids`: 1 to 5 of the same VPC.
     - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs a range of them.
@@ -386,7 +494,10 @@ variable "vpc" {
 }
 
 variable "trust_source_account" {
-  description = "Whether the functions' roles let Lambda in for this account only, by `aws:SourceAccount` in their trust policies. AWS's own samples have the condition; turn it off if functions or their queues stand still for it."
+  description = <<-EOT
+    Whether the functions' roles let Lambda in for this account only, by `aws:SourceAccount` in their trust policies. AWS's own samples
+    have the condition; turn it off if functions or their queues stand still for it.
+  EOT
   type        = bool
   default     = true
   nullable    = false

@@ -1,20 +1,17 @@
 # script: files/ID.json, item, message -> updates queue -> update_item -> item, message -> finished queue -> service
 
 data "aws_caller_identity" "current" {}
-data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
   # Provider 5 has no `region` attribute here, provider 6 deprecates the others.
   region     = lookup(data.aws_region.current, "region", data.aws_region.current.id)
   account_id = data.aws_caller_identity.current.account_id
-  partition  = data.aws_partition.current.partition
 
   name       = "${var.name_prefix}-relay"
   bucket     = "${local.name}-${local.account_id}-${local.region}"
   bucket_arn = module.bucket.bucket_arn_static
   table      = "${local.name}-items"
-  table_arn  = "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${local.table}"
 
   # The script and the service find everything by name, so these are no choice.
   files_prefix      = "files/"
@@ -62,6 +59,7 @@ module "update" {
   kms_key             = var.kms_key
   tags                = var.tags
   policies            = local.update_policies
+  key_uses            = ["write_objects", "send_messages", "write_items"]
 
   permissions_boundary_arn = var.permissions_boundary_arn
   iam_path                 = var.iam_path
@@ -71,7 +69,7 @@ module "update" {
     PIPELINE                     = "item-relay"
     POWERTOOLS_SERVICE_NAME      = "update_item"
     POWERTOOLS_METRICS_NAMESPACE = "EventPipelines"
-    TABLE_NAME                   = aws_dynamodb_table.items.name
+    TABLE_NAME                   = module.items.table.name
     NEXT_QUEUE_URL               = module.finished_queue.queue.url
     FILES_BUCKET                 = local.bucket
     FILES_PREFIX                 = local.files_prefix

@@ -1,8 +1,11 @@
 output "pipeline" {
-  description = "What the pipeline is made of: bucket, table, the two queues with their dead-letter queues, the function with its role and log group, and for people and processes the names of the groups and the ARNs of the policies."
+  description = <<-EOT
+    What the pipeline is made of: bucket, table, the two queues with their dead-letter queues, the function with its role and log group,
+    and for people and processes the names of the groups and the ARNs of the policies.
+  EOT
   value = {
     bucket             = module.bucket.bucket.name
-    table              = aws_dynamodb_table.items.name
+    table              = module.items.table.name
     updates_queue_url  = module.updates_queue.queue.url
     updates_dlq_url    = module.updates_queue.dlq.url
     finished_queue_url = module.finished_queue.queue.url
@@ -33,7 +36,11 @@ output "alarm_names" {
 }
 
 output "path" {
-  description = "The way of an event, left to right, for a dashboard: what sends it (`arrived`: namespace, metric, dimensions and their values), queues and those that are made at run time (`queues_found_by`: words of their names), dead-letter queues, metrics of what is done and what is rejected, functions, their log groups, and tables."
+  description = <<-EOT
+    The way of an event, left to right, for a dashboard: what sends it (`arrived`: namespace, metric, dimensions and their values),
+    queues and those that are made at run time (`queues_found_by`: words of their names), dead-letter queues, metrics of what is done
+    and what is rejected, functions, their log groups, and tables.
+  EOT
   value = {
     title              = "Item relay"
     pipeline           = "item-relay"
@@ -46,11 +53,13 @@ output "path" {
     rejected           = ["Rejected"]
     functions          = [module.update.function.name]
     log_groups         = [module.update.log_group_name]
-    tables             = [aws_dynamodb_table.items.name]
+    tables             = [module.items.table.name]
   }
 }
 
 output "key_sources" {
-  description = "On whose behalf AWS services use `kms_key`, for its policy: ARNs of buckets that notify (`s3`) and of topics that fan out (`sns`)."
+  description = <<-EOT
+    On whose behalf AWS services use `kms_key`, for its policy: ARNs of buckets that notify (`s3`) and of topics that fan out (`sns`).
+  EOT
   value       = { s3 = [], sns = [] }
 }

@@ -1,12 +1,6 @@
-module "key" {
-  source = "../../modules/kms-key-statements"
-
-  kms_key = var.kms_key
-}
-
 locals {
   update_policies = {
-    relay = jsonencode({ Version = "2012-10-17", Statement = concat([
+    relay = jsonencode({ Version = "2012-10-17", Statement = [
       { Sid = "ReadFiles", Effect = "Allow", Action = "s3:GetObject", Resource = "${local.bucket_arn}/${local.files_prefix}*" },
       # Without it S3 answers 403 instead of 404 for a missing key, and a deleted file would look
       # like a broken permission. No condition on the prefix: what S3 compares with it when it
@@ -14,13 +8,24 @@ locals {
       { Sid = "TellMissingFromForbidden", Effect = "Allow", Action = "s3:ListBucket", Resource = local.bucket_arn },
       { Sid = "RecordRejections", Effect = "Allow", Action = "s3:PutObject", Resource = "${local.bucket_arn}/${local.rejections_prefix}*" },
       # No PutItem: what is not there is not made.
-      { Sid = "UpdateItems", Effect = "Allow", Action = ["dynamodb:GetItem", "dynamodb:UpdateItem"], Resource = local.table_arn },
+      {
+        Sid      = "UpdateItems"
+        Effect   = "Allow"
+        Action   = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
+        Resource = module.items.table_arn_static
+      },
       { Sid = "SendOn", Effect = "Allow", Action = "sqs:SendMessage", Resource = module.finished_queue.queue_arn_static },
-    ], module.key.statements.write_objects, module.key.statements.send_messages, module.key.statements.write_items) })
+    ] })
   }
 }
 
 # --- People and processes
+
+module "key" {
+  source = "../../modules/kms-key-statements"
+
+  kms_key = var.kms_key
+}
 
 resource "aws_iam_policy" "script" {
   # IAM is global: the same stack in another region has policies and groups of its own.
@@ -37,7 +42,7 @@ resource "aws_iam_policy" "script" {
       Action   = ["s3:GetObject", "s3:PutObject"]
       Resource = "${local.bucket_arn}/${local.files_prefix}*"
     },
-    { Sid = "CreateItems", Effect = "Allow", Action = ["dynamodb:GetItem", "dynamodb:PutItem"], Resource = local.table_arn },
+    { Sid = "CreateItems", Effect = "Allow", Action = ["dynamodb:GetItem", "dynamodb:PutItem"], Resource = module.items.table_arn_static },
     {
       Sid      = "AskForUpdates"
       Effect   = "Allow"
@@ -60,7 +65,7 @@ resource "aws_iam_policy" "service" {
       Action   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueUrl", "sqs:ReceiveMessage"]
       Resource = module.finished_queue.queue_arn_static
     },
-    { Sid = "ReadItems", Effect = "Allow", Action = "dynamodb:GetItem", Resource = local.table_arn },
+    { Sid = "ReadItems", Effect = "Allow", Action = "dynamodb:GetItem", Resource = module.items.table_arn_static },
     { Sid = "ReadFiles", Effect = "Allow", Action = "s3:GetObject", Resource = "${local.bucket_arn}/${local.files_prefix}*" },
   ], module.key.statements.read_objects, module.key.statements.receive_messages, module.key.statements.read_items) })
 }

@@ -13,28 +13,13 @@ module "bucket" {
   }
 }
 
-resource "aws_dynamodb_table" "items" {
-  name                        = local.table
-  billing_mode                = "PAY_PER_REQUEST"
-  deletion_protection_enabled = var.table.deletion_protection
-  tags                        = var.tags
+module "items" {
+  source = "../../modules/private-table"
 
-  hash_key = "id"
-
-  attribute {
-    name = "id"
-    type = "S"
-  }
-
-  dynamic "server_side_encryption" {
-    for_each = var.kms_key[*]
-    content {
-      enabled     = true
-      kms_key_arn = server_side_encryption.value.arn
-    }
-  }
-
-  point_in_time_recovery {
-    enabled = var.table.point_in_time_recovery
-  }
+  name                   = local.table
+  hash_key               = "id"
+  deletion_protection    = var.table.deletion_protection
+  point_in_time_recovery = var.table.point_in_time_recovery
+  kms_key                = var.kms_key
+  tags                   = var.tags
 }

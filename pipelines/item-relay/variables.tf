@@ -1,5 +1,8 @@
 variable "name_prefix" {
-  description = "First part of every resource name; the pipeline adds `-relay`. The script and the service are given the same prefix and find everything by it."
+  description = <<-EOT
+    First part of every resource name; the pipeline adds `-relay`. The script and the service are given the same prefix and find
+    everything by it.
+  EOT
   type        = string
   nullable    = false
 
@@ -11,13 +14,19 @@ variable "name_prefix" {
     ])
   }
   validation {
-    condition     = !can(regex("^(aws|ssm|xn--|sthree-|amzn-s3-demo-)", "${var.name_prefix}-"))
-    error_message = "name_prefix must not begin with aws or ssm, which Systems Manager keeps for its own parameters, nor with xn--, sthree- or amzn-s3-demo-, which S3 takes for no bucket."
+    condition = !can(regex("^(aws|ssm|xn--|sthree-|amzn-s3-demo-)", "${var.name_prefix}-"))
+    error_message = join(" ", [
+      "name_prefix must not begin with aws or ssm, which Systems Manager keeps for its own parameters, nor with xn--, sthree- or",
+      "amzn-s3-demo-, which S3 takes for no bucket.",
+    ])
   }
 }
 
 variable "package" {
-  description = "Package of `update_item` as `build.sh` lists it in its manifest: path of the zip, Lambda handler, content hash (base64 SHA-256), size in bytes, and the runtime and architecture it was built for."
+  description = <<-EOT
+    Package of `update_item` as `build.sh` lists it in its manifest: path of the zip, Lambda handler, content hash (base64 SHA-256),
+    size in bytes, and the runtime and architecture it was built for.
+  EOT
   type = object({
     path         = string
     handler      = string
@@ -39,7 +48,10 @@ variable "code_bucket" {
 }
 
 variable "function" {
-  description = "Size of the function that updates items: memory in MB, timeout in seconds, messages per invocation, and how many invocations may run at once (null: as many as the account allows)."
+  description = <<-EOT
+    Size of the function that updates items: memory in MB, timeout in seconds, messages per invocation, and how many invocations may run
+    at once (null: as many as the account allows).
+  EOT
   type = object({
     memory_size_mb      = optional(number, 256)
     timeout_seconds     = optional(number, 30)
@@ -50,17 +62,26 @@ variable "function" {
   nullable = false
 
   validation {
-    condition     = var.function.timeout_seconds <= 42
-    error_message = "function.timeout_seconds must be at most 42: a delivery that dies after sending is repeated 6 x timeout later and may take another timeout to send again, and the finished queue drops a repeated message for no more than 300 seconds."
+    condition = var.function.timeout_seconds <= 42
+    error_message = join(" ", [
+      "function.timeout_seconds must be at most 42: a delivery that dies after sending is repeated 6 x timeout later and may take",
+      "another timeout to send again, and the finished queue drops a repeated message for no more than 300 seconds.",
+    ])
   }
   validation {
-    condition     = var.function.batch_size <= 10
-    error_message = "function.batch_size must be at most 10: more need a batching window, which would delay the repetition of a delivery that died."
+    condition = var.function.batch_size <= 10
+    error_message = join(" ", [
+      "function.batch_size must be at most 10: more need a batching window,",
+      "which would delay the repetition of a delivery that died.",
+    ])
   }
 }
 
 variable "service" {
-  description = "What the service is expected to do: how long a message stays hidden once the service has received it (the service prolongs that for as long as it works), and after how many seconds in the finished queue a message counts as late and, with `alarm`, sets one off."
+  description = <<-EOT
+    What the service is expected to do: how long a message stays hidden once the service has received it (the service prolongs that for
+    as long as it works), and after how many seconds in the finished queue a message counts as late and, with `alarm`, sets one off.
+  EOT
   type = object({
     visibility_timeout_seconds = optional(number, 120)
     late_after_seconds         = optional(number, 900)
@@ -69,8 +90,11 @@ variable "service" {
   nullable = false
 
   validation {
-    condition     = var.service.visibility_timeout_seconds >= 30
-    error_message = "service.visibility_timeout_seconds must be at least 30: the service waits up to 20 seconds for messages, and what it receives at the end of that must not be visible again before it is read."
+    condition = var.service.visibility_timeout_seconds >= 30
+    error_message = join(" ", [
+      "service.visibility_timeout_seconds must be at least 30: the service waits up to 20 seconds for messages, and what it receives",
+      "at the end of that must not be visible again before it is read.",
+    ])
   }
   validation {
     condition     = var.service.late_after_seconds >= 60
@@ -89,7 +113,9 @@ variable "table" {
 }
 
 variable "members" {
-  description = "Existing IAM users, by name, for the groups `script`, `service` and `operator` (both). Users who are in a group already stay there."
+  description = <<-EOT
+    Existing IAM users, by name, for the groups `script`, `service` and `operator` (both). Users who are in a group already stay there.
+  EOT
   type = object({
     script   = optional(set(string), [])
     service  = optional(set(string), [])
@@ -99,13 +125,27 @@ variable "members" {
   nullable = false
 
   validation {
-    condition     = alltrue([for user in setunion(var.members.script, var.members.service, var.members.operator) : can(regex("^[A-Za-z0-9_+=,.@-]{1,64}$", user))])
-    error_message = "members must be names of IAM users, not ARNs: 1 to 64 letters, digits and _+=,.@- (check: ${join(", ", [for user in setunion(var.members.script, var.members.service, var.members.operator) : user if !can(regex("^[A-Za-z0-9_+=,.@-]{1,64}$", user))])})."
+    condition = alltrue([
+      for user in setunion(var.members.script, var.members.service, var.members.operator) : can(regex("^[A-Za-z0-9_+=,.@-]{1,64}$", user))
+    ])
+    error_message = join(" ", [
+      "members must be names of IAM users, not ARNs: 1 to 64 letters, digits and _+=,.@- (check:",
+      join("", [
+        join(", ", [
+          for user in setunion(var.members.script, var.members.service, var.members.operator) :
+          user if !can(regex("^[A-Za-z0-9_+=,.@-]{1,64}$", user))
+        ]),
+        ").",
+      ]),
+    ])
   }
 }
 
 variable "lifecycle_days" {
-  description = "Days after which original files expire (`files`; null keeps them as long as their items), older versions are deleted (`noncurrent`), unfinished multipart uploads are aborted (`incomplete_upload`) and rejection records expire (`rejections`)."
+  description = <<-EOT
+    Days after which original files expire (`files`; null keeps them as long as their items), older versions are deleted (`noncurrent`),
+    unfinished multipart uploads are aborted (`incomplete_upload`) and rejection records expire (`rejections`).
+  EOT
   type = object({
     files             = optional(number)
     noncurrent        = optional(number, 14)
@@ -120,8 +160,11 @@ variable "lifecycle_days" {
     error_message = "lifecycle_days must be whole numbers of days, 1 or more."
   }
   validation {
-    condition     = var.lifecycle_days.files == null ? true : var.lifecycle_days.files >= 30
-    error_message = "lifecycle_days.files must be 30 or more: a message may be a dead letter for 14 days before the function and for 14 more before the service, and its file must still be there."
+    condition = var.lifecycle_days.files == null ? true : var.lifecycle_days.files >= 30
+    error_message = join(" ", [
+      "lifecycle_days.files must be 30 or more: a message may be a dead letter for 14 days before the function and for 14 more before",
+      "the service, and its file must still be there.",
+    ])
   }
 }
 
@@ -133,19 +176,31 @@ variable "max_receive_count" {
 }
 
 variable "late_after_seconds" {
-  description = "What the pipeline promises: an item is updated within this many seconds; `service.late_after_seconds` is the service's promise. With `alarm`, one goes off on a message that has waited longer."
+  description = <<-EOT
+    What the pipeline promises: an item is updated within this many seconds; `service.late_after_seconds` is the service's promise. With
+    `alarm`, one goes off on a message that has waited longer.
+  EOT
   type        = number
   default     = 900
   nullable    = false
 
   validation {
-    condition     = var.late_after_seconds >= 60 && var.late_after_seconds < 345600 && floor(var.late_after_seconds) == var.late_after_seconds
-    error_message = "late_after_seconds must be a whole number from 60 (CloudWatch looks once a minute) to 345599 (the queue deletes what is four days old)."
+    condition = (
+      var.late_after_seconds >= 60 && var.late_after_seconds < 345600
+      && floor(var.late_after_seconds) == var.late_after_seconds
+    )
+    error_message = join(" ", [
+      "late_after_seconds must be a whole number from 60 (CloudWatch looks once a minute) to 345599 (the queue deletes what is four",
+      "days old).",
+    ])
   }
 }
 
 variable "alarm" {
-  description = "Where alarms are sent: on dead letters, items that wait too long for their update, finished items that the service does not fetch, rejections, errors and throttles. Rejections set one off from `rejections` within five minutes. Null creates none."
+  description = <<-EOT
+    Where alarms are sent: on dead letters, items that wait too long for their update, finished items that the service does not fetch,
+    rejections, errors and throttles. Rejections set one off from `rejections` within five minutes. Null creates none.
+  EOT
   type = object({
     actions    = list(string)
     rejections = optional(number, 1)
@@ -159,15 +214,28 @@ variable "alarm" {
 }
 
 variable "kms_key" {
-  description = "Encrypts objects, messages, items, logs and the function's environment with this customer managed key, whose policy must let the services in `key_sources` and CloudWatch Logs use it. Null leaves that to keys of AWS."
+  description = <<-EOT
+    Encrypts objects, messages, items, logs and the function's environment with this customer managed key, whose policy must let the
+    services in `key_sources` and CloudWatch Logs use it. Null leaves that to keys of AWS.
+  EOT
   type = object({
     arn = string
   })
   default = null
 
   validation {
-    condition     = var.kms_key == null ? true : can(regex("^arn:[a-z0-9-]+:kms:${lookup(data.aws_region.current, "region", data.aws_region.current.id)}:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key.arn))
-    error_message = "kms_key.arn must be the key ARN (arn:...:key/...) of a customer managed key in ${lookup(data.aws_region.current, "region", data.aws_region.current.id)}, not an alias: permissions on an alias grant nothing."
+    condition = (
+      var.kms_key == null
+      ? true
+      : can(regex(
+        "^arn:[a-z0-9-]+:kms:${lookup(data.aws_region.current, "region", data.aws_region.current.id)}:[0-9]{12}:key/[A-Za-z0-9-]+$",
+        var.kms_key.arn
+      ))
+    )
+    error_message = join(" ", [
+      "kms_key.arn must be the key ARN (arn:...:key/...) of a customer managed key in",
+      "${lookup(data.aws_region.current, "region", data.aws_region.current.id)}, not an alias: permissions on an alias grant nothing.",
+    ])
   }
 }
 
@@ -186,13 +254,18 @@ variable "force_destroy_bucket" {
 }
 
 variable "permissions_boundary_arn" {
-  description = "IAM policy that bounds what every role of the pipeline may do, whatever the role's own policies say. Null sets no boundary."
+  description = <<-EOT
+    IAM policy that bounds what every role of the pipeline may do, whatever the role's own policies say. Null sets no boundary.
+  EOT
   type        = string
   default     = null
 }
 
 variable "iam_path" {
-  description = "IAM path of the pipeline's role, policies and groups, for accounts that allow them below one path only. A change replaces roles and policies."
+  description = <<-EOT
+    IAM path of the pipeline's role, policies and groups, for accounts that allow them below one path only. A change replaces roles and
+    policies.
+  EOT
   type        = string
   default     = "/"
   nullable    = false
@@ -200,7 +273,8 @@ variable "iam_path" {
 
 variable "vpc" {
   description = <<-EOT
-    Puts the functions into a VPC, from which they reach other services through endpoints (docs/security.md has the list) or a NAT gateway only; null leaves them outside:
+    Puts the functions into a VPC, from which they reach other services through endpoints (docs/security.md has the list) or a NAT
+    gateway only; null leaves them outside:
     - `subnet_ids`: 1 to 16 of one VPC, two availability zones or more for one to fail.
     - `security_group_ids`: 1 to 5 of the same VPC.
     - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs a range of them.
@@ -214,7 +288,10 @@ variable "vpc" {
 }
 
 variable "trust_source_account" {
-  description = "Whether the functions' roles let Lambda in for this account only, by `aws:SourceAccount` in their trust policies. AWS's own samples have the condition; turn it off if functions or their queues stand still for it."
+  description = <<-EOT
+    Whether the functions' roles let Lambda in for this account only, by `aws:SourceAccount` in their trust policies. AWS's own samples
+    have the condition; turn it off if functions or their queues stand still for it.
+  EOT
   type        = bool
   default     = true
   nullable    = false

@@ -2,9 +2,10 @@ module "alarms" {
   source = "../../modules/metric-alarms"
   count  = var.alarm == null ? 0 : 1
 
-  name    = local.name
-  actions = var.alarm.actions
-  tags    = var.tags
+  name       = local.name
+  dimensions = { stack = var.name_prefix, pipeline = "tenant-routing" }
+  actions    = var.alarm.actions
+  tags       = var.tags
   alarms = {
     quarantine-has-messages = {
       description = join(" ", [
@@ -29,18 +30,14 @@ module "alarms" {
         "`event-pipelines tenants show TENANT --prefix ${var.name_prefix}` how many of them have become dead letters.",
       ])
       metric_name = "Failed"
-      dimensions  = { stack = var.name_prefix, pipeline = "tenant-routing" }
     }
-    rejections = {
-      description = join(" ", [
-        "${var.alarm.rejections} or more files of tenants were refused within 5 minutes: not of a kind that is read, broken, or too large.",
-        "Nothing tries them again, for it would end the same way: a record of each says why.",
-        "The lines with outcome rejected in ${module.consumer.log_group_name} name tenant, file and record;",
-        "run `event-pipelines tenants show TENANT --prefix ${var.name_prefix}` for where the tenant's files are.",
-      ])
-      metric_name = "Rejected"
-      dimensions  = { stack = var.name_prefix, pipeline = "tenant-routing" }
-      threshold   = var.alarm.rejections
-    }
+  }
+  rejections = {
+    threshold = var.alarm.rejections
+    what      = "files of tenants were refused within 5 minutes: not of a kind that is read, broken, or too large."
+    remedy = join(" ", [
+      "The lines with outcome rejected in ${module.consumer.log_group_name} name tenant, file and record;",
+      "run `event-pipelines tenants show TENANT --prefix ${var.name_prefix}` for where the tenant's files are.",
+    ])
   }
 }

@@ -16,10 +16,8 @@ locals {
   name         = "${var.name_prefix}-tenants"
   groups_table = "${var.name_prefix}-TenantGroups"
   # Not local.name with another ending: the command line and people look for these two side by side.
-  tenants_table     = "${var.name_prefix}-Tenants"
-  groups_table_arn  = "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${local.groups_table}"
-  tenants_table_arn = "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${local.tenants_table}"
-  platform_name     = "/${var.name_prefix}/tenants/platform"
+  tenants_table = "${var.name_prefix}-Tenants"
+  platform_name = "/${var.name_prefix}/tenants/platform"
 
   # Roles and policies are global: a second region would find these names taken without its own in them.
   files_role       = "${local.name}-files-${local.region}"
@@ -79,6 +77,7 @@ module "router" {
   kms_key            = var.kms_key
   tags               = var.tags
   policies           = local.router_policies
+  key_uses           = ["receive_messages", "send_messages", "read_items"]
 
   permissions_boundary_arn = var.permissions_boundary_arn
   iam_path                 = var.iam_path
@@ -88,8 +87,8 @@ module "router" {
     PIPELINE                     = "tenant-routing"
     POWERTOOLS_SERVICE_NAME      = "route_tenant_event"
     POWERTOOLS_METRICS_NAMESPACE = "EventPipelines"
-    GROUPS_TABLE                 = aws_dynamodb_table.groups.name
-    TENANTS_TABLE                = aws_dynamodb_table.tenants.name
+    GROUPS_TABLE                 = module.groups.table.name
+    TENANTS_TABLE                = module.tenants.table.name
     QUARANTINE_QUEUE_URL         = module.quarantine.queue.url
     CACHE_SECONDS                = tostring(var.cache.seconds)
     NEGATIVE_CACHE_SECONDS       = tostring(var.cache.negative_seconds)
@@ -130,6 +129,7 @@ module "consumer" {
   kms_key              = var.kms_key
   tags                 = var.tags
   policies             = local.consumer_policies
+  key_uses             = ["receive_messages", "read_items"]
 
   permissions_boundary_arn = var.permissions_boundary_arn
   iam_path                 = var.iam_path
@@ -139,7 +139,7 @@ module "consumer" {
     PIPELINE                     = "tenant-routing"
     POWERTOOLS_SERVICE_NAME      = "process_tenant_file"
     POWERTOOLS_METRICS_NAMESPACE = "EventPipelines"
-    TENANTS_TABLE                = aws_dynamodb_table.tenants.name
+    TENANTS_TABLE                = module.tenants.table.name
     TENANT_ROLE_ARN              = local.files_role_arn
     QUEUE_PREFIX                 = var.name_prefix
     MAX_FILE_MB                  = tostring(var.consumer.max_file_mb)

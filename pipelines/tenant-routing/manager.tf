@@ -51,10 +51,15 @@ locals {
       Sid      = "KeepRegistry"
       Effect   = "Allow"
       Action   = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Scan", "dynamodb:UpdateItem"]
-      Resource = [local.groups_table_arn, local.tenants_table_arn]
+      Resource = [module.groups.table_arn_static, module.tenants.table_arn_static]
     },
-    { Sid = "CheckGroup", Effect = "Allow", Action = "dynamodb:ConditionCheckItem", Resource = local.groups_table_arn },
-    { Sid = "ListTenantsOfGroup", Effect = "Allow", Action = "dynamodb:Query", Resource = "${local.tenants_table_arn}/index/by_group" },
+    { Sid = "CheckGroup", Effect = "Allow", Action = "dynamodb:ConditionCheckItem", Resource = module.groups.table_arn_static },
+    {
+      Sid      = "ListTenantsOfGroup"
+      Effect   = "Allow"
+      Action   = "dynamodb:Query"
+      Resource = "${module.tenants.table_arn_static}/index/by_group"
+    },
     {
       Sid    = "KeepBuckets"
       Effect = "Allow"

@@ -1,8 +1,12 @@
 output "pipeline" {
-  description = "What the platform is made of: registry tables, quarantine queue with its dead-letter queue, the parameter that the command line reads, functions with their roles and log groups, the role in which a tenant's files are touched, the policy for whoever runs `event-pipelines tenants`, and the queue mode of new groups."
+  description = <<-EOT
+    What the platform is made of: registry tables, quarantine queue with its dead-letter queue, the parameter that the command line
+    reads, functions with their roles and log groups, the role in which a tenant's files are touched, the policy for whoever runs
+    `event-pipelines tenants`, and the queue mode of new groups.
+  EOT
   value = {
-    groups_table         = aws_dynamodb_table.groups.name
-    tenants_table        = aws_dynamodb_table.tenants.name
+    groups_table         = module.groups.table.name
+    tenants_table        = module.tenants.table.name
     quarantine_queue_url = module.quarantine.queue.url
     quarantine_dlq_url   = module.quarantine.dlq.url
     platform_parameter   = aws_ssm_parameter.platform.name
@@ -24,7 +28,11 @@ output "manager_policy" {
 }
 
 output "manager_boundary" {
-  description = "The permissions boundary for whoever has `manager_policy`, as IAM policy JSON: create a policy of it and set that as the boundary of the user or role. It allows no more than the policy, and denies reading files, receiving messages and assuming roles, whatever else is granted."
+  description = <<-EOT
+    The permissions boundary for whoever has `manager_policy`, as IAM policy JSON: create a policy of it and set that as the boundary of
+    the user or role. It allows no more than the policy, and denies reading files, receiving messages and assuming roles, whatever else
+    is granted.
+  EOT
   value       = local.manager_boundary_json
 
   precondition {
@@ -47,7 +55,11 @@ output "alarm_names" {
 }
 
 output "path" {
-  description = "The way of an event, left to right, for a dashboard: what sends it (`arrived`: namespace, metric, dimensions and their values), queues and those that are made at run time (`queues_found_by`: words of their names), dead-letter queues, metrics of what is done and what is rejected, functions, their log groups, and tables."
+  description = <<-EOT
+    The way of an event, left to right, for a dashboard: what sends it (`arrived`: namespace, metric, dimensions and their values),
+    queues and those that are made at run time (`queues_found_by`: words of their names), dead-letter queues, metrics of what is done
+    and what is rejected, functions, their log groups, and tables.
+  EOT
   value = {
     title    = "Tenant routing"
     pipeline = "tenant-routing"
@@ -63,11 +75,13 @@ output "path" {
     rejected           = ["Rejected", "Quarantined"]
     functions          = [module.router.function.name, module.consumer.function.name]
     log_groups         = [module.router.log_group_name, module.consumer.log_group_name]
-    tables             = [aws_dynamodb_table.groups.name, aws_dynamodb_table.tenants.name]
+    tables             = [module.groups.table.name, module.tenants.table.name]
   }
 }
 
 output "key_sources" {
-  description = "On whose behalf AWS services use `kms_key`, for its policy: ARNs of buckets that notify (`s3`) and of topics that fan out (`sns`)."
+  description = <<-EOT
+    On whose behalf AWS services use `kms_key`, for its policy: ARNs of buckets that notify (`s3`) and of topics that fan out (`sns`).
+  EOT
   value       = { s3 = [local.group_bucket_arn], sns = [] }
 }

@@ -1,42 +1,35 @@
-module "key" {
-  source = "../../modules/kms-key-statements"
-
-  kms_key = var.kms_key
-}
-
 locals {
   router_policies = {
     poll = jsonencode({
-      Version = "2012-10-17"
-      Statement = concat(
-        [for statement in local.poll_statements : merge(statement, { Resource = local.ingest_queues })],
-        module.key.statements.receive_messages,
-      )
+      Version   = "2012-10-17"
+      Statement = [for statement in local.poll_statements : merge(statement, { Resource = local.ingest_queues })]
     })
-    route = jsonencode({ Version = "2012-10-17", Statement = concat([
-      { Sid = "LookUp", Effect = "Allow", Action = "dynamodb:BatchGetItem", Resource = [local.groups_table_arn, local.tenants_table_arn] },
+    route = jsonencode({ Version = "2012-10-17", Statement = [
+      {
+        Sid      = "LookUp"
+        Effect   = "Allow"
+        Action   = "dynamodb:BatchGetItem"
+        Resource = [module.groups.table_arn_static, module.tenants.table_arn_static]
+      },
       {
         Sid      = "Route"
         Effect   = "Allow"
         Action   = "sqs:SendMessage"
         Resource = concat(local.raw_queues, [module.quarantine.queue_arn_static])
       },
-    ], module.key.statements.send_messages, module.key.statements.read_items) })
+    ] })
   }
 
   # No permission for any file: those are the tenant's, and only who says which tenant's gets them.
   consumer_policies = {
     poll = jsonencode({
-      Version = "2012-10-17"
-      Statement = concat(
-        [for statement in local.poll_statements : merge(statement, { Resource = local.raw_queues })],
-        module.key.statements.receive_messages,
-      )
+      Version   = "2012-10-17"
+      Statement = [for statement in local.poll_statements : merge(statement, { Resource = local.raw_queues })]
     })
-    process = jsonencode({ Version = "2012-10-17", Statement = concat([
-      { Sid = "LookUp", Effect = "Allow", Action = "dynamodb:GetItem", Resource = local.tenants_table_arn },
+    process = jsonencode({ Version = "2012-10-17", Statement = [
+      { Sid = "LookUp", Effect = "Allow", Action = "dynamodb:GetItem", Resource = module.tenants.table_arn_static },
       { Sid = "ActAsTenant", Effect = "Allow", Action = ["sts:AssumeRole", "sts:TagSession"], Resource = local.files_role_arn },
-    ], module.key.statements.read_items) })
+    ] })
   }
 
   # Lambda polls in the role that the code has, too. It marks what the code does, and not its polling,
@@ -50,6 +43,12 @@ locals {
       Condition = { ArnLike = { "lambda:SourceFunctionArn" = "arn:${local.partition}:lambda:*:*:function:*" } }
     },
   ]
+}
+
+module "key" {
+  source = "../../modules/kms-key-statements"
+
+  kms_key = var.kms_key
 }
 
 # One role for all tenants: what a session in it may do follows from the two tags it was opened with.

@@ -1,24 +1,39 @@
 variable "name_prefix" {
-  description = "First part of every resource name, also of those that `event-pipelines tenants` makes. Each character more is one less for the names of groups, whose buckets carry it, too."
+  description = <<-EOT
+    First part of every resource name, also of those that `event-pipelines tenants` makes. Each character more is one less for the names
+    of groups, whose buckets carry it, too.
+  EOT
   type        = string
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{0,22}[a-z0-9]$", var.name_prefix))
-    error_message = "name_prefix must be 2 to 24 lower-case letters, digits and hyphens, start with a letter and not end with a hyphen: queues of tenants are named <name_prefix>-tenant-<up to 40 characters>-raw-dlq, and SQS takes 80."
+    condition = can(regex("^[a-z][a-z0-9-]{0,22}[a-z0-9]$", var.name_prefix))
+    error_message = join(" ", [
+      "name_prefix must be 2 to 24 lower-case letters, digits and hyphens, start with a letter and not end with a hyphen: queues of",
+      "tenants are named <name_prefix>-tenant-<up to 40 characters>-raw-dlq, and SQS takes 80.",
+    ])
   }
   validation {
-    condition     = !can(regex("^(aws|ssm|xn--|sthree-|amzn-s3-demo-)", "${var.name_prefix}-"))
-    error_message = "name_prefix must not begin with aws or ssm, which Systems Manager keeps for its own parameters, nor with xn--, sthree- or amzn-s3-demo-, which S3 takes for no bucket."
+    condition = !can(regex("^(aws|ssm|xn--|sthree-|amzn-s3-demo-)", "${var.name_prefix}-"))
+    error_message = join(" ", [
+      "name_prefix must not begin with aws or ssm, which Systems Manager keeps for its own parameters, nor with xn--, sthree- or",
+      "amzn-s3-demo-, which S3 takes for no bucket.",
+    ])
   }
   validation {
-    condition     = !can(regex("-(tg|tenant)(-|$)", var.name_prefix))
-    error_message = "name_prefix must not have tg or tenant as a word after the first: by these the groups and tenants of the stack that is called like what precedes them are told, and its buckets would be taken for this one's."
+    condition = !can(regex("-(tg|tenant)(-|$)", var.name_prefix))
+    error_message = join(" ", [
+      "name_prefix must not have tg or tenant as a word after the first: by these the groups and tenants of the stack that is called",
+      "like what precedes them are told, and its buckets would be taken for this one's.",
+    ])
   }
 }
 
 variable "packages" {
-  description = "Packages of `route_tenant_event` (`route`) and `process_tenant_file` (`process`) as `build.sh` lists them in its manifest: path of the zip, Lambda handler, content hash (base64 SHA-256), size in bytes, and the runtime and architecture it was built for."
+  description = <<-EOT
+    Packages of `route_tenant_event` (`route`) and `process_tenant_file` (`process`) as `build.sh` lists them in its manifest: path of
+    the zip, Lambda handler, content hash (base64 SHA-256), size in bytes, and the runtime and architecture it was built for.
+  EOT
   type = object({
     route = object({
       path         = string
@@ -50,7 +65,10 @@ variable "code_bucket" {
 }
 
 variable "queue_mode" {
-  description = "Where the events of new groups go unless `create-group` says otherwise: `per_tenant` gives every tenant a queue, `shared_fair` every group one that its tenants share fairly. A group keeps the mode that it was made with."
+  description = <<-EOT
+    Where the events of new groups go unless `create-group` says otherwise: `per_tenant` gives every tenant a queue, `shared_fair` every
+    group one that its tenants share fairly. A group keeps the mode that it was made with.
+  EOT
   type        = string
   default     = "per_tenant"
   nullable    = false
@@ -62,7 +80,11 @@ variable "queue_mode" {
 }
 
 variable "cache" {
-  description = "How long the router believes what it read in the registry, in seconds: of a tenant that is there (`seconds`; a suspension takes up to this long and a fifth more to be in force), of one that is not (`negative_seconds`), and while the registry cannot be read (`stale_seconds`, 0 for not at all)."
+  description = <<-EOT
+    How long the router believes what it read in the registry, in seconds: of a tenant that is there (`seconds`; a suspension takes up
+    to this long and a fifth more to be in force), of one that is not (`negative_seconds`), and while the registry cannot be read
+    (`stale_seconds`, 0 for not at all).
+  EOT
   type = object({
     seconds          = optional(number, 60)
     negative_seconds = optional(number, 5)
@@ -72,26 +94,43 @@ variable "cache" {
   nullable = false
 
   validation {
-    condition     = alltrue([for seconds in [var.cache.seconds, var.cache.negative_seconds] : seconds >= 1 && seconds <= 3600 && floor(seconds) == seconds])
+    condition = alltrue([
+      for seconds in [var.cache.seconds, var.cache.negative_seconds] : seconds >= 1 && seconds <= 3600 && floor(seconds) == seconds
+    ])
     error_message = "cache.seconds and cache.negative_seconds must be whole numbers from 1 to 3600."
   }
   validation {
-    condition     = var.cache.negative_seconds <= var.cache.seconds
-    error_message = "cache.negative_seconds (${var.cache.negative_seconds}) must not be above cache.seconds (${var.cache.seconds}): a tenant that was just made would be unknown for longer than a suspended one is still served."
+    condition = var.cache.negative_seconds <= var.cache.seconds
+    error_message = join(" ", [
+      "cache.negative_seconds (${var.cache.negative_seconds}) must not be above cache.seconds (${var.cache.seconds}): a tenant that",
+      "was just made would be unknown for longer than a suspended one is still served.",
+    ])
   }
   validation {
-    condition     = var.cache.stale_seconds >= 0 && var.cache.stale_seconds <= 86400 && floor(var.cache.stale_seconds) == var.cache.stale_seconds
-    error_message = "cache.stale_seconds must be a whole number from 0 to 86400: a registry that cannot be read may keep a suspended tenant going for a day at most."
+    condition = (
+      var.cache.stale_seconds >= 0 && var.cache.stale_seconds <= 86400
+      && floor(var.cache.stale_seconds) == var.cache.stale_seconds
+    )
+    error_message = join(" ", [
+      "cache.stale_seconds must be a whole number from 0 to 86400: a registry that cannot be read may keep a suspended tenant going",
+      "for a day at most.",
+    ])
   }
   validation {
     # The router keeps an entry up to a fifth longer, so that not all of them expire at once.
-    condition     = var.cache.stale_seconds == 0 || var.cache.stale_seconds >= 1.2 * var.cache.seconds
-    error_message = "cache.stale_seconds must be 0 (never use old answers) or at least ${ceil(1.2 * var.cache.seconds)}, cache.seconds and a fifth: whatever is old enough to be asked for again would be too old to be used."
+    condition = var.cache.stale_seconds == 0 || var.cache.stale_seconds >= 1.2 * var.cache.seconds
+    error_message = join(" ", [
+      "cache.stale_seconds must be 0 (never use old answers) or at least ${ceil(1.2 * var.cache.seconds)}, cache.seconds and a fifth:",
+      "whatever is old enough to be asked for again would be too old to be used.",
+    ])
   }
 }
 
 variable "router" {
-  description = "The function that routes events: memory in MB, timeout in seconds, events handed over at a time, and how many run at a time for one group."
+  description = <<-EOT
+    The function that routes events: memory in MB, timeout in seconds, events handed over at a time, and how many run at a time for one
+    group.
+  EOT
   type = object({
     memory_size_mb      = optional(number, 256)
     timeout_seconds     = optional(number, 30)
@@ -106,13 +145,20 @@ variable "router" {
     error_message = "router.batch_size must be a whole number from 1 to 10: the mappings are made without a batching window."
   }
   validation {
-    condition     = var.router.maximum_concurrency >= 2 && var.router.maximum_concurrency <= 1000 && floor(var.router.maximum_concurrency) == var.router.maximum_concurrency
+    condition = (
+      var.router.maximum_concurrency >= 2 && var.router.maximum_concurrency <= 1000
+      && floor(var.router.maximum_concurrency) == var.router.maximum_concurrency
+    )
     error_message = "router.maximum_concurrency must be a whole number from 2 to 1000: Lambda takes no less."
   }
 }
 
 variable "consumer" {
-  description = "The function that processes files: memory and space for temporary files in MB, timeout in seconds, files handed over at a time, how many run at a time for one queue (a tenant's, or with `shared_fair` a group's), and the largest file in MB, uncompressed, that it takes."
+  description = <<-EOT
+    The function that processes files: memory and space for temporary files in MB, timeout in seconds, files handed over at a time, how
+    many run at a time for one queue (a tenant's, or with `shared_fair` a group's), and the largest file in MB, uncompressed, that it
+    takes.
+  EOT
   type = object({
     memory_size_mb       = optional(number, 1024)
     ephemeral_storage_mb = optional(number, 512)
@@ -125,11 +171,17 @@ variable "consumer" {
   nullable = false
 
   validation {
-    condition     = var.consumer.batch_size >= 1 && var.consumer.batch_size <= 10 && floor(var.consumer.batch_size) == var.consumer.batch_size
+    condition = (
+      var.consumer.batch_size >= 1 && var.consumer.batch_size <= 10
+      && floor(var.consumer.batch_size) == var.consumer.batch_size
+    )
     error_message = "consumer.batch_size must be a whole number from 1 to 10: the mappings are made without a batching window."
   }
   validation {
-    condition     = var.consumer.maximum_concurrency >= 2 && var.consumer.maximum_concurrency <= 1000 && floor(var.consumer.maximum_concurrency) == var.consumer.maximum_concurrency
+    condition = (
+      var.consumer.maximum_concurrency >= 2 && var.consumer.maximum_concurrency <= 1000
+      && floor(var.consumer.maximum_concurrency) == var.consumer.maximum_concurrency
+    )
     error_message = "consumer.maximum_concurrency must be a whole number from 2 to 1000: Lambda takes no less."
   }
   validation {
@@ -137,13 +189,19 @@ variable "consumer" {
     error_message = "consumer.max_file_mb must be a whole number of MB, 1 or more."
   }
   validation {
-    condition     = 10 * var.consumer.max_file_mb <= var.consumer.ephemeral_storage_mb
-    error_message = "consumer.ephemeral_storage_mb must be at least ${10 * var.consumer.max_file_mb}, ten times consumer.max_file_mb: a silver file, whose rows repeat the names of their columns, may take eight times what the raw one does, and both lie there meanwhile."
+    condition = 10 * var.consumer.max_file_mb <= var.consumer.ephemeral_storage_mb
+    error_message = join(" ", [
+      "consumer.ephemeral_storage_mb must be at least ${10 * var.consumer.max_file_mb}, ten times consumer.max_file_mb: a silver file,",
+      "whose rows repeat the names of their columns, may take eight times what the raw one does, and both lie there meanwhile.",
+    ])
   }
 }
 
 variable "queues" {
-  description = "The queues of groups and tenants: how often a message is tried before it goes to the dead-letter queue, and for how many seconds it is kept in the queue and in the dead-letter queue."
+  description = <<-EOT
+    The queues of groups and tenants: how often a message is tried before it goes to the dead-letter queue, and for how many seconds it
+    is kept in the queue and in the dead-letter queue.
+  EOT
   type = object({
     max_receive_count         = optional(number, 5)
     message_retention_seconds = optional(number, 345600)
@@ -153,25 +211,40 @@ variable "queues" {
   nullable = false
 
   validation {
-    condition     = var.queues.max_receive_count >= 1 && var.queues.max_receive_count <= 1000 && floor(var.queues.max_receive_count) == var.queues.max_receive_count
+    condition = (
+      var.queues.max_receive_count >= 1 && var.queues.max_receive_count <= 1000
+      && floor(var.queues.max_receive_count) == var.queues.max_receive_count
+    )
     error_message = "queues.max_receive_count must be a whole number from 1 to 1000."
   }
   validation {
-    condition     = var.queues.dlq_retention_seconds <= 1209600 && floor(var.queues.dlq_retention_seconds) == var.queues.dlq_retention_seconds
+    condition = (
+      var.queues.dlq_retention_seconds <= 1209600
+      && floor(var.queues.dlq_retention_seconds) == var.queues.dlq_retention_seconds
+    )
     error_message = "queues.dlq_retention_seconds must be a whole number, 1209600 (14 days) at most."
   }
   validation {
-    condition     = var.queues.message_retention_seconds >= 60 && floor(var.queues.message_retention_seconds) == var.queues.message_retention_seconds
+    condition = (
+      var.queues.message_retention_seconds >= 60
+      && floor(var.queues.message_retention_seconds) == var.queues.message_retention_seconds
+    )
     error_message = "queues.message_retention_seconds must be a whole number, 60 or more."
   }
   validation {
-    condition     = var.queues.message_retention_seconds <= var.queues.dlq_retention_seconds
-    error_message = "queues.dlq_retention_seconds must be at least queues.message_retention_seconds (${var.queues.message_retention_seconds}): a message keeps its age when it moves to the dead-letter queue, and a shorter retention could delete it on arrival."
+    condition = var.queues.message_retention_seconds <= var.queues.dlq_retention_seconds
+    error_message = join(" ", [
+      "queues.dlq_retention_seconds must be at least queues.message_retention_seconds (${var.queues.message_retention_seconds}): a",
+      "message keeps its age when it moves to the dead-letter queue, and a shorter retention could delete it on arrival.",
+    ])
   }
 }
 
 variable "group_bucket" {
-  description = "Life-cycle rules of the groups' buckets: days after which older versions are deleted, unfinished uploads are aborted, and what could not be made of a file is removed from `TENANT/rejected/`. Files and what is made of them stay."
+  description = <<-EOT
+    Life-cycle rules of the groups' buckets: days after which older versions are deleted, unfinished uploads are aborted, and what could
+    not be made of a file is removed from `TENANT/rejected/`. Files and what is made of them stay.
+  EOT
   type = object({
     noncurrent_version_days = optional(number, 30)
     incomplete_upload_days  = optional(number, 7)
@@ -181,17 +254,28 @@ variable "group_bucket" {
   nullable = false
 
   validation {
-    condition     = alltrue([for days in values(var.group_bucket) : days >= 1 && floor(days) == days])
-    error_message = "group_bucket.noncurrent_version_days, group_bucket.incomplete_upload_days and group_bucket.rejected_days must be whole numbers of days, 1 or more."
+    condition = alltrue([for days in values(var.group_bucket) : days >= 1 && floor(days) == days])
+    error_message = join(" ", [
+      "group_bucket.noncurrent_version_days, group_bucket.incomplete_upload_days and group_bucket.rejected_days must be whole numbers",
+      "of days, 1 or more.",
+    ])
   }
   validation {
-    condition     = var.group_bucket.noncurrent_version_days * 86400 >= local.longest_wait_seconds
-    error_message = "group_bucket.noncurrent_version_days must be at least ${ceil(local.longest_wait_seconds / 86400)}: an event may wait 14 days in quarantine and three times queues.message_retention_seconds in queues, and its version of the file must still be there, however often the file was overwritten meanwhile."
+    condition = var.group_bucket.noncurrent_version_days * 86400 >= local.longest_wait_seconds
+    error_message = join(" ", [
+      "group_bucket.noncurrent_version_days must be at least ${ceil(local.longest_wait_seconds / 86400)}: an event may wait 14 days in",
+      "quarantine and three times queues.message_retention_seconds in queues, and its version of the file must still be there, however",
+      "often the file was overwritten meanwhile.",
+    ])
   }
 }
 
 variable "group_access" {
-  description = "Who may reach what `event-pipelines tenants` makes, beside the stack's own roles: ARNs of IAM roles, of users and of the account's root, or patterns of them. `administrators` read files, receive messages, and, once there are any, change the policies of groups' buckets and the attributes of queues, which everybody else is denied; `readers` read files."
+  description = <<-EOT
+    Who may reach what `event-pipelines tenants` makes, beside the stack's own roles: ARNs of IAM roles, of users and of the account's
+    root, or patterns of them. `administrators` read files, receive messages, and, once there are any, change the policies of groups'
+    buckets and the attributes of queues, which everybody else is denied; `readers` read files.
+  EOT
   type = object({
     administrators = optional(list(string), [])
     readers        = optional(list(string), [])
@@ -204,11 +288,17 @@ variable "group_access" {
       for arn in concat(var.group_access.administrators, var.group_access.readers) :
       can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(root|(role|user)/.+)$", arn))
     ])
-    error_message = "group_access holds ARNs such as arn:aws:iam::123456789012:role/admin, of roles (not of their sessions), users and the account's root; `*` may stand for a part of the name."
+    error_message = join(" ", [
+      "group_access holds ARNs such as arn:aws:iam::123456789012:role/admin, of roles (not of their sessions), users and the account's",
+      "root; `*` may stand for a part of the name.",
+    ])
   }
   validation {
-    condition     = length(jsonencode(var.group_access)) <= 512
-    error_message = "group_access takes ${length(jsonencode(var.group_access))} characters as JSON and the platform document has room for 512: give these people one role, or name several by a pattern."
+    condition = length(jsonencode(var.group_access)) <= 512
+    error_message = join(" ", [
+      "group_access takes ${length(jsonencode(var.group_access))} characters as JSON and the platform document has room for 512: give",
+      "these people one role, or name several by a pattern.",
+    ])
   }
 }
 
@@ -222,7 +312,10 @@ variable "registry" {
 }
 
 variable "alarm" {
-  description = "Where alarms are sent: on events in quarantine, failed records, rejected files, dead letters of the quarantine, errors and throttles. Rejections set one off from `rejections` within five minutes. Null creates none."
+  description = <<-EOT
+    Where alarms are sent: on events in quarantine, failed records, rejected files, dead letters of the quarantine, errors and
+    throttles. Rejections set one off from `rejections` within five minutes. Null creates none.
+  EOT
   type = object({
     actions    = list(string)
     rejections = optional(number, 1)
@@ -236,15 +329,28 @@ variable "alarm" {
 }
 
 variable "kms_key" {
-  description = "Encrypts the registry, messages, logs and the functions' environment, and what `event-pipelines tenants` makes, with this customer managed key, whose policy must let the services in `key_sources` and CloudWatch Logs use it. Null leaves that to keys of AWS."
+  description = <<-EOT
+    Encrypts the registry, messages, logs and the functions' environment, and what `event-pipelines tenants` makes, with this customer
+    managed key, whose policy must let the services in `key_sources` and CloudWatch Logs use it. Null leaves that to keys of AWS.
+  EOT
   type = object({
     arn = string
   })
   default = null
 
   validation {
-    condition     = var.kms_key == null ? true : can(regex("^arn:[a-z0-9-]+:kms:${lookup(data.aws_region.current, "region", data.aws_region.current.id)}:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key.arn))
-    error_message = "kms_key.arn must be the key ARN (arn:...:key/...) of a customer managed key in ${lookup(data.aws_region.current, "region", data.aws_region.current.id)}, not an alias: permissions on an alias grant nothing."
+    condition = (
+      var.kms_key == null
+      ? true
+      : can(regex(
+        "^arn:[a-z0-9-]+:kms:${lookup(data.aws_region.current, "region", data.aws_region.current.id)}:[0-9]{12}:key/[A-Za-z0-9-]+$",
+        var.kms_key.arn
+      ))
+    )
+    error_message = join(" ", [
+      "kms_key.arn must be the key ARN (arn:...:key/...) of a customer managed key in",
+      "${lookup(data.aws_region.current, "region", data.aws_region.current.id)}, not an alias: permissions on an alias grant nothing.",
+    ])
   }
 }
 
@@ -256,13 +362,17 @@ variable "log_retention_days" {
 }
 
 variable "permissions_boundary_arn" {
-  description = "IAM policy that bounds what every role of the pipeline may do, whatever the role's own policies say. Null sets no boundary."
+  description = <<-EOT
+    IAM policy that bounds what every role of the pipeline may do, whatever the role's own policies say. Null sets no boundary.
+  EOT
   type        = string
   default     = null
 }
 
 variable "iam_path" {
-  description = "IAM path of the pipeline's roles and policy, for accounts that allow them below one path only. A change replaces roles and policies."
+  description = <<-EOT
+    IAM path of the pipeline's roles and policy, for accounts that allow them below one path only. A change replaces roles and policies.
+  EOT
   type        = string
   default     = "/"
   nullable    = false
@@ -270,7 +380,8 @@ variable "iam_path" {
 
 variable "vpc" {
   description = <<-EOT
-    Puts the functions into a VPC, from which they reach other services through endpoints (docs/security.md has the list) or a NAT gateway only; null leaves them outside:
+    Puts the functions into a VPC, from which they reach other services through endpoints (docs/security.md has the list) or a NAT
+    gateway only; null leaves them outside:
     - `subnet_ids`: 1 to 16 of one VPC, two availability zones or more for one to fail.
     - `security_group_ids`: 1 to 5 of the same VPC.
     - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs a range of them.
@@ -284,7 +395,10 @@ variable "vpc" {
 }
 
 variable "trust_source_account" {
-  description = "Whether the functions' roles let Lambda in for this account only, by `aws:SourceAccount` in their trust policies. AWS's own samples have the condition; turn it off if functions or their queues stand still for it."
+  description = <<-EOT
+    Whether the functions' roles let Lambda in for this account only, by `aws:SourceAccount` in their trust policies. AWS's own samples
+    have the condition; turn it off if functions or their queues stand still for it.
+  EOT
   type        = bool
   default     = true
   nullable    = false

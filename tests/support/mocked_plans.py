@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,6 +63,9 @@ def copy_tree(to: Path) -> Path:
             shutil.copy(REPOSITORY / ".terraform.lock.hcl", main.parent)
     shutil.copy(REPOSITORY / ".terraform.lock.hcl", to)
     (to / "provider-cache").mkdir()
+    # Any zip will do for a package: nothing is uploaded.
+    with zipfile.ZipFile(to / "tests/terraform/packages/function.zip", "w") as package:
+        package.writestr("handler.py", "handler = None\n")
     return to
 
 

@@ -48,19 +48,25 @@ run "defaults" {
   }
   assert {
     condition = output.dashboard == "event-pipelines-eu-west-1" && [
-      for widget in jsondecode(aws_cloudwatch_dashboard.stack[0].dashboard_body).widgets : split("\n", widget.properties.markdown)[0] if widget.type == "text"
+      for widget in jsondecode(aws_cloudwatch_dashboard.regional[0].dashboard_body).widgets :
+      split("\n", widget.properties.markdown)[0]
+      if widget.type == "text"
     ] == ["## Image derivatives", "## Event audit", "## CSV import", "## Tenant routing", "## Item relay"]
     error_message = "One dashboard shows every pipeline."
   }
   assert {
     condition = [
-      for widget in jsondecode(aws_cloudwatch_dashboard.stack[0].dashboard_body).widgets : widget.properties.title if widget.type == "metric" && widget.y == 8
+      for widget in jsondecode(aws_cloudwatch_dashboard.regional[0].dashboard_body).widgets :
+      widget.properties.title
+      if widget.type == "metric" && widget.y == 8
     ] == ["Arrived", "Queued", "In flight", "Done", "Rejected", "Dead"]
     error_message = "A pipeline's way goes from left to right."
   }
   assert {
     condition = {
-      for widget in jsondecode(aws_cloudwatch_dashboard.stack[0].dashboard_body).widgets : widget.properties.title => widget.properties.metrics if widget.type == "metric" && widget.y == 8
+      for widget in jsondecode(aws_cloudwatch_dashboard.regional[0].dashboard_body).widgets :
+      widget.properties.title => widget.properties.metrics
+      if widget.type == "metric" && widget.y == 8
       }["Dead"] == [
       ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", "event-pipelines-image-mobile-dlq"],
       ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", "event-pipelines-image-thumbnail-dlq"],
@@ -69,12 +75,17 @@ run "defaults" {
   }
   assert {
     condition = [
-      for widget in jsondecode(aws_cloudwatch_dashboard.stack[0].dashboard_body).widgets : length(widget.properties.alarms) if widget.type == "alarm"
+      for widget in jsondecode(aws_cloudwatch_dashboard.regional[0].dashboard_body).widgets :
+      length(widget.properties.alarms)
+      if widget.type == "alarm"
     ] == [length(output.alarms.names)]
     error_message = "Every alarm is on it, in one widget of up to 100."
   }
   assert {
-    condition     = alltrue([for pipeline in [output.csv_import, output.event_audit, output.image_derivatives, output.item_relay, output.tenant_routing] : pipeline != null])
+    condition = alltrue([
+      for pipeline in [output.csv_import, output.event_audit, output.image_derivatives, output.item_relay, output.tenant_routing] :
+      pipeline != null
+    ])
     error_message = "Every pipeline runs unless the caller says otherwise."
   }
 }
@@ -154,7 +165,9 @@ run "what_is_not_deployed_is_not_shown" {
 
   assert {
     condition = [
-      for widget in jsondecode(aws_cloudwatch_dashboard.stack[0].dashboard_body).widgets : widget.properties.markdown if widget.type == "text"
+      for widget in jsondecode(aws_cloudwatch_dashboard.regional[0].dashboard_body).widgets :
+      widget.properties.markdown
+      if widget.type == "text"
     ] == ["## Item relay\nscript → updates queue → update → finished queue → service"]
     error_message = "The dashboard follows what is deployed."
   }
@@ -207,7 +220,10 @@ run "no_pipeline" {
   }
 
   assert {
-    condition     = alltrue([for pipeline in [output.csv_import, output.event_audit, output.image_derivatives, output.item_relay, output.tenant_routing] : pipeline == null])
+    condition = alltrue([
+      for pipeline in [output.csv_import, output.event_audit, output.image_derivatives, output.item_relay, output.tenant_routing] :
+      pipeline == null
+    ])
     error_message = "A pipeline that is not named is not created."
   }
   assert {
@@ -233,7 +249,9 @@ run "more_alarms_than_a_widget_takes" {
 
   assert {
     condition = [
-      for widget in jsondecode(aws_cloudwatch_dashboard.stack[0].dashboard_body).widgets : [widget.y, length(widget.properties.alarms)] if widget.type == "alarm"
+      for widget in jsondecode(aws_cloudwatch_dashboard.regional[0].dashboard_body).widgets :
+      [widget.y, length(widget.properties.alarms)]
+      if widget.type == "alarm"
     ] == [[0, 100], [6, length(output.alarms.names) - 100]] && length(output.alarms.names) < 107
     error_message = "The rest of the alarms is in a widget of its own."
   }
@@ -289,7 +307,10 @@ run "customer_key_of_one_pipeline" {
     error_message = "Null leaves alarms and topic out."
   }
   assert {
-    condition     = jsondecode(aws_cloudwatch_dashboard.stack[0].dashboard_body).widgets[0].type == "text" && jsondecode(aws_cloudwatch_dashboard.stack[0].dashboard_body).widgets[0].y == 0
+    condition = (
+      jsondecode(aws_cloudwatch_dashboard.regional[0].dashboard_body).widgets[0].type == "text"
+      && jsondecode(aws_cloudwatch_dashboard.regional[0].dashboard_body).widgets[0].y == 0
+    )
     error_message = "Without alarms the pipelines move up."
   }
 }

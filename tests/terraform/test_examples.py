@@ -14,6 +14,7 @@ from support.published import SOURCE
 
 FILES = {"README.md", "main.tf", "outputs.tf", "variables.tf", "versions.tf"}
 TEST_FILE = Path("tests/example.tftest.hcl")
+README = REPOSITORY / "examples/README.md"
 # Examples of several modules together.
 ROOTS = {"enterprise"}
 # Which queues each makes, dead-letter queues left out: what a reader of its README expects.
@@ -36,6 +37,7 @@ QUEUES = {
     "lambda-consumer": {"orders-to-price"},
     "metric-alarms": set(),
     "private-bucket": set(),
+    "private-table": set(),
     "sns-filtered-fanout": {"orders-billing", "orders-search", "orders-shipping"},
     "source-bucket": {"reports-texts", "uploads-removals"},
     "sqs-with-dlq": {"invoices"},
@@ -79,6 +81,8 @@ def test_every_module_and_pipeline_has_an_example() -> None:
     }
     assert set(EXAMPLES) - ROOTS == set(QUEUES) - ROOTS == shipped
     assert set(EXAMPLES) >= ROOTS
+    listed = re.findall(r"^\| \[`([a-z-]+)`]\(\1\) \|", README.read_text(), flags=re.MULTILINE)
+    assert sorted(listed) == sorted(EXAMPLES)
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

@@ -306,11 +306,30 @@ def _matches(pattern: str, action: str) -> bool:
     return fnmatchcase(action.lower(), pattern.lower())
 
 
+def twice(_: Account, planned: Planned) -> Iterator[Finding]:
+    """Resources of one plan that AWS takes for the same one."""
+    attributes = {kind: name.attribute for kind, name in _NAMES.items()}
+    attributes["aws_s3_bucket_notification"] = "bucket"
+    first: dict[tuple[Any, ...], str] = {}
+    for resource in planned.resources:
+        name = resource.values.get(attributes.get(resource.kind, ""))
+        # Of provider 6: another region has names of its own.
+        key = (resource.kind, name, resource.values.get("region"))
+        if isinstance(name, str) and first.setdefault(key, resource.address) != resource.address:
+            yield Finding(
+                "twice",
+                resource.address,
+                f"{name} is what {first[key]} has: one of the two overwrites the other",
+                "keep one of them, with all that both are to do, or choose another name",
+            )
+
+
 CHECKS: Mapping[str, Check] = {
     "region": region,
     "concurrency": concurrency,
     "quota": quotas,
     "name": names,
+    "twice": twice,
     "permission": permissions,
     "key policy": key_policy,
 }

@@ -15,9 +15,19 @@ run "just_legal" {
     bucket = "abc"
     queues = {
       # Every event that exists, each in a rule of its own prefix.
-      "creations" = { arn = "arn:aws:sqs:eu-west-1:123456789012:q", filter_prefix = "a/", events = ["s3:ObjectCreated:Put", "s3:ObjectCreated:Post", "s3:ObjectCreated:Copy", "s3:ObjectCreated:CompleteMultipartUpload"] }
-      "creation"  = { arn = "arn:aws:sqs:eu-west-1:123456789012:q", filter_prefix = "b/", events = ["s3:ObjectCreated:*"] }
-      "removals"  = { arn = "arn:aws:sqs:eu-west-1:123456789012:q", filter_prefix = "a/", events = ["s3:ObjectRemoved:*", "s3:ObjectRemoved:Delete", "s3:ObjectRemoved:DeleteMarkerCreated"] }
+      "creations" = {
+        arn           = "arn:aws:sqs:eu-west-1:123456789012:q"
+        filter_prefix = "a/"
+        events = [
+          "s3:ObjectCreated:Put", "s3:ObjectCreated:Post", "s3:ObjectCreated:Copy", "s3:ObjectCreated:CompleteMultipartUpload",
+        ]
+      }
+      "creation" = { arn = "arn:aws:sqs:eu-west-1:123456789012:q", filter_prefix = "b/", events = ["s3:ObjectCreated:*"] }
+      "removals" = {
+        arn           = "arn:aws:sqs:eu-west-1:123456789012:q"
+        filter_prefix = "a/"
+        events        = ["s3:ObjectRemoved:*", "s3:ObjectRemoved:Delete", "s3:ObjectRemoved:DeleteMarkerCreated"]
+      }
       "upkeep" = { arn = "arn:aws:sqs:eu-west-1:123456789012:q", filter_prefix = "a/", events = [
         "s3:LifecycleExpiration:*", "s3:LifecycleExpiration:Delete", "s3:LifecycleExpiration:DeleteMarkerCreated", "s3:LifecycleTransition",
         "s3:IntelligentTiering", "s3:ReducedRedundancyLostObject",
@@ -35,11 +45,20 @@ run "just_legal" {
       "b" = { arn = "arn:aws:sns:eu-west-1:123456789012:t", filter_prefix = "c/b", filter_suffixes = [".csv", ".Csv", ".tsv"] }
       "c" = { arn = "arn:aws:sns:eu-west-1:123456789012:t", filter_prefix = "c/b", filter_suffixes = [".txt"] }
       # 1024 characters of prefix, 255 of id.
-      "long" = { arn = "arn:aws:sns:eu-west-1:123456789012:t", filter_prefix = format("%01024d", 0), filter_suffixes = [format(".%0243d", 0)] }
+      "long" = {
+        arn             = "arn:aws:sns:eu-west-1:123456789012:t"
+        filter_prefix   = format("%01024d", 0)
+        filter_suffixes = [format(".%0243d", 0)]
+      }
     }
     functions = {
       # What it writes back lands beside its input and ends otherwise.
-      "f234567890123456789012345678901234567890123456789012345678901234" = { arn = "arn:aws:lambda:eu-west-1:123456789012:function:f", name = "f", filter_prefix = "d/", filter_suffixes = [".in"] }
+      "f234567890123456789012345678901234567890123456789012345678901234" = {
+        arn             = "arn:aws:lambda:eu-west-1:123456789012:function:f"
+        name            = "f"
+        filter_prefix   = "d/"
+        filter_suffixes = [".in"]
+      }
     }
     writes_back = [{ prefix = "d/", suffix = ".out" }, { prefix = "e/" }, { prefix = "c/c" }]
   }
@@ -92,9 +111,14 @@ run "refuses_keys_that_make_no_ids" {
   command = plan
 
   variables {
-    queues    = { "a:b" = { arn = "arn:aws:sqs:eu-west-1:123456789012:q" } }
-    topics    = { "a b" = { arn = "arn:aws:sns:eu-west-1:123456789012:t" } }
-    functions = { "f2345678901234567890123456789012345678901234567890123456789012345" = { arn = "arn:aws:lambda:eu-west-1:123456789012:function:f", name = "f" } }
+    queues = { "a:b" = { arn = "arn:aws:sqs:eu-west-1:123456789012:q" } }
+    topics = { "a b" = { arn = "arn:aws:sns:eu-west-1:123456789012:t" } }
+    functions = {
+      "f2345678901234567890123456789012345678901234567890123456789012345" = {
+        arn  = "arn:aws:lambda:eu-west-1:123456789012:function:f"
+        name = "f"
+      }
+    }
   }
 
   expect_failures = [var.queues, var.topics, var.functions]
@@ -267,7 +291,9 @@ run "refuses_writing_back_above_a_trigger_with_its_ending" {
   command = plan
 
   variables {
-    queues      = { a = { arn = "arn:aws:sqs:eu-west-1:123456789012:q", filter_prefix = "ingest/csv/", filter_suffixes = [".txt", ".csv"] } }
+    queues = {
+      a = { arn = "arn:aws:sqs:eu-west-1:123456789012:q", filter_prefix = "ingest/csv/", filter_suffixes = [".txt", ".csv"] }
+    }
     writes_back = [{ prefix = "ingest/", suffix = ".rejected.csv" }]
   }
 

@@ -83,22 +83,32 @@ run "every_kind_of_target_gets_its_rules_and_functions_their_permission" {
     error_message = "Each suffix must make one rule, once, with an id made of kind, key and suffix."
   }
   assert {
-    condition = [for rule in aws_s3_bucket_notification.bucket.queue : [rule.id, rule.queue_arn, rule.events, rule.filter_prefix, rule.filter_suffix]] == [
+    condition = [
+      for rule in aws_s3_bucket_notification.bucket.queue : [rule.id, rule.queue_arn, rule.events, rule.filter_prefix, rule.filter_suffix]
+      ] == [
       ["queue:audit", "arn:aws:sqs:eu-west-1:123456789012:audit", toset(["s3:ObjectRemoved:*", "s3:ObjectTagging:Put"]), "ingest/", ""],
     ]
     error_message = "The queue's rule must reach S3 whole."
   }
   assert {
-    condition = [for rule in aws_s3_bucket_notification.bucket.topic : [rule.id, rule.topic_arn, rule.events, rule.filter_prefix, rule.filter_suffix]] == [
+    condition = [
+      for rule in aws_s3_bucket_notification.bucket.topic : [rule.id, rule.topic_arn, rule.events, rule.filter_prefix, rule.filter_suffix]
+      ] == [
       ["topic:images:.JPG", "arn:aws:sns:eu-west-1:123456789012:images", toset(["s3:ObjectCreated:*"]), "ingest/", ".JPG"],
       ["topic:images:.jpg", "arn:aws:sns:eu-west-1:123456789012:images", toset(["s3:ObjectCreated:*"]), "ingest/", ".jpg"],
     ]
     error_message = "The topic's rules must reach S3 whole, in the order of their ids."
   }
   assert {
-    condition = [for rule in aws_s3_bucket_notification.bucket.lambda_function : [rule.id, rule.lambda_function_arn, rule.events, rule.filter_prefix, rule.filter_suffix]] == [
+    condition = [
+      for rule in aws_s3_bucket_notification.bucket.lambda_function :
+      [rule.id, rule.lambda_function_arn, rule.events, rule.filter_prefix, rule.filter_suffix]
+      ] == [
       ["function:csv:.csv", "arn:aws:lambda:eu-west-1:123456789012:function:split-csv", toset(["s3:ObjectCreated:*"]), "ingest/", ".csv"],
-      ["function:orders", "arn:aws:lambda:eu-west-1:123456789012:function:split-orders:live", toset(["s3:ObjectRestore:Completed"]), "orders/", ""],
+      [
+        "function:orders", "arn:aws:lambda:eu-west-1:123456789012:function:split-orders:live",
+        toset(["s3:ObjectRestore:Completed"]), "orders/", "",
+      ],
     ]
     error_message = "The functions' rules must reach S3 whole."
   }
@@ -108,7 +118,8 @@ run "every_kind_of_target_gets_its_rules_and_functions_their_permission" {
   }
   assert {
     condition = jsonencode([for key, permission in aws_lambda_permission.bucket : [
-      permission.function_name, permission.qualifier, permission.action, permission.principal, permission.source_arn, permission.source_account
+      permission.function_name, permission.qualifier, permission.action, permission.principal, permission.source_arn,
+      permission.source_account,
       ]]) == jsonencode([
       ["split-csv", null, "lambda:InvokeFunction", "s3.amazonaws.com", "arn:aws:s3:::example-uploads", "123456789012"],
       ["split-orders", "live", "lambda:InvokeFunction", "s3.amazonaws.com", "arn:aws:s3:::example-uploads", "123456789012"],

@@ -15,8 +15,13 @@ run "least_of_everything" {
   command = plan
 
   variables {
-    name                      = "f"
-    package                   = { path = "../../tests/terraform/packages/function.zip", size_bytes = 52428800, runtime = "python3.12", architecture = "x86_64" }
+    name = "f"
+    package = {
+      path         = "../../tests/terraform/packages/function.zip"
+      size_bytes   = 52428800
+      runtime      = "python3.12"
+      architecture = "x86_64"
+    }
     handler                   = "h"
     runtime                   = "python3.12"
     architecture              = "x86_64"
@@ -38,7 +43,13 @@ run "least_of_everything" {
     policies = {
       # A Deny may name everything, and a single statement need not be in a list.
       "p" = jsonencode({ Version = "2012-10-17", Statement = { Effect = "Deny", NotAction = "s3:GetObject", Resource = "*" } })
-      "q" = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Deny", Action = "*", Resource = "*" }, { Effect = "Allow", Action = ["s3:Get*"], Resource = "arn:aws:s3:::b/*" }] })
+      "q" = jsonencode({
+        Version = "2012-10-17"
+        Statement = [
+          { Effect = "Deny", Action = "*", Resource = "*" },
+          { Effect = "Allow", Action = ["s3:Get*"], Resource = "arn:aws:s3:::b/*" },
+        ]
+      })
     }
   }
 }
@@ -294,7 +305,10 @@ run "refuses_a_hash_in_hexadecimal" {
   command = plan
 
   variables {
-    package = { path = "../../tests/terraform/packages/function.zip", content_hash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }
+    package = {
+      path         = "../../tests/terraform/packages/function.zip"
+      content_hash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    }
   }
 
   expect_failures = [var.package]
@@ -604,6 +618,16 @@ run "refuses_a_bound_above_the_reservation" {
 
 # --- Policies
 
+run "refuses_a_use_that_keys_do_not_have" {
+  command = plan
+
+  variables {
+    key_uses = ["write_objects", "encrypt"]
+  }
+
+  expect_failures = [var.key_uses]
+}
+
 run "refuses_a_policy_that_is_no_json" {
   command = plan
 
@@ -661,7 +685,9 @@ run "refuses_all_actions_but_some" {
   command = plan
 
   variables {
-    policies = { p = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", NotAction = "iam:*", Resource = "arn:aws:s3:::b" }] }) }
+    policies = {
+      p = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", NotAction = "iam:*", Resource = "arn:aws:s3:::b" }] })
+    }
   }
 
   expect_failures = [var.policies]
@@ -672,7 +698,12 @@ run "most_that_a_role_takes" {
   command = plan
 
   variables {
-    policies = { a = " \n ${jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Action = "s3:GetObject", Resource = format("arn:aws:s3:::%09934d", 0) }] })}" }
+    policies = {
+      a = join(" \n ", ["", jsonencode({
+        Version   = "2012-10-17"
+        Statement = [{ Effect = "Allow", Action = "s3:GetObject", Resource = format("arn:aws:s3:::%09934d", 0) }]
+      })])
+    }
   }
 }
 
@@ -680,7 +711,12 @@ run "refuses_more_than_a_role_takes" {
   command = plan
 
   variables {
-    policies = { a = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Action = "s3:GetObject", Resource = format("arn:aws:s3:::%09935d", 0) }] }) }
+    policies = {
+      a = jsonencode({
+        Version   = "2012-10-17"
+        Statement = [{ Effect = "Allow", Action = "s3:GetObject", Resource = format("arn:aws:s3:::%09935d", 0) }]
+      })
+    }
   }
 
   expect_failures = [aws_iam_role.function]
@@ -692,8 +728,13 @@ run "filters_of_every_kind" {
   variables {
     queue = { arn = "arn:aws:sqs:eu-west-1:123456789012:q", visibility_timeout_seconds = 180 }
     filter_patterns = [
-      jsonencode({ body = { a = { b = ["x", 1, true, null, { prefix = "x\":1\\" }] } }, messageAttributes = { kind = [{ exists = true }] } }),
-      jsonencode({ body = { a = [{ anything-but = ["x"] }, { numeric = [">", 1] }, { anything-but = "y" }, { equals-ignore-case = "z" }] } }),
+      jsonencode({
+        body              = { a = { b = ["x", 1, true, null, { prefix = "x\":1\\" }] } }
+        messageAttributes = { kind = [{ exists = true }] }
+      }),
+      jsonencode({
+        body = { a = [{ anything-but = ["x"] }, { numeric = [">", 1] }, { anything-but = "y" }, { equals-ignore-case = "z" }] }
+      }),
       jsonencode({ "$or" = [{ body = { a = ["x"] } }, { eventSource = ["aws:sqs"] }] }),
     ]
     reserved_concurrency = 1

@@ -35,7 +35,10 @@ run "a_queue_fed_function" {
     maximum_concurrency     = 5
     filter_patterns         = [jsonencode({ body = { kind = ["jpg"] } }), jsonencode({ body = { kind = ["png"] } })]
     policies = {
-      images = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Action = "s3:GetObject", Resource = "arn:aws:s3:::images/*" }] })
+      images = jsonencode({
+        Version   = "2012-10-17"
+        Statement = [{ Effect = "Allow", Action = "s3:GetObject", Resource = "arn:aws:s3:::images/*" }]
+      })
     }
     environment          = { WIDTH = "128" }
     reserved_concurrency = 5
@@ -136,11 +139,17 @@ run "a_queue_fed_function" {
     error_message = "The role may read this queue, and no key without a customer key."
   }
   assert {
-    condition     = aws_iam_role_policy.code["images"].policy == var.policies.images && aws_iam_role_policy.code["images"].name == "code-images"
+    condition = (
+      aws_iam_role_policy.code["images"].policy == var.policies.images
+      && aws_iam_role_policy.code["images"].name == "code-images"
+    )
     error_message = "The caller's policy must be attached as it is, under a name that collides with none of the module's."
   }
   assert {
-    condition     = length(aws_iam_role_policy.environment) + length(aws_iam_role_policy.failure_destination) + length(aws_iam_role_policy.tracing) == 0
+    condition = (
+      length(aws_iam_role_policy.environment) + length(aws_iam_role_policy.failure_destination) + length(aws_iam_role_policy.tracing)
+      == 0
+    )
     error_message = "What is not asked for must not be granted."
   }
   assert {
@@ -190,29 +199,60 @@ run "a_queue_fed_function" {
     error_message = "The mapping must carry the batch, the window, the bound and the filters, and always partial batch responses."
   }
   assert {
-    condition     = length(aws_lambda_function_event_invoke_config.function) == 0 && length(aws_lambda_function_recursion_config.function) == 0 && length(aws_s3_object.package) == 0
-    error_message = "A queue-fed function has no asynchronous calls to configure, recursion stays as Lambda has it, and no bucket is written."
+    condition = (
+      length(aws_lambda_function_event_invoke_config.function) == 0
+      && length(aws_lambda_function_recursion_config.function) == 0 && length(aws_s3_object.package) == 0
+    )
+    error_message = join(" ", [
+      "A queue-fed function has no asynchronous calls to configure,",
+      "recursion stays as Lambda has it, and no bucket is written.",
+    ])
   }
   assert {
-    condition = jsonencode([for alarm in [aws_cloudwatch_metric_alarm.errors[0], aws_cloudwatch_metric_alarm.throttles[0], aws_cloudwatch_metric_alarm.recursion[0]] : [
-      alarm.alarm_name, alarm.metric_name, alarm.dimensions, alarm.statistic, alarm.comparison_operator, alarm.threshold, alarm.period, alarm.treat_missing_data, alarm.alarm_actions, alarm.ok_actions
-      ]]) == jsonencode([
-      ["resize-images-errors", "Errors", { FunctionName = "resize-images" }, "Sum", "GreaterThanOrEqualToThreshold", 3, 300, "notBreaching", ["arn:aws:sns:eu-west-1:123456789012:alarms"], ["arn:aws:sns:eu-west-1:123456789012:alarms"]],
-      ["resize-images-throttles", "Throttles", { FunctionName = "resize-images" }, "Sum", "GreaterThanOrEqualToThreshold", 1, 300, "notBreaching", ["arn:aws:sns:eu-west-1:123456789012:alarms"], ["arn:aws:sns:eu-west-1:123456789012:alarms"]],
-      ["resize-images-recursion-stopped", "RecursiveInvocationsDropped", { FunctionName = "resize-images" }, "Sum", "GreaterThanOrEqualToThreshold", 1, 300, "notBreaching", ["arn:aws:sns:eu-west-1:123456789012:alarms"], ["arn:aws:sns:eu-west-1:123456789012:alarms"]],
+    condition = jsonencode([
+      for alarm in concat(
+        aws_cloudwatch_metric_alarm.errors, aws_cloudwatch_metric_alarm.throttles, aws_cloudwatch_metric_alarm.recursion,
+        ) : [
+        alarm.alarm_name, alarm.metric_name, alarm.dimensions, alarm.statistic, alarm.comparison_operator, alarm.threshold, alarm.period,
+        alarm.treat_missing_data, alarm.alarm_actions, alarm.ok_actions,
+      ]
+      ]) == jsonencode([
+      [
+        "resize-images-errors", "Errors", { FunctionName = "resize-images" }, "Sum", "GreaterThanOrEqualToThreshold", 3, 300,
+        "notBreaching", ["arn:aws:sns:eu-west-1:123456789012:alarms"], ["arn:aws:sns:eu-west-1:123456789012:alarms"],
+      ],
+      [
+        "resize-images-throttles", "Throttles", { FunctionName = "resize-images" }, "Sum", "GreaterThanOrEqualToThreshold", 1, 300,
+        "notBreaching", ["arn:aws:sns:eu-west-1:123456789012:alarms"], ["arn:aws:sns:eu-west-1:123456789012:alarms"],
+      ],
+      [
+        "resize-images-recursion-stopped", "RecursiveInvocationsDropped", { FunctionName = "resize-images" }, "Sum",
+        "GreaterThanOrEqualToThreshold", 1, 300, "notBreaching", ["arn:aws:sns:eu-west-1:123456789012:alarms"],
+        ["arn:aws:sns:eu-west-1:123456789012:alarms"],
+      ],
     ])
     error_message = "All alarms must watch this function, tell the actions and count from the given thresholds."
   }
   assert {
-    condition     = strcontains(aws_cloudwatch_metric_alarm.errors[0].alarm_description, "dead-letter queue") && strcontains(aws_cloudwatch_metric_alarm.throttles[0].alarm_description, "dead-letter queue")
+    condition = (
+      strcontains(aws_cloudwatch_metric_alarm.errors[0].alarm_description, "dead-letter queue")
+      && strcontains(aws_cloudwatch_metric_alarm.throttles[0].alarm_description, "dead-letter queue")
+    )
     error_message = "The alarms of a queue-fed function must say where its messages go."
   }
   assert {
-    condition     = !strcontains(aws_cloudwatch_metric_alarm.errors[0].alarm_description, "event-pipelines") && strcontains(aws_cloudwatch_metric_alarm.recursion[0].alarm_description, "break the loop")
+    condition = (
+      !strcontains(aws_cloudwatch_metric_alarm.errors[0].alarm_description, "event-pipelines")
+      && strcontains(aws_cloudwatch_metric_alarm.recursion[0].alarm_description, "break the loop")
+    )
     error_message = "Without a prefix no command of this project is named, and a loop is for a person to break."
   }
   assert {
-    condition     = output.alarm_names == ["resize-images-errors", "resize-images-throttles", "resize-images-recursion-stopped"] && output.function_arn_static == "arn:aws:lambda:eu-west-1:123456789012:function:resize-images" && output.log_group_name == "/aws/lambda/resize-images"
+    condition = (
+      output.alarm_names == ["resize-images-errors", "resize-images-throttles", "resize-images-recursion-stopped"]
+      && output.function_arn_static == "arn:aws:lambda:eu-west-1:123456789012:function:resize-images"
+      && output.log_group_name == "/aws/lambda/resize-images"
+    )
     error_message = "The outputs must be known in the first plan."
   }
 }
@@ -222,7 +262,12 @@ run "what_is_left_out_follows_the_package" {
 
   variables {
     handler = null
-    package = { path = "../../tests/terraform/packages/function.zip", handler = "split_csv.handler.handler", runtime = "python3.12", architecture = "x86_64" }
+    package = {
+      path         = "../../tests/terraform/packages/function.zip"
+      handler      = "split_csv.handler.handler"
+      runtime      = "python3.12"
+      architecture = "x86_64"
+    }
   }
 
   assert {
@@ -239,8 +284,11 @@ run "a_directly_called_function" {
 
   variables {
     # 64 characters, the longest name.
-    name                      = format("split-csv-%054d", 0)
-    failure_destination       = { arn = "arn:aws:sqs:eu-west-1:123456789012:failed-calls", kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:key/queue" }
+    name = format("split-csv-%054d", 0)
+    failure_destination = {
+      arn         = "arn:aws:sqs:eu-west-1:123456789012:failed-calls"
+      kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:key/queue"
+    }
     maximum_retry_attempts    = 1
     maximum_event_age_seconds = 3600
     tracing                   = true
@@ -280,7 +328,8 @@ run "a_directly_called_function" {
       aws_lambda_function_event_invoke_config.function[0].function_name == var.name
       && aws_lambda_function_event_invoke_config.function[0].maximum_retry_attempts == 1
       && aws_lambda_function_event_invoke_config.function[0].maximum_event_age_in_seconds == 3600
-      && aws_lambda_function_event_invoke_config.function[0].destination_config[0].on_failure[0].destination == "arn:aws:sqs:eu-west-1:123456789012:failed-calls"
+      && aws_lambda_function_event_invoke_config.function[0].destination_config[0].on_failure[0].destination
+      == "arn:aws:sqs:eu-west-1:123456789012:failed-calls"
     )
     error_message = "Asynchronous calls must be retried and reported as the variables say."
   }
@@ -288,43 +337,66 @@ run "a_directly_called_function" {
     condition = jsondecode(aws_iam_role_policy.environment[0].policy) == {
       Version = "2012-10-17"
       Statement = [{
-        Effect    = "Allow"
-        Action    = "kms:Decrypt"
-        Resource  = "arn:aws:kms:eu-west-1:123456789012:key/function"
-        Condition = { StringEquals = { "kms:EncryptionContext:aws:lambda:FunctionArn" = "arn:aws:lambda:eu-west-1:123456789012:function:${var.name}" } }
+        Effect   = "Allow"
+        Action   = "kms:Decrypt"
+        Resource = "arn:aws:kms:eu-west-1:123456789012:key/function"
+        Condition = {
+          StringEquals = { "kms:EncryptionContext:aws:lambda:FunctionArn" = "arn:aws:lambda:eu-west-1:123456789012:function:${var.name}" }
+        }
       }]
     }
     error_message = "The key must open only this function's environment."
   }
   assert {
-    condition     = aws_lambda_function.function.kms_key_arn == var.kms_key.arn && aws_cloudwatch_log_group.function[0].kms_key_id == var.kms_key.arn
+    condition = (
+      aws_lambda_function.function.kms_key_arn == var.kms_key.arn
+      && aws_cloudwatch_log_group.function[0].kms_key_id == var.kms_key.arn
+    )
     error_message = "The key must encrypt the environment and the logs."
   }
   assert {
-    condition = aws_lambda_function.function.tracing_config[0].mode == "Active" && jsondecode(aws_iam_role_policy.tracing[0].policy).Statement == [
-      { Effect = "Allow", Action = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], Resource = "*" }
-    ]
+    condition = (
+      aws_lambda_function.function.tracing_config[0].mode == "Active" && jsondecode(aws_iam_role_policy.tracing[0].policy).Statement == [
+        { Effect = "Allow", Action = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], Resource = "*" }
+      ]
+    )
     error_message = "Tracing must be on and allowed."
   }
   assert {
-    condition     = aws_lambda_function_recursion_config.function[0].recursive_loop == "Allow" && aws_lambda_function_recursion_config.function[0].function_name == var.name
+    condition = (
+      aws_lambda_function_recursion_config.function[0].recursive_loop == "Allow"
+      && aws_lambda_function_recursion_config.function[0].function_name == var.name
+    )
     error_message = "Recursion must be allowed when asked for."
   }
   assert {
-    condition     = length(aws_lambda_event_source_mapping.queue) == 0 && length(aws_iam_role_policy.queue) == 0 && length(aws_lambda_function.function.environment) == 0 && output.event_source_mapping_uuid == null
+    condition = (
+      length(aws_lambda_event_source_mapping.queue) == 0 && length(aws_iam_role_policy.queue) == 0
+      && length(aws_lambda_function.function.environment) == 0 && output.event_source_mapping_uuid == null
+    )
     error_message = "Without a queue there must be no mapping and no right to any queue."
   }
   assert {
-    condition     = aws_lambda_function.function.source_code_hash == filebase64sha256("../../tests/terraform/packages/function.zip") && aws_lambda_function.function.reserved_concurrent_executions == -1
+    condition = (
+      aws_lambda_function.function.source_code_hash == filebase64sha256("../../tests/terraform/packages/function.zip")
+      && aws_lambda_function.function.reserved_concurrent_executions == -1
+    )
     error_message = "Without a content hash the bytes of the zip must count."
   }
   assert {
-    condition     = !strcontains(aws_cloudwatch_metric_alarm.errors[0].alarm_description, "dead-letter queue") && strcontains(aws_cloudwatch_metric_alarm.errors[0].alarm_description, "failure destination")
+    condition = (
+      !strcontains(aws_cloudwatch_metric_alarm.errors[0].alarm_description, "dead-letter queue")
+      && strcontains(aws_cloudwatch_metric_alarm.errors[0].alarm_description, "failure destination")
+    )
     error_message = "The alarm of a directly called function must not speak of a queue."
   }
   assert {
     condition = alltrue([
-      for alarm in [aws_cloudwatch_metric_alarm.errors[0], aws_cloudwatch_metric_alarm.throttles[0], aws_cloudwatch_metric_alarm.recursion[0]] :
+      for alarm in [
+        aws_cloudwatch_metric_alarm.errors[0],
+        aws_cloudwatch_metric_alarm.throttles[0],
+        aws_cloudwatch_metric_alarm.recursion[0],
+      ] :
       strcontains(alarm.alarm_description, "`event-pipelines queues list --prefix split`")
     ])
     error_message = "With a prefix, every alarm names the command to run."
@@ -341,7 +413,11 @@ run "through_a_code_bucket_with_customer_keys_pollers_and_fifo" {
   variables {
     tags = { for number in range(11) : format("tag%02d", number) => "x" }
     # Slashes and plus signs of base64 would make folders and spaces of the key.
-    package     = { path = "../../tests/terraform/packages/function.zip", content_hash = "ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/abc=", size_bytes = 52428801 }
+    package = {
+      path         = "../../tests/terraform/packages/function.zip"
+      content_hash = "ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/abc="
+      size_bytes   = 52428801
+    }
     code_bucket = { name = "example-code", prefix = "lambda/" }
     queue = {
       arn                        = "arn:aws:sqs:eu-west-1:123456789012:images.fifo"
@@ -352,8 +428,18 @@ run "through_a_code_bucket_with_customer_keys_pollers_and_fifo" {
     provisioned_pollers = { minimum = 2, maximum = 10 }
     kms_key             = { arn = "arn:aws:kms:eu-west-1:123456789012:key/function" }
     filter_patterns     = [jsonencode({ body = {} })]
+    key_uses            = ["write_objects", "send_messages"]
   }
 
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_role_policy.key[0].policy).Statement :
+      "${statement.Condition.StringEquals["kms:ViaService"]} ${statement.Resource}"
+      ] == [
+      for service in ["sqs", "s3"] : "${service}.eu-west-1.amazonaws.com arn:aws:kms:eu-west-1:123456789012:key/function"
+    ]
+    error_message = "The code may use the key for what it says it does, through the service that does it."
+  }
   assert {
     condition     = length(aws_s3_object.package[0].tags) == 10 && length(aws_lambda_function.function.tags) == 11
     error_message = "S3 takes ten tags on an object; the function has them all."
@@ -410,7 +496,10 @@ run "reports_failures_to_a_topic" {
     error_message = "A topic is published to, not sent to."
   }
   assert {
-    condition     = aws_lambda_function_event_invoke_config.function[0].maximum_retry_attempts == 2 && aws_lambda_function_event_invoke_config.function[0].maximum_event_age_in_seconds == 21600
+    condition = (
+      aws_lambda_function_event_invoke_config.function[0].maximum_retry_attempts == 2
+      && aws_lambda_function_event_invoke_config.function[0].maximum_event_age_in_seconds == 21600
+    )
     error_message = "What is not asked for must be written out as Lambda has it, or the second plan would not be empty."
   }
 }
@@ -423,7 +512,10 @@ run "never_retries" {
   }
 
   assert {
-    condition     = aws_lambda_function_event_invoke_config.function[0].maximum_retry_attempts == 0 && length(aws_lambda_function_event_invoke_config.function[0].destination_config) == 0
+    condition = (
+      aws_lambda_function_event_invoke_config.function[0].maximum_retry_attempts == 0
+      && length(aws_lambda_function_event_invoke_config.function[0].destination_config) == 0
+    )
     error_message = "Zero retries must not be taken for none given."
   }
 }
@@ -437,8 +529,14 @@ run "works_in_a_role_and_a_log_group_that_exist" {
     layers    = ["arn:aws:lambda:eu-west-1:210987654321:layer:tools:7", "arn:aws:lambda:eu-west-1:123456789012:layer:fonts:1"]
     queue     = { arn = "arn:aws:sqs:eu-west-1:123456789012:images", visibility_timeout_seconds = 180 }
     policies = {
-      one  = jsonencode({ Version = "2012-10-17", Statement = { Effect = "Allow", Action = "s3:GetObject", Resource = "arn:aws:s3:::images/*" } })
-      more = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Action = "s3:PutObject", Resource = "arn:aws:s3:::images/*" }] })
+      one = jsonencode({
+        Version   = "2012-10-17"
+        Statement = { Effect = "Allow", Action = "s3:GetObject", Resource = "arn:aws:s3:::images/*" }
+      })
+      more = jsonencode({
+        Version   = "2012-10-17"
+        Statement = [{ Effect = "Allow", Action = "s3:PutObject", Resource = "arn:aws:s3:::images/*" }]
+      })
     }
   }
 

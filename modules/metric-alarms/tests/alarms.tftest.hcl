@@ -12,9 +12,11 @@ run "settings_reach_each_alarm" {
   command = plan
 
   variables {
-    tags = { team = "orders" }
+    tags       = { team = "orders" }
+    dimensions = { pipeline = "orders" }
+    rejections = { threshold = 7, what = "orders were empty.", remedy = "Read the log." }
     alarms = {
-      rejections = { description = "Orders were refused.", metric_name = "Rejected", dimensions = { pipeline = "orders" }, threshold = 7 }
+      refusals = { description = "Orders were refused.", metric_name = "Refused", dimensions = { shop = "north" }, threshold = 8 }
       idle = {
         description = "Half of another.", namespace = "AWS/SQS", metric_name = "NumberOfMessagesDeleted", dimensions = {
           QueueName = "orders"
@@ -38,7 +40,13 @@ run "settings_reach_each_alarm" {
         "LessThanThreshold", 2, 3, "breaching", null, null, var.tags,
       ],
       [
-        "acme-orders-rejections", "Orders were refused.", "EventPipelines", "Rejected", { pipeline = "orders" }, "Sum", 300,
+        "acme-orders-refusals", "Orders were refused.", "EventPipelines", "Refused", { shop = "north" }, "Sum", 300,
+        "GreaterThanOrEqualToThreshold", 8, 1, "notBreaching", var.actions, var.actions, var.tags,
+      ],
+      [
+        "acme-orders-rejections",
+        "7 or more orders were empty. Nothing tries them again, for it would end the same way: a record of each says why. Read the log.",
+        "EventPipelines", "Rejected", { pipeline = "orders" }, "Sum", 300,
         "GreaterThanOrEqualToThreshold", 7, 1, "notBreaching", var.actions, var.actions, var.tags,
       ],
     ])
@@ -47,7 +55,7 @@ run "settings_reach_each_alarm" {
   assert {
     condition = (
       output.alarms["idle"].alarm_name == "acme-orders-idle"
-      && jsonencode(output.notifying_names) == jsonencode(["acme-orders-rejections"])
+      && jsonencode(output.notifying_names) == jsonencode(["acme-orders-refusals", "acme-orders-rejections"])
     )
     error_message = "Who shows alarms needs the alarms, and the names of those that tell somebody."
   }
@@ -222,4 +230,25 @@ run "refuses_more_than_a_week" {
   }
 
   expect_failures = [var.alarms]
+}
+
+run "refuses_two_alarms_of_one_name" {
+  command = plan
+
+  variables {
+    rejections = { threshold = 1, what = "orders were empty.", remedy = "Read the log." }
+    alarms     = { rejections = { description = "Orders were refused.", metric_name = "Refused" } }
+  }
+
+  expect_failures = [var.rejections]
+}
+
+run "refuses_actions_in_another_region" {
+  command = plan
+
+  variables {
+    actions = ["arn:aws:sns:us-east-1:123456789012:on-call"]
+  }
+
+  expect_failures = [var.actions]
 }

@@ -20,13 +20,34 @@ run "just_legal" {
       foreign_bucket = { service = "s3", source_arn = "arn:aws:s3:::theirs", source_account = "210987654321" }
       account        = { account_id = "210987654321" }
       organisation   = { organization_id = "o-a1b2c3d4e5" }
-      "their-alarm"  = { service = "cloudwatch", source_arn = "arn:aws:cloudwatch:eu-west-1:210987654321:alarm:a", source_account = "210987654321" }
+      "their-alarm" = {
+        service        = "cloudwatch"
+        source_arn     = "arn:aws:cloudwatch:eu-west-1:210987654321:alarm:a"
+        source_account = "210987654321"
+      }
     }
 
     policy_statements = [
-      jsonencode({ Sid = "a", Effect = "Allow", Principal = { AWS = ["210987654321", "arn:aws:iam::210987654321:role/publisher"] }, Action = "SNS:Publish" }),
-      jsonencode({ Sid = "b", Effect = "Deny", Principal = "*", Action = ["sns:*"], Condition = { Bool = { "aws:SecureTransport" = "false" } } }),
-      jsonencode({ Sid = "c", Effect = "Allow", Principal = { Service = "events.amazonaws.com" }, Action = "sns:Publish", Condition = { StringEquals = { "aws:SourceAccount" = "123456789012" } } }),
+      jsonencode({
+        Sid       = "a"
+        Effect    = "Allow"
+        Principal = { AWS = ["210987654321", "arn:aws:iam::210987654321:role/publisher"] }
+        Action    = "SNS:Publish"
+      }),
+      jsonencode({
+        Sid       = "b"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = ["sns:*"]
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      }),
+      jsonencode({
+        Sid       = "c"
+        Effect    = "Allow"
+        Principal = { Service = "events.amazonaws.com" }
+        Action    = "sns:Publish"
+        Condition = { StringEquals = { "aws:SourceAccount" = "123456789012" } }
+      }),
     ]
 
     subscriptions = merge(
@@ -36,7 +57,10 @@ run "just_legal" {
         filter_policy = jsonencode({ tenant = ["tenant-${n}"] })
       } },
       {
-        unfiltered = { queue_arn = "arn:aws:sqs:eu-west-1:123456789012:unfiltered", dlq = { arn = "arn:aws:sqs:eu-west-1:123456789012:unfiltered-dlq" } }
+        unfiltered = {
+          queue_arn = "arn:aws:sqs:eu-west-1:123456789012:unfiltered"
+          dlq       = { arn = "arn:aws:sqs:eu-west-1:123456789012:unfiltered-dlq" }
+        }
         five_keys = {
           queue_arn           = "arn:aws:sqs:eu-west-1:123456789012:five_keys"
           filter_policy       = jsonencode({ a = ["1"], b = ["1"], c = ["1"], d = ["1"], e = [{ exists = true }] })
@@ -57,20 +81,28 @@ run "just_legal" {
           filter_policy = jsonencode({ Records = { s3 = { object = { key = [{ prefix = "ingest/" }] } } } })
         }
         other_events = {
-          queue_arn     = "arn:aws:sqs:eu-west-1:123456789012:other_events"
-          filter_policy = jsonencode({ Records = { eventSource = ["aws:s3"], eventName = [{ "anything-but" = ["ObjectCreated:Put", "ObjectCreated:Copy"] }] } })
+          queue_arn = "arn:aws:sqs:eu-west-1:123456789012:other_events"
+          filter_policy = jsonencode({
+            Records = { eventSource = ["aws:s3"], eventName = [{ "anything-but" = ["ObjectCreated:Put", "ObjectCreated:Copy"] }] }
+          })
         }
       },
     )
   }
 
   assert {
-    condition     = length([for subscription in aws_sns_topic_subscription.queue : subscription if subscription.filter_policy != null]) == 200
+    condition = length([
+      for subscription in aws_sns_topic_subscription.queue : subscription if subscription.filter_policy != null
+    ]) == 200
     error_message = "200 filter policies are legal"
   }
 
   assert {
-    condition     = [local.filter_combinations.flat, local.filter_combinations.nested, local.filter_combinations.four_levels] == [150, 150, 4]
+    condition = [
+      local.filter_combinations.flat,
+      local.filter_combinations.nested,
+      local.filter_combinations.four_levels,
+    ] == [150, 150, 4]
     error_message = "combinations are values times depth, multiplied over the keys"
   }
 }
@@ -122,8 +154,14 @@ run "an_arn_of_another_account" {
   variables {
     publishers = { alarms = { service = "cloudwatch", source_arn = "arn:aws:cloudwatch:eu-west-1:210987654321:alarm:*" } }
     subscriptions = {
-      put  = { queue_arn = "arn:aws:sqs:eu-west-1:123456789012:one", filter_policy = jsonencode({ Records = { eventName = ["ObjectCreated:Put"] } }) }
-      copy = { queue_arn = "arn:aws:sqs:eu-west-1:123456789012:one", filter_policy = jsonencode({ Records = { eventName = ["ObjectCreated:Copy"] } }) }
+      put = {
+        queue_arn     = "arn:aws:sqs:eu-west-1:123456789012:one"
+        filter_policy = jsonencode({ Records = { eventName = ["ObjectCreated:Put"] } })
+      }
+      copy = {
+        queue_arn     = "arn:aws:sqs:eu-west-1:123456789012:one"
+        filter_policy = jsonencode({ Records = { eventName = ["ObjectCreated:Copy"] } })
+      }
     }
   }
 
@@ -176,8 +214,10 @@ run "event_names_of_the_notification" {
 
   variables {
     subscriptions = { put = {
-      queue_arn     = "arn:aws:sqs:eu-west-1:123456789012:put"
-      filter_policy = jsonencode({ Records = { eventName = [{ prefix = "ObjectRemoved" }, { "anything-but" = ["s3:ObjectCreated:Put"] }] } })
+      queue_arn = "arn:aws:sqs:eu-west-1:123456789012:put"
+      filter_policy = jsonencode({
+        Records = { eventName = [{ prefix = "ObjectRemoved" }, { "anything-but" = ["s3:ObjectCreated:Put"] }] }
+      })
     } }
   }
 
@@ -319,7 +359,12 @@ run "refuses_a_statement_with_a_sid_of_the_module" {
   command = plan
 
   variables {
-    policy_statements = [jsonencode({ Sid = "Allow-bucket", Effect = "Allow", Principal = { AWS = "210987654321" }, Action = "sns:Publish" })]
+    policy_statements = [jsonencode({
+      Sid       = "Allow-bucket"
+      Effect    = "Allow"
+      Principal = { AWS = "210987654321" }
+      Action    = "sns:Publish"
+    })]
   }
 
   expect_failures = [var.policy_statements]
@@ -349,7 +394,12 @@ run "refuses_an_action_of_another_service" {
   command = plan
 
   variables {
-    policy_statements = [jsonencode({ Sid = "x", Effect = "Allow", Principal = { AWS = "210987654321" }, Action = ["sns:Publish", "sqs:SendMessage"] })]
+    policy_statements = [jsonencode({
+      Sid       = "x"
+      Effect    = "Allow"
+      Principal = { AWS = "210987654321" }
+      Action    = ["sns:Publish", "sqs:SendMessage"]
+    })]
   }
 
   expect_failures = [var.policy_statements]
@@ -379,7 +429,12 @@ run "refuses_a_principal_of_no_kind" {
   command = plan
 
   variables {
-    policy_statements = [jsonencode({ Sid = "x", Effect = "Allow", Principal = { Role = "arn:aws:iam::210987654321:role/x" }, Action = "sns:Publish" })]
+    policy_statements = [jsonencode({
+      Sid       = "x"
+      Effect    = "Allow"
+      Principal = { Role = "arn:aws:iam::210987654321:role/x" }
+      Action    = "sns:Publish"
+    })]
   }
 
   expect_failures = [var.policy_statements]
@@ -460,7 +515,13 @@ run "refuses_a_policy_that_is_longer_than_sns_takes" {
 
   variables {
     policy_statements = [
-      jsonencode({ Sid = "x", Effect = "Allow", Principal = { AWS = "210987654321" }, Action = "sns:Publish", Condition = { StringLike = { "aws:PrincipalArn" = [format("%030720d", 0)] } } }),
+      jsonencode({
+        Sid       = "x"
+        Effect    = "Allow"
+        Principal = { AWS = "210987654321" }
+        Action    = "sns:Publish"
+        Condition = { StringLike = { "aws:PrincipalArn" = [format("%030720d", 0)] } }
+      }),
     ]
   }
 
@@ -471,8 +532,14 @@ run "refuses_filters_by_attributes_of_what_s3_publishes" {
   command = plan
 
   variables {
-    publishers    = { bucket = { service = "s3", source_arn = "arn:aws:s3:::b" } }
-    subscriptions = { q = { queue_arn = "arn:aws:sqs:eu-west-1:123456789012:q", filter_policy = jsonencode({ a = ["x"] }), filter_policy_scope = "MessageAttributes" } }
+    publishers = { bucket = { service = "s3", source_arn = "arn:aws:s3:::b" } }
+    subscriptions = {
+      q = {
+        queue_arn           = "arn:aws:sqs:eu-west-1:123456789012:q"
+        filter_policy       = jsonencode({ a = ["x"] })
+        filter_policy_scope = "MessageAttributes"
+      }
+    }
   }
 
   expect_failures = [aws_sns_topic_subscription.queue["q"]]
@@ -482,17 +549,21 @@ run "refuses_an_unknown_comparison" {
   command = plan
 
   variables {
-    subscriptions = { q = { queue_arn = "arn:aws:sqs:eu-west-1:123456789012:q", filter_policy = jsonencode({ a = ["x", { begins-with = "y" }] }) } }
+    subscriptions = {
+      q = { queue_arn = "arn:aws:sqs:eu-west-1:123456789012:q", filter_policy = jsonencode({ a = ["x", { begins-with = "y" }] }) }
+    }
   }
 
-  expect_failures = [var.subscriptions]
+  expect_failures = [aws_sns_topic_subscription.queue["q"]]
 }
 
 run "refuses_a_dead_letter_queue_of_another_account" {
   command = plan
 
   variables {
-    subscriptions = { q = { queue_arn = "arn:aws:sqs:eu-west-1:123456789012:q", dlq = { arn = "arn:aws:sqs:eu-west-1:210987654321:q-dlq" } } }
+    subscriptions = {
+      q = { queue_arn = "arn:aws:sqs:eu-west-1:123456789012:q", dlq = { arn = "arn:aws:sqs:eu-west-1:210987654321:q-dlq" } }
+    }
   }
 
   expect_failures = [var.subscriptions]

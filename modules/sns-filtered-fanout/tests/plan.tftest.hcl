@@ -27,12 +27,18 @@ run "a_name_is_enough" {
   }
 
   assert {
-    condition     = output.topic_arn == "arn:aws:sns:eu-west-1:123456789012:uploads" && output.topic_arn_static == output.topic_arn && output.topic_name == "uploads"
+    condition = (
+      output.topic_arn == "arn:aws:sns:eu-west-1:123456789012:uploads"
+      && output.topic_arn_static == output.topic_arn && output.topic_name == "uploads"
+    )
     error_message = "the topic's ARN is known in the first plan"
   }
 
   assert {
-    condition     = aws_sns_topic.topic.kms_master_key_id == null && length(output.subscription_arns) == 0 && length(aws_sns_topic_subscription.email) == 0
+    condition = (
+      aws_sns_topic.topic.kms_master_key_id == null && length(output.subscription_arns) == 0
+      && length(aws_sns_topic_subscription.email) == 0
+    )
     error_message = "nothing is encrypted or subscribed unasked"
   }
 }
@@ -46,7 +52,11 @@ run "everything_at_once" {
 
     publishers = {
       bucket = { service = "s3", source_arn = "arn:aws:s3:::photos" }
-      alarms = { service = "cloudwatch", source_arn = "arn:aws:cloudwatch:eu-west-1:210987654321:alarm:media-*", source_account = "210987654321" }
+      alarms = {
+        service        = "cloudwatch"
+        source_arn     = "arn:aws:cloudwatch:eu-west-1:210987654321:alarm:media-*"
+        source_account = "210987654321"
+      }
     }
 
     subscriptions = {
@@ -68,7 +78,10 @@ run "everything_at_once" {
   }
 
   assert {
-    condition     = aws_sns_topic.topic.kms_master_key_id == "arn:aws:kms:eu-west-1:123456789012:key/mrk-1234" && aws_sns_topic.topic.tags == tomap({ team = "media" })
+    condition = (
+      aws_sns_topic.topic.kms_master_key_id == "arn:aws:kms:eu-west-1:123456789012:key/mrk-1234"
+      && aws_sns_topic.topic.tags == tomap({ team = "media" })
+    )
     error_message = "key and tags reach the topic"
   }
 
@@ -98,7 +111,9 @@ run "everything_at_once" {
   }
 
   assert {
-    condition     = { for name, subscription in aws_sns_topic_subscription.queue : name => subscription.endpoint } == { for name in ["everything", "put", "urgent"] : name => "arn:aws:sqs:eu-west-1:123456789012:${name}" }
+    condition = {
+      for name, subscription in aws_sns_topic_subscription.queue : name => subscription.endpoint
+    } == { for name in ["everything", "put", "urgent"] : name => "arn:aws:sqs:eu-west-1:123456789012:${name}" }
     error_message = "every subscription delivers to its queue"
   }
 
@@ -108,30 +123,43 @@ run "everything_at_once" {
   }
 
   assert {
-    condition     = aws_sns_topic_subscription.queue["everything"].filter_policy == null && aws_sns_topic_subscription.queue["everything"].raw_message_delivery
+    condition = (
+      aws_sns_topic_subscription.queue["everything"].filter_policy == null
+      && aws_sns_topic_subscription.queue["everything"].raw_message_delivery
+    )
     error_message = "without a filter policy everything is delivered, raw"
   }
 
   assert {
-    condition     = jsondecode(aws_sns_topic_subscription.queue["put"].filter_policy) == { Records = { eventName = ["ObjectCreated:Put"] } } && aws_sns_topic_subscription.queue["put"].filter_policy_scope == "MessageBody"
+    condition = (
+      jsondecode(aws_sns_topic_subscription.queue["put"].filter_policy) == { Records = { eventName = ["ObjectCreated:Put"] } }
+      && aws_sns_topic_subscription.queue["put"].filter_policy_scope == "MessageBody"
+    )
     error_message = "filters look at the message body unless told otherwise"
   }
 
   assert {
-    condition     = aws_sns_topic_subscription.queue["urgent"].filter_policy_scope == "MessageAttributes" && !aws_sns_topic_subscription.queue["urgent"].raw_message_delivery
+    condition = (
+      aws_sns_topic_subscription.queue["urgent"].filter_policy_scope == "MessageAttributes"
+      && !aws_sns_topic_subscription.queue["urgent"].raw_message_delivery
+    )
     error_message = "scope and envelope can be chosen"
   }
 
   assert {
     condition = (
-      jsondecode(aws_sns_topic_subscription.queue["urgent"].redrive_policy) == { deadLetterTargetArn = "arn:aws:sqs:eu-west-1:123456789012:urgent-dlq" }
+      jsondecode(aws_sns_topic_subscription.queue["urgent"].redrive_policy) == {
+        deadLetterTargetArn = "arn:aws:sqs:eu-west-1:123456789012:urgent-dlq"
+      }
       && aws_sns_topic_subscription.queue["put"].redrive_policy == null
     )
     error_message = "only the subscription with a dlq has a redrive policy, and it has no receive count"
   }
 
   assert {
-    condition     = { for address, subscription in aws_sns_topic_subscription.email : address => subscription.protocol } == { "ops@example.com" = "email", "first.last+tag@mail.example.co.uk" = "email" }
+    condition = {
+      for address, subscription in aws_sns_topic_subscription.email : address => subscription.protocol
+    } == { "ops@example.com" = "email", "first.last+tag@mail.example.co.uk" = "email" }
     error_message = "every address is subscribed by e-mail"
   }
 }
@@ -148,7 +176,10 @@ run "an_applied_topic_is_the_one_the_policies_name" {
   }
 
   assert {
-    condition     = aws_sns_topic_subscription.queue["everything"].topic_arn == output.topic_arn && aws_sns_topic_subscription.email["ops@example.com"].topic_arn == output.topic_arn
+    condition = (
+      aws_sns_topic_subscription.queue["everything"].topic_arn == output.topic_arn
+      && aws_sns_topic_subscription.email["ops@example.com"].topic_arn == output.topic_arn
+    )
     error_message = "queues and addresses are subscribed to the topic"
   }
 

@@ -32,7 +32,8 @@ run "a_bucket_of_this_account_by_eventbridge" {
   assert {
     condition = (
       aws_cloudwatch_event_target.source["imports"].arn == "arn:aws:sqs:eu-west-1:123456789012:acme-csv-imports"
-      && aws_cloudwatch_event_target.source["imports"].dead_letter_config[0].arn == "arn:aws:sqs:eu-west-1:123456789012:acme-csv-imports-dlq"
+      && aws_cloudwatch_event_target.source["imports"].dead_letter_config[0].arn
+      == "arn:aws:sqs:eu-west-1:123456789012:acme-csv-imports-dlq"
     )
     error_message = "What EventBridge cannot deliver is a dead letter of the same queue."
   }
@@ -57,6 +58,73 @@ run "a_bucket_of_this_account_by_eventbridge" {
   }
 }
 
+run "queues_by_kinds_of_events" {
+  command = plan
+
+  variables {
+    source_bucket = { name = "uploads", account_id = "210987654321" }
+    key_prefix    = ""
+    queues = {
+      removals = { name = "r", dlq_name = "d", events = ["ObjectRemoved:Delete", "ObjectTagging:Put"] }
+      rest     = { name = "r", dlq_name = "d", events = ["ObjectRemoved:Delete", "ObjectTagging:Put"], catch_all = true }
+    }
+  }
+
+  assert {
+    condition = jsondecode(aws_cloudwatch_event_rule.source["removals"].event_pattern) == {
+      source  = ["aws.s3"]
+      account = ["210987654321"]
+      detail  = { bucket = { name = ["uploads"] } }
+      "$or" = [
+        { detail-type = ["Object Tags Added"] },
+        { detail-type = ["Object Deleted"], detail = { reason = ["DeleteObject"], deletion-type = ["Permanently Deleted"] } },
+      ]
+    }
+    error_message = "EventBridge tells a removal from an expiry by the reason, and a delete marker by the kind of deletion."
+  }
+  assert {
+    condition = jsondecode(aws_cloudwatch_event_rule.source["rest"].event_pattern)["$or"] == [
+      { detail-type = [{ anything-but = ["Object Deleted", "Object Tags Added"] }] },
+      { detail-type = ["Object Deleted"], detail = { reason = [{ exists = false }, { anything-but = ["DeleteObject"] }] } },
+      {
+        detail-type = ["Object Deleted"]
+        detail      = { reason = ["DeleteObject"], deletion-type = [{ exists = false }, { anything-but = ["Permanently Deleted"] }] }
+      },
+    ]
+    error_message = "What no other queue takes is in the rest, also without a reason and of a type that S3 has not yet."
+  }
+  assert {
+    condition = jsondecode(output.owner.event_pattern) == {
+      source  = ["aws.s3"]
+      account = ["210987654321"]
+      detail  = { bucket = { name = ["uploads"] } }
+    }
+    error_message = "For queues that differ, the owner forwards all of the bucket's events."
+  }
+}
+
+run "refuses_events_that_eventbridge_does_not_have" {
+  command = plan
+
+  variables {
+    source_bucket = { name = "uploads" }
+    queues        = { a = { name = "r", dlq_name = "d", events = ["ObjectCreated:Put", "Replication:OperationNotTracked"] } }
+  }
+
+  expect_failures = [var.queues]
+}
+
+run "refuses_a_queue_without_events" {
+  command = plan
+
+  variables {
+    source_bucket = { name = "uploads" }
+    queues        = { a = { name = "r", dlq_name = "d", events = [] } }
+  }
+
+  expect_failures = [var.queues]
+}
+
 run "buckets_of_another_account_by_eventbridge" {
   command = plan
 
@@ -73,7 +141,10 @@ run "buckets_of_another_account_by_eventbridge" {
   assert {
     condition = (
       jsondecode(output.owner.event_pattern).account == ["210987654321"]
-      && jsondecode(output.owner.event_pattern).detail == { bucket = { name = ["uploads", "archive.old"] }, object = { key = [{ prefix = "import/" }] } }
+      && jsondecode(output.owner.event_pattern).detail == {
+        bucket = { name = ["uploads", "archive.old"] }
+        object = { key = [{ prefix = "import/" }] }
+      }
       && output.owner.event_bus_arn == "arn:aws:events:eu-west-1:123456789012:event-bus/default"
     )
     error_message = "The owner forwards the same events to the bus of this account."
@@ -110,7 +181,11 @@ run "a_bucket_of_another_account_by_its_notification" {
       length(aws_cloudwatch_event_rule.source) == 0 && length(aws_cloudwatch_event_permission.owner) == 0
       && length(output.key_sources.events) == 0
       && join(",", keys(output.senders)) == "uploads"
-      && jsonencode(output.senders["uploads"]) == jsonencode({ service = "s3", source_arn = "arn:aws:s3:::uploads", source_account = "210987654321" })
+      && jsonencode(output.senders["uploads"]) == jsonencode({
+        service        = "s3"
+        source_arn     = "arn:aws:s3:::uploads"
+        source_account = "210987654321"
+      })
       && output.owner.event_pattern == null && length(jsondecode(output.owner.bucket_policy_statements)) == 2
     )
     error_message = "S3 may send for that bucket of that account, and no rule does."
@@ -123,8 +198,11 @@ run "without_a_source_the_own_bucket_is_it" {
   assert {
     condition = (
       length(aws_cloudwatch_event_rule.source) == 0 && length(output.rule_senders.imports) == 0 && output.owner == null
-      && length(output.settings) == 0 && jsonencode(output.key_sources) == jsonencode({ events = [], owners = [], s3 = ["arn:aws:s3:::acme-csv"] })
-      && jsonencode(output.senders) == jsonencode({ bucket = { service = "s3", source_account = null, source_arn = "arn:aws:s3:::acme-csv" } })
+      && length(output.settings) == 0
+      && jsonencode(output.key_sources) == jsonencode({ events = [], owners = [], s3 = ["arn:aws:s3:::acme-csv"] })
+      && jsonencode(output.senders) == jsonencode({
+        bucket = { service = "s3", source_account = null, source_arn = "arn:aws:s3:::acme-csv" }
+      })
     )
     error_message = "The caller's own bucket notifies, and nothing is made."
   }

@@ -39,7 +39,10 @@ run "just_legal_standard" {
         Sid       = "organisation"
         Effect    = "Allow"
         Principal = { AWS = "*" }
-        Action    = ["sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:PurgeQueue"]
+        Action = [
+          "sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes",
+          "sqs:GetQueueUrl", "sqs:PurgeQueue",
+        ]
         Condition = { StringEquals = { "aws:PrincipalOrgID" = "o-1234567890" } }
       }),
       jsonencode({
@@ -57,7 +60,10 @@ run "just_legal_standard" {
   }
 
   assert {
-    condition     = length(jsondecode(aws_sqs_queue.queue.policy).Statement) == 20 && length(jsondecode(aws_sqs_queue.dlq[0].policy).Statement) == 20
+    condition = (
+      length(jsondecode(aws_sqs_queue.queue.policy).Statement) == 20
+      && length(jsondecode(aws_sqs_queue.dlq[0].policy).Statement) == 20
+    )
     error_message = "20 statements are the limit of SQS, on both queues"
   }
 }
@@ -524,8 +530,20 @@ run "most_of_the_knobs" {
     dlq                       = { existing_arn = "arn:aws:sqs:eu-west-1:123456789012:shared-dlq" }
     policy_statements = [
       jsonencode({ Sid = "x", Effect = "Allow", Principal = { AWS = "210987654321" }, Action = ["SQS:SendMessage", "sqs:GetQueueUrl"] }),
-      jsonencode({ Sid = "y", Effect = "Deny", Principal = "*", Action = "sqs:*", Condition = { Bool = { "aws:SecureTransport" = "false" } } }),
-      jsonencode({ Sid = "z", Effect = "Allow", Principal = { Service = ["s3.amazonaws.com", "events.amazonaws.com"], AWS = "arn:aws:iam::210987654321:root" }, Action = "sqs:SendMessage", Condition = { StringEquals = { "aws:SourceAccount" = "123456789012" } } }),
+      jsonencode({
+        Sid       = "y"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "sqs:*"
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      }),
+      jsonencode({
+        Sid       = "z"
+        Effect    = "Allow"
+        Principal = { Service = ["s3.amazonaws.com", "events.amazonaws.com"], AWS = "arn:aws:iam::210987654321:root" }
+        Action    = "sqs:SendMessage"
+        Condition = { StringEquals = { "aws:SourceAccount" = "123456789012" } }
+      }),
     ]
   }
 }
@@ -684,7 +702,12 @@ run "refuses_an_action_of_another_service" {
   command = plan
 
   variables {
-    policy_statements = [jsonencode({ Sid = "x", Effect = "Allow", Principal = { AWS = "210987654321" }, Action = ["sqs:SendMessage", "sns:Publish"] })]
+    policy_statements = [jsonencode({
+      Sid       = "x"
+      Effect    = "Allow"
+      Principal = { AWS = "210987654321" }
+      Action    = ["sqs:SendMessage", "sns:Publish"]
+    })]
   }
 
   expect_failures = [var.policy_statements]
@@ -714,7 +737,12 @@ run "refuses_a_principal_of_no_kind" {
   command = plan
 
   variables {
-    policy_statements = [jsonencode({ Sid = "x", Effect = "Allow", Principal = { Role = "arn:aws:iam::210987654321:role/x" }, Action = "sqs:SendMessage" })]
+    policy_statements = [jsonencode({
+      Sid       = "x"
+      Effect    = "Allow"
+      Principal = { Role = "arn:aws:iam::210987654321:role/x" }
+      Action    = "sqs:SendMessage"
+    })]
   }
 
   expect_failures = [var.policy_statements]

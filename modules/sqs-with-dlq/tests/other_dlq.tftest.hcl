@@ -24,7 +24,10 @@ run "uses_a_dead_letter_queue_that_exists" {
   assert {
     condition = (
       length(aws_sqs_queue.dlq) == 0 && length(output.alarm_names) == 0
-      && jsondecode(aws_sqs_queue.queue.redrive_policy) == { deadLetterTargetArn = "arn:aws:sqs:eu-west-1:123456789012:shared-dlq", maxReceiveCount = 7 }
+      && jsondecode(aws_sqs_queue.queue.redrive_policy) == {
+        deadLetterTargetArn = "arn:aws:sqs:eu-west-1:123456789012:shared-dlq"
+        maxReceiveCount     = 7
+      }
       && output.dlq == { arn = "arn:aws:sqs:eu-west-1:123456789012:shared-dlq", url = null, name = "shared-dlq" }
     )
     error_message = "dead letters go to the queue that exists, and its owner watches it"
@@ -32,7 +35,8 @@ run "uses_a_dead_letter_queue_that_exists" {
 
   assert {
     condition = (
-      aws_sqs_queue.queue.delay_seconds == 10 && aws_sqs_queue.queue.receive_wait_time_seconds == 20 && aws_sqs_queue.queue.max_message_size == 2048
+      aws_sqs_queue.queue.delay_seconds == 10 && aws_sqs_queue.queue.receive_wait_time_seconds == 20
+      && aws_sqs_queue.queue.max_message_size == 2048
     )
     error_message = "the knobs are the caller's"
   }

@@ -17,6 +17,14 @@ run "a_name_is_enough" {
   }
 
   assert {
+    condition = output.subscription == {
+      queue_arn = "arn:aws:sqs:eu-west-1:123456789012:orders"
+      dlq       = { arn = "arn:aws:sqs:eu-west-1:123456789012:orders-dlq" }
+    }
+    error_message = "a topic takes the queue with its dead-letter queue"
+  }
+
+  assert {
     condition     = aws_sqs_queue.queue.sqs_managed_sse_enabled && aws_sqs_queue.dlq[0].sqs_managed_sse_enabled
     error_message = "SSE-SQS is switched on in so many words on both queues"
   }
@@ -70,7 +78,10 @@ run "a_name_is_enough" {
   }
 
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.dlq_depth) + length(aws_cloudwatch_metric_alarm.oldest_message) + length(output.alarm_names) == 0
+    condition = (
+      length(aws_cloudwatch_metric_alarm.dlq_depth) + length(aws_cloudwatch_metric_alarm.oldest_message) + length(output.alarm_names)
+      == 0
+    )
     error_message = "no alarm without var.alarm"
   }
 
@@ -85,7 +96,10 @@ run "a_name_is_enough" {
   }
 
   assert {
-    condition     = output.queue.name == "orders" && !output.queue.fifo && output.queue.visibility_timeout_seconds == 30 && output.queue.kms_key_arn == null
+    condition = (
+      output.queue.name == "orders" && !output.queue.fifo && output.queue.visibility_timeout_seconds == 30
+      && output.queue.kms_key_arn == null
+    )
     error_message = "the queue object says what lambda-consumer checks"
   }
 }
@@ -130,7 +144,10 @@ run "everything_at_once" {
   }
 
   assert {
-    condition     = alltrue([for queue in [aws_sqs_queue.queue, aws_sqs_queue.dlq[0]] : queue.kms_master_key_id == "arn:aws:kms:eu-west-1:123456789012:key/mrk-1234" && queue.tags == tomap({ team = "media" })])
+    condition = alltrue([
+      for queue in [aws_sqs_queue.queue, aws_sqs_queue.dlq[0]] :
+      queue.kms_master_key_id == "arn:aws:kms:eu-west-1:123456789012:key/mrk-1234" && queue.tags == tomap({ team = "media" })
+    ])
     error_message = "key and tags reach both queues"
   }
 
@@ -162,7 +179,10 @@ run "everything_at_once" {
   }
 
   assert {
-    condition = [for statement in slice(jsondecode(aws_sqs_queue.queue.policy).Statement, 2, 4) : [statement.Principal.Service, statement.Condition.StringEqualsIfExists["aws:SourceAccount"]]] == [
+    condition = [
+      for statement in slice(jsondecode(aws_sqs_queue.queue.policy).Statement, 2, 4) :
+      [statement.Principal.Service, statement.Condition.StringEqualsIfExists["aws:SourceAccount"]]
+      ] == [
       ["events.amazonaws.com", "123456789012"], ["sns.amazonaws.com", "210987654321"],
     ]
     error_message = "source_account names a foreign owner"
@@ -218,7 +238,10 @@ run "everything_at_once" {
   }
 
   assert {
-    condition     = strcontains(aws_cloudwatch_metric_alarm.dlq_depth[0].alarm_description, "3 times in vain") && strcontains(aws_cloudwatch_metric_alarm.dlq_depth[0].alarm_description, "retention of 7 days")
+    condition = (
+      strcontains(aws_cloudwatch_metric_alarm.dlq_depth[0].alarm_description, "3 times in vain")
+      && strcontains(aws_cloudwatch_metric_alarm.dlq_depth[0].alarm_description, "retention of 7 days")
+    )
     error_message = "the depth alarm says what happened and how long there is to act"
   }
 
@@ -245,13 +268,16 @@ run "a_fifo_queue" {
   assert {
     condition = alltrue([
       for queue in [aws_sqs_queue.queue, aws_sqs_queue.dlq[0]] :
-      queue.fifo_queue && queue.content_based_deduplication && queue.deduplication_scope == "messageGroup" && queue.fifo_throughput_limit == "perMessageGroupId"
+      queue.fifo_queue && queue.content_based_deduplication && queue.deduplication_scope == "messageGroup"
+      && queue.fifo_throughput_limit == "perMessageGroupId"
     ])
     error_message = "the dead-letter queue of a FIFO queue is a FIFO queue of the same kind"
   }
 
   assert {
-    condition     = jsondecode(aws_sqs_queue.dlq[0].redrive_allow_policy).sourceQueueArns == ["arn:aws:sqs:eu-west-1:123456789012:orders.fifo"]
+    condition = jsondecode(aws_sqs_queue.dlq[0].redrive_allow_policy).sourceQueueArns == [
+      "arn:aws:sqs:eu-west-1:123456789012:orders.fifo"
+    ]
     error_message = "the redrive allow policy names the FIFO queue"
   }
 
@@ -272,7 +298,10 @@ run "a_stack_of_this_project" {
   assert {
     condition = (
       strcontains(aws_cloudwatch_metric_alarm.dlq_depth[0].alarm_description, "`event-pipelines queues peek ord-ers-dlq --prefix ord`")
-      && strcontains(aws_cloudwatch_metric_alarm.dlq_depth[0].alarm_description, "`event-pipelines queues redrive ord-ers-dlq --prefix ord`")
+      && strcontains(
+        aws_cloudwatch_metric_alarm.dlq_depth[0].alarm_description,
+        "`event-pipelines queues redrive ord-ers-dlq --prefix ord`"
+      )
       && strcontains(aws_cloudwatch_metric_alarm.oldest_message[0].alarm_description, "`event-pipelines queues list --prefix ord`")
     )
     error_message = "with a prefix, the alarms name the commands to run"

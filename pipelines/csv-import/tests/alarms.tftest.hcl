@@ -83,7 +83,8 @@ run "alarms" {
   assert {
     condition = alltrue([
       for half in [module.alarms[0].alarms["rows-waiting"], module.alarms[0].alarms["no-rows-loaded"]] :
-      half.period * half.evaluation_periods == 900 && half.dimensions == tomap({ QueueName = "acme-csv-rows" }) && half.alarm_actions == null
+      half.period * half.evaluation_periods == 900 && half.dimensions == tomap({ QueueName = "acme-csv-rows" })
+      && half.alarm_actions == null
     ])
     error_message = "Both halves look at the row queue for as long as the caller says, and neither tells anybody."
   }

@@ -38,17 +38,28 @@ run "customer_key" {
   }
 
   assert {
-    condition     = one(aws_dynamodb_table.items.server_side_encryption).enabled && one(aws_dynamodb_table.items.server_side_encryption).kms_key_arn == var.kms_key.arn
+    condition = (
+      one(module.items.table.server_side_encryption).enabled
+      && one(module.items.table.server_side_encryption).kms_key_arn == var.kms_key.arn
+    )
     error_message = "The key encrypts what the pipeline keeps."
   }
 
   assert {
-    condition     = one(aws_dynamodb_table.ledger.server_side_encryption).enabled && one(aws_dynamodb_table.ledger.server_side_encryption).kms_key_arn == var.kms_key.arn
+    condition = (
+      one(module.ledger.table.server_side_encryption).enabled
+      && one(module.ledger.table.server_side_encryption).kms_key_arn == var.kms_key.arn
+    )
     error_message = "The key encrypts what the pipeline keeps."
   }
 
   assert {
-    condition     = jsonencode(output.key_sources) == jsonencode({ events = [], owners = [], s3 = ["arn:aws:s3:::acme-csv-123456789012-eu-west-1"], sns = [] })
+    condition = jsonencode(output.key_sources) == jsonencode({
+      events = []
+      owners = []
+      s3     = ["arn:aws:s3:::acme-csv-123456789012-eu-west-1"]
+      sns    = []
+    })
     error_message = "Who sends on the pipeline's behalf is known for the key's policy."
   }
 }

@@ -36,7 +36,9 @@ run "defaults" {
     error_message = "Everything is named by prefix and part."
   }
   assert {
-    condition     = alltrue([for suffix in [".csv", ".CSV", ".Csv", ".cSv", ".csv.gz", ".CSV.GZ", ".Csv.gZ"] : contains(local.suffixes, suffix)])
+    condition = alltrue([
+      for suffix in [".csv", ".CSV", ".Csv", ".cSv", ".csv.gz", ".CSV.GZ", ".Csv.gZ"] : contains(local.suffixes, suffix)
+    ])
     error_message = "Every letter case of .csv and .csv.gz must start an import."
   }
   assert {
@@ -44,18 +46,24 @@ run "defaults" {
     error_message = ".csv has 8 letter cases and .csv.gz 32, each once; S3 takes 100 rules."
   }
   assert {
-    condition     = aws_dynamodb_table.items.billing_mode == "PAY_PER_REQUEST" && aws_dynamodb_table.items.hash_key == "id" && aws_dynamodb_table.items.point_in_time_recovery[0].enabled
+    condition = (
+      module.items.table.billing_mode == "PAY_PER_REQUEST" && module.items.table.hash_key == "id"
+      && module.items.table.point_in_time_recovery[0].enabled
+    )
     error_message = "The table is on-demand, keyed by id, and can be restored."
   }
   assert {
     condition = (
-      aws_dynamodb_table.ledger.hash_key == "import_id" && aws_dynamodb_table.ledger.range_key == "part"
-      && aws_dynamodb_table.ledger.ttl[0].attribute_name == "expires_at" && aws_dynamodb_table.ledger.ttl[0].enabled
+      module.ledger.table.hash_key == "import_id" && module.ledger.table.range_key == "part"
+      && module.ledger.table.ttl[0].attribute_name == "expires_at" && module.ledger.table.ttl[0].enabled
     )
     error_message = "The ledger is keyed by import and part, and forgets."
   }
   assert {
-    condition     = module.rows_queue.queue.name == "acme-csv-rows" && !module.rows_queue.queue.fifo && module.rows_queue.queue.visibility_timeout_seconds == 720
+    condition = (
+      module.rows_queue.queue.name == "acme-csv-rows" && !module.rows_queue.queue.fifo
+      && module.rows_queue.queue.visibility_timeout_seconds == 720
+    )
     error_message = "The row queue is a standard queue that hides a message for six tries of 120 seconds."
   }
   assert {
@@ -105,11 +113,14 @@ run "weak_table_one_at_a_time_just_legal" {
     error_message = "One at a time is a FIFO queue."
   }
   assert {
-    condition     = aws_dynamodb_table.items.billing_mode == "PROVISIONED" && aws_dynamodb_table.items.write_capacity == 5 && aws_dynamodb_table.items.read_capacity == 1
+    condition = (
+      module.items.table.billing_mode == "PROVISIONED" && module.items.table.write_capacity == 5
+      && module.items.table.read_capacity == 1
+    )
     error_message = "A table with a write capacity is provisioned."
   }
   assert {
-    condition     = aws_dynamodb_table.items.deletion_protection_enabled
+    condition     = module.items.table.deletion_protection_enabled
     error_message = "The table is protected when asked."
   }
 }
@@ -118,7 +129,13 @@ run "shared_provisioned_table_just_legal" {
   command = plan
 
   variables {
-    pace                 = { table_write_capacity = 100, maximum_concurrency = 2, batch_size = 11, batching_window_seconds = 1, item_size_kb = 1.5 }
+    pace = {
+      table_write_capacity    = 100
+      maximum_concurrency     = 2
+      batch_size              = 11
+      batching_window_seconds = 1
+      item_size_kb            = 1.5
+    }
     rows_per_message     = 109
     max_rejected_percent = 0
     table                = { hash_key = "sku", point_in_time_recovery = false }
@@ -148,7 +165,7 @@ run "shared_provisioned_table_just_legal" {
     error_message = "Each default keeps its own type."
   }
   assert {
-    condition     = aws_dynamodb_table.items.hash_key == "sku" && !aws_dynamodb_table.items.point_in_time_recovery[0].enabled
+    condition     = module.items.table.hash_key == "sku" && !module.items.table.point_in_time_recovery[0].enabled
     error_message = "The key is the caller's, and so is the backup."
   }
   assert {
@@ -209,7 +226,7 @@ run "batch_too_large" {
     load             = { timeout_seconds = 900 }
     rows_per_message = 1801
   }
-  expect_failures = [aws_dynamodb_table.items]
+  expect_failures = [output.pipeline]
 }
 
 run "share_of_a_weak_table_too_small" {
@@ -217,7 +234,7 @@ run "share_of_a_weak_table_too_small" {
   variables {
     pace = { table_write_capacity = 25 }
   }
-  expect_failures = [aws_dynamodb_table.items]
+  expect_failures = [output.pipeline]
 }
 
 run "more_rows_than_can_drain" {
@@ -227,7 +244,7 @@ run "more_rows_than_can_drain" {
     load          = { timeout_seconds = 900 }
     expected_rows = 4838401
   }
-  expect_failures = [aws_dynamodb_table.items]
+  expect_failures = [output.pipeline]
 }
 
 run "rejections_without_a_slash" {
@@ -535,9 +552,9 @@ run "dialect_at_its_limits" {
 
   assert {
     condition = local.expected_file == {
-      DELIMITER     = "\t", QUOTE = "none", ESCAPE = "\\", COMMENT = "#", SKIP_LINES = "1000", HEADER = "[\"id\",\"name\"]", ENCODING = "windows-1252"
-      MISSING_CELLS = "empty"
-      TRIM          = "all", HASH_KEY = "id", KEY_COLUMNS = "id", COLUMNS = "{}", DEFAULTS = "{\"completed\":false}"
+      DELIMITER = "\t", QUOTE = "none", ESCAPE = "\\", COMMENT = "#", SKIP_LINES = "1000", HEADER = "[\"id\",\"name\"]"
+      ENCODING  = "windows-1252", MISSING_CELLS = "empty"
+      TRIM      = "all", HASH_KEY = "id", KEY_COLUMNS = "id", COLUMNS = "{}", DEFAULTS = "{\"completed\":false}"
     }
     error_message = "Every setting of the dialect reaches the splitter."
   }
@@ -599,7 +616,10 @@ run "items_that_expire" {
   }
 
   assert {
-    condition     = aws_dynamodb_table.items.ttl[0].attribute_name == "expires_at" && aws_dynamodb_table.items.ttl[0].enabled && local.expected_file.EXPIRES_AFTER_DAYS == "36500"
+    condition = (
+      module.items.table.ttl[0].attribute_name == "expires_at" && module.items.table.ttl[0].enabled
+      && local.expected_file.EXPIRES_AFTER_DAYS == "36500"
+    )
     error_message = "DynamoDB deletes items by expires_at, and the splitter refuses files with such a column."
   }
 }

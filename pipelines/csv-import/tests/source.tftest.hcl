@@ -36,7 +36,8 @@ run "a_bucket_of_somebody_else" {
       length(module.notification) == 0 && length(module.source.senders) == 0
       && join(",", keys(module.source.rule_senders.imports)) == "rule"
       && [for statement in module.source.read_statements : join(",", statement.Resource)] == [
-        "arn:aws:s3:::exports/import/*", "arn:aws:s3:::exports", "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+        "arn:aws:s3:::exports/import/*", "arn:aws:s3:::exports",
+        "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
       ]
     )
     error_message = "The bucket's notification is left alone: a rule tells the queue, and the splitter reads."

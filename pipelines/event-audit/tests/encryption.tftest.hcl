@@ -33,12 +33,20 @@ run "customer_key" {
   }
 
   assert {
-    condition     = one(aws_dynamodb_table.trail[0].server_side_encryption).enabled && one(aws_dynamodb_table.trail[0].server_side_encryption).kms_key_arn == var.kms_key.arn
+    condition = (
+      one(module.trail[0].table.server_side_encryption).enabled
+      && one(module.trail[0].table.server_side_encryption).kms_key_arn == var.kms_key.arn
+    )
     error_message = "The key encrypts what the pipeline keeps."
   }
 
   assert {
-    condition     = jsonencode(output.key_sources) == jsonencode({ events = [], owners = [], s3 = ["arn:aws:s3:::acme-audit-123456789012-eu-west-1"], sns = ["arn:aws:sns:eu-west-1:123456789012:acme-audit-events"] })
+    condition = jsonencode(output.key_sources) == jsonencode({
+      events = []
+      owners = []
+      s3     = ["arn:aws:s3:::acme-audit-123456789012-eu-west-1"]
+      sns    = ["arn:aws:sns:eu-west-1:123456789012:acme-audit-events"]
+    })
     error_message = "Who sends on the pipeline's behalf is known for the key's policy."
   }
 }

@@ -25,7 +25,10 @@ run "defaults" {
     error_message = "Buckets are named by prefix, account and region."
   }
   assert {
-    condition     = local.routes["upload"].filter_policy == "{\"Records\":{\"eventName\":[\"ObjectCreated:CompleteMultipartUpload\",\"ObjectCreated:Post\",\"ObjectCreated:Put\"]}}"
+    condition = (
+      local.routes["upload"].filter_policy
+      == "{\"Records\":{\"eventName\":[\"ObjectCreated:CompleteMultipartUpload\",\"ObjectCreated:Post\",\"ObjectCreated:Put\"]}}"
+    )
     error_message = "Uploads in one part, by form and in many parts are one route."
   }
   assert {
@@ -33,11 +36,19 @@ run "defaults" {
     error_message = "Copies have a route of their own."
   }
   assert {
-    condition     = local.routes["removal"].filter_policy == "{\"Records\":{\"eventName\":[\"ObjectRemoved:Delete\",\"ObjectRemoved:DeleteMarkerCreated\"]}}"
+    condition = (
+      local.routes["removal"].filter_policy
+      == "{\"Records\":{\"eventName\":[\"ObjectRemoved:Delete\",\"ObjectRemoved:DeleteMarkerCreated\"]}}"
+    )
     error_message = "ObjectRemoved:* becomes the names it stands for."
   }
   assert {
-    condition     = local.routes["other"].filter_policy == "{\"Records\":{\"eventName\":[{\"anything-but\":[\"ObjectCreated:CompleteMultipartUpload\",\"ObjectCreated:Copy\",\"ObjectCreated:Post\",\"ObjectCreated:Put\",\"ObjectRemoved:Delete\",\"ObjectRemoved:DeleteMarkerCreated\"]}]}}"
+    condition = (
+      local.routes["other"].filter_policy == jsonencode({ Records = { eventName = [{ anything-but = [
+        "ObjectCreated:CompleteMultipartUpload", "ObjectCreated:Copy", "ObjectCreated:Post", "ObjectCreated:Put",
+        "ObjectRemoved:Delete", "ObjectRemoved:DeleteMarkerCreated",
+      ] }] } })
+    )
     error_message = "The catch-all is the opposite of all routes together."
   }
   assert {
@@ -45,7 +56,10 @@ run "defaults" {
     error_message = "Only other is a catch-all."
   }
   assert {
-    condition     = output.pipeline.routes["copy"].function_name == "acme-audit-copy" && output.pipeline.routes["other"].log_group == "/aws/lambda/acme-audit-other"
+    condition = (
+      output.pipeline.routes["copy"].function_name == "acme-audit-copy"
+      && output.pipeline.routes["other"].log_group == "/aws/lambda/acme-audit-other"
+    )
     error_message = "Every route, the catch-all too, has a function named after it."
   }
   assert {
@@ -56,7 +70,7 @@ run "defaults" {
     error_message = "Every long-established family is watched."
   }
   assert {
-    condition     = output.pipeline.trail_table == null && length(aws_dynamodb_table.trail) + length(module.records) == 0
+    condition     = output.pipeline.trail_table == null && length(module.trail) + length(module.records) == 0
     error_message = "There is no trail unless the caller asks for one."
   }
   assert {
@@ -150,15 +164,18 @@ run "put_alone_with_a_trail" {
     error_message = "What the one route leaves out is in the other."
   }
   assert {
-    condition     = output.pipeline.trail_table == "acme-audit-trail" && aws_dynamodb_table.trail[0].deletion_protection_enabled
+    condition     = output.pipeline.trail_table == "acme-audit-trail" && module.trail[0].table.deletion_protection_enabled
     error_message = "The trail is named after the pipeline and protected when asked."
   }
   assert {
     condition = (
-      aws_dynamodb_table.trail[0].hash_key == "object" && aws_dynamodb_table.trail[0].range_key == "event"
-      && [for index in aws_dynamodb_table.trail[0].global_secondary_index : "${index.name} ${index.hash_key} ${index.range_key} ${index.projection_type}"] == ["by_hour hour event_time ALL"]
-      && aws_dynamodb_table.trail[0].ttl[0].attribute_name == "expires_at" && aws_dynamodb_table.trail[0].ttl[0].enabled
-      && aws_dynamodb_table.trail[0].point_in_time_recovery[0].enabled
+      module.trail[0].table.hash_key == "object" && module.trail[0].table.range_key == "event"
+      && [
+        for index in module.trail[0].table.global_secondary_index :
+        "${index.name} ${index.hash_key} ${index.range_key} ${index.projection_type}"
+      ] == ["by_hour hour event_time ALL"]
+      && module.trail[0].table.ttl[0].attribute_name == "expires_at" && module.trail[0].table.ttl[0].enabled
+      && module.trail[0].table.point_in_time_recovery[0].enabled
     )
     error_message = "The trail is keyed by object and event, indexed by hour, forgets, and can be restored."
   }

@@ -29,3 +29,42 @@ run "a_bucket_of_somebody_else" {
     error_message = "There is no bucket to watch but the one that exists, whose owner gets the rules to add."
   }
 }
+
+run "a_bucket_of_another_account_by_eventbridge" {
+  command = plan
+
+  variables {
+    source_bucket = { name = "documents", account_id = "210987654321", via = "eventbridge" }
+    routes        = { upload = { events = ["ObjectCreated:Put"] } }
+  }
+
+  assert {
+    condition = (
+      [for key, senders in module.source.rule_senders : "${key} ${join(",", keys(senders))}"] == ["other rule", "upload rule"]
+      && length(module.source.senders) == 0 && length(module.topic.subscription_arns) == 0
+    )
+    error_message = "A rule sends to each route's queue, and nothing passes the topic."
+  }
+  assert {
+    condition = (
+      jsondecode(output.pipeline.source.event_pattern).account == ["210987654321"]
+      && output.pipeline.source.event_bus_arn == "arn:aws:events:eu-west-1:123456789012:event-bus/default"
+    )
+    error_message = "The owner forwards the bucket's events to this account."
+  }
+  assert {
+    condition     = output.path.arrived[*][3] == ["acme-audit-other", "acme-audit-upload"]
+    error_message = "What arrives is counted where it arrives."
+  }
+}
+
+run "addresses_that_would_get_nothing" {
+  command = plan
+
+  variables {
+    source_bucket     = { name = "documents", via = "eventbridge" }
+    email_subscribers = ["audit@example.com"]
+  }
+
+  expect_failures = [var.email_subscribers]
+}

@@ -27,7 +27,12 @@ run "customer_key" {
   }
 
   assert {
-    condition     = jsonencode(output.key_sources) == jsonencode({ events = [], owners = [], s3 = ["arn:aws:s3:::acme-image-123456789012-eu-west-1"], sns = ["arn:aws:sns:eu-west-1:123456789012:acme-image-uploads"] })
+    condition = jsonencode(output.key_sources) == jsonencode({
+      events = []
+      owners = []
+      s3     = ["arn:aws:s3:::acme-image-123456789012-eu-west-1"]
+      sns    = ["arn:aws:sns:eu-west-1:123456789012:acme-image-uploads"]
+    })
     error_message = "Who sends on the pipeline's behalf is known for the key's policy."
   }
 }

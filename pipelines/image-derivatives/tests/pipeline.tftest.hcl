@@ -73,7 +73,9 @@ run "every_object_below_the_prefix" {
     error_message = "This run is meant to sit exactly on the limit of 63 characters."
   }
   assert {
-    condition     = { for id, rule in module.notification[0].rules : id => "${rule.filter_prefix}*${rule.filter_suffix}" } == { "topic:uploads" = "ingest/*" }
+    condition = {
+      for id, rule in module.notification[0].rules : id => "${rule.filter_prefix}*${rule.filter_suffix}"
+    } == { "topic:uploads" = "ingest/*" }
     error_message = "With all suffixes there is one rule for the whole prefix."
   }
 }
@@ -113,7 +115,11 @@ run "forms_and_limits" {
     error_message = "Each derivative has an id of its settings."
   }
   assert {
-    condition     = { for name, derivative in output.pipeline.derivatives : name => derivative.format } == { card = "webp", logo = "auto", thumbnail = "jpeg" }
+    condition = { for name, derivative in output.pipeline.derivatives : name => derivative.format } == {
+      card      = "webp"
+      logo      = "auto"
+      thumbnail = "jpeg"
+    }
     error_message = "The output says in which format each derivative is."
   }
 }

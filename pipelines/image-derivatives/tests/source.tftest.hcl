@@ -37,6 +37,10 @@ run "a_bucket_of_somebody_else" {
     error_message = "The functions read what is below the prefix, of both."
   }
   assert {
+    condition     = output.path.arrived[*][3] == ["acme-image-mobile", "acme-image-thumbnail"]
+    error_message = "What arrives does not pass the topic, and is counted where it arrives."
+  }
+  assert {
     condition = jsonencode(local.source_settings) == jsonencode({
       OUTPUT_BUCKET   = "acme-image-123456789012-eu-west-1"
       SOURCE_BUCKETS  = "uploads,scans"
@@ -62,4 +66,15 @@ run "a_bucket_of_another_account_that_notifies" {
     )
     error_message = "Its owner gets the rules to add, and S3 may publish for it."
   }
+}
+
+run "addresses_that_would_get_nothing" {
+  command = plan
+
+  variables {
+    source_bucket     = { name = "uploads" }
+    email_subscribers = ["pictures@example.com"]
+  }
+
+  expect_failures = [var.email_subscribers]
 }

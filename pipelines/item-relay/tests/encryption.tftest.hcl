@@ -27,7 +27,10 @@ run "customer_key" {
   }
 
   assert {
-    condition     = one(aws_dynamodb_table.items.server_side_encryption).enabled && one(aws_dynamodb_table.items.server_side_encryption).kms_key_arn == var.kms_key.arn
+    condition = (
+      one(module.items.table.server_side_encryption).enabled
+      && one(module.items.table.server_side_encryption).kms_key_arn == var.kms_key.arn
+    )
     error_message = "The key encrypts what the pipeline keeps."
   }
 

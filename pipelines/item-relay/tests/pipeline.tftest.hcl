@@ -36,8 +36,8 @@ run "defaults" {
   }
   assert {
     condition = (
-      aws_dynamodb_table.items.billing_mode == "PAY_PER_REQUEST" && aws_dynamodb_table.items.hash_key == "id"
-      && aws_dynamodb_table.items.point_in_time_recovery[0].enabled && !aws_dynamodb_table.items.deletion_protection_enabled
+      module.items.table.billing_mode == "PAY_PER_REQUEST" && module.items.table.hash_key == "id"
+      && module.items.table.point_in_time_recovery[0].enabled && !module.items.table.deletion_protection_enabled
     )
     error_message = "The table is on-demand, keyed by id, and can be restored."
   }
@@ -54,8 +54,13 @@ run "defaults" {
     error_message = "The script stores files and items and sends, and may do nothing else."
   }
   assert {
-    condition = { for statement in jsondecode(aws_iam_policy.service.policy).Statement : statement.Resource => join(" ", flatten([statement.Action])) } == {
-      "arn:aws:sqs:eu-west-1:123456789012:acme-relay-finished.fifo"    = "sqs:ChangeMessageVisibility sqs:DeleteMessage sqs:GetQueueUrl sqs:ReceiveMessage"
+    condition = {
+      for statement in jsondecode(aws_iam_policy.service.policy).Statement :
+      statement.Resource => join(" ", flatten([statement.Action]))
+      } == {
+      "arn:aws:sqs:eu-west-1:123456789012:acme-relay-finished.fifo" = join(" ", [
+        "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueUrl", "sqs:ReceiveMessage",
+      ])
       "arn:aws:dynamodb:eu-west-1:123456789012:table/acme-relay-items" = "dynamodb:GetItem"
       "arn:aws:s3:::acme-relay-123456789012-eu-west-1/files/*"         = "s3:GetObject"
     }
@@ -71,7 +76,8 @@ run "defaults" {
   }
   assert {
     condition = (
-      aws_iam_group_policy_attachment.script.group == output.pipeline.groups.script && aws_iam_group_policy_attachment.service.group == output.pipeline.groups.service
+      aws_iam_group_policy_attachment.script.group == output.pipeline.groups.script
+      && aws_iam_group_policy_attachment.service.group == output.pipeline.groups.service
       && aws_iam_group_policy_attachment.operator_script.group == output.pipeline.groups.operator
       && aws_iam_group_policy_attachment.operator_service.group == output.pipeline.groups.operator
     )
@@ -113,7 +119,7 @@ run "lower_bounds_just_legal" {
     error_message = "Original files expire when asked to."
   }
   assert {
-    condition     = !aws_dynamodb_table.items.point_in_time_recovery[0].enabled && aws_dynamodb_table.items.deletion_protection_enabled
+    condition     = !module.items.table.point_in_time_recovery[0].enabled && module.items.table.deletion_protection_enabled
     error_message = "Backup and protection of the table are the caller's choice."
   }
   assert {

@@ -32,12 +32,18 @@ run "customer_key" {
   }
 
   assert {
-    condition     = one(aws_dynamodb_table.groups.server_side_encryption).enabled && one(aws_dynamodb_table.groups.server_side_encryption).kms_key_arn == var.kms_key.arn
+    condition = (
+      one(module.groups.table.server_side_encryption).enabled
+      && one(module.groups.table.server_side_encryption).kms_key_arn == var.kms_key.arn
+    )
     error_message = "The key encrypts what the pipeline keeps."
   }
 
   assert {
-    condition     = one(aws_dynamodb_table.tenants.server_side_encryption).enabled && one(aws_dynamodb_table.tenants.server_side_encryption).kms_key_arn == var.kms_key.arn
+    condition = (
+      one(module.tenants.table.server_side_encryption).enabled
+      && one(module.tenants.table.server_side_encryption).kms_key_arn == var.kms_key.arn
+    )
     error_message = "The key encrypts what the pipeline keeps."
   }
 

@@ -45,7 +45,7 @@ run "lower_bounds_just_legal" {
     error_message = "Two tries of four seconds take 48 seconds, less than the 60 of the queues."
   }
   assert {
-    condition     = aws_dynamodb_table.groups.deletion_protection_enabled && aws_dynamodb_table.tenants.deletion_protection_enabled
+    condition     = module.groups.table.deletion_protection_enabled && module.tenants.table.deletion_protection_enabled
     error_message = "The registry is protected when asked."
   }
   assert {
@@ -64,10 +64,17 @@ run "upper_bounds_just_legal" {
 
   variables {
     # 24 characters: as long as a prefix may be.
-    name_prefix  = "a23456789-123456789-1234"
-    cache        = { seconds = 3600, negative_seconds = 3600, stale_seconds = 86400 }
-    router       = { batch_size = 10, maximum_concurrency = 1000 }
-    consumer     = { timeout_seconds = 900, batch_size = 10, maximum_concurrency = 1000, max_file_mb = 450, memory_size_mb = 10240, ephemeral_storage_mb = 4500 }
+    name_prefix = "a23456789-123456789-1234"
+    cache       = { seconds = 3600, negative_seconds = 3600, stale_seconds = 86400 }
+    router      = { batch_size = 10, maximum_concurrency = 1000 }
+    consumer = {
+      timeout_seconds      = 900
+      batch_size           = 10
+      maximum_concurrency  = 1000
+      max_file_mb          = 450
+      memory_size_mb       = 10240
+      ephemeral_storage_mb = 4500
+    }
     queues       = { max_receive_count = 223, message_retention_seconds = 1209600, dlq_retention_seconds = 1209600 }
     group_bucket = { noncurrent_version_days = 56 }
     tags         = { for number in range(8) : "tag-${number}" => format("%0244d", number) }
@@ -129,7 +136,12 @@ run "arns_longer_than_the_policy_takes" {
   # No partition is called so: the longest prefix leaves room for whatever is added to the policy.
   override_data {
     target = data.aws_partition.current
-    values = { partition = "aws-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some" }
+    values = {
+      partition = join("-", [
+        "aws-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some",
+        "and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some",
+      ])
+    }
   }
   expect_failures = [aws_iam_policy.manager, output.manager_boundary]
 }
@@ -345,18 +357,21 @@ run "defaults" {
   }
   assert {
     condition = (
-      aws_dynamodb_table.groups.hash_key == "GroupName" && aws_dynamodb_table.tenants.hash_key == "Name"
-      && one(aws_dynamodb_table.tenants.global_secondary_index).name == "by_group"
-      && one(aws_dynamodb_table.tenants.global_secondary_index).hash_key == "GroupName"
-      && one(aws_dynamodb_table.tenants.global_secondary_index).range_key == "Name"
-      && one(aws_dynamodb_table.tenants.global_secondary_index).projection_type == "ALL"
-      && aws_dynamodb_table.groups.point_in_time_recovery[0].enabled && aws_dynamodb_table.tenants.point_in_time_recovery[0].enabled
-      && !aws_dynamodb_table.groups.deletion_protection_enabled
+      module.groups.table.hash_key == "GroupName" && module.tenants.table.hash_key == "Name"
+      && one(module.tenants.table.global_secondary_index).name == "by_group"
+      && one(module.tenants.table.global_secondary_index).hash_key == "GroupName"
+      && one(module.tenants.table.global_secondary_index).range_key == "Name"
+      && one(module.tenants.table.global_secondary_index).projection_type == "ALL"
+      && module.groups.table.point_in_time_recovery[0].enabled && module.tenants.table.point_in_time_recovery[0].enabled
+      && !module.groups.table.deletion_protection_enabled
     )
     error_message = "Groups and tenants are found by name, tenants by group too, and both tables can be restored."
   }
   assert {
-    condition     = module.quarantine.queue.arn == "arn:aws:sqs:eu-west-1:123456789012:acme-tenants-quarantine" && length(module.quarantine.alarm_names) == 0
+    condition = (
+      module.quarantine.queue.arn == "arn:aws:sqs:eu-west-1:123456789012:acme-tenants-quarantine"
+      && length(module.quarantine.alarm_names) == 0
+    )
     error_message = "The quarantine is a queue of the platform."
   }
   assert {
@@ -381,9 +396,18 @@ run "defaults" {
   }
   assert {
     condition = { for statement in jsondecode(aws_iam_role_policy.files.policy).Statement : statement.Resource => statement.Action } == {
-      "arn:aws:s3:::acme-tg-$${aws:PrincipalTag/group}-123456789012-eu-west-1/$${aws:PrincipalTag/tenant}/raw/*"      = ["s3:GetObject", "s3:GetObjectVersion"]
-      "arn:aws:s3:::acme-tg-$${aws:PrincipalTag/group}-123456789012-eu-west-1/$${aws:PrincipalTag/tenant}/silver/*"   = ["s3:GetObject", "s3:PutObject"]
-      "arn:aws:s3:::acme-tg-$${aws:PrincipalTag/group}-123456789012-eu-west-1/$${aws:PrincipalTag/tenant}/rejected/*" = ["s3:PutObject", "s3:PutObjectTagging"]
+      "arn:aws:s3:::acme-tg-$${aws:PrincipalTag/group}-123456789012-eu-west-1/$${aws:PrincipalTag/tenant}/raw/*" = [
+        "s3:GetObject",
+        "s3:GetObjectVersion",
+      ]
+      "arn:aws:s3:::acme-tg-$${aws:PrincipalTag/group}-123456789012-eu-west-1/$${aws:PrincipalTag/tenant}/silver/*" = [
+        "s3:GetObject",
+        "s3:PutObject",
+      ]
+      "arn:aws:s3:::acme-tg-$${aws:PrincipalTag/group}-123456789012-eu-west-1/$${aws:PrincipalTag/tenant}/rejected/*" = [
+        "s3:PutObject",
+        "s3:PutObjectTagging",
+      ]
     }
     error_message = "A session reaches what its tags name, in the one bucket that its group has."
   }
@@ -397,7 +421,9 @@ run "defaults" {
   }
   assert {
     condition = [
-      for statement in jsondecode(output.manager_policy).Statement : statement.Condition.ArnEquals["lambda:FunctionArn"] if statement.Sid == "KeepMappings"
+      for statement in jsondecode(output.manager_policy).Statement :
+      statement.Condition.ArnEquals["lambda:FunctionArn"]
+      if statement.Sid == "KeepMappings"
       ] == [[
         "arn:aws:lambda:eu-west-1:123456789012:function:acme-tenants-route",
         "arn:aws:lambda:eu-west-1:123456789012:function:acme-tenants-process",

@@ -19,8 +19,12 @@ variable "name" {
 
 variable "routes" {
   description = <<-EOT
-    Routes:
-    - `to`: where.
+    Routes
+    of two lines:
+    - `to`: where,
+      or when.
+
+    More.
   EOT
   type = map(object({
     to = optional(list(string), ["}"]) # anywhere
@@ -71,7 +75,7 @@ REFERENCE = """## Reference
 | name | type | default | meaning |
 |---|---|---|---|
 | `name` | `string` | required | Name of the &lt;thing>, `<a\\|b>` \\| c. |
-| `routes` | `map(object)` | below | Routes:<br>- `to`: where. |
+| `routes` | `map(object)` | below | Routes of two lines:<br>- `to`: where, or when.<br>More. |
 
 <details>
 <summary>Types and defaults in full</summary>
@@ -142,6 +146,7 @@ def test_every_module_and_pipeline_is_documented() -> None:
         "modules/lambda-consumer",
         "modules/metric-alarms",
         "modules/private-bucket",
+        "modules/private-table",
         "modules/sns-filtered-fanout",
         "modules/source-bucket",
         "modules/sqs-with-dlq",

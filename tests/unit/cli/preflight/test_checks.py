@@ -169,6 +169,26 @@ def _of_iam(kind: str) -> dict[str, Any]:
     }
 
 
+@pytest.mark.parametrize(
+    ("kind", "attribute"),
+    [
+        ("aws_s3_bucket_notification", "bucket"),
+        *((kind, name.attribute) for kind, name in checks._NAMES.items()),
+    ],
+)
+def test_two_resources_of_a_plan_must_not_be_the_same_one(kind: str, attribute: str) -> None:
+    one, other = {attribute: "a"}, {attribute: "b"}
+    where = account()
+
+    assert found("twice", where, planned(resource(kind, **one), resource(kind, **other))) == []
+    elsewhere = resource(kind, region="us-east-1", **one)
+    assert found("twice", where, planned(resource(kind, **one), elsewhere)) == []
+    (finding,) = found(
+        "twice", where, planned(resource(kind, action="no-op", **one), resource(kind, **one))
+    )
+    assert finding.subject.endswith(f"{kind}.n1")
+
+
 def test_a_bucket_of_somebody_else_is_a_name_that_is_taken() -> None:
     def ask(_: Mapping[str, Any]) -> Any:
         raise refused("403", 403)

@@ -24,7 +24,7 @@ def run(monkeypatch: pytest.MonkeyPatch, folder: Path, answer: Any, *options: st
 @pytest.mark.parametrize(
     ("answer", "code", "printed"),
     [
-        (([], {}), 0, "The account takes the plan, by 6 checks."),
+        (([], {}), 0, "The account takes the plan, by 7 checks."),
         (([FINDING], {}), 1, "name, aws_sqs_queue.a: a\\u202e is there already.\n  Remedy: choose"),
         (([FINDING], {"quota": "AccessDenied"}), 1, "name, aws_sqs_queue.a"),
         (([], {"quota": "AccessDenied"}), 3, ""),
