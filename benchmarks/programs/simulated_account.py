@@ -1,6 +1,6 @@
 """Runs a command in a process whose AWS is simulated, and prints what it took and what it asked.
 
-Usage: simulated_account.py FOLDER COMMAND...: FOLDER has what `large_accounts.py` has written there.
+Usage: simulated_account.py FOLDER COMMAND...: FOLDER has what `reconcile_inventory.py` has written there.
 
 Everything of the SDK is real but the way to AWS: each call is answered here, and counted.
 """

@@ -126,8 +126,9 @@ class _Work:
                 if self._since <= modified < self._until and self._pipeline.compares(lane, key):
                     made = self._pipeline.output(lane, key)
                     text = "/".join(made) if made else key
-                    row = (number, hash(text), "" if older else key, modified, size, etag, version)
-                    source(crc32(text.encode()) % FILES, row)
+                    name = "" if older else key
+                    one: _Source = (number, hash(text), name, modified, size, etag, version)
+                    source(crc32(text.encode()) % FILES, one)
         if not (found or older) and bucket in self._outputs:
             text = f"{bucket}/{key}"
             output(crc32(text.encode()) % FILES, (hash(text), modified))

@@ -8,6 +8,7 @@ from event_pipelines.pipelines import stages
 from event_pipelines.pipelines.pipeline import Stage
 from event_pipelines.stack import Stack
 from event_pipelines.status import health
+from event_pipelines.status.depths import Depths
 from event_pipelines.status.tally import Tally
 from event_pipelines.times import iso
 
@@ -72,11 +73,12 @@ class Watcher:
 
     stack: Stack
     tally: Tally
+    depths: Depths
 
     def look(self) -> Status:
         """Raises UserError when there is no such stack."""
         # Outcomes after queues: what ends in between is counted twice, and nothing is missing.
-        found = stages(self.stack.prefix, self.stack.queues.all())
+        found = stages(self.stack.prefix, self.stack.queues.all(describe=self.depths.of))
         return Status(
             self.stack.prefix,
             self.stack.region,
@@ -103,4 +105,4 @@ class Watcher:
 
 def watch(stack: Stack, start: datetime) -> Watcher:
     """Counts what ended since `start`; nothing is asked of AWS yet."""
-    return Watcher(stack, Tally(stack.logs, start))
+    return Watcher(stack, Tally(stack.logs, start), Depths(stack))

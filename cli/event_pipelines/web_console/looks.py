@@ -16,6 +16,7 @@ from event_pipelines.pipelines import stages
 from event_pipelines.pipelines.outcomes import Record
 from event_pipelines.pipelines.pipeline import Stage
 from event_pipelines.stack import Queue
+from event_pipelines.status.depths import Depths
 from event_pipelines.status.path import Status, Watcher
 from event_pipelines.status.tally import Outcomes, Tally
 from event_pipelines.web_console.ration import CountedStack, Postponed, Ration
@@ -134,10 +135,12 @@ class Looks:
 
     def _seen(self) -> Seen:
         if self._watcher is None:
-            self._watcher = Watcher(self._stack, _RationedTally(self._stack, self._start))
+            counted = _RationedTally(self._stack, self._start)
+            self._watcher = Watcher(self._stack, counted, Depths(self._stack))
         status = self._watcher.look()
         # All of this has been asked in this look, and is remembered.
-        found = stages(self._stack.prefix, self._stack.queues.all())
+        queues = self._stack.queues.all(describe=self._watcher.depths.of)
+        found = stages(self._stack.prefix, queues)
         promised = self._promised()
         resources = [self._resources(stage) for stage in found]
         self._ask_ages([queue for stage in found for queue in stage.queues])

@@ -36,7 +36,7 @@ VERSIONS = ("VersionId", "IsLatest", "IsDeleteMarker")
 def take(
     cloud: "Cloud", bucket: str, file_format: str, versions: bool = True, folder: str = ""
 ) -> str:
-    """Writes the inventory of a bucket in several files, in no order; returns its manifest's URL."""
+    """Writes the inventory of a bucket, in several files and no order; returns its manifest."""
     columns = [name for name in COLUMNS if versions or name not in VERSIONS]
     rows = [row for row in _rows(cloud, bucket) if versions or row["IsLatest"]]
     if not versions:

@@ -126,7 +126,7 @@ def test_a_checkpoint_of_another_comparison_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "checkpoint"
     Checkpoint(file, [], {"pipeline": "p"}, NOW)
 
-    with pytest.raises(UserError, match="it is about .*'p'"):
+    with pytest.raises(UserError, match=r"it is about .*'p'"):
         Checkpoint(file, [], {"pipeline": "q"}, NOW)
     file.write_text("no checkpoint")
     with pytest.raises(UserError, match="cannot be used"):
