@@ -9,7 +9,6 @@ import argparse
 import gzip
 import hashlib
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -19,12 +18,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from harness import MEGABYTE, ROOT, Case, Look, Verdict, cpu, look_at, peak, store
+from programs.simulated_account import BUCKET, DERIVATIVES, REGION, etag
 
 PROGRAM = ROOT / "benchmarks" / "programs" / "simulated_account.py"
-sys.path.insert(0, str(PROGRAM.parent))
-
-from simulated_account import ACCOUNT, BUCKET, DERIVATIVES, REGION, etag
-
 OBJECTS = 10_000_000
 # One in so many has lost a derivative.
 LOST = 1000
@@ -62,7 +58,9 @@ def rows(objects: int) -> Iterator[tuple[str, str, int, str]]:
 
 def write_inventory(folder: Path, objects: int, file_format: str) -> int:
     """Writes the inventory of a bucket with so many uploads; returns how many rows that are."""
-    files, count, chunk = [], 0, []
+    files: list[dict[str, Any]] = []
+    chunk: list[tuple[str, str, int, str]] = []
+    count = 0
     for row in rows(objects):
         chunk.append(row)
         if len(chunk) == ROWS_A_FILE:

@@ -1,6 +1,6 @@
 """Runs a command in a process whose AWS is simulated, and prints what it took and what it asked.
 
-Usage: simulated_account.py FOLDER COMMAND...: FOLDER has what `reconcile_inventory.py` has written there.
+Usage: simulated_account.py FOLDER COMMAND...: FOLDER has what a benchmark has written there.
 
 Everything of the SDK is real but the way to AWS: each call is answered here, and counted.
 """
@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from botocore import xform_name
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
@@ -32,7 +33,7 @@ LINES_A_PAGE = 10_000
 
 def no(code: str, status: int = 400) -> ClientError:
     metadata: Any = {"HTTPStatusCode": status}
-    return ClientError({"Error": {"Code": code}, "ResponseMetadata": metadata}, "")  # type: ignore[typeddict-item]
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": metadata}, "")
 
 
 class Account:
@@ -43,34 +44,34 @@ class Account:
         self._folder = folder
         self.calls: Counter[str] = Counter()
         names = [f"image-{name}" for name in DERIVATIVES]
-        names += [f"tenant-t{number:05}-raw" for number in range(self.facts.get("tenants", 0))]
+        names += [f"tenant-{number:05}-raw" for number in range(self.facts.get("tenants", 0))]
         self.queues = [f"{PREFIX}-{name}{end}" for name in names for end in ("", "-dlq")]
 
     def call(self, client: Any, operation: str, request: Mapping[str, Any]) -> Any:
         del client
         self.calls[operation] += 1
-        answer: Callable[[Mapping[str, Any]], Any] = getattr(self, operation)
+        answer: Callable[[Mapping[str, Any]], Any] = getattr(self, xform_name(operation))
         return answer(request)
 
-    def GetCallerIdentity(self, _: Any) -> Any:
+    def get_caller_identity(self, _: Any) -> Any:
         return {"Account": ACCOUNT}
 
-    def ListQueues(self, request: Any) -> Any:
+    def list_queues(self, request: Any) -> Any:
         start = int(request.get("NextToken", "0"))
         prefix, size = request["QueueNamePrefix"], request.get("MaxResults", 1000)
         found = [name for name in self.queues if name.startswith(prefix)]
         more = {"NextToken": str(start + size)} if start + size < len(found) else {}
         return {"QueueUrls": [url(name) for name in found[start : start + size]], **more}
 
-    def ListQueueTags(self, _: Any) -> Any:
+    def list_queue_tags(self, _: Any) -> Any:
         return {"Tags": TAGS}
 
-    def GetQueueUrl(self, request: Any) -> Any:
+    def get_queue_url(self, request: Any) -> Any:
         if request["QueueName"] not in self.queues:
             raise no("QueueDoesNotExist")
         return {"QueueUrl": url(request["QueueName"])}
 
-    def GetQueueAttributes(self, request: Any) -> Any:
+    def get_queue_attributes(self, request: Any) -> Any:
         name = request["QueueUrl"].rpartition("/")[2]
         counts = dict.fromkeys(
             [f"ApproximateNumberOfMessages{kind}" for kind in ("", "NotVisible", "Delayed")], "0"
@@ -79,41 +80,54 @@ class Account:
         more = {} if name.endswith("-dlq") else {"RedrivePolicy": json.dumps(redrive)}
         return {"Attributes": {"QueueArn": arn(name), **counts, **more}}
 
-    def GetFunctionConfiguration(self, request: Any) -> Any:
+    def get_function_configuration(self, request: Any) -> Any:
         name = request["FunctionName"].removeprefix(f"{PREFIX}-image-")
         variables = {
-            **{"PIPELINE": "image-derivatives", "DERIVATIVE": name, "SOURCE_PREFIX": "ingest/"},
-            **{"OUTPUT_PREFIX": f"derived/{name}/", "REJECTIONS_PREFIX": f"rejections/{name}/"},
+            "PIPELINE": "image-derivatives",
+            "DERIVATIVE": name,
+            "SOURCE_PREFIX": "ingest/",
+            "OUTPUT_PREFIX": f"derived/{name}/",
+            "REJECTIONS_PREFIX": f"rejections/{name}/",
         }
         return {"Environment": {"Variables": variables}}
 
-    def GetBucketNotificationConfiguration(self, _: Any) -> Any:
+    def get_bucket_notification_configuration(self, _: Any) -> Any:
         topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:{PREFIX}-image-uploads"
         return {"TopicConfigurations": [{"TopicArn": topic, "Events": ["s3:ObjectCreated:*"]}]}
 
-    def GetObject(self, request: Any) -> Any:
+    def get_object(self, request: Any) -> Any:
         path = self._folder / request["Key"]
         return {"Body": StreamingBody(path.open("rb"), path.stat().st_size)}
 
-    def HeadObject(self, request: Any) -> Any:
+    def head_object(self, request: Any) -> Any:
         key = request["Key"]
         if key.startswith("derived/"):
             raise no("404", 404)
         return {"ETag": f'"{etag(key)}"', "ContentLength": 1000, "LastModified": MOMENT}
 
-    def ListObjectsV2(self, _: Any) -> Any:
+    def list_objects_v2(self, _: Any) -> Any:
         return {"Contents": []}
 
-    def ListEventSourceMappings(self, request: Any) -> Any:
+    def list_event_source_mappings(self, request: Any) -> Any:
         queue = arn(request["FunctionName"])
         return {"EventSourceMappings": [{"EventSourceArn": queue, "State": "Enabled"}]}
 
-    def DescribeAlarms(self, _: Any) -> Any:
+    def describe_alarms(self, _: Any) -> Any:
         return {"MetricAlarms": [], "CompositeAlarms": []}
 
-    def FilterLogEvents(self, request: Any) -> Any:
+    def list_tags_for_resource(self, _: Any) -> Any:
+        return {"Tags": []}
+
+    def list_object_versions(self, _: Any) -> Any:
+        return {"Versions": [], "DeleteMarkers": []}
+
+    def get_metric_data(self, request: Any) -> Any:
+        results = [{"Id": one["Id"], "Values": [0.0]} for one in request["MetricDataQueries"]]
+        return {"MetricDataResults": results}
+
+    def filter_log_events(self, request: Any) -> Any:
         """Lines of a millisecond each, ten thousand a page."""
-        start, lines = int(request.get("nextToken", "0")), self.facts["log_lines"]
+        start, lines = int(request.get("nextToken", "0")), self.facts.get("log_lines", 0)
         end = min(start + LINES_A_PAGE, lines)
         first = int(time.time() * 1000) - lines
         events = [
@@ -146,9 +160,12 @@ def run(folder: Path, command: list[str]) -> dict[str, Any]:
     account = Account(folder)
     # A function, so that it becomes a method of each client.
     BaseClient._make_api_call = lambda *how: account.call(*how)  # type: ignore[attr-defined]
-    with (folder / "printed").open("w") as printed, contextlib.redirect_stdout(printed):
-        with contextlib.redirect_stderr(io.StringIO()) as said:
-            code = main(command)
+    with (
+        (folder / "printed").open("w") as printed,
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(io.StringIO()) as said,
+    ):
+        code = main(command)
     used = resource.getrusage(resource.RUSAGE_SELF)
     peak_bytes = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     if (status := Path("/proc/self/status")).exists():

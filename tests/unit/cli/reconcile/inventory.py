@@ -8,14 +8,14 @@ import json
 import random
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote_plus
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
-    from unit.cli.reconcile.cloud import Cloud
+    from mypy_boto3_s3 import S3Client
 
 PLACE = "inventories"
 # As the names stand in a manifest, and what Parquet calls them and takes for them.
@@ -33,8 +33,15 @@ COLUMNS = {
 VERSIONS = ("VersionId", "IsLatest", "IsDeleteMarker")
 
 
+class HasS3(Protocol):
+    """Where the buckets are."""
+
+    @property
+    def s3(self) -> "S3Client": ...
+
+
 def take(
-    cloud: "Cloud", bucket: str, file_format: str, versions: bool = True, folder: str = ""
+    cloud: HasS3, bucket: str, file_format: str, versions: bool = True, folder: str = ""
 ) -> str:
     """Writes the inventory of a bucket, in several files and no order; returns its manifest."""
     columns = [name for name in COLUMNS if versions or name not in VERSIONS]
@@ -67,7 +74,7 @@ def take(
     return f"s3://{PLACE}/{folder}/manifest.json"
 
 
-def _rows(cloud: "Cloud", bucket: str) -> Iterator[dict[str, Any]]:
+def _rows(cloud: HasS3, bucket: str) -> Iterator[dict[str, Any]]:
     for page in cloud.s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
         for kind in ("Versions", "DeleteMarkers"):
             found: Any = page.get(kind, [])

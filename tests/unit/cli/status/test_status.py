@@ -4,6 +4,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import boto3
@@ -11,7 +12,7 @@ import pytest
 from botocore.client import BaseClient
 
 from event_pipelines.__main__ import main
-from event_pipelines.stack import STACK_TAG, Stack
+from event_pipelines.stack import STACK_TAG, Queue, Stack
 from event_pipelines.status import depths
 from unit.cli.status.conftest import PREFIX, Account
 
@@ -326,6 +327,7 @@ def many(account: Account, monkeypatch: pytest.MonkeyPatch) -> list[str]:
                         {
                             "MetricName": metric,
                             "Dimensions": [{"Name": "QueueName", "Value": f"{PREFIX}-{name}"}],
+                            "Timestamp": datetime.now(UTC) - timedelta(minutes=2),
                             "Value": value,
                         }
                     ],
@@ -364,11 +366,17 @@ def test_a_watch_asks_cloudwatch_once_a_minute(
     many: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [1000.0]
-    monkeypatch.setattr(depths.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     stack = Stack(PREFIX)
-    figures, asked = depths.Depths(stack), []
-    measured = figures._measured
-    monkeypatch.setattr(figures, "_measured", lambda urls: asked.append(now[0]) or measured(urls))
+    figures = depths.Depths(stack)
+    asked: list[float] = []
+    ordinary = depths.Depths._measured
+
+    def measured(self: depths.Depths, urls: Sequence[str]) -> dict[str, Queue]:
+        asked.append(now[0])
+        return ordinary(self, urls)
+
+    monkeypatch.setattr(depths.Depths, "_measured", measured)
 
     for moment in (1000.0, 1030.0, 1060.0, 1065.0):
         now[0] = moment
