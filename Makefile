@@ -42,7 +42,7 @@ unit: test-environment
 # because its tests share an engine. What asks checkov runs in `make lint`. Terraform and its provider collect garbage a quarter as
 # often as they would, which spares a tenth of their processor time. An interpreter that crashes says where.
 check: test-environment packages
-	@EVENT_PIPELINES_LAMBDA_PYTHON=$(abspath .local/lambda-runtime/bin/python) GOGC=400 PYTHONFAULTHANDLER=1 \
+	@EVENT_PIPELINES_LAMBDA_PYTHON="$(abspath .local/lambda-runtime/bin/python)" GOGC=400 PYTHONFAULTHANDLER=1 \
 	  $(VENV)/python -m pytest --numprocesses 4 --dist loadgroup --no-loadscope-reorder \
 	  $(or $(TESTS),tests --ignore tests/unit/lint)
 

@@ -18,6 +18,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from event_pipelines.contracts.imports import CONTROL_PART, ImportStatus
 from event_pipelines.contracts.tenant_keys import silver_key
 from event_pipelines.local.home import REPOSITORY
 from event_pipelines.local.stack import LocalStack
-from event_pipelines.pipelines import csv_import
+from event_pipelines.pipelines import csv_import, event_audit
 from event_pipelines.pipelines.objects import announcement, find
 from event_pipelines.reconcile import commands
 from event_pipelines.stack import Stack
@@ -71,6 +72,7 @@ class World:
             # One that is free, and what is simulated in a second.
             "9464": str(free_port()),
             "10000000": "100",
+            "500/s": "5/s",
             "INVENTORIES": inventory.PLACE,
         }
         (folder / "plan.json").write_text(json.dumps(made))
@@ -87,6 +89,8 @@ class World:
         self.stack.s3.put_object(Bucket=audited, Key="a/b.txt", Body=b"x")
         names = {"cat.jpg", "lost/a.jpg", "lost/b.jpg"}
         eventually(lambda: names <= self.derived(), "derivatives")
+        audit = event_audit.find(self.stack)
+        eventually(lambda: audit.since(timedelta(hours=1)), "a record of the audited upload")
 
     @property
     def home(self) -> list[str]:
@@ -390,7 +394,8 @@ PROMISES: dict[str, Promise] = {
     "plan-review plan.json --format text": Promise("acme-image-thumbnail"),
     "plan-review plan.json --fail-on destroy:aws_s3_bucket": Promise("acme-image-thumbnail"),
     "plan-review plan.json --fail-on destroy:aws_sqs_queue,public": Promise("image-thumbnail"),
-    "preflight --plan plan.json --region eu-west-1": Promise(""),
+    # The engine has no Service Quotas, which is said as what was found.
+    "preflight --plan plan.json --region eu-west-1": Promise("quota: not asked: ", 1),
     "capacity --plan plan.json --rate 500/s --backlog 10000000": Promise("image-derivatives", 1),
 }
 # What `make` would do: they run all that this is a part of.
@@ -416,7 +421,7 @@ ELSEWHERE = {
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with copied_stack(tmp_path_factory) as stack, pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("documented")
+        folder = tmp_path_factory.mktemp("a folder with spaces")
         patch.chdir(folder)
         patch.setenv("EVENT_PIPELINES_NAME_PREFIX", PREFIX)
         patch.setenv("XDG_STATE_HOME", str(folder))
