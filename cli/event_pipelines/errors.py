@@ -25,7 +25,7 @@ _DENIALS = ("Denied", "Unauthori", "NotAuthori", "Forbidden", "403")
 _ADVICE = {
     "run it again in a minute": (
         *("Throttl", "TooMany", "SlowDown", "LimitExceeded", "Unavailable", "Internal"),
-        *("Timeout", "Connection", "Streaming"),
+        *("Timeout", "Connection", "Streaming", "Aborted", "Conflict"),
     ),
     "sign in or renew the credentials, then run it again": (
         *("Expired", "Token", "Credential", "Signature", "AccessKey", "SSO", "UnrecognizedClient"),

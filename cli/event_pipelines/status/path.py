@@ -8,6 +8,7 @@ from event_pipelines.pipelines import stages
 from event_pipelines.pipelines.pipeline import Stage
 from event_pipelines.stack import Stack
 from event_pipelines.status import health
+from event_pipelines.status.depths import Depths
 from event_pipelines.status.tally import Tally
 from event_pipelines.times import iso
 
@@ -77,10 +78,11 @@ class Watcher:
 
     stack: Stack
     tally: Tally
+    depths: Depths
 
     def stages(self) -> list[Stage]:
         """Raises UserError when there is no such stack."""
-        return stages(self.stack.prefix, self.stack.queues.all())
+        return stages(self.stack.prefix, self.stack.queues.all(describe=self.depths.of))
 
     def look(self, found: list[Stage] | None = None) -> Status:
         """Of the stages that were `found` just now, or raises as `stages`."""
@@ -112,4 +114,4 @@ class Watcher:
 
 def watch(stack: Stack, start: datetime) -> Watcher:
     """Counts what ended since `start`; nothing is asked of AWS yet."""
-    return Watcher(stack, Tally(stack.logs, start))
+    return Watcher(stack, Tally(stack.logs, start), Depths(stack))

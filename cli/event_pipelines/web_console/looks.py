@@ -15,6 +15,7 @@ from event_pipelines.errors import UserError, told
 from event_pipelines.pipelines.outcomes import Record
 from event_pipelines.pipelines.pipeline import Stage
 from event_pipelines.stack import Queue
+from event_pipelines.status.depths import Depths
 from event_pipelines.status.path import Status, Watcher
 from event_pipelines.status.tally import REJECTIONS, RETRIES, Tally
 from event_pipelines.web_console.ration import CountedStack, Postponed, Work
@@ -86,7 +87,9 @@ class Looks:
         # Whether the server is, so that nothing keeps it.
         self.ending: Callable[[], bool] = lambda: False
         self._stack = CountedStack(prefix)
-        self._watcher = Watcher(self._stack, Tally(self._stack.logs, start, self._keep))
+        self._watcher = Watcher(
+            self._stack, Tally(self._stack.logs, start, self._keep), Depths(self._stack)
+        )
         self._recent: list[Record] = []
         self._rejected: list[Record] = []
         self._ended: dict[str | None, Counter[int]] = defaultdict(Counter)

@@ -6,6 +6,7 @@ import importlib
 import json
 import random
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -98,8 +99,14 @@ def test_every_row_that_is_read_otherwise_is_found(
     capsys: pytest.CaptureFixture[str],
     kind: str,
 ) -> None:
-    honest = corpora.rows_of
-    monkeypatch.setattr(corpora, "rows_of", lambda message: fault([*honest(message)], kind))
+    honest = corpora.items_of
+
+    def faulty(*given: Any) -> Iterator[tuple[Any, Any]]:
+        if pairs := [*honest(*given)]:
+            rows = fault([row for row, _ in pairs], kind)
+            yield from zip(rows, (item for _, item in pairs), strict=False)
+
+    monkeypatch.setattr(corpora, "items_of", faulty)
 
     assert corpora.main(["csv", str(files[0].parent), "--json"]) == 1
 
