@@ -106,7 +106,8 @@ def test_every_correction_is_proven_to_be_needed() -> None:
 def test_what_a_killed_run_has_made_is_removed_by_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    journal, made = tmp_path / "made.jsonl", set()
+    journal = tmp_path / "made.jsonl"
+    made: set[str] = set()
     with running(tmp_path) as other:
         killed = Run(other.target, journal)
         with monkeypatch.context() as patched:

@@ -234,10 +234,15 @@ class Drill:
     def _watch_alarms(self) -> None:
         """Until the alarms of those dead-letter queues ring that hold something, and no other."""
         names = {queue.dead_letters for driver in self._drivers for queue in driver.queues()}
+        # Those of tenants have none.
+        watched = names & alarms_on_queues().keys()
+        assert watched
 
         def is_true() -> bool:
-            holding = {name for name in names if messages_in(queue_named(name).url)}
-            return holding == ringing() & names
+            ringing = {name for name, state in alarms_on_queues().items() if state == "ALARM"}
+            return ringing & watched == {
+                name for name in watched if messages_in(queue_named(name).url)
+            }
 
         eventually(is_true, "alarms to ring for dead letters, and for nothing else")
 
@@ -258,13 +263,12 @@ class Drill:
             time.sleep(0.5)
 
 
-def ringing() -> set[str]:
-    """The queues whose messages that are visible set off an alarm."""
+def alarms_on_queues() -> dict[str, str]:
+    """The state of the alarm on each queue's visible messages, by the queue's name."""
     return {
-        dimension["Value"]
+        dimension["Value"]: alarm["StateValue"]
         for alarm in alarms()
-        if alarm["StateValue"] == "ALARM"
-        and alarm.get("MetricName") == "ApproximateNumberOfMessagesVisible"
+        if alarm.get("MetricName") == "ApproximateNumberOfMessagesVisible"
         for dimension in alarm["Dimensions"]
     }
 

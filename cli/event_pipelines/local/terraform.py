@@ -16,7 +16,7 @@ from event_pipelines.errors import Unanswered
 
 MINIMUM_VERSION = (1, 9)
 # A queue costs the provider 25 s of fixed waiting: waiting for all of them at once is what helps.
-PARALLELISM = 30
+PARALLELISM = 60
 # States and plans have secrets in them.
 _PRIVATE = 0o077
 

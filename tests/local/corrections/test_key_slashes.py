@@ -1,4 +1,4 @@
-"""Correction key_slashes: which key a permission is asked for."""
+"""Correction request_actions: which key a permission is asked for."""
 
 from collections.abc import Callable
 
@@ -38,7 +38,7 @@ def test_two_slashes_in_a_key_are_not_compared_as_one(corrected: Cloud) -> None:
     assert opened(corrected, "acme/a", "acme//a", "acme/a", "acme/a/") == ["acme/a"]
 
 
-def test_key_slashes_is_still_needed(
+def test_request_actions_is_still_needed(
     uncorrected: Cloud, still_needed: Callable[[str, bool], None]
 ) -> None:
-    still_needed("key_slashes", opened(uncorrected, "*/raw/*", "acme/raw/") == [])
+    still_needed("request_actions", opened(uncorrected, "*/raw/*", "acme/raw/") == [])

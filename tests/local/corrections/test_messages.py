@@ -346,7 +346,7 @@ def test_message_move_is_still_needed(
     still_needed("message_move", code == "InvalidAction")
 
 
-# -- batch_actions
+# -- request_actions
 
 
 def refused_batches(cloud: Cloud, *actions: str) -> set[str]:
@@ -393,10 +393,10 @@ def test_batches_need_the_permission_of_one_entry(corrected: Cloud) -> None:
     assert refused_batches(corrected, "sqs:GetQueueUrl") == {"send", "hide", "delete", "publish"}
 
 
-def test_batch_actions_is_still_needed(
+def test_request_actions_is_still_needed(
     uncorrected: Cloud, still_needed: Callable[[str, bool], None]
 ) -> None:
-    still_needed("batch_actions", refused_batches(uncorrected, *SINGLES) != set())
+    still_needed("request_actions", refused_batches(uncorrected, *SINGLES) != set())
 
 
 # -- receive_attempts

@@ -97,7 +97,7 @@ def test_bucket_notifications_is_still_needed(
     still_needed("bucket_notifications", seen == ["delivered"])
 
 
-# -- missing_object
+# -- object_reads: what is missing
 
 
 def statuses_of_a_missing_object(cloud: Cloud, *actions: str) -> tuple[str, str]:
@@ -124,11 +124,11 @@ def test_a_missing_object_is_missing_to_who_may_list(corrected: Cloud) -> None:
     assert seen == ("NoSuchKey", "404")
 
 
-def test_missing_object_is_still_needed(
+def test_object_reads_is_still_needed(
     uncorrected: Cloud, still_needed: Callable[[str, bool], None]
 ) -> None:
     seen = statuses_of_a_missing_object(uncorrected, "s3:GetObject")
-    still_needed("missing_object", seen == ("NoSuchKey", "404"))
+    still_needed("object_reads", seen == ("NoSuchKey", "404"))
 
 
 # -- alarm_description
@@ -480,7 +480,7 @@ def test_object_writes_is_still_needed(
     still_needed("object_writes", forgotten)
 
 
-# -- version_ranges
+# -- object_reads: ranges
 
 
 def range_of_a_version(cloud: Cloud, wanted: str) -> tuple[bytes, str | None]:
@@ -510,7 +510,7 @@ def test_a_range_beyond_a_version(corrected: Cloud) -> None:
         range_of_a_version(corrected, "bytes=10-")
 
 
-def test_version_ranges_is_still_needed(
+def test_object_reads_is_still_needed_for_ranges(
     uncorrected: Cloud, still_needed: Callable[[str, bool], None]
 ) -> None:
-    still_needed("version_ranges", range_of_a_version(uncorrected, "bytes=2-4")[1] is None)
+    still_needed("object_reads", range_of_a_version(uncorrected, "bytes=2-4")[1] is None)

@@ -1,8 +1,12 @@
-"""A range of a version is a range.
+"""Objects are read as S3 gives them: ranges of versions, and no word of what is a secret.
 
-AWS: GetObject with a version id and a Range answers 206 with the bytes of that range, or 416.
-MiniStack: answers 200 with the whole version.
-Correction: the range is cut out, as MiniStack itself does for current versions.
+AWS: GetObject and HeadObject of a missing key answer 404 only to a caller with s3:ListBucket, and
+403 to any other. GetObject with a version id and a Range answers 206 with the bytes of that range,
+or 416.
+MiniStack: answers 404 to everybody, so a function that relies on telling "missing" apart works
+here without the permission it needs on AWS; answers 200 with the whole version.
+Correction: 403 without s3:ListBucket; the range is cut out, as MiniStack itself does for current
+versions.
 """
 
 from collections.abc import Callable
@@ -10,11 +14,24 @@ from typing import Any
 
 from ministack.services import s3
 
+from event_pipelines.local.corrections._authorization import caller_allows
 from event_pipelines.local.corrections._ministack import around
 
 
 def apply() -> None:
     around(s3, "_get_object", "bucket_name key headers query_params", _ranged)
+    for name in ("_get_object", "_head_object"):
+        around(s3, name, "bucket_name key headers query_params", _read)
+
+
+def _read(
+    original: Callable[..., Any], bucket_name: str, key: str, *args: Any, **kwargs: Any
+) -> Any:
+    response = original(bucket_name, key, *args, **kwargs)
+    object_is_missing = response[0] == 404 and s3._bucket_owner_account(bucket_name) is not None
+    if object_is_missing and not caller_allows("s3:ListBucket", f"arn:aws:s3:::{bucket_name}"):
+        return s3._error("AccessDenied", "Access Denied", 403, f"/{bucket_name}/{key}")
+    return response
 
 
 def _ranged(
