@@ -39,9 +39,11 @@ unit: test-environment
 	  --ignore tests/unit/tools --numprocesses auto --dist loadgroup --no-loadscope-reorder)
 
 # Terraform waits more than it works, so more workers than cores; every file stays in one worker
-# because its tests share an engine. What asks checkov runs in `make lint`. Terraform and its provider collect garbage a quarter as
-# often as they would, which spares a tenth of their processor time. An interpreter that crashes says where.
+# because its tests share an engine. Without a Chromium the tests in it are listed as not run. What asks checkov runs in
+# `make lint`. Terraform and its provider collect garbage a quarter as often as they would, which spares a tenth of their
+# processor time. An interpreter that crashes says where.
 check: test-environment packages
+	@tools/browser.sh
 	@EVENT_PIPELINES_LAMBDA_PYTHON="$(abspath .local/lambda-runtime/bin/python)" GOGC=400 PYTHONFAULTHANDLER=1 \
 	  $(VENV)/python -m pytest --numprocesses 4 --dist loadgroup --no-loadscope-reorder \
 	  $(or $(TESTS),tests --ignore tests/unit/lint)
@@ -58,8 +60,7 @@ engine-conformance: test-environment
 # `make test` only plans them. Pages are opened in a Chromium, or it is said how to install one; the wheel is built
 # and installed.
 examples: test-environment packages
-	@$(VENV)/python -m pytest tests/local/test_examples.py tests/local/test_pages.py tests/local/test_web_console.py tests/local/test_wheel.py \
-	  --full
+	@$(VENV)/python -m pytest tests/local/test_examples.py tests/local/test_pages.py tests/local/test_wheel.py --full
 
 # One after the other, each beside what it is compared with; the model of costs behind what it counts
 # on. `make test` comes first: it would find that the table is not of the results that are made later.

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from support import browser
+
 # A deadline is a limit of wall-clock time, which a busy machine exceeds.
 settings.register_profile("event-pipelines", parent=settings.default, deadline=None)
 settings.load_profile("event-pipelines")
@@ -37,6 +39,7 @@ LONGEST_FIRST = (
     "local/pipelines/test_image_derivatives.py",
     "local/pipelines/test_event_audit.py",
     "local/pipelines/test_csv_import.py",
+    "local/test_web_console.py",
 )
 
 
@@ -70,6 +73,11 @@ def pytest_collection_modifyitems(
             "This pytest-xdist does not group tests under this pytest: install the versions of"
             " requirements/test.txt."
         )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("browser") and not browser.installed():
+        pytest.skip(f"not run: {browser.INSTALL}")
 
 
 def _place(item: pytest.Item) -> int:

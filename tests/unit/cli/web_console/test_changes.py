@@ -212,7 +212,7 @@ def test_a_change_that_the_credentials_do_not_allow_is_not_offered_again(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run(*_: Any) -> Any:
-        said = {"Error": {"Code": "AccessDenied", "Message": "no"}}
+        said: Any = {"Error": {"Code": "AccessDenied", "Message": "no"}}
         raise ClientError(said, "StartMessageMoveTask")
 
     monkeypatch.setattr(redrive, "run", run)
