@@ -22,6 +22,7 @@ from create_image_derivative.image import Recipe, make_derivative  # noqa: E402
 SIDE = 128
 # Of the rows, as many as a picture must have to be made here where others are missing.
 LEAST_ROWS = 0.9
+LAST_FILTER = 4
 
 
 def shipped(picture: Path) -> str:
@@ -43,7 +44,7 @@ def libvips(picture: Path) -> str:
 
 
 def rows_there(picture: Path) -> float:
-    """The share of rows that the file has: of PNG by what is left of its pixel data.
+    """The share of rows that the file has: of PNG up to the first that nothing can have written.
 
     Of others, above those at the end that libvips leaves in one colour.
     """
@@ -51,24 +52,29 @@ def rows_there(picture: Path) -> float:
     content = picture.read_bytes()
     if content.startswith(b"\x89PNG"):
         bits = content[24] * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(content[25], 4)
-        return inflated(content) / float(image.height * (1 + -(-image.width * bits // 8)))
+        row = 1 + -(-int(image.width) * bits // 8)
+        data = inflated(content)
+        # Each begins with the number of its filter; interlaced ones have other lengths.
+        filters = data[::row] if not content[28] else bytes(len(data) // row)
+        rows = next((at for at, kind in enumerate(filters) if kind > LAST_FILTER), len(filters))
+        return rows / float(image.height)
     samples = image.numpy().reshape(image.height, image.width, image.bands)
     alike = (samples == samples[-1:, -1:]).all(axis=(1, 2))[::-1]
     return 1 - float(image.height if alike.all() else alike.argmin()) / float(image.height)
 
 
-def inflated(content: bytes) -> int:
-    """How many bytes of pixel data a PNG has up to the first error in them."""
-    decoder, size, at = zlib.decompressobj(), 0, 8
+def inflated(content: bytes) -> bytes:
+    """The pixel data of a PNG up to the first error in it."""
+    decoder, data, at = zlib.decompressobj(), bytearray(), 8
     while at < len(content):
-        end = at + 8 + int.from_bytes(content[at : at + 4])
+        end = at + 8 + int.from_bytes(content[at : at + 4], "big")
         for byte in content[at + 8 : end] if content[at + 4 : at + 8] == b"IDAT" else b"":
             try:
-                size += len(decoder.decompress(bytes([byte])))
+                data += decoder.decompress(bytes([byte]))
             except zlib.error:
-                return size
+                return bytes(data)
         at = end + 4
-    return size
+    return bytes(data)
 
 
 def judged(picture: Path) -> tuple[str, str]:
