@@ -42,7 +42,7 @@ unit: test-environment
 # because its tests share an engine. What asks checkov runs in `make lint`. Terraform and its provider collect garbage a quarter as
 # often as they would, which spares a tenth of their processor time. An interpreter that crashes says where.
 check: test-environment packages
-	@EVENT_PIPELINES_LAMBDA_PYTHON=$(abspath .local/lambda-runtime/bin/python) GOGC=400 PYTHONFAULTHANDLER=1 \
+	@EVENT_PIPELINES_LAMBDA_PYTHON="$(abspath .local/lambda-runtime/bin/python)" GOGC=400 PYTHONFAULTHANDLER=1 \
 	  $(VENV)/python -m pytest --numprocesses 4 --dist loadgroup --no-loadscope-reorder \
 	  $(or $(TESTS),tests --ignore tests/unit/lint)
 
@@ -64,7 +64,8 @@ examples: test-environment packages
 # One after the other, each beside what it is compared with; the model of costs behind what it counts
 # on. `make test` comes first: it would find that the table is not of the results that are made later.
 # Those of other modules need copies of their repositories: docs/comparison.md.
-BENCHMARKS := make_targets images cold_start csv_split csv_load cost engine_throughput engine_linearity
+BENCHMARKS := make_targets images cold_start csv_split csv_load cost engine_throughput engine_linearity \
+  reconcile_inventory large_accounts
 
 bench: test-environment packages
 	@tools/environment.sh bench

@@ -12,6 +12,7 @@ import random
 import statistics
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 # Has what is compared with; the functions and all else are run by the interpreter of the project.
 COMPARE_PYTHON = ROOT / ".local" / "bench" / "bin" / "python"
+# Has the packages that are deployed.
+RUNTIME = sysconfig.get_path("purelib", vars={"base": str(ROOT / ".local" / "lambda-runtime")})
 MEGABYTE = 1_000_000
 
 

@@ -19,6 +19,8 @@ ORDER = [
     "module_comparison",
     "engine_throughput",
     "engine_linearity",
+    "reconcile_inventory",
+    "large_accounts",
     "make_targets",
     "capacity_validation",
 ]

@@ -77,6 +77,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "48_megapixels_progressive.jpg": _jpeg(8064, 6048, progressive=True),
     "11_megapixels.png": lambda path: photograph(4000, 2800).save(path),
     "11_megapixels.webp": lambda path: photograph(4000, 2800).save(path, quality=90, method=2),
+    "11_megapixels.avif": lambda path: photograph(4000, 2800).save(path, quality=80, speed=9),
 }
 
 

@@ -40,6 +40,19 @@ def shipped() -> Way:
     return render
 
 
+def walk() -> Way:
+    """The reading of the container in front of the decoder, alone."""
+    sys.path.insert(0, str(ROOT / "functions"))
+    from create_image_derivative.jpeg import read_container
+
+    def render(picture: Path, side: int) -> bytes:  # noqa: ARG001 (there is no picture)
+        with picture.open("rb") as body:
+            read_container(body, picture.stat().st_size)
+        return b""
+
+    return render
+
+
 def libvips() -> Way:
     # One thread, as a function of less than 1,769 MB has; and nothing remembered of the last time.
     os.environ["VIPS_CONCURRENCY"] = "1"
@@ -97,6 +110,7 @@ def thumbnail() -> Way:
 
 WAYS: dict[str, Callable[[], Way]] = {
     "shipped": shipped,
+    "walk": walk,
     "libvips": libvips,
     "tutorial": tutorial,
     "thumbnail": thumbnail,

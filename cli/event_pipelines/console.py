@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -133,6 +133,19 @@ def print_json(value: Any, *, indent: int | None = None, foreign: bool = False, 
     """Prints JSON on standard output, with the fields of `about` unless it is `foreign` data."""
     document = value if foreign else with_origin(value)
     print(json_text(document, indent=indent, **how), flush=True)
+
+
+def print_json_lists(value: dict[str, Any], lists: Mapping[str, Iterable[Any]]) -> None:
+    """Prints a document with `lists` behind its fields, a member a line, none kept in memory."""
+    print(json_text(with_origin(value), indent=2).removesuffix("\n}"), end="")
+    for name, members in lists.items():
+        print(f',\n  "{name}": [', end="")
+        end = ""
+        for count, member in enumerate(members):
+            end = "\n  "
+            print(f"{',' if count else ''}\n    {json_text(member)}", end="")
+        print(f"{end}]", end="")
+    print("\n}", flush=True)
 
 
 def print_json_text(text: str) -> None:

@@ -20,16 +20,17 @@ class Unanswered(UserError):
     code = 3
 
 
+_DENIALS = ("Denied", "Unauthori", "NotAuthori", "Forbidden", "403")
 # What to do about an error of AWS, by what its name or its class has in it.
 _ADVICE = {
     "run it again in a minute": (
         *("Throttl", "TooMany", "SlowDown", "LimitExceeded", "Unavailable", "Internal"),
-        *("Timeout", "Connection", "Streaming"),
+        *("Timeout", "Connection", "Streaming", "Aborted", "Conflict"),
     ),
     "sign in or renew the credentials, then run it again": (
         *("Expired", "Token", "Credential", "Signature", "AccessKey", "SSO", "UnrecognizedClient"),
     ),
-    "have it allowed, then run it again": ("Denied", "Unauthori", "NotAuthori", "Forbidden", "403"),
+    "have it allowed, then run it again": _DENIALS,
 }
 
 
@@ -46,3 +47,8 @@ def told(error: Exception, command: str) -> str:
     where = f" at {operation}" if operation else ""
     remedy = next(advice, "do not run it again before what AWS refused is changed")
     return f"`{command}` stopped{where}: {message.strip().rstrip('.')}; {remedy}."
+
+
+def denied(code: object) -> bool:
+    """Whether an error of this name says that the credentials do not allow it."""
+    return any(part in str(code) for part in _DENIALS)

@@ -21,6 +21,12 @@ pre { padding: .75rem 1rem; overflow-x: auto; margin: .5rem 0 1rem; }
 pre span { display: block; } .out { color: var(--out); } .in { color: var(--in); }
 ul { margin: .25rem 0; padding-left: 1.5rem; }
 .note { border-left: 4px solid #d4a72c; padding: .5rem 1rem; background: var(--soft); }
+table { border-collapse: collapse; width: 100%; } tr { border-top: 1px solid var(--line); }
+th, td { text-align: left; vertical-align: top; padding: .3rem .75rem .3rem 0; }
+@media (max-width: 48rem) {
+  thead { position: absolute; clip-path: inset(50%); } table, tbody, tr, td { display: block; }
+  td { padding: .1rem 0; } td::before { content: attr(data-label) ": "; font-size: .85rem; }
+}
 .grave { border-color: var(--out); } footer { margin-top: 2rem; font-size: .85rem; opacity: .8; }
 """
 # Should an escape ever be missing, a browser still runs nothing and fetches nothing.

@@ -285,15 +285,21 @@ class Queues:
     def region(self) -> str:
         return self.sqs.meta.region_name
 
-    def all(self, wanted: Callable[[str], bool] = lambda _: True) -> list[Queue]:
+    def all(
+        self,
+        wanted: Callable[[str], bool] = lambda _: True,
+        describe: "Callable[[list[str]], Iterable[Queue | None]] | None" = None,
+    ) -> list[Queue]:
         """Every queue of the stack whose short name is `wanted`; dead-letter queues follow the
-        queue they are named after.
+        queue they are named after. `describe` finds out about these URLs; None: by asking SQS.
 
         Raises UserError when the stack has no queue at all.
         """
         urls = list(self._urls(f"{self.prefix}-"))
         chosen = [url for url in urls if wanted(self.short(name_of(url)))]
-        found = [queue for queue in each(self.describe, self._owned(chosen)) if queue]
+        owned = self._owned(chosen)
+        answers = describe(owned) if describe else each(self.describe, owned)
+        found = [queue for queue in answers if queue]
         if not found and not self._owned(urls):
             raise UserError(self._nothing())
         return sorted(found, key=lambda queue: _parts(queue.name))

@@ -4,6 +4,7 @@ Exits with 1 if a fact is not as the table of agreement says; with --aws if AWS 
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -29,7 +30,10 @@ def main() -> int:
         parser.error("the table is of all facts on the local engine")
     facts = [fact for fact in written.load() if fact.identifier.startswith(asked.only)]
     if asked.aws:
-        differences = run(Target.aws(), facts)
+        # Ended as by Ctrl-C, it removes what it has made; killed, the next run does.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+        Home().path.mkdir(exist_ok=True)
+        differences = run(Target.aws(), facts, Home().path / "conformance-made.jsonl")
     else:
         with tempfile.TemporaryDirectory() as home:
             started = engine.start(
@@ -53,10 +57,10 @@ def main() -> int:
     return 1 if any(surprises) else 0
 
 
-def run(target: Target, facts: list[written.Fact]) -> dict[str, str]:
+def run(target: Target, facts: list[written.Fact], journal: Path | None = None) -> dict[str, str]:
     """The difference of each fact that differs, by its id; they are printed as they are found."""
     differences = {}
-    with Run(target) as running:
+    with Run(target, journal) as running:
         for fact in facts:
             patience = None if target.is_aws else ENGINE_SECONDS
             if difference := running.difference(fact, patience_seconds=patience):

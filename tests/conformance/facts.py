@@ -6,6 +6,7 @@ A file has a `service` (its row in the table of agreement), `given` steps by nam
     states       the fact in a sentence
     source       a page of the documentation, or "recorded: NAME" for a test recorded on AWS
     needs        the services that it calls
+    correction   what of the local engine's corrections it needs, without which a case of it differs
     given        names of steps that come first; those of `once` are taken once in a run
     steps        `call` with its parameters in `with`, and what is expected of the answer
 
@@ -96,19 +97,22 @@ class Fact:
     states: str
     source: str
     needs: tuple[str, ...]
+    correction: str | None
     variables: Mapping[str, Any]
     shared: Mapping[str, tuple[Step, ...]]
     given: tuple[Step, ...]
     steps: tuple[Step, ...]
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+class _Loader(yaml.CSafeLoader):  # type: ignore[misc]
     """Mappings with their place, without repeated keys, and the tags for text."""
+
+    file: str
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> Located:
     found = Located(loader.construct_mapping(node, deep=True))
-    found.where = f"{Path(loader.name).name}:{node.start_mark.line + 1}"
+    found.where = f"{loader.file}:{node.start_mark.line + 1}"
     if len(found) != len(node.value):
         raise MisspeltFact(f"{found.where}: a key is there twice")
     return found
@@ -133,6 +137,7 @@ def load(folder: Path = FOLDER) -> list[Fact]:
     for path in sorted(folder.glob("*.yaml")):
         with path.open(encoding="utf-8") as stream:
             loader = _Loader(stream)
+            loader.file = path.name
             try:
                 document = loader.get_single_data()
             except yaml.YAMLError as error:
@@ -153,7 +158,9 @@ def load(folder: Path = FOLDER) -> list[Fact]:
 
 
 def _facts(written: Located, document: Located, given: Mapping[str, Located]) -> Iterator[Fact]:
-    _only(written, "id states source needs given steps for_each", "id states needs steps")
+    _only(
+        written, "id states source needs correction given steps for_each", "id states needs steps"
+    )
     source = written.get("source") or document.get("source") or ""
     if not re.match(r"https://|recorded: ", source):
         raise MisspeltFact(f"{written.where}: no page and no recorded test is its source")
@@ -167,6 +174,7 @@ def _facts(written: Located, document: Located, given: Mapping[str, Located]) ->
             states=written["states"],
             source=source,
             needs=tuple(written["needs"]),
+            correction=written.get("correction"),
             variables=case,
             shared={
                 setup["name"]: tuple(_steps(setup["steps"], case))
@@ -256,9 +264,9 @@ def _check_call(step: Step, variables: Mapping[str, Any]) -> None:
         raise MisspeltFact(f"{step.where}: unknown service: {step.service}") from error
     if step.operation not in operations.operation_names:
         raise MisspeltFact(f"{step.where}: {step.service} has no operation {step.operation}")
-    if step.operation.startswith(("Create", "Subscribe", "Run", "Start", "PutRule")) and (
-        step.operation not in {*removal.REMOVERS, *removal.GOES_WITH_ANOTHER}
-    ):
+    if step.operation.startswith(
+        ("Create", "Subscribe", "Run", "Start", "PutRule", "PutMetricAlarm")
+    ) and (step.operation not in {*removal.REMOVERS, *removal.GOES_WITH_ANOTHER}):
         raise MisspeltFact(f"{step.where}: nothing removes what {step.operation} makes")
     shape = operations.operation_model(step.operation).input_shape
     # A fact about a refusal may leave out what it is the refusal of.

@@ -15,6 +15,7 @@ GONE = frozenset(
         "ResourceNotFoundException",
         "NotFound",
         "NotFoundException",
+        "ResourceNotFound",
         "AWS.SimpleQueueService.NonExistentQueue",
         "QueueDoesNotExist",
     ]
@@ -118,6 +119,11 @@ def _rule(client: Client, asked: Mapping[str, Any], answer: Mapping[str, Any]) -
     events.delete_rule(Name=name)
 
 
+def _alarm(client: Client, asked: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+    del answer
+    client("cloudwatch").delete_alarms(AlarmNames=[asked["AlarmName"]])
+
+
 REMOVERS: Mapping[str, Remover] = {
     "CreateQueue": _queue,
     "CreateBucket": _bucket,
@@ -129,6 +135,7 @@ REMOVERS: Mapping[str, Remover] = {
     "CreateFunction": _function,
     "CreateEventSourceMapping": _mapping,
     "PutRule": _rule,
+    "PutMetricAlarm": _alarm,
 }
 # What goes with something else, and what reads or changes only what a fact has made itself.
 GOES_WITH_ANOTHER = frozenset(

@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -72,9 +73,14 @@ class Target:
 
 @dataclass
 class Run:
-    """One run: what is shared by its facts, and what is left to remove. A context manager."""
+    """One run: what is shared by its facts, and what is left to remove. A context manager.
+
+    Whatever it makes is written to the `journal` first, from which the next run with it removes
+    what one that was killed has left.
+    """
 
     target: Target
+    journal: Path | None = None
     name: str = field(default_factory=lambda: f"epc-{secrets.token_hex(5)}")
     _shared: dict[str, dict[str, Any]] = field(default_factory=dict)
     _made: list[tuple[str, Mapping[str, Any], dict[str, Any]]] = field(default_factory=list)
@@ -82,10 +88,16 @@ class Run:
     _number: int = 0
 
     def __enter__(self) -> "Run":
+        if self.journal and self.journal.exists():
+            lines = self.journal.read_text().splitlines()
+            self._made = [(*json.loads(line), {}) for line in lines]
+            self._remove(0)
         return self
 
     def __exit__(self, *failure: object) -> None:
         self._remove(0)
+        if self.journal:
+            self.journal.unlink(missing_ok=True)
 
     def difference(self, fact: Fact, *, patience_seconds: float | None = None) -> str:
         """How the answers differ from the fact; empty if they agree. Raises Unusable.
@@ -161,6 +173,9 @@ class Run:
         if step.operation in removal.REMOVERS:
             # Before the call: its answer may be lost.
             self._made.append(made)
+            if self.journal:
+                with self.journal.open("a") as file:
+                    file.write(f"{json.dumps([step.operation, asked], default=str)}\n")
         try:
             answer |= plain(getattr(client, operation)(**asked))
         except ClientError as error:

@@ -18,7 +18,8 @@ EVENTS = int(os.environ.get("EVENT_PIPELINES_DRILL_EVENTS", "0")) or None
 AT_A_TIME = {"maximum_concurrency": 3}
 TRIES = {"max_receive_count": 3}
 DIFFERENCE = {
-    "image_derivatives": {"function": AT_A_TIME, **TRIES},
+    # Content decides, whatever the driver calls its files.
+    "image_derivatives": {"function": AT_A_TIME, "suffixes": "all", **TRIES},
     "event_audit": {"function": AT_A_TIME, "trail": {}, **TRIES},
     "csv_import": {"pace": AT_A_TIME, "split": AT_A_TIME, "rows_per_message": 3, **TRIES},
     "item_relay": {"function": AT_A_TIME, **TRIES},

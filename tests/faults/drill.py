@@ -12,7 +12,7 @@ from event_pipelines.local.stack import LocalStack
 from faults.drivers import DRIVERS, Driver, Fed, client, command, queue_named, taken
 from faults.proxy import FaultProxy
 from faults.schedule import Kind, Schedule
-from support.stacks import messages_in
+from support.stacks import alarms, eventually, messages_in
 
 # Production waits minutes before a message is tried again. Longer than an ordinary invocation, and
 # shorter than one that waits for an answer that never comes: its messages are then with two.
@@ -194,6 +194,7 @@ class Drill:
         else:
             fed = [driver.feed(run, exercise.events) for driver in drivers]
         self._settle()
+        self._watch_alarms()
         before = [Account.of(driver, run) for driver in drivers]
         self.proxy.stop_injecting()
         for driver in drivers:
@@ -206,6 +207,7 @@ class Drill:
         ]
         for driver in drivers:
             _empty(driver)
+        self._watch_alarms()
         seconds = time.monotonic() - started
         return Results(exercise, reports, self.proxy.by_kind, seconds)
 
@@ -229,6 +231,16 @@ class Drill:
         _set_enabled(mappings, True)
         self._shorten_retries()
 
+    def _watch_alarms(self) -> None:
+        """Until the alarms of those dead-letter queues ring that hold something, and no other."""
+        names = {queue.dead_letters for driver in self._drivers for queue in driver.queues()}
+
+        def is_true() -> bool:
+            holding = {name for name in names if messages_in(queue_named(name).url)}
+            return holding == ringing() & names
+
+        eventually(is_true, "alarms to ring for dead letters, and for nothing else")
+
     def _settle(self) -> None:
         """Until nobody works on anything, and nothing waits for somebody to."""
         queues = [queue for driver in self._drivers for queue in driver.queues()]
@@ -244,6 +256,17 @@ class Drill:
             stands_still = time.monotonic() - since > STANDS_STILL_AFTER_SECONDS
             assert not stands_still, f"still to be worked on: {waiting}"
             time.sleep(0.5)
+
+
+def ringing() -> set[str]:
+    """The queues whose messages that are visible set off an alarm."""
+    return {
+        dimension["Value"]
+        for alarm in alarms()
+        if alarm["StateValue"] == "ALARM"
+        and alarm.get("MetricName") == "ApproximateNumberOfMessagesVisible"
+        for dimension in alarm["Dimensions"]
+    }
 
 
 def _redirect(function: str, endpoint: str) -> None:

@@ -417,6 +417,10 @@ def _is_at_two(item: dict[str, Any]) -> bool:
     return bool(item["revision"] == {"N": "2"})
 
 
+# With `suffixes = "all"` uploads of any name begin the pipeline.
+NAMES = (".jpg", ".jfif", "", ".heic", ".txt")
+
+
 class Images(Driver):
     """Good: each derivative, in one version. Poison: a rejection of each."""
 
@@ -444,12 +448,13 @@ class Images(Driver):
         one, bucket = token(run, number), self._pipeline["bucket"]
         ids = tuple(f"{derivative}/{one}" for derivative in self._derivatives)
         key = f"{self._pipeline['source_prefix']}{one}"
+        name = key + NAMES[number % len(NAMES)]
         if not is_poison(number):
-            return Deed(upload(bucket, f"{key}.jpg", self._picture), ids, good=True)
+            return Deed(upload(bucket, name, self._picture), ids, good=True)
         publish = partial(client("sns").publish, TopicArn=self._pipeline["topic_arn"])
         acts: tuple[Callable[[], object], ...] = (
             partial(publish, Message=garbage(one, number)),
-            upload(bucket, f"{key}.jpg", b"this is no picture"),
+            upload(bucket, name, b"this is no picture"),
             partial(publish, Message=object_event(bucket, f"{key}-{ENORMOUS}.jpg")),
         )
         return Deed(acts[number // POISON_EVERY % 3], ids, good=False)

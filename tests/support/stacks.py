@@ -67,7 +67,7 @@ def copied_stack(
 
     It is not destroyed, see `destroyed`; with `changed` it gets other settings.
     """
-    home = Home(temporary.mktemp("home"))
+    home = Home(temporary.mktemp("home with spaces"))
     original = _original(temporary)
     engine = local_engine.start(
         home.path,

@@ -85,7 +85,7 @@ COMPOSED: dict[tuple[str, str], list[str]] = {
         r'module\.([\w-]+)(?:\[(?:(\d+)|"((?:[^"\\]|\\.)*)")\])?'
     ],
     (
-        "cli/event_pipelines/local/corrections/policy_variables.py",
+        "cli/event_pipelines/local/corrections/policies.py",
         "f'^{fnmatch.translate(glob)}'",
     ): [f"^{fnmatch.translate('*a*?b*[*]*')}"],
     (
@@ -152,10 +152,23 @@ def _applied(nodes: Iterable[ast.AST]) -> dict[str, set[str]]:
 
 def uses() -> tuple[list[Use], list[str]]:
     """Every application of every pattern; and those for which nothing is known."""
-    files = {
-        str(path.relative_to(ROOT)): list(ast.walk(ast.parse(path.read_text()))) for path in SOURCES
+    texts = {str(path.relative_to(ROOT)): path.read_text() for path in SOURCES}
+    files = {file: list(ast.walk(ast.parse(text))) for file, text in texts.items() if "re." in text}
+    # Parsing all others would take every worker of a run seconds, whichever tests it has.
+    names = {
+        name
+        for nodes in files.values()
+        for assigned in [_assigned(nodes)]
+        for node in nodes
+        if _is_re(node, "compile") and (name := assigned.get(id(node)))
     }
-    applied = _applied(itertools.chain.from_iterable(files.values()))
+    anywhere = re.compile(rf"\b(?:{'|'.join(sorted(names))})\b")
+    others = (
+        ast.walk(ast.parse(text))
+        for file, text in texts.items()
+        if file not in files and anywhere.search(text)
+    )
+    applied = _applied(itertools.chain(*files.values(), *others))
     found: list[Use] = []
     unknown: list[str] = []
     for file, nodes in files.items():

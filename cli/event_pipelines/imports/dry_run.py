@@ -11,11 +11,11 @@ from event_pipelines.configuration import Environment
 from event_pipelines.contracts.imports import SHARE_OF_CAPACITY, STAMP
 from event_pipelines.csv_files.content import FileDamaged, FileRefused, content_of
 from event_pipelines.csv_files.expectations import expected_columns, wanted_dialect
-from event_pipelines.csv_files.items import ItemMaker, RowRejected
+from event_pipelines.csv_files.items import Item, ItemMaker, RowRejected
 from event_pipelines.csv_files.opening import SAMPLE_BYTES, Opening, read_opening
 from event_pipelines.csv_files.progress import Progress
 from event_pipelines.csv_files.records import RowReader
-from event_pipelines.csv_files.row_messages import LARGE_ROWS_PREFIX, Envelope, RowMessage
+from event_pipelines.csv_files.row_messages import LARGE_ROWS_PREFIX, Envelope, Row, RowMessage
 from event_pipelines.csv_files.segments import Segment, cut_segments
 from event_pipelines.csv_files.shape import Shape, shape_of
 from event_pipelines.times import iso
@@ -81,7 +81,7 @@ def read(
     environment, loader = Environment(split), Environment(load)
     shape = shape_of(loader)
     try:
-        opening = read_opening(_chunks(file), wanted_dialect(environment))
+        opening = read_opening(chunks(file), wanted_dialect(environment))
         expected_columns(environment).check(opening.header)
     except FileRefused as refused:
         found.refused = Rejected(1, refused.reason, refused.detail)
@@ -92,7 +92,7 @@ def read(
     now = iso(datetime.now(UTC))
     maker = ItemMaker(shape, opening.header, IMPORT_ID, now, opening.dialect.unnamed)
     try:
-        for segment in _segments(file, opening, environment):
+        for segment in segments(lambda: chunks(file), file.name, opening, environment):
             for row in segment.rejected:
                 found.reject(Rejected(row.line, row.reason, row.detail))
             _make_items(segment, maker, found)
@@ -104,38 +104,48 @@ def read(
     return found
 
 
-def _chunks(file: Path) -> Iterator[bytes]:
+def chunks(file: Path) -> Iterator[bytes]:
+    """The file in the pieces that its opening is told from."""
     with file.open("rb") as stream:
         while chunk := stream.read(SAMPLE_BYTES):
             yield chunk
 
 
-def _segments(file: Path, opening: Opening, environment: Environment) -> Iterator[Segment]:
+def segments(
+    chunks: Callable[[], Iterator[bytes]], name: str, opening: Opening, environment: Environment
+) -> Iterator[Segment]:
+    """The rows of a file as the splitter sends them. Raises FileDamaged."""
+
     def rows(offset: int) -> Iterator[bytes]:
-        for chunk in content_of(_chunks(file), opening.compression, opening.encoding):
+        for chunk in content_of(chunks(), opening.compression, opening.encoding):
             if offset < len(chunk):
                 yield chunk[offset:]
             offset = max(0, offset - len(chunk))
 
     start = Progress(next_offset=opening.offset, next_line=opening.line)
     reader = RowReader(rows(opening.offset), opening.offset, opening.line, opening.dialect)
-    envelope = Envelope(
-        IMPORT_ID, "-", file.name, VERSION_ID, opening.header, opening.dialect.unnamed
-    )
+    envelope = Envelope(IMPORT_ID, "-", name, VERSION_ID, opening.header, opening.dialect.unnamed)
     size = environment.integer("ROWS_PER_MESSAGE", 1, 10_000, default=400)
     return cut_segments(reader.stretches(), envelope, size, start, LARGE_ROWS_PREFIX)
 
 
-def _make_items(segment: Segment, maker: ItemMaker, found: DryRun) -> None:
+def items_of(segment: Segment, maker: ItemMaker) -> Iterator[tuple[Row, Item | RowRejected]]:
+    """Each row with the item that the loader makes of it, or why it makes none."""
     if segment.message is None:
         return
-    found.messages += 1
     stored = dict([segment.message.stored] if segment.message.stored else [])
     for row in RowMessage.decode(segment.message.body, stored.__getitem__).rows:
         try:
-            item = maker.make(row.number, row.cells)
+            yield row, maker.make(row.number, row.cells)
         except RowRejected as error:
-            found.reject(Rejected(row.line, error.reason, error.detail))
+            yield row, error
+
+
+def _make_items(segment: Segment, maker: ItemMaker, found: DryRun) -> None:
+    found.messages += segment.message is not None
+    for row, item in items_of(segment, maker):
+        if isinstance(item, RowRejected):
+            found.reject(Rejected(row.line, item.reason, item.detail))
             continue
         found.rows_loaded += 1
         found.write_units += item.units

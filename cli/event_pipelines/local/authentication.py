@@ -4,18 +4,21 @@ AWS: a service answers who has a secret that it gave out, and nobody else but wh
 public. MiniStack takes any secret from whoever names the key `test`, an account's number or no key
 as the account's root, and answers its own paths (health, resets, packages of functions) to anybody.
 Here root has a secret, too, and the one place that every request passes refuses what is not signed
-with a secret of root, of a user or of a session. MiniStack's own paths are for root alone.
+with a secret of root, of a user or of a session. MiniStack's own paths are for root alone. Who has
+signed is not found out again for the same request, nor what a principal may do before it changes.
 """
 
+import contextvars
 import re
 import uuid
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
 
 from ministack import app
 from ministack.core import iam_evaluator, responses, router, sigv4
 from ministack.core.iam_evaluator import AuthError
+from ministack.services import iam
 
 from event_pipelines.local.corrections._ministack import around
 from event_pipelines.local.repeated_attempts import Application, Message, Receive, Send
@@ -27,6 +30,11 @@ _ACCOUNT = re.compile(r"\d{12}")
 _MISSING = AuthError("MissingAuthenticationToken", "Missing Authentication Token")
 _ADMINISTRATION = AuthError("AccessDenied", "Only root may use the engine's own paths.")
 _FORM_SIGNATURES = {"x-amz-signature", "signature"}
+_READS = ("Get", "List", "Simulate", "Generate")
+# The key that this request is known to be signed with.
+_proven: contextvars.ContextVar[str | None] = contextvars.ContextVar("proven", default=None)
+# What principals may do, by access key and account.
+_principals: dict[tuple[str, str], Any] = {}
 
 
 def set_root(root: RootCredentials) -> None:
@@ -58,6 +66,42 @@ def set_root(root: RootCredentials) -> None:
 
     around(iam_evaluator, "resolve_credential", "access_key_id account_id session_token", resolve)
     around(iam_evaluator, "is_root_access_key", "access_key_id", is_root)
+    around(app, "pin_signed_request", "method raw_path query_params raw_headers handshake", _pin)
+    around(iam_evaluator, "resolve_principal", "access_key_id account_id credential", _principal)
+    for action, handler in iam._IAM_HANDLERS.items():
+        if not action.startswith(_READS):
+            iam._IAM_HANDLERS[action] = _changing(handler)
+
+
+def _pin(original: Callable[..., None], *request: Any) -> None:
+    key = _proven.get()
+    if key is None:
+        original(*request)
+        return
+    iam_evaluator._signed_request.set(None)
+    iam_evaluator._verified_key.set(key)
+    iam_evaluator._anonymous.set(False)
+
+
+def _principal(original: Callable[..., Any], key: str, account: str, *credential: Any) -> Any:
+    # Whether the key is valid still has been asked before the request got here.
+    if key != _proven.get():
+        return original(key, account, *credential)
+    if (found := _principals.get((key, account))) is None:
+        found = original(key, account, *credential)
+        if not isinstance(found, AuthError):
+            _principals[key, account] = found
+    return found
+
+
+def _changing(handler: Callable[..., Any]) -> Callable[..., Any]:
+    def change(parameters: Any) -> Any:
+        try:
+            return handler(parameters)
+        finally:
+            _principals.clear()
+
+    return change
 
 
 class Authentication:
@@ -70,6 +114,7 @@ class Authentication:
         if scope["type"] == "lifespan":
             await self._application(scope, receive, send)
             return
+        _proven.set(None)
         request = _Request(scope)
         # Before the body is read: nobody without a key fills the engine's memory.
         failure = request.unknown_signer()
@@ -137,6 +182,7 @@ class _Request:
             if found is None or isinstance(found, AuthError):
                 return found or _MISSING
             is_root = found.principal_type == "Root"
+            _proven.set(self._signed.access_key_id)
         own = self._path.startswith("/_") or self._path in app._HEALTH_PATHS
         return _ADMINISTRATION if own and not is_root else None
 

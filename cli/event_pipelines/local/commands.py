@@ -7,6 +7,7 @@ import shlex
 import sys
 import webbrowser
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import boto3
@@ -146,21 +147,31 @@ def _demo(arguments: argparse.Namespace) -> int:
         raise UserError(
             f"A stack already runs in {home.path}: run `event-pipelines local down` first."
         )
-    with counting("Applying the stack with Terraform", console) as progress:
-        stack = local_stack.up(
-            home,
-            region=_region(arguments),
-            port=arguments.port,
-            variables={"image_derivatives": {"derivatives": images.DERIVATIVES}},
-            packages_through_s3=True,
-            tied_to_parent=not arguments.keep,
-            on_activity=following(progress),
-        )
-    try:
+    region, showing = _region(arguments), demo_output.Showing(collection, console)
+    address: str | None = None
+
+    def watch(stack: LocalStack) -> None:
+        nonlocal address
         address = console_process.start(stack)
         said = address or f"it did not start, see {home.path / 'console.log'}"
         console.print(f"Watch it in the web console: {said}", soft_wrap=True, highlight=False)
-        good = demo_output.show(stack, collection, console)
+
+    try:
+        with ThreadPoolExecutor(max_workers=1) as background:
+            applying = background.submit(
+                local_stack.up,
+                home,
+                region=region,
+                port=arguments.port,
+                variables={"image_derivatives": {"derivatives": images.DERIVATIVES}},
+                packages_through_s3=True,
+                tied_to_parent=not arguments.keep,
+                on_activity=showing.note,
+            )
+            stack = showing.follow(
+                applying, lambda: local_stack.applied_so_far(home, region), watch
+            )
+        good = showing.finish(stack)
     except BaseException:
         local_engine.stop(home.path)
         raise
@@ -169,6 +180,7 @@ def _demo(arguments: argparse.Namespace) -> int:
         print_json({**answer, "console": address if arguments.keep else None})
     elif arguments.keep:
         _print_how_to_look_around(stack)
+        said = address or f"did not start, see {home.path / 'console.log'}"
         print(f"The web console, which ends with it:\n  {said}")
     if arguments.keep:
         # Elsewhere it would open one in the terminal, if any.

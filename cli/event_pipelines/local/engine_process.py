@@ -4,6 +4,7 @@ Run by `engine.start`, never by hand: it expects the environment and descriptors
 """
 
 import argparse
+import gc
 import os
 import signal
 import socket
@@ -75,6 +76,9 @@ def _serve(settings: Settings) -> None:
     application = ministack.app.app
     if not settings.repeats_work:
         application = RepeatedAttempts(application)
+    # What is imported stays: without it there is little to look through for garbage.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
     with socket.socket(fileno=settings.listener) as listener:
         serving.serve(
             Authentication(application),

@@ -2,12 +2,16 @@
 
 import asyncio
 import contextlib
+import functools
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
+import ministack.app
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -43,7 +47,10 @@ def serve(
         access_log=False,
         date_header=False,
         server_header=False,
+        proxy_headers=False,
     )
+
+    ministack.app.formatdate = lambda **_: _date(int(time.time()))
 
     async def catch_and_serve() -> None:
         for number, act in on_signal.items():
@@ -51,6 +58,11 @@ def serve(
         await _Server(config).serve(sockets=[listener])
 
     asyncio.run(catch_and_serve())
+
+
+@functools.lru_cache(maxsize=1)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
 
 
 class _Server(uvicorn.Server):

@@ -111,6 +111,20 @@ def current(home: Home) -> LocalStack | None:
     return LocalStack(home, engine, outputs["region"], outputs)
 
 
+def applied_so_far(home: Home, region: str) -> LocalStack | None:
+    """What another thread is applying in `home`, with the outputs that are known already.
+
+    None as long as there are none, and while Terraform writes its state.
+    """
+    engine = local_engine.running(home.path)
+    try:
+        state = json.loads((home.terraform / "terraform.tfstate").read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    outputs = {name: output["value"] for name, output in state["outputs"].items()}
+    return LocalStack(home, engine, region, outputs) if engine and outputs else None
+
+
 def terraform(stack: LocalStack) -> Terraform:
     """The root as it was applied to the stack."""
     return _terraform(stack.home, stack.engine, stack.region)

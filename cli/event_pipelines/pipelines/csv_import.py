@@ -4,7 +4,7 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -46,6 +46,8 @@ SUFFIXES = (".csv", ".csv.gz")
 # As many as BatchGetItem takes.
 _KEYS_PER_CALL = 100
 _ATTEMPTS = 8
+# What S3 says where there is no object of this name, of this version, or nothing in it.
+_GONE = ("NoSuchKey", "NoSuchVersion", "NoSuchBucket", "InvalidRange")
 # The splitter writes its checkpoint every few seconds; one that is silent this long was cut off.
 _SILENT = timedelta(hours=1)
 
@@ -229,6 +231,41 @@ class Ledger:
         for page in pages:
             yield from map(item_of, page["Items"])
 
+    def items(self, hash_key: str, keys: Collection[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Items with these hash keys, at most 100, in no order, as DynamoDB has them."""
+        asked = {"Keys": [{hash_key: key} for key in keys], "ConsistentRead": True}
+        return _got(self.stack, self.table, asked) if keys else iter(())
+
+    def beginning(self, found: Import, size: int) -> bytes:
+        """At most `size` bytes of the file of an import; none where it is gone, or another one."""
+        version: Any = {"VersionId": found.version_id} if found.version_id else {}
+        for bucket in self.sources:
+            try:
+                answer = self.stack.s3.get_object(
+                    Bucket=bucket, Key=found.key, Range=f"bytes=0-{size - 1}", **version
+                )
+            except ClientError as error:
+                if error_code(error) not in _GONE:
+                    raise
+                continue
+            identity = import_id(bucket, found.key, found.version_id, answer["ETag"])
+            if identity == found.import_id:
+                return answer["Body"].read()
+        return b""
+
+
+def _got(stack: Stack, table: str, asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The items of a BatchGetItem, which may answer in parts. Raises Unanswered."""
+    left: Any = {table: asked}
+    for attempt in range(_ATTEMPTS):
+        time.sleep(0.05 * (2**attempt - 1))
+        answer = stack.dynamodb.batch_get_item(RequestItems=left)
+        yield from answer["Responses"].get(table, [])
+        left = answer.get("UnprocessedKeys")
+        if not left:
+            return
+    raise Unanswered(f"The table {table} answers only in part: try again when it is less busy.")
+
 
 def locate(stack: Stack) -> Ledger:
     """The ledger of the stack's imports. Raises UserError when there is none."""
@@ -311,26 +348,16 @@ class _Imports(Deployed):
         return State.EXPIRED if forgotten else State.MISSING
 
     def _known(self, ids: Sequence[str]) -> dict[str, State]:
-        asked: Any = {
-            self._ledger: {
-                "Keys": [{"import_id": {"S": one}, "part": {"S": CONTROL_PART}} for one in ids],
-                "ProjectionExpression": "import_id, #status, updated_at",
-                "ExpressionAttributeNames": {"#status": "status"},
-                "ConsistentRead": True,
-            }
+        asked = {
+            "Keys": [{"import_id": {"S": one}, "part": {"S": CONTROL_PART}} for one in ids],
+            "ProjectionExpression": "import_id, #status, updated_at",
+            "ExpressionAttributeNames": {"#status": "status"},
+            "ConsistentRead": True,
         }
-        found: dict[str, State] = {}
-        for attempt in range(_ATTEMPTS):
-            time.sleep(0.05 * (2**attempt - 1))
-            answer = self.stack.dynamodb.batch_get_item(RequestItems=asked)
-            for item in answer["Responses"].get(self._ledger, []):
-                found[item["import_id"]["S"]] = _state(item["status"]["S"], item["updated_at"]["S"])
-            asked = answer.get("UnprocessedKeys")
-            if not asked:
-                return found
-        raise Unanswered(
-            f"The table {self._ledger} answers only in part: try again when it is less busy."
-        )
+        return {
+            item["import_id"]["S"]: _state(item["status"]["S"], item["updated_at"]["S"])
+            for item in _got(self.stack, self._ledger, asked)
+        }
 
 
 def import_of(stored: StoredObject) -> str:

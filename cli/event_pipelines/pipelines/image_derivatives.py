@@ -64,9 +64,9 @@ class _Images(Deployed):
             for derivative, settings in self._settings.items()
         }
 
-    def stored(self, lane: Lane, prefix: str) -> Iterator[list[StoredObject]]:
+    def compares(self, lane: Lane, key: str) -> bool:
         """Also those that no rule is about: content decides, and nothing says what they are."""
-        yield from objects.stored(self.stack.s3, lane.bucket, prefix)
+        return key.startswith(lane.prefix)
 
     def state(self, lane: Lane, stored: StoredObject) -> State:
         if is_made_of(self.stack.s3, *self.output(lane, stored.key), stored):
@@ -84,7 +84,6 @@ class _Images(Deployed):
         return Triggers(tuple((settings["SOURCE_PREFIX"], one) for one in suffixes), any_case=True)
 
     def output(self, lane: Lane, key: str) -> tuple[str, str]:
-        """Bucket and key of what is made of the lane's object with this key."""
         settings = self._settings[lane.name]
         own = settings.get("OUTPUT_BUCKET")
         prefix = output_prefix(settings["OUTPUT_PREFIX"], own, lane.bucket)

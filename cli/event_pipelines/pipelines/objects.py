@@ -86,24 +86,34 @@ def _filter(rule: Mapping[str, Any]) -> tuple[str, str]:
     return values.get("prefix", ""), values.get("suffix", "")
 
 
+class Page(list[StoredObject]):
+    """Objects that S3 lists in one answer. `after`: where the next one begins, None at the end."""
+
+    after: Any = None
+
+
 def stored(
-    s3: "S3Client", bucket: str, prefix: str, every_version: bool = False
-) -> Iterator[list[StoredObject]]:
+    s3: "S3Client", bucket: str, prefix: str, every_version: bool = False, after: Any = None
+) -> Iterator[Page]:
     """Pages of the objects below `prefix`: their current versions, or all they still have."""
-    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
-    for page in pages:
-        yield [
+    start = dict(zip(("KeyMarker", "VersionIdMarker"), after or (), strict=False))
+    paginator = s3.get_paginator("list_object_versions")
+    for page in paginator.paginate(Bucket=bucket, Prefix=prefix, **start):
+        made = Page(
             StoredObject(
                 bucket,
                 version["Key"],
-                _version(version.get("VersionId")),
+                version_of(version.get("VersionId")),
                 version["ETag"].strip('"'),
                 version["Size"],
                 version["LastModified"].astimezone(UTC),
             )
             for version in page.get("Versions", [])
             if (every_version or version["IsLatest"]) and not _is_folder(version)
-        ]
+        )
+        if page.get("IsTruncated"):
+            made.after = (page["NextKeyMarker"], page["NextVersionIdMarker"])
+        yield made
 
 
 def find(s3: "S3Client", bucket: str, key: str) -> StoredObject | None:
@@ -114,7 +124,7 @@ def find(s3: "S3Client", bucket: str, key: str) -> StoredObject | None:
     return StoredObject(
         bucket,
         key,
-        _version(found.get("VersionId")),
+        version_of(found.get("VersionId")),
         found["ETag"].strip('"'),
         found["ContentLength"],
         found["LastModified"].astimezone(UTC),
@@ -167,7 +177,7 @@ def is_made_of(s3: "S3Client", bucket: str, key: str, source: StoredObject) -> b
     metadata: dict[str, str] = found["Metadata"] if found else {}
     if metadata.get(SOURCE_ETAG) != quote(source.etag, safe=""):
         return False
-    version = _version(metadata.get(SOURCE_VERSION))
+    version = version_of(metadata.get(SOURCE_VERSION))
     if version is None or source.version_id is None:
         return True
     return version == quote(source.version_id, safe="")
@@ -201,7 +211,7 @@ def announcement(version: StoredObject, region: str) -> str:
     return json.dumps({"Records": [record]})
 
 
-def _version(version_id: str | None) -> str | None:
+def version_of(version_id: str | None) -> str | None:
     # S3 calls every version "null" that is written while versioning is off or suspended.
     return None if version_id == "null" else version_id
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from re import Pattern
-from typing import Protocol
+from typing import Any, Protocol
 
 from event_pipelines.pipelines import objects
 from event_pipelines.pipelines.history import Entry
-from event_pipelines.pipelines.objects import StoredObject, Triggers
+from event_pipelines.pipelines.objects import Page, StoredObject, Triggers
 from event_pipelines.pipelines.probe import Probe
 from event_pipelines.pipelines.rejections import DeadLetters
 from event_pipelines.stack import Queue, Stack, each
@@ -85,10 +85,19 @@ class Deployed:
         self.lanes = lanes
         self._triggers = triggers
 
-    def stored(self, lane: Lane, prefix: str) -> Iterator[list[StoredObject]]:
-        """Pages of the objects that the lane takes, of those whose keys begin so."""
-        for page in objects.stored(self.stack.s3, lane.bucket, prefix, self.every_version):
-            yield [one for one in page if self.takes(lane, one.key)]
+    def stored(self, lane: Lane, prefix: str, after: Any = None) -> Iterator[Page]:
+        """Pages of what to compare, of those whose keys begin so; `after` is that of a page."""
+        for page in objects.stored(self.stack.s3, lane.bucket, prefix, self.every_version, after):
+            page[:] = [one for one in page if self.compares(lane, one.key)]
+            yield page
+
+    def compares(self, lane: Lane, key: str) -> bool:
+        """Whether an object of this key is compared in a lane: by default if the lane takes it."""
+        return self.takes(lane, key)
+
+    def output(self, lane: Lane, key: str) -> tuple[str, str] | None:  # noqa: ARG002
+        """Bucket and key of what is made of the lane's object with this key; None: no object is."""
+        return None
 
     def takes(self, lane: Lane, key: str) -> bool:
         """Whether an object of this key starts the lane."""

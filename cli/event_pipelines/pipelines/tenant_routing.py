@@ -57,9 +57,11 @@ class _Tenants(Deployed):
             for tenant in tenants
         }
 
+    def output(self, lane: Lane, key: str) -> tuple[str, str]:
+        return lane.bucket, silver_key(lane.name, key.removeprefix(lane.prefix))
+
     def state(self, lane: Lane, stored: StoredObject) -> State:
-        key = silver_key(lane.name, stored.key.removeprefix(lane.prefix))
-        if is_made_of(self.stack.s3, stored.bucket, key, stored):
+        if is_made_of(self.stack.s3, *self.output(lane, stored.key), stored):
             return State.DONE
         return State.REJECTED if self._rejections[lane.name].name(stored) else State.MISSING
 

@@ -50,6 +50,8 @@ def add_arguments(queues: argparse.ArgumentParser) -> None:
         metavar="N/s",
         help="at most so many messages (default: as fast as it goes)",
     )
+    text = "only these messages, by the ids that `queues peek` shows (default: all)"
+    verb.add_argument("--message-id", nargs="+", default=[], metavar="ID", help=text)
     verb.add_argument("--dry-run", action="store_true", help="only say what it would do")
 
     verb = add_verb(verbs, "purge", _purge, "delete every message of a queue permanently")
@@ -119,7 +121,7 @@ def _print_message(message: dict[str, Any]) -> None:
 
 def _redrive(arguments: argparse.Namespace) -> int:
     queues = Stack(arguments.prefix).queues
-    plan = redrive.plan(queues, arguments.queue, arguments.to, arguments.rate)
+    plan = redrive.plan(queues, arguments.queue, arguments.to, arguments.rate, arguments.message_id)
     if arguments.dry_run:
         if arguments.json:
             print_json(plan.as_dict(), indent=2)
@@ -149,8 +151,9 @@ def planned(plan: Plan) -> str:
         )
     how = {"move": "by SQS's own message move", "copy": "by copying and deleting each"}
     pace = f", at most {plan.rate} a second" if plan.rate else ""
+    selected = f"{len(plan.only):,} of " if plan.only else ""
     return (
-        f"Would move about {plan.source.messages:,} messages from {plan.source.name} to"
+        f"Would move {selected}about {plan.source.messages:,} messages from {plan.source.name} to"
         f" {' and '.join(plan.targets)} {how[plan.method]}{pace}."
     )
 

@@ -27,12 +27,15 @@ ATTEMPTS = 3
 PAUSE_SECONDS = 0.2
 # What every queue takes in one call, whatever its largest message is.
 BATCH_BYTES = 256 * 1024
+# How far the count of a queue may be behind.
+_SLACK = 100
 
 
 @dataclass
 class Copying:
     """One run. Message ids are those of the source unless they are said to be the target's.
 
+    `only` are the messages to move, all when there is none; the others are hidden until the end.
     `refused` says why the target did not take a message; `returned` were moved, failed again and
     were met again before the run was over; `hidden` are left behind and not visible yet.
     """
@@ -41,6 +44,7 @@ class Copying:
     source: Queue
     target: Queue
     rate: int | None = None
+    only: frozenset[str] = frozenset()
     refused: dict[str, str] = field(default_factory=dict)
     returned: set[str] = field(default_factory=set)
     hidden: int = 0
@@ -53,6 +57,9 @@ class Copying:
     _stuck: set[str] = field(default_factory=set)
     # Groups of a FIFO queue of which a message was refused: no later one may overtake it.
     _stopped: set[str] = field(default_factory=set)
+    # And of which one was not selected.
+    _left: set[str] = field(default_factory=set)
+    _received: int = 0
 
     @property
     def moved(self) -> int:
@@ -66,6 +73,8 @@ class Copying:
     def run(self, limit: int, on_progress: Callable[[int], None]) -> None:
         """Moves at most `limit` messages, none of them twice. Raises what boto3 raises.
 
+        What is selected may be hidden by somebody else: no more are received for it than the queue
+        holds twice.
         A limit is what ends it when every message fails at once and comes back. Ctrl-C ends it
         when the ten messages at hand are moved; a second one at once.
         """
@@ -74,7 +83,8 @@ class Copying:
             while (room := limit - len(self._copied) - len(self.refused)) > 0:
                 # What SQS has done and not yet answered would be neither counted nor undone.
                 with held_back():
-                    if not self._move_some(min(room, self.rate or room), on_progress):
+                    most = min(BATCH if self.only else room, self.rate or BATCH)
+                    if not self._move_some(most, on_progress):
                         break
                 if self.rate:
                     due = started + len(self._copied) / self.rate
@@ -86,12 +96,14 @@ class Copying:
     def _move_some(self, most: int, on_progress: Callable[[int], None]) -> bool:
         """False when there were none."""
         received = receive(self.sqs, self.source.url, most, HIDDEN_SECONDS)
+        self._received += len(received)
         for batch in self._batches(self._new(received)):
             self._copy(batch)
             self._delete()
             on_progress(self.moved)
         self._delete()
-        return bool(received)
+        enough = self.only and self._received > 2 * self.source.messages + _SLACK
+        return bool(received) and not enough
 
     def _new(self, received: "list[MessageTypeDef]") -> "list[MessageTypeDef]":
         """Those to copy, in order. A message can be received more than once in one run."""
@@ -106,7 +118,9 @@ class Copying:
             if identity in self._ids_in_target:
                 self.returned.add(identity)
                 self._stop(message)
-            elif identity not in self.refused and _group(message) not in self._stopped:
+            elif self.only and identity not in self.only:
+                self._left |= {_group(message)} if self.source.fifo else set()
+            elif identity not in self.refused and _group(message) not in self._stopped | self._left:
                 new[identity] = message
         return list(new.values())
 

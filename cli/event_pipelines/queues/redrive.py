@@ -1,6 +1,6 @@
 """Brings messages back to where they can be processed: by SQS's own move, or by copying."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,7 +23,8 @@ class Plan:
     """What a redrive would do. `target` is None when messages go back to several queues.
 
     `method` is "move" where SQS does it and "copy" where this command has to. `rate` is messages a
-    second, None for as fast as it goes. `running` is a move that was started before.
+    second, None for as fast as it goes. `running` is a move that was started before. `only` are ids
+    of the messages that are selected; when there is none, all are moved.
     """
 
     source: Queue
@@ -32,6 +33,11 @@ class Plan:
     method: str
     rate: int | None
     running: Move | None = None
+    only: frozenset[str] = frozenset()
+
+    @property
+    def messages(self) -> int:
+        return len(self.only) or self.source.messages
 
     @property
     def targets(self) -> list[str]:
@@ -42,7 +48,8 @@ class Plan:
             "source": self.source.name,
             "targets": self.targets,
             "method": self.method,
-            "messages": self.source.messages,
+            "messages": self.messages,
+            **({"message_ids": sorted(self.only)} if self.only else {}),
             "rate": self.rate,
             "already_running": self.running is not None,
         }
@@ -68,8 +75,13 @@ class Redriven:
     interrupted: bool = False
 
 
-def plan(queues: Queues, name: str, to: str | None, rate: float | None) -> Plan:
-    """How the messages of a queue would be redriven. Raises UserError when they cannot be."""
+def plan(
+    queues: Queues, name: str, to: str | None, rate: float | None, only: Iterable[str] = ()
+) -> Plan:
+    """How the messages of a queue would be redriven, `only` those with these ids if there are any.
+
+    Raises UserError when they cannot be.
+    """
     whole = None if rate is None else int(rate)
     if whole is not None and (whole != rate or not 1 <= whole <= MAX_RATE):
         raise UserError(
@@ -93,7 +105,17 @@ def plan(queues: Queues, name: str, to: str | None, rate: float | None) -> Plan:
         method = "copy"
     if running and to:
         _check_running(running, source, target)
-    return Plan(source, target, feeding, method, whole, running)
+    selected = frozenset(only)
+    if selected and running:
+        raise UserError(
+            f"All messages of {source.name} are already being moved: wait until that has ended, or"
+            " follow it without selecting messages."
+        )
+    if selected and target is None:
+        raise UserError(_several(source, feeding))
+    # SQS's own move knows no selection.
+    method = "copy" if selected else method
+    return Plan(source, target, feeding, method, whole, running, selected)
 
 
 def run(queues: Queues, plan: Plan, show: Show, note: Callable[[str], None]) -> Redriven:
@@ -150,12 +172,9 @@ def _what_ended(plan: Plan, move: Move) -> str | None:
 
 def _copy(queues: Queues, plan: Plan, show: Show) -> Redriven:
     if plan.target is None:
-        raise UserError(
-            f"{plan.source.name} has messages of {' and '.join(plan.targets)}, which only SQS's own"
-            " move can tell apart: name one queue for all of them with --to."
-        )
-    copying = Copying(queues.sqs, plan.source, plan.target, plan.rate)
-    limit = plan.source.messages
+        raise UserError(_several(plan.source, plan.feeding))
+    copying = Copying(queues.sqs, plan.source, plan.target, plan.rate, plan.only)
+    limit = plan.messages
     interrupted = False
     try:
         copying.run(limit, lambda moved: show(moved, limit, "copied and deleted"))
@@ -195,8 +214,12 @@ def _what_stays(plan: Plan, copying: Copying, interrupted: bool) -> str | None:
         said.append(f"{len(copying.refused)} were refused by {targets} ({reasons})")
     if copying.in_both:
         said.append(f"{copying.in_both} are in both queues, because they could not be deleted")
-    left = plan.source.messages - copying.moved - copying.in_both - len(copying.refused)
-    if left > 0:
+    left = plan.messages - copying.moved - copying.in_both - len(copying.refused)
+    if left > 0 and plan.only:
+        said.append(
+            f"{left} of the selected were not in sight, or are behind others of their group"
+        )
+    elif left > 0:
         said.append(f"about {left} were not moved")
     if copying.hidden:
         said.append(f"{copying.hidden} stay hidden for up to two minutes")
@@ -204,6 +227,13 @@ def _what_stays(plan: Plan, copying: Copying, interrupted: bool) -> str | None:
         return None
     why = "stopped" if interrupted else "not complete"
     return f"The redrive was {why}: {', '.join(said)}. Redrive again for the rest."
+
+
+def _several(source: Queue, feeding: list[Queue]) -> str:
+    return (
+        f"{source.name} has messages of {' and '.join(queue.name for queue in feeding)}, which only"
+        " SQS's own move can tell apart: name one queue for all of them with --to."
+    )
 
 
 def _no_target(queues: Queues, source: Queue) -> str:

@@ -1,16 +1,37 @@
 """`event-pipelines reconcile`, and what `replay` has in common with it."""
 
 import argparse
+import tempfile
+from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain, islice
+from pathlib import Path
 
 from event_pipelines import times
-from event_pipelines.console import counting, print_json, print_note, print_table, say
+from event_pipelines.console import (
+    counting,
+    is_terminal,
+    print_json_lists,
+    print_note,
+    print_table,
+    say,
+)
 from event_pipelines.errors import UserError
-from event_pipelines.pipelines import PIPELINES
+from event_pipelines.pipelines import PIPELINES, inventory
 from event_pipelines.pipelines.object_refs import named
 from event_pipelines.pipelines.pipeline import Deployed, Pipeline, State
-from event_pipelines.reconcile.comparison import Comparison, Selection, compare, selected
+from event_pipelines.reconcile import inventories
+from event_pipelines.reconcile.checkpoint import Checkpoint
+from event_pipelines.reconcile.comparison import (
+    Comparison,
+    Part,
+    Selection,
+    compare,
+    listed,
+    selected,
+)
 from event_pipelines.stack import Stack
 from event_pipelines.times import iso
 
@@ -25,6 +46,20 @@ def add_arguments(reconcile: argparse.ArgumentParser) -> None:
     reconcile.description = f"{reconcile.description}. Exits with 1 when there are any."
     reconcile.set_defaults(run=_reconcile)
     add_selection(reconcile)
+    reconcile.add_argument(
+        "--inventory",
+        action="append",
+        default=[],
+        metavar="S3-URL",
+        help="a manifest.json of S3 Inventory, or the folder of the newest: compare what it lists,"
+        " and ask only for what is in question; once for each bucket",
+    )
+    reconcile.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="keep there what is compared until everything is: a repeated command goes on from it",
+    )
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
@@ -54,12 +89,19 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
 def _reconcile(arguments: argparse.Namespace) -> int:
     selection = selection_of(arguments)
     stack, pipeline, selection = located(arguments, selection)
-    comparison = compared(arguments, stack, pipeline, selection)
+    about = {**stack.origin(), "pipeline": arguments.pipeline, "inventory": arguments.inventory}
+    about |= {"key_prefix": selection.key_prefix, "lane": selection.lane}
+    checkpoint = Checkpoint(arguments.checkpoint, pipeline.lanes, about, settled(arguments))
+    if checkpoint.resumed:
+        say(f"Goes on after {checkpoint.counts.total():,} that are compared already")
+    comparison = compared(arguments, stack, pipeline, selection, checkpoint)
     if arguments.json:
-        print_json({"pipeline": arguments.pipeline, **comparison.as_dict()}, indent=2)
+        about = {"pipeline": arguments.pipeline, **comparison.as_dict()}
+        print_json_lists(about, comparison.lists)
     else:
         _print(comparison, PIPELINES[arguments.pipeline].BRANCH or "")
     warn(comparison)
+    checkpoint.remove()
     return 1 if comparison.missing or comparison.unmatched else 0
 
 
@@ -90,38 +132,52 @@ def _check_branch(option: str, given: str | None, known: Pipeline, pipeline: Dep
         raise UserError(f"{known.NAME} has no {option} {given!r}: {remedy}.")
 
 
+def settled(arguments: argparse.Namespace) -> datetime:
+    """What was stored after that may still be on its way."""
+    young = arguments.min_age != "0" and times.duration(arguments.min_age)
+    return datetime.now(UTC) - young if young else datetime.now(UTC)
+
+
 def compared(
-    arguments: argparse.Namespace, stack: Stack, pipeline: Deployed, selection: Selection
+    arguments: argparse.Namespace,
+    stack: Stack,
+    pipeline: Deployed,
+    selection: Selection,
+    checkpoint: Checkpoint | None = None,
 ) -> Comparison:
-    settled = datetime.now(UTC)
-    if arguments.min_age != "0":
-        settled -= times.duration(arguments.min_age)
-    with counting(f"Comparing {arguments.pipeline}") as show:
+    checkpoint = checkpoint or Checkpoint(None, pipeline.lanes, {}, settled(arguments))
+    lists = [inventory.at(stack.s3, url) for url in getattr(arguments, "inventory", ())]
+    for one in lists:
+        say(f"{one.bucket} as of its inventory of {iso(one.taken, 'seconds')}")
+    with ExitStack() as opened, counting(f"Comparing {arguments.pipeline}") as show:
+        parts: Iterable[Part] = listed(pipeline, selection, checkpoint.after)
+        if lists:
+            near = arguments.checkpoint and arguments.checkpoint.resolve().parent
+            folder = Path(opened.enter_context(tempfile.TemporaryDirectory(dir=near)))
+            parts = inventories.listed(
+                pipeline, selection, lists, folder, checkpoint.after, lambda n: show(n, 0, "read")
+            )
         return compare(
             pipeline,
             stack.queues,
-            selection,
-            settled,
+            parts,
+            checkpoint,
             lambda done, missing: show(done, 0, f"{missing:,} in question"),
         )
 
 
 def _print(compared: Comparison, branch: str) -> None:
-    found = [*compared.missing, *compared.unmatched]
+    found = len(compared.missing) + len(compared.unmatched)
+    shown = SHOWN if is_terminal() else found
     if found:
-        rows = [
-            (
-                iso(one.stored.last_modified),
-                one.stored.size,
-                one.lane.name,
-                one.state,
-                one.stored.key,
-            )
-            for one in found[:SHOWN]
-        ]
+        rows = (
+            (iso(one.last_modified), one.size, each.lane.name, each.state, one.key)
+            for each in islice(chain(compared.missing, compared.unmatched), shown)
+            for one in [each.stored]
+        )
         print_table(("stored", "size", branch, "state", "object"), rows, extra=("size", "stored"))
-    if (more := len(found) - SHOWN) > 0:
-        print_note(f"and {more:,} more, which --json lists")
+    if found > shown:
+        print_note(f"and {found - shown:,} more, which --json lists")
     counts = [f"{compared.counts[s]:,} {s}" for s in State if compared.counts.get(s)]
     print_note(", ".join(counts) or "There are no such objects")
 

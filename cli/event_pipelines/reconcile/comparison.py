@@ -1,7 +1,6 @@
 """Compares what a pipeline's bucket holds with the outcomes."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -10,6 +9,7 @@ from typing import Any
 from event_pipelines.pipelines.objects import StoredObject
 from event_pipelines.pipelines.pipeline import Deployed, Lane, State
 from event_pipelines.pipelines.rejections import DeadLetters, dead_letters
+from event_pipelines.reconcile.checkpoint import Checkpoint, Finding, Findings
 from event_pipelines.stack import Queues
 
 _UNSETTLED = (State.MISSING, State.INCOMPLETE)
@@ -42,18 +42,6 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """The outcome of an object in one lane."""
-
-    lane: Lane
-    stored: StoredObject
-    state: State
-
-    def as_dict(self) -> dict[str, Any]:
-        return {"lane": self.lane.name, **self.stored.as_dict()}
-
-
-@dataclass(frozen=True)
 class Comparison:
     """`counts` are objects times lanes. `waiting` are messages in queues, any of which may be
     about something missing; `unseen` are dead letters that were too many to be looked at. Both
@@ -61,8 +49,8 @@ class Comparison:
     """
 
     counts: Mapping[State, int]
-    missing: list[Finding]
-    unmatched: list[Finding]
+    missing: Findings
+    unmatched: Findings
     unmatched_remedy: str
     waiting: int
     unseen: int
@@ -72,69 +60,109 @@ class Comparison:
             "counts": {state.value: self.counts.get(state, 0) for state in State},
             "waiting": self.waiting,
             "unseen_dead_letters": self.unseen,
-            "missing": [finding.as_dict() for finding in self.missing],
-            "unmatched": [finding.as_dict() for finding in self.unmatched],
         }
+
+    @property
+    def lists(self) -> dict[str, Iterable[Any]]:
+        """What `as_dict` leaves out, for it may be millions."""
+        return {
+            name: (finding.as_dict() for finding in found)
+            for name, found in (("missing", self.missing), ("unmatched", self.unmatched))
+        }
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is compared at a time. `place` and `after` say how far it comes: see Checkpoint.
+
+    `done` more objects than are in `found` were seen to be done.
+    """
+
+    place: str
+    after: Any
+    found: Iterable[Finding]
+    done: int = 0
 
 
 def selected(pipeline: Deployed, selection: Selection) -> Iterator[tuple[Lane, list[StoredObject]]]:
     """The objects of a selection in the lanes that take them, a page at a time."""
     for lane in pipeline.lanes:
-        prefix = selection.prefix(lane)
-        if prefix is None:
+        for page, _ in _pages(pipeline, selection, lane, None):
+            if page:
+                yield lane, page
+
+
+def listed(pipeline: Deployed, selection: Selection, begun: Mapping[str, Any]) -> Iterator[Part]:
+    """What is there, and its states, by listing the buckets; `begun`: see Checkpoint.after."""
+    for lane in pipeline.lanes:
+        place = f"{lane.name}@{lane.bucket}"
+        if begun.get(place, ()) is None:
             continue
-        for page in pipeline.stored(lane, prefix):
-            if chosen := [stored for stored in page if selection.takes(stored)]:
-                yield lane, chosen
+        for page, after in _pages(pipeline, selection, lane, begun.get(place)):
+            states = pipeline.states(lane, page)
+            yield Part(
+                place, after, [Finding(lane, *one) for one in zip(page, states, strict=True)]
+            )
+
+
+def _pages(
+    pipeline: Deployed, selection: Selection, lane: Lane, after: Any
+) -> Iterator[tuple[list[StoredObject], Any]]:
+    prefix = selection.prefix(lane)
+    if prefix is not None:
+        for page in pipeline.stored(lane, prefix, after):
+            yield [stored for stored in page if selection.takes(stored)], page.after
 
 
 def compare(
     pipeline: Deployed,
     queues: Queues,
-    selection: Selection,
-    settled: datetime,
-    on_page: Callable[[int, int], None] = lambda _, __: None,
+    parts: Iterable[Part],
+    checkpoint: Checkpoint,
+    on_part: Callable[[int, int], None] = lambda _, __: None,
 ) -> Comparison:
-    """Finds what has nothing to show for it; `on_page` hears how many were compared and missing.
+    """Finds what has nothing to show for it; `on_part` hears how many were compared and missing.
 
-    What was stored after `settled` may still be on its way, and is not called missing. The effects
-    are read before the dead letters, so that nothing slips from one to the other unseen.
+    What was stored after `checkpoint.settled` may still be on its way, and is not called missing.
+    Effects are read before the dead letters, so that nothing slips from one to the other unseen.
     """
-    counts: Counter[State] = Counter()
-    candidates: list[Finding] = []
-    unmatched: list[Finding] = []
-    for lane, page in selected(pipeline, selection):
-        for stored, said in zip(page, pipeline.states(lane, page), strict=True):
-            young = said in _UNSETTLED and stored.last_modified > settled
-            state = State.RECENT if young else said
-            counts[state] += 1
-            if state is State.MISSING:
-                candidates.append(Finding(lane, stored, state))
-            elif state is State.UNMATCHED:
-                unmatched.append(Finding(lane, stored, state))
-        on_page(counts.total(), len(candidates))
+    counts = checkpoint.counts
+    for part in parts:
+        counts[State.DONE] += part.done
+        findings = []
+        for one in part.found:
+            young = one.state in _UNSETTLED and one.stored.last_modified > checkpoint.settled
+            counts[State.RECENT if young else one.state] += 1
+            if one.state in (State.MISSING, State.UNMATCHED) and not young:
+                findings.append(one)
+        checkpoint.add(part.place, part.after, findings)
+        on_part(counts.total(), checkpoint.candidates)
 
     @cache
     def letters(name: str) -> DeadLetters:
         return dead_letters(queues, name)
 
-    missing = [
-        finding
-        for finding in candidates
-        if not any(
+    missing, unmatched = Findings(pipeline.lanes), Findings(pipeline.lanes)
+    lanes: set[Lane] = set()
+    dead = 0
+    for finding in checkpoint.findings():
+        if finding.state is State.UNMATCHED:
+            unmatched.add(finding)
+        elif any(
             pipeline.is_dead(finding.stored, letters(name)) for name in finding.lane.dead_letters
-        )
-    ]
-    counts[State.DEAD] += len(candidates) - len(missing)
-    counts[State.MISSING] = len(missing)
-    lanes = {finding.lane for finding in missing}
+        ):
+            dead += 1
+        else:
+            missing.add(finding)
+            lanes.add(finding.lane)
+    told = {**counts, State.DEAD: counts[State.DEAD] + dead, State.MISSING: len(missing)}
     waiting = {name for lane in lanes for name in lane.queues}
-    dead = {name for lane in lanes for name in lane.dead_letters}
+    buried = {name for lane in lanes for name in lane.dead_letters}
     return Comparison(
-        counts,
+        told,
         missing,
         unmatched,
         pipeline.unmatched_remedy,
         sum(queues.find(name).messages for name in waiting),
-        sum(letters(name).unseen for name in dead),
+        sum(letters(name).unseen for name in buried),
     )

@@ -84,8 +84,8 @@ def _chosen(
     if arguments.missing:
         missing = compared(arguments, stack, pipeline, selection)
         warn(missing)
-        sent = [(finding.lane, finding.stored) for finding in missing.missing]
-        return Choice(sent, len(sent))
+        sent = ((finding.lane, finding.stored) for finding in missing.missing)
+        return Choice(sent, len(missing.missing))
     expired = arguments.include_expired
     if arguments.listed or arguments.keys:
         if (selection.key_prefix, selection.since, selection.until) != ("", None, None):

@@ -34,6 +34,10 @@ HEADINGS = (
 )
 
 
+# What a narrow terminal goes without.
+EXTRA = ("retries", "arrived", "rejected")
+
+
 def add_arguments(status: argparse.ArgumentParser) -> None:
     """Adds the options of `status`."""
     status.set_defaults(run=_status)
@@ -90,9 +94,10 @@ def _print(status: Status) -> None:
         for line in shown(status):
             print_line(line)
     else:
-        print_table(HEADINGS, [(one.pipeline, one.stage, *_numbers(one)) for one in status.stages])
+        rows = [(one.pipeline, one.stage, *_numbers(one)) for one in status.stages]
+        print_table(HEADINGS, rows, extra=EXTRA)
         say(_about(status))
-        for fault in status.faults or ["All is well."]:
+        for fault in status.sentences:
             print_line(fault)
 
 
@@ -103,9 +108,9 @@ def shown(status: Status) -> list[str]:
         name = "" if counts.pipeline == before else counts.pipeline
         rows.append((name, counts.stage, *_numbers(counts)))
         before = counts.pipeline
-    table = table_lines(HEADINGS, rows, extra=("retries", "arrived", "rejected"))
+    table = table_lines(HEADINGS, rows, extra=EXTRA)
     width = shutil.get_terminal_size().columns
-    said = (_about(status), *(status.faults or ["All is well."]))
+    said = (_about(status), *status.sentences)
     return [*table, *(line for one in said for line in wrap(printable(one), width))]
 
 

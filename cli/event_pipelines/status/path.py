@@ -8,6 +8,7 @@ from event_pipelines.pipelines import stages
 from event_pipelines.pipelines.pipeline import Stage
 from event_pipelines.stack import Stack
 from event_pipelines.status import health
+from event_pipelines.status.depths import Depths
 from event_pipelines.status.tally import Tally
 from event_pipelines.times import iso
 
@@ -58,6 +59,11 @@ class Status:
     def healthy(self) -> bool:
         return not self.faults
 
+    @property
+    def sentences(self) -> list[str]:
+        """What is said of its health: the faults, or that there is none."""
+        return self.faults or ["All is well."]
+
     def as_dict(self) -> dict[str, Any]:
         return {
             "healthy": self.healthy,
@@ -72,11 +78,16 @@ class Watcher:
 
     stack: Stack
     tally: Tally
+    depths: Depths
 
-    def look(self) -> Status:
+    def stages(self) -> list[Stage]:
         """Raises UserError when there is no such stack."""
+        return stages(self.stack.prefix, self.stack.queues.all(describe=self.depths.of))
+
+    def look(self, found: list[Stage] | None = None) -> Status:
+        """Of the stages that were `found` just now, or raises as `stages`."""
         # Outcomes after queues: what ends in between is counted twice, and nothing is missing.
-        found = stages(self.stack.prefix, self.stack.queues.all())
+        found = self.stages() if found is None else found
         return Status(
             self.stack.prefix,
             self.stack.region,
@@ -103,4 +114,4 @@ class Watcher:
 
 def watch(stack: Stack, start: datetime) -> Watcher:
     """Counts what ended since `start`; nothing is asked of AWS yet."""
-    return Watcher(stack, Tally(stack.logs, start))
+    return Watcher(stack, Tally(stack.logs, start), Depths(stack))

@@ -67,19 +67,26 @@ class Tally:
         known = self._outcomes[function]
         start = max(self.start, known.newest - OVERLAP) if known.newest else self.start
         seen: Counter[tuple[str, datetime, str]] = Counter()
-        known_before, known.recent, pruned = known.recent, seen, start
-        for record in outcomes.read(self._logs, function, start):
-            seen[record.identity] += 1
-            # Not by the ids of log events: the local engine gives them none.
-            if seen[record.identity] > known_before[record.identity]:
-                known.counts[record.outcome] += 1
-                if record.outcome in REJECTIONS and "reason" in record.fields:
-                    known.reasons[str(record.fields["reason"])] += 1
-                self._on_record(record)
-                known.newest = max(known.newest or record.logged, record.logged)
-            # Lines that the next look does not read again are not kept meanwhile.
-            if known.newest and known.newest - pruned > 2 * OVERLAP:
-                pruned = known.newest - OVERLAP
-                for one in [one for one in seen if one[1] < pruned]:
-                    del seen[one]
+        known_before, pruned = known.recent, start
+        try:
+            for record in outcomes.read(self._logs, function, start):
+                seen[record.identity] += 1
+                # Not by the ids of log events: the local engine gives them none.
+                if seen[record.identity] > known_before[record.identity]:
+                    known.counts[record.outcome] += 1
+                    if record.outcome in REJECTIONS and "reason" in record.fields:
+                        known.reasons[str(record.fields["reason"])] += 1
+                    self._on_record(record)
+                    known.newest = max(known.newest or record.logged, record.logged)
+                # Lines that the next look does not read again are not kept meanwhile.
+                if known.newest and known.newest - pruned > 2 * OVERLAP:
+                    pruned = known.newest - OVERLAP
+                    for one in [one for one in seen if one[1] < pruned]:
+                        del seen[one]
+        except BaseException:
+            # What was not reached is counted already, and is read again.
+            seen |= known_before
+            raise
+        finally:
+            known.recent = seen
         return known

@@ -21,10 +21,11 @@ from event_pipelines.tenants.steps import MISSING, Step, canonical, refuse_forei
 
 # The one region that S3 does not want to be told.
 _UNNAMED_REGION = "us-east-1"
-# S3 refuses a change while another one of the same bucket is under way.
+# What of that stands in the way of a call is over within this.
 _CONFLICT_SECONDS = 60
-# A new queue's policy takes a while to reach whoever checks it.
-_DESTINATION_SECONDS = 60
+# S3 refuses a change while another one of the same bucket or key is under way; the answer to HEAD
+# has no body that could name the conflict.
+_CONFLICTS = ("OperationAborted", "ConflictException", "ConditionalRequestConflict", "409")
 
 _EVENTS = ["s3:ObjectCreated:*"]
 _NOTIFICATION_ID = "event-pipelines-tenants"
@@ -51,6 +52,30 @@ class Bucket(Step):
         """Names it in a call, which S3 then refuses if the bucket is another account's."""
         return {"Bucket": self.name, "ExpectedBucketOwner": self.platform.names.account_id}
 
+    def call(self, operation: str, **request: Any) -> Any:
+        """What S3 answers about the bucket. Waits while it refuses that because of a conflict:
+        another change, a bucket, a queue or a removal that it has not heard of everywhere yet."""
+        named = self.at if operation != "create_bucket" else {"Bucket": self.name}
+        return persist(
+            lambda: getattr(self.platform.s3, operation)(**named, **request),
+            lambda error: self._transient(operation, error),
+            _CONFLICT_SECONDS,
+            lambda: self.platform.say(
+                f"S3 does not take {operation} of {self.what} yet, which is being made, changed or"
+                " deleted: waiting"
+            ),
+        )
+
+    def _transient(self, operation: str, error: ClientError) -> bool:
+        code = error_code(error)
+        if code == "NoSuchBucket":
+            # It is made before anything is put.
+            return operation.startswith("put_")
+        if code == "BucketNotEmpty":
+            left = self.call("list_object_versions", MaxKeys=1)
+            return not (left.get("Versions") or left.get("DeleteMarkers"))
+        return code in _CONFLICTS or _destination_unknown(error)
+
     def faults(self) -> list[str]:
         try:
             return [] if self.exists() else [MISSING]
@@ -60,7 +85,7 @@ class Bucket(Step):
     def exists(self) -> bool:
         """Raises UserError when there is one that is not ours, or not for these credentials."""
         try:
-            self.platform.s3.head_bucket(**self.at)
+            self.call("head_bucket")
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             if status == 404:
@@ -80,16 +105,7 @@ class Bucket(Step):
         region = self.platform.names.region
         place: Any = {"CreateBucketConfiguration": {"LocationConstraint": region}}
         try:
-            persist(
-                lambda: self.platform.s3.create_bucket(
-                    Bucket=self.name, **({} if region == _UNNAMED_REGION else place)
-                ),
-                _conflicting,
-                _CONFLICT_SECONDS,
-                lambda: self.platform.say(
-                    f"The {self.what} is being made or deleted elsewhere: waiting"
-                ),
-            )
+            self.call("create_bucket", **({} if region == _UNNAMED_REGION else place))
         except ClientError as error:
             if error_code(error) == "BucketAlreadyExists":
                 raise UserError(
@@ -102,9 +118,7 @@ class Bucket(Step):
     def remove(self) -> None:
         """Raises UserError when something has been put into it meanwhile."""
         try:
-            persist(
-                lambda: self.platform.s3.delete_bucket(**self.at), _conflicting, _CONFLICT_SECONDS
-            )
+            self.call("delete_bucket")
         except ClientError as error:
             if error_code(error) == "BucketNotEmpty":
                 raise Unfinished(
@@ -145,17 +159,12 @@ class Setting(Step):
         return [MISSING] if found is None else self.compare(found, self.wanted)
 
     def make(self) -> None:
-        persist(
-            self.write,
-            _conflicting,
-            _CONFLICT_SECONDS,
-            lambda: self.bucket.platform.say(f"The {self.bucket.what} is being changed: waiting"),
-        )
+        self.write()
 
 
 def settings(bucket: Bucket) -> list[Step]:
     """Everything about a group's bucket but its notification."""
-    s3, at = bucket.platform.s3, bucket.at
+    call = bucket.call
     blocked: Any = {
         "BlockPublicAcls": True,
         "BlockPublicPolicy": True,
@@ -180,38 +189,38 @@ def settings(bucket: Bucket) -> list[Step]:
         setting(
             "public access block",
             blocked,
-            lambda: s3.get_public_access_block(**at)["PublicAccessBlockConfiguration"],
-            lambda: s3.put_public_access_block(**at, PublicAccessBlockConfiguration=blocked),
+            lambda: call("get_public_access_block")["PublicAccessBlockConfiguration"],
+            lambda: call("put_public_access_block", PublicAccessBlockConfiguration=blocked),
             "NoSuchPublicAccessBlockConfiguration",
         ),
         setting(
             "ownership",
             owned,
-            lambda: s3.get_bucket_ownership_controls(**at)["OwnershipControls"],
-            lambda: s3.put_bucket_ownership_controls(**at, OwnershipControls=owned),
+            lambda: call("get_bucket_ownership_controls")["OwnershipControls"],
+            lambda: call("put_bucket_ownership_controls", OwnershipControls=owned),
             "OwnershipControlsNotFoundError",
         ),
         setting(
             "versioning",
             "Enabled",
-            lambda: s3.get_bucket_versioning(**at).get("Status"),
-            lambda: s3.put_bucket_versioning(**at, VersioningConfiguration={"Status": "Enabled"}),
+            lambda: call("get_bucket_versioning").get("Status"),
+            lambda: call("put_bucket_versioning", VersioningConfiguration={"Status": "Enabled"}),
         ),
         Setting(
             bucket,
             "encryption",
             [encryption],
             lambda: _read_encryption(bucket),
-            lambda: s3.put_bucket_encryption(**at, ServerSideEncryptionConfiguration=encrypted),
+            lambda: call("put_bucket_encryption", ServerSideEncryptionConfiguration=encrypted),
         ),
         Setting(
             bucket,
             "policy",
             policy,
             lambda: _read(
-                lambda: json.loads(s3.get_bucket_policy(**at)["Policy"]), "NoSuchBucketPolicy"
+                lambda: json.loads(call("get_bucket_policy")["Policy"]), "NoSuchBucketPolicy"
             ),
-            lambda: s3.put_bucket_policy(**at, Policy=json.dumps(policy)),
+            lambda: call("put_bucket_policy", Policy=json.dumps(policy)),
             policies.differences,
         ),
         Setting(
@@ -244,8 +253,8 @@ class Tags(Step):
         merged = {k: v for k, v in found.items() if not k.startswith("aws:")} | dict(
             self.bucket.tags
         )
-        self.bucket.platform.s3.put_bucket_tagging(
-            **self.bucket.at,
+        self.bucket.call(
+            "put_bucket_tagging",
             Tagging={"TagSet": [{"Key": name, "Value": value} for name, value in merged.items()]},
         )
 
@@ -280,14 +289,7 @@ class Notification(Step):
         others = self._others(found)
         changed = found | {"QueueConfigurations": [*others, self._rule()]}
         try:
-            persist(
-                lambda: self._write(changed),
-                lambda error: _conflicting(error) or _destination_unknown(error),
-                _DESTINATION_SECONDS,
-                lambda: self.bucket.platform.say(
-                    f"S3 does not find queue {self.queue} yet: waiting"
-                ),
-            )
+            self._write(changed)
         except ClientError as error:
             if error_code(error) != "InvalidArgument":
                 raise
@@ -305,16 +307,14 @@ class Notification(Step):
             self._write(found | {"QueueConfigurations": self._others(found)})
 
     def _found(self) -> dict[str, Any] | None:
-        found: Any = _read(
-            lambda: self.bucket.platform.s3.get_bucket_notification_configuration(**self.bucket.at)
-        )
+        found: Any = _read(lambda: self.bucket.call("get_bucket_notification_configuration"))
         if found is None:
             return None
         return {name: value for name, value in found.items() if name != "ResponseMetadata"}
 
     def _write(self, configuration: Any) -> None:
-        self.bucket.platform.s3.put_bucket_notification_configuration(
-            **self.bucket.at, NotificationConfiguration=configuration
+        self.bucket.call(
+            "put_bucket_notification_configuration", NotificationConfiguration=configuration
         )
 
     def _ours(self, found: Mapping[str, Any]) -> list[Any]:
@@ -369,7 +369,7 @@ def _lifecycle_rules(platform: Platform) -> list[dict[str, Any]]:
 def _lifecycle(bucket: Bucket) -> tuple[list[Any], dict[str, Any]]:
     """The rules in a comparable form, and what else belongs to them."""
     found: Any = _read(
-        lambda: bucket.platform.s3.get_bucket_lifecycle_configuration(**bucket.at),
+        lambda: bucket.call("get_bucket_lifecycle_configuration"),
         "NoSuchLifecycleConfiguration",
     )
     if found is None:
@@ -386,8 +386,10 @@ def _lifecycle(bucket: Bucket) -> tuple[list[Any], dict[str, Any]]:
 def _merge_lifecycle(bucket: Bucket, ours: list[Any]) -> None:
     rules, more = _lifecycle(bucket)
     others = [one for one in rules if one["ID"] not in _RULES]
-    bucket.platform.s3.put_bucket_lifecycle_configuration(
-        **bucket.at, **more, LifecycleConfiguration={"Rules": [*others, *ours]}
+    bucket.call(
+        "put_bucket_lifecycle_configuration",
+        **more,
+        LifecycleConfiguration={"Rules": [*others, *ours]},
     )
 
 
@@ -407,7 +409,7 @@ def _encryption(kms_key_arn: str | None) -> Any:
 def _read_encryption(bucket: Bucket) -> list[Any] | None:
     """The rules, of which only what is ours to say counts."""
     found = _read(
-        lambda: bucket.platform.s3.get_bucket_encryption(**bucket.at),
+        lambda: bucket.call("get_bucket_encryption"),
         "ServerSideEncryptionConfigurationNotFoundError",
     )
     if found is None:
@@ -419,7 +421,7 @@ def _read_encryption(bucket: Bucket) -> list[Any] | None:
 
 def read_tags(bucket: Bucket) -> dict[str, str] | None:
     """The tags of a bucket; None where it has none, or is not there."""
-    found = _read(lambda: bucket.platform.s3.get_bucket_tagging(**bucket.at), "NoSuchTagSet")
+    found = _read(lambda: bucket.call("get_bucket_tagging"), "NoSuchTagSet")
     return None if found is None else {tag["Key"]: tag["Value"] for tag in found["TagSet"]}
 
 
@@ -431,10 +433,6 @@ def _read(read: Callable[[], Any], absent: str = "") -> Any:
         if error_code(error) not in (absent, "NoSuchBucket"):
             raise
         return None
-
-
-def _conflicting(error: ClientError) -> bool:
-    return error_code(error) in ("OperationAborted", "ConflictException")
 
 
 def _destination_unknown(error: ClientError) -> bool:

@@ -36,7 +36,7 @@ from event_pipelines.stack import Stack, add_verb, name_of
 from event_pipelines.tenants import files, groups, quarantine, tenants
 from event_pipelines.tenants.queues import QueueStep
 from event_pipelines.tenants.steps import Done
-from event_pipelines.tenants.verification import Drift, Verification
+from event_pipelines.tenants.verification import Compared, Drift, Verification
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verb = add_verb(verbs, "verify", _verify, "compare the registry with what is there")
     verb.add_argument("name", metavar="NAME", nargs="?", help="a group or tenant (default: all)")
     verb.add_argument("--repair", action="store_true", help="make what differs as it must be")
+    text = "keep there what is compared until everything is: a repeated command goes on from it"
+    verb.add_argument("--checkpoint", type=Path, metavar="FILE", help=text)
 
     _add_delete_data(_add_change(verbs, "delete", _delete, "remove a tenant"))
     text = "remove a group without tenants"
@@ -316,13 +318,17 @@ def _change(
 
 def _verify(arguments: argparse.Namespace) -> int:
     found, registry = _open(arguments)
+    about = {"platform": found.names.prefix, "account": found.names.account_id}
+    about |= {"region": found.names.region, "name": arguments.name, "repair": arguments.repair}
+    compared = Compared(arguments.checkpoint, about)
     with counting("Comparing") as show:
-        verification = Verification(found, registry, arguments.repair, show)
+        verification = Verification(found, registry, arguments.repair, show, compared)
         drift = verification.one(arguments.name) if arguments.name else verification.everything()
     if arguments.json:
         print_json({"drift": [asdict(one) for one in drift]}, indent=2)
     else:
         _print_drift(drift)
+    compared.remove()
     return 0 if all(one.repaired for one in drift) else 1
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from event_pipelines.errors import Unanswered
-from event_pipelines.pipelines.retries import persist
 from event_pipelines.stack import error_code
 from event_pipelines.tenants.buckets import Bucket
 from event_pipelines.tenants.steps import MISSING, Step
@@ -31,9 +30,7 @@ class Folder(Step):
     def faults(self) -> list[str]:
         # Not asked of the object itself, which would need the permission to read tenants' files.
         try:
-            listed = self.bucket.platform.s3.list_objects_v2(
-                **self.bucket.at, Prefix=self.key, MaxKeys=1
-            )
+            listed = self.bucket.call("list_objects_v2", Prefix=self.key, MaxKeys=1)
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
                 return [MISSING]
@@ -43,16 +40,11 @@ class Folder(Step):
 
     def make(self) -> None:
         try:
-            persist(self._put, lambda e: error_code(e) == "ConditionalRequestConflict", seconds=10)
+            # Whoever comes second must not add a version.
+            self.bucket.call("put_object", Key=self.key, Body=b"", IfNoneMatch="*")
         except ClientError as error:
             if error_code(error) != "PreconditionFailed":
                 raise
-
-    def _put(self) -> None:
-        # Whoever comes second must not add a version.
-        self.bucket.platform.s3.put_object(
-            **self.bucket.at, Key=self.key, Body=b"", IfNoneMatch="*"
-        )
 
 
 @dataclass(frozen=True)
@@ -93,8 +85,6 @@ class Files:
     def remains(self) -> Remains:
         """Counts among the first thousand versions, which is enough to refuse a deletion."""
         page = self._versions()
-        if page is None:
-            return Remains(0, 0, 0)
         files = [one for one in page.get("Versions", []) if not _is_folder(one)]
         current = sum(one["IsLatest"] for one in files)
         return Remains(current, len(files) - current, len(self._uploads()))
@@ -105,21 +95,18 @@ class Files:
         Asks again from the start until nothing is left, because files may still be arriving.
         Raises Unanswered when S3 keeps one.
         """
-        for upload in self._uploads():
-            self._abort(upload)
+        while uploads := self._uploads():
+            for upload in uploads:
+                self._abort(upload)
         removed = 0
         while True:
-            page = self._versions() or {}
+            page = self._versions()
             found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])][:_PAGE]
             if not found:
                 return
-            answer = self.bucket.platform.s3.delete_objects(
-                **self.bucket.at,
-                Delete={
-                    "Objects": [{"Key": o["Key"], "VersionId": o["VersionId"]} for o in found],
-                    "Quiet": True,
-                },
-            )
+            names = [{"Key": o["Key"], "VersionId": o["VersionId"]} for o in found]
+            delete = {"Objects": names, "Quiet": True}
+            answer = self._unless_gone("delete_objects", Delete=delete)
             for error in answer.get("Errors", []):
                 raise Unanswered(
                     f"S3 keeps {error.get('Key')} in bucket {self.bucket.name}"
@@ -130,38 +117,30 @@ class Files:
             show(removed)
 
     def _versions(self) -> Any:
-        return self._unless_gone(
-            lambda: self.bucket.platform.s3.list_object_versions(
-                **self.bucket.at, Prefix=self.prefix, MaxKeys=_PAGE
-            )
-        )
+        return self._unless_gone("list_object_versions", Prefix=self.prefix, MaxKeys=_PAGE)
 
     def _uploads(self) -> list[Any]:
-        pages = self.bucket.platform.s3.get_paginator("list_multipart_uploads").paginate(
-            **self.bucket.at, Prefix=self.prefix
-        )
-        found = self._unless_gone(
-            lambda: [upload for page in pages for upload in page.get("Uploads", [])]
-        )
-        return found or []
+        """The first thousand."""
+        found = self._unless_gone("list_multipart_uploads", Prefix=self.prefix)
+        return list(found.get("Uploads", []))
 
     def _abort(self, upload: Any) -> None:
         try:
-            self.bucket.platform.s3.abort_multipart_upload(
-                **self.bucket.at, Key=upload["Key"], UploadId=upload["UploadId"]
-            )
+            upload_id = upload["UploadId"]
+            self.bucket.call("abort_multipart_upload", Key=upload["Key"], UploadId=upload_id)
         except ClientError as error:
             # Finished or aborted meanwhile.
-            if error_code(error) != "NoSuchUpload":
+            if error_code(error) not in ("NoSuchUpload", "NoSuchBucket"):
                 raise
 
-    def _unless_gone(self, ask: Callable[[], Any]) -> Any:
+    def _unless_gone(self, operation: str, **request: Any) -> Any:
+        """The answer, without anything in it where the bucket is not there any more."""
         try:
-            return ask()
+            return self.bucket.call(operation, **request)
         except ClientError as error:
             if error_code(error) != "NoSuchBucket":
                 raise
-            return None
+            return {}
 
 
 @dataclass(frozen=True)
@@ -177,10 +156,9 @@ class Put:
 def put(bucket: Bucket, file: Path, key: str, progress: Callable[[int], object]) -> Put:
     """Uploads a file, in parts when it is large; `progress` hears of the bytes as they go."""
     owner = {"ExpectedBucketOwner": bucket.platform.names.account_id}
-    s3 = bucket.platform.s3
-    s3.upload_file(str(file), bucket.name, key, ExtraArgs=owner, Callback=progress)
+    bucket.platform.s3.upload_file(str(file), bucket.name, key, ExtraArgs=owner, Callback=progress)
     # The newest version is the first; asking for the object would need the permission to read it.
-    listed = s3.list_object_versions(**bucket.at, Prefix=key, MaxKeys=1)
+    listed = bucket.call("list_object_versions", Prefix=key, MaxKeys=1)
     newest = listed["Versions"][0]
     return Put(bucket.name, key, newest["VersionId"], newest["Size"])
 

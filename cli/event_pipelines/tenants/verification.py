@@ -1,7 +1,11 @@
 """Compares the registry with what is really there, in both directions."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -10,7 +14,7 @@ from event_pipelines.errors import UserError
 from event_pipelines.pipelines.tenant_names import check
 from event_pipelines.pipelines.tenant_platform import QUEUE_MODES, Platform
 from event_pipelines.pipelines.tenant_registry import Registry
-from event_pipelines.stack import GROUP_TAG, STACK_TAG, Queues, error_code
+from event_pipelines.stack import GROUP_TAG, STACK_TAG, Queues, each, error_code
 from event_pipelines.tenants import groups, tenants
 from event_pipelines.tenants.buckets import Bucket, read_tags
 from event_pipelines.tenants.policies import Trust
@@ -31,14 +35,62 @@ class Drift:
     remedy: str = ""
 
 
+class Compared:
+    """The drift of records that were compared, in a file where there is one, for the next run.
+
+    The first line says what all are `about`. Raises UserError when that is something else, or the
+    file cannot be used.
+    """
+
+    def __init__(self, file: Path | None, about: Mapping[str, Any]) -> None:
+        self.drift: dict[str, list[Drift]] = {}
+        self._path, self._lock = file, Lock()
+        if file is None:
+            return
+        try:
+            self._file = file.open("a+", encoding="utf-8")
+            self._file.seek(0)
+            lines = self._file.readlines()
+            begun = json.loads(lines[0]) if lines else about
+            if begun != about:
+                raise ValueError(f"it is about {begun}")
+            # The last one may have been cut off.
+            for line in (one for one in lines[1:] if one.endswith("\n")):
+                name, drift = json.loads(line)
+                self.drift[name] = [Drift(**one) for one in drift]
+            whole = [one for one in lines or [json.dumps(about) + "\n"] if one.endswith("\n")]
+            self._file.truncate(0)
+            self._file.writelines(whole)
+            self._file.flush()
+        except (OSError, ValueError, TypeError) as error:
+            raise UserError(
+                f"--checkpoint {file} cannot be used ({error}): name another file, or remove it."
+            ) from error
+
+    def add(self, record: Group | Tenant, drift: Iterable[Drift]) -> None:
+        found = list(drift)
+        with self._lock:
+            name = f"{record.kind} {record.name}"
+            self.drift[name] = found
+            if self._path:
+                self._file.write(json.dumps([name, [asdict(one) for one in found]]) + "\n")
+                self._file.flush()
+
+    def remove(self) -> None:
+        """When all that was found is told."""
+        if self._path:
+            self._path.unlink(missing_ok=True)
+
+
 @dataclass(frozen=True)
 class Verification:
-    """`show` hears how many records of how many were compared, and which one is next."""
+    """`show` hears how many records of how many were compared, and which one was the last."""
 
     platform: Platform
     registry: Registry
     repair: bool
     show: Callable[[int, int, str], None]
+    compared: Compared
 
     def one(self, name: str) -> list[Drift]:
         """The drift of the group and of the tenant of this name.
@@ -65,19 +117,33 @@ class Verification:
         return [*drift, *trust, *self._unregistered(every_group, every_tenant)]
 
     def _drift_of(self, records: Sequence[Group | Tenant]) -> list[Drift]:
-        drift: list[Drift] = []
-        for done, record in enumerate(records):
-            self.show(done, len(records), f"{record.kind} {record.name}")
-            drift += self._compare(record)
-        self.show(len(records), len(records), "")
-        return drift
+        """Compares several at a time, groups first, and repairs one after the other."""
+        known = self.compared.drift
+        differing: list[Group | Tenant] = []
 
-    def _compare(self, record: Group | Tenant) -> Iterator[Drift]:
+        def compare(record: Group | Tenant) -> None:
+            drift = list(self._compare(record, False))
+            if drift and self.repair:
+                differing.append(record)
+            else:
+                self.compared.add(record, drift)
+            self.show(len(known), len(records), f"{record.kind} {record.name}")
+
+        for kind in ("group", "tenant"):
+            each(
+                compare,
+                [one for one in records if one.kind == kind and f"{kind} {one.name}" not in known],
+            )
+            for record in differing:
+                self.compared.add(record, self._compare(record, True))
+            differing.clear()
+        return [one for record in records for one in known[f"{record.kind} {record.name}"]]
+
+    def _compare(self, record: Group | Tenant, repair: bool) -> Iterator[Drift]:
         unusable = self._unusable(record)
         if unusable is not None:
             yield unusable
             return
-        repair = self.repair
         for step in self._plan(record):
             found = list(self._examine(record.kind, record.name, step, repair))
             yield from found

@@ -1,8 +1,10 @@
 """The application: which address is which view, and the stream of looks."""
 
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from functools import partial
 from importlib import resources
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -12,26 +14,31 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from event_pipelines.errors import UserError, told
+from event_pipelines.errors import UserError, denied, told
 from event_pipelines.html_page import STYLE
+from event_pipelines.stack import error_code
 from event_pipelines.web_console import imports_view, letters_view, object_view, pipelines_view
 from event_pipelines.web_console import tenants_view as tenants
 from event_pipelines.web_console.markup import note
-from event_pipelines.web_console.views import Console, Query, View, page
+from event_pipelines.web_console.ration import Postponed, Work
+from event_pipelines.web_console.views import HIDDEN, Console, Query, View, asked_of, page
 
 Show = Callable[[Console, Query], View | Response]
 VIEWS: dict[str, Show] = {
     "/": pipelines_view.show,
     "/object": object_view.show,
-    "/picture": object_view.picture,
     "/letters": letters_view.show,
     "/letters/redrive": letters_view.confirm_redrive,
-    "/letters/export": letters_view.export,
     "/rejections": letters_view.rejections,
-    "/rejections/export": letters_view.export_rejections,
     "/imports": imports_view.show,
+    "/imports/cancel": imports_view.confirm_cancel,
     "/tenants": tenants.show,
     "/tenants/release": tenants.confirm_release,
+}
+FILES: dict[str, Show] = {
+    "/picture": object_view.picture,
+    "/letters/export": letters_view.export,
+    "/rejections/export": letters_view.export_rejections,
 }
 CHANGES: dict[str, Show] = {
     "/letters/redrive": letters_view.redrive_now,
@@ -40,6 +47,9 @@ CHANGES: dict[str, Show] = {
 }
 # No form of ours comes near it.
 _MOST_FORM_BYTES = 1 << 16
+# Between two looks of a view that has not asked all it wants, and how long one may take.
+_AT_ONCE, _LOOK_SECONDS = 0.05, 1.0
+_WORKS = 20
 
 
 def application(console: Console) -> Starlette:
@@ -56,7 +66,7 @@ def application(console: Console) -> Starlette:
 
     answers = (
         Route(path, _answer(console, show), methods=[method])
-        for method, shows in (("GET", VIEWS), ("POST", CHANGES))
+        for method, shows in (("GET", VIEWS | FILES), ("POST", CHANGES))
         for path, show in shows.items()
     )
     return Starlette(
@@ -77,30 +87,75 @@ def _answer(console: Console, show: Show) -> Callable[[Request], Any]:
             body += part
             if len(body) > _MOST_FORM_BYTES:
                 return PlainTextResponse("The form is too large.", 413)
-        form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
-        query = form if request.method == "POST" else dict(request.query_params)
-        return await run_in_threadpool(_shown, console, show, query, request.url.path)
+        path = request.url.path
+        if request.method == "POST":
+            form = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+            return await run_in_threadpool(_changed, console, show, _query(form), path)
+        query = _query(request.query_params.multi_items())
+        return await run_in_threadpool(_shown, console, show, query, path)
 
     return answer
 
 
-def _shown(console: Console, show: Show, query: Query, path: str) -> Response:
-    """A view, or the sentence that says why there is none."""
-    status = 200
+def _query(pairs: Iterable[tuple[str, str]]) -> Query:
+    """What is given several times, such as the ids of selected messages, is joined by spaces."""
+    query: dict[str, str] = {}
+    for name, value in pairs:
+        query[name] = f"{query[name]} {value}" if name in query else value
+    return query
+
+
+def _changed(console: Console, show: Show, query: Query, path: str) -> Response:
+    # What was shown before is not what is there now.
     with console.lock:
-        console.stack.ration.begin()
-        try:
-            view = show(console, query)
-        except UserError as error:
-            why, status = str(error), 409
-        except KeyError as error:
-            why, status = f"The form lacks {error}: go back and send it again.", 400
-        except OSError as error:
-            why, status = f"{error}: remove the cause, then try again.", 502
-        except (BotoCoreError, ClientError) as error:
-            why, status = told(error, f"the view {path}"), 502
-        if status != 200:
-            view = View("Not shown", note(why, kind="grave"), console.command("status"))
-        return (
-            view if isinstance(view, Response) else HTMLResponse(page(console, view, path), status)
-        )
+        console.works.clear()
+    return _made(console, show, query, path, None)
+
+
+def _shown(console: Console, show: Show, query: Query, path: str) -> Response:
+    """A view as soon as it is made; before that a page that wants its next look."""
+    key, works = (path, *sorted(query.items())), console.works
+    with console.lock:
+        work = works.get(key)
+        if work is None or (work.made.done() and time.monotonic() > work.fresh):
+            make = partial(_made, console, show, query, path)
+            work = works[key] = Work(console.stack, make)
+            for old in list(works)[:-_WORKS]:
+                del works[old]
+    while not work.look(_LOOK_SECONDS):
+        if path not in FILES:
+            asked = note(f"{asked_of(work.calls)} so far.")
+            view = View("Asking AWS …", asked, console.command("status"), _AT_ONCE)
+            return HTMLResponse(page(console, view, path))
+    return cast("Response", work.made.result())
+
+
+def _made(console: Console, show: Show, query: Query, path: str, work: Work | None) -> Response:
+    """A view, or the sentence that says why there is none."""
+    status, place = 200, path + "?queue" * ("queue" in query)
+    try:
+        view = show(console, query)
+        console.refused.pop(place, None)
+    except Postponed:
+        why, status = "No page wanted the rest of it: open it again.", 503
+    except UserError as error:
+        why, status = str(error), 409
+    except KeyError as error:
+        why, status = f"The form lacks {error}: go back and send it again.", 400
+    except OSError as error:
+        why, status = f"{error}: remove the cause, then try again.", 502
+    except (BotoCoreError, ClientError) as error:
+        why, status = told(error, f"the view {path}"), 502
+        if isinstance(error, ClientError) and denied(error_code(error)) and place in HIDDEN:
+            console.refused[place] = error.operation_name
+    if status != 200:
+        view = View("Not shown", note(why, kind="grave"), console.command("status"))
+    if isinstance(view, Response):
+        return view
+    asked = ""
+    if work and view.refresh != 0:
+        # Who waited through several looks for it comes for it a last time.
+        work.fresh = time.monotonic() + (view.refresh or (2.0 if work.looks > 1 else 0.0))
+        several = f" in {work.looks} looks" if work.looks > 1 else ""
+        asked = f"This view asked {asked_of(work.calls)}{several}."
+    return HTMLResponse(page(console, view, path, asked), status)

@@ -11,7 +11,8 @@ from threading import Lock, Thread
 from botocore.exceptions import BotoCoreError, ClientError
 
 from event_pipelines.console import json_text
-from event_pipelines.errors import UserError, told
+from event_pipelines.errors import UserError, denied, told
+from event_pipelines.stack import error_code
 from event_pipelines.times import iso
 from event_pipelines.web_console.markup import Html, el, form, note
 
@@ -37,12 +38,16 @@ class Job:
 
 @dataclass(frozen=True)
 class Changes:
-    """`log` gets a line of JSON before each change and one behind it, with the `origin` in it."""
+    """`log` gets a line of JSON before each change and one behind it, with the `origin` in it.
+
+    `refused` says of the changes that the credentials do not allow which operation it was.
+    """
 
     allowed: bool
     log: Path
     origin: Mapping[str, str]
     jobs: dict[str, Job] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def start(self, name: str, what: str, facts: Facts, act: Callable[[Say], str]) -> None:
@@ -69,6 +74,8 @@ class Changes:
             job.said = str(error)
         except (BotoCoreError, ClientError) as error:
             job.said = told(error, job.what)
+            if isinstance(error, ClientError) and denied(error_code(error)):
+                self.refused[job.what] = error.operation_name
         finally:
             job.state = state
             self._write(job, facts)
@@ -81,10 +88,9 @@ class Changes:
 
     def told(self, name: str) -> Html | None:
         """How far the last change of this name is."""
-        job = self.jobs.get(name)
-        kind = "grave" if job and job.state == "failed" else ""
-        if job is None:
+        if not (job := self.jobs.get(name)):
             return None
+        kind = "grave" if job.state == "failed" else ""
         return note(el("strong", f"{job.what}, {job.state}: "), job.said, kind=kind, role="status")
 
     def running(self, name: str) -> bool:
@@ -94,11 +100,13 @@ class Changes:
         """Raises UserError where changes are not allowed, and of more than were confirmed."""
         if not self.allowed:
             raise UserError(_READ_ONLY)
-        if not confirmed.isdecimal() or count > int(confirmed):
+        if not confirmed.isdecimal() or count > int(confirmed[:9]):
             raise UserError(
                 f"There are {count:,} by now, and {confirmed} were confirmed: look again."
             )
 
     def form(self, path: str, button: str, **hidden: object) -> Html:
-        """A form that carries out a change; a sentence instead where none is allowed."""
+        """A form that carries out a change; a sentence instead where it is not allowed."""
+        if operation := self.refused.get(path.rpartition("/")[2]):
+            return note(f"The credentials do not allow it: AWS refused {operation}.")
         return form(path, button, method="post", **hidden) if self.allowed else note(_READ_ONLY)

@@ -81,12 +81,12 @@ def make(
     from event_pipelines.web_console.changes import Changes, default_log
     from event_pipelines.web_console.guard import Guard
     from event_pipelines.web_console.looks import Looks
-    from event_pipelines.web_console.ration import CountedStack, Ration
+    from event_pipelines.web_console.ration import CountedStack
     from event_pipelines.web_console.views import Console
 
     looks = Looks(arguments.prefix, times.ago_or_at(arguments.since), arguments.interval)
     changes = Changes(arguments.allow_changes, arguments.log or default_log(), origin)
-    stack = CountedStack(arguments.prefix, Ration())
+    stack = CountedStack(arguments.prefix)
     console = Console(stack, looks, changes, arguments.since)
     guard = Guard(application(console), port)
     quiet: Any = {"log_level": "warning", "access_log": False, "server_header": False}

@@ -26,27 +26,29 @@ async function refresh() {
   asking = true;
   try {
     const text = await (await fetch(location.href)).text();
-    const fresh = new DOMParser().parseFromString(text, "text/html").querySelector("#content");
-    if (fresh) morph(main, fresh);
+    const fresh = new DOMParser().parseFromString(text, "text/html");
+    const content = fresh.querySelector("#content");
+    if (content) morph(main, content);
+    document.title = fresh.title;
   } finally {
     asking = false;
   }
 }
 
+// After as many seconds as the page says by then; 0: with each look.
 let stream;
-// Nothing is looked at while nobody looks.
-function listen() {
-  stream?.close();
-  stream = document.hidden ? undefined : new EventSource("/events");
-  if (stream) stream.onmessage = refresh;
+function schedule() {
+  const seconds = Number(main?.dataset.refresh ?? NaN);
+  // Nothing is looked at while nobody looks.
+  const live = seconds === 0 && !document.hidden;
+  if (live && !stream) (stream = new EventSource("/events")).onmessage = refresh;
+  if (!live) stream = stream?.close();
+  setTimeout(async () => {
+    if (seconds > 0) await refresh().catch(() => {});
+    schedule();
+  }, 1000 * (seconds || 1));
 }
-
-const seconds = Number(main?.dataset.refresh ?? NaN);
-if (seconds > 0) setInterval(refresh, 1000 * seconds);
-if (seconds === 0) {
-  listen();
-  document.addEventListener("visibilitychange", listen);
-}
+schedule();
 
 document.addEventListener("click", async ({ target }) => {
   if (!target.dataset?.copy) return;

@@ -90,7 +90,8 @@ def _equal(given: str, wanted: str) -> bool:
 def _refusal(scope: Any, why: str) -> Response:
     """With a link to the same view, which works for whoever has the cookie."""
     path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
-    again = el("a", "Open this view", href=f"/{path.lstrip('/')}" + f"?{query}" * bool(query))
+    path = path.lstrip("/\\")
+    again = el("a", "Open this view", href=f"/{path}" + f"?{query}" * bool(query))
     return HTMLResponse(
         doc("Not allowed", el("main", el("h1", "Not allowed"), el("p", why), again)), 403
     )

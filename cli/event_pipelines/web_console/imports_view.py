@@ -1,14 +1,17 @@
 """Imports with how far they are, one of them in full, and how to end it."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 
 from starlette.responses import RedirectResponse, Response
 
 from event_pipelines.imports.commands import progress_of
+from event_pipelines.imports.loaded_rows import MOST, first_items
 from event_pipelines.pipelines import csv_import
 from event_pipelines.pipelines.csv_import import Import
 from event_pipelines.times import parsed
-from event_pipelines.web_console.markup import Html, address, command, el, facts, link, note, table
+from event_pipelines.web_console import markup
+from event_pipelines.web_console.markup import Content, Html, el, facts, link, note, table
 from event_pipelines.web_console.views import Console, Query, View, clock, object_link
 
 _SHOWN = 200
@@ -42,22 +45,45 @@ def _progress(one: Import) -> Html:
 
 
 def _one(console: Console, one: Import) -> View:
-    waiting = max(0, one.rows_read - one.rows_done)
-    button = f"End it: {waiting:,} rows are sent and would not be loaded"
-    form = console.changes.form("/imports/cancel", button, id=one.import_id, messages=waiting)
-    words = {"watch": None, "rejections": one.rows_rejected, "cancel": not one.ended}
-    lines = (
-        command(console.command("imports", name, one.import_id)) for name in words if words[name]
-    )
+    cancel = link("/imports/cancel", "What its end would do", id=one.import_id)
+    words = {"rejections": one.rows_rejected, "rows": one.rows_loaded, "cancel": not one.ended}
+    wanted = (console.command("imports", name, one.import_id) for name in words if words[name])
     said = {
         name: ", ".join(value) if isinstance(value, list) else str(value)
         for name, value in asdict(one).items()
         if value is not None
     }
-    body = (el("p", _progress(one)), facts(said), lines, None if one.ended else form)
+    lines = (*map(markup.command, wanted), None if one.ended else el("p", cancel))
+    body = (console.changes.told(one.import_id), el("p", _progress(one)), facts(said), lines)
     line = console.command("imports", "watch", one.import_id)
-    return View(f"Import {one.import_id}", (console.changes.told(one.import_id), body), line,
-                refresh=None if one.ended else 2)  # fmt: skip
+    return View(f"Import {one.import_id}", body, line, refresh=None if one.ended else 2)
+
+
+def rows_made(console: Console, import_id: str, reasons: Mapping[str, int] | None) -> Content:
+    """Of the first rows of the file what the table has now, and what was rejected by reason."""
+    items = first_items(csv_import.ledger_of(console.stack), import_id)
+    names = list(dict.fromkeys(name for item in items for name in item))
+    rows = [[str(item.get(name, "")) for name in names] for item in items]
+    said = f"Of the first {MOST} rows the table has {len(rows)} as this import made them."
+    counts = table("Rejected rows by reason", ("reason", "rows"), (reasons or {}).items())
+    return (
+        el("h2", "Its rows"), counts if reasons else None, el("p", said),
+        table("Rows in the table", names, rows) if rows else None,
+        markup.command(console.command("imports", "rows", import_id)),
+    )  # fmt: skip
+
+
+def confirm_cancel(console: Console, query: Query) -> View:
+    """What the end of an import would do, and a form that carries it out."""
+    one = csv_import.locate(console.stack).get(query.get("id", ""))
+    waiting = max(0, one.rows_read - one.rows_done)
+    form = console.changes.form("/imports/cancel", f"End it: {waiting:,} rows would not be loaded",
+                                id=one.import_id, messages=waiting)  # fmt: skip
+    said = f"{one.rows_loaded:,} rows are loaded and stay, {waiting:,} would not be."
+    back = el("p", link("/imports", "Back without a change", id=one.import_id))
+    line = console.command("imports", "cancel", one.import_id)
+    ended = note("It has ended.") if one.ended else form
+    return View(f"End import {one.import_id}", (el("p", said), ended, back), line)
 
 
 def cancel_now(console: Console, query: Query) -> Response:
@@ -70,4 +96,4 @@ def cancel_now(console: Console, query: Query) -> Response:
         return f"{found.rows_loaded:,} rows are loaded and stay."
 
     console.changes.start(identity, "cancel", {"import": identity, "rows": query["messages"]}, act)
-    return RedirectResponse(address("/imports", id=identity), 303)
+    return RedirectResponse(markup.address("/imports", id=identity), 303)

@@ -1,5 +1,6 @@
-"""Dead letters, found, opened, exported and redriven; and what was rejected, by reason."""
+"""Dead letters, found, opened, selected, exported and redriven; and rejections by reason."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,60 +13,39 @@ from event_pipelines.errors import UserError
 from event_pipelines.pipelines import outcomes, stages
 from event_pipelines.pipelines.object_refs import refs_in
 from event_pipelines.pipelines.outcomes import Record
-from event_pipelines.pipelines.pipeline import Stage
 from event_pipelines.pipelines.queue_messages import look
 from event_pipelines.queues import redrive
 from event_pipelines.queues.commands import outcome, planned
 from event_pipelines.stack import Queue
-from event_pipelines.status.tally import REJECTIONS
+from event_pipelines.web_console import markup
 from event_pipelines.web_console.changes import Say
 from event_pipelines.web_console.looks import Seen
-from event_pipelines.web_console.markup import (
-    Content,
-    Html,
-    address,
-    command,
-    el,
-    entry,
-    facts,
-    form,
-    link,
-    note,
-    pre,
-    table,
-)
+from event_pipelines.web_console.markup import Content, Html, el, entry, form, link
 from event_pipelines.web_console.object_view import SANDBOX
-from event_pipelines.web_console.pipelines_view import live
 from event_pipelines.web_console.views import Console, Query, View, clock, object_link
 
-SHOWN, EXPORTED, RATE = 100, 1000, "10"
+# Of a queue; a search and an export look at more.
+SHOWN, SEARCHED, RATE = 50, 1000, "10"
+_PICK = "pick"
 
 
 def show(console: Console, query: Query) -> View:
     """All dead-letter queues, or one with its messages."""
     if query.get("queue"):
         return _one(console, query)
-    line = console.command("queues", "list")
-    return View("Dead letters", live(console.looks, _queues), line, refresh=0)
+    return View("Dead letters", console.live(_queues), console.command("queues", "list"), 0)
 
 
-def _queues(_: object, seen: Seen) -> Content:
-    found = [made.stage for made in seen.resources]
-    pairs = [(stage, queue) for stage in found for queue in stage.dead_letters]
+def _queues(console: Console, seen: Seen) -> Content:
+    found = [(made.stage, queue) for made in seen.resources for queue in made.stage.dead_letters]
     rows = [
-        (stage.pipeline, stage.name, link("/letters", queue.name, queue=queue.name), queue.messages)
-        for stage, queue in pairs
+        (stage.pipeline, stage.name, console.letters(queue.name, queue.name), queue.messages)
+        for stage, queue in found
         if queue.messages
     ]
-    filled = table("Dead letters", ("pipeline", "stage", "queue", "dead letters"), rows)
-    empty = el("p", f"{len(pairs) - len(rows)} dead-letter queues are empty.")
-    return filled if rows else None, empty
-
-
-def _stages(console: Console, wanted: str = "") -> list[Stage]:
-    """Those whose queues begin so, without the prefix."""
-    queues = console.stack.queues.all(lambda name: name.startswith(wanted))
-    return stages(console.stack.prefix, queues)
+    headings = ("pipeline", "stage", "queue", "dead letters")
+    filled = markup.table("Dead letters", headings, rows) if rows else None
+    return filled, el("p", f"{len(found) - len(rows)} dead-letter queues are empty.")
 
 
 def _dead(console: Console, name: str) -> Queue:
@@ -78,35 +58,58 @@ def _dead(console: Console, name: str) -> Queue:
 
 def _one(console: Console, query: Query) -> View:
     queue, wanted = _dead(console, query["queue"]), query.get("find", "")
-    fed = _stages(console, console.stack.queues.short(queue.name).partition("-dlq")[0])
-    stage = next((one for one in fed if queue.name in {q.name for q in one.dead_letters}), None)
-    seen = look(console.stack.sqs, queue, SHOWN).messages if queue.messages else []
-    tries = _last_tries(console, stage, {message["message_id"] for message in seen})
-    chosen = [one for one in seen if wanted in one["body"] or wanted in json_text(one)]
-    reasons = Counter(_reason(one, tries.get(one["message_id"])) for one in chosen)
-    counted = ", ".join(f"{name} {count:,}" for name, count in reasons.most_common())
-    entries = entry("Text in body, attributes or id", "find", wanted)
-    again = entry("messages a second", "rate", RATE, size=4, inputmode="numeric")
+    count = SEARCHED if wanted else SHOWN
+    seen = look(console.stack.sqs, queue, count).messages if queue.messages else []
+    tries = _last_tries(console, queue) if seen else {}
+    told = [(one, tries.get(one["message_id"])) for one in seen]
+    found = [
+        (one, _reason(one, tried), tried)
+        for one, tried in told
+        if any(wanted in part for part in (one["body"], json_text(one), _reason(one, tried)))
+    ]
+    counted = Counter(reason for _, reason, _ in found)
+    said = ", ".join(f"{name} {many:,}" for name, many in counted.most_common())
+    shown = found[:SHOWN]
     body: list[Content] = [
         console.changes.told(queue.name),
-        form("/letters", "Search", entries, queue=queue.name),
-        el("p", f"{len(chosen):,} of about {queue.messages:,} dead letters are shown. {counted}"),
-        (_letter(one, tries.get(one["message_id"]), len(chosen) == 1) for one in chosen),
-    ]
-    if queue.messages:
-        body += [
-            el("h2", "Bring them back"),
-            form("/letters/redrive", "What a redrive would do", again, queue=queue.name),
-            el("p", link("/letters/export", "Export as JSON lines", queue=queue.name)),
-        ]
-    line = console.command("queues", "peek", queue.name, "--count", SHOWN)
+        form("/letters", "Search", entry("Text in body, attributes, id or error", "find", wanted),
+             queue=queue.name),
+        el("p", f"{len(shown):,} of about {queue.messages:,} dead letters are shown, {len(seen):,}"
+                f" were looked at. {said}"),
+        [_letter(*one, picked=bool(wanted), alone=len(shown) == 1) for one in shown],
+        _pick(queue) if queue.messages else None,
+    ]  # fmt: skip
+    line = console.command("queues", "peek", queue.name, "--count", count)
     refresh = 2 if console.changes.running(queue.name) else None
     return View(f"Dead letters in {queue.name}", body, line, refresh)
 
 
-def _last_tries(console: Console, stage: Stage | None, ids: set[str]) -> dict[str, Record]:
-    """What the function logged of the last try of each message."""
-    if stage is None or stage.function is None or not ids:
+def _pick(queue: Queue) -> Html:
+    """What is done with the messages that are selected above, or with all."""
+
+    def button(text: str, which: str, **more: object) -> Html:
+        return el("button", text, name="of", value=which, **more)
+
+    export = {"formaction": "/letters/export"}
+    count = f"about {queue.messages:,}"
+    buttons = markup.join((
+        button("What a redrive of the selected would do", "selected"),
+        button(f"What a redrive of all {count} would do", "all"),
+        button("Export the selected", "selected", **export), button("Export all", "all", **export),
+    ))  # fmt: skip
+    rate = entry("messages a second", "rate", RATE, size=4, inputmode="numeric")
+    head = el("h2", "Bring them back")
+    return form("/letters/redrive", buttons, head, rate, queue=queue.name, form=_PICK)
+
+
+def _last_tries(console: Console, dead: Queue) -> dict[str, Record]:
+    """What the function of a dead-letter queue logged of the last try of each message."""
+    fed = console.stack.queues.short(dead.name).partition("-dlq")[0]
+    found = stages(
+        console.stack.prefix, console.stack.queues.all(lambda name: name.startswith(fed))
+    )
+    stage = next((one for one in found if dead.name in {q.name for q in one.dead_letters}), None)
+    if stage is None or stage.function is None:
         return {}
     read = outcomes.read(console.stack.logs, stage.function, times.ago_or_at(console.since))
     return {str(one.fields.get("message_id")): one for one in read}
@@ -117,34 +120,50 @@ def _reason(message: Mapping[str, Any], tried: Record | None) -> str:
     return str(message["attributes"].get("reason") or said or "no try is logged")
 
 
-def _letter(message: Mapping[str, Any], tried: Record | None, alone: bool) -> Html:
+def _letter(
+    message: Mapping[str, Any], reason: str, tried: Record | None, *, picked: bool, alone: bool
+) -> Html:
+    identity = message["message_id"]
     objects = list(dict.fromkeys((ref.key, ref.bucket) for ref in refs_in(message["body"])))
     names = ("message_id", "sent_at", "received", "group", "dead_letter_of")
     said: dict[str, Content] = {name.replace("_", " "): message[name] for name in names}
     said["objects"] = [(object_link(*one), " ") for one in objects]
-    title = objects[0][0] if objects else message["message_id"]
-    log = (tried and tried.fields.get("exception")) or json_text(tried and tried.fields, indent=2)
-    return el(
-        "details",
-        el("summary", el("span", title, class_="name"), ": ", _reason(message, tried)),
-        facts({**said, **message["attributes"]}),
+    title = objects[0][0] if objects else identity
+    opened: list[Content] = [
+        el("summary", el("span", title, class_="name"), ": ", reason),
+        markup.facts({**said, **message["attributes"]}),
         el("p", el("strong", "Body")),
-        pre(message["body"]),
-        (el("p", el("strong", f"Its last try, {clock(tried.logged)}")), pre(log))
-        if tried
-        else None,
-        id=f"m-{message['message_id']}",
-        open=alone,
-    )
+        markup.pre(message["body"]),
+    ]
+    if tried:
+        log = tried.fields.get("exception") or json_text(tried.fields, indent=2)
+        opened += [el("p", el("strong", f"Its last try, {clock(tried.logged)}")), markup.pre(log)]
+    pick = el("input", type="checkbox", name="id", value=identity, form=_PICK, checked=picked,
+              aria_label=f"Select {title}")  # fmt: skip
+    return el("div", pick, el("details", opened, open=alone), class_="letter", id=f"m-{identity}")
+
+
+def _ids(query: Query) -> list[str]:
+    """Of the selected messages; none: all. Raises UserError when there should be some."""
+    ids = [] if query.get("of") == "all" else query.get("id", "").split()
+    if query.get("of") == "selected" and not ids:
+        raise UserError("No message is selected: go back and select some, or take all.")
+    for one in ids:
+        if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z-]{0,99}", one):
+            raise UserError(f"{one!r} is no id of a message: go back and select it.")
+    return ids
 
 
 def export(console: Console, query: Query) -> Response:
-    """What `queues peek --json` prints."""
-    queue = _dead(console, query.get("queue", ""))
-    return _file(f"{queue.name}.jsonl", look(console.stack.sqs, queue, EXPORTED).messages)
+    """What `queues peek --json` prints, or the selected of it."""
+    queue, ids = _dead(console, query.get("queue", "")), _ids(query)
+    seen = look(console.stack.sqs, queue, SEARCHED).messages
+    return lines_of(
+        f"{queue.name}.jsonl", (one for one in seen if not ids or one["message_id"] in ids)
+    )
 
 
-def _file(name: str, records: Iterable[object]) -> Response:
+def lines_of(name: str, records: Iterable[object]) -> Response:
     lines = "".join(f"{json_text(record)}\n" for record in records)
     how = {"Content-Disposition": f'attachment; filename="{name}"', **SANDBOX}
     return Response(lines, media_type="application/x-ndjson", headers=how)
@@ -152,18 +171,23 @@ def _file(name: str, records: Iterable[object]) -> Response:
 
 def confirm_redrive(console: Console, query: Query) -> View:
     """A dry run, and a form that carries it out."""
-    rate = query.get("rate", RATE)
+    rate, ids = query.get("rate", RATE), _ids(query)
     plan = redrive.plan(
-        console.stack.queues, query.get("queue", ""), None, times.message_rate(rate)
+        console.stack.queues, query.get("queue", ""), None, times.message_rate(rate), ids
     )
-    name, count = plan.source.name, plan.source.messages
-    line = console.command("queues", "redrive", name, "--rate", rate)
-    move = console.changes.form(
-        "/letters/redrive", f"Move {count:,} messages", queue=name, rate=rate, messages=count
-    )
+    name, selected = plan.source.name, ("--message-id", *ids) if ids else ()
+    line = console.command("queues", "redrive", name, "--rate", rate, *selected)
+    move = console.changes.form("/letters/redrive", f"Move {plan.messages:,} messages", queue=name,
+                                rate=rate, messages=plan.messages, id=" ".join(ids))  # fmt: skip
     warning = "Messages whose cause is not removed become dead letters again."
     back = el("p", link("/letters", "Back without a change", queue=name))
-    body = (el("p", planned(plan)), el("p", warning), move, back, command(f"{line} --dry-run"))
+    body = (
+        el("p", planned(plan)),
+        el("p", warning),
+        move,
+        back,
+        markup.command(f"{line} --dry-run"),
+    )
     return View(f"Redrive {name}", body, line)
 
 
@@ -171,79 +195,67 @@ def redrive_now(console: Console, query: Query) -> Response:
     """Redrives what was confirmed. Raises UserError when there are more messages by now."""
     console.changes.check()
     stack, rate = console.fresh(), times.message_rate(query["rate"])
-    plan = redrive.plan(stack.queues, query["queue"], None, rate)
-    console.changes.check(plan.source.messages, query["messages"])
+    plan = redrive.plan(stack.queues, query["queue"], None, rate, _ids(query))
+    console.changes.check(plan.messages, query["messages"])
 
     def act(say: Say) -> str:
-        done = redrive.run(
-            stack.queues, plan, lambda moved, of, _: say(f"{moved:,} of {of:,}"), say
-        )
+        done = redrive.run(stack.queues, plan, lambda done, of, _: say(f"{done:,} of {of:,}"), say)
         return f"{outcome(done)} {done.problem or ''}".strip()
 
     console.changes.start(plan.source.name, "redrive", plan.as_dict(), act)
-    return RedirectResponse(address("/letters", queue=plan.source.name), 303)
+    return RedirectResponse(markup.address("/letters", queue=plan.source.name), 303)
 
 
 def rejections(console: Console, query: Query) -> View:
-    """What the functions logged as rejected, newest first."""
-    since, wanted, reason = (query.get(name, "") for name in ("since", "find", "reason"))
-    found = [
-        (pipeline, one)
-        for pipeline, one in _rejected(console, query)
-        if reason in ("", one.fields.get("reason"))
-        and wanted in f"{one.fields.get('key')} {one.fields.get('detail')}"
-    ]
-    counted = Counter((pipeline, str(one.fields.get("reason"))) for pipeline, one in found)
-    counts = [
-        (pipeline, link("/rejections", name, reason=name, since=since), count)
-        for (pipeline, name), count in sorted(counted.items())
-    ]
+    line = console.command("status", "--since", console.since, "--json")
+    return View("Rejections", console.live(lambda _, seen: _drawn(seen, query)), line, refresh=0)
+
+
+def _drawn(seen: Seen, query: Query) -> Content:
+    wanted, reason = query.get("find", ""), query.get("reason", "")
+    found = _found(seen, query)
     rows = [
-        (
-            clock(one.logged),
-            pipeline,
-            one.fields.get("reason"),
-            _object(one),
-            one.fields.get("detail"),
-        )
+        (clock(one.logged), pipeline, said.get("reason"), _object(said), said.get("detail"))
         for pipeline, one in found[:SHOWN]
+        for said in [one.fields]
     ]
-    entries = (
-        entry("Text in key or detail", "find", wanted),
-        entry("since", "since", since or console.since, size=6),
-    )
-    body = (
-        form("/rejections", "Search", entries, reason=reason),
-        table("Rejections by reason", ("pipeline", "reason", "rejected"), counts),
-        el("p", f"The newest {len(rows):,} of {len(found):,}, ",
-           link("/rejections/export", "all as JSON lines", since=since), ":"),
-        table("Rejections", ("at", "pipeline", "reason", "object", "detail"), rows),
-    )  # fmt: skip
-    line = console.command("status", "--since", since or console.since, "--json")
-    return View(
-        "Rejections", body if found else (body[0], note("None is found.")), line, refresh=10
-    )
-
-
-def _object(record: Record) -> Content:
-    key = record.fields.get("key")
+    search = entry("Text in key or detail", "find", wanted)
+    export = link("/rejections/export", "all as JSON lines", find=wanted, reason=reason)
+    newest = markup.table("Rejections", ("at", "pipeline", "reason", "object", "detail"), rows)
     return (
-        object_link(str(key), record.fields.get("bucket")) if key else record.fields["message_id"]
+        form("/rejections", "Search", search, reason=reason),
+        markup.table("By reason", ("pipeline", "stage", "reason", "rejected"), _counts(seen)),
+        el("p", f"The newest {len(rows):,} of {len(found):,}, ", export, ":"),
+        newest if found else markup.note("None is found."),
     )
 
 
-def _rejected(console: Console, query: Query) -> list[tuple[str, Record]]:
-    start = times.ago_or_at(query.get("since") or console.since)
-    functions = {stage.function: stage.pipeline for stage in _stages(console) if stage.function}
-    found = [
-        (pipeline, record)
-        for function, pipeline in functions.items()
-        for record in outcomes.read(console.stack.logs, function, start)
-        if record.outcome in REJECTIONS
+def _counts(seen: Seen) -> Iterable[tuple[Content, ...]]:
+    for one in seen.status.stages:
+        reasons = one.reasons or {}
+        for reason, count in reasons.items():
+            yield one.pipeline, one.stage, link("/rejections", reason, reason=reason), count
+        if others := (one.rejected or 0) - sum(reasons.values()):
+            yield one.pipeline, one.stage, "without a reason", others
+
+
+def _object(said: Mapping[str, Any]) -> Content:
+    key = said.get("key")
+    return object_link(str(key), said.get("bucket")) if key else said.get("message_id")
+
+
+def _found(seen: Seen, query: Query) -> list[tuple[str, Record]]:
+    pipelines = {made.stage.function: made.stage.pipeline for made in seen.resources}
+    return [
+        (pipelines.get(one.function, ""), one)
+        for one in seen.rejected
+        if query.get("reason", "") in ("", one.fields.get("reason"))
+        and query.get("find", "") in f"{one.fields.get('key')} {one.fields.get('detail')}"
     ]
-    return sorted(found, key=lambda pair: pair[1].logged, reverse=True)
 
 
 def export_rejections(console: Console, query: Query) -> Response:
-    found = _rejected(console, query)
-    return _file("rejections.jsonl", ({"pipeline": name, **one.fields} for name, one in found))
+    if console.looks.latest is None:
+        raise UserError("Nothing has been looked at yet: open Rejections first.")
+    found = _found(console.looks.latest, query)
+    return lines_of("rejections.jsonl", ({"pipeline": name, **one.fields} for name, one in found))

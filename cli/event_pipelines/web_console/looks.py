@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections import deque
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,20 +12,22 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from event_pipelines.errors import UserError, told
-from event_pipelines.pipelines import stages
 from event_pipelines.pipelines.outcomes import Record
 from event_pipelines.pipelines.pipeline import Stage
 from event_pipelines.stack import Queue
+from event_pipelines.status.depths import Depths
 from event_pipelines.status.path import Status, Watcher
-from event_pipelines.status.tally import Outcomes, Tally
-from event_pipelines.web_console.ration import CountedStack, Postponed, Ration
+from event_pipelines.status.tally import REJECTIONS, RETRIES, Tally
+from event_pipelines.web_console.ration import CountedStack, Postponed, Work
 
-MOST_CALLS = 12
-# Seconds until somebody hears of a look; the first looks, until each question has an answer, follow
-# each other so.
+# Seconds until somebody hears of a look; looks for the first picture follow each other so.
 _AT_ONCE = 0.05
-_RECENT, _HISTORY = 12, 90
+_LOOK_SECONDS, _LATE_SECONDS = 1.0, 10.0
+_RECENT, _REJECTED = 12, 1000
+# Of what ended and what waited, the last 15 minutes.
+SLOT_SECONDS, _SLOTS = 30, 30
 _AGE = "ApproximateAgeOfOldestMessage"
+_AGES_EVERY, _DRAWN_EVERY = 30, 300
 _PLACES = ("TABLE", "TABLE_NAME", "BUCKET", "QUEUE_URL", "TOPIC_ARN")
 
 
@@ -41,34 +43,37 @@ class Resources:
 
 @dataclass(frozen=True)
 class Seen:
-    """One look. `asked` are its calls, `age` for how many looks its oldest count is remembered.
+    """What several looks have seen. `asked` are the calls of all of these `looks`.
 
-    `past` are messages that waited and that had ended, by stage. `oldest` are seconds by queue,
-    `promised` what an alarm says of the same.
+    `recent` and `rejected` are the newest of their kind, newest first. `past` are messages that
+    ended in each of the last slots, and the most that waited, by stage. `oldest` are seconds by
+    queue, `promised` what an alarm says of the same.
     """
 
     status: Status
     resources: list[Resources]
     recent: list[Record]
-    past: dict[str, list[tuple[int, int]]]
+    rejected: list[Record]
+    past: list[tuple[list[int], list[int]]]
     oldest: dict[str, float]
     promised: dict[str, float]
     asked: dict[str, int]
-    age: int
-    denied: list[str]
+    looks: int
 
 
-class _RationedTally(Tally):
-    """Reads a function's log when it is its turn; else it knows what it knew."""
+def _newest(records: list[Record], most: int) -> list[Record]:
+    return sorted(records, key=lambda one: one.logged, reverse=True)[:most]
 
-    def __init__(self, stack: CountedStack, start: datetime) -> None:
-        self.recent: deque[Record] = deque(maxlen=_RECENT)
-        super().__init__(stack.logs, start, self.recent.append)
-        self._ration = stack.ration
 
-    def read(self, function: str) -> Outcomes:
-        due = self._ration.turn("FilterLogEvents", function)
-        return super().read(function) if due else self._outcomes[function]
+def _add(records: list[Record], record: Record, most: int) -> None:
+    """Of each function the oldest come first, so that the newest of all are known at the end."""
+    records.append(record)
+    if len(records) > 2 * most:
+        records[:] = _newest(records, most)
+
+
+def _slot(at: datetime) -> int:
+    return int(at.timestamp()) // SLOT_SECONDS
 
 
 class Looks:
@@ -78,18 +83,26 @@ class Looks:
         self.interval = interval
         self.latest: Seen | None = None
         self.problem: str | None = None
-        self.number = 0
+        self.number = self.listeners = 0
         # Whether the server is, so that nothing keeps it.
         self.ending: Callable[[], bool] = lambda: False
-        self._ration = Ration(MOST_CALLS)
-        self._stack = CountedStack(prefix, self._ration)
-        self._start = start
-        self._watcher: Watcher | None = None
-        self._past: dict[str, deque[tuple[int, int]]] = {}
+        self._stack = CountedStack(prefix)
+        self._watcher = Watcher(
+            self._stack, Tally(self._stack.logs, start, self._keep), Depths(self._stack)
+        )
+        self._recent: list[Record] = []
+        self._rejected: list[Record] = []
+        self._ended: dict[str | None, Counter[int]] = defaultdict(Counter)
+        self._work: Work | None = None
+        self._waited: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
         self._oldest: dict[str, float] = {}
-        self.listeners = 0
+        self._drawn: dict[tuple[str, str], tuple[tuple[str, ...], tuple[str, ...]]] = {}
+        self._next_ages = self._next_drawn = self._next = 0.0
         self._running: asyncio.Task[None] | None = None
-        self._next = 0.0
+
+    @property
+    def denied(self) -> list[str]:
+        return sorted(self._stack.denied)
 
     async def updates(self) -> AsyncIterator[None]:
         """Yields at once, and after every look; looking ends with the last who listens."""
@@ -109,64 +122,79 @@ class Looks:
         while self.listeners and not self.ending():
             # Pages that are opened one after the other do not ask more often.
             if time.monotonic() >= self._next:
-                complete = await asyncio.to_thread(self.look)
-                self._next = time.monotonic() + (self.interval if complete else 0)
+                await asyncio.to_thread(self.look)
+                self._next = time.monotonic() + (self.interval if self.number else 0)
             await asyncio.sleep(_AT_ONCE)
+        if self._work:
+            self._work.stop()
+            self._work = None
 
     def look(self) -> bool:
-        """Looks once; False when the picture is not complete yet."""
-        self._ration.begin()
-        denied = len(self._ration.denied)
+        """Looks once; returns whether there is a new picture, which takes several looks."""
+        if self._work is None:
+            self._work = Work(self._stack, self._seen, self.interval + _LATE_SECONDS)
+        if not self._work.look(_LOOK_SECONDS):
+            return False
+        work, self._work = self._work, None
         try:
-            self.latest, self.problem = self._seen(), None
+            self.latest, self.problem = work.made.result(), None
         except Postponed:
             return False
         except UserError as error:
             self.problem = str(error)
         except (BotoCoreError, ClientError) as error:
-            # The next look does without what is not allowed.
-            if len(self._ration.denied) > denied:
-                return False
+            if getattr(error, "operation_name", "") in self._stack.denied:
+                return False  # The next picture does without.
             self.problem = told(error, "event-pipelines status")
-        finally:
-            self.number += 1
+        self.number += 1
         return True
 
-    def _seen(self) -> Seen:
-        if self._watcher is None:
-            self._watcher = Watcher(self._stack, _RationedTally(self._stack, self._start))
-        status = self._watcher.look()
-        # All of this has been asked in this look, and is remembered.
-        found = stages(self._stack.prefix, self._stack.queues.all())
-        promised = self._promised()
+    def _seen(self, work: Work) -> Seen:
+        found = self._watcher.stages()
+        status, promised = self._watcher.look(found), self._promised()
+        if time.monotonic() >= self._next_drawn:
+            self._drawn, self._next_drawn = {}, time.monotonic() + _DRAWN_EVERY
         resources = [self._resources(stage) for stage in found]
-        self._ask_ages([queue for stage in found for queue in stage.queues])
-        for counts in status.stages:
-            past = self._past.setdefault(counts.stage, deque(maxlen=_HISTORY))
-            ended = (counts.done or 0) + (counts.rejected or 0)
-            past.append((counts.queued + counts.in_flight, ended))
-        tally: Any = self._watcher.tally
+        if time.monotonic() >= self._next_ages and "GetMetricData" not in self._stack.denied:
+            self._next_ages = time.monotonic() + _AGES_EVERY
+            self._oldest = self._ages([queue for stage in found for queue in stage.queues])
+        now = _slot(datetime.now(UTC))
+        slots, past = range(now - _SLOTS + 1, now + 1), []
+        for counts, stage in zip(status.stages, found, strict=True):
+            ended, waited = self._ended[stage.function], self._waited[stage.pipeline, stage.name]
+            waited[now] = max(waited[now], counts.queued + counts.in_flight)
+            past.append(([ended[slot] for slot in slots], [waited[slot] for slot in slots]))
         return Seen(
-            status, resources, sorted(tally.recent, key=lambda one: one.logged, reverse=True),
-            {name: list(past) for name, past in self._past.items()}, self._oldest, promised,
-            dict(self._ration.calls), self._ration.oldest(), sorted(self._ration.denied),
+            status, resources, _newest(self._recent, _RECENT),
+            _newest(self._rejected, _REJECTED), past, dict(self._oldest), promised,
+            dict(work.calls), work.looks,
         )  # fmt: skip
 
+    def _keep(self, record: Record) -> None:
+        _add(self._recent, record, _RECENT)
+        if record.outcome in REJECTIONS:
+            _add(self._rejected, record, _REJECTED)
+        if record.outcome not in RETRIES:
+            self._ended[record.function][_slot(record.logged)] += 1
+
     def _resources(self, stage: Stage) -> Resources:
-        senders = [one for queue in stage.queues for one in self._senders(queue)]
-        settings = (self._stack.settings_of(stage.function) if stage.function else None) or {}
-        below = settings.get("OUTPUT_PREFIX")
-        effects = [
-            f"{value} below {below}" if below else value.rpartition("/")[2].rpartition(":")[2]
-            for name, value in sorted(settings.items())
-            if name.endswith(_PLACES) and value
-        ]
-        return Resources(stage, tuple(dict.fromkeys(senders)), tuple(dict.fromkeys(effects)))
+        key = (stage.pipeline, stage.name)
+        if key not in self._drawn:
+            senders = [one for queue in stage.queues for one in self._senders(queue)]
+            settings = (self._stack.settings_of(stage.function) if stage.function else None) or {}
+            below = settings.get("OUTPUT_PREFIX")
+            effects = [
+                f"{value} below {below}" if below else value.rpartition("/")[2].rpartition(":")[2]
+                for name, value in sorted(settings.items())
+                if name.endswith(_PLACES) and value
+            ]
+            self._drawn[key] = tuple(dict.fromkeys(senders)), tuple(dict.fromkeys(effects))
+        return Resources(stage, *self._drawn[key])
 
     def _senders(self, queue: Queue) -> Iterable[str]:
         """ARNs of who may send to a queue, and before a topic that of who may publish to it."""
-        answer = self._stack.sqs.get_queue_attributes(QueueUrl=queue.url, AttributeNames=["All"])
-        for arn in _sources(answer["Attributes"].get("Policy")):
+        answer = self._stack.sqs.get_queue_attributes(QueueUrl=queue.url, AttributeNames=["Policy"])
+        for arn in _sources(answer.get("Attributes", {}).get("Policy")):
             if arn.split(":")[2] == "sns":
                 topic = self._stack.client("sns").get_topic_attributes(TopicArn=arn)
                 yield from _sources(topic.get("Attributes", {}).get("Policy"))
@@ -185,13 +213,9 @@ class Looks:
             for dimension in alarm.get("Dimensions", [])
         }
 
-    def _ask_ages(self, queues: list[Queue]) -> None:
-        if "GetMetricData" in self._ration.denied or not self._ration.turn("GetMetricData"):
-            return
-        now, asked = (
-            datetime.now(UTC),
-            dict(zip(map("q{}".format, range(500)), queues, strict=False)),
-        )
+    def _ages(self, queues: list[Queue]) -> dict[str, float]:
+        now = datetime.now(UTC)
+        asked = dict(zip(map("q{}".format, range(500)), queues, strict=False))
         queries: list[Any] = [
             {"Id": identity, "MetricStat": {"Period": 60, "Stat": "Maximum", "Metric": {
                 "Namespace": "AWS/SQS", "MetricName": _AGE,
@@ -201,7 +225,7 @@ class Looks:
         answer = self._stack.cloudwatch.get_metric_data(
             StartTime=now - timedelta(minutes=10), EndTime=now, MetricDataQueries=queries
         )
-        self._oldest = {
+        return {
             asked[one["Id"]].name: one["Values"][0]
             for one in answer["MetricDataResults"]
             if one.get("Values")

@@ -10,18 +10,10 @@ from event_pipelines.errors import UserError
 from event_pipelines.pipelines.history import Happening
 from event_pipelines.pipelines.object_refs import named
 from event_pipelines.pipelines.pipeline import Search
+from event_pipelines.stack import error_code
 from event_pipelines.trace.search import story
-from event_pipelines.web_console.markup import (
-    Content,
-    Html,
-    address,
-    el,
-    entry,
-    facts,
-    form,
-    link,
-    note,
-)
+from event_pipelines.web_console.imports_view import rows_made
+from event_pipelines.web_console.markup import Content, Html, el, entry, facts, form, link, note
 from event_pipelines.web_console.views import Console, Query, View, clock
 
 # By how contents begin: what a browser shows and runs nothing of.
@@ -39,7 +31,7 @@ def show(console: Console, query: Query) -> View:
     search = form("/object", "Show its story", entry("Key or s3://BUCKET/KEY", "key", key, size=40),
                   entry("since", "since", since, size=6))  # fmt: skip
     told = _told(console, key, since) if key else note("Name an object.")
-    line = console.command("trace", key or "KEY", "--since", since)
+    line = console.command("trace", "--since", since, last=key or "KEY")
     return View(key or "One object", (search, told), line)
 
 
@@ -53,13 +45,12 @@ def _told(console: Console, key: str, since: str) -> Content:
     if not happenings:
         return note(f"Nothing is known of it since {since}: check the key, or look further back.")
     timeline = el("ol", map(_happening, happenings), class_="timeline")
+    imported = [one.facts for one in happenings if "rows_loaded" in one.facts][-1:]
     return (
-        _advice(happenings),
-        _pictures(happenings),
-        el("h2", "What happened"),
-        timeline,
-        map(note, notes),
-    )
+        _advice(happenings), _pictures(console, happenings),
+        [rows_made(console, str(one["import_id"]), one.get("reasons")) for one in imported],
+        el("h2", "What happened"), timeline, map(note, notes),
+    )  # fmt: skip
 
 
 def _happening(one: Happening) -> Html:
@@ -77,28 +68,22 @@ def _advice(happenings: Sequence[Happening]) -> Iterator[Html]:
     for one in happenings:
         if one.what == "is a dead letter":
             letters = link("/letters", f"open {one.place}", queue=one.place)
-            yield note(
-                "It is a dead letter: ", letters, ", remove the cause, redrive it.", kind="grave"
-            )
+            then = ", remove the cause, redrive it."
+            yield note("It is a dead letter: ", letters, then, kind="grave")
         elif one.what == "rejection recorded":
             why = f"{one.facts.get('reason')}, {one.facts.get('detail') or 'see the record'}"
             yield note(f"It was rejected: {why}. Correct it and upload it again.", kind="grave")
 
 
-def _pictures(happenings: Sequence[Happening]) -> Content:
+def _pictures(console: Console, happenings: Sequence[Happening]) -> Content:
     places = {one.place: one.what.removesuffix(" is there") for one in happenings}
     shown = [
-        el("figure", picture_of(bucket, key, what), el("figcaption", what))
+        el("figure", console.picture(bucket, key, what), el("figcaption", what))
         for place, what in places.items()
         for bucket, _, key in [place.removeprefix("s3://").partition("/")]
         if key.lower().endswith(_ENDINGS)
     ]
     return el("div", shown, class_="pictures") if shown else None
-
-
-def picture_of(bucket: str, key: str, what: str = "derivative") -> Html:
-    source = address("/picture", bucket=bucket, key=key)
-    return el("img", src=source, alt=f"{what} of {key}", loading="lazy")
 
 
 def picture(console: Console, query: Query) -> Response:
@@ -112,7 +97,9 @@ def picture(console: Console, query: Query) -> Response:
         raise UserError(f"The bucket {bucket} is not of {stack.prefix}: name one that is.")
     try:
         found = stack.s3.get_object(Bucket=bucket, Key=query.get("key", ""))
-    except ClientError:
+    except ClientError as error:
+        if error_code(error) not in ("NoSuchKey", "NoSuchBucket"):
+            raise
         return PlainTextResponse("There is no such object.", 404)
     content = found["Body"].read(_MOST_BYTES)
     kind = next((kind for start, kind in _PICTURES.items() if content.startswith(start)), None)

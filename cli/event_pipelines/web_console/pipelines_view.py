@@ -1,62 +1,47 @@
 """The pipelines, drawn from their resources, with what waits and what has ended at every stage."""
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby, pairwise
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 from event_pipelines.stack import name_of
 from event_pipelines.status.path import StageCounts
-from event_pipelines.web_console.looks import Looks, Resources, Seen
+from event_pipelines.web_console.looks import SLOT_SECONDS, Resources, Seen
 from event_pipelines.web_console.markup import Content, Html, el, link, note, sentence
-from event_pipelines.web_console.object_view import picture_of
 from event_pipelines.web_console.views import Console, Query, View, asked_of, clock, object_link
 
 _KINDS = {"s3": "bucket", "sns": "topic", "sqs": "queue"}
 _WIDTH, _HEIGHT = 120, 24
+Past = tuple[Sequence[int], Sequence[int]]
 
 
 def show(console: Console, query: Query) -> View:  # noqa: ARG001
     line = console.command("status", "--since", console.since, "--watch")
-    return View("Pipelines", live(console.looks, _drawn), line, refresh=0)
+    return View("Pipelines", console.live(_drawn), line, refresh=0)
 
 
-def live(looks: Looks, draw: Callable[[Looks, Seen], Content]) -> Content:
-    """What `draw` makes of the latest look."""
-    problem = looks.problem and note(
-        "The last look failed: ", sentence(looks.problem), kind="grave"
-    )
-    if looks.latest is None:
-        return problem or note("Asking AWS …")
-    return problem, draw(looks, looks.latest)
-
-
-def _drawn(looks: Looks, seen: Seen) -> Content:
-    return _health(seen), _pipelines(looks, seen), _latest(seen), _footer(looks, seen)
+def _drawn(console: Console, seen: Seen) -> Content:
+    said = f"Picture {console.looks.number}, of {seen.status.at}, asked {asked_of(seen.asked)}"
+    counted = f"Done and rejected since {seen.status.since}; counts are approximate."
+    asked = el("p", el("small", f"{said} in {seen.looks} looks. {counted}"))
+    return _health(seen), _pipelines(console, seen), _latest(console, seen), asked
 
 
 def _health(seen: Seen) -> Html:
+    if seen.status.healthy:
+        return note(seen.status.sentences, kind="good", role="status")
     faults = seen.status.faults
-    if not faults:
-        return note("All is well.", kind="good", role="status")
     count = "1 thing needs" if len(faults) == 1 else f"{len(faults)} things need"
-    letters = [queue.name for made in seen.resources for queue in made.stage.dead_letters]
-    sentences = (
-        el("li", sentence(fault), *(
-            (" ", link("/letters", "Open it.", queue=name)) for name in letters
-            if f"in {name.removeprefix(f'{seen.status.prefix}-')}:" in fault
-        ))
-        for fault in faults
-    )  # fmt: skip
+    sentences = (el("li", sentence(fault)) for fault in faults)
     return note(f"{count} attention:", el("ul", sentences), kind="grave", role="status")
 
 
-def _pipelines(looks: Looks, seen: Seen) -> Iterable[Html]:
-    pairs = zip(seen.status.stages, seen.resources, strict=True)
-    for pipeline, group in groupby(pairs, key=lambda pair: pair[0].pipeline):
-        rows = [_stage(looks, seen, counts, made) for counts, made in group]
-        yield el("section", el("h2", pipeline), rows)
+def _pipelines(console: Console, seen: Seen) -> Iterable[Html]:
+    triples = zip(seen.status.stages, seen.resources, seen.past, strict=True)
+    for pipeline, group in groupby(triples, key=lambda each: each[0].pipeline):
+        yield el("section", el("h2", pipeline), (_stage(console, seen, *each) for each in group))
 
 
-def _stage(looks: Looks, seen: Seen, counts: StageCounts, made: Resources) -> Html:
+def _stage(console: Console, seen: Seen, counts: StageCounts, made: Resources, past: Past) -> Html:
     names = [queue.name.removeprefix(f"{seen.status.prefix}-") for queue in made.stage.queues]
     own = [fault for fault in seen.status.faults if any(_is_about(fault, name) for name in names)]
     boxes = [
@@ -65,16 +50,14 @@ def _stage(looks: Looks, seen: Seen, counts: StageCounts, made: Resources) -> Ht
         _box("function", made.stage.function, _number(counts.retried or None, "tries failed"))
         if made.stage.function
         else _box("service", "outside of Lambda"),
-        _outcomes(counts, made),
+        _outcomes(console, counts, made),
     ]
     arrived = "" if counts.arrived is None else f"{counts.arrived:,} arrived, "
-    state = el(
-        "small", f"{arrived}{'needs attention' if own else 'well'}", class_="bad" if own else None
-    )
+    how = f"{arrived}{'needs attention' if own else 'well'}"
+    state = el("small", how, class_="bad" if own else None)
     said = (el("p", sentence(fault), class_="bad") for fault in own)
-    past = _sparkline(looks, seen.past.get(counts.stage, []))
-    drawn = el("ol", boxes, class_="flow")
-    return el("article", el("h3", counts.stage, " ", state), drawn, said, past, class_="stage")
+    drawn = el("ol", boxes, class_="flow"), said, _sparkline(*past)
+    return el("article", el("h3", counts.stage, " ", state), drawn, class_="stage")
 
 
 def _is_about(fault: str, queue: str) -> bool:
@@ -95,22 +78,21 @@ def _waiting(seen: Seen, counts: StageCounts, made: Resources) -> Content:
     for queue in made.stage.queues:
         age, limit = seen.oldest.get(queue.name), seen.promised.get(queue.name)
         late = age is not None and limit is not None and age > limit
+        oldest = f"oldest {age:,.0f} s" if age is not None else ""
         of = f"alarm above {limit:,.0f} s" if limit else ""
-        said = ", ".join(
-            filter(None, [f"oldest {age:,.0f} s" if age else "", of, "late" if late else ""])
-        )
+        said = ", ".join(filter(None, [oldest, of, "late" if late else ""]))
         yield el("small", said, class_="bad" if late else None) if said else None
 
 
-def _outcomes(counts: StageCounts, made: Resources) -> Html:
+def _outcomes(console: Console, counts: StageCounts, made: Resources) -> Html:
+    counted = (counts.reasons or {}).items()
     reasons = [
-        (link("/rejections", f"{reason} {count:,}", reason=reason), " ")
-        for reason, count in (counts.reasons or {}).items()
+        (link("/rejections", f"{name} {count:,}", reason=name), " ") for name, count in counted
     ]
     letters = [queue for queue in made.stage.dead_letters if queue.messages or not counts.dead]
     dead: Content = _number(counts.dead, "dead") if letters else None
     if counts.dead and letters:
-        dead = link("/letters", dead, queue=letters[0].name)
+        dead = console.letters(letters[0].name, dead)
     effects = [el("span", one, class_="name") for one in made.effects]
     ends = (
         el("li", _number(counts.done, "done"), effects, class_="done"),
@@ -121,14 +103,10 @@ def _outcomes(counts: StageCounts, made: Resources) -> Html:
     return el("li", el("small", "outcomes"), el("ul", shown, class_="ends"))
 
 
-def _sparkline(looks: Looks, past: Sequence[tuple[int, int]]) -> Content:
-    """Messages that ended between two looks, and those that waited."""
-    if len(past) < 2:
-        return None
-    ended = [max(0, after - before) for (_, before), (_, after) in pairwise(past)]
-    waited = [waiting for waiting, _ in past[1:]]
-    minutes = max(1, round(len(past) * looks.interval / 60))
-    about = f"{sum(ended):,} ended in {minutes} min, at most {max(waited):,} waited"
+def _sparkline(ended: Sequence[int], waited: Sequence[int]) -> Html:
+    """Messages that ended, and the most that waited, in slots of the last minutes."""
+    minutes = len(ended) * SLOT_SECONDS // 60
+    about = f"{sum(ended):,} ended in {minutes} min, at most {max(waited):,} seen waiting"
     lines = (_line(ended, "ended"), _line(waited, "waiting"))
     drawn = el("svg", lines, viewBox=f"0 0 {_WIDTH} {_HEIGHT}", aria_hidden="true",
                preserveAspectRatio="none")  # fmt: skip
@@ -142,30 +120,17 @@ def _line(values: Sequence[int], kind: str) -> Html:
     return el("polyline", points=points, class_=kind)
 
 
-def _latest(seen: Seen) -> Content:
+def _latest(console: Console, seen: Seen) -> Html:
     items = []
     for record in seen.recent:
         about = record.function.removeprefix(f"{seen.status.prefix}-")
-        key, bucket, reason, output = (
-            str(record.fields.get(name) or "") for name in ("key", "bucket", "reason", "output_key")
-        )
-        items.append(
-            el(
-                "li",
-                el("span", clock(record.logged), class_="time"),
-                f" {about}: ",
-                el("strong", ", ".join(filter(None, [record.outcome, reason]))),
-                object_link(key, bucket) if key else None,
-                picture_of(bucket, output) if bucket and output else None,
-            )
-        )
+        names = ("key", "bucket", "reason", "output_key")
+        key, bucket, reason, output = (str(record.fields.get(name) or "") for name in names)
+        items.append(el(
+            "li", el("span", clock(record.logged), class_="time"), f" {about}: ",
+            el("strong", ", ".join(filter(None, [record.outcome, reason]))),
+            object_link(key, bucket) if key else None,
+            console.picture(bucket, output, "derivative") if bucket and output else None,
+        ))  # fmt: skip
     shown = el("ul", items, class_="latest") if items else note("Nothing has ended yet.")
     return el("section", el("h2", "Latest outcomes"), shown)
-
-
-def _footer(looks: Looks, seen: Seen) -> Html:
-    old = f"; the oldest count is of {seen.age} looks before" if seen.age else ""
-    denied = f" Not allowed, so not shown: {', '.join(seen.denied)}." if seen.denied else ""
-    said = f"Look {looks.number} at {seen.status.at} asked {asked_of(seen.asked)}{old}."
-    counted = f" Done and rejected since {seen.status.since}; counts are approximate."
-    return el("footer", said, counted, denied)

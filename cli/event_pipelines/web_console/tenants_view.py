@@ -49,12 +49,9 @@ def _open(stack: Stack) -> tuple[Platform, Registry]:
 
 
 def _depth(queues: Mapping[str, Queue], arn: str) -> str:
-    queue = queues.get(name_of(arn))
-    return (
-        f"{queue.waiting + queue.delayed:,} waiting, {queue.in_flight:,} in flight"
-        if queue
-        else "none"
-    )
+    if queue := queues.get(name_of(arn)):
+        return f"{queue.waiting + queue.delayed:,} waiting, {queue.in_flight:,} in flight"
+    return "none"
 
 
 def _quarantine(platform: Platform, query: Query, count: int) -> Content:
@@ -80,15 +77,11 @@ def confirm_release(console: Console, query: Query) -> View:
     """A dry run, and a form that carries it out."""
     _, tenant, would = _release(console.stack, query)
     kept = [(one.message_id, why) for one, why in would.kept]
-    form = console.changes.form(
-        "/tenants/release", f"Release {would.sent:,} events", name=tenant.name, messages=would.sent
-    )
-    body = (
-        el("p", f"Would send {would.sent:,} events to the router of group {tenant.group}."),
-        table("Kept", ("message", "stays because it"), kept) if kept else None,
-        form,
-        el("p", link("/tenants", "Back without a change")),
-    )
+    form = console.changes.form("/tenants/release", f"Release {would.sent:,} events",
+                                name=tenant.name, messages=would.sent)  # fmt: skip
+    said = el("p", f"Would send {would.sent:,} events to the router of group {tenant.group}.")
+    stay = table("Kept", ("message", "stays because it"), kept) if kept else None
+    body = (said, stay, form, el("p", link("/tenants", "Back without a change")))
     line = console.command("tenants", "quarantine", "release", tenant.name)
     return View(f"Release {tenant.name}", body, line)
 

@@ -107,7 +107,8 @@ BEGINNING = re.compile(
     |(?P<yaml>---\s*\n|%YAML\s)
     |(?P<sql>(?:--\s|/\*).*\bdump\b|(?:create|drop)\s+table\s|insert\s+into\s
        |copy\s.+\sfrom\s+stdin|pragma\s+\w+\s*=|set\s+names\s|replace\s+into\s)
-    |(?P<terminal>\+-[-+]*\+\s*\n\||[^\n]*\n(?=[^\n]*--)[ |:+=-]+\r?\n)
+    |(?P<terminal>\+-[-+]*\+\s*\n\||[^\n]*\n(?=[^\n]*--)[ |:+=-]+\r?\n
+       |[^\n]*\n(?=[^\n]*---)[-,;\t ]+\r?\n|\*{9,}[ ]1\.[ ]row)
     |(?P<link>\[InternetShortcut\])
     |(?P<base64>(?:[a-z0-9+/]{76}\r?\n){2})
     |(?P<arff>@relation\s)

@@ -4,7 +4,11 @@ Every one of its rows would be rejected, or become an item whose names and value
 separate or quote them: one refusal says so, in place of a rejection for each row.
 """
 
-from collections.abc import Sequence
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from .content import FileRefused
 from .records import Dialect, Record
@@ -15,16 +19,43 @@ FEWEST_ROWS = 2
 # Quotes that other programs write, as they open and close; the dialect's own is among them where
 # spaces stand before it.
 QUOTES = ('""', "''", "``", "“”", "„“", "””", "\u2018\u2019", "«»")
+# How MySQL and PostgreSQL write that there is no value, where they escape with backslashes.
+NULL = "\\N"
+# Fewer bad rows do not tell of another dialect.
+SHARE_BAD = 0.1
+# Values by which a row is told from names of columns, wherever the values below are of the kind.
+KINDS_OF_VALUES = re.compile(
+    r"""
+    (?P<number>[+-]?\d+[.,]\d+|-\d+)
+    |(?P<date>(?:\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{4})(?:[T ][\d:.+Z -]+)?)
+    |(?P<address>[^@\s]+@[^@\s]+\.[^@\s]+|https?://\S+)
+    |(?P<identifier>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})
+    """,
+    re.ASCII | re.IGNORECASE | re.VERBOSE,
+)
+YEAR = re.compile(r"(19|20)\d\d", re.ASCII)
 
 
 def refuse_misfits(
-    names: Sequence[str], rows: Sequence[Record], dialect: Dialect, *, fill_short_rows: bool
+    names: Sequence[str],
+    rows: Sequence[Record],
+    dialect: Dialect,
+    *,
+    fill_short_rows: bool,
+    named_by_setting: bool,
+    read_as: Callable[[Dialect], Sequence[Record]],
 ) -> None:
-    """Raises FileRefused. ``rows`` are the first ones of the file, broken ones included."""
+    """Raises FileRefused. ``rows`` are the first ones of the file, broken ones included.
+
+    ``read_as`` reads them again in another dialect.
+    """
     _refuse_quoted_names(names, dialect)
     good = [row.cells for row in rows if not row.problem]
     _refuse_separator_columns(names, good, dialect)
-    _refuse_quotes_behind_spaces(good, dialect)
+    _refuse_quotes_of_values(good, dialect)
+    _refuse_other_signs(names, rows, dialect, read_as, fill_short_rows)
+    if not named_by_setting:
+        _refuse_values_as_names(names, good)
     problems = [row.problem for row in rows if row.problem]
     alike = len({problem.reason for problem in problems}) == 1
     if alike and len(problems) == len(rows) >= FEWEST_BROKEN_ROWS:
@@ -35,13 +66,16 @@ def refuse_misfits(
             " dialect.escape",
         )
     fitting = [cells for cells in good if _fits(cells, names, dialect, fill_short_rows)]
-    if len(good) >= FEWEST_ROWS and not fitting:
+    width, many = max(Counter(map(len, good)).items(), key=lambda one: one[1], default=(0, 0))
+    wider = width > len(names) + dialect.unnamed and 2 * many > len(good)
+    if len(good) >= FEWEST_ROWS and (wider or not fitting):
         seen = " or ".join(map(str, sorted({len(cells) for cells in good})[:3]))
         short = all(len(cells) < len(names) for cells in good)
         raise FileRefused(
             "header_does_not_fit",
-            f"the header has {len(names)} columns, and none of the first {len(good)} rows has as"
-            f" many, but {seen}: correct the header, or "
+            f"the header has {len(names)} columns, and {'few' if fitting else 'none'} of the first"
+            f" {len(good)} rows have as many, but {seen}: correct the header, leave lines above it"
+            " out with dialect.skip_lines, or "
             + (
                 'set dialect.missing = "empty" if rows leave out their ends'
                 if short
@@ -74,22 +108,78 @@ def _refuse_quoted_names(names: Sequence[str], dialect: Dialect) -> None:
             )
 
 
-def _refuse_quotes_behind_spaces(rows: Sequence[Sequence[str]], dialect: Dialect) -> None:
+def _refuse_quotes_of_values(rows: Sequence[Sequence[str]], dialect: Dialect) -> None:
+    """Quotes around all values of a column, behind a space or of another kind."""
     for number, values in enumerate(zip(*_equally_long(rows), strict=True), 1):
         filled = [value for value in values if value.strip()]
-        if (
-            dialect.quote
-            and len(filled) >= FEWEST_ROWS
-            and all(
-                value[0] == " " and value.strip()[0] == dialect.quote == value.strip()[-1]
-                for value in filled
-            )
-        ):
+        bare = [value.strip() for value in filled]
+        if len(filled) < FEWEST_ROWS or not dialect.quote:
+            continue
+        for sign in {dialect.quote, "'", "`"}:
+            quoted = all(len(v) > 1 and v[0] == sign == v[-1] for v in bare)
+            if quoted and (sign != dialect.quote or all(value[0] == " " for value in filled)):
+                raise FileRefused(
+                    "quotes_unclear",
+                    f"every value of column {number} has quotes {sign} around it that were not read"
+                    " as quotes: set dialect.quote, or take away the spaces before them",
+                )
+
+
+def _refuse_other_signs(
+    names: Sequence[str],
+    rows: Sequence[Record],
+    dialect: Dialect,
+    read_as: Callable[[Dialect], Sequence[Record]],
+    fill: bool,
+) -> None:
+    """Refuse a dialect in which rows are bad that another reads well, and a NULL of another."""
+
+    def bad(rows: Sequence[Record], dialect: Dialect) -> int:
+        return sum(bool(row.problem) or not _fits(row.cells, names, dialect, fill) for row in rows)
+
+    def refused(what: str, setting: str, sign: str, reason: str) -> FileRefused:
+        remedy = f"with dialect.{setting} = {json.dumps(sign)}: set it, or correct the file"
+        return FileRefused(reason, f"{what}, and would not be {remedy}")
+
+    if not dialect.escape and any(NULL in row.cells for row in rows):
+        raise refused(f"values are {NULL}", "escape", "\\", "escape_unclear")
+    found = bad(rows, dialect)
+    if not found or found < len(rows) * SHARE_BAD:
+        return
+    what = f"{found} of the first {len(rows)} rows are bad"
+    signs = ("", dialect.escape), ("'", dialect.escape), (dialect.quote, "\\")
+    others = [replace(dialect, quote=quote, escape=escape) for quote, escape in signs]
+    unquoted, apostrophes, backslashes = (bad(read_as(other), other) for other in others)
+    if 2 * backslashes <= found:
+        raise refused(what, "escape", "\\", "escape_unclear")
+    # Rows that are good without any quotes do not tell of these.
+    if 2 * apostrophes <= min(found, unquoted) > 0:
+        raise refused(what, "quote", "'", "quotes_unclear")
+
+
+def _refuse_values_as_names(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Refuse a first line that is a row: one of its names is a value like those below it."""
+
+    def kind(text: str) -> str | None:
+        found = KINDS_OF_VALUES.fullmatch(text.strip())
+        return found.lastgroup if found else None
+
+    table = zip(names, *_equally_long(rows), strict=False)
+    for number, (name, *values) in enumerate(table, 1):
+        filled = [value for value in values if value.strip()]
+        whole = number == 1 and name.isdecimal() and not YEAR.fullmatch(name) and not _counts(names)
+        like = "number" if whole else kind(name)
+        if like and filled and all(v.isdecimal() if whole else kind(v) == like for v in filled):
             raise FileRefused(
-                "quotes_unclear",
-                f"every value of column {number} has a space before its quotes, which makes them"
-                " part of the value: take away the spaces before quotes",
+                "header_missing",
+                f"the name of column {number} is of one kind with all values below ({like}): name"
+                " the columns with dialect.header, with dialect.skip_lines = 1 if it is a name",
             )
+
+
+def _counts(names: Sequence[str]) -> bool:
+    """Tell whether programs named the columns by their numbers, from 0 or from 1."""
+    return any([*names] == [str(n) for n in range(first, first + len(names))] for first in (0, 1))
 
 
 def _refuse_separator_columns(

@@ -35,8 +35,10 @@ FEWEST_FOREIGN_LINES = 2
 
 AUTO = "auto"
 DELIMITERS = (",", ";", "\t", "|")
+# Of a file of one column, this share of so many rows or more have a delimiter: it is none.
+FEWEST_LINES, SHARE_CUT = 10, 0.2
 # Separators that are not supported; without them such files would be read as one column.
-OTHER_SEPARATORS = (*":^~/#*!%&=+¦§¬¤\u00b4\uff1b\uff0c、\uff5c\x01\x1c\x1d\x1e\x1f", "  ", " ")
+OTHER_SEPARATORS = (*":^~/#*!%&=+¦§¬¤\u00b4\uff1b\uff0c、؛،\uff5c\x01\x1c\x1d\x1e\x1f", "  ", " ")
 SEPARATORS = {
     "\t": "tabs", "  ": "runs of spaces", " ": "spaces", ",": "commas", ";": "semicolons",
     "|": "pipes",
@@ -49,8 +51,9 @@ UNREADABLE_SEP_LINE = re.compile(rb'"?sep ?= ?([^\r\n]{0,9})\r?(?:\n|$)', re.IGN
 TWICE_ENCODED_MARK = "\ufeff".encode().decode("cp1252").encode()
 SPACES = {" ": re.compile(" +"), "  ": re.compile(" {2,}")}
 NUMBER = re.compile(r"-?[0-9][0-9.,]*")
-# What a name may hold of the characters that are no text: a cell of several lines is a name, too.
-NO_NAME = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# What no name may hold: what is no text, and line ends of other programs; one of several lines is
+# a name, too.
+NO_NAME = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x85\u2028\u2029]")
 
 
 @dataclass(frozen=True)
@@ -245,9 +248,18 @@ class _Beginning:
             self._refuse_foreign(names)
         _check_names(names, record.line)
         if self._wanted.judge_rows:
-            rows = list(islice(self._rows(offset, dialect), DIALECT_ROWS))
-            fill = self._wanted.fill_short_rows
-            refuse_misfits(names, rows, dialect, fill_short_rows=fill)
+
+            def read_as(dialect: Dialect) -> list[Record]:
+                return list(islice(self._rows(offset, dialect), DIALECT_ROWS))
+
+            refuse_misfits(
+                names,
+                read_as(dialect),
+                dialect,
+                fill_short_rows=self._wanted.fill_short_rows,
+                named_by_setting=bool(self._wanted.header),
+                read_as=read_as,
+            )
         return Opening(compression, tuple(names), offset, line, encoding, dialect)
 
     def _without_empty_ends(
@@ -407,6 +419,11 @@ class _Beginning:
             if len(table) > 1 and _alike(table) and (each != " " or _has_numbers(table)):
                 name = SEPARATORS.get(each, repr(each))
                 raise _unclear(f"all lines can be cut by {name} into {len(table[0])} columns")
+        for each, table in tables.items():
+            cut = sum(len(row) > 1 for row in table[1:])
+            if len(table) > FEWEST_LINES and cut >= len(table) * SHARE_CUT:
+                name = SEPARATORS[each]
+                raise _unclear(f"{cut} of the first {len(table) - 1} rows can be cut by {name}")
 
     def _table(self, delimiter: str) -> list[list[str]]:
         """The names and the cells of the first rows; none if the header is broken."""

@@ -13,7 +13,7 @@ CREATED = {"Records": [{"eventName": "ObjectCreated:Put", "s3": {"object": {"siz
 REMOVED = {"Records": [{"eventName": "ObjectRemoved:Delete", "s3": {"object": {"size": 7}}}]}
 FILTER = {"Records": {"eventName": [{"prefix": "ObjectCreated:"}]}}
 
-# -- sns_body_filter
+# -- topic_requests
 
 
 def through_a_filter(cloud: Cloud, *messages: Any) -> list[Any]:
@@ -134,13 +134,13 @@ def test_a_scope_that_the_policy_does_not_fit_is_refused(corrected: Cloud) -> No
         )
 
 
-def test_sns_body_filter_is_still_needed(
+def test_topic_requests_is_still_needed(
     uncorrected: Cloud, still_needed: Callable[[str, bool], None]
 ) -> None:
-    still_needed("sns_body_filter", through_a_filter(uncorrected, CREATED) == [])
+    still_needed("topic_requests", through_a_filter(uncorrected, CREATED) == [])
     scope, policy, _ = REFUSED[4]
     taken = refusal(uncorrected, scope, policy) == ""
-    still_needed("sns_body_filter", taken)
+    still_needed("topic_requests", taken)
 
 
 # -- subscription_dead_letters

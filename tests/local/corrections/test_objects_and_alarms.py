@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from local.corrections.cloud import REGION, Cloud, eventually
 
-# -- s3_invoke_permission
+# -- bucket_notifications
 
 REPORTS = """
 import json
@@ -80,7 +80,7 @@ def test_delivery_needs_the_permission_too(corrected: Cloud) -> None:
     assert eventually(lambda: corrected.logged(function, "KEY"), "an event") == ["permitted"]
 
 
-def test_s3_invoke_permission_is_still_needed(
+def test_bucket_notifications_is_still_needed(
     uncorrected: Cloud, still_needed: Callable[[str, bool], None]
 ) -> None:
     bucket, function = uncorrected.bucket(), uncorrected.function(REPORTS)
@@ -91,10 +91,10 @@ def test_s3_invoke_permission_is_still_needed(
     else:
         accepted = True
 
-    still_needed("s3_invoke_permission", accepted)
+    still_needed("bucket_notifications", accepted)
     uncorrected.client("s3").put_object(Bucket=bucket, Key="delivered")
     seen = eventually(lambda: uncorrected.logged(function, "KEY"), "an event")
-    still_needed("s3_invoke_permission", seen == ["delivered"])
+    still_needed("bucket_notifications", seen == ["delivered"])
 
 
 # -- missing_object

@@ -1,6 +1,6 @@
 """Corrections to what permissions can say.
 
-mapping_permissions, policy_variables, principal_arn, source_function.
+mapping_permissions, policies, source_function.
 """
 
 import json
@@ -24,7 +24,7 @@ def refused(call: Callable[..., Any], *args: Any, **options: Any) -> bool:
     return False
 
 
-# -- policy_variables
+# -- policies
 
 KEYS = ("a/file", "b/file", "*/file", "?/file", "${aws:username}/file")
 
@@ -204,16 +204,15 @@ def test_a_role_whose_trust_does_not_say_so_takes_no_tags(corrected: Cloud) -> N
     assert refused(corrected.session, role, {"tenant": "a"})
 
 
-def test_policy_variables_is_still_needed(
+def test_policies_is_still_needed(
     uncorrected: Cloud, still_needed: Callable[[str, bool], None]
 ) -> None:
     bucket = bucket_of_keys(uncorrected)
     session = tagged(uncorrected, reading(bucket, "${aws:PrincipalTag/tenant}"), tenant="a")
 
-    still_needed("policy_variables", "a" not in readable(uncorrected, bucket, **session))
-
-
-# -- principal_arn
+    still_needed("policies", "a" not in readable(uncorrected, bucket, **session))
+    bucket, named, _ = named_alone(uncorrected)
+    still_needed("policies", "a" not in readable(uncorrected, bucket, **named))
 
 
 def named_alone(cloud: Cloud) -> tuple[str, dict[str, str], dict[str, str]]:
@@ -240,14 +239,6 @@ def test_a_deny_for_all_but_one_role_lets_its_sessions_in(corrected: Cloud) -> N
 
     assert "a" in readable(corrected, bucket, **named)
     assert readable(corrected, bucket, **other) == set()
-
-
-def test_principal_arn_is_still_needed(
-    uncorrected: Cloud, still_needed: Callable[[str, bool], None]
-) -> None:
-    bucket, named, _ = named_alone(uncorrected)
-
-    still_needed("principal_arn", "a" not in readable(uncorrected, bucket, **named))
 
 
 # -- source_function

@@ -1,6 +1,9 @@
 """What a person sees when a command cannot do its work: one sentence and a non-zero exit."""
 
 import json
+import os
+import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -162,13 +165,15 @@ def test_local_status_and_down_without_an_engine(
     assert main(["local", "down", "--home", str(tmp_path)]) == 0
 
 
-def environment_script(path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+def environment_script(
+    path: Path, script: Path = REPOSITORY / "tools" / "environment.sh", **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Runs tools/environment.sh where only the programs in `path` can be found."""
     for program in ("sh", "uname", "dirname", "cat", "mkdir", "rm", "tail", "touch"):
         found = next(p for p in ("/bin", "/usr/bin") if (Path(p) / program).exists())
         (path / program).symlink_to(Path(found) / program)
     return subprocess.run(
-        [REPOSITORY / "tools" / "environment.sh", "local"],
+        [script, "local"],
         env={"PATH": str(path), **variables},
         capture_output=True,
         text=True,
@@ -219,3 +224,55 @@ def test_python_of_another_version(tmp_path: Path, version: str) -> None:
     (line,) = finished.stderr.splitlines()
     assert "is not Python 3.11, 3.12 or 3.13" in line
     assert str(fake) in line
+
+
+def test_environment_script_says_at_once_that_a_folder_cannot_be_written(tmp_path: Path) -> None:
+    """As root no folder is read-only: a file in the way is refused alike."""
+    checkout, path = tmp_path / "a folder", tmp_path / "bin"
+    (checkout / "tools").mkdir(parents=True)
+    path.mkdir()
+    script = Path(shutil.copy(REPOSITORY / "tools" / "environment.sh", checkout / "tools"))
+    (path / "terraform").symlink_to(sys.executable)
+    if os.geteuid():
+        checkout.chmod(0o555)
+    else:
+        (checkout / ".local").touch()
+
+    finished = environment_script(path, script, PYTHON=sys.executable)
+
+    assert finished.returncode == 1
+    (line,) = finished.stderr.splitlines()
+    assert line == (
+        f"event-pipelines: {checkout / '.local'} cannot be written: work in a folder of your own."
+    )
+
+
+def targets() -> list[str]:
+    declared = (REPOSITORY / "Makefile").read_text().partition(".PHONY: ")[2]
+    return declared.replace("\\\n", " ").splitlines()[0].split()
+
+
+@pytest.mark.parametrize("target", targets())
+def test_a_target_of_make_runs_in_a_folder_with_spaces(target: str, tmp_path: Path) -> None:
+    """Each word of a recipe that has the folder in it has all of it."""
+    folder = tmp_path / "a folder with spaces"
+    folder.mkdir()
+    shutil.copy(REPOSITORY / "Makefile", folder)
+
+    finished = subprocess.run(
+        ["make", "--dry-run", target, "PHOTO=/pictures of mine/cat.jpg"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+
+    assert finished.returncode == 0, finished.stderr
+    words = [
+        word
+        for line in finished.stdout.replace("\\\n", " ").splitlines()
+        if not line.startswith("make")
+        for word in shlex.split(line, comments=True)
+    ]
+    for start in (str(folder), "/pictures of mine/cat.jpg"):
+        cut = start.partition(" ")[0]
+        assert [word for word in words if cut in word and start not in word] == []

@@ -148,5 +148,5 @@ def test_the_audit_chapter_shows_every_operation() -> None:
 
     assert page.count("&lt;b&gt;.txt") >= 2
     assert "<b>.txt" not in page
-    assert page.count("<span class=missing>missing</span>") == 1
+    assert page.count('<span class="missing">missing</span>') == 1
     assert "table trail" in page

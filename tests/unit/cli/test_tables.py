@@ -4,7 +4,11 @@ import ast
 import io
 import re
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -115,3 +119,125 @@ def test_every_table_is_made_by_the_console() -> None:
         if "rich" in ast.unparse(node)
     ]
     assert found == []
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the code: its columns, those that are wrapped and those that may be left out."""
+
+    place: str
+    headings: tuple[str, ...]
+    text: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+
+
+MAKES = r"\b(?:print_table|table_lines)\("
+
+
+def every_table() -> Iterator[Table]:
+    """Of each call that makes one, wherever it is."""
+    for path in sorted(CLI.rglob("*.py")):
+        source = path.read_text()
+        if path.name == "console.py" or not re.search(MAKES, source):
+            continue
+        tree = ast.parse(source)
+        for function in ast.walk(tree):
+            if isinstance(function, ast.FunctionDef):
+                yield from _tables_in(function, path.relative_to(CLI))
+
+
+def _tables_in(function: ast.FunctionDef, path: Path) -> Iterator[Table]:
+    module = import_module(f"event_pipelines.{str(path.with_suffix('')).replace('/', '.')}")
+    # The column of a branch is called as the pipeline calls it.
+    known: dict[str, Any] = {"branch": "derivative", "chapters": [module]}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
+            try:
+                known[ast.unparse(node.targets[0])] = ast.literal_eval(node.value)
+            except ValueError:
+                continue
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print_table", "table_lines"):
+            text = ast.unparse(node.args[0]).replace("chapters[-1].headings", "HEADINGS")
+            named = {
+                one.arg: eval(ast.unparse(one.value), vars(module), known)  # noqa: S307 (ours)
+                for one in node.keywords
+                if one.arg in ("text", "extra")
+            }
+            headings = tuple(eval(text, vars(module), known))  # noqa: S307 (ours)
+            yield Table(f"{path}: {function.name}", headings, **named)
+
+
+TABLES = list(every_table())
+# Longer than any of them may be, with what would let them be broken.
+VALUE = "ingest/2026/a name with spaces, commas and - hyphens/{:02}/" + "0123456789abcdef" * 3
+COMMAND = "`event-pipelines queues redrive tenant-{:02}-with-a-long-name-raw-dlq --rate 20`"
+
+
+@pytest.mark.parametrize("width", [80, 60, 132])
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.place)
+def test_no_table_of_the_code_cuts_what_is_copied(table: Table, width: int) -> None:
+    row = [
+        f"look with {COMMAND.format(place)}, then again"
+        if name in table.text
+        else VALUE.format(place)
+        for place, name in enumerate(table.headings)
+    ]
+
+    lines = console.table_lines(
+        table.headings, [row], text=table.text, extra=table.extra, width=width
+    )
+
+    printed = "\n".join(lines)
+    kept = [name for name in table.headings if name not in table.extra]
+    for place, name in enumerate(table.headings):
+        if name in kept:
+            assert (COMMAND if name in table.text else VALUE).format(place) in printed
+    # A line that is longer has one value, which is whole.
+    for line in lines:
+        assert (
+            console._width(line) <= width
+            or sum(one in line for one in row) + line.count("`") / 2 <= 1
+        )
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.place)
+def test_every_table_of_the_code_fits_a_terminal_with_usual_values(table: Table) -> None:
+    usual = {
+        "stored": "2026-11-21T15:38:51Z",
+        "created": "2026-11-21T15:38:51Z",
+        "import": "a" * 16,
+    }
+    row = [
+        usual.get(name, 12 if place > 1 else "csv-import")
+        for place, name in enumerate(table.headings)
+    ]
+
+    lines = console.table_lines(table.headings, [row], text=table.text, extra=table.extra, width=80)
+
+    assert len(lines) == 2
+    assert all(console._width(line) <= 80 for line in lines)
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.place)
+def test_every_table_of_the_code_is_whole_in_a_pipe(
+    table: Table, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    rows = [[f"{VALUE.format(place)}\t{place}" for place in range(len(table.headings))]] * 2
+
+    console.print_table(table.headings, rows, text=table.text, extra=table.extra)
+
+    printed = capsys.readouterr().out
+    assert printed == "".join(
+        "\t".join(one.replace("\t", "\\t") for one in row) + "\n" for row in rows
+    )
+    assert "\x1b" not in printed
+
+
+def test_tables_are_found_in_the_code() -> None:
+    made = sum(len(re.findall(MAKES, path.read_text())) for path in CLI.rglob("*.py"))
+
+    # All but what the console has of them itself: two definitions and a call.
+    assert len(TABLES) == made - 3
+    # Sentences may be wrapped; what names something is copied.
+    assert {name for table in TABLES for name in table.text} == {"detail", "fault", "hop", "remedy"}

@@ -55,6 +55,26 @@ def test_progress_counts_what_is_done_and_names_what_takes_long(terraform: Terra
     assert seen[-1] == (2, 2, {})
 
 
+def test_a_module_has_finished_when_nothing_planned_for_it_is_left(terraform: Terraform) -> None:
+    queue, topic, data = (f"module.{name}" for name in ("a[0].queue.q", "a[0].topic.t", "a[0].d"))
+    planned = [
+        {"type": "planned_change", "change": {"resource": {"addr": address}, "action": action}}
+        for address, action in (
+            (queue, "create"),
+            (topic, "update"),
+            (data, "read"),
+            ("r", "create"),
+        )
+    ]
+    completed = [hook("apply_complete", address) for address in (queue, "r", topic)]
+    says(terraform, 0, *planned, SUMMARY, *completed)
+    seen: list[tuple[bool, bool]] = []
+
+    terraform.apply(lambda a: seen.append((a.has_finished("a"), a.has_finished("absent"))))
+
+    assert seen == [(False, False)] * 7 + [(True, False)]
+
+
 def test_states_and_plans_are_readable_by_their_owner_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,13 +1,20 @@
 """The parts of corrections that can be tried without an engine."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from event_pipelines.local import corrections
 from event_pipelines.local.corrections import batch_response
-from event_pipelines.local.corrections._ministack import CorrectionMismatch, around
+from event_pipelines.local.corrections._ministack import (
+    PINNED_VERSION,
+    CorrectionMismatch,
+    around,
+)
 
 IDS = frozenset({"a", "b"})
 
@@ -79,3 +86,37 @@ def test_a_correction_that_does_not_fit_is_named(name: str, parameters: str, fou
     assert f"ministack.greetings.{name} takes ({parameters})" in message
     assert f"has ({found}) there" in message
     assert module.greet("you") == "hello you"
+
+
+# -- what is said of corrections
+
+DOCS = Path(__file__).parents[3] / "docs"
+PAGES = {path.stem: path.read_text() for path in (DOCS / "upstream").glob("*.md")}
+# What MiniStack may do otherwise without a fault: how it runs functions.
+CHOICES = {"isolated_interpreter", "memory_limit"}
+
+
+def test_every_correction_has_a_row_and_every_fault_a_page() -> None:
+    table = (DOCS / "local-engine.md").read_text()
+    rows = set(
+        re.findall(r"^\| (?:\[`\w+`\]\(upstream/)?`?(\w+)(?:`|\.md\)) \| ", table, re.MULTILINE)
+    )
+
+    assert rows == set(corrections.NAMES)
+    assert set(PAGES) == set(corrections.NAMES) - CHOICES
+    assert set(re.findall(r"\[`(\w+)`\]\(upstream/\1\.md\)", table)) == set(PAGES)
+
+
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_a_page_says_what_aws_does_how_it_shows_and_what_to_change(name: str) -> None:
+    parts = re.fullmatch(
+        rf"# .+\n\nMiniStack {re.escape(PINNED_VERSION)}; "
+        rf"corrected here by `corrections/{name}\.py`\."
+        r"\n\n\*\*AWS\.\*\* .+ Source: <https://docs\.aws\.amazon\.com/.+>"
+        r"\n\n\*\*MiniStack\.\*\* .+"
+        r"\n\n## Reproduction\n\n```\w+\n(.+)\n```\n\n## Change\n\n(.+)\n",
+        PAGES[name],
+        re.DOTALL,
+    )
+    assert parts is not None
+    assert all(part.strip() for part in parts.groups())

@@ -370,6 +370,8 @@ FOREIGN = {
     "  SQL": b"SET NAMES utf8;\nREPLACE INTO `a` VALUES (1, 2);\n",
     "a table as": b" id | name \n----+------\n  1 | Ana\n(1 row)\n",
     "a table as ": b"| id | name |\n|----|------|\n| 1 | Ana |\n",
+    "a table as  ": b"id,name\n---,-----\n1,Ana\n(1 rows affected)\n",
+    "a  table as": b"************ 1. row ************\n  id: 1\nname: Ana\n",
     "a link": b"[InternetShortcut]\r\nURL=https://example.com/a.csv\r\n",
     "base64": base64.encodebytes(b"id,name\n1,a\n" * 20),
     ".arff": b"@relation a\n@attribute id numeric\n@data\n1\n",
@@ -427,7 +429,7 @@ def test_what_is_no_csv_is_refused_once_by_its_name(
     done = import_file(world, gzip.compress(content) if packed else content)
 
     assert (done.reason, world.rows) == ("not_csv", [])
-    assert name.strip() in done.detail
+    assert " ".join(name.split()) in done.detail
 
 
 BEGUN_BY_TEXT = {
@@ -488,6 +490,7 @@ UNCLEAR = {
     "columns by commas and semicolons alike": (b"a,b;c\n1,2;3\n", ["commas", "semicolons"]),
     "tabs and pipes alike": (b"a\tb|c\n1\t2|3\n", ["tabs", "pipes"]),
     "a header only": (b"a,b;c\n", ["commas", "semicolons"]),
+    "an Arabic separator": ("id؛n\n1؛a\n2؛b\n".encode(), ["'؛'"]),
     "another separator": (b"id:name\n1:Ana\n2:Bo\n", ["':'"]),
     "spaces": (b"id   name\n1    Ana\n2    Bo\n", ["spaces"]),
     "a title": (b"Sales, 2026\nid;name;city\n1;Ana;Rome\n", ["commas", "semicolons"]),

@@ -99,6 +99,38 @@ def backslashes_before_quotes(table: Table) -> str:
     return f"id,note\n{rows}"
 
 
+def backslashes_before_delimiters(table: Table) -> str:
+    rows = "".join(f"{number},a\\, b\\\n c\n" for number, _ in enumerate(table.rows))
+    return f"id,note\n{rows}"
+
+
+def null_as_a_backslash_and_n(table: Table) -> str:
+    return table.written(rows=[*table.rows, [*table.rows[0][:-1], "\\N"]])
+
+
+def apostrophes_around_delimiters(table: Table) -> str:
+    rows = "".join(f"{number},'a, b'\n" for number, _ in enumerate(table.rows))
+    return f"id,note\n{rows}"
+
+
+def apostrophes_around_values(table: Table) -> str:
+    return table.written(rows=[[*row[:-1], f"'{row[-1]}'"] for row in table.rows])
+
+
+def a_row_in_place_of_the_header(table: Table) -> str:
+    values = ["2.5", "31.01.2026", "2026-01-31 10:00:00Z", "a@example.com", "https://example.com/a"]
+    value = table.chance.choice([*values, "0b5cbd4e-7e1f-4d59-8f0c-3a3a3a3a3a3a", "7"])
+    rows = [
+        [value, *map(str.upper, row[:-1])] for row in (NAMES[: len(table.names)], *table.plain())
+    ]
+    return table.written(names=rows[0], rows=rows[1:])
+
+
+def lines_above_the_header(table: Table) -> str:
+    above = f"Account{table.delimiter}7\n" * table.chance.randrange(1, len(table.rows))
+    return above + table.written(["id", "n", "city"], [["1", "a", "b"]] * len(table.rows))
+
+
 # Some of a kind are found earlier, by what they are cut into.
 MISFITS: list[tuple[Callable[[Table], str], str]] = [
     (row_names, "header_does_not_fit, delimiter_unclear"),
@@ -110,7 +142,13 @@ MISFITS: list[tuple[Callable[[Table], str], str]] = [
     (a_separator_of_several_signs, "delimiter_unclear, duplicate_column"),
     (a_separator_that_nobody_expects, "delimiter_unclear"),
     (spaces_between_values, "delimiter_unclear"),
-    (backslashes_before_quotes, "text_after_quote"),
+    (backslashes_before_quotes, "escape_unclear"),
+    (backslashes_before_delimiters, "escape_unclear"),
+    (null_as_a_backslash_and_n, "escape_unclear"),
+    (apostrophes_around_delimiters, "quotes_unclear"),
+    (apostrophes_around_values, "quotes_unclear"),
+    (a_row_in_place_of_the_header, "header_missing"),
+    (lines_above_the_header, "header_does_not_fit"),
 ]
 
 
@@ -260,3 +298,50 @@ def test_short_rows_are_a_fault_only_where_the_setting_says_so(
 
     assert refused_once(quick_world(), content).reason == "header_does_not_fit"
     assert len(import_file(quick_world(), content, MISSING_CELLS="empty").rows) == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "country,2020,2021\nFR,1,2\nDE,3,4\n",
+        "2020,2021\n1,2\n",
+        "0,1,2\n5,6,7\n",
+        "1,2\n5,6\n",
+        "city,2026-01-31,2026-02-28\nRome,1,2\n",
+        "id,a@example.com\n1,7\n",
+        "id,2.5\n1,\n2,\n",
+        "id,n\n1,C:\\dir\\\n2,\\Name\n",
+        'id,n\n1,"C:\\dir\\"\n2,b\n',
+        "id,n\n1,'t Hooft\n2,O'Neil\n3,x'\n",
+        "id,n\n1,--\n2,---\n",
+    ],
+)
+def test_names_and_values_that_look_like_such_a_fault_are_read(world: Any, content: str) -> None:
+    names, *rows = csv.reader(io.StringIO(content))
+
+    done = import_file(world, content.encode())
+
+    assert (done.reason, done.rejected) == (None, [])
+    assert [[*row.values()] for row in done.rows] == [row for row in rows if len(row) == len(names)]
+
+
+def test_one_bad_row_of_many_does_not_tell_of_another_dialect(world: Any) -> None:
+    rows = [f"{number},a\n" for number in range(19)]
+
+    done = import_file(world, "".join(["id,note\n", *rows, '19,"a \\"b\\" c"\n']).encode())
+
+    assert (len(done.rows), done.rejected) == (19, [(21, "text_after_quote")])
+
+
+@pytest.mark.parametrize("share", [4, 6])
+def test_text_with_delimiters_in_it_is_no_column_of_values(world: Any, share: int) -> None:
+    lines = [f"milk{', eggs' * (number % share == 0)}\n" for number in range(20)]
+
+    done = import_file(world, "".join(["name\n", *lines]).encode())
+
+    assert done.reason == ("delimiter_unclear" if share == 4 else None)
+
+
+@pytest.mark.parametrize("end", ["\x85", "\u2028", "\u2029"])
+def test_line_ends_of_other_programs_make_no_header_of_the_file(world: Any, end: str) -> None:
+    assert refused_once(world, f"id,n{end}1,a{end}".encode()).reason == "broken_header"

@@ -756,3 +756,14 @@ def event_body(world: Any) -> Callable[..., str]:
         return json.dumps(document)
 
     return make
+
+
+@pytest.mark.parametrize("size", [10, 1_023, 1_025, 60_000, 900_000])
+def test_rejected_rows_of_any_length_are_kept_whole(world: Any, size: int) -> None:
+    good = [f"{number},b" for number in range(30)]
+    bad = [f'31,"a" {"x" * size}', f"32,{'ж' * (size // 2)}\0", f'33,"{"two" * (size // 4)}']
+
+    world.deliver(world.upload("\n".join(["id,n", *good, *bad, "40,c"]).encode()))
+
+    assert [row["raw"] for row in world.rejected()] == bad
+    assert world.cells()[-1] == ["40", "c"]

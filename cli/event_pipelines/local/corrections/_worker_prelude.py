@@ -6,6 +6,7 @@ import logging as _logging
 import os as _os
 import sys as _sys
 import time as _time
+import traceback as _traceback
 from typing import Any as _Any
 
 
@@ -32,13 +33,35 @@ class _Responses:
         self._pending = ""
 
     def write(self, text: str) -> None:
-        self._pending += text
+        error = _sys.exc_info()[1]
+        # The worker tells of what the handler raised while it handles that. Before the first
+        # request it is the import that failed.
+        is_raised = error is not None and _requests.request_id
+        self._pending += _raised(error) if is_raised else text
 
     def flush(self) -> None:
         _sys.stderr.flush()
         _write(2, b"\n__END_OF_LOG_MARK__\n")
         _write(self._descriptor, self._pending.encode())
         self._pending = ""
+
+
+def _raised(error: _Any) -> str:
+    """Logs what the handler raised, and gives the answer, a line of JSON."""
+    stack = _traceback.format_tb(error.__traceback__)[1:]
+    said = {
+        "errorMessage": str(error),
+        "errorType": type(error).__name__,
+        "requestId": _requests.request_id,
+        "stackTrace": stack,
+    }
+    if _os.environ["AWS_LAMBDA_LOG_FORMAT"] == "JSON":
+        logged = _json.dumps({"level": "ERROR", **said})
+    else:
+        head = f"[ERROR] {said['errorType']}: {error}\nTraceback (most recent call last):\n"
+        logged = head + "".join(stack)
+    _sys.stderr.write(f"{logged}\n")
+    return _json.dumps({"status": "ok", "result": {"__RAISED__": said}}) + "\n"
 
 
 def _write(descriptor: int, content: bytes) -> None:

@@ -5,7 +5,7 @@ window is over; standard queues may then have batches of up to 10,000.
 MiniStack: the window is stored and ignored, so messages arrive in whatever batches the moment
 gives, and never more than ten.
 Correction: a mapping is polled once its batch is full or its oldest waiting message has waited for
-the window, and may then read a whole batch.
+the window, and may then read a whole batch. Streams are not looked for where nobody mapped one.
 """
 
 import time
@@ -25,6 +25,13 @@ _waiting_since: dict[str, float] = {}
 def apply() -> None:
     around(lambda_svc, "_iter_all_esms", "", _due)
     around(sqs, "_receive_messages_for_esm", "queue_url max_number", _receive)
+    around(lambda_svc, "_poll_kinesis", "", _poll_streams)
+    around(lambda_svc, "_poll_dynamodb_streams", "", _poll_streams)
+
+
+def _poll_streams(original: Callable[[], bool]) -> bool:
+    mappings = list(lambda_svc._esms._data.values())
+    return any(":sqs:" not in each["EventSourceArn"] for each in mappings) and original()
 
 
 def _due(original: Callable[[], Iterator[Any]]) -> Iterator[Any]:

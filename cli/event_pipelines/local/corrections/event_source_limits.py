@@ -2,7 +2,8 @@
 
 AWS: refuses a mapping, and a function timeout, that leaves the queue's visibility timeout shorter
 than the function's timeout; a batch of more than ten without a batching window; more than ten, or
-a window, on a FIFO queue; a queue that does not exist; a second mapping of one queue and function.
+a window, on a FIFO queue; a queue that does not exist; a second mapping of one queue and function;
+batches and windows beyond all limits.
 MiniStack: accepts them all.
 Correction: the same refusals, when a mapping is created or updated and when a timeout is changed.
 """
@@ -16,6 +17,8 @@ from event_pipelines.local.corrections._ministack import around
 
 _DEFAULT_TIMEOUT_SECONDS = 3
 _DEFAULT_BATCH_SIZE = 10
+# The least and the most, as the API itself has them.
+_RANGES = {"BatchSize": (1, 10_000), "MaximumBatchingWindowInSeconds": (0, 300)}
 
 
 def apply() -> None:
@@ -69,6 +72,16 @@ def _update_function(original: Callable[..., Any], name: str, data: dict[str, An
 
 
 def _refusal(mapping: dict[str, Any]) -> Any:
+    for setting, (least, most) in _RANGES.items():
+        value = mapping.get(setting)
+        if value is not None and not least <= value <= most:
+            limit = f"less than or equal to {most}" if value > most else f"at least {least}"
+            return lambda_svc.error_response_json(
+                "ValidationException",
+                f"1 validation error detected: Value '{value}' at '{setting[0].lower()}"
+                f"{setting[1:]}' failed to satisfy constraint: Member must have value {limit}",
+                400,
+            )
     source = mapping.get("EventSourceArn", "")
     if ":sqs:" not in source:
         return None

@@ -21,7 +21,7 @@ from event_pipelines.local.corrections._ministack import around
 
 _QUEUE_ACTIONS = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
 # The poller asks many times a second; a changed role may take this long to count.
-_REMEMBERED_SECONDS = 1.0
+_REMEMBERED_SECONDS = 5.0
 _decisions: dict[tuple[str, str], tuple[float, str | None]] = {}
 
 

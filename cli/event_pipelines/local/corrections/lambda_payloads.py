@@ -1,11 +1,13 @@
-"""Records of queues, and dead letters of functions, have the fields that Lambda gives them.
+"""What functions are given, and what they leave, has the fields that Lambda gives it.
 
 AWS: a record of a message with attributes has their MD5, and each of them its lists, empty as they
 are. What a function could not do after all attempts is sent to the queue of its DeadLetterConfig as
-the event itself, with RequestID, ErrorCode and ErrorMessage as attributes.
+the event itself, with RequestID, ErrorCode and ErrorMessage as attributes. A payload is JSON.
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
-MiniStack: leaves the MD5 and the lists out, and sends what an on-failure destination gets.
-Correction: the fields are added, and the dead letter is the event. For queues, not for topics.
+MiniStack: leaves the MD5 and the lists out, sends what an on-failure destination gets, and takes
+what is no JSON for an empty object.
+Correction: the fields are added, the dead letter is the event, and such a payload is refused. For
+queues, not for topics.
 """
 
 import hashlib
@@ -26,6 +28,19 @@ def apply() -> None:
         lambda_svc, "_run_sqs_batch", "esm func_rec event batch queue_url queue_name", _run_batch
     )
     around(lambda_svc, "_route_async_failure", "target_arn func_name event result", _dead_letter)
+    around(lambda_svc, "handle_request", "method path headers body query_params", _handle)
+
+
+async def _handle(
+    original: Callable[..., Any], method: str, path: str, headers: Any, body: bytes, *args: Any
+) -> Any:
+    if body and method == "POST" and path.endswith("/invocations"):
+        try:
+            json.loads(body)
+        except ValueError as error:
+            reason = f"Could not parse request body into json: {error}"
+            return lambda_svc.error_response_json("InvalidRequestContentException", reason, 400)
+    return await original(method, path, headers, body, *args)
 
 
 def _attributes(original: Callable[..., dict[str, Any]], attrs: Any) -> dict[str, Any]:

@@ -3,11 +3,15 @@
 AWS: the runtime has a handler on the root logger that writes records as text or JSON and from the
 level that the function's logging configuration asks for; standard output and error are both
 logged, to the last line, and so is the reason why a function could not be imported or was ended.
+What a function raised is logged, and answered with its type, and the environment goes on.
+https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html
 MiniStack: has no root handler and ignores format and level, waits a few milliseconds for output
 and gives later lines to the next invocation, loses what is written while a function is ended, lets
-a program that writes to descriptor 1 break the invocation, and logs nothing if an import fails.
+a program that writes to descriptor 1 break the invocation, and logs nothing if an import fails. It
+ends the process of a function that raised, and answers that it was a Runtime.HandlerError.
 Correction: a handler as on AWS, a mark in the output that ends each invocation's part, descriptor
-1 sent to the log, and a log line for every failure to start. The lines that Lambda itself writes
+1 sent to the log, and a log line for every failure to start. To MiniStack, what was raised is an
+answer like any other. The lines that Lambda itself writes
 (START, END, REPORT) stay text, where AWS writes JSON for a function whose format is JSON.
 """
 
@@ -24,6 +28,8 @@ from ministack.services import lambda_svc
 from event_pipelines.local.corrections._ministack import CorrectionMismatch, around
 
 _MARK = "__END_OF_LOG_MARK__"
+# What the prelude answers instead of a result.
+_RAISED = "__RAISED__"
 # How long a reader may lag behind an answer that follows the mark, or behind a process's end.
 _TIMEOUT_SECONDS = 5.0
 _PRELUDE = Path(__file__).with_name("_worker_prelude.py").read_text()
@@ -130,6 +136,9 @@ def _execute(
     original: Callable[..., dict[str, Any]], func: dict[str, Any], event: Any, request_id: str
 ) -> dict[str, Any]:
     result = original(func, event, request_id)
+    body = result.get("body")
+    if isinstance(body, dict) and _RAISED in body:
+        return result | {"error": True, "body": body[_RAISED]}
     if result.get("error") and not result.get("log"):
         result["log"] = f"[ERROR] {result['body']['errorMessage']}"
     return result

@@ -70,9 +70,9 @@ def _resident_mb(pid: int) -> int:
             status = Path(f"/proc/{pid}/status").read_text()
         except (FileNotFoundError, ProcessLookupError):
             return 0
-        fields = dict(line.split(":", 1) for line in status.split("\n") if line)
         # A process that has ended but is not collected yet has no memory to speak of.
-        return int(fields.get("VmHWM", "0 kB").split()[0]) // 1024
+        peak = status.partition("VmHWM:")[2].partition("kB")[0]
+        return int(peak or 0) // 1024
     command = ["ps", "-o", "rss=", "-p", str(pid)]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     return int(answer.stdout.strip() or 0) // 1024

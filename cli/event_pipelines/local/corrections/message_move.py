@@ -28,6 +28,7 @@ from event_pipelines.local.corrections._ministack import CorrectionMismatch, aro
 
 _SOURCE_ACTIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 _LISTED_AT_MOST = 10
+_MOST_A_SECOND = 500
 
 
 @dataclass
@@ -129,6 +130,12 @@ def _start(data: dict[str, Any], _: str) -> dict[str, Any]:
             "arn at a given time.",
         )
     rate = data.get("MaxNumberOfMessagesPerSecond")
+    if rate is not None and not 1 <= int(rate) <= _MOST_A_SECOND:
+        raise sqs._Err(
+            "InvalidParameterValue",
+            f"Value {rate} for parameter MaxNumberOfMessagesPerSecond is invalid. Reason: Must be "
+            f"between 1 and {_MOST_A_SECOND}, if provided.",
+        )
     task = _Task(source, target, int(rate) if rate else None, len(queue["messages"]))
     _tasks.setdefault(source, []).insert(0, task)
     # MiniStack finds queues by the account and region of the request, which a thread must be given.

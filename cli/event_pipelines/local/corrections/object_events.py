@@ -13,6 +13,7 @@ Correction: the events are sent, and what they say is corrected where they are d
 import contextvars
 import json
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,8 @@ _WITH_SIZE = ("ObjectCreated:", "ObjectRestore:")
 _SEQUENCED = ("ObjectCreated:", "ObjectRemoved:")
 _MARKER = "ObjectRemoved:DeleteMarkerCreated"
 _ETAG_OF_NOTHING = "d41d8cd98f00b204e9800998ecf8427e"
+# In place of a thread for each event. Some wait for a function.
+_senders = ThreadPoolExecutor(max_workers=64, thread_name_prefix="s3-events")
 
 
 @dataclass
@@ -107,10 +110,19 @@ def _note_removed(original: Callable[..., Any], bucket_name: str, key: str, *arg
     return marker
 
 
-def _fire(original: Callable[..., None], bucket: str, key: str, *args: Any, **options: Any) -> None:
+def _fire(
+    _: Callable[..., None], bucket: str, key: str, event_name: str, *args: Any, **options: Any
+) -> None:
     if removal := _removal.get():
         removal.told.add(key)
-    original(bucket, key, *args, **options)
+    if bucket in s3._bucket_notifications:
+        options["sequencer"] = s3._next_event_sequencer(event_name)
+        context = contextvars.copy_context()
+        sent = _senders.submit(
+            context.run, s3._fire_s3_event, bucket, key, event_name, *args, **options
+        )
+        # What is raised there is raised, and logged, here.
+        sent.add_done_callback(Future.result)
 
 
 def _send(
@@ -119,7 +131,7 @@ def _send(
     _sent.set((event_name.removeprefix("s3:"), more.get("version_id")))
     credential = iam_evaluator.resolve_credential(iam_evaluator._verified_key.get())
     who = getattr(credential, "principal_id", get_account_id())
-    extra = {"userIdentity": {"principalId": f"AWS:{who}"}} | (more.pop("record_extra") or {})
+    extra = {"userIdentity": {"principalId": f"AWS:{who}"}} | (more.pop("record_extra", None) or {})
     original(bucket, key, event_name, *args, record_extra=extra, **more)
 
 

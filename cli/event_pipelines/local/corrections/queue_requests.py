@@ -3,33 +3,56 @@
 AWS: a receive takes as many messages of one group as it may before it takes of another; a message
 in flight holds back those behind it, and none before it. DeleteMessage and ChangeMessageVisibility
 accept the handle of an earlier receive, and nothing happens. Attributes count in a message's size,
-have no empty values, group and deduplication ids are up to 128 letters, digits and punctuation
-marks, and nobody waits longer than 20 seconds.
+have no empty values, a type and a name that SQS knows, and there are at most ten. Names, settings,
+delays and waits have their limits; a dead-letter queue is of its sources' type, and lists them; a
+queue is purged once a minute.
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html
 MiniStack: mixes groups, holds back a whole group while one of it is in flight, knows the last
-handle of a message only and none of one that is gone, and accepts all of the rest.
+handle of a message only and none of one that is gone, does not know ListDeadLetterSourceQueues,
+and accepts all of the rest.
 Correction: as on AWS. A handle says itself that it is one of its queue's.
 """
 
 import base64
 import hashlib
+import json
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
 from ministack.services import sqs
 
-from event_pipelines.local.corrections._ministack import around
+from event_pipelines.local.corrections._ministack import CorrectionMismatch, around
 
-_MOST_SECONDS = 20
 _BATCH_BYTES = 1 << 20
-_NAME = re.compile(r"[A-Za-z0-9!-/:-@\[-`{-~]{1,128}")
+_MOST_ATTRIBUTES = 10
+_SECONDS_BETWEEN_PURGES = 60
+_ID = re.compile(r"[A-Za-z0-9!-/:-@\[-`{-~]{1,128}")
+_QUEUE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}|(?=.{6,80}$)[A-Za-z0-9_-]+\.fifo")
+_ATTRIBUTE_NAME = re.compile(r"(?!(?i:aws|amazon)\.)(?=.{1,256}$)[\w-]+(\.[\w-]+)*", re.ASCII)
+_ATTRIBUTE_TYPE = re.compile(r"(Binary|Number|String)(\..*)?")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+# The greatest value of what a request may ask for, in seconds.
+_DELAY = {"DelaySeconds": 900}
+_TIMES = {"WaitTimeSeconds": 20, "VisibilityTimeout": 43_200}
+_SETTINGS = {
+    *sqs._NUMERIC_ATTR_RANGES,
+    *("Policy", "RedrivePolicy", "RedriveAllowPolicy", "KmsMasterKeyId", "SqsManagedSseEnabled"),
+    *("FifoQueue", "ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit"),
+}
+# When each queue was purged last, by its ARN.
+_purged: dict[str, float] = {}
 
 
 def apply() -> None:
     around(sqs, "_collect_fifo", "q max_n vis_timeout now", _collect_fifo)
     around(sqs, "_collect_msgs", "q max_n vis_timeout", _collect)
     checked = {
+        "CreateQueue": ("_act_create_queue", _create),
+        "SetQueueAttributes": ("_act_set_queue_attributes", _set),
+        "PurgeQueue": ("_act_purge_queue", _purge),
         "SendMessage": ("_act_send_message", _send),
         "SendMessageBatch": ("_act_send_message_batch", _send_batch),
         "ReceiveMessage": ("_act_receive_message", _receive),
@@ -39,8 +62,69 @@ def apply() -> None:
         "ChangeMessageVisibilityBatch": ("_act_change_visibility_batch", _many_handles),
     }
     for action, (name, wrapper) in checked.items():
-        around(sqs, name, "data qurl", wrapper)
+        parameters = "data _u" if action == "CreateQueue" else "data qurl"
+        around(sqs, name, parameters, wrapper)
         sqs._HANDLERS[action] = getattr(sqs, name)
+    if "ListDeadLetterSourceQueues" in sqs._HANDLERS:
+        raise CorrectionMismatch("Correction queue_requests: MiniStack lists sources itself.")
+    sqs._HANDLERS["ListDeadLetterSourceQueues"] = _sources
+
+
+def _create(original: Callable[..., Any], data: dict[str, Any], _: str) -> Any:
+    name, settings = data.get("QueueName") or "", data.get("Attributes") or {}
+    is_fifo = settings.get("FifoQueue") == "true"
+    if name and not (_QUEUE_NAME.fullmatch(name) and is_fifo == name.endswith(".fifo")):
+        reason = (
+            "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length"
+        )
+        ends = ", and ends with .fifo" if is_fifo else ""
+        raise sqs._Err("InvalidParameterValue", f"{reason}{ends}")
+    _check_settings(settings, is_fifo=is_fifo)
+    return original(data, _)
+
+
+def _set(original: Callable[..., Any], data: dict[str, Any], qurl: str) -> Any:
+    queue = sqs._get_q(data.get("QueueUrl", qurl))
+    _check_settings(data.get("Attributes") or {}, is_fifo=queue["is_fifo"])
+    return original(data, qurl)
+
+
+def _check_settings(settings: dict[str, str], *, is_fifo: bool) -> None:
+    for name in settings.keys() - _SETTINGS:
+        raise sqs._Err("InvalidAttributeName", f"Unknown Attribute {name}.")
+    if policy := settings.get("RedrivePolicy"):
+        sqs._validate_redrive_policy(policy)
+        if json.loads(policy)["deadLetterTargetArn"].endswith(".fifo") != is_fifo:
+            raise _invalid("RedrivePolicy", policy, "Dead-letter queue must be same type of queue.")
+
+
+def _sources(data: dict[str, Any], qurl: str) -> dict[str, Any]:
+    queue = sqs._get_q(data.get("QueueUrl", qurl), "sqs:ListDeadLetterSourceQueues")
+    arn = queue["attributes"]["QueueArn"]
+    policies = {
+        url: each["attributes"].get("RedrivePolicy") or "{}" for url, each in sqs._queues.items()
+    }
+    return {
+        "queueUrls": [
+            sqs._externalize_url(url)
+            for url, policy in policies.items()
+            if json.loads(policy).get("deadLetterTargetArn") == arn
+        ]
+    }
+
+
+def _purge(original: Callable[..., Any], data: dict[str, Any], qurl: str) -> Any:
+    queue = sqs._get_q(data.get("QueueUrl", qurl), "sqs:PurgeQueue")
+    # By when it was made, too: another queue may have the name again.
+    made = f"{queue['attributes']['QueueArn']} {queue['attributes']['CreatedTimestamp']}"
+    if time.monotonic() < _purged.get(made, -_SECONDS_BETWEEN_PURGES) + _SECONDS_BETWEEN_PURGES:
+        raise sqs._Err(
+            "PurgeQueueInProgress",
+            f"Only one PurgeQueue operation on {queue['name']} is allowed every 60 seconds.",
+            403,
+        )
+    _purged[made] = time.monotonic()
+    return original(data, qurl)
 
 
 def _collect_fifo(
@@ -101,9 +185,7 @@ def _many_handles(original: Callable[..., Any], data: dict[str, Any], qurl: str)
 
 
 def _receive(original: Callable[..., Any], data: dict[str, Any], qurl: str) -> Any:
-    wait = int(data.get("WaitTimeSeconds") or 0)
-    if not 0 <= wait <= _MOST_SECONDS:
-        raise _invalid("WaitTimeSeconds", wait, "Must be >= 0 and <= 20, if provided.")
+    _check_times(data, _TIMES)
     return original(data, qurl)
 
 
@@ -111,16 +193,17 @@ def _send(original: Callable[..., Any], data: dict[str, Any], qurl: str) -> Any:
     queue = sqs._get_q(data.get("QueueUrl", qurl), "sqs:SendMessage")
     for name in ("MessageGroupId", "MessageDeduplicationId"):
         value = data.get(name)
-        if value is not None and not _NAME.fullmatch(value):
+        if value is not None and not _ID.fullmatch(value):
             reason = f"{name} can only include alphanumeric and punctuation characters. 1 to 128"
             raise _invalid(name, value, f"{reason} in length.")
-    for name, attribute in (data.get("MessageAttributes") or {}).items():
-        if not _value(attribute):
-            raise sqs._Err(
-                "InvalidParameterValue",
-                f"Message (user) attribute '{name}' must contain a non-empty value of type "
-                f"'{attribute.get('DataType')}'.",
-            )
+    _check_times(data, _DELAY)
+    attributes = data.get("MessageAttributes") or {}
+    if len(attributes) > _MOST_ATTRIBUTES:
+        counted = f"Number of message attributes [{len(attributes)}] exceeds the allowed maximum"
+        raise sqs._Err("InvalidParameterValue", f"{counted} [{_MOST_ATTRIBUTES}].")
+    for name, attribute in attributes.items():
+        if reason := _problem(name, attribute):
+            raise sqs._Err("InvalidParameterValue", f"Message (user) attribute '{name}' {reason}")
     limit = int(queue["attributes"].get("MaximumMessageSize", _BATCH_BYTES))
     if _size(data) > limit:
         raise sqs._Err(
@@ -150,6 +233,27 @@ def _size(message: dict[str, Any]) -> int:
     texts += [attribute.get("DataType", "") for attribute in attributes.values()]
     values = sum(len(_value(attribute)) for attribute in attributes.values())
     return values + sum(len(text.encode()) for text in texts)
+
+
+def _problem(name: str, attribute: dict[str, Any]) -> str:
+    """Why SQS refuses the attribute of a message; empty if it does not."""
+    kind = attribute.get("DataType") or ""
+    if not _ATTRIBUTE_NAME.fullmatch(name):
+        return "has a name that is reserved, or has other characters or periods than it may."
+    if not _ATTRIBUTE_TYPE.fullmatch(kind):
+        return "has an invalid type: its prefix must be Binary, Number or String."
+    if not _value(attribute):
+        return f"must contain a non-empty value of type '{kind}'."
+    if kind.startswith("Number") and not _NUMBER.fullmatch(attribute["StringValue"]):
+        return "cannot be cast to a number."
+    return ""
+
+
+def _check_times(data: dict[str, Any], most: dict[str, int]) -> None:
+    for name, limit in most.items():
+        value = int(data.get(name) or 0)
+        if not 0 <= value <= limit:
+            raise _invalid(name, value, f"Must be >= 0 and <= {limit}, if provided.")
 
 
 def _value(attribute: dict[str, Any]) -> bytes:

@@ -1,6 +1,8 @@
 """The demo on a running stack: what every pipeline did, on the terminal and in one report."""
 
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -11,11 +13,14 @@ from event_pipelines.local.demo import audit, image_report, imports, items, repo
 from event_pipelines.local.demo.photographs import Photograph
 from event_pipelines.local.demo.report import Chapter, Demo
 from event_pipelines.local.stack import LocalStack
+from event_pipelines.local.terraform import Activity, following
 from event_pipelines.smoke import journeys
 from event_pipelines.smoke.commands import HEADINGS, TIMEOUT_SECONDS, rows
 from event_pipelines.stack import Stack
 from event_pipelines.status import path
 from event_pipelines.status.commands import shown
+
+_POLL_SECONDS = 0.2
 
 
 class Demonstration(Protocol):
@@ -33,27 +38,98 @@ DEMONSTRATIONS: dict[str, Demonstration] = {
 }
 
 
-def show(stack: LocalStack, collection: list[Photograph], console: Console) -> bool:
-    """Prints what happened and writes the report; True if everything is accounted for."""
-    chapters: list[Chapter] = []
-    outputs = stack.outputs
-    with stack.environment():
-        faults = _tried(outputs["name_prefix"], console)
-        started = datetime.now(UTC)
-        for name, demonstration in DEMONSTRATIONS.items():
-            if outputs[name]:
-                demo = Demo(outputs[name], outputs["name_prefix"], collection, console)
-                chapters.append(demonstration.demonstrate(demo))
-                lines = table_lines(chapters[-1].headings, chapters[-1].rows, width=console.width)
-                _print_lines([*lines, chapters[-1].caption], console)
-        faults += [fault for chapter in chapters for fault in chapter.faults]
-        faults += _status(outputs, started, console)
-    made = f"Made on {time.strftime('%Y-%m-%d %H:%M:%S')}, region {stack.region}, local engine"
-    stack.home.report.write_text(report.page(chapters, made), encoding="utf-8")
-    console.print(f"Report with the pictures: {stack.home.report}", soft_wrap=True)
-    for fault in faults:
-        console.print(fault, style="bold red", markup=False)
-    return not faults
+class Showing:
+    """Shows each pipeline as soon as it is applied, and all of them in a report."""
+
+    def __init__(self, collection: list[Photograph], console: Console) -> None:
+        # What is applied by now; another thread replaces it.
+        self.activity = Activity()
+        self.started = datetime.now(UTC)
+        self._collection = collection
+        self._console = console
+        self._chapters: dict[str, Chapter] = {}
+
+    def note(self, activity: Activity) -> None:
+        self.activity = activity
+
+    def follow(
+        self,
+        applying: "Future[LocalStack]",
+        so_far: Callable[[], LocalStack | None],
+        begin: Callable[[LocalStack], None],
+    ) -> LocalStack:
+        """The stack once it is applied, its pipelines shown; calls `begin` before the first.
+
+        Raises what applying it raised.
+        """
+        title = "Planning what there is to apply"
+        while not applying.done():
+            with counting(title, self._console) as show:
+                ready = self._awaited(applying, so_far, following(show))
+            if title.startswith("Planning") and self.activity.total:
+                self._print_plan()
+            elif ready:
+                self._show(*ready, begin)
+            title = "Applying the stack with Terraform"
+        stack = applying.result()
+        for name in DEMONSTRATIONS:
+            if stack.outputs[name] and name not in self._chapters:
+                self._show(name, stack, begin)
+        return stack
+
+    def _awaited(
+        self,
+        applying: "Future[LocalStack]",
+        so_far: Callable[[], LocalStack | None],
+        report: Callable[[Activity], None],
+    ) -> tuple[str, LocalStack] | None:
+        """The next pipeline that is applied whole; None if none is, or when there is a plan."""
+        planning = not self.activity.total
+        while not applying.done() and planning == (not self.activity.total):
+            report(self.activity)
+            for name in DEMONSTRATIONS:
+                if name not in self._chapters and self.activity.has_finished(name):
+                    stack = so_far()
+                    if stack and stack.outputs.get(name):
+                        return name, stack
+            time.sleep(_POLL_SECONDS)
+        return None
+
+    def _print_plan(self) -> None:
+        planned = self.activity.planned
+        parts = [f"{name.replace('_', '-')} {planned[name]}" for name in DEMONSTRATIONS]
+        shared = planned.total() - sum(planned[name] for name in DEMONSTRATIONS)
+        lines = [
+            f"The plan: {planned.total()} resources. A queue takes Terraform's provider 25 s.",
+            f"Of these: {', '.join(parts)}, shared by all {shared}.",
+            "Each pipeline is shown with real files as soon as it is applied.",
+        ]
+        _print_lines(lines, self._console)
+
+    def _show(self, name: str, stack: LocalStack, begin: Callable[[LocalStack], None]) -> None:
+        outputs = stack.outputs
+        if not self._chapters:
+            begin(stack)
+        with stack.environment():
+            demo = Demo(outputs[name], outputs["name_prefix"], self._collection, self._console)
+            chapter = DEMONSTRATIONS[name].demonstrate(demo)
+        self._chapters[name] = chapter
+        lines = table_lines(chapter.headings, chapter.rows, width=self._console.width)
+        _print_lines([*lines, chapter.caption], self._console)
+
+    def finish(self, stack: LocalStack) -> bool:
+        """Tries the whole stack and writes the report; True if everything is accounted for."""
+        chapters = [self._chapters[name] for name in DEMONSTRATIONS if name in self._chapters]
+        with stack.environment():
+            faults = _tried(stack.outputs["name_prefix"], self._console)
+            faults += [fault for chapter in chapters for fault in chapter.faults]
+            faults += _status(stack.outputs, self.started, self._console)
+        made = f"Made on {time.strftime('%Y-%m-%d %H:%M:%S')}, region {stack.region}, local engine"
+        stack.home.report.write_text(report.page(chapters, made), encoding="utf-8")
+        self._console.print(f"Report with the pictures: {stack.home.report}", soft_wrap=True)
+        for fault in faults:
+            self._console.print(fault, style="bold red", markup=False)
+        return not faults
 
 
 def _tried(name_prefix: str, console: Console) -> list[str]:

@@ -15,7 +15,8 @@ from event_pipelines.console import counting
 from event_pipelines.local.demo import images
 from event_pipelines.local.demo.images import Account, Result
 from event_pipelines.local.demo.photographs import Photograph
-from event_pipelines.local.demo.report import Chapter, Demo, html_table, picture, table
+from event_pipelines.local.demo.report import Chapter, Demo, picture, table
+from event_pipelines.markup import Html, el
 
 # Larger pictures are shown as a smaller copy, so that the page can be sent to somebody.
 INLINE_BYTES = 8_000
@@ -33,12 +34,17 @@ def chapter(
     counts = Counter(result.outcome for result in account.results)
     photographs = list(photographs)
     rows = [
-        (_original(photo), *(_derivative(by_upload[photo.name][name]) for name in names))
+        [
+            Html(cell)
+            for cell in (
+                _original(photo),
+                *(_derivative(by_upload[photo.name][name]) for name in names),
+            )
+        ]
         for photo in photographs
     ]
     boxes = [
-        (escape(name), f"{escape(name)} <small>{_form(form)}</small>")
-        for name, form in pipeline["derivatives"].items()
+        (name, el("small", Html(_form(form)))) for name, form in pipeline["derivatives"].items()
     ]
     rejected = [
         (result.photograph.name, result.derivative, result.detail)
@@ -63,7 +69,7 @@ def chapter(
         ],
         account.faults,
         f"""<p>{_verdict(account)}</p>
-{html_table((("upload", "upload"), *boxes), rows)}
+{table(("upload", *boxes), rows)}
 <h3>Rejected</h3>{table(("upload", "derivative", "reason"), rejected)}
 <h3>Dead letters</h3>{_dead_letters(account)}
 <h3>Log lines</h3>{_logs(account)}

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterator, MutableSequence
+from collections.abc import Collection, Iterator, MutableSequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -60,9 +60,13 @@ def filled(sqs: FakeSqs, count: int, groups: int) -> None:
         sqs.put("source", content(number), group=group, deduplication="x" if sqs.fifo else None)
 
 
-def redrive(sqs: FakeSqs, limit: int, rate: int | None = None) -> Copying:
-    """One run, to its end or its death."""
-    run = Copying(sqs, queue("source", sqs), queue("target", sqs), rate)  # type: ignore[arg-type]
+def redrive(
+    sqs: FakeSqs, limit: int, rate: int | None = None, only: Collection[str] = ()
+) -> Copying:
+    """One run, to its end or its death; `only` are bodies."""
+    ids = frozenset(one.identity for one in sqs.queues["source"].messages if body(one) in only)
+    source, target = queue("source", sqs), queue("target", sqs)
+    run = Copying(sqs, source, target, rate, ids)  # type: ignore[arg-type]
     with (
         patch.object(copying, "time", Clock(sqs)),
         suppress(BotoCoreError, ClientError, Killed, KeyboardInterrupt),
@@ -73,7 +77,11 @@ def redrive(sqs: FakeSqs, limit: int, rate: int | None = None) -> Copying:
 
 def bodies(sqs: FakeSqs, name: str) -> list[str]:
     held = sorted(sqs.queues[name].messages, key=lambda message: message.sequence)
-    return [message.content["MessageBody"] for message in held]
+    return [body(message) for message in held]
+
+
+def body(message: Any) -> str:
+    return str(message.content["MessageBody"])
 
 
 def later(sqs: FakeSqs) -> None:
@@ -183,6 +191,69 @@ def test_nothing_is_lost_whatever_happens(
     if fifo and not bad:
         for numbers in first_of_each_group(sqs, groups):
             assert numbers == sorted(numbers), sqs.calls
+
+
+@given(
+    seed=st.integers(0, 2**32),
+    fifo=st.booleans(),
+    count=st.integers(1, 40),
+    groups=st.integers(1, 5),
+    chosen=st.sets(st.integers(0, 40), min_size=1),
+    faults=st.dictionaries(st.integers(0, 40), st.sampled_from(FAULTS), max_size=4),
+    rate=st.sampled_from((None, 1, 7)),
+)
+@settings(max_examples=200, deadline=None)
+def test_selected_messages_are_moved_and_no_others(
+    seed: int,
+    fifo: bool,
+    count: int,
+    groups: int,
+    chosen: set[int],
+    faults: dict[int, str],
+    rate: int | None,
+) -> None:
+    sqs = FakeSqs(fifo, lambda number, _: faults.get(number, ""), chance=random.Random(seed))
+    filled(sqs, count, groups)
+    only = {f"body {number}" for number in chosen} & everything(count)
+    if not only:
+        return
+
+    run = redrive(sqs, len(only), rate, only)
+    assert everything(count) - only <= set(bodies(sqs, "source"))
+    assert only <= {*bodies(sqs, "source"), *bodies(sqs, "target")}, sqs.calls
+    if not faults:
+        # Of a group of a FIFO queue those before the first that is not selected.
+        moved = {
+            f"body {number}"
+            for number in sorted(chosen)
+            if number < count
+            and not (fifo and set(range(number % groups, number, groups)) - chosen)
+        }
+        assert (run.moved, set(bodies(sqs, "target"))) == (len(moved), moved)
+        assert all(one.visible_at <= sqs.now for one in sqs.queues["source"].messages)
+
+    for _ in range(4):
+        later(sqs)
+        redrive(sqs, 100)
+    assert set(bodies(sqs, "target")) == everything(count)
+
+
+def test_a_selected_message_that_somebody_hides_is_not_searched_for_ever() -> None:
+    sqs = FakeSqs(fifo=False)
+    filled(sqs, 30, 1)
+    sqs.queues["source"].messages[7].visible_at = sqs.now + 10_000
+
+    def replenish(number: int, operation: str) -> str:
+        if operation == "receive_message":
+            sqs.put("source", content(1000 + number))
+        return ""
+
+    sqs.fault = replenish
+    run = redrive(sqs, 1, only=["body 7"])
+
+    assert (run.moved, bodies(sqs, "target")) == (0, [])
+    assert "body 7" in bodies(sqs, "source")
+    assert sum(one.visible_at > sqs.now for one in sqs.queues["source"].messages) == 1
 
 
 class NewestFirst(random.Random):

@@ -513,3 +513,38 @@ def test_redrive_names_the_remedy_for_invalid_arguments(
 
     for word in words:
         assert word in line
+
+
+# -- selected messages
+
+
+@pytest.mark.usefixtures("message_moves")
+def test_selected_messages_alone_go_back(
+    stack: FakeStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.send("image-dlq", *"abcd")
+    assert main(["queues", "peek", "image-dlq", "--json"]) == 0
+    seen = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    chosen = [one["message_id"] for one in seen if one["body"] in "bd"]
+
+    would = redriven(capsys, "image-dlq", "--dry-run", "--message-id", *chosen)
+    assert main(["queues", "redrive", "image-dlq", "--dry-run", "--message-id", *chosen]) == 0
+    assert "Would move 2 of about 4 messages" in capsys.readouterr().out
+    done = redriven(capsys, "image-dlq", "--message-id", *chosen)
+
+    assert (would["method"], would["messages"]) == ("copy", 2)
+    assert would["message_ids"] == sorted(chosen)
+    assert (done["method"], done["status"], done["moved"]) == ("copy", "COMPLETED", 2)
+    assert sorted(stack.visible("image")) == ["b", "d"]
+    assert sorted(stack.visible("image-dlq")) == ["a", "c"]
+    said = refused(capsys, "image-dlq", "--message-id", *chosen, code=1)
+    assert "2 of the selected were not in sight" in said
+
+
+def test_nothing_is_selected_while_all_are_moved(
+    stack: FakeStack, message_moves: MessageMoves, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.send("image-dlq", "a")
+    message_moves.begin(stack.arn("image-dlq"), stack.arn("image"))
+
+    assert "already being moved" in refused(capsys, "image-dlq", "--message-id", "a")

@@ -7,6 +7,7 @@ when the command no longer understands them.
 import io
 import json
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +20,7 @@ from event_pipelines.stack import STACK_TAG
 from shared.contracts.events import ObjectEvent
 from shared.contracts.rejections import Rejection
 from shared.rejections import record_rejection
+from unit.cli.reconcile import inventory
 
 if TYPE_CHECKING:
     import pytest
@@ -147,16 +149,35 @@ class Cloud:
                 self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return bodies
 
-    def reconcile(self, *arguments: str, settle: bool = False) -> dict[str, Any]:
-        """What `reconcile --json` prints, with objects of any age unless they have to settle."""
+    def reconcile(
+        self, *arguments: str, settle: bool = False, lists: bool = True
+    ) -> dict[str, Any]:
+        """What `reconcile --json` prints, with objects of any age unless they have to settle.
+
+        With `lists` it prints the same of inventories of all buckets.
+        """
         self.capsys.readouterr()
         if not settle:
             arguments += ("--min-age", "0")
         code = main(["reconcile", *arguments, "--json"])
         found: dict[str, Any] = json.loads(self.capsys.readouterr().out)
         assert code == (1 if found["missing"] or found["unmatched"] else 0)
+        if lists:
+            self._say_inventories_the_same(found, arguments)
         found["counts"] = {state: count for state, count in found["counts"].items() if count}
         return found
+
+    def _say_inventories_the_same(self, found: dict[str, Any], arguments: Sequence[str]) -> None:
+        for number, bucket in enumerate(self.s3.list_buckets()["Buckets"]):
+            if bucket["Name"] != inventory.PLACE:
+                url = inventory.take(self, bucket["Name"], ("CSV", "Parquet")[number % 2])
+                arguments = (*arguments, "--inventory", url)
+        main(["reconcile", *arguments, "--json"])
+        by_list = json.loads(self.capsys.readouterr().out)
+        for each in (found, by_list):
+            for kind in ("missing", "unmatched"):
+                each[kind].sort(key=lambda one: (one["lane"], one["key"], one["last_modified"]))
+        assert _without_times(by_list) == _without_times(found)
 
     def missing(self, *arguments: str) -> list[tuple[str, str]]:
         return [(one["lane"], one["key"]) for one in self.reconcile(*arguments)["missing"]]
@@ -174,6 +195,15 @@ class Cloud:
         captured = self.capsys.readouterr()
         assert captured.out == ""
         return captured.err.strip().splitlines()[-1]
+
+
+def _without_times(document: dict[str, Any]) -> dict[str, Any]:
+    """Moto says them of one object in several ways."""
+    lists = {
+        kind: [{**one, "last_modified": ""} for one in document[kind]]
+        for kind in ("missing", "unmatched")
+    }
+    return {**document, **lists}
 
 
 def event_body(event: ObjectEvent) -> str:

@@ -307,18 +307,26 @@ def test_a_key_prefix_may_be_encoded(cloud: Cloud, bucket: str, prefix: str) -> 
 
 
 def test_people_see_a_table_and_the_sums(
-    cloud: Cloud, bucket: str, capsys: pytest.CaptureFixture[str]
+    cloud: Cloud,
+    bucket: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for number in range(60):
         cloud.s3.put_object(Bucket=bucket, Key=f"ingest/[bold]{number:02}.jpg", Body=b"")
 
-    assert (
-        main(["reconcile", image_derivatives.NAME, "--derivative", "tiny", "--min-age", "0"]) == 1
-    )
+    command = ["reconcile", image_derivatives.NAME, "--derivative", "tiny", "--min-age", "0"]
 
+    assert main(command) == 1
     out, err = capsys.readouterr()
-    assert [line.split("\t")[4] for line in out.splitlines()] == [
-        f"ingest/[bold]{number:02}.jpg" for number in range(50)
-    ]
-    assert "and 10 more, which --json lists" in err
+    names = [f"ingest/[bold]{number:02}.jpg" for number in range(60)]
+    assert [line.split("\t")[4] for line in out.splitlines()] == names
     assert err.splitlines()[-1] == "60 missing"
+
+    # A screen is full after less.
+    for module in ("console", "reconcile.commands"):
+        monkeypatch.setattr(f"event_pipelines.{module}.is_terminal", lambda: True)
+    assert main(command) == 1
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.split()[-1] for line in shown[1:51]] == names[:50]
+    assert shown[51:] == ["and 10 more, which --json lists", "60 missing"]

@@ -2,7 +2,9 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import boto3
@@ -10,7 +12,8 @@ import pytest
 from botocore.client import BaseClient
 
 from event_pipelines.__main__ import main
-from event_pipelines.stack import STACK_TAG
+from event_pipelines.stack import STACK_TAG, Queue, Stack
+from event_pipelines.status import depths
 from unit.cli.status.conftest import PREFIX, Account
 
 
@@ -301,3 +304,82 @@ def test_status_names_the_remedy_for_invalid_arguments(
     assert main(["status", *arguments]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert remedy in line
+
+
+@pytest.fixture
+def many(account: Account, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of 12 queues with messages, of which CloudWatch knows ten; that is many here."""
+    monkeypatch.setattr(depths, "ASKED_EACH", 10)
+    monkeypatch.setattr(depths, "_METRICS_A_CALL", 7)
+    names = ["image-thumbnail", "image-thumbnail-dlq"]
+    for number in range(5):
+        account.pair(f"tenant-t{number}-raw")
+        names += [f"tenant-t{number}-raw", f"tenant-t{number}-raw-dlq"]
+    for place, name in enumerate(names):
+        # moto would invoke the function at once.
+        if name != "image-thumbnail":
+            account.send(name, *"ab")
+        if place < 10:
+            for metric, value in zip(depths._METRICS, (place, 1, 0), strict=True):
+                boto3.client("cloudwatch").put_metric_data(
+                    Namespace="AWS/SQS",
+                    MetricData=[
+                        {
+                            "MetricName": metric,
+                            "Dimensions": [{"Name": "QueueName", "Value": f"{PREFIX}-{name}"}],
+                            "Timestamp": datetime.now(UTC) - timedelta(minutes=2),
+                            "Value": value,
+                        }
+                    ],
+                )
+    return names
+
+
+def test_figures_of_many_queues_come_from_cloudwatch_in_batches(
+    many: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls: Counter[str] = Counter()
+    ordinary = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def call(client: Any, operation: str, request: dict[str, Any]) -> Any:
+        calls[operation] += 1
+        return ordinary(client, operation, request)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+
+    code, found = status(capsys)
+
+    assert code == 1
+    # What CloudWatch does not know is asked of SQS.
+    assert calls["GetQueueAttributes"] == len(many) - 10
+    assert calls["GetMetricData"] == -(-3 * len(many) // 7)
+    by_stage = {one["stage"]: one for one in found["stages"]}
+    thumbnail, process = by_stage["thumbnail"], by_stage["process"]
+    assert (thumbnail["queued"], thumbnail["in_flight"], thumbnail["dead"]) == (0, 1, 2)
+    # Of t0 to t3, and two messages of t4.
+    assert (process["queued"], process["in_flight"]) == (2 + 4 + 6 + 8 + 2, 4)
+    assert process["dead"] == 3 + 5 + 7 + 9 + 4 + 2
+    assert [fault for fault in found["faults"] if "10 dead letters in tenant-t3-raw-dlq" in fault]
+
+
+def test_a_watch_asks_cloudwatch_once_a_minute(
+    many: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    stack = Stack(PREFIX)
+    figures = depths.Depths(stack)
+    asked: list[float] = []
+    ordinary = depths.Depths._measured
+
+    def measured(self: depths.Depths, urls: Sequence[str]) -> dict[str, Queue]:
+        asked.append(now[0])
+        return ordinary(self, urls)
+
+    monkeypatch.setattr(depths.Depths, "_measured", measured)
+
+    for moment in (1000.0, 1030.0, 1060.0, 1065.0):
+        now[0] = moment
+        assert len(stack.queues.all(describe=figures.of)) == len(many)
+
+    assert asked == [1000.0, 1060.0]

@@ -1,13 +1,16 @@
 """`tenants verify`: every way in which what is there can differ from what the registry says."""
 
 import json
+import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
 from event_pipelines.__main__ import main
+from event_pipelines.tenants.verification import Compared
 from support.tenant_platform import (
     ACCOUNT,
     GROUP,
@@ -540,3 +543,63 @@ def test_a_record_whose_name_nobody_may_have(
 def test_verify_of_an_unknown_name_fails(capsys: pytest.CaptureFixture[str]) -> None:
     assert "There is no group and no tenant acme" in sentence(capsys, "verify", "acme")
     assert "'A'" in sentence(capsys, "verify", "Acme")
+
+
+@pytest.mark.usefixtures("acme")
+def test_records_are_compared_at_the_same_time(calls: Calls) -> None:
+    run("create", "globex", "--group", "gold")
+    both = threading.Barrier(2)
+
+    def meet(name: str, parameters: dict[str, Any]) -> None:
+        # Each tenant's prefix is asked for once; alone, nobody would come to meet it.
+        if name == "ListObjectsV2" and parameters["Prefix"].endswith("/raw/"):
+            both.wait(timeout=60)
+
+    calls.on_call = meet
+    run("verify")
+
+
+@pytest.mark.parametrize("repair", [False, True])
+def test_an_interrupted_verification_goes_on_from_its_checkpoint(
+    acme: Cloud, calls: Calls, tmp_path: Path, repair: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(4):
+        run("create", f"shop-{number}", "--group", "gold")
+    acme.set("tenant", "shop-1", "Status", "DELETING")
+    file = tmp_path / "checkpoint"
+    verify = ("verify", "--checkpoint", str(file), *(["--repair"] if repair else []))
+
+    def stop(name: str, parameters: dict[str, Any]) -> None:
+        if name == "ListObjectsV2" and parameters["Prefix"] == "shop-3/raw/":
+            raise refused("ServiceUnavailable", name)
+
+    calls.on_call = stop
+    assert main(["tenants", *verify]) == 3
+    compared = file.read_text().count("\n") - 1
+    # As when the machine was switched off while a line was written.
+    file.write_text(file.read_text() + '["tenant shop-3", [')
+    calls.undisturbed()
+    calls.forget()
+    capsys.readouterr()
+
+    found = answer(capsys, *verify, code=1)["drift"]
+
+    assert compared >= 2
+    assert [(one["name"], one["fault"][:11]) for one in found] == [("shop-1", "is DELETING")]
+    # Of a group's bucket each setting is asked for once, and not at all if it was compared.
+    assert calls.made.count("GetBucketVersioning") == 0
+    assert not file.exists()
+
+
+def test_a_checkpoint_of_another_verification_is_refused(
+    acme: Cloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert acme
+    file = tmp_path / "checkpoint"
+    Compared(file, {"name": "other"})
+
+    said = sentence(capsys, "verify", "--checkpoint", str(file))
+    missing = sentence(capsys, "verify", "--checkpoint", str(tmp_path / "none" / "checkpoint"))
+
+    assert "it is about {'name': 'other'}" in said
+    assert "cannot be used" in missing

@@ -5,6 +5,7 @@ import http.client
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -18,7 +19,28 @@ from unit.cli.status.conftest import PREFIX, REGION, Account, account
 
 __all__ = ["account"]
 
+AGAIN = 'data-refresh="0.05"'
 ORIGIN = {"stack": PREFIX, "account": "123456789012", "region": REGION}
+
+
+class Elements(HTMLParser):
+    """The elements of a page, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.texts)
 
 
 @dataclass
@@ -43,7 +65,13 @@ class Served:
         return f"http://127.0.0.1:{self.port}"
 
     def ask(self, path: str, method: str = "GET", body: str = "", **headers: str) -> Answer:
-        """Headers by name with _ for -; an empty one is not sent."""
+        """As a page that comes again as long as AWS is asked for more. Headers by name with _ for
+        -; an empty one is not sent."""
+        while AGAIN in (answer := self.ask_once(path, method, body, **headers)).text:
+            pass
+        return answer
+
+    def ask_once(self, path: str, method: str = "GET", body: str = "", **headers: str) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         sent = {"Cookie": self.cookie, "Host": f"127.0.0.1:{self.port}"}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -69,9 +97,10 @@ class Served:
         self.cookie = opened.headers["set-cookie"].partition(";")[0]
 
     def look(self) -> None:
-        """Looks until the picture is complete, and each count is of now."""
+        """Looks until there is a picture of now."""
         looks = self.console.looks
-        for _ in range(40):
+        number = looks.number
+        while looks.number < number + 1:
             looks.look()
         assert looks.problem is None, looks.problem
         assert looks.latest is not None

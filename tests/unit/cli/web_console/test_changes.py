@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from event_pipelines.contracts.tenant_registry import Tenant
 from event_pipelines.errors import UserError
@@ -71,7 +72,11 @@ CHANGES: list[tuple[str, dict[str, object]]] = [
     ("/imports/cancel", {"id": "1", "messages": 4}),
     ("/tenants/release", {"name": "acme", "messages": 3}),
 ]
-CONFIRMATIONS = [f"/letters/redrive?queue={QUEUE}", "/imports?id=1", "/tenants/release?name=acme"]
+CONFIRMATIONS = [
+    f"/letters/redrive?queue={QUEUE}",
+    "/imports/cancel?id=1",
+    "/tenants/release?name=acme",
+]
 
 
 @pytest.mark.parametrize(("path", "form"), CHANGES)
@@ -156,6 +161,71 @@ def test_a_redrive_moves_dead_letters_back_and_says_so(serve: Serve) -> None:
     page = served.ask(f"/letters?queue={QUEUE}").text
     assert "redrive, ended: " in page
     assert "0 of about 0 dead letters are shown" in page
+
+
+def ids(served: Served) -> dict[str, str]:
+    """Of the dead letters, by their bodies."""
+    exported = served.ask(f"/letters/export?queue={QUEUE}").text
+    seen = [json.loads(line) for line in exported.splitlines()]
+    return {one["body"]: one["message_id"] for one in seen}
+
+
+def test_selected_messages_alone_are_moved_and_exported(serve: Serve, account: Account) -> None:
+    account.send("image-thumbnail-dlq", "c")
+    served = serve(allow_changes=True)
+    chosen = [identity for body, identity in ids(served).items() if body in "ac"]
+    query = f"queue={QUEUE}&of=selected&rate=5&" + "&".join(f"id={one}" for one in chosen)
+
+    exported = served.ask(f"/letters/export?{query}").text
+    page = served.ask(f"/letters/redrive?{query}").text
+    joined = " ".join(chosen)
+    form: dict[str, object] = {"queue": QUEUE, "rate": "5", "id": joined, "messages": 2}
+    answer = served.post("/letters/redrive", **form)
+
+    assert sorted(json.loads(line)["body"] for line in exported.splitlines()) == ["a", "c"]
+    assert "Would move 2 of about 3 messages" in page
+    assert "at most 5 a second" in page
+    assert '<button class="change">Move 2 messages</button>' in page
+    assert f"--message-id {joined}" in page
+    assert answer.status == 303
+    begun, ended = lines(served)
+    assert begun["message_ids"] == sorted(chosen)
+    assert ended["said"].startswith("Moved 2 messages")
+    assert list(ids(served)) == ["b"]
+
+
+def test_more_messages_than_were_confirmed_are_not_selected(serve: Serve, moved: list[Any]) -> None:
+    served = serve(allow_changes=True)
+    form = {"queue": QUEUE, "rate": "5", "id": " ".join(ids(served).values()), "messages": 1}
+
+    assert served.post("/letters/redrive", **form).status == 409
+    assert moved == []
+
+
+@pytest.mark.parametrize("path", ["/letters/redrive", "/letters/export"])
+@pytest.mark.parametrize("query", ["of=selected", "id=--to", "id=a&id=%3Cb%3E", "of=selected&id="])
+def test_a_selection_that_is_none_is_refused(serve: Serve, path: str, query: str) -> None:
+    assert serve().ask(f"{path}?queue={QUEUE}&{query}").status == 409
+
+
+def test_a_change_that_the_credentials_do_not_allow_is_not_offered_again(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(*_: Any) -> Any:
+        said = {"Error": {"Code": "AccessDenied", "Message": "no"}}
+        raise ClientError(said, "StartMessageMoveTask")
+
+    monkeypatch.setattr(redrive, "run", run)
+    served = serve(allow_changes=True)
+    confirmation = f"/letters/redrive?queue={QUEUE}"
+    assert 'method="post"' in served.ask(confirmation).text
+
+    served.post("/letters/redrive", queue=QUEUE, rate="10", messages=2)
+
+    assert lines(served)[-1]["state"] == "failed"
+    page = served.ask(confirmation).text
+    assert "AWS refused StartMessageMoveTask" in page
+    assert 'method="post"' not in page
 
 
 def test_a_change_that_fails_says_why_and_is_written_down(

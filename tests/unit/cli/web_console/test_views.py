@@ -3,12 +3,14 @@
 import json
 import shlex
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from hypothesis import given as given_texts
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from event_pipelines import __main__ as command
 from event_pipelines.contracts.tenant_registry import Group, Tenant
@@ -18,10 +20,11 @@ from event_pipelines.pipelines.csv_import import Import
 from event_pipelines.pipelines.history import Happening
 from event_pipelines.pipelines.queue_messages import Look
 from event_pipelines.tenants.quarantine import Quarantined
-from event_pipelines.web_console import letters_view, object_view, tenants_view
+from event_pipelines.web_console import imports_view, letters_view, object_view, tenants_view
+from event_pipelines.web_console.markup import doc, el, link
 from unit.cli.status.conftest import PREFIX, Account
 from unit.cli.test_console import EVIL, RAW, fake, given
-from unit.cli.web_console.conftest import ORIGIN, Serve, Served
+from unit.cli.web_console.conftest import ORIGIN, Elements, Serve, Served
 from unit.cli.web_console.test_looks import outcome
 
 MARKUP = "</pre></td>\"'><img src=x onerror=alert(1)><script>alert(1)</script>&amp;" + EVIL
@@ -36,27 +39,8 @@ MESSAGE = {
 }  # fmt: skip
 BUCKET = f"{PREFIX}-image-{ORIGIN['account']}-{ORIGIN['region']}"
 MOST_LINES = 1500
+PAGE_TAGS = ["html", "head", "meta", "meta", "title", "link", "script", "body", "a", "p"]
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(30)
-
-
-class Elements(HTMLParser):
-    """The elements of a page, and its text."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[str] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data)
-
-    @property
-    def text(self) -> str:
-        return "".join(self.texts)
 
 
 @pytest.fixture
@@ -73,8 +57,11 @@ def hostile(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
         Happening(datetime.now(UTC), "p", f"s3://{MARKUP}/{MARKUP}.jpg", "rejection recorded",
                   {"reason": MARKUP, MARKUP: MARKUP, "import_id": MARKUP}),
         Happening(None, MARKUP, MARKUP, "is a dead letter"),
+        Happening(None, MARKUP, MARKUP, "import complete",
+                  {"import_id": MARKUP, "rows_loaded": 1, "reasons": {MARKUP: 2}}),
     ]  # fmt: skip
     monkeypatch.setattr(object_view, "story", given((happenings, [MARKUP])))
+    monkeypatch.setattr(imports_view, "first_items", given([{MARKUP: MARKUP}, {MARKUP: 1}]))
     monkeypatch.setattr(letters_view, "look", given(Look([MESSAGE], 0)))
     ledger = fake(all=given([IMPORT]), get=given(IMPORT), bucket=MARKUP)
     monkeypatch.setattr(csv_import, "locate", given(ledger))
@@ -93,7 +80,7 @@ def hostile(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     "path",
     ["/", "/object?key=a", "/object?key=%3Cscript%3E%1b%E2%80%AE", "/letters",
      "/letters?queue=image-thumbnail-dlq", "/rejections", "/imports", "/imports?id=1",
-     "/tenants?quarantine=1", "/letters?queue=%3Cscript%3E%1b%E2%80%AE",
+     "/imports/cancel?id=1", "/tenants?quarantine=1", "/letters?queue=%3Cscript%3E%1b%E2%80%AE",
      "/picture?bucket=%3Cscript%3E"],
 )  # fmt: skip
 def test_foreign_text_is_never_markup_and_is_spelled_out(serve: Serve, path: str) -> None:
@@ -123,7 +110,8 @@ def test_foreign_text_is_never_markup_and_is_spelled_out(serve: Serve, path: str
 @pytest.mark.usefixtures("hostile")
 @pytest.mark.parametrize(
     "path", ["/", "/object?key=ingest/a b.jpg", "/letters", "/letters?queue=image-thumbnail-dlq",
-             "/rejections?since=2h", "/imports", "/imports?id=1"]
+             "/object?key=--region", "/rejections", "/imports", "/imports?id=1",
+             "/imports/cancel?id=1"]
 )  # fmt: skip
 def test_every_view_has_a_command_that_the_parser_takes(serve: Serve, path: str) -> None:
     page = serve().ask(path.replace(" ", "%20")).text
@@ -146,6 +134,17 @@ def letters(account: Account, serve: Serve) -> Served:
     }
     account.send("image-thumbnail-dlq", body, "other")
     return serve()
+
+
+@given_texts(st.text(st.characters(codec=None), min_size=1), st.text(st.characters(codec=None)))
+@settings(max_examples=300)
+def test_no_text_breaks_markup_or_is_any(one: str, other: str) -> None:
+    """Half a character among them, which JSON can have."""
+    page = doc(one, link("/object", other, key=one), el("p", other, data_label=one)).encode()
+
+    found = Elements(page.decode())
+    assert [tag for tag, _ in found.tags] == PAGE_TAGS
+    assert not RAW.search(page.decode().partition("<title>")[2])
 
 
 def test_a_dead_letter_shows_its_body_and_the_object_it_is_about(
@@ -186,6 +185,17 @@ def test_dead_letters_are_searched_and_exported(account: Account, serve: Serve) 
     assert "sandbox" in exported.headers["content-security-policy"]
 
 
+def test_a_half_character_of_a_message_hides_no_other(account: Account, serve: Serve) -> None:
+    served = letters(account, serve)
+    account.send("image-thumbnail-dlq", '{"bucket": "b", "key": "\\ud800"}')
+
+    answer = served.ask("/letters?queue=image-thumbnail-dlq")
+
+    assert answer.status == 200
+    assert "3 of about 3 dead letters are shown" in answer.text
+    assert served.ask("/letters/export?queue=image-thumbnail-dlq").text.count("\n") == 3
+
+
 def test_queues_in_which_a_look_would_cost_receives_are_not_opened(
     account: Account, serve: Serve
 ) -> None:
@@ -207,13 +217,15 @@ def test_rejections_are_counted_searched_and_exported(account: Account, serve: S
         outcome("derived", key="ingest/c.jpg"),
     )
     served = serve()
+    served.look()
 
     everything = Elements(served.ask("/rejections").text).text
     assert "The newest 3 of 3" in everything
     assert "ingest/c.jpg" not in everything
     assert "The newest 2 of 2" in Elements(served.ask("/rejections?reason=empty").text).text
     assert "The newest 1 of 1" in Elements(served.ask("/rejections?find=ingest/b").text).text
-    assert "None is found" in served.ask("/rejections?since=1s").text
+    assert "None is found" in served.ask("/rejections?find=nothing").text
+    assert len(served.ask("/rejections/export?reason=empty").text.splitlines()) == 2
     lines = served.ask("/rejections/export").text.splitlines()
     assert sorted(json.loads(line)["reason"] for line in lines) == ["empty", "empty", "too_small"]
 
@@ -260,8 +272,8 @@ def test_a_view_says_what_it_asked_of_aws(account: Account, serve: Serve) -> Non
     served = serve()
 
     assert (
-        "asked 6 API calls: FilterLogEvents 1, GetQueueAttributes 2, ListQueueTags 2, ListQueues 1."
-    ) in served.ask("/rejections").text
+        "asked 3 API calls: GetQueueAttributes 1, GetQueueUrl 1, ListQueueTags 1."
+    ) in served.ask("/letters?queue=image-thumbnail-dlq").text
     assert "This view asked no API call." in served.ask("/object").text
 
 
@@ -269,8 +281,8 @@ def test_an_error_of_aws_is_a_sentence(serve: Serve, monkeypatch: pytest.MonkeyP
     def refuse(*_: Any) -> Any:
         raise Unanswered("AWS is not there: come back later.")
 
-    monkeypatch.setattr(letters_view, "_stages", refuse)
-    answer = serve().ask("/rejections")
+    monkeypatch.setattr(csv_import, "locate", refuse)
+    answer = serve().ask("/imports")
 
     assert answer.status == 409
     assert "come back later" in answer.text

@@ -1,18 +1,24 @@
-"""SNS filters on the message body look into arrays, and filter policies are checked.
+"""SNS filters on the message body look into arrays, and what SNS is asked for is checked.
 
 AWS: a filter policy of scope MessageBody is matched inside arrays of objects, so
 `{"Records": {"eventName": [{"prefix": "ObjectCreated:"}]}}` matches an S3 event. A policy is
 refused when it is set, or when the scope is, if it has an unknown or malformed rule, more than five
 keys or 150 combinations of values (a key that lies deeper counts as often as it is deep), and if it
-is nested though its scope is MessageAttributes.
+is nested though its scope is MessageAttributes. A message is not empty, a subject has up to 100
+characters and none of control; a batch has entries, whose ids have letters, digits, hyphens and
+underscores.
 https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html
+https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html
 MiniStack: a nested policy only descends into objects, so no S3 event ever matches; any JSON is
-taken for a policy.
-Correction: message bodies are matched by this project's own matcher, which also checks policies.
+taken for a policy, and any message and batch is published.
+Correction: message bodies are matched by this project's own matcher, which also checks policies;
+the rest is checked first.
 """
 
+import functools
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -23,12 +29,17 @@ from event_pipelines.local.corrections._event_patterns import InvalidPattern
 from event_pipelines.local.corrections._ministack import around
 
 _MOST_KEYS, _MOST_COMBINATIONS, _GREATEST = 5, 150, 10**9
+_SCOPES = (None, "MessageAttributes", "MessageBody")
+_SUBJECT = re.compile(r"[^\x00-\x1f\x7f]{0,100}")
+_ENTRY_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 
 def apply() -> None:
     around(sns, "_matches_filter_policy", "sub message_attributes message", _matches)
     around(sns, "_subscribe", "params", _checked)
     around(sns, "_set_subscription_attributes", "params", _checked)
+    around(sns, "_publish", "params", _publish)
+    around(sns, "_publish_batch", "params", _publish_batch)
 
 
 def _matches(
@@ -42,16 +53,45 @@ def _matches(
         body = json.loads(message)
     except ValueError:
         return False
-    return isinstance(body, dict) and _event_patterns.matches(json.loads(policy), body)
+    # Of a body without fields, none is known to be missing.
+    return bool(isinstance(body, dict) and body and _event_patterns.matches(_parsed(policy), body))
+
+
+@functools.cache
+def _parsed(policy: str) -> Any:
+    return json.loads(policy)
 
 
 def _checked(original: Callable[..., Any], params: Mapping[str, Any]) -> Any:
     wanted = _attributes(params)
+    scope = wanted.get("FilterPolicyScope") or None
+    if scope not in _SCOPES:
+        text = f"Invalid parameter: FilterPolicyScope: Invalid value [{scope}]"
+        return sns._error("InvalidParameter", text, 400)
     try:
-        validate(wanted.get("FilterPolicy") or "{}", wanted.get("FilterPolicyScope"))
+        validate(wanted.get("FilterPolicy") or "{}", scope)
     except ValueError as error:
         text = f"Invalid parameter: FilterPolicy: {error}"
         return sns._error("InvalidParameter", text, 400)
+    return original(params)
+
+
+def _publish(original: Callable[..., Any], params: Mapping[str, Any]) -> Any:
+    if not sns._p(params, "Message"):
+        return sns._error("InvalidParameter", "Invalid parameter: Empty message", 400)
+    if not _SUBJECT.fullmatch(sns._p(params, "Subject")):
+        return sns._error("InvalidParameter", "Invalid parameter: Subject", 400)
+    return original(params)
+
+
+def _publish_batch(original: Callable[..., Any], params: Mapping[str, Any]) -> Any:
+    identifiers = [entry["id"] for entry in sns._parse_batch_entries(params)]
+    if not identifiers:
+        text = "The batch request doesn't contain any entries."
+        return sns._error("EmptyBatchRequest", text, 400)
+    if not all(map(_ENTRY_ID.fullmatch, identifiers)):
+        text = "The Id of a batch entry in a batch request doesn't abide by the specification."
+        return sns._error("InvalidBatchEntryId", text, 400)
     return original(params)
 
 

@@ -1,11 +1,15 @@
-"""S3 invokes only functions whose policy lets it.
+"""Buckets notify only those whose policy lets them, and nobody twice of one event.
 
 AWS: a notification configuration that names a function is refused unless the function's policy
 grants lambda:InvokeFunction to S3 for that bucket, and each event is delivered only while it does.
+It is refused, too, if two of its entries share an event and a key can have both their prefixes and
+both their suffixes.
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-filtering.html
 MiniStack: neither asks nor looks.
 Correction: both do.
 """
 
+import itertools
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -36,8 +40,15 @@ def _validate(
     skip_destination_validation: bool = False,
 ) -> Any:
     refusal = original(configs, bucket_region, bucket_name, skip_destination_validation)
-    if refusal or skip_destination_validation:
+    if refusal:
         return refusal
+    if any(_overlap(*pair) for pair in itertools.combinations(configs, 2)):
+        return s3._invalid_notification_config(
+            "Configurations overlap. Configurations on the same bucket cannot share a common event "
+            "type."
+        )
+    if skip_destination_validation:
+        return None
     unreachable = [
         config["arn"]
         for config in configs
@@ -48,6 +59,17 @@ def _validate(
     return s3._invalid_notification_config(
         f"Unable to validate the following destination configurations: {', '.join(unreachable)}"
     )
+
+
+def _overlap(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    def both(of: str, fits: Callable[[str, str], bool]) -> bool:
+        ends = [each.get(of) or "" for each in (one, other)]
+        return fits(*ends) or fits(*reversed(ends))
+
+    return (
+        any(s3._event_matches(event, other["events"]) for event in one["events"])
+        or any(s3._event_matches(event, one["events"]) for event in other["events"])
+    ) and (both("filter_prefix", str.startswith) and both("filter_suffix", str.endswith))
 
 
 def _deliver(

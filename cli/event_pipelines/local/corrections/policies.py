@@ -1,22 +1,29 @@
-"""Policies may contain variables.
+"""Policies are read as IAM reads them: their variables, who is meant, and what is none.
 
 AWS: `${key}` in a Resource, in a NotResource or in the value of a string or ARN condition stands
 for what the request has for this condition key, `${key, 'default'}` names what it is otherwise, and
 `${*}`, `${?}` and `${$}` are the characters themselves. What is put in has no wildcards. A
 statement does not apply while one of its variables has no value, or several. Policies that do not
-say "Version": "2012-10-17" have no variables.
-MiniStack: takes variables for text, so what they are to open stays closed, and a Deny is void.
-Correction: they are replaced by their values before a statement is compared with the request.
+say "Version": "2012-10-17" have no variables. While a role is assumed, aws:PrincipalArn has the ARN
+of the role, with its path, and not that of the session, which NotPrincipal and Principal may name.
+A policy of a user or role names no principal, and no version that there is not.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html
+MiniStack: takes variables for text, so what they are to open stays closed, and a Deny is void;
+gives the session's ARN, so that a Deny for all but some roles denies those; takes any document.
+Correction: variables are replaced by their values before a statement is compared with the request,
+the key has the ARN of the role, and documents are refused as on AWS.
 """
 
 import dataclasses
 import fnmatch
 import functools
+import json
 import re
 from collections.abc import Callable
 from typing import Any
 
 from ministack.core import iam_evaluator
+from ministack.services import iam
 
 from event_pipelines.local.corrections._ministack import around
 
@@ -37,18 +44,52 @@ def apply() -> None:
     around(iam_evaluator, "_first_match", "ctx stmts effect", _first_match)
     around(iam_evaluator, "_conditions_met", "conditions ctx", _conditions_met)
     around(iam_evaluator, "_fnmatch_compile", "pattern ignore_case", _compile)
+    around(iam_evaluator, "_resolve_condition_key", "key ctx", _condition_key)
+    around(iam_evaluator, "validate_policy_document", "doc", _validate)
+
+
+def _validate(original: Callable[..., str | None], doc: Any) -> str | None:
+    if problem := original(doc):
+        return problem
+    document = json.loads(doc) if isinstance(doc, str) else doc
+    statements = document["Statement"]
+    for statement in statements if isinstance(statements, list) else [statements]:
+        if statement.keys() & {"Principal", "NotPrincipal"}:
+            return "Policy document should not specify a principal."
+    if document.get("Version", "2012-10-17") not in ("2008-10-17", "2012-10-17"):
+        return "The policy must contain a valid version string"
+    return None
+
+
+def _condition_key(original: Callable[..., Any], key: str, ctx: Any) -> Any:
+    found = original(key, ctx)
+    if key.lower() != "aws:principalarn" or ":assumed-role/" not in str(found):
+        return found
+    name = iam_evaluator._role_name_from_assumed_arn(found)
+    role = iam._roles.get_scoped(ctx.principal_account, None, name)
+    return role["Arn"] if role else found
+
+
+@functools.lru_cache(maxsize=4096)
+def _parse_text(original: Callable[..., Any], doc: str) -> Any:
+    if not _KNOWS_VARIABLES.search(doc):
+        doc = doc.replace("${", "${$}{")
+    return original(doc)
 
 
 def _parse(original: Callable[..., Any], doc: Any) -> Any:
     # Only the text of a whole policy has the version; MiniStack also has single statements parsed.
-    if isinstance(doc, str) and not _KNOWS_VARIABLES.search(doc):
-        doc = doc.replace("${", "${$}{")
-    return original(doc)
+    return _parse_text(original, doc) if isinstance(doc, str) else original(doc)
 
 
 def _first_match(original: Callable[..., Any], ctx: Any, stmts: list[Any], effect: str) -> Any:
     applicable = []
     for statement in stmts:
+        if statement.effect != effect:
+            continue
+        if not any("${" in each for each in (*statement.resources, *statement.not_resources)):
+            applicable.append(statement)
+            continue
         try:
             applicable.append(
                 dataclasses.replace(
@@ -65,6 +106,8 @@ def _first_match(original: Callable[..., Any], ctx: Any, stmts: list[Any], effec
 
 
 def _conditions_met(original: Callable[..., bool], conditions: dict[str, Any], ctx: Any) -> bool:
+    if not conditions:
+        return True
     try:
         resolved = {
             operator: _condition_values(operator.lower(), values, ctx)

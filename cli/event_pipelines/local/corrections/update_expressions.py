@@ -1,0 +1,87 @@
+"""Update expressions that DynamoDB would not read are refused.
+
+AWS: each clause is there once, an assignment has its equals sign, ADD and DELETE have their values,
+and no two of the paths overlap.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.UpdateExpressions.html
+MiniStack: leaves out what it cannot read, and of what overlaps the last counts.
+Correction: the same refusals.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from ministack.services import dynamodb
+
+from event_pipelines.local.corrections._ministack import around
+
+_CLAUSES = ("SET", "REMOVE", "ADD", "DELETE")
+
+
+class _Targets(set[tuple[Any, ...]]):
+    """The paths of an update. Adding one that overlaps with another raises ValueError."""
+
+    def add(self, path: tuple[Any, ...]) -> None:
+        for other in self:
+            shorter = min(len(path), len(other))
+            if path[:shorter] == other[:shorter]:
+                raise ValueError(
+                    "Invalid UpdateExpression: Two document paths overlap with each other; must "
+                    f"remove or rewrite one of these paths; path one: {_shown(other)}, path two: "
+                    f"{_shown(path)}"
+                )
+        super().add(path)
+
+
+def apply() -> None:
+    around(
+        dynamodb,
+        "_apply_update_expression",
+        "item expr attr_values attr_names updated_attrs",
+        _apply_expression,
+    )
+
+
+def _apply_expression(
+    original: Callable[..., Any],
+    item: Any,
+    expr: str,
+    attr_values: Any,
+    attr_names: Any,
+    updated_attrs: set[Any] | None = None,
+) -> Any:
+    clause, parts = "", []
+    seen: set[str] = set()
+    for token in [*dynamodb._tokenize(expr), ("IDENT", "SET")]:
+        if token[0] != "IDENT" or token[1].upper() not in _CLAUSES:
+            parts.append(token)
+            continue
+        _check(clause, parts)
+        if clause in seen:
+            raise ValueError(
+                f'Invalid UpdateExpression: The "{clause}" section can only be used once in an '
+                "update expression;"
+            )
+        seen.add(clause)
+        clause, parts = token[1].upper(), []
+    targets = _Targets()
+    try:
+        return original(item, expr, attr_values, attr_names, targets)
+    finally:
+        # The caller looks for keys among them whatever became of the update.
+        if updated_attrs is not None:
+            updated_attrs |= targets
+
+
+def _check(clause: str, tokens: list[Any]) -> None:
+    needed = {"SET": "EQ", "ADD": "VALUE_REF", "DELETE": "VALUE_REF"}.get(clause)
+    for part in dynamodb._split_by_comma(tokens) if needed else ():
+        if all(kind != needed for kind, _ in part):
+            token = part[min(1, len(part) - 1)][1]
+            near = "".join(text for _, text in part)
+            raise ValueError(
+                f'Invalid UpdateExpression: Syntax error; token: "{token}", near: "{near}"'
+            )
+
+
+def _shown(path: tuple[Any, ...]) -> str:
+    return f"[{', '.join(f'[{part}]' if isinstance(part, int) else part for part in path)}]"

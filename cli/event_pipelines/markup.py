@@ -1,0 +1,74 @@
+"""HTML in which every text is escaped unless it is `Html`: keys, cells and messages are foreign."""
+
+import html
+from collections.abc import Iterable, Mapping, Sequence
+
+from event_pipelines.console import printable
+
+Content = object  # text, a number, Html, None, or an iterable of these
+_WITHOUT_END = ("input", "img", "link", "meta")
+
+
+class Html(str):
+    """Finished markup, which only this module makes."""
+
+    __slots__ = ()
+
+
+def text(value: object, *, lines: bool = False) -> Html:
+    """Escaped; what does not print by itself is spelled out, as on a terminal."""
+    return Html(html.escape(printable(str(value), lines=lines)))
+
+
+def el(tag: str, /, *children: Content, **attributes: object) -> Html:
+    """An element. An attribute's name may end with _, as `class_` must, and has - for _ in it.
+
+    Attributes that are None or False are left out; those that are True stand alone.
+    """
+    said = "".join(
+        f" {name.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{text(value)}"')
+        for name, value in attributes.items()
+        if value is not None and value is not False
+    )
+    return Html(f"<{tag}{said}>{join(children)}{'' if tag in _WITHOUT_END else f'</{tag}>'}")
+
+
+def join(children: Iterable[Content]) -> Html:
+    return Html("".join(map(_content, children)))
+
+
+def _content(child: Content) -> str:
+    if child is None or child is False or isinstance(child, Html):
+        return child or ""
+    if isinstance(child, int) and not isinstance(child, bool):
+        return f"{child:,}"
+    if isinstance(child, Iterable) and not isinstance(child, str):
+        return join(child)
+    return text(child)
+
+
+def table(caption: str, headings: Sequence[Content], rows: Iterable[Sequence[Content]]) -> Html:
+    """On a narrow screen each row is a block, in which a value says its heading: its first part,
+    where it has several."""
+    labels = [one[0] if isinstance(one, tuple) else one for one in headings]
+    cells = (zip(labels, row, strict=True) for row in rows)
+    body = (el("tr", (el("td", cell, data_label=name) for name, cell in row)) for row in cells)
+    head = el("tr", (el("th", one, scope="col") for one in headings))
+    title = el("caption", caption, class_="unseen") if caption else None
+    return el("table", title, el("thead", head), el("tbody", body))
+
+
+def facts(named: Mapping[str, Content]) -> Html:
+    """Names with their values, where there is one."""
+    known = ((el("dt", name), el("dd", value)) for name, value in named.items() if value)
+    return el("dl", known)
+
+
+def sentence(said: str) -> Content:
+    """Text in which commands stand between backticks."""
+    return [el("code", part) if at % 2 else part for at, part in enumerate(said.split("`"))]
+
+
+def pre(value: object) -> Html:
+    """Text with lines of its own, which the keyboard can scroll."""
+    return el("pre", text(value, lines=True), tabindex=0)

@@ -1,0 +1,211 @@
+"""Compares lists of S3 Inventory with each other, so that only what is in question is asked for.
+
+A list has neither order nor the metadata of objects. So its rows are spread over files on disk,
+every object and what must have been made of it into the same one, and each of these files is
+compared in memory. An object counts as done when what must be made of it is there and not older,
+and the list has no older version of it, of which that may be made. Everything else is asked for as
+without a list.
+"""
+
+import marshal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+from zlib import crc32
+
+from event_pipelines.errors import UserError
+from event_pipelines.pipelines import objects
+from event_pipelines.pipelines.inventory import Inventory
+from event_pipelines.pipelines.objects import StoredObject, version_of
+from event_pipelines.pipelines.pipeline import Deployed, State
+from event_pipelines.reconcile.checkpoint import Finding
+from event_pipelines.reconcile.comparison import Part, Selection
+from event_pipelines.stack import each
+from event_pipelines.times import iso
+
+# Ten million rows are 40,000 a file, which take 20 MB.
+FILES = 256
+_ROWS_KEPT = 128
+_LENGTH = 8
+_ASKED_AT_ONCE = 1000
+_PLACE = "inventory"
+
+# The number of the lane, the hash of the place of its output, key, time, size, etag and version;
+# the key is empty of a version that is not the current one.
+_Source = tuple[int, int, str, str, str, str, str]
+
+
+def listed(
+    pipeline: Deployed,
+    selection: Selection,
+    inventories: Sequence[Inventory],
+    folder: Path,
+    begun: Mapping[str, Any],
+    show: Callable[[int], object],
+) -> Iterator[Part]:
+    """As `comparison.listed`; `show` hears how many rows were read, which go below `folder`.
+
+    Raises UserError where a bucket that is compared has no inventory.
+    """
+    first = begun.get(_PLACE, 0)
+    if first is None:
+        return
+    work = _Work(pipeline, selection, inventories)
+    work.spread(folder, show)
+    for number in range(first, FILES):
+        after = number + 1 if number + 1 < FILES else None
+        in_question, done = work.compared(folder, number)
+        yield Part(_PLACE, after, work.asked(in_question), done)
+
+
+class _Work:
+    def __init__(
+        self, pipeline: Deployed, selection: Selection, inventories: Sequence[Inventory]
+    ) -> None:
+        self._pipeline = pipeline
+        self._inventories = inventories
+        self._lanes = [lane for lane in pipeline.lanes if selection.prefix(lane) is not None]
+        self._prefixes = [selection.prefix(lane) or "" for lane in self._lanes]
+        self._since = iso(selection.since, "seconds")[:-1] if selection.since else ""
+        self._until = iso(selection.until, "seconds")[:-1] if selection.until else "~"
+        # By bucket and the first part of keys, for there may be a lane for each of many tenants.
+        self._by_place: dict[tuple[str, str], list[int]] = {}
+        self._outputs: set[str] = set()
+        for number, (lane, prefix) in enumerate(zip(self._lanes, self._prefixes, strict=True)):
+            part, slash, _ = prefix.partition("/")
+            place = (lane.bucket, part if slash else "")
+            self._by_place.setdefault(place, []).append(number)
+            if made := pipeline.output(lane, f"{prefix}x"):
+                self._outputs.add(made[0])
+        known = {one.bucket for one in inventories}
+        wanted = {lane.bucket for lane in self._lanes} | self._outputs
+        for bucket in sorted(wanted - known):
+            raise UserError(f"No --inventory is about {bucket}: name that of each bucket compared.")
+
+    def spread(self, folder: Path, show: Callable[[int], object]) -> None:
+        """Writes the rows of all lists into FILES files of sources and of outputs each."""
+        with ExitStack() as opened:
+            kinds = [
+                _Spread(
+                    [opened.enter_context(_file(folder, kind, n).open("wb")) for n in range(FILES)]
+                )
+                for kind in ("sources", "outputs")
+            ]
+            sources, outputs = kinds
+            count = 0
+            for inventory in self._inventories:
+                for row in inventory.rows(folder):
+                    count += 1
+                    if not count % 100_000:
+                        show(count)
+                    self._place(inventory.bucket, row, sources.add, outputs.add)
+            for kind in kinds:
+                kind.flush()
+
+    def _place(
+        self,
+        bucket: str,
+        row: Sequence[str],
+        source: Callable[[int, Any], None],
+        output: Callable[[int, Any], None],
+    ) -> None:
+        key, modified, size, etag, version, latest, marker = row
+        if marker == "true":
+            return
+        older = latest == "false" and not self._pipeline.every_version
+        found = False
+        for part in (key.partition("/")[0], ""):
+            for number in self._by_place.get((bucket, part), ()):
+                lane = self._lanes[number]
+                if not key.startswith(self._prefixes[number]) or (size == "0" and key[-1:] == "/"):
+                    continue
+                found = True
+                if self._since <= modified < self._until and self._pipeline.compares(lane, key):
+                    made = self._pipeline.output(lane, key)
+                    text = "/".join(made) if made else key
+                    name = "" if older else key
+                    one: _Source = (number, hash(text), name, modified, size, etag, version)
+                    source(crc32(text.encode()) % FILES, one)
+        if not (found or older) and bucket in self._outputs:
+            text = f"{bucket}/{key}"
+            output(crc32(text.encode()) % FILES, (hash(text), modified))
+
+    def compared(self, folder: Path, number: int) -> tuple[Iterator[_Source], int]:
+        """What is in question of a file, and how many are done."""
+        # Two places of 64 equal bits are one pair in ten thousand billion.
+        made = dict(_read(_file(folder, "outputs", number)))
+        rows = list(_read(_file(folder, "sources", number)))
+        older = {row[:2] for row in rows if not row[2]}
+        current = [row for row in rows if row[2]]
+        question = [row for row in current if made.get(row[1], "") < row[3] or row[:2] in older]
+        return iter(question), len(current) - len(question)
+
+    def asked(self, rows: Iterator[_Source]) -> Iterator[Finding]:
+        """What S3 and the pipeline's records say of these now."""
+        while page := list(islice(rows, _ASKED_AT_ONCE)):
+            by_lane: dict[int, list[StoredObject]] = {}
+            for row in page:
+                by_lane.setdefault(row[0], []).append(self._stored(row))
+            for number, found in by_lane.items():
+                lane = self._lanes[number]
+                states = self._pipeline.states(lane, found)
+                judged = [Finding(lane, *one) for one in zip(found, states, strict=True)]
+                yield from filter(None, each(self._still, judged))
+
+    def _still(self, listed: Finding) -> Finding | None:
+        """The finding about what is there now; None for what was removed since the list."""
+        lane, old = listed.lane, listed.stored
+        if listed.state not in (State.MISSING, State.INCOMPLETE) or self._pipeline.every_version:
+            return listed
+        now = objects.find(self._pipeline.stack.s3, lane.bucket, old.key)
+        if now is None:
+            return None
+        same = now.etag == old.etag and old.version_id in (None, now.version_id)
+        state = listed.state if same else self._pipeline.states(lane, [now])[0]
+        return Finding(lane, now, state)
+
+    def _stored(self, row: _Source) -> StoredObject:
+        number, _, key, modified, size, etag, version = row
+        when = datetime.fromisoformat(modified).replace(tzinfo=UTC)
+        bucket = self._lanes[number].bucket
+        return StoredObject(
+            bucket, key, version_of(version or None), etag.strip('"'), int(size), when
+        )
+
+
+class _Spread:
+    """Rows on their way into files, some at a time."""
+
+    def __init__(self, files: Sequence[IO[bytes]]) -> None:
+        self._files = files
+        self._kept: list[list[Any]] = [[] for _ in files]
+
+    def add(self, number: int, row: Any) -> None:
+        kept = self._kept[number]
+        kept.append(row)
+        if len(kept) >= _ROWS_KEPT:
+            self._write(number)
+
+    def flush(self) -> None:
+        for number in range(len(self._files)):
+            self._write(number)
+
+    def _write(self, number: int) -> None:
+        # Its length first: marshal asks a file for every few bytes, which takes ten times as long.
+        content = marshal.dumps(self._kept[number])
+        self._files[number].write(len(content).to_bytes(_LENGTH) + content)
+        self._kept[number].clear()
+
+
+def _file(folder: Path, kind: str, number: int) -> Path:
+    return folder / f"{kind}-{number}"
+
+
+def _read(path: Path) -> Iterable[Any]:
+    with path.open("rb") as file:
+        while length := file.read(_LENGTH):
+            content = file.read(int.from_bytes(length))
+            yield from marshal.loads(content)  # noqa: S302 (written by this process)
