@@ -82,7 +82,7 @@ locals {
   filter_level_2 = {
     for name, level in local.filter_level_1 : name => concat([], [
       for object in flatten([
-        for one in [for value in level : value if can(keys(value))] : [one, [for each in try(one["$or"], []) : [each, try(each["$or"], [])]]]
+        for one in level : [one, [for each in try(one["$or"], []) : [each, try(each["$or"], [])]]] if can(keys(one))
       ]) :
       [for key, value in object : value if key != "$or"] if can(keys(object))
     ]...)
@@ -90,7 +90,7 @@ locals {
   filter_level_3 = {
     for name, level in local.filter_level_2 : name => concat([], [
       for object in flatten([
-        for one in [for value in level : value if can(keys(value))] : [one, [for each in try(one["$or"], []) : [each, try(each["$or"], [])]]]
+        for one in level : [one, [for each in try(one["$or"], []) : [each, try(each["$or"], [])]]] if can(keys(one))
       ]) :
       [for key, value in object : value if key != "$or"] if can(keys(object))
     ]...)
@@ -98,7 +98,7 @@ locals {
   filter_level_4 = {
     for name, level in local.filter_level_3 : name => concat([], [
       for object in flatten([
-        for one in [for value in level : value if can(keys(value))] : [one, [for each in try(one["$or"], []) : [each, try(each["$or"], [])]]]
+        for one in level : [one, [for each in try(one["$or"], []) : [each, try(each["$or"], [])]]] if can(keys(one))
       ]) :
       [for key, value in object : value if key != "$or"] if can(keys(object))
     ]...)
@@ -106,7 +106,7 @@ locals {
   filter_level_5 = {
     for name, level in local.filter_level_4 : name => concat([], [
       for object in flatten([
-        for one in [for value in level : value if can(keys(value))] : [one, [for each in try(one["$or"], []) : [each, try(each["$or"], [])]]]
+        for one in level : [one, [for each in try(one["$or"], []) : [each, try(each["$or"], [])]]] if can(keys(one))
       ]) :
       [for key, value in object : value if key != "$or"] if can(keys(object))
     ]...)
@@ -260,8 +260,8 @@ resource "aws_sns_topic_subscription" "queue" {
       condition = lookup(local.filter_reduced, each.key, "\u0002") == "\u0002"
       error_message = join(" ", [
         "filter_policy of subscription ${each.key} is none that SNS knows: values are strings, numbers, true, false and null, or compare",
-        "by anything-but (strings or numbers, not both), cidr, equals-ignore-case, exists, numeric ([\">\", 0, \"<=\", 9]), prefix, suffix or",
-        "wildcard; $or has two or more objects.",
+        "by anything-but (strings or numbers, not both), cidr, equals-ignore-case, exists, numeric ([\">\", 0, \"<=\", 9]), prefix, suffix",
+        "or wildcard; $or has two or more objects.",
       ])
     }
 

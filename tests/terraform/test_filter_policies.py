@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from event_pipelines.local.corrections.sns_body_filter import validate
+from event_pipelines.local.corrections.topic_requests import validate
 from support.mocked_plans import terraform_test
 
 pytestmark = pytest.mark.xdist_group("mocked plans")

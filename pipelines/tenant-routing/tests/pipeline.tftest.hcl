@@ -136,11 +136,12 @@ run "arns_longer_than_the_policy_takes" {
   # No partition is called so: the longest prefix leaves room for whatever is added to the policy.
   override_data {
     target = data.aws_partition.current
+    # A text of two lines, since no function may be called here.
     values = {
-      partition = join("-", [
-        "aws-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some",
-        "and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some",
-      ])
+      partition = <<-EOT
+        aws-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some
+        and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some
+      EOT
     }
   }
   expect_failures = [aws_iam_policy.manager, output.manager_boundary]
