@@ -421,7 +421,8 @@ ELSEWHERE = {
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with copied_stack(tmp_path_factory) as stack, pytest.MonkeyPatch.context() as patch:
+    stack_of = copied_stack(tmp_path_factory, folder="home with spaces")
+    with stack_of as stack, pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("a folder with spaces")
         patch.chdir(folder)
         patch.setenv("EVENT_PIPELINES_NAME_PREFIX", PREFIX)
