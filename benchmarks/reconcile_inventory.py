@@ -89,9 +89,7 @@ def _file(folder: Path, file_format: str, number: int, chunk: list[Any]) -> dict
             for key, when, size, tag in chunk:
                 encoded = key.replace("+", "%2B").replace(" ", "+")
                 encoded = encoded.replace("(", "%28").replace(")", "%29")
-                file.write(
-                    f'"{BUCKET}","{encoded}","{number:032}","true","false","{size}","{when}","{tag}"\n'
-                )
+                file.write(f'"{BUCKET}","{encoded}","1","true","false","{size}","{when}","{tag}"\n')
     else:
         keys, times, sizes, tags = zip(*chunk, strict=True)
         every = len(chunk)
@@ -99,7 +97,7 @@ def _file(folder: Path, file_format: str, number: int, chunk: list[Any]) -> dict
             {
                 "bucket": [BUCKET] * every,
                 "key": keys,
-                "version_id": [f"{number:032}"] * every,
+                "version_id": ["1"] * every,
                 "is_latest": [True] * every,
                 "is_delete_marker": [False] * every,
                 "size": sizes,

@@ -36,6 +36,7 @@ LONGEST_FIRST = (
     "fault drills",
     "local/pipelines/test_tenant_routing.py",
     "operate",
+    "local/test_documented_commands.py",
     "local/pipelines/test_image_derivatives.py",
     "local/pipelines/test_event_audit.py",
     "local/pipelines/test_csv_import.py",

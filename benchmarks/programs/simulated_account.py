@@ -103,7 +103,12 @@ class Account:
         key = request["Key"]
         if key.startswith("derived/"):
             raise no("404", 404)
-        return {"ETag": f'"{etag(key)}"', "ContentLength": 1000, "LastModified": MOMENT}
+        return {
+            "ETag": f'"{etag(key)}"',
+            "VersionId": "1",
+            "ContentLength": 1000,
+            "LastModified": MOMENT,
+        }
 
     def list_objects_v2(self, _: Any) -> Any:
         return {"Contents": []}

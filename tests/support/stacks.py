@@ -62,12 +62,13 @@ def copied_stack(
     *,
     recorded_calls: Path | None = None,
     repeats_work: bool = False,
+    folder: str = "home",
 ) -> Iterator[LocalStack]:
     """The whole root with VARIABLES on an engine of its own, at which boto3 points.
 
     It is not destroyed, see `destroyed`; with `changed` it gets other settings.
     """
-    home = Home(temporary.mktemp("home with spaces"))
+    home = Home(temporary.mktemp(folder))
     original = _original(temporary)
     engine = local_engine.start(
         home.path,

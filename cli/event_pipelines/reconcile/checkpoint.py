@@ -1,15 +1,13 @@
 """Findings of a comparison in files, so that millions take no memory, and how far it came."""
 
-import json
-import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from event_pipelines.errors import UserError
+from event_pipelines.pipelines.checkpoint_file import CheckpointFile
 from event_pipelines.pipelines.objects import StoredObject
 from event_pipelines.pipelines.pipeline import Lane, State
 from event_pipelines.times import iso
@@ -28,31 +26,32 @@ class Finding:
 
 
 class Findings:
-    """Findings that are read again and again, in the order in which they were added."""
+    """Findings in a file, which are read again and again, in the order in which they were added."""
 
     def __init__(self, lanes: Sequence[Lane]) -> None:
-        self._lanes = {f"{lane.name}@{lane.bucket}": lane for lane in lanes}
-        self._file = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
+        self._lanes = {place_of(lane): lane for lane in lanes}
+        self._file = CheckpointFile(None, {})
         self._count = 0
 
     def add(self, finding: Finding) -> None:
-        self._file.write(encoded(finding))
+        self._file.add(encoded(finding))
         self._count += 1
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[Finding]:
-        self._file.seek(0)
-        while line := self._file.readline():
-            yield decoded(json.loads(line), self._lanes)
+        return (decoded(one, self._lanes) for one in self._file)
 
 
-def encoded(finding: Finding) -> str:
+def place_of(lane: Lane) -> str:
+    return f"{lane.name}@{lane.bucket}"
+
+
+def encoded(finding: Finding) -> Any:
     stored = finding.stored.as_dict()
     stored.pop("bucket")
-    place = f"{finding.lane.name}@{finding.lane.bucket}"
-    return json.dumps([place, finding.state, stored]) + "\n"
+    return [place_of(finding.lane), finding.state, stored]
 
 
 def decoded(line: Any, lanes: Mapping[str, Lane]) -> Finding:
@@ -63,76 +62,37 @@ def decoded(line: Any, lanes: Mapping[str, Lane]) -> Finding:
 
 
 class Checkpoint:
-    """What a comparison of `lanes` has found, and how far it came; without `file` in this process.
+    """What a comparison of `lanes` has found, part by part, and how far it came.
 
-    The first line says what it is `about`, and the time `settled`, which a repeated run takes over.
-    Each part that was compared adds its findings, and then a line that says how far it came, with
-    the counts so far. What follows the last such line is of a part that was cut off.
-
-    Raises UserError when the file is about something else, or cannot be read.
+    Parameters and errors are those of CheckpointFile; `settled` is kept of the first run.
     """
 
     def __init__(
         self, file: Path | None, lanes: Sequence[Lane], about: Mapping[str, Any], settled: datetime
     ) -> None:
-        self.settled = settled
+        self._lanes = {place_of(lane): lane for lane in lanes}
+        self._parts = CheckpointFile(file, about, {"settled": iso(settled, "microseconds")})
+        self.settled = datetime.fromisoformat(self._parts.kept["settled"])
         self.counts: Counter[State] = Counter()
         self.candidates = 0
-        self.resumed = False
         # By place, where its next part begins; None behind the last one.
         self.after: dict[str, Any] = {}
-        self._lanes = {f"{lane.name}@{lane.bucket}": lane for lane in lanes}
-        self._path = file
-        if file is None:
-            self._file = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
-            return
-        try:
-            self._file = file.open("a+", encoding="utf-8")
-            self._resume(dict(about))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"--checkpoint {file} cannot be used ({error}): name another file, or remove it."
-            ) from error
+        for (place, after), counts, found in self._parts:
+            self.after[place] = after
+            self.counts = Counter({State(name): count for name, count in counts.items()})
+            self.candidates += sum(state == State.MISSING for _, state, _ in found)
 
-    def _resume(self, about: dict[str, Any]) -> None:
-        self._file.seek(0)
-        first, end, candidates = self._file.readline(), 0, 0
-        if not first:
-            self._file.write(json.dumps({**about, "settled": iso(self.settled)}) + "\n")
-            return
-        begun = json.loads(first)
-        self.settled = datetime.fromisoformat(begun.pop("settled"))
-        if begun != about:
-            raise ValueError(f"it is about {begun}")
-        end = self._file.tell()
-        while (line := self._file.readline()).endswith("\n"):
-            said = json.loads(line)
-            if isinstance(said, list):
-                candidates += said[1] == State.MISSING
-                continue
-            place, self.after[place] = said["at"]
-            self.counts = Counter({State(name): count for name, count in said["counts"].items()})
-            end, self.candidates, self.resumed = self._file.tell(), candidates, True
-        self._file.truncate(end)
-
-    def add(self, place: str, after: Any, findings: Iterable[Finding]) -> None:
+    def add(self, place: str, after: Any, findings: Sequence[Finding]) -> None:
         """A part that was compared; `counts` have it already."""
-        for finding in findings:
-            self._file.write(encoded(finding))
-            self.candidates += finding.state is State.MISSING
+        self.candidates += sum(one.state is State.MISSING for one in findings)
         self.after[place] = after
-        self._file.write(json.dumps({"at": [place, after], "counts": self.counts}) + "\n")
-        self._file.flush()
+        self._parts.add([[place, after], self.counts, [encoded(one) for one in findings]])
 
     def findings(self) -> Iterator[Finding]:
         """Of all parts, those of runs before included."""
-        self._file.seek(0)
-        while line := self._file.readline():
-            said = json.loads(line)
-            if isinstance(said, list):
-                yield decoded(said, self._lanes)
+        for _, _, found in self._parts:
+            yield from (decoded(one, self._lanes) for one in found)
 
     def remove(self) -> None:
         """When everything that was found is told."""
-        if self._path:
-            self._path.unlink(missing_ok=True)
+        self._parts.remove()

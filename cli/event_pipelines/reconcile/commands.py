@@ -92,7 +92,7 @@ def _reconcile(arguments: argparse.Namespace) -> int:
     about = {**stack.origin(), "pipeline": arguments.pipeline, "inventory": arguments.inventory}
     about |= {"key_prefix": selection.key_prefix, "lane": selection.lane}
     checkpoint = Checkpoint(arguments.checkpoint, pipeline.lanes, about, settled(arguments))
-    if checkpoint.resumed:
+    if checkpoint.after:
         say(f"Goes on after {checkpoint.counts.total():,} that are compared already")
     comparison = compared(arguments, stack, pipeline, selection, checkpoint)
     if arguments.json:

@@ -9,7 +9,7 @@ from typing import Any
 from event_pipelines.pipelines.objects import StoredObject
 from event_pipelines.pipelines.pipeline import Deployed, Lane, State
 from event_pipelines.pipelines.rejections import DeadLetters, dead_letters
-from event_pipelines.reconcile.checkpoint import Checkpoint, Finding, Findings
+from event_pipelines.reconcile.checkpoint import Checkpoint, Finding, Findings, place_of
 from event_pipelines.stack import Queues
 
 _UNSETTLED = (State.MISSING, State.INCOMPLETE)
@@ -95,7 +95,7 @@ def selected(pipeline: Deployed, selection: Selection) -> Iterator[tuple[Lane, l
 def listed(pipeline: Deployed, selection: Selection, begun: Mapping[str, Any]) -> Iterator[Part]:
     """What is there, and its states, by listing the buckets; `begun`: see Checkpoint.after."""
     for lane in pipeline.lanes:
-        place = f"{lane.name}@{lane.bucket}"
+        place = place_of(lane)
         if begun.get(place, ()) is None:
             continue
         for page, after in _pages(pipeline, selection, lane, begun.get(place)):

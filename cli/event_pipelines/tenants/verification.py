@@ -1,6 +1,5 @@
 """Compares the registry with what is really there, in both directions."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from event_pipelines.contracts.tenant_registry import ACTIVE, DELETING, Group, Tenant
 from event_pipelines.errors import UserError
+from event_pipelines.pipelines.checkpoint_file import CheckpointFile
 from event_pipelines.pipelines.tenant_names import check
 from event_pipelines.pipelines.tenant_platform import QUEUE_MODES, Platform
 from event_pipelines.pipelines.tenant_registry import Registry
@@ -36,50 +36,19 @@ class Drift:
 
 
 class Compared:
-    """The drift of records that were compared, in a file where there is one, for the next run.
-
-    The first line says what all are `about`. Raises UserError when that is something else, or the
-    file cannot be used.
-    """
+    """The drift of records that were compared, by kind and name; arguments as of CheckpointFile."""
 
     def __init__(self, file: Path | None, about: Mapping[str, Any]) -> None:
-        self.drift: dict[str, list[Drift]] = {}
-        self._path, self._lock = file, Lock()
-        if file is None:
-            return
-        try:
-            self._file = file.open("a+", encoding="utf-8")
-            self._file.seek(0)
-            lines = self._file.readlines()
-            begun = json.loads(lines[0]) if lines else about
-            if begun != about:
-                raise ValueError(f"it is about {begun}")
-            # The last one may have been cut off.
-            for line in (one for one in lines[1:] if one.endswith("\n")):
-                name, drift = json.loads(line)
-                self.drift[name] = [Drift(**one) for one in drift]
-            whole = [one for one in lines or [json.dumps(about) + "\n"] if one.endswith("\n")]
-            self._file.truncate(0)
-            self._file.writelines(whole)
-            self._file.flush()
-        except (OSError, ValueError, TypeError) as error:
-            raise UserError(
-                f"--checkpoint {file} cannot be used ({error}): name another file, or remove it."
-            ) from error
+        self._file, self._lock = CheckpointFile(file, about), Lock()
+        self.drift = {name: [Drift(**one) for one in drift] for name, drift in self._file}
+        self.remove = self._file.remove
 
     def add(self, record: Group | Tenant, drift: Iterable[Drift]) -> None:
         found = list(drift)
         with self._lock:
             name = f"{record.kind} {record.name}"
             self.drift[name] = found
-            if self._path:
-                self._file.write(json.dumps([name, [asdict(one) for one in found]]) + "\n")
-                self._file.flush()
-
-    def remove(self) -> None:
-        """When all that was found is told."""
-        if self._path:
-            self._path.unlink(missing_ok=True)
+            self._file.add([name, [asdict(one) for one in found]])
 
 
 @dataclass(frozen=True)

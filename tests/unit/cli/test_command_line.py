@@ -166,7 +166,7 @@ def test_local_status_and_down_without_an_engine(
 
 
 def environment_script(
-    path: Path, script: Path = REPOSITORY / "tools" / "environment.sh", **variables: str
+    path: Path, script: Path = REPOSITORY / "tools" / "environment.sh", /, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Runs tools/environment.sh where only the programs in `path` can be found."""
     for program in ("sh", "uname", "dirname", "cat", "mkdir", "rm", "tail", "touch"):
