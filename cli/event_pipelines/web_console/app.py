@@ -47,9 +47,9 @@ CHANGES: dict[str, Show] = {
 }
 # No form of ours comes near it.
 _MOST_FORM_BYTES = 1 << 16
-# Between two looks of a view that has not asked all it wants, and how long one may take.
-_AT_ONCE, _LOOK_SECONDS = 0.05, 1.0
-_WORKS = 20
+# Between two looks of a view that has not asked all it wants, how long one may take, and how many
+# views are remembered.
+_AT_ONCE, _LOOK_SECONDS, _WORKS = 0.05, 1.0, 20
 
 
 def application(console: Console) -> Starlette:

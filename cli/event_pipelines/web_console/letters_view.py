@@ -25,8 +25,7 @@ from event_pipelines.web_console.object_view import SANDBOX
 from event_pipelines.web_console.views import Console, Query, View, clock, object_link
 
 # Of a queue; a search and an export look at more.
-SHOWN, SEARCHED, RATE = 50, 1000, "10"
-_PICK = "pick"
+SHOWN, SEARCHED, RATE, _PICK = 50, 1000, "10", "pick"
 
 
 def show(console: Console, query: Query) -> View:

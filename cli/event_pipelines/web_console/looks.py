@@ -87,9 +87,8 @@ class Looks:
         # Whether the server is, so that nothing keeps it.
         self.ending: Callable[[], bool] = lambda: False
         self._stack = CountedStack(prefix)
-        self._watcher = Watcher(
-            self._stack, Tally(self._stack.logs, start, self._keep), Depths(self._stack)
-        )
+        tally = Tally(self._stack.logs, start, self._keep)
+        self._watcher = Watcher(self._stack, tally, Depths(self._stack))
         self._recent: list[Record] = []
         self._rejected: list[Record] = []
         self._ended: dict[str | None, Counter[int]] = defaultdict(Counter)
