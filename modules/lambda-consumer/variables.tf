@@ -329,11 +329,11 @@ variable "maximum_concurrency" {
     ])
   }
   validation {
-    condition = (
-      var.maximum_concurrency == null || var.reserved_concurrency == -1
-      ? true
-      : var.maximum_concurrency <= var.reserved_concurrency
-    )
+    condition = anytrue([
+      var.maximum_concurrency == null,
+      var.reserved_concurrency == -1,
+      try(var.maximum_concurrency <= var.reserved_concurrency, false),
+    ])
     error_message = join(" ", [
       "maximum_concurrency must not be above reserved_concurrency (${var.reserved_concurrency}): what is above it would be throttled,",
       "and every throttled message counts as received.",

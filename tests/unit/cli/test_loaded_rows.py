@@ -31,6 +31,10 @@ MANY = b"id,a\n" + b"".join(b"%d,x\n" % number for number in range(30_000))
         (b"<html>", {}, []),
         (b"", {}, []),
     ],
+    ids=[
+        *("plain", "gzip", "a key twice, and none", "no key column", "another key column"),
+        *("a part", "a part of gzip", "header", "no CSV", "nothing"),
+    ],
 )
 def test_rows_are_asked_for_by_the_keys_that_the_loader_makes(
     content: bytes, load: dict[str, str], keys: list[str]
