@@ -9,14 +9,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
+from event_pipelines.plans.review.conflicts import NAMES, conflicts
 from event_pipelines.preflight.planned import Planned, Resource
 
 # Lambda keeps so many for functions without a reservation.
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
 ALWAYS_UNRESERVED = 100
-# https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketNotificationConfiguration.html
-RULES_PER_BUCKET = 100
-_NOTIFIED = ("topic", "queue", "lambda_function")
 
 
 @dataclass(frozen=True)
@@ -117,15 +115,6 @@ def quotas(account: Account, planned: Planned) -> Iterator[Finding]:
                 f"the account has {there:,} of {most:,}, and the plan creates {more:,}",
                 f"delete what nobody uses, or request a higher quota for {name.lower()}",
             )
-    for resource in planned.of("aws_s3_bucket_notification"):
-        rules = sum(len(resource.values.get(kind) or []) for kind in _NOTIFIED)
-        if rules > RULES_PER_BUCKET:
-            yield Finding(
-                "quota",
-                resource.address,
-                f"{rules:,} rules for one bucket, which takes {RULES_PER_BUCKET}",
-                "name fewer prefixes and suffixes, or send all events through EventBridge",
-            )
 
 
 @dataclass(frozen=True)
@@ -135,38 +124,35 @@ class _Name:
     service: str
     ask: str
     parameter: str
-    attribute: str
     free: Sequence[str]
 
 
 _NAMES = {
-    "aws_s3_bucket": _Name("s3", "head_bucket", "Bucket", "bucket", ("404", "NoSuchBucket")),
+    "aws_s3_bucket": _Name("s3", "head_bucket", "Bucket", ("404", "NoSuchBucket")),
     "aws_sqs_queue": _Name(
         "sqs",
         "get_queue_url",
         "QueueName",
-        "name",
         ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"),
     ),
     "aws_lambda_function": _Name(
         "lambda",
         "get_function_configuration",
         "FunctionName",
-        "function_name",
         ("ResourceNotFoundException",),
     ),
     "aws_dynamodb_table": _Name(
-        "dynamodb", "describe_table", "TableName", "name", ("ResourceNotFoundException",)
+        "dynamodb", "describe_table", "TableName", ("ResourceNotFoundException",)
     ),
-    "aws_iam_role": _Name("iam", "get_role", "RoleName", "name", ("NoSuchEntity",)),
-    "aws_iam_group": _Name("iam", "get_group", "GroupName", "name", ("NoSuchEntity",)),
+    "aws_iam_role": _Name("iam", "get_role", "RoleName", ("NoSuchEntity",)),
+    "aws_iam_group": _Name("iam", "get_group", "GroupName", ("NoSuchEntity",)),
 }
 
 
 def names(account: Account, planned: Planned) -> Iterator[Finding]:
     for resource in planned.resources:
         how = _NAMES.get(resource.kind)
-        name = resource.values.get(how.attribute) if how else None
+        name = resource.values.get(NAMES[resource.kind]) if how else None
         if how is None or not resource.created or not isinstance(name, str):
             continue
         try:
@@ -306,22 +292,10 @@ def _matches(pattern: str, action: str) -> bool:
     return fnmatchcase(action.lower(), pattern.lower())
 
 
-def twice(_: Account, planned: Planned) -> Iterator[Finding]:
-    """Resources of one plan that AWS takes for the same one."""
-    attributes = {kind: name.attribute for kind, name in _NAMES.items()}
-    attributes["aws_s3_bucket_notification"] = "bucket"
-    first: dict[tuple[Any, ...], str] = {}
-    for resource in planned.resources:
-        name = resource.values.get(attributes.get(resource.kind, ""))
-        # Of provider 6: another region has names of its own.
-        key = (resource.kind, name, resource.values.get("region"))
-        if isinstance(name, str) and first.setdefault(key, resource.address) != resource.address:
-            yield Finding(
-                "twice",
-                resource.address,
-                f"{name} is what {first[key]} has: one of the two overwrites the other",
-                "keep one of them, with all that both are to do, or choose another name",
-            )
+def conflicts_of_the_plan(_: Account, planned: Planned) -> Iterator[Finding]:
+    """What `plan-review` warns of, too."""
+    for one in conflicts(planned.resources):
+        yield Finding(one.check, one.subject, one.problem, one.remedy)
 
 
 CHECKS: Mapping[str, Check] = {
@@ -329,7 +303,7 @@ CHECKS: Mapping[str, Check] = {
     "concurrency": concurrency,
     "quota": quotas,
     "name": names,
-    "twice": twice,
+    "plan": conflicts_of_the_plan,
     "permission": permissions,
     "key policy": key_policy,
 }

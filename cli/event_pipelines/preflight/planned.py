@@ -5,18 +5,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from event_pipelines.plans.review import conflicts
+
 # Started by a mapping that has no maximum of its own, for as long as there are messages.
 UNBOUNDED_MAPPING = 1_000
 
 
 @dataclass(frozen=True)
-class Resource:
+class Resource(conflicts.Resource):
     """A managed resource as the plan would leave it; ``values`` lack what only AWS can say."""
 
-    address: str
-    kind: str
     created: bool
-    values: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,8 @@ class Planned:
             Resource(
                 found["address"],
                 found["type"],
-                found["address"] in created,
                 found.get("values") or {},
+                found["address"] in created,
             )
             for found in _walk(root)
             if found.get("mode") == "managed" and found["type"].startswith("aws_")

@@ -30,6 +30,7 @@ def rendered(review: Review) -> str:
             {"address": check.address, "status": check.status, "problems": list(check.problems)}
             for check in plan.checks
         ],
+        "warnings": [vars(conflict) for conflict in review.conflicts],
         "destroys": [_destroy(destroy) for destroy in review.destroys],
         "permissions": [_policy(policy) for policy in review.permissions],
         "event_path": [

@@ -7,6 +7,7 @@ from typing import Any
 
 from event_pipelines.console import printable
 from event_pipelines.plans.review import policies
+from event_pipelines.plans.review.conflicts import Conflict, Resource, conflicts
 from event_pipelines.plans.review.differences import (
     Difference,
     at,
@@ -114,6 +115,7 @@ class Review:
     other: tuple[Change, ...]
     drift: tuple[Update, ...]
     unchanged_drift: int
+    conflicts: tuple[Conflict, ...]
     failures: tuple[str, ...] = ()
 
     @property
@@ -172,7 +174,15 @@ def review(plan: Plan) -> Review:
         other=tuple(change for change in due if change.action not in HANDLED),
         drift=tuple(_grouped(drift)),
         unchanged_drift=len(plan.drift) - len(drift),
+        conflicts=tuple(conflicts(list(_resulting(plan)))),
     )
+
+
+def _resulting(plan: Plan) -> Iterable[Resource]:
+    """What there is when the plan is applied, as far as Terraform manages it."""
+    for change in (*plan.changes, *plan.resting):
+        if change.mode == "managed" and not change.deposed and isinstance(change.after, dict):
+            yield Resource(change.address, change.type, change.after)
 
 
 def _names(change: Change) -> Iterable[str]:

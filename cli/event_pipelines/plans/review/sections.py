@@ -172,6 +172,11 @@ def _notes(review: Review) -> Iterable[Note]:
         yield Note(("Check ", Code(printable(check.address)), " fails: ", Code(printable(said))))
     if len(broken) > FEW_LINES:
         yield Note((f"{len(broken) - FEW_LINES:,} more checks fail.",))
+    for one in review.conflicts[:FEW_LINES]:
+        said = printable(f"{one.problem}; {one.remedy}")
+        yield Note((Strong("warning"), " ", Code(printable(one.subject)), ": ", Code(said)))
+    if len(review.conflicts) > FEW_LINES:
+        yield Note((f"{len(review.conflicts) - FEW_LINES:,} more warnings like these.",))
 
 
 def _sections(review: Review) -> Iterable[Section]:

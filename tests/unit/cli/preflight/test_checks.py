@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from event_pipelines.plans.review.conflicts import NAMES
 from event_pipelines.preflight import checks
 from event_pipelines.preflight.checks import Account, Finding
 from event_pipelines.preflight.planned import Planned
@@ -113,11 +114,6 @@ def test_queues_must_not_start_more_than_the_account_runs(
         ([resource("aws_iam_role") for _ in range(4)], ["Roles"]),
         ([resource("aws_iam_role", "update") for _ in range(4)], []),
         ([resource("aws_s3_bucket") for _ in range(2)], ["Buckets"]),
-        ([resource("aws_s3_bucket_notification", queue=[{}] * 60, topic=[{}] * 40)], []),
-        (
-            [resource("aws_s3_bucket_notification", queue=[{}] * 60, topic=[{}] * 41)],
-            ["module.a.aws_s3_bucket_notification.n0"],
-        ),
     ],
 )
 def test_quotas_must_leave_room_for_what_is_created(
@@ -154,7 +150,7 @@ def test_names_must_be_free(kind: str, answer: str) -> None:
     where = account(**{how.service: {how.ask: ask}})
     action = "update" if answer == "not created" else "create"
 
-    said = found("name", where, planned(resource(kind, action, **{how.attribute: "acme"})))
+    said = found("name", where, planned(resource(kind, action, **{NAMES[kind]: "acme"})))
 
     assert [one.check for one in said] == (["name"] if answer == "taken" else [])
 
@@ -169,24 +165,10 @@ def _of_iam(kind: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize(
-    ("kind", "attribute"),
-    [
-        ("aws_s3_bucket_notification", "bucket"),
-        *((kind, name.attribute) for kind, name in checks._NAMES.items()),
-    ],
-)
-def test_two_resources_of_a_plan_must_not_be_the_same_one(kind: str, attribute: str) -> None:
-    one, other = {attribute: "a"}, {attribute: "b"}
-    where = account()
-
-    assert found("twice", where, planned(resource(kind, **one), resource(kind, **other))) == []
-    elsewhere = resource(kind, region="us-east-1", **one)
-    assert found("twice", where, planned(resource(kind, **one), elsewhere)) == []
-    (finding,) = found(
-        "twice", where, planned(resource(kind, action="no-op", **one), resource(kind, **one))
-    )
-    assert finding.subject.endswith(f"{kind}.n1")
+def test_what_a_plan_review_warns_of_is_found_without_asking() -> None:
+    one = resource("aws_sqs_queue", name="a")
+    (finding,) = found("plan", account(), planned(one, dict(one)))
+    assert (finding.check, finding.subject) == ("twice", "module.a.aws_sqs_queue.n1")
 
 
 def test_a_bucket_of_somebody_else_is_a_name_that_is_taken() -> None:

@@ -1,0 +1,283 @@
+"""What resources of one plan do to each other that AWS refuses, overwrites or repeats for ever."""
+
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from event_pipelines.plans.review.plan_values import name_of, parsed
+
+# What AWS has one of by this attribute, in an account and, but for roles and groups, a region.
+NAMES = {
+    "aws_cloudwatch_log_group": "name",
+    "aws_cloudwatch_metric_alarm": "alarm_name",
+    "aws_dynamodb_table": "name",
+    "aws_iam_group": "name",
+    "aws_iam_role": "name",
+    "aws_lambda_function": "function_name",
+    "aws_s3_bucket": "bucket",
+    "aws_s3_bucket_notification": "bucket",
+    "aws_sns_topic": "name",
+    "aws_sqs_queue": "name",
+}
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketNotificationConfiguration.html
+RULES_PER_BUCKET = 100
+_NOTIFIED = {"topic": "topic_arn", "queue": "queue_arn", "lambda_function": "lambda_function_arn"}
+_SENDING = ("sqs:sendmessage", "sns:publish", "s3:putobject", "lambda:invokefunction")
+
+
+@dataclass(frozen=True)
+class Resource:
+    """As the plan would leave it. What ``values`` have of secrets and unknowns is no text."""
+
+    address: str
+    kind: str
+    values: Mapping[str, Any]
+
+    @property
+    def module(self) -> str:
+        """The address without type and name, which have no dots, and without an index."""
+        return self.address.rpartition(f"{self.kind}.")[0]
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """``check`` is `twice`, `quota` or `recursion`."""
+
+    check: str
+    subject: str
+    problem: str
+    remedy: str
+
+
+def conflicts(resources: Sequence[Resource]) -> Iterator[Conflict]:
+    """Those that the plan shows; what only the apply will know has no part in it."""
+    yield from _twice(resources)
+    yield from _too_many_rules(resources)
+    yield from _recursion(resources)
+
+
+def _twice(resources: Iterable[Resource]) -> Iterator[Conflict]:
+    first: dict[tuple[Any, ...], str] = {}
+    for resource in resources:
+        name = resource.values.get(NAMES.get(resource.kind, ""))
+        # Of provider 6: another region has names of its own.
+        key = (resource.kind, name, resource.values.get("region"))
+        if isinstance(name, str) and first.setdefault(key, resource.address) != resource.address:
+            yield Conflict(
+                "twice",
+                resource.address,
+                f"{name} is what {first[key]} has: in one account and region, one of the two"
+                " overwrites the other",
+                "keep one of them, with all that both are to do, or choose another name",
+            )
+
+
+def _too_many_rules(resources: Iterable[Resource]) -> Iterator[Conflict]:
+    for resource in _of(resources, "aws_s3_bucket_notification"):
+        rules = sum(len(_listed(resource.values.get(kind))) for kind in _NOTIFIED)
+        if rules > RULES_PER_BUCKET:
+            yield Conflict(
+                "quota",
+                resource.address,
+                f"{rules:,} rules for one bucket, which takes {RULES_PER_BUCKET}",
+                "name fewer prefixes and suffixes, or send all events through EventBridge",
+            )
+
+
+def _recursion(resources: Sequence[Resource]) -> Iterator[Conflict]:
+    """Functions whose own messages or objects start them again, without being allowed to."""
+    allowed = {
+        _function(one.values.get("function_name"))
+        for one in _of(resources, "aws_lambda_function_recursion_config")
+        if one.values.get("recursive_loop") == "Allow"
+    }
+    repeated = _on_circles(_paths(resources)) - allowed
+    for function in _of(resources, "aws_lambda_function"):
+        name = function.values.get("function_name")
+        if isinstance(name, str) and _function(name) in repeated:
+            yield Conflict(
+                "recursion",
+                function.address,
+                f"{name} may send what starts it again: Lambda ends such a loop after 16 times, and"
+                " all that it sends is paid for",
+                "let it write below another prefix or to another queue; where it is meant to start"
+                ' itself, set recursive_loop = "Allow"',
+            )
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """What a source, by its ARN, starts; of a bucket, only for keys that begin and end so."""
+
+    target: str
+    prefix: str = ""
+    suffix: str = ""
+
+    def takes(self, key: str) -> bool:
+        """Whether a key of a pattern may be one of these."""
+        start, _, _ = key.partition("*")
+        end = key.rpartition("*")[2]
+        any_more = "*" in key
+        begins = start.startswith(self.prefix) or (any_more and self.prefix.startswith(start))
+        return begins and (end.endswith(self.suffix) or (any_more and self.suffix.endswith(end)))
+
+
+def _paths(resources: Sequence[Resource]) -> dict[str, set[str]]:
+    """From every node to what it may start: functions, ARNs, and what policies let send to."""
+    rules = _rules(resources)
+    sources = sorted(rules)
+    found = defaultdict[str, set[str]](set)
+    for source, some in rules.items():
+        if ":s3:" not in source:
+            found[source] = {rule.target for rule in some}
+    for function, patterns in _sends(resources):
+        for pattern in patterns:
+            head, slash, key = pattern.partition("/")
+            literal, wild, _ = head.partition("*")
+            # A wildcard of an ARN stands for all that begins like it, and for any key.
+            sent = f"sends {literal if wild else pattern}{wild}"
+            found[function].add(sent)
+            if sent in found:
+                continue
+            found[sent] = set()
+            named = _beginning(sources, literal) if wild else iter([head] if head in rules else [])
+            for source in named:
+                found[sent] |= (
+                    {rule.target for rule in rules[source] if wild or (slash and rule.takes(key))}
+                    if ":s3:" in source
+                    else {source}
+                )
+    return found
+
+
+def _beginning(sources: Sequence[str], literal: str) -> Iterator[str]:
+    """Those that begin so, of a sorted list."""
+    for place in range(bisect_left(sources, literal), len(sources)):
+        if not sources[place].startswith(literal):
+            return
+        yield sources[place]
+
+
+def _rules(resources: Sequence[Resource]) -> dict[str, list[_Rule]]:
+    functions = _alone(resources, "aws_lambda_function")
+    topics = _alone(resources, "aws_sns_topic")
+    pairs = []
+    for one in _of(resources, "aws_lambda_event_source_mapping"):
+        started = name_of(one.values.get("function_name")) or functions.get(one.module)
+        if one.values.get("enabled") is not False and started:
+            pairs.append((one.values.get("event_source_arn"), _function(started)))
+    for one in _of(resources, "aws_sns_topic_subscription"):
+        endpoint, topic = str(one.values.get("endpoint")), one.values.get("topic_arn")
+        if not isinstance(topic, str) and one.module in topics and endpoint.startswith("arn:"):
+            partition, _, *place = endpoint.split(":")[1:5]
+            topic = ":".join(("arn", partition, "sns", *place, topics[one.module]))
+        pairs.append((topic, _target(endpoint)))
+    found = defaultdict[str, list[_Rule]](list)
+    for source, target in pairs:
+        if isinstance(source, str):
+            found[source].append(_Rule(target))
+    for one in _of(resources, "aws_s3_bucket_notification"):
+        bucket = one.values.get("bucket")
+        for kind, attribute in _NOTIFIED.items() if isinstance(bucket, str) else ():
+            for rule in _listed(one.values.get(kind)):
+                arn = rule.get(attribute) if isinstance(rule, dict) else None
+                if isinstance(arn, str) and arn.startswith("arn:"):
+                    ends = (name_of(rule.get(f"filter_{end}")) for end in ("prefix", "suffix"))
+                    some = found[f"arn:{arn.split(':')[1]}:s3:::{bucket}"]
+                    # More of them are a conflict of their own.
+                    if len(some) < RULES_PER_BUCKET:
+                        some.append(_Rule(_target(arn), *(end or "" for end in ends)))
+    return found
+
+
+def _sends(resources: Sequence[Resource]) -> Iterator[tuple[str, list[str]]]:
+    """By function, resources of the statements that let it send; its role's, or its module's."""
+    by_role, by_module = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
+    for policy in _of(resources, "aws_iam_role_policy"):
+        sent = list(_sent(policy.values.get("policy")))
+        by_role[_last(policy.values.get("role"))] += sent
+        by_module[policy.module] += sent
+    alone = _alone(resources, "aws_lambda_function")
+    for function in _of(resources, "aws_lambda_function"):
+        role = function.values.get("role")
+        own = by_module[function.module] if function.module in alone else []
+        sent = by_role[_last(role)] if isinstance(role, str) else own
+        yield _function(function.values.get("function_name")), sent
+
+
+def _alone(resources: Sequence[Resource], kind: str) -> dict[str, str]:
+    """By module the name of the only one it has, which others there mean by an ARN that is not
+    known before it is made."""
+    counted = Counter(one.module for one in _of(resources, kind))
+    named = ((one.module, one.values.get(NAMES[kind])) for one in _of(resources, kind))
+    return {
+        module: name for module, name in named if counted[module] == 1 and isinstance(name, str)
+    }
+
+
+def _sent(policy: Any) -> Iterator[str]:
+    given = parsed(policy) if isinstance(policy, str) else getattr(policy, "value", None)
+    statements = given.get("Statement") if isinstance(given, dict) else None
+    for statement in _listed(statements):
+        if isinstance(statement, dict) and statement.get("Effect") == "Allow":
+            actions = [str(each).lower() for each in _listed(statement.get("Action"))]
+            if any(fnmatchcase(one, action) for one in _SENDING for action in actions):
+                yield from filter(None, map(name_of, _listed(statement.get("Resource"))))
+
+
+def _on_circles(paths: Mapping[str, set[str]]) -> set[str]:
+    """Nodes from which a path leads back to them, in time linear in the edges (Kosaraju's way)."""
+    back = defaultdict[str, set[str]](set)
+    for node, ahead in paths.items():
+        for one in ahead:
+            back[one].add(node)
+    order: list[str] = []
+    seen = set[str]()
+    for root in paths:
+        # A node comes back when all ahead of it is done.
+        stack: list[tuple[str, bool]] = [(root, False)]
+        while stack:
+            node, done = stack.pop()
+            if done:
+                order.append(node)
+            elif node not in seen:
+                seen.add(node)
+                stack += [(node, True), *((one, False) for one in paths.get(node, ()))]
+    found, left = set[str](), set[str]()
+    for root in reversed(order):
+        group, behind = set[str](), [root]
+        while behind:
+            node = behind.pop()
+            if node not in left:
+                left.add(node)
+                group.add(node)
+                behind += back[node]
+        if len(group) > 1:
+            found |= group
+    return found
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _last(value: Any) -> str:
+    """The name in an ARN of a role, or the name alone."""
+    return str(value).rpartition("/")[2]
+
+
+def _function(value: Any) -> str:
+    """The node of a function by its name, or by its ARN, with a qualifier or without."""
+    parts = str(value).split(":")
+    return f"function {parts[6] if len(parts) > 6 else parts[0]}"
+
+
+def _target(value: Any) -> str:
+    return _function(value) if ":lambda:" in str(value) else str(value)
+
+
+def _of(resources: Iterable[Resource], kind: str) -> list[Resource]:
+    return [resource for resource in resources if resource.kind == kind]
