@@ -3,23 +3,36 @@
 Usage: .local/venv/bin/python benchmarks/large_accounts.py [--quick]
 
 AWS is simulated within the process (programs/simulated_account.py), down to the client of the SDK.
+Tenants are verified in moto, which makes queues, buckets and mappings as an account does.
 """
 
 import argparse
+import io
 import json
 import sys
 import tempfile
+import tracemalloc
+from collections import Counter
 from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from harness import Verdict, peak, store
+import pytest
+from harness import MEGABYTE, ROOT, Verdict, peak, store
 from reconcile_inventory import command
+
+sys.path.insert(0, str(ROOT / "tests"))
+
+from support.tenant_platform import platform, recorded, run
 
 LOG_LINES = 1_000_000
 TENANTS = 1_000
 PEAK_MB = 200
 TRACED = "ingest/2026/11/cat.jpg"
+FEW_VERIFIED, VERIFIED = 50, 200
+# Of a tenant: its queues, their tags, its mapping, its prefixes.
+CALLS_A_TENANT = 12
 
 
 def taken(facts: Mapping[str, int], *words: str) -> dict[str, Any]:
@@ -35,6 +48,29 @@ def taken(facts: Mapping[str, int], *words: str) -> dict[str, Any]:
     return found
 
 
+def verified(tenants: int) -> dict[str, Any]:
+    """Calls of `tenants verify`, and how much more memory of Python's there is while it runs."""
+    quiet = io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        platform(patch) as cloud,
+        redirect_stdout(quiet),
+        redirect_stderr(quiet),
+    ):
+        run("create-group", "gold")
+        cloud.acknowledge_test_events()
+        for number in range(tenants):
+            run("create", f"shop-{number}", "--group", "gold")
+        run("verify")  # What is imported then stays.
+        with recorded(patch) as calls:
+            tracemalloc.start()
+            run("verify")
+            _, most = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+    made = dict(sorted(Counter(calls.made).items()))
+    return {"tenants": tenants, "calls": made, "python_mb": most / MEGABYTE}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a look, which is not kept")
@@ -46,7 +82,16 @@ def main() -> int:
     queues = 2 * tenants + 4
     if logs["done"] != 2 * lines:
         raise RuntimeError(f"status counted {logs['done']} of {2 * lines} lines")
-    figures = {"status_of_log_lines": logs, "status_of_queues": status, "trace": trace}
+    few, many = map(verified, (2, 8) if arguments.quick else (FEW_VERIFIED, VERIFIED))
+    more = many["tenants"] - few["tenants"]
+    each_tenant = (sum(many["calls"].values()) - sum(few["calls"].values())) / more
+    memory = (many["python_mb"] - few["python_mb"]) / more * 1000
+    figures = {
+        "status_of_log_lines": logs,
+        "status_of_queues": status,
+        "trace": trace,
+        "verify": {"few": few, "many": many},
+    }
     metrics, each = (
         status["calls"].get(name, 0) for name in ("GetMetricData", "GetQueueAttributes")
     )
@@ -72,6 +117,13 @@ def main() -> int:
             "those on its way",
             f"{asked}",
             asked == 4,
+        ),
+        Verdict(
+            f"tenants verify, calls for each of {few['tenants']} to {many['tenants']} tenants",
+            "",
+            f"<= {CALLS_A_TENANT}, all in one pass",
+            f"{each_tenant:.1f}, {memory:.1f} MB more for a thousand of them",
+            each_tenant <= CALLS_A_TENANT,
         ),
     ]
     store("large_accounts", figures, verdicts, arguments.quick)
