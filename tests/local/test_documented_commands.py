@@ -85,7 +85,6 @@ class World:
             (folder / f"{name}.json").write_text(json.dumps({"name": name}))
         for key in ("cat.jpg", "lost/a.jpg", "lost/b.jpg"):
             self.put(f"ingest/{key}", picture())
-        self.put("ingest/lost/broken.png", b"no picture")
         audited = stack.outputs["event_audit"]["bucket"]
         self.stack.s3.put_object(Bucket=audited, Key="a/b.txt", Body=b"x")
         names = {"cat.jpg", "lost/a.jpg", "lost/b.jpg"}
@@ -210,6 +209,13 @@ def file(name: str, holds: str = "") -> Check:
     return lambda world: holds in (world.folder / name).read_text()
 
 
+def reject(world: World) -> None:
+    """After which an alarm rings."""
+    world.put("ingest/lost/broken.png", b"no picture")
+    recorded: Any = {"Bucket": world.bucket, "Prefix": "rejections/"}
+    eventually(lambda: world.stack.s3.list_objects_v2(**recorded)["KeyCount"] == 2, "rejections")
+
+
 def new_item(_: World) -> None:
     """One that is updated, so that the service gets it."""
     assert main(["items", "put", "--generate", "lamp", "--id", f"lamp-{time.time_ns()}"]) == 0
@@ -256,7 +262,7 @@ PROMISES: dict[str, Promise] = {
     "trace ingest/cat.jpg": Promise(r"  stored  [\s\S]*thumbnail is there"),
     "trace s3://BUCKET/ingest/cat.jpg": Promise(r"  stored  [\s\S]*thumbnail is there"),
     "trace ingest/lost/broken.png --pipeline image-derivatives": Promise(
-        r"  stored  [\s\S]*rejection recorded[\s\S]*reason=not_an_image"
+        r"  stored  [\s\S]*rejection recorded[\s\S]*reason=not_an_image", before=reject
     ),
     "reconcile image-derivatives --since 2d --json > missing.json": Promise(
         code=1, before=lose("a", "b"), after=file("missing.json", "ingest/lost/b.jpg")
