@@ -1,5 +1,31 @@
 # What starts the function, and where calls end that it did not finish.
 
+locals {
+  filter_string = "\"[^\"]*\""
+  filter_number = "-?[0-9.]+(?:[eE][-+]?[0-9]+)?"
+  filter_value  = "(?:${local.filter_string}|${local.filter_number}|true|false|null)"
+  filter_above  = "\"\\\\u003e=?\",${local.filter_number}"
+  filter_below  = "\"\\\\u003c=?\",${local.filter_number}"
+  filter_comparison = join("|", [
+    "\"exists\":(?:true|false)",
+    "\"(?:prefix|suffix|equals-ignore-case|wildcard)\":${local.filter_string}",
+    "\"numeric\":\\[\"=\",${local.filter_number}\\]",
+    "\"numeric\":\\[(?:${local.filter_above}|${local.filter_below}|${local.filter_above},${local.filter_below})\\]",
+    "\"anything-but\":(?:${local.filter_value}|\\[${local.filter_value}(?:,${local.filter_value})*\\])",
+    "\"anything-but\":\\{\"(?:prefix|suffix|equals-ignore-case|wildcard)\":${local.filter_string}\\}",
+  ])
+  # HCL has no recursion, so the text is read: without escaped quotes, comparisons become a number and lists of values \u0001.
+  filter_lists = [
+    for pattern in var.filter_patterns : replace(
+      replace(
+        replace(replace(try(jsonencode(jsondecode(pattern)), ""), "\\\\", ""), "\\\"", ""),
+        "/\\{(?:${local.filter_comparison})\\}/", "0",
+      ),
+      "/\\[${local.filter_value}(?:,${local.filter_value})*\\]/", "\u0001",
+    )
+  ]
+}
+
 resource "aws_lambda_event_source_mapping" "queue" {
   count = var.queue == null ? 0 : 1
 
@@ -45,6 +71,16 @@ resource "aws_lambda_event_source_mapping" "queue" {
   tags = var.tags
 
   lifecycle {
+    precondition {
+      # What is left of the text has no list but those of $or, and no scalar.
+      condition = alltrue([
+        for text in local.filter_lists : !can(regex("\":[^\\[{\u0001]", text)) && !strcontains(replace(text, "\"$or\":[{", ""), "[")
+      ])
+      error_message = join(" ", [
+        "Values in filter_patterns are lists (write [\"x\"] even for one value) of strings, numbers, true, false and null, or compare by",
+        "anything-but, equals-ignore-case, exists, numeric ([\">\", 0, \"<=\", 9]), prefix or suffix; $or has a list of objects.",
+      ])
+    }
     precondition {
       condition = var.reserved_concurrency != 0
       error_message = join(" ", [

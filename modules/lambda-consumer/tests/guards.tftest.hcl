@@ -790,7 +790,65 @@ run "refuses_a_filter_with_a_scalar" {
     filter_patterns = [jsonencode({ body = { kind = "x" } })]
   }
 
+  expect_failures = [aws_lambda_event_source_mapping.queue]
+}
+
+run "refuses_comparisons_that_lambda_does_not_know" {
+  command = plan
+
+  variables {
+    queue           = { arn = "arn:aws:sqs:eu-west-1:123456789012:q", visibility_timeout_seconds = 180 }
+    filter_patterns = [jsonencode({ body = { a = { b = ["x", { starts-with = "y" }] } } })]
+  }
+
+  expect_failures = [aws_lambda_event_source_mapping.queue]
+}
+
+run "refuses_a_numeric_comparison_that_is_none" {
+  command = plan
+
+  variables {
+    queue           = { arn = "arn:aws:sqs:eu-west-1:123456789012:q", visibility_timeout_seconds = 180 }
+    filter_patterns = [jsonencode({ body = { a = [{ numeric = [">", "1"] }] } })]
+  }
+
+  expect_failures = [aws_lambda_event_source_mapping.queue]
+}
+
+run "refuses_a_filter_with_an_empty_list" {
+  command = plan
+
+  variables {
+    queue           = { arn = "arn:aws:sqs:eu-west-1:123456789012:q", visibility_timeout_seconds = 180 }
+    filter_patterns = [jsonencode({ "$or" = [{ body = { a = [] } }, { eventSource = ["aws:sqs"] }] })]
+  }
+
+  expect_failures = [aws_lambda_event_source_mapping.queue]
+}
+
+run "refuses_a_filter_of_more_than_4096_characters" {
+  command = plan
+
+  variables {
+    queue           = { arn = "arn:aws:sqs:eu-west-1:123456789012:q", visibility_timeout_seconds = 180 }
+    filter_patterns = [jsonencode({ body = { a = [format("%04078d", 0)] } })]
+  }
+
   expect_failures = [var.filter_patterns]
+}
+
+run "takes_a_filter_of_4096_characters" {
+  command = plan
+
+  variables {
+    queue           = { arn = "arn:aws:sqs:eu-west-1:123456789012:q", visibility_timeout_seconds = 180 }
+    filter_patterns = [jsonencode({ body = { a = [format("%04077d", 0)] } })]
+  }
+
+  assert {
+    condition     = length(var.filter_patterns[0]) == 4096
+    error_message = "The longest that Lambda takes."
+  }
 }
 
 run "refuses_a_filter_with_a_scalar_beside_a_comparison" {
@@ -801,7 +859,7 @@ run "refuses_a_filter_with_a_scalar_beside_a_comparison" {
     filter_patterns = [jsonencode({ body = { a = [{ prefix = "x" }], kind = 1 } })]
   }
 
-  expect_failures = [var.filter_patterns]
+  expect_failures = [aws_lambda_event_source_mapping.queue]
 }
 
 run "refuses_a_queue_for_a_function_that_is_stopped" {
