@@ -63,7 +63,7 @@ class Changes:
         # Before anything is changed, so that what cannot be written down is not done.
         self._write(job, facts)
         # The server's end waits for it.
-        Thread(target=self._work, args=(job, facts, act)).start()
+        Thread(target=self._work, args=(job, facts, act), name=f"change of {name}").start()
 
     def _work(self, job: Job, facts: Facts, act: Callable[[Say], str]) -> None:
         state = "failed"

@@ -62,7 +62,7 @@ def import_and_tenant(monkeypatch: pytest.MonkeyPatch) -> None:
 def lines(served: Served) -> list[dict[str, Any]]:
     """Of the log, once no change goes on."""
     for thread in threading.enumerate():
-        if "_work" in thread.name:
+        if thread.name.startswith("change of "):
             thread.join()
     return [json.loads(line) for line in served.log.read_text().splitlines()]
 
