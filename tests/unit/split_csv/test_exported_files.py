@@ -627,7 +627,7 @@ PACKED: dict[str, Callable[[str], bytes]] = {
 def documented() -> list[list[str]]:
     """The rows of the table in the pipeline's README."""
     section = README.read_text(encoding="utf-8").partition("## What your file may look like\n")[2]
-    rows = [line for line in section.partition("\n## ")[0].split("\n") if line.startswith("|")]
+    rows = [line for line in section.partition("\n##")[0].split("\n") if line.startswith("|")]
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows[2:]]
 
 

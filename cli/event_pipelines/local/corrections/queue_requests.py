@@ -33,7 +33,7 @@ _ID = re.compile(r"[A-Za-z0-9!-/:-@\[-`{-~]{1,128}")
 _QUEUE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}|(?=.{6,80}$)[A-Za-z0-9_-]+\.fifo")
 _ATTRIBUTE_NAME = re.compile(r"(?!(?i:aws|amazon)\.)(?=.{1,256}$)[\w-]+(\.[\w-]+)*", re.ASCII)
 _ATTRIBUTE_TYPE = re.compile(r"(Binary|Number|String)(\..*)?")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d+(?:\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 # The greatest value of what a request may ask for, in seconds.
 _DELAY = {"DelaySeconds": 900}
 _TIMES = {"WaitTimeSeconds": 20, "VisibilityTimeout": 43_200}

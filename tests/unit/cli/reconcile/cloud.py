@@ -176,7 +176,9 @@ class Cloud:
         by_list = json.loads(self.capsys.readouterr().out)
         for each in (found, by_list):
             for kind in ("missing", "unmatched"):
-                each[kind].sort(key=lambda one: (one["lane"], one["key"], one["last_modified"]))
+                each[kind].sort(
+                    key=lambda one: (one["lane"], one["key"], one["bucket"], one["last_modified"])
+                )
         assert _without_times(by_list) == _without_times(found)
 
     def missing(self, *arguments: str) -> list[tuple[str, str]]:
