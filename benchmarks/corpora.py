@@ -1,4 +1,4 @@
-"""What public fixture files become here, beside Python's csv and libvips.
+"""The outcome of public fixture files here, beside Python's csv and libvips.
 
 Usage: .local/venv/bin/python benchmarks/corpora.py csv|pictures FOLDER... [--json]
 
@@ -47,7 +47,7 @@ Rows = dict[int, list[str]]
 
 @dataclass(frozen=True)
 class Judged:
-    """What became of a file: a word to count by, and a sentence."""
+    """The outcome of a file, by which files are counted, and its reason."""
 
     file: str
     outcome: str

@@ -147,11 +147,11 @@ def processor_seconds(engine: int) -> ProcessorSeconds | None:
 
 def _seconds_until_done(driver: Driver, run: str, count: int) -> float:
     good = islice(filterfalse(is_poison, counting()), count)
-    deeds = [driver.deeds(run, number) for number in good]
-    wanted = {one for deed in deeds for one in deed.ids}
+    operations = [driver.operations(run, number) for number in good]
+    wanted = {one for operation in operations for one in operation.ids}
     queues = [queue.url for queue in driver.queues()]
     started = time.monotonic()
-    in_parallel([deed.act for deed in deeds])
+    in_parallel([operation.act for operation in operations])
     ended, moved, before = started, time.monotonic(), (0, count)
     missing = wanted
     while missing:

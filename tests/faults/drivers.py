@@ -28,7 +28,7 @@ from event_pipelines.items import put, samples
 from event_pipelines.pipelines import item_relay
 from event_pipelines.pipelines.tenant_platform import locate
 from event_pipelines.stack import Stack
-from security.deeds import object_event
+from security.operations import object_event
 from support.stacks import PREFIX, messages_in
 
 THREADS = 8
@@ -98,7 +98,7 @@ class Driver(ABC):
         """URLs of the queues that `feed` fills."""
 
     @abstractmethod
-    def deeds(self, run: str, number: int) -> "Deed":
+    def operations(self, run: str, number: int) -> "Operation":
         """The event with this number; every `POISON_EVERY`th is poison."""
 
     @abstractmethod
@@ -116,11 +116,15 @@ class Driver(ABC):
         """Send `count` events, and S3's own test events, which are none."""
         for url in self.entrances:
             client("sqs").send_message(QueueUrl=url, MessageBody=TEST_EVENT)
-        deeds = [self.deeds(run, number) for number in range(count)]
-        in_parallel([deed.act for deed in deeds])
+        operations = [self.operations(run, number) for number in range(count)]
+        in_parallel([operation.act for operation in operations])
         return Fed(
-            good=frozenset(one for deed in deeds if deed.good for one in deed.ids),
-            poison=frozenset(one for deed in deeds if not deed.good for one in deed.ids),
+            good=frozenset(
+                one for operation in operations if operation.good for one in operation.ids
+            ),
+            poison=frozenset(
+                one for operation in operations if not operation.good for one in operation.ids
+            ),
         )
 
     def dead_letters(self, run: str) -> frozenset[str]:
@@ -133,7 +137,7 @@ class Driver(ABC):
 
 
 @dataclass(frozen=True)
-class Deed:
+class Operation:
     """What makes one event happen. `ids` are more than one where it goes several ways."""
 
     act: Callable[[], object]
@@ -154,9 +158,9 @@ def tokens(run: str, text: str) -> set[str]:
     return set(re.findall(rf"(?:good|poison)-{run}-\d{{4}}", text))
 
 
-def in_parallel(deeds: Iterable[Callable[[], object]]) -> None:
+def in_parallel(operations: Iterable[Callable[[], object]]) -> None:
     with ThreadPoolExecutor(THREADS) as pool:
-        for _ in pool.map(lambda deed: deed(), deeds):
+        for _ in pool.map(lambda operation: operation(), operations):
             pass
 
 
@@ -290,13 +294,13 @@ class Audit(Driver):
     def entrances(self) -> list[str]:
         return [route["queue_url"] for route in self._routes.values()]
 
-    def deeds(self, run: str, number: int) -> Deed:
+    def operations(self, run: str, number: int) -> Operation:
         one = token(run, number)
         if is_poison(number):
             routes = sorted(self._routes)
             refusing = routes[number // POISON_EVERY % len(routes)]
             sent = send(self._routes[refusing]["queue_url"], garbage(one, number))
-            return Deed(sent, (f"{refusing}/{one}",), good=False)
+            return Operation(sent, (f"{refusing}/{one}",), good=False)
         bucket, s3 = self._pipeline["bucket"], client("s3")
         source = {"Bucket": bucket, "Key": "source"}
         event = partial(object_event, bucket, f"{one}-{ENORMOUS}")
@@ -310,7 +314,7 @@ class Audit(Driver):
         )[number % 5]
         # What is deleted was made before.
         ways = {route, "upload"} if route == "removal" else {route}
-        return Deed(act, tuple(f"{way}/{one}" for way in ways), good=True)
+        return Operation(act, tuple(f"{way}/{one}" for way in ways), good=True)
 
     def _published(self, event: str) -> Callable[[], object]:
         topic = self._pipeline["topic_arn"]
@@ -367,11 +371,11 @@ class Relay(Driver):
     def entrances(self) -> list[str]:
         return [self._pipeline["updates_queue_url"]]
 
-    def deeds(self, run: str, number: int) -> Deed:
+    def operations(self, run: str, number: int) -> Operation:
         one, url = token(run, number), self._pipeline["updates_queue_url"]
         if not is_poison(number):
             new = put.NewItem(one, samples.sample(one), {"name": one})
-            return Deed(partial(self._script.put, new), (one,), good=True)
+            return Operation(partial(self._script.put, new), (one,), good=True)
         bucket = self._pipeline["bucket"]
         bodies = (
             garbage(one, number),
@@ -379,7 +383,7 @@ class Relay(Driver):
             # There is no such item, which may be because its message overtook it.
             ItemMessage(one, bucket, item_relay.key_of(one), 1).encode(),
         )
-        return Deed(send(url, bodies[number // POISON_EVERY % 3]), (one,), good=False)
+        return Operation(send(url, bodies[number // POISON_EVERY % 3]), (one,), good=False)
 
     def effects(self, run: str) -> Counter[str]:
         self._collect()
@@ -444,20 +448,20 @@ class Images(Driver):
     def entrances(self) -> list[str]:
         return [each["queue_url"] for each in self._derivatives.values()]
 
-    def deeds(self, run: str, number: int) -> Deed:
+    def operations(self, run: str, number: int) -> Operation:
         one, bucket = token(run, number), self._pipeline["bucket"]
         ids = tuple(f"{derivative}/{one}" for derivative in self._derivatives)
         key = f"{self._pipeline['source_prefix']}{one}"
         name = key + NAMES[number % len(NAMES)]
         if not is_poison(number):
-            return Deed(upload(bucket, name, self._picture), ids, good=True)
+            return Operation(upload(bucket, name, self._picture), ids, good=True)
         publish = partial(client("sns").publish, TopicArn=self._pipeline["topic_arn"])
         acts: tuple[Callable[[], object], ...] = (
             partial(publish, Message=garbage(one, number)),
             upload(bucket, name, b"this is no picture"),
             partial(publish, Message=object_event(bucket, f"{key}-{ENORMOUS}.jpg")),
         )
-        return Deed(acts[number // POISON_EVERY % 3], ids, good=False)
+        return Operation(acts[number // POISON_EVERY % 3], ids, good=False)
 
     def effects(self, run: str) -> Counter[str]:
         prefix = self._pipeline["output_prefix"]
@@ -497,7 +501,7 @@ class Imports(Driver):
     def entrances(self) -> list[str]:
         return [self._pipeline["imports_queue_url"]]
 
-    def deeds(self, run: str, number: int) -> Deed:
+    def operations(self, run: str, number: int) -> Operation:
         one, pipeline = token(run, number), self._pipeline
         key = f"{pipeline['import_prefix']}{one}.csv"
         if not is_poison(number):
@@ -506,7 +510,7 @@ class Imports(Driver):
                 rows[2] += ",and,more"
             # Without a column of keys: a row that is loaded twice is not the same item by itself.
             content = "name,remark\n" + "\n".join(rows) + "\n"
-            return Deed(upload(pipeline["bucket"], key, content.encode()), (one,), good=True)
+            return Operation(upload(pipeline["bucket"], key, content.encode()), (one,), good=True)
         unknown = {
             "v": 1,
             "import_id": one,
@@ -524,7 +528,7 @@ class Imports(Driver):
             # The ledger knows of no such import, which another ledger might.
             send(pipeline["rows_queue_url"], json.dumps(unknown)),
         )
-        return Deed(acts[number // POISON_EVERY % 4], (one,), good=False)
+        return Operation(acts[number // POISON_EVERY % 4], (one,), good=False)
 
     def _has_broken_row(self, one: str) -> bool:
         return one.endswith(("0", "5"))
@@ -613,13 +617,15 @@ class Tenants(Driver):
     def entrances(self) -> list[str]:
         return [self._names.queue_url(self._names.ingest_queue(group)) for group in GROUPS]
 
-    def deeds(self, run: str, number: int) -> Deed:
+    def operations(self, run: str, number: int) -> Operation:
         one, names = token(run, number), self._names
         tenant = list(TENANTS)[number % len(TENANTS)]
         group = TENANTS[tenant]
         bucket, key = names.bucket(group), f"{tenant}/raw/{one}"
         if not is_poison(number):
-            return Deed(upload(bucket, f"{key}.csv", b"id,name\n1,a\n2,b\n"), (one,), good=True)
+            return Operation(
+                upload(bucket, f"{key}.csv", b"id,name\n1,a\n2,b\n"), (one,), good=True
+            )
         ingest = names.queue_url(names.ingest_queue(group))
         acts = (
             send(ingest, garbage(one, number)),
@@ -628,7 +634,7 @@ class Tenants(Driver):
             send(ingest, object_event(bucket, f"{key}-{ENORMOUS}.csv")),
             send(names.queue_url(self._own_queue(tenant)), garbage(one, number)),
         )
-        return Deed(acts[number // POISON_EVERY % 5], (one,), good=False)
+        return Operation(acts[number // POISON_EVERY % 5], (one,), good=False)
 
     def effects(self, run: str) -> Counter[str]:
         return Counter(

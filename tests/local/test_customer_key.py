@@ -15,7 +15,7 @@ from event_pipelines.local import engine as local_engine
 from event_pipelines.local import stack as local_stack
 from event_pipelines.local.home import Home
 from event_pipelines.local.stack import LocalStack
-from security import deeds
+from security import operations
 from support.stacks import PREFIX, REGION, VARIABLES, alarms, eventually
 
 GROUP, TENANT = "west", "carol"
@@ -35,7 +35,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
             # No copy: MiniStack cannot give a key to a log group that there is.
             variables = VARIABLES | {"kms_key": {"arn": made}}
             stack = local_stack.up(home, region=REGION, variables=variables)
-            deeds.do_everything(stack.outputs, tmp_path_factory.mktemp("deeds"))
+            operations.do_everything(stack.outputs, tmp_path_factory.mktemp("operations"))
             yield stack
     finally:
         local_engine.stop(home.path)
@@ -53,10 +53,10 @@ def tenant_bucket(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -
     """The bucket of a group with one tenant, who was given a file."""
     file = tmp_path_factory.mktemp("files") / "orders.csv"
     file.write_text("id,name\n1,one\n")
-    with deeds.tenant_manager(stack.outputs):
-        deeds.command("tenants", "create-group", GROUP)
-        deeds.command("tenants", "create", TENANT, "--group", GROUP)
-        deeds.command("tenants", "put-file", TENANT, str(file))
+    with operations.tenant_manager(stack.outputs):
+        operations.command("tenants", "create-group", GROUP)
+        operations.command("tenants", "create", TENANT, "--group", GROUP)
+        operations.command("tenants", "put-file", TENANT, str(file))
     (bucket,) = boto3.client("s3").list_buckets(Prefix=f"{PREFIX}-tg-{GROUP}-")["Buckets"]
     silver = f"{TENANT}/silver/orders.csv.jsonl"
     eventually(lambda: silver in keys(bucket["Name"]), "the silver file")
@@ -84,11 +84,14 @@ def test_every_pipeline_has_done_its_work(stack: LocalStack, tenant_bucket: str)
 
     imports = {one["key"]: one for one in printed("imports", "list")}
     long = imports["import/long.csv"]
-    assert (long["status"], long["rows_loaded"] + long["rows_rejected"]) == ("COMPLETE", deeds.ROWS)
+    assert (long["status"], long["rows_loaded"] + long["rows_rejected"]) == (
+        "COMPLETE",
+        operations.ROWS,
+    )
     table = boto3.client("dynamodb").scan(
         TableName=stack.outputs["csv_import"]["table"], Select="COUNT"
     )
-    assert table["Count"] > deeds.ROWS * 0.9
+    assert table["Count"] > operations.ROWS * 0.9
 
     trail = boto3.client("dynamodb").scan(TableName=stack.outputs["event_audit"]["trail_table"])
     assert {item["event_name"]["S"] for item in trail["Items"]} > {
@@ -144,8 +147,8 @@ def test_tables_functions_and_logs_are_encrypted_with_the_key(stack: LocalStack,
 def test_tenants_verify_accepts_a_platform_with_a_customer_key(
     stack: LocalStack, tenant_bucket: str
 ) -> None:
-    with deeds.tenant_manager(stack.outputs):
-        deeds.command("tenants", "verify")
+    with operations.tenant_manager(stack.outputs):
+        operations.command("tenants", "verify")
     assert tenant_bucket
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from event_pipelines.local.stack import LocalStack
-from security import deeds
-from security.deeds import Done
+from security import operations
+from security.operations import Done
 from support import stacks
 
 
@@ -43,7 +43,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, recorded_calls: Path) -> Ite
 @pytest.fixture(scope="package")
 def done(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Done:
     """One run of everything."""
-    return deeds.do_everything(stack.outputs, tmp_path_factory.mktemp("deeds"))
+    return operations.do_everything(stack.outputs, tmp_path_factory.mktemp("operations"))
 
 
 @pytest.fixture(scope="package")

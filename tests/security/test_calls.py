@@ -10,7 +10,7 @@ import pytest
 from event_pipelines.local.engine import ACCOUNT_ID
 from event_pipelines.local.stack import LocalStack
 from security.conftest import Call
-from security.deeds import MANAGER, member
+from security.operations import MANAGER, member
 from security.policies import (
     Policy,
     as_list,

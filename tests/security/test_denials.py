@@ -19,7 +19,7 @@ from event_pipelines.pipelines.tenant_names import Names
 from event_pipelines.pipelines.tenant_platform import GroupAccess
 from event_pipelines.tenants import policies
 from security.conftest import read_calls
-from security.deeds import Done, key_of
+from security.operations import Done, key_of
 from support.stacks import PREFIX, REGION
 
 pytestmark = pytest.mark.xdist_group("security")

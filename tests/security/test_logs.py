@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from event_pipelines.local.stack import LocalStack
-from security.deeds import MARKER, Done
+from security.operations import MARKER, Done
 
 pytestmark = pytest.mark.xdist_group("security")
 

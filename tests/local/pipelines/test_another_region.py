@@ -14,13 +14,13 @@ def test_pipelines_work_in_another_region_named_by_region_alone(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     with running_stack(tmp_path_factory.mktemp("elsewhere"), "ap-southeast-2") as stack:
-        pictures, deeds = stack.outputs["image_derivatives"], stack.outputs["event_audit"]
+        pictures, operations = stack.outputs["image_derivatives"], stack.outputs["event_audit"]
         assert pictures["bucket"].endswith("-ap-southeast-2")
-        assert ":ap-southeast-2:" in deeds["topic_arn"]
+        assert ":ap-southeast-2:" in operations["topic_arn"]
 
         portrait = next(photographs.collection())
         assert images.run(pictures, [portrait]).faults == []
-        account = audit.run(deeds, stack.outputs["name_prefix"])
+        account = audit.run(operations, stack.outputs["name_prefix"])
         assert account.faults == []
         assert account.source == "the functions' logs"
 

@@ -111,7 +111,7 @@ def dead_letters(pipeline: dict[str, Any]) -> int:
     return sum(messages_in(route["dlq_url"]) for route in pipeline["routes"].values())
 
 
-def test_every_deed_is_recorded_by_its_route(pipeline: dict[str, Any]) -> None:
+def test_every_operation_is_recorded_by_its_route(pipeline: dict[str, Any]) -> None:
     account = audit.run(pipeline, PREFIX)
 
     assert account.faults == []

@@ -1,7 +1,6 @@
 """The demo opens with the plan, and shows each pipeline as soon as it is applied."""
 
 import io
-import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from event_pipelines.local.engine import Engine
 from event_pipelines.local.home import Home
 from event_pipelines.local.stack import LocalStack
 from event_pipelines.local.terraform import Activity, TerraformFailed
+from support.stacks import eventually
 
 PIPELINES = ("csv_import", "item_relay", "image_derivatives")
 PLANNED = Counter({"csv_import": 2, "item_relay": 1, "image_derivatives": 3, "alarms": 1, "": 1})
@@ -59,8 +59,8 @@ class Applying:
     def up(self, order: tuple[str, ...], until: Callable[[str], object]) -> LocalStack:
         activity = Activity(planned=PLANNED)
         self.showing.note(activity)
-        time.sleep(0.3)
         activity.total = PLANNED.total()
+        eventually(lambda: "The plan:" in self.out.getvalue(), "the plan")
         for name in order:
             self.applied.append(name)
             activity.finished[name] = PLANNED[name]
@@ -83,10 +83,7 @@ def applying(monkeypatch: pytest.MonkeyPatch) -> Applying:
 
 def test_chapter_is_shown_while_the_rest_is_applied(applying: Applying) -> None:
     def until_shown(name: str) -> None:
-        deadline = time.monotonic() + 30
-        while name not in dict(applying.shown):
-            assert time.monotonic() < deadline, f"{name} is not shown"
-            time.sleep(0.01)
+        eventually(lambda: name in dict(applying.shown), f"the chapter of {name}")
 
     begun = applying.run(("item_relay", "image_derivatives", "csv_import"), until_shown)
 

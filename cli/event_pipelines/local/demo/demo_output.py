@@ -62,20 +62,25 @@ class Showing:
 
         Raises what applying it raised.
         """
-        title = "Planning what there is to apply"
+        self._await_plan(applying)
+        if self.activity.total:
+            self._print_plan()
         while not applying.done():
-            with counting(title, self._console) as show:
+            with counting("Applying the stack with Terraform", self._console) as show:
                 ready = self._awaited(applying, so_far, following(show))
-            if title.startswith("Planning") and self.activity.total:
-                self._print_plan()
-            elif ready:
+            if ready:
                 self._show(*ready, begin)
-            title = "Applying the stack with Terraform"
         stack = applying.result()
         for name in DEMONSTRATIONS:
             if stack.outputs[name] and name not in self._chapters:
                 self._show(name, stack, begin)
         return stack
+
+    def _await_plan(self, applying: "Future[LocalStack]") -> None:
+        with counting("Planning what there is to apply", self._console) as show:
+            while not applying.done() and not self.activity.total:
+                following(show)(self.activity)
+                time.sleep(_POLL_SECONDS)
 
     def _awaited(
         self,
@@ -83,9 +88,8 @@ class Showing:
         so_far: Callable[[], LocalStack | None],
         report: Callable[[Activity], None],
     ) -> tuple[str, LocalStack] | None:
-        """The next pipeline that is applied whole; None if none is, or when there is a plan."""
-        planning = not self.activity.total
-        while not applying.done() and planning == (not self.activity.total):
+        """The next pipeline that is applied whole; None if none is."""
+        while not applying.done():
             report(self.activity)
             for name in DEMONSTRATIONS:
                 if name not in self._chapters and self.activity.has_finished(name):

@@ -1,4 +1,4 @@
-"""What resources of one plan do to each other that AWS refuses, overwrites or repeats for ever."""
+"""Conflicts between the resources of one plan: equal names, exceeded limits and recursive loops."""
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
