@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import botocore.session
@@ -10,7 +11,7 @@ import pytest
 import urllib3
 from botocore.exceptions import ClientError
 
-from local.corrections.cloud import REGION, Cloud, eventually
+from local.corrections.cloud import REGION, Cloud, Queue, eventually
 
 # -- bucket_notifications
 
@@ -258,6 +259,17 @@ def changes(s3: Any, bucket: str, *, versioned: bool) -> None:
     s3.put_object(Bucket=bucket, Key="last", Body=b"x")
 
 
+def let_send(cloud: Cloud, service: str, queue: Queue) -> None:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": f"{service}.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": queue.arn,
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    cloud.client("sqs").set_queue_attributes(QueueUrl=queue.url, Attributes={"Policy": policy})
+
+
 def events_of_changes(
     cloud: Cloud, *, versioned: bool, number: int
 ) -> tuple[dict[str, set[str]], dict[str, set[str]], set[str]]:
@@ -267,14 +279,7 @@ def events_of_changes(
         s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     queues = {name: cloud.queue(VisibilityTimeout=600) for name in ("s3", "events")}
     for name, queue in queues.items():
-        statement = {
-            "Effect": "Allow",
-            "Principal": {"Service": f"{name}.amazonaws.com"},
-            "Action": "sqs:SendMessage",
-            "Resource": queue.arn,
-        }
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        cloud.client("sqs").set_queue_attributes(QueueUrl=queue.url, Attributes={"Policy": policy})
+        let_send(cloud, name, queue)
     events, rule = cloud.client("events"), cloud.name()
     pattern = {"source": ["aws.s3"], "detail": {"bucket": {"name": [bucket]}}}
     events.put_rule(Name=rule, EventPattern=json.dumps(pattern))
@@ -306,6 +311,36 @@ def events_of_changes(
         {one["detail-type"]: {*one["detail"]["object"]} - {"key"} for one in details},
         {one["userIdentity"]["principalId"] for one in records},
     )
+
+
+def test_an_object_that_is_written_before_notifications_end_is_an_event(corrected: Cloud) -> None:
+    s3, queue = corrected.client("s3"), corrected.queue(VisibilityTimeout=600)
+    let_send(corrected, "s3", queue)
+    rule = {"QueueArn": queue.arn, "Events": ["s3:ObjectCreated:*"]}
+    buckets = [corrected.bucket() for _ in range(16)]
+    keys: set[str] = set()
+
+    def notify(bucket: str, *rules: Any) -> None:
+        s3.put_bucket_notification_configuration(
+            Bucket=bucket, NotificationConfiguration={"QueueConfigurations": [*rules]}
+        )
+
+    def write(bucket: str) -> None:
+        for number in range(20):
+            notify(bucket, rule)
+            s3.put_object(Bucket=bucket, Key=f"{bucket}/{number}", Body=b"x")
+            notify(bucket)
+
+    # At the same time, so that the engine has more to do than to tell somebody.
+    with ThreadPoolExecutor(len(buckets)) as pool:
+        list(pool.map(write, buckets))
+
+    def received() -> bool:
+        for body in map(json.loads, corrected.receive(queue)):
+            keys.update(record["s3"]["object"]["key"] for record in body.get("Records", []))
+        return len(keys) == 20 * len(buckets)
+
+    eventually(received, "an event of each object")
 
 
 @pytest.mark.parametrize("versioned", [False, True])

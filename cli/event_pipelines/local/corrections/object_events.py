@@ -6,7 +6,8 @@ has no ETag, a delete marker that of nothing. EventBridge calls changed tags and
 names and has the version. The principal is who asked, as "AWS:" and its unique id.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
 MiniStack: sends none of the four; gives every event a size and an ETag, and EventBridge no version;
-calls what it does not know there "Object Created"; whoever asks is "EXAMPLE".
+calls what it does not know there "Object Created"; whoever asks is "EXAMPLE". Notifications are
+read when an event is delivered, and not when the object is written.
 Correction: the events are sent, and what they say is corrected where they are delivered.
 """
 
@@ -117,12 +118,8 @@ def _fire(
         removal.told.add(key)
     if bucket in s3._bucket_notifications:
         options["sequencer"] = s3._next_event_sequencer(event_name)
-        context = contextvars.copy_context()
-        sent = _senders.submit(
-            context.run, s3._fire_s3_event, bucket, key, event_name, *args, **options
-        )
-        # What is raised there is raised, and logged, here.
-        sent.add_done_callback(Future.result)
+        # At once: who hears of an object is decided when it is written, not when somebody is told.
+        contextvars.copy_context().run(s3._fire_s3_event, bucket, key, event_name, *args, **options)
 
 
 def _send(
@@ -140,7 +137,13 @@ def _deliver(
 ) -> None:
     for record in payload.get("Records", ()):
         _correct(record["s3"]["object"], record["eventName"], "eTag")
-    original(arn, payload, *args, **more)
+    _in_background(original, arn, payload, *args, **more)
+
+
+def _in_background(work: Callable[..., Any], *args: Any, **more: Any) -> None:
+    context = contextvars.copy_context()
+    # What is raised there is raised, and logged, by the callback.
+    _senders.submit(context.run, work, *args, **more).add_done_callback(Future.result)
 
 
 def _dispatch(original: Callable[..., Any], event: dict[str, Any], *args: Any) -> Any:
@@ -153,7 +156,7 @@ def _dispatch(original: Callable[..., Any], event: dict[str, Any], *args: Any) -
         del detail["object"]["sequencer"]
     if version:
         detail["object"]["version-id"] = version
-    return original(event | {"Detail": json.dumps(detail)}, *args)
+    return _in_background(original, event | {"Detail": json.dumps(detail)}, *args)
 
 
 def _correct(described: dict[str, Any], name: str, etag: str) -> None:
