@@ -168,6 +168,15 @@ def imported(world: World) -> bool:
     return True
 
 
+def all_loaded(world: World) -> bool:
+    """Of every upload to import/ there is an import that has ended."""
+    found = csv_import.locate(world.stack)
+    listed = world.stack.s3.list_object_versions(Bucket=found.bucket, Prefix="import/")
+    imports = found.all()
+    ended = [one for one in imports if one.status in (ImportStatus.COMPLETE, ImportStatus.FAILED)]
+    return len(ended) == len(listed["Versions"])
+
+
 def unfinish(world: World) -> None:
     """An import whose rows are still being loaded, as far as the ledger knows."""
     imported(world)
@@ -312,7 +321,7 @@ PROMISES: dict[str, Promise] = {
     "imports cancel 01998f2a5c3e4b7d": Promise(
         r"status +FAILED[\s\S]*reason +cancelled", before=unfinish
     ),
-    "imports start FILE": Promise(r"^\S+$"),
+    "imports start FILE": Promise(r"^\S+$", after=all_loaded),
     "reconcile csv-import": Promise("2 done"),
     "replay csv-import --missing": Promise("Nothing was sent"),
     "tenants create-group retail --prefix acme": Promise("The group retail is ACTIVE"),

@@ -270,8 +270,9 @@ def receives(cloud: Cloud, function: str, queue: Queue) -> bool:
 
 
 def test_the_poller_reads_a_queue_that_is_denied_to_the_code(corrected: Cloud) -> None:
-    queue, role = corrected.queue(), corrected.role(MAY_LOG, MAY_CONSUME, NOT_BY_CODE)
-    function = corrected.function(RECEIVES, role=role, timeout_seconds=1)
+    queue = corrected.queue(VisibilityTimeout=10)
+    role = corrected.role(MAY_LOG, MAY_CONSUME, NOT_BY_CODE)
+    function = corrected.function(RECEIVES, role=role)
 
     assert not receives(corrected, function, queue)
     corrected.map(queue, function)
