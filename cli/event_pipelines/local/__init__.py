@@ -1,1 +1,1 @@
-"""The local run: the same Terraform root and Lambda packages, on an AWS stand-in on loopback."""
+"""The local run: the same Terraform root and Lambda packages, on an emulated AWS on loopback."""

@@ -1,11 +1,11 @@
-"""Whoever asks the engine for something signs for it.
+"""Every request to the engine must be signed.
 
-AWS: a service answers who has a secret that it gave out, and nobody else but where a resource is
-public. MiniStack takes any secret from whoever names the key `test`, an account's number or no key
-as the account's root, and answers its own paths (health, resets, packages of functions) to anybody.
-Here root has a secret, too, and the one place that every request passes refuses what is not signed
-with a secret of root, of a user or of a session. MiniStack's own paths are for root alone. Who has
-signed is not found out again for the same request, nor what a principal may do before it changes.
+AWS: a service answers only requests signed with a secret that AWS has issued, except for public
+resources. MiniStack accepts any secret with the key `test`, an account's number or no key as the
+account's root, and serves its own paths (health, resets, packages of functions) to everybody. Here
+root has a secret as well, and requests that are not signed with a secret of root, a user or a
+session are refused at the single entry point. MiniStack's own paths are for root only. A request's
+signer is verified once; a principal's permissions are cached until IAM changes.
 """
 
 import contextvars
@@ -31,14 +31,14 @@ _MISSING = AuthError("MissingAuthenticationToken", "Missing Authentication Token
 _ADMINISTRATION = AuthError("AccessDenied", "Only root may use the engine's own paths.")
 _FORM_SIGNATURES = {"x-amz-signature", "signature"}
 _READS = ("Get", "List", "Simulate", "Generate")
-# The key that this request is known to be signed with.
+# The access key whose signature on this request has been verified.
 _proven: contextvars.ContextVar[str | None] = contextvars.ContextVar("proven", default=None)
-# What principals may do, by access key and account.
+# Resolved principals with their permissions, by access key and account.
 _principals: dict[tuple[str, str], Any] = {}
 
 
 def set_root(root: RootCredentials) -> None:
-    """Makes these the root's credentials; before services are imported, which keep what they see.
+    """Sets root's credentials. Call before importing services, which keep references.
 
     Raises CorrectionMismatch.
     """
@@ -61,7 +61,7 @@ def set_root(root: RootCredentials) -> None:
         )
 
     def is_root(_: Any, key: str) -> bool:
-        # What MiniStack need not check: what has no key came past `Authentication` as a form.
+        # Forms have no key and were admitted by `Authentication`, so MiniStack need not check them.
         return not key
 
     around(iam_evaluator, "resolve_credential", "access_key_id account_id session_token", resolve)
@@ -84,7 +84,7 @@ def _pin(original: Callable[..., None], *request: Any) -> None:
 
 
 def _principal(original: Callable[..., Any], key: str, account: str, *credential: Any) -> Any:
-    # Whether the key is valid still has been asked before the request got here.
+    # A verified key was checked for validity before the request got here.
     if key != _proven.get():
         return original(key, account, *credential)
     if (found := _principals.get((key, account))) is None:
@@ -105,7 +105,7 @@ def _changing(handler: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Authentication:
-    """An ASGI application around MiniStack's. What is not signed does not reach it."""
+    """An ASGI application in front of MiniStack's, which lets only signed requests through."""
 
     def __init__(self, application: Application) -> None:
         self._application = application
@@ -116,7 +116,7 @@ class Authentication:
             return
         _proven.set(None)
         request = _Request(scope)
-        # Before the body is read: nobody without a key fills the engine's memory.
+        # Before the body is read, so that unsigned requests cannot fill the engine's memory.
         failure = request.unknown_signer()
         if failure is None:
             body = await _read(receive)
@@ -139,7 +139,7 @@ class _Request:
         self._method, self._path = scope["method"], scope["path"]
         self._headers: dict[str, str] = {}
         for raw, value in scope["headers"]:
-            # Joined as MiniStack does, that both read the same.
+            # Repeated headers are joined as in MiniStack, so that both see the same value.
             name, text = raw.decode("latin-1").lower(), sigv4.decode_header_value(value)
             has = name in self._headers
             self._headers[name] = f"{self._headers[name]}, {text}" if has else text
@@ -165,7 +165,7 @@ class _Request:
         return None
 
     def failure(self, body: bytes) -> AuthError | Response | None:
-        """Why the request is refused, if it is."""
+        """Returns why the request is refused; None if it is not."""
         if self._signed is None:
             return None if self._is_signed_form(body) else _MISSING
         iam_evaluator.pin_signed_body(body)
@@ -187,7 +187,7 @@ class _Request:
         return _ADMINISTRATION if own and not is_root else None
 
     def _may_be_form(self) -> bool:
-        """Whether S3 takes this for a browser's form and nothing else; its fields are signed."""
+        """Whether S3 handles this only as a browser's form, which is signed in its fields."""
         is_form = self._headers.get("content-type", "").startswith("multipart/form-data")
         other = self._query or app._extract_s3_vhost_bucket(self._headers.get("host", ""))
         if self._method != "POST" or self._service != "s3" or not is_form or other:
@@ -195,7 +195,7 @@ class _Request:
         return self._path.strip("/") in app._get_module("s3")._buckets
 
     def _is_signed_form(self, body: bytes) -> bool:
-        """S3 checks the signature of a form that has one."""
+        """Whether a form has a signature, which S3 then verifies."""
         parts = app._get_module("s3")._parse_multipart_form(self._headers["content-type"], body)
         return any(name.lower() in _FORM_SIGNATURES for name, *_ in parts)
 
@@ -209,7 +209,7 @@ class _Request:
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """The whole body; None if the client is gone."""
+    """Returns the whole body; None if the client has disconnected."""
     parts: list[bytes] = []
     while (message := await receive())["type"] == "http.request":
         parts.append(message.get("body", b""))

@@ -11,7 +11,7 @@ LOOPBACK_NAMES = ("127.0.0.1", "localhost")
 
 @dataclass(frozen=True)
 class Certificates:
-    """PEM files: what clients trust, and what the server presents and keeps to itself."""
+    """Paths of PEM files: the clients' CA bundle, and the server's certificate chain and key."""
 
     ca_bundle: Path
     server_chain: Path
@@ -40,8 +40,8 @@ def create(directory: Path) -> Certificates:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Writes a file that is the user's alone."""
-    # Removed first: the mode below only applies to a file that open() creates.
+    """Writes a file that only the user can read (mode 0600)."""
+    # Deleted first, because open() applies the mode only to a file that it creates.
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)

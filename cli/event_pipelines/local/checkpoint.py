@@ -1,7 +1,7 @@
-"""What an engine remembers, in a file from which others start.
+"""Saves an engine's state to a file from which other engines can start.
 
-MiniStack's own persistence goes through JSON, which has no tuples, sets or numbers as keys; it logs
-what it could not write instead of failing, and keeps objects of buckets in a folder of their own.
+MiniStack's own persistence uses JSON, which has no tuples, sets or numeric keys; it logs failures
+instead of raising them, and keeps objects of buckets in a folder of its own.
 """
 
 import importlib
@@ -16,14 +16,14 @@ from typing import Any
 
 
 def addressed(port: int | str) -> re.Pattern[str]:
-    """Matches the port in whatever names an engine by its address, such as a queue's URL."""
+    """Returns a pattern for the port in addresses of an engine, such as a queue's URL."""
     return re.compile(rf"(?:(?<=\blocalhost:)|(?<=\b127\.0\.0\.1:)){port}(?!\d)")
 
 
 def save(path: Path) -> None:
-    """Writes what this process's MiniStack remembers; raises when that changes meanwhile.
+    """Writes the state of this process's MiniStack; raises if it changes meanwhile.
 
-    The port is left out of it: the URLs of queues have it, and with them functions' environments.
+    The port in URLs of queues, also in functions' environments, is replaced by a placeholder.
     """
     buffer = io.BytesIO()
     pickler = _Pickler(buffer, pickle.HIGHEST_PROTOCOL)
@@ -35,18 +35,18 @@ def save(path: Path) -> None:
 
 
 def load(path: Path) -> None:
-    """Puts back what `save` has written; trusts the file as it trusts this program."""
+    """Restores what `save` has written. Unpickles the file, so it must be trusted."""
     for name, content in _Unpickler(io.BytesIO(path.read_bytes())).load().items():
         module, _, attribute = name.rpartition(".")
         getattr(importlib.import_module(module), attribute)._data.update(content)
-    # What polls for mappings starts with the first that is made.
+    # MiniStack starts the poller only when a mapping is created.
     lambda_service = importlib.import_module("ministack.services.lambda_svc")
     if lambda_service._esms.has_any():
         lambda_service._ensure_poller()
 
 
 def _stores() -> Iterator[tuple[str, Any]]:
-    """Every service keeps what it has by account, or by account and region, in module variables."""
+    """Yields name and content of each service's state: module variables keyed by account."""
     from ministack.core.responses import AccountRegionScopedDict, AccountScopedDict
 
     for name, module in sorted(sys.modules.items()):
@@ -60,7 +60,7 @@ class _Pickler(pickle.Pickler):
     port: re.Pattern[str]
 
     def persistent_id(self, value: Any) -> list[str] | None:
-        # Asked about every object, so strings need no walk of their own.
+        # Pickle calls this for every object, so that strings need no separate traversal.
         if isinstance(value, str) and self.port.search(value):
             return self.port.split(value)
         return None

@@ -26,7 +26,7 @@ from event_pipelines.stack import Queues, check_region
 
 
 def add_arguments(local: argparse.ArgumentParser) -> None:
-    """Adds the verbs of `local`."""
+    """Adds the subcommands of `local`."""
     verbs = local.add_subparsers(metavar="VERB", required=True)
     verb = _add(verbs, "up", _up, "start the engine and apply the root module to it")
     _add_engine(verb)
@@ -66,7 +66,7 @@ def _home(arguments: argparse.Namespace) -> Home:
 
 
 def _region(arguments: argparse.Namespace) -> str:
-    """The region to start in. Raises UserError unless it and the port can be."""
+    """Returns the region to start in. Raises UserError if it or the port is invalid."""
     if arguments.port is not None and not 0 <= arguments.port <= 65_535:
         raise UserError(f"--port {arguments.port} is out of range: 1 to 65535.")
     region: str = getattr(arguments, "region", DEFAULT_REGION)
@@ -183,7 +183,7 @@ def _demo(arguments: argparse.Namespace) -> int:
         said = address or f"did not start, see {home.path / 'console.log'}"
         print(f"The web console, which ends with it:\n  {said}")
     if arguments.keep:
-        # Elsewhere it would open one in the terminal, if any.
+        # Without a display, it would open a text browser in the terminal.
         if address and (sys.platform == "darwin" or os.environ.get("DISPLAY")):
             webbrowser.open(address)
         return 0 if good else 1
@@ -193,7 +193,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _take_down(stack: LocalStack, console: Console) -> int:
-    """Destroys and stops; returns 0, or 1 when something was left."""
+    """Destroys the stack and stops the engine; returns 0, or 1 if resources are left."""
     try:
         with counting("Destroying the stack", console) as show:
             left = local_stack.destroy(stack, following(show))
@@ -207,7 +207,7 @@ def _take_down(stack: LocalStack, console: Console) -> int:
 
 
 def _queue_depths(prefix: str) -> dict[str, dict[str, int]]:
-    """Of every queue that has a dead-letter queue, by name."""
+    """Returns the message counts of queues that have a dead-letter queue, by name."""
     queues = {queue.name: queue for queue in Queues(boto3.client("sqs"), prefix).all()}
     return {
         queue.name: {
@@ -236,7 +236,7 @@ def _print_how_to_look_around(stack: LocalStack) -> None:
         "" if stack.home == Home() else f" --home {shlex.quote(os.path.relpath(stack.home.path))}"
     )
     print(
-        # A profile or keys would have a say in spite of the exports.
+        # A profile or keys in the environment would override the exports.
         f"\nThe stack is running. To look around with the AWS CLI:\n{exports}\n"
         "  unset AWS_PROFILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN\n"
         f"  aws s3 ls --recursive s3://{bucket}\n"

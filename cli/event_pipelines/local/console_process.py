@@ -1,6 +1,6 @@
 """The web console of a local stack, in a process of its own that ends with the stack's engine.
 
-Run by `start`, never by hand: it expects the environment that is prepared there.
+Run by `start`, not by hand, because it expects the environment prepared there.
 """
 
 import json
@@ -18,12 +18,12 @@ _STARTED_WITHIN_SECONDS = 20
 
 
 def start(stack: LocalStack) -> str | None:
-    """Starts a console that may change the stack; returns its address, None when it did not start:
-    then console.log in the stack's home says why."""
+    """Starts a console with `--allow-changes`. Returns its address; None if it did not start,
+    with the reason in console.log in the stack's home."""
     home = stack.home.path
     file = home / "console.json"
     file.unlink(missing_ok=True)
-    # Whoever has the address in it may do what the console may.
+    # The address in the file grants all that the console may do.
     os.close(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600))
     process = subprocess.Popen(
         [sys.executable, "-m", __name__, str(home), stack.outputs["name_prefix"]],

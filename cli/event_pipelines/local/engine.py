@@ -1,9 +1,9 @@
 """Start, find and stop the local engine.
 
-Everything the engine has lives under `<home>/engine`: its record, log, certificates and temporary
-files. A lock on `<home>/engine/lock`, held by the engine process for as long as it lives, says
-whether it runs; the kernel releases it however the process ends, so a recorded process id is never
-trusted on its own and a reused one is never mistaken for the engine.
+All files of the engine are in `<home>/engine`: its record, log, certificates and temporary files.
+The engine process holds a lock on `<home>/engine/lock` as long as it lives, which shows whether it
+runs; the kernel releases the lock however the process ends, so a recorded process id is never
+trusted alone, and a reused id is never mistaken for the engine.
 """
 
 import contextlib
@@ -37,12 +37,12 @@ _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 _POLL_SECONDS = 0.05
 _LOCK_SECONDS = 1.0
 _EXIT_SECONDS = 5.0
-# A Python built with a shared library finds it through these; without them it does not start.
+# Where a Python with a shared library finds it; without these, it does not start.
 _LIBRARY_PATHS = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH")
 _FOREIGN_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
-# What this process owes the engines it started: an exit status to collect, and the pipe that a
-# tied engine watches. Both end with this process, which is the point of the second.
+# State of the engines this process has started: children to wait for, and the pipes that tied
+# engines watch. The kernel closes the pipes when this process ends, which ends tied engines.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 _lifelines: dict[int, int] = {}
 
@@ -56,7 +56,7 @@ class PortTaken(EngineError):
 
 
 class AlreadyRunning(EngineError):
-    """An engine runs for this home already."""
+    """An engine already runs in this home."""
 
 
 class EngineFailed(EngineError):
@@ -64,15 +64,15 @@ class EngineFailed(EngineError):
 
 
 class PythonUnusable(EngineError):
-    """The interpreter that should run Lambda functions does not run."""
+    """The interpreter for Lambda functions does not run or lacks boto3."""
 
 
 @dataclass(frozen=True)
 class Engine:
     """A running engine.
 
-    `lambda_runtime` is the only Lambda runtime it can run ("python3.13"), that of the interpreter
-    it was given.
+    `lambda_runtime` is the only Lambda runtime it can run ("python3.13"), that of its
+    `lambda_python`.
     """
 
     pid: int
@@ -92,18 +92,18 @@ class Engine:
 
     @property
     def credentials(self) -> RootCredentials:
-        """The root's, for a client that is given its own."""
+        """Root's credentials, for clients that take them as arguments."""
         return RootCredentials.read(self.credentials_file)
 
     def environment(self, region: str) -> dict[str, str]:
-        """The variables that point Terraform, boto3 and the AWS CLI at this engine."""
+        """Returns the variables that point Terraform, boto3 and the AWS CLI at this engine."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
             "AWS_CA_BUNDLE": str(self.ca_bundle),
             "AWS_EC2_METADATA_DISABLED": "true",
-            # A profile, endpoint or retry mode of the user's own must not decide what happens here.
+            # Profiles, endpoints and retry modes of the user must have no effect here.
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": str(self.credentials_file),
         }
@@ -111,10 +111,10 @@ class Engine:
     def process_environment(
         self, region: str, inherited: Mapping[str, str] = os.environ
     ) -> dict[str, str]:
-        """`inherited` without its AWS and certificate settings, pointed at this engine.
+        """Returns `inherited` without its AWS and certificate settings, pointed at this engine.
 
-        For a child process: a variable such as AWS_PROFILE can only be taken away, not overridden,
-        and a proxy must not be asked for a loopback address.
+        For a child process: variables such as AWS_PROFILE cannot be overridden, only removed, and
+        loopback addresses must not go through a proxy.
         """
         kept = {
             name: value
@@ -140,17 +140,17 @@ def start(
 ) -> Engine:
     """Start an engine for `home` and return it once it answers.
 
-    `lambda_python` runs the Lambda functions. `port` None takes a free one. `corrections` names
-    those to apply. With `tied_to_parent`, the engine ends when this process does, however it does.
-    `recorded_calls` is a file to which it writes who asked for what, see `recorded_calls.record`.
-    With `repeats_work`, an SDK's repeated attempt is worked on again, as on AWS, instead of getting
-    the answer of the first, see `repeated_attempts`.
-    With `checkpoint`, written by `save`, it starts with what that engine remembered.
+    `lambda_python` runs the Lambda functions. `port` None selects a free one. `corrections` names
+    those to apply. With `tied_to_parent`, the engine ends whenever this process ends.
+    `recorded_calls` is a file to which it writes the calls of each principal, see
+    `recorded_calls.record`. With `repeats_work`, an SDK's repeated attempt is processed again, as
+    on AWS, instead of getting the first response, see `repeated_attempts`. With `checkpoint`,
+    written by `save`, it starts with that engine's state.
 
     Raises AlreadyRunning, PortTaken, PythonUnusable, EngineFailed; none of them leaves a process.
     """
     runtime = _lambda_runtime(lambda_python)
-    # Not resolved: a virtual environment's interpreter is a link whose name decides its packages.
+    # Not resolved: a virtual environment's Python is a link, whose path selects the packages.
     options = ["--lambda-python", str(lambda_python.absolute()), "--lambda-runtime", runtime]
     for name in _left_out(corrections):
         options += ["--without", name]
@@ -184,15 +184,15 @@ def start(
 
 
 def running(home: Path) -> Engine | None:
-    """The engine of `home` if it runs, whoever started it."""
+    """Returns the engine of `home`, whichever process started it; None if none runs."""
     layout = _Layout(home)
     return layout.read_record() if _is_locked(layout) else None
 
 
 def save(engine: Engine, timeout_seconds: float = 20) -> Path:
-    """Has an idle engine write what it remembers; returns the file, from which others can `start`.
+    """Has an idle engine save its state; returns the file, from which others can `start`.
 
-    It stays when the engine stops. Raises EngineFailed.
+    The file remains when the engine stops. Raises EngineFailed after `timeout_seconds`.
     """
     checkpoint = engine.log.with_name(CHECKPOINT)
     checkpoint.unlink(missing_ok=True)
@@ -206,10 +206,10 @@ def save(engine: Engine, timeout_seconds: float = 20) -> Path:
 
 
 def stop(home: Path) -> bool:
-    """End the engine of `home` with everything it started; False if none ran.
+    """End the engine of `home` with everything it started; return False if none ran.
 
-    What it remembers is forgotten unless it was saved: its process group is killed at once. Raises
-    EngineFailed if it is still there after five seconds.
+    Its process group is killed at once, and state that was not saved is lost. Raises EngineFailed
+    if it still runs after five seconds.
     """
     layout = _Layout(home)
     if not _is_locked(layout):
@@ -249,7 +249,7 @@ class _Layout:
         return self.directory / "tmp"
 
     def read_record(self) -> Engine | None:
-        """The recorded engine; None if there is no record, or one of another version of this."""
+        """Return the recorded engine; None without a record, or if another version wrote it."""
         try:
             fields = json.loads(self.record.read_text())
             return Engine(**fields | {name: Path(fields[name]) for name in ("ca_bundle", "log")})
@@ -264,10 +264,10 @@ class _Layout:
 
 @contextlib.contextmanager
 def _locked(layout: _Layout) -> Iterator[int]:
-    """Hold the home's lock; the engine inherits the descriptor and with it the lock."""
+    """Hold the home's lock; the engine inherits the descriptor, and the lock with it."""
     descriptor = os.open(layout.lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        # Someone asking `running` holds the lock for an instant; an engine holds it for good.
+        # `running` holds the lock only for an instant; an engine holds it permanently.
         deadline = time.monotonic() + _LOCK_SECONDS
         while not _try_lock(descriptor, fcntl.LOCK_EX):
             if time.monotonic() > deadline:
@@ -301,7 +301,7 @@ def _try_lock(descriptor: int, kind: int) -> bool:
 
 
 def _listener(port: int | None) -> socket.socket:
-    """A bound socket for the engine to serve on: a port that is ours cannot be lost to a race."""
+    """Return a listening socket for the engine: a port that is bound cannot be lost to a race."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -319,7 +319,7 @@ def _listener(port: int | None) -> socket.socket:
 
 
 def _lambda_runtime(python: Path) -> str:
-    """The Lambda runtime that `python` stands for, such as "python3.13"."""
+    """Return the Lambda runtime that `python` corresponds to, such as "python3.13"."""
     question = (
         "import importlib.util, sys; importlib.util.find_spec('boto3') or sys.exit('no boto3'); "
         "print('python%d.%d' % sys.version_info[:2])"
@@ -370,7 +370,7 @@ def _spawn(
     if lifeline:
         command += ["--lifeline", str(lifeline.engine_end)]
         inherited.append(lifeline.engine_end)
-    # The directory is the user's alone (0700), and so is what is in it.
+    # Only the user can read the log, because the directory has mode 0700.
     with layout.log.open("wb") as log:
         child = subprocess.Popen(
             command,
@@ -380,7 +380,7 @@ def _spawn(
             stdout=log,
             stderr=log,
             pass_fds=inherited,
-            # Its own session: Ctrl-C in this terminal must not end it before stop() does.
+            # A session of its own: Ctrl-C in this terminal must not end it before stop() does.
             start_new_session=True,
         )
     _children[child.pid] = child
@@ -397,7 +397,7 @@ def _spawn(
 
 
 class _Lifeline:
-    """A pipe nobody writes to: the engine's read of it ends when this process is gone."""
+    """A pipe without writes: the engine's read returns when this process has ended."""
 
     def __init__(self) -> None:
         self.engine_end, self._parent_end = os.pipe()
@@ -410,7 +410,7 @@ class _Lifeline:
 def _engine_environment(
     layout: _Layout, port: int, issued: certificates.Certificates
 ) -> dict[str, str]:
-    """The engine's whole environment: nothing of the user's shell reaches it or its functions."""
+    """Return the engine's whole environment, so that none of the user's variables reach it."""
     inherited = {name: os.environ[name] for name in _LIBRARY_PATHS if name in os.environ}
     return inherited | {
         "PATH": os.defpath,
@@ -427,10 +427,10 @@ def _engine_environment(
         "IOT_MTLS_ENABLED": "0",
         "STATE_DIR": str(layout.temporary / "state"),
         "S3_DATA_DIR": str(layout.temporary / "s3"),
-        # MiniStack removes the containers it finds labelled as its own when it starts and ends;
-        # on a machine with a container daemon they would be those of someone else's instance.
+        # At start and end, MiniStack removes containers labelled as its own; with a container
+        # daemon on this machine, these would be another instance's.
         "DOCKER_HOST": f"unix://{layout.temporary}/no-container-daemon",
-        # How a Lambda function reaches the engine.
+        # The endpoint for Lambda functions.
         "AWS_ENDPOINT_URL": f"https://{HOST}:{port}",
         "AWS_CA_BUNDLE": str(issued.ca_bundle),
     }
@@ -439,7 +439,7 @@ def _engine_environment(
 def _wait_until_healthy(engine: Engine, timeout_seconds: float) -> None:
     child = _children[engine.pid]
     context = ssl.create_default_context(cafile=engine.ca_bundle)
-    # No proxies: the default opener would send a loopback request through the user's.
+    # The default opener would send loopback requests through the user's proxy.
     opener = urllib.request.build_opener(
         urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
     )
@@ -456,12 +456,12 @@ def _wait_until_healthy(engine: Engine, timeout_seconds: float) -> None:
 
 
 def _answers(opener: urllib.request.OpenerDirector, url: str) -> bool:
-    # The port takes connections before the engine answers them, so each try is kept short.
+    # The port accepts connections before the engine answers, so each attempt is short.
     try:
         with opener.open(url, timeout=1):
             return True
     except urllib.error.HTTPError as refusal:
-        # It answers those who have no credentials, too: with a refusal.
+        # The engine answers requests without credentials with a refusal.
         return refusal.code == 403
     except (urllib.error.URLError, TimeoutError, ConnectionError):
         return False
@@ -473,7 +473,7 @@ def _last_words(log: Path) -> str:
 
 
 def _wait_for_record(layout: _Layout) -> Engine:
-    """The record of an engine that holds the lock; another process may be about to write it."""
+    """Return the record of an engine that holds the lock, which may be about to be written."""
     deadline = time.monotonic() + _LOCK_SECONDS
     while (engine := layout.read_record()) is None:
         if time.monotonic() > deadline:
@@ -501,10 +501,10 @@ def _end(layout: _Layout, pid: int) -> None:
 
 
 def _sweep(layout: _Layout) -> None:
-    """Remove what an engine that no longer runs left behind."""
+    """Remove the files and processes that an ended engine left behind."""
     engine = layout.read_record()
-    # While a group has members, its number is not given to a new process: a group whose leader
-    # is gone is that of the engine, with Lambda functions still in it.
+    # The id of a process group is not reused while it has members: a group without its leader is
+    # the engine's, with Lambda functions that still run.
     if engine and not _exists(engine.pid):
         _kill_group(engine.pid)
     layout.record.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""The engine's own process: MiniStack with this project's corrections, on a socket it is handed.
+"""The engine's process: MiniStack with this project's corrections, on an inherited socket.
 
-Run by `engine.start`, never by hand: it expects the environment and descriptors prepared there.
+Run by `engine.start`, not by hand, because it expects the environment prepared there.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from event_pipelines.local.root_credentials import RootCredentials
 
 @dataclass(frozen=True)
 class Settings:
-    """What the launcher decides; descriptors are numbers of inherited open files."""
+    """Settings from the launcher; `listener`, `lock` and `lifeline` are inherited descriptors."""
 
     listener: int
     lock: int
@@ -41,12 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     settings = _parse(arguments)
     for descriptor in (settings.listener, settings.lock, settings.lifeline):
         if descriptor is not None:
-            # A Lambda function that held the lock would keep a dead engine "running".
+            # A Lambda function that inherited the lock would make a dead engine look alive.
             os.set_inheritable(descriptor, False)
     if settings.lifeline is not None:
         threading.Thread(target=_die_with_parent, args=(settings.lifeline,), daemon=True).start()
     os.environ.pop("PYTHONPATH", None)
-    # Late, like all of MiniStack, and first: what the corrections import keeps what it sees here.
+    # Imported late, like all of MiniStack, and before the corrections, which keep references.
     from event_pipelines.local import authentication
 
     authentication.set_root(RootCredentials.read(Path(root_credentials.NAME)))
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _serve(settings: Settings) -> None:
-    # Late: MiniStack reads its environment when imported, and corrections check it first.
+    # Imported late: it reads the environment on import, and corrections check MiniStack first.
     import ministack.app
 
     from event_pipelines.local import checkpoint, serving
@@ -71,12 +71,12 @@ def _serve(settings: Settings) -> None:
 
     if settings.checkpoint is not None:
         checkpoint.load(settings.checkpoint)
-    # The application is served here instead of by MiniStack's own command because that one also
-    # takes port 443 when it may, and leaves files that name a process id.
+    # Not served by MiniStack's own command, because that also binds port 443 if it can, and writes
+    # files with a process id.
     application = ministack.app.app
     if not settings.repeats_work:
         application = RepeatedAttempts(application)
-    # What is imported stays: without it there is little to look through for garbage.
+    # Imported objects stay alive; excluding them makes garbage collection cheap.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     with socket.socket(fileno=settings.listener) as listener:
@@ -90,7 +90,7 @@ def _serve(settings: Settings) -> None:
 
 
 def _die_with_parent(lifeline: int) -> None:
-    """Waits for the parent's end of the pipe to close, then ends the process group."""
+    """Waits until the parent's end of the pipe closes, then kills the process group."""
     while os.read(lifeline, 1):
         pass
     os.killpg(os.getpgrp(), signal.SIGKILL)

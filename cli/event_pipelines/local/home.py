@@ -1,4 +1,4 @@
-"""Where the local run keeps its files."""
+"""The folders in which the local run keeps its files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +8,10 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 
 @dataclass(frozen=True)
 class Home:
-    """Folders of one local run; everything it writes lies below `path`.
+    """Folders of one local run; all files it writes are below `path`.
 
-    `tools` is the home whose environments are used: a test runs in a home of its own but does not
-    install anything again.
+    `tools` is the home whose environments are used: tests run in their own home without installing
+    anything again.
     """
 
     path: Path = REPOSITORY / ".local"
@@ -19,17 +19,17 @@ class Home:
 
     @property
     def lambda_python(self) -> Path:
-        """Interpreter that functions run in: the standard library and boto3, as on AWS."""
+        """The interpreter for functions: the standard library and boto3, as on AWS."""
         return self.tools / "lambda-runtime" / "bin" / "python"
 
     @property
     def packages(self) -> Path:
-        """Function packages built for this machine."""
+        """The folder of function packages built for this machine."""
         return self.tools / "build"
 
     @property
     def terraform(self) -> Path:
-        """Terraform's data directory, state and variables."""
+        """The folder of Terraform's data, state and variables."""
         return self.path / "terraform"
 
     @property

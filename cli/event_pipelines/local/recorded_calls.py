@@ -1,6 +1,6 @@
-"""Who asked the engine for what: the calls that its policies decided on, written to a file.
+"""Records in a file which principal made which calls to the engine, as policies evaluate them.
 
-What Lambda does in a function's role is in it, too: polling its queue and writing its log.
+Includes what Lambda does in a function's role: polling its queue and writing its log.
 """
 
 import json
@@ -14,10 +14,10 @@ from event_pipelines.local.corrections._ministack import around
 
 
 def record(path: Path) -> None:
-    """Appends a line for each kind of call from now on: {"principal", "action", "resource"}.
+    """Appends a line for each distinct call from now on: {"principal", "action", "resource"}.
 
-    The principal is an ARN; a call that was recorded once is not recorded again. Whether it was
-    allowed is not said: a resource's own policy, which comes later, may say otherwise.
+    The principal is an ARN; equal calls are recorded once. The decision is not recorded, because
+    the resource's own policy is evaluated later and may change it.
     """
     seen: set[tuple[str, str, str]] = set()
 

@@ -1,8 +1,8 @@
-"""Answers a repeated attempt of a call with the answer of the first, and does not work twice.
+"""Answers a repeated attempt of a call with the first response instead of processing it again.
 
-An SDK that loses an answer sends its call again, which is an error where the call creates
-something. It says so: all attempts of a call have one `amz-sdk-invocation-id`, and
-`amz-sdk-request: attempt=N` counts them. AWS itself works again.
+An SDK that loses a response sends its call again, which fails if the call creates something.
+Repeated attempts are marked: all attempts of a call have the same `amz-sdk-invocation-id`, and
+`amz-sdk-request: attempt=N` counts them. AWS itself processes each attempt.
 """
 
 import asyncio
@@ -20,18 +20,18 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
-# The longest pause between two attempts that Terraform's provider makes.
+# Maximum pause between two attempts of Terraform's provider.
 KEPT_SECONDS = 300.0
-# Lambda's answers are the longest that are not streams: 6 MB.
+# More than the longest response without streaming, Lambda's of 6 MB.
 KEPT_BYTES = 16 << 20
-# What an answer takes beside its text: a dictionary per message, a pair per header.
+# Memory of a response besides its text: a dictionary per message, a pair per header.
 _OVERHEAD_BYTES = 2048
 
 _ATTEMPT = re.compile(rb"(?:^|;) *attempt=(\d{1,9})(?:;|$)")
 _ACCESS_KEY = re.compile(rb"Credential=([^/, ]+)")
-# What else must be the same: who asks, where and for what. The id is not guessed by a stranger.
+# Other headers that must be equal: host, target, session, length. Nobody can guess the id.
 _SAME_HEADERS = (b"host", b"x-amz-target", b"x-amz-security-token", b"content-length")
-# Asked again they are answered again; their answers are the ones that are large.
+# Reads are processed again: repeating them is harmless, and their responses can be large.
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class _Call:
-    """`answer` is set when the call is worked on: its messages, or None if it can be repeated."""
+    """A call. `answer` is set when it is processed: its messages; None if it must be repeated."""
 
     answer: "asyncio.Future[list[Message] | None]"
     messages: list[Message] = field(default_factory=list)
@@ -48,10 +48,10 @@ class _Call:
 
 
 class RepeatedAttempts:
-    """An ASGI application around another. `answered` counts the attempts that it kept from it.
+    """An ASGI application around another. `answered` counts the attempts answered from memory.
 
-    Answers of success are kept for `seconds`, the latest `size` bytes of them. An error did no
-    work, so that the next attempt does it; reads, and answers that are too long, are asked again.
+    Successful responses are kept for `seconds`, the latest `size` bytes of them. A failed call did
+    no work, so its next attempt is processed, as are reads and calls with longer responses.
     """
 
     def __init__(
@@ -97,14 +97,14 @@ class RepeatedAttempts:
         await self._work(key, scope, receive, send)
 
     async def _answer(self, key: tuple[bytes, ...]) -> list[Message] | None:
-        """Waits for an attempt under way; None if nobody has done the work."""
+        """Returns the first response, waiting for it; None if the call must be processed."""
         while True:
             self._forget()
             if key in self._finished:
                 return self._finished[key].messages
             if key not in self._under_way:
                 return None
-            # Not kept, perhaps, but for whoever waits. None leaves the work to one of them.
+            # Waiting attempts get it even if it is not kept. After None, one of them does the work.
             answer = await asyncio.shield(self._under_way[key].answer)
             if answer is not None:
                 return answer
@@ -117,7 +117,7 @@ class RepeatedAttempts:
 
         async def note_and_send(message: Message) -> None:
             self._note(key, call, message)
-            # A client that is gone asks again, so that the answer is needed to its end.
+            # A client that is gone will repeat the call, so the response is needed to its end.
             with contextlib.suppress(OSError):
                 await send(message)
 
@@ -141,7 +141,7 @@ class RepeatedAttempts:
             self._end(key, call, call.messages)
 
     def _end(self, key: tuple[bytes, ...], call: _Call, answer: list[Message] | None) -> None:
-        """Once per call: what comes later changes nothing."""
+        """Completes the call, only once; later messages have no effect."""
         if call.answer.done():
             return
         call.answer.set_result(answer)
@@ -169,7 +169,7 @@ class RepeatedAttempts:
 def _key(
     scope: MutableMapping[str, Any], headers: MutableMapping[bytes, bytes]
 ) -> tuple[bytes, ...] | None:
-    """What all attempts of a call have in common; None if it is not signed or has no id."""
+    """Returns what all attempts of a call share; None if it is unsigned or has no id."""
     call = headers.get(b"amz-sdk-invocation-id")
     signer = _ACCESS_KEY.search(headers.get(b"authorization", b""))
     if not call or signer is None:
@@ -185,7 +185,7 @@ def _size(message: Message) -> int:
 
 
 async def _replay(answer: list[Message], receive: Receive, send: Send) -> None:
-    # To the end of the request, or the server takes what is left of it for a broken connection.
+    # Reads the whole request, else the server treats the rest of it as a broken connection.
     while (message := await receive())["type"] == "http.request" and message.get("more_body"):
         pass
     for message in answer:

@@ -1,4 +1,4 @@
-"""The root credentials of one engine: new at every start, in a file that is the user's alone."""
+"""The root credentials of one engine: new at every start, in a file that only the user can read."""
 
 import configparser
 import secrets
@@ -12,14 +12,14 @@ NAME = "credentials"
 
 @dataclass(frozen=True)
 class RootCredentials:
-    """`secret_key` is also good with the number of any account in place of `access_key`."""
+    """Root's access key pair. Any account's number is also valid in place of `access_key`."""
 
     access_key: str
     secret_key: str
 
     @classmethod
     def create(cls, path: Path) -> None:
-        """Writes new ones, as SDKs and Terraform read them from AWS_SHARED_CREDENTIALS_FILE."""
+        """Writes new credentials in the format of AWS_SHARED_CREDENTIALS_FILE."""
         content = (
             "[default]\n"
             f"aws_access_key_id = AKIA{secrets.token_hex(8).upper()}\n"
@@ -29,7 +29,7 @@ class RootCredentials:
 
     @classmethod
     def read(cls, path: Path) -> "RootCredentials":
-        """Raises OSError if there is no such file: its engine was stopped."""
+        """Reads credentials. Raises OSError without the file: the engine was stopped."""
         parser = configparser.ConfigParser(interpolation=None)
         parser.read_string(path.read_text())
         found = parser["default"]

@@ -1,4 +1,4 @@
-"""Serves the engine's application over TLS, so that no answer is lost on its way."""
+"""Serves the engine's application over TLS, so that no response is lost on its way."""
 
 import asyncio
 import contextlib
@@ -15,8 +15,8 @@ import ministack.app
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-# Longer than clients keep a connection that rests (Go's SDK: 90 s), so that they close it: a
-# request may come just as the server does, and is then worked on and not answered.
+# Longer than clients keep an idle connection (Go's SDK: 90 s), so that they close it: a request
+# that arrives while the server closes would be processed but not answered.
 KEEP_ALIVE_SECONDS = 3600
 
 
@@ -28,9 +28,9 @@ def serve(
     key: Path,
     on_signal: Mapping[signal.Signals, Callable[[], None]],
 ) -> None:
-    """Serves until killed. Only the signals that are named are caught; they act on the event loop.
+    """Serves until killed. Handles only the given signals, whose functions run on the event loop.
 
-    Were the ones that end a program caught, ending would wait for connections that rest.
+    If SIGINT and SIGTERM were handled, the end would wait for idle connections.
     """
     config = uvicorn.Config(
         application,
@@ -41,7 +41,7 @@ def serve(
         ssl_certfile=certificate,
         ssl_keyfile=str(key),
         ssl_ciphers="ECDHE+AESGCM",
-        # MiniStack has set up logging, and gives every answer its date.
+        # MiniStack configures logging itself, and adds the Date header.
         log_config=None,
         log_level="warning",
         access_log=False,
@@ -77,7 +77,7 @@ class _Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        # One that ended in an error, too, or the timer holds its buffers (0.3 MB) for an hour.
+        # Also after errors, because the timer would hold its buffers (0.3 MB) for an hour.
         self._unset_keepalive_if_required()
 
     def on_response_complete(self) -> None:
@@ -86,11 +86,11 @@ class _Connection(HttpToolsProtocol):
 
 
 class _WholeAnswers:
-    """A transport that writes the head of an answer together with what follows it.
+    """A transport that writes the head of a response together with what follows it.
 
-    On a busy machine the first write wakes the client, and the server goes on milliseconds later.
-    Go's HTTP client sometimes closes its connection in that time, and then cannot read the rest:
-    https://github.com/aws/aws-sdk-go-v2/issues/2737. What came with the head it has already.
+    On a busy machine, a separate write of the head wakes the client milliseconds before the rest.
+    Go's HTTP client sometimes closes its connection in that time and cannot read the rest, unless
+    it was sent together with the head: https://github.com/aws/aws-sdk-go-v2/issues/2737.
     """
 
     def __init__(self, transport: Any) -> None:
@@ -99,7 +99,7 @@ class _WholeAnswers:
 
     def write(self, data: bytes) -> None:
         whole = self._head + data
-        # An interim answer (100) is waited for.
+        # Interim responses (100 Continue) are written at once: clients wait for them.
         is_head = not self._head and data.startswith(b"HTTP/1.1 ") and data[9:10] != b"1"
         self._head = whole if is_head else b""
         if not is_head:

@@ -22,7 +22,7 @@ CODE_BUCKET = "event-pipelines-local-code"
 
 @dataclass(frozen=True)
 class LocalStack:
-    """A stack on a running engine. `outputs` are the root module's."""
+    """A stack on a running engine. `outputs` are those of the root module."""
 
     home: Home
     engine: Engine
@@ -31,12 +31,12 @@ class LocalStack:
 
     @contextmanager
     def environment(self) -> Iterator[None]:
-        """Points boto3's ordinary configuration at this stack while the block runs."""
+        """Points boto3's default configuration at this stack while the block runs."""
         before, session = dict(os.environ), boto3.DEFAULT_SESSION
         mine = self.engine.process_environment(self.region, before)
         os.environ.clear()
         os.environ.update(mine)
-        # A session goes on with the credentials that it has read.
+        # The default session would keep the credentials that it has read.
         boto3.DEFAULT_SESSION = None
         try:
             yield
@@ -59,10 +59,10 @@ def up(
     """Starts the engine if none runs in `home`, and applies the root module to it.
 
     With `packages_through_s3`, functions get their code from a bucket, which `destroy` deletes. It
-    is faster: as long as the provider holds a zip itself it makes no other function.
+    is faster, because the provider creates only one function at a time while it holds a zip itself.
 
-    Raises Unanswered when Terraform, its provider, the packages or the port cannot be had; an
-    engine started here is stopped again then.
+    Raises Unanswered if Terraform, its provider or the packages are missing or the apply fails,
+    EngineError if the engine cannot start; an engine started here is stopped again.
     """
     require_terraform()
     if not (home.packages / "manifest.json").exists():
@@ -70,7 +70,7 @@ def up(
     engine = local_engine.running(home.path)
     started = engine is None
     if engine is None:
-        # The engine forgets everything when it stops; a state that outlived it describes nothing.
+        # An engine loses its resources when it stops, so an older Terraform state is invalid.
         shutil.rmtree(home.terraform, ignore_errors=True)
         engine = local_engine.start(
             home.path, lambda_python=home.lambda_python, port=port, tied_to_parent=tied_to_parent
@@ -91,9 +91,9 @@ def up(
 def planned(
     home: Home, engine: Engine, *, region: str = DEFAULT_REGION, variables: Mapping[str, Any]
 ) -> tuple[dict[str, Any], Terraform]:
-    """What `up` would do on a running engine with packages through S3, as Terraform's JSON has it.
+    """Plans what `up` would apply on a running engine with packages through S3.
 
-    The second is for `apply_plan`.
+    Returns the plan in Terraform's JSON, and the root, for `apply_plan`.
     """
     settings = {**variables, "code_bucket": {"name": _code_bucket(home, engine, region)}}
     root = _initialised(home, engine, region, settings)
@@ -101,7 +101,7 @@ def planned(
 
 
 def current(home: Home) -> LocalStack | None:
-    """The stack that runs in `home`, if its engine is alive and the root module was applied."""
+    """Returns the stack in `home`; None unless its engine runs and the root module was applied."""
     engine = local_engine.running(home.path)
     if engine is None or not (home.terraform / "terraform.tfstate").exists():
         return None
@@ -112,7 +112,7 @@ def current(home: Home) -> LocalStack | None:
 
 
 def applied_so_far(home: Home, region: str) -> LocalStack | None:
-    """What another thread is applying in `home`, with the outputs that are known already.
+    """Returns the stack that another thread is applying in `home`, with the outputs known so far.
 
     None as long as there are none, and while Terraform writes its state.
     """
@@ -126,19 +126,19 @@ def applied_so_far(home: Home, region: str) -> LocalStack | None:
 
 
 def terraform(stack: LocalStack) -> Terraform:
-    """The root as it was applied to the stack."""
+    """Returns the root module as applied to the stack."""
     return _terraform(stack.home, stack.engine, stack.region)
 
 
 def has_changes(stack: LocalStack) -> bool:
-    """Whether a second plan would change anything."""
+    """Whether another apply would change anything."""
     return terraform(stack).has_changes()
 
 
 def destroy(
     stack: LocalStack, on_activity: Callable[[Activity], None] = lambda _: None
 ) -> list[str]:
-    """Destroys the stack; returns what Terraform still holds: nothing, if all is well."""
+    """Destroys the stack; returns the addresses left in Terraform's state, none if all is well."""
     held = terraform(stack)
     held.destroy(on_activity)
     with stack.environment():
@@ -149,7 +149,7 @@ def destroy(
 
 
 def _code_bucket(home: Home, engine: Engine, region: str) -> str:
-    # S3 takes every region's name as a place but that of the first.
+    # S3 accepts every region as a location constraint except us-east-1.
     place: Any = {} if region == "us-east-1" else {"LocationConstraint": region}
     with LocalStack(home, engine, region, {}).environment():
         s3 = boto3.client("s3")
@@ -173,13 +173,13 @@ def _terraform(home: Home, engine: Engine, region: str) -> Terraform:
 
 
 def _local_variables(home: Home, region: str) -> dict[str, Any]:
-    """What tells the local run from an account: other packages, S3 by path, no data to protect."""
+    """Returns the variables for local runs: local packages, path-style S3, no data protection."""
     return {
         "region": region,
         "package_directory": os.path.relpath(home.packages, REPOSITORY),
         "s3_use_path_style": True,
         "force_destroy_buckets": True,
-        # Who looks here is the root user, whom the policies of tenants keep out, too.
+        # Local users are root, whom the tenants' bucket policies would otherwise deny.
         "tenant_routing": {
             "group_access": {
                 "administrators": [f"arn:aws:iam::{local_engine.ACCOUNT_ID}:root"],

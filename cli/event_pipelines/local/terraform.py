@@ -1,4 +1,4 @@
-"""Runs Terraform on the repository's root module and follows what it does."""
+"""Runs Terraform on the repository's root module and reports its progress."""
 
 import json
 import os
@@ -15,17 +15,17 @@ from typing import Any
 from event_pipelines.errors import Unanswered
 
 MINIMUM_VERSION = (1, 9)
-# A queue costs the provider 25 s of fixed waiting: waiting for all of them at once is what helps.
+# The provider waits a fixed 25 s for each queue, so all queues are created in parallel.
 PARALLELISM = 60
-# States and plans have secrets in them.
+# umask: states and plans contain secrets.
 _PRIVATE = 0o077
 
 
 @dataclass
 class Activity:
-    """What an apply or destroy is doing: counts of resources, and those under way by seconds.
+    """Progress of an apply or destroy: counts of resources, and seconds of those in progress.
 
-    `planned` and `finished` count them by module of the root, "" where they are in none.
+    `planned` and `finished` count resources by module of the root, "" for those outside modules.
     """
 
     total: int = 0
@@ -35,13 +35,13 @@ class Activity:
     finished: Counter[str] = field(default_factory=Counter)
 
     def has_finished(self, module: str) -> bool:
-        """Whether nothing of what is planned for the module is left to do."""
+        """Whether all planned changes of a module are done."""
         planned = self.planned[module]
         return bool(self.total and planned and self.finished[module] >= planned)
 
 
 def following(show: Callable[[int, int, str], None]) -> Callable[[Activity], None]:
-    """Turns what Terraform does into `show` calls; names the resource that has waited longest."""
+    """Returns a callback that calls `show` with the resource that has been in progress longest."""
 
     def on_activity(activity: Activity) -> None:
         detail = ""
@@ -54,14 +54,14 @@ def following(show: Callable[[int, int, str], None]) -> Callable[[Activity], Non
 
 
 class TerraformFailed(Unanswered):
-    """Terraform ended with an error; the message carries its diagnostics."""
+    """Terraform failed; the message contains its diagnostics."""
 
 
 @dataclass(frozen=True)
 class Terraform:
     """One root module with its own data directory, state file and variables file below `home`.
 
-    `environment` is the whole environment that Terraform runs in.
+    `environment` is the complete environment of Terraform's processes.
     """
 
     root: Path
@@ -81,7 +81,7 @@ class Terraform:
         return self.home / "plan"
 
     def init(self) -> None:
-        """Initialises the root; raises Unanswered when Terraform or its AWS provider is missing."""
+        """Initialises the root; raises Unanswered if Terraform or its AWS provider is missing."""
         require_terraform()
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         finished = subprocess.run(
@@ -98,25 +98,25 @@ class Terraform:
         self._follow(["apply", "-auto-approve", *self._settings()], on_activity)
 
     def apply_plan(self, on_activity: Callable[[Activity], None]) -> None:
-        """Does what `plan` has said last."""
+        """Applies the last result of `plan`."""
         self._follow(["apply", *self._where(), str(self.planned)], on_activity)
 
     def destroy(self, on_activity: Callable[[Activity], None], targets: Sequence[str] = ()) -> None:
-        """Destroys everything; or modules by address as they are recorded, with dependents."""
+        """Destroys everything, or `targets` (addresses in the state) with dependents."""
         part = [f"-target={address}" for address in targets]
-        # What was made here is known from the state.
+        # No refresh: the state lists everything that was created here.
         arguments = ["destroy", "-auto-approve", "-refresh=false", *part, *self._settings()]
         self._follow(arguments, on_activity)
 
     def has_changes(self) -> bool:
-        """Whether an apply would change anything."""
+        """Whether an apply would change anything. Raises TerraformFailed."""
         finished = self._run(["plan", "-detailed-exitcode", "-no-color", *self._settings()])
         if finished.returncode not in (0, 2):
             raise TerraformFailed(finished.stderr.strip())
         return finished.returncode == 2
 
     def plan(self) -> dict[str, Any]:
-        """What an apply would do, as Terraform's JSON has it."""
+        """Returns the plan of an apply in Terraform's JSON."""
         self._said(["plan", "-no-color", f"-out={self.planned}", *self._settings()])
         plan: dict[str, Any] = json.loads(self._said(["show", "-json", str(self.planned)]))
         return plan
@@ -126,7 +126,7 @@ class Terraform:
         return {name: output["value"] for name, output in found.items()}
 
     def resources(self) -> list[str]:
-        """Addresses of everything in the state, data sources left out."""
+        """Returns the addresses of all resources in the state, without data sources."""
         if not self.state.exists():
             return []
         listed = self._said(["state", "list", f"-state={self.state}"]).split()
@@ -139,9 +139,9 @@ class Terraform:
         return ["-input=false", f"-parallelism={PARALLELISM}", f"-state={self.state}"]
 
     def _environment(self) -> dict[str, str]:
-        # Variables exported for a deployment to an account have no say in the local one.
+        # Variables exported for a deployment to an account must have no effect here.
         inherited = {k: v for k, v in self.environment.items() if not k.startswith("TF_VAR_")}
-        # Terraform only warns about a settings file that is not there, but on every call.
+        # If the settings file does not exist, Terraform prints a warning for every command.
         if not Path(inherited.get("TF_CLI_CONFIG_FILE", "")).is_file():
             inherited.pop("TF_CLI_CONFIG_FILE", None)
         return {
@@ -149,8 +149,8 @@ class Terraform:
             "TF_DATA_DIR": str(self.home / "data"),
             "TF_IN_AUTOMATION": "1",
             "CHECKPOINT_DISABLE": "1",
-            # Terraform and its provider collect garbage a quarter as often, for a tenth of their
-            # processor time.
+            # Terraform and its provider collect garbage a quarter as often, which saves a tenth of
+            # their processor time.
             "GOGC": "400",
         }
 
@@ -190,7 +190,7 @@ class Terraform:
                 on_activity(activity)
             code = process.wait()
         except BaseException:
-            # Interrupted, not killed: Terraform then still records what it has created.
+            # Interrupted, not killed, so that Terraform records what it has created.
             process.send_signal(signal.SIGINT)
             process.wait()
             raise
@@ -199,7 +199,7 @@ class Terraform:
 
 
 def require_terraform() -> None:
-    """Raises Unanswered when Terraform is missing or older than the modules need."""
+    """Raises Unanswered if Terraform is missing or older than MINIMUM_VERSION."""
     wanted = ".".join(map(str, MINIMUM_VERSION))
     remedy = f"install Terraform {wanted} or later from https://developer.hashicorp.com/terraform/install"
     if shutil.which("terraform") is None:
@@ -228,13 +228,13 @@ def _messages(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
         try:
             message = json.loads(line)
         except ValueError:
-            # Crashes and wrapper scripts speak plain text; keep it as a diagnostic.
+            # Crashes and wrapper scripts print plain text, which is kept as a diagnostic.
             message = {"type": "diagnostic", "@level": "error", "@message": line.rstrip()}
         yield message
 
 
 def _note(activity: Activity, message: dict[str, Any]) -> str | None:
-    """Updates `activity`; returns the text of an error diagnostic."""
+    """Updates `activity`; returns the text of an error diagnostic, else None."""
     kind = message.get("type")
     address = message.get("hook", {}).get("resource", {}).get("addr", "")
     if kind == "planned_change" and message["change"]["action"] not in ("noop", "read"):
@@ -246,7 +246,7 @@ def _note(activity: Activity, message: dict[str, Any]) -> str | None:
         activity.under_way[address] = message["hook"].get("elapsed_seconds", 0)
     elif kind in ("apply_complete", "apply_errored"):
         activity.under_way.pop(address, None)
-        # Reading a data source late counts as an action here and not in the summary.
+        # Deferred reads of data sources are reported as actions but not counted in the summary.
         read = message["hook"].get("action") == "read"
         activity.done += kind == "apply_complete" and not read
         activity.finished[_module(address)] += kind == "apply_complete" and not read

@@ -1,6 +1,6 @@
-"""All that commands must know of each pipeline: a module for each, which `PIPELINES` has by name.
+"""Registry of the pipelines: `PIPELINES` maps each name to the module that commands use.
 
-`pipeline.Pipeline` says what such a module must have. The other modules are what they share.
+`pipeline.Pipeline` defines what such a module provides. The other modules are shared by them.
 """
 
 import re
@@ -25,12 +25,12 @@ _ALL: tuple[Pipeline, ...] = (
 )
 PIPELINES = {pipeline.NAME: pipeline for pipeline in _ALL}
 
-# In the order in which an event meets them.
+# Steps in the order in which an event passes them.
 _STEPS = [(pipeline, step) for pipeline in _ALL for step in pipeline.STEPS]
 
 
 def stages(prefix: str, queues: Iterable[Queue]) -> list[Stage]:
-    """The stages that have queues, so that a pipeline that is not deployed has none."""
+    """Returns the deployed stages, which are those with queues, in the order of the steps."""
     named = {queue.name: queue for queue in queues}
     targets = {queue.dead_letters for queue in named.values()}
     fed: dict[tuple[int, str, str], list[Queue]] = {}
@@ -50,22 +50,22 @@ def stages(prefix: str, queues: Iterable[Queue]) -> list[Stage]:
 
 
 def pipeline_of(name: str) -> str | None:
-    """The pipeline of a queue, or of its dead-letter queue, by the name without the prefix."""
+    """Returns the pipeline of a queue or dead-letter queue, given without the stack's prefix."""
     place = _place(re.sub(r"-dlq(?=(\.fifo)?$)", "", name))
     return _STEPS[place[0]][0].NAME if place else None
 
 
 def concerned(key: str) -> list[str]:
-    """Names of the pipelines whose business objects with such a key could be."""
+    """Returns the names of the pipelines that may process an object with this key."""
     found = [each.NAME for each in _ALL if each.KEYS.fullmatch(key)]
-    # What no other pipeline takes may be a tenant's file in a wrong place.
+    # A key that no other pipeline takes may be a misplaced file of a tenant.
     if "/" in key and set(found) <= {event_audit.NAME}:
         found.append(tenant_routing.NAME)
     return found
 
 
 def _place(queue: str) -> tuple[int, str, str] | None:
-    """The step that takes from a queue: its number, its name and its function's ("": none)."""
+    """Returns number and name of the step that consumes a queue, and its function ("": none)."""
     for number, (_, step) in enumerate(_STEPS):
         if match := re.fullmatch(step.queue, queue):
             return number, match.expand(step.name), match.expand(step.function or "")

@@ -1,4 +1,4 @@
-"""What long work has found so far, for a run that goes on after an interruption."""
+"""Intermediate results of a long run, so that a later run can resume after an interruption."""
 
 import json
 import tempfile
@@ -10,10 +10,10 @@ from event_pipelines.errors import UserError
 
 
 class CheckpointFile:
-    """Values of JSON, a line each, in a file; without `path` in one of this process alone.
+    """A file of JSON values, one per line; a temporary file if `path` is None.
 
-    The first line says what all are `about`, beside what is `kept` of the first run. A line that
-    was cut off is dropped. Raises UserError when the file is about something else, or unusable.
+    The first line holds `about`, which identifies the run, and `kept` of the first run. An
+    incomplete last line is dropped. Raises UserError if the file is unusable or of another run.
     """
 
     def __init__(
@@ -62,6 +62,6 @@ class CheckpointFile:
         self._file.flush()
 
     def remove(self) -> None:
-        """When everything in it is told."""
+        """Deletes the file, once its contents have been reported."""
         if self._path:
             self._path.unlink(missing_ok=True)

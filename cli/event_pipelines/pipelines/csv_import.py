@@ -1,4 +1,4 @@
-"""CSV files and their imports, as the ledger has them."""
+"""The csv-import pipeline: CSV files and their imports, as recorded in the ledger."""
 
 import json
 import re
@@ -40,21 +40,21 @@ STEPS: tuple[Step, ...] = (
 KEYS = re.compile("import/.*", re.DOTALL)
 BRANCH: str | None = None
 NO_REPLAY: str | None = None
-# What starts the pipeline, in any letter case.
+# Suffixes of files that start an import, in any letter case.
 SUFFIXES = (".csv", ".csv.gz")
 
-# As many as BatchGetItem takes.
+# Maximum number of keys in one BatchGetItem.
 _KEYS_PER_CALL = 100
 _ATTEMPTS = 8
-# What S3 says where there is no object of this name, of this version, or nothing in it.
+# Error codes of S3 for a missing object, version or bucket, or an empty object.
 _GONE = ("NoSuchKey", "NoSuchVersion", "NoSuchBucket", "InvalidRange")
-# The splitter writes its checkpoint every few seconds; one that is silent this long was cut off.
+# The splitter writes a checkpoint every few seconds; without one for so long, it was cut off.
 _SILENT = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class Import:
-    """One import as the ledger has it. Counts are rows; times are ISO 8601 in UTC."""
+    """One import, as recorded in the ledger. Counts are rows; times are ISO 8601 in UTC."""
 
     import_id: str
     status: str
@@ -94,7 +94,7 @@ class Import:
 
 @dataclass(frozen=True)
 class RejectedRow:
-    """`cells` is None where the row could not be read as one: then `raw` is its text."""
+    """A rejected row. `cells` is None if the row could not be parsed; `raw` is then its text."""
 
     row: int
     line: int
@@ -106,7 +106,7 @@ class RejectedRow:
 
 @dataclass(frozen=True)
 class Ledger:
-    """Reads what the import pipeline writes down: its ledger, its rejections, its table."""
+    """Reads the import pipeline's ledger, its rejection records and its table of items."""
 
     stack: Stack
     bucket: str
@@ -125,12 +125,12 @@ class Ledger:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The buckets that files are imported from; `bucket` has what was rejected of them."""
+        """The buckets that files are imported from. Rejected rows are written to `bucket`."""
         settings = self.stack.settings_of(f"{self.stack.prefix}-csv-split") or {}
         return objects.sources(settings, self.bucket)
 
     def settings(self) -> tuple[dict[str, str], dict[str, str]]:
-        """Environment variables of splitter and loader. Raises UserError without them."""
+        """Returns environment variables of splitter and loader. Raises UserError without them."""
         split, load = (
             self.stack.settings_of(f"{self.stack.prefix}-csv-{part}") for part in ("split", "load")
         )
@@ -147,7 +147,7 @@ class Ledger:
         return _import(item["Item"]) if "Item" in item else None
 
     def get(self, import_id: str) -> Import:
-        """Raises UserError when the ledger has no such import."""
+        """Returns one import. Raises UserError if the ledger does not have it."""
         found = self.find(import_id)
         if found is None:
             raise UserError(
@@ -157,10 +157,10 @@ class Ledger:
         return found
 
     def cancel(self, import_id: str) -> Import:
-        """Ends an import that is running; the functions then leave alone what is not yet loaded.
+        """Cancels a running import: the functions then skip the rows that are not loaded yet.
 
-        Messages that are being written at this moment are written, and counted. Raises UserError
-        when the import has ended, or never began.
+        Messages whose rows are being written are completed and counted. Raises UserError if the
+        import has ended or does not exist.
         """
         found = self.get(import_id)
         values: dict[str, Any] = {
@@ -191,7 +191,7 @@ class Ledger:
         return self.get(import_id)
 
     def all(self) -> list[Import]:
-        """Every import that the ledger remembers, oldest first."""
+        """Returns every import in the ledger, oldest first."""
         pages = self.stack.dynamodb.get_paginator("scan")
         found = [
             _import(item)
@@ -206,7 +206,7 @@ class Ledger:
         return sorted(found, key=lambda one: (one.started_at, one.import_id))
 
     def rejections(self, import_id: str) -> Iterator[RejectedRow]:
-        """Rejected rows in the order of the file."""
+        """Yields the rejected rows in the order of the file."""
         s3 = self.stack.s3
         pages = s3.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket, Prefix=rejected_rows_prefix(self.rejections_prefix, import_id)
@@ -221,7 +221,7 @@ class Ledger:
         yield from sorted(rows, key=lambda one: (one.row, one.line))
 
     def rows(self, import_id: str) -> Iterator[dict[str, Any]]:
-        """What the table now holds of an import, in no order; later imports may replace rows."""
+        """Yields an import's items in the table, unordered; later imports may replace items."""
         pages = self.stack.dynamodb.get_paginator("scan").paginate(
             TableName=self.table,
             FilterExpression="contains(#source, :import)",
@@ -232,12 +232,12 @@ class Ledger:
             yield from map(item_of, page["Items"])
 
     def items(self, hash_key: str, keys: Collection[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-        """Items with these hash keys, at most 100, in no order, as DynamoDB has them."""
+        """Yields the items with these hash keys, at most 100, unordered, as DynamoDB attributes."""
         asked = {"Keys": [{hash_key: key} for key in keys], "ConsistentRead": True}
         return _got(self.stack, self.table, asked) if keys else iter(())
 
     def beginning(self, found: Import, size: int) -> bytes:
-        """At most `size` bytes of the file of an import; none where it is gone, or another one."""
+        """Returns the first `size` bytes of an import's file; b"" if it is gone or was replaced."""
         version: Any = {"VersionId": found.version_id} if found.version_id else {}
         for bucket in self.sources:
             try:
@@ -255,7 +255,7 @@ class Ledger:
 
 
 def _got(stack: Stack, table: str, asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The items of a BatchGetItem, which may answer in parts. Raises Unanswered."""
+    """Yields the items of a BatchGetItem, repeated for unprocessed keys. Raises Unanswered."""
     left: Any = {table: asked}
     for attempt in range(_ATTEMPTS):
         time.sleep(0.05 * (2**attempt - 1))
@@ -268,7 +268,7 @@ def _got(stack: Stack, table: str, asked: Mapping[str, Any]) -> Iterator[dict[st
 
 
 def locate(stack: Stack) -> Ledger:
-    """The ledger of the stack's imports. Raises UserError when there is none."""
+    """Returns the ledger of the stack's imports. Raises UserError if there is none."""
     found = ledger_of(stack)
     if not stack.has_table(found.ledger_table):
         raise stack.missing(NAME)
@@ -319,7 +319,7 @@ class _Imports(Deployed):
             Lane("", source, prefix, (queue,), (f"{queue}-dlq",))
             for source in objects.sources(settings, bucket)
         ]
-        # The notification of another owner, or a rule; both ask for what the pipeline takes.
+        # Another owner's notification or an EventBridge rule is taken to match these.
         taken = Triggers(tuple((prefix, suffix) for suffix in SUFFIXES), any_case=True)
         if "SOURCE_BUCKETS" not in settings:
             taken = objects.triggers(stack.s3, bucket, queue)
@@ -336,14 +336,14 @@ class _Imports(Deployed):
         ]
 
     def is_dead(self, stored: StoredObject, letters: DeadLetters) -> bool:
-        # The splitter asks itself by a message of its own to go on.
+        # A message by which the splitter continues an import names the import, not the object.
         identity = import_of(stored)
         return letters.name(stored) or any(
             document_of(body).get(CONTINUE) == identity for body in letters.bodies
         )
 
     def _unknown(self, stored: StoredObject) -> State:
-        # The ledger forgets, and what it forgot would be imported a second time.
+        # Ledger entries expire; a replay of an expired one would import the file a second time.
         forgotten = stored.last_modified < self._remembered_since
         return State.EXPIRED if forgotten else State.MISSING
 
@@ -361,7 +361,7 @@ class _Imports(Deployed):
 
 
 def import_of(stored: StoredObject) -> str:
-    """What the ledger calls the import of this version."""
+    """Returns the import id of this version of an object."""
     return import_id(stored.bucket, stored.key, stored.version_id, stored.etag)
 
 
@@ -370,7 +370,7 @@ def _state(status: str, updated_at: str) -> State:
         return State.DONE
     if status == ImportStatus.FAILED:
         return State.REJECTED
-    # Once everything is sent, the rows are in their queue, or in its dead letters.
+    # After splitting, the remaining rows are in their queue or its dead-letter queue.
     silent = datetime.now(UTC) - datetime.fromisoformat(updated_at) > _SILENT
     return State.MISSING if status == ImportStatus.SPLITTING and silent else State.UNDERWAY
 
@@ -380,7 +380,7 @@ def probes(stack: Stack, name: str) -> Sequence[Probe]:
 
 
 class _File(ObjectProbe):
-    """A file of one row, as the settings of the functions want it, whose key no other row has."""
+    """A one-row CSV file that fits the functions' settings, with a key that no other row has."""
 
     stays = (
         "the import's entry in the ledger until it expires: it makes a message that is delivered"
@@ -439,7 +439,7 @@ class _File(ObjectProbe):
             self.stack.dynamodb.delete_item(
                 TableName=self._ledger.table,
                 Key=self._file.item_key(self._import_id),
-                # An item that somebody else wrote since is theirs.
+                # Keep an item that another import has written since.
                 ConditionExpression="contains(#stamp, :import)",
                 ExpressionAttributeNames={"#stamp": STAMP},
                 ExpressionAttributeValues={":import": {"S": f"#{self._import_id}#"}},

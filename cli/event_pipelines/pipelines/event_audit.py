@@ -1,6 +1,6 @@
-"""The events of the audited bucket: as the trail or the functions' logs have them, and as versions.
+"""The event-audit pipeline: events of the audited bucket, from the trail or the functions' logs.
 
-`Audit` reads what `log_object_event` wrote down, wherever it did.
+`Audit` reads the records that `log_object_event` writes to either place.
 """
 
 import json
@@ -63,7 +63,7 @@ class AuditRecord:
 
     @property
     def identity(self) -> tuple[str | None, ...]:
-        """Equal for every delivery of the same event, whatever route or retry logged it."""
+        """Identity of the event, equal for all its deliveries by any route or retry."""
         number = self.sequencer if self.event_name.startswith(NUMBERED) else None
         data = json.dumps(self.event_data, sort_keys=True)
         moment = number or f"{self.event_time} {self.request_id} {data}"
@@ -84,14 +84,14 @@ class Audit:
         return f"table {self.trail_table}" if self.trail_table else "the functions' logs"
 
     def since(self, span: timedelta) -> list[AuditRecord]:
-        """Every event that happened (trail) or was logged (logs) in the last `span`, oldest first.
+        """Returns the events that happened (trail) or were logged (logs) in the last `span`.
 
-        An event that was delivered twice is there once.
+        Oldest first, each event once, however often it was delivered.
         """
         start = datetime.now(UTC) - span
         found = self._from_trail(start) if self.trail_table else self._from_logs(start)
         unique = {record.identity: record for record in found}
-        # None does not sort; an absent version or size says nothing about order.
+        # version_id and size are no sort keys: they can be None, and say nothing about order.
         return sorted(unique.values(), key=lambda s: (s.event_time, s.bucket, s.key, s.event_name))
 
     def _from_trail(self, start: datetime) -> Iterator[AuditRecord]:
@@ -118,7 +118,7 @@ class Audit:
 
 
 def find(stack: Stack) -> Audit:
-    """The audit pipeline of the stack. Raises UserError when there is none."""
+    """Returns the audit pipeline of the stack. Raises UserError if there is none."""
     name = f"{stack.prefix}-audit"
     pages = stack.logs.get_paginator("describe_log_groups")
     groups = [
@@ -134,7 +134,7 @@ def find(stack: Stack) -> Audit:
 
 
 def hours_since(start: datetime, end: datetime) -> Iterator[str]:
-    """The hours that `start` to `end` touch, as the trail writes them: "2026-11-21T08"."""
+    """Yields the hours from `start` to `end` in the trail's format: "2026-11-21T08"."""
     hour = start.replace(minute=0, second=0, microsecond=0)
     while hour <= end:
         yield hour_of(hour)
@@ -142,7 +142,7 @@ def hours_since(start: datetime, end: datetime) -> Iterator[str]:
 
 
 def logged(messages: Iterable[str]) -> Iterator[AuditRecord]:
-    """The records among log messages; everything else that functions log is passed over."""
+    """Yields the audit records among log messages and skips all other messages."""
     for message in messages:
         for _, fields in outcomes.lines(message):
             if fields["outcome"] == LOGGED:
@@ -153,7 +153,7 @@ def _record(fields: dict[str, Any]) -> AuditRecord:
     known: dict[str, Any] = {name: fields.get(name) for name in AuditRecord.__dataclass_fields__}
     if isinstance(known["size"], Decimal):
         known["size"] = int(known["size"])
-    if isinstance(known["event_data"], str):  # as the trail has it
+    if isinstance(known["event_data"], str):  # the trail stores JSON text
         known["event_data"] = json.loads(known["event_data"])
     return AuditRecord(**known)
 
@@ -163,13 +163,13 @@ def deployed(stack: Stack, since: datetime | None) -> Deployed:
 
 
 class _Deployed(Deployed):
-    """Compares from `since` on; None: as far back as the trail goes, or a day of logs."""
+    """Compares versions since `since`; None: the trail's retention, or a day of logs."""
 
     every_version = True
 
     def __init__(self, stack: Stack, since: datetime | None) -> None:
         found = find(stack)
-        # The catch-all, which every audit pipeline has.
+        # Every audit pipeline has the catch-all route.
         settings = stack.settings_of(f"{found.name}-other")
         if settings is None:
             raise stack.missing(NAME)
@@ -224,7 +224,7 @@ def probes(stack: Stack, name: str) -> Sequence[Probe]:
 
 
 class _Upload(ObjectProbe):
-    """An upload, of which the pipeline keeps a record."""
+    """A probe that uploads an object; the pipeline keeps the records of it."""
 
     stays = (
         "the records of its upload and of its removal, in the trail or the log: an audit that"
@@ -233,7 +233,7 @@ class _Upload(ObjectProbe):
 
     def __init__(self, stack: Stack, key: str) -> None:
         self._began = datetime.now(UTC) - timedelta(minutes=1)
-        # Asked at once, so that a pipeline that is not deployed is found before anything is sent.
+        # Fails here, before anything is sent, if the pipeline is not deployed.
         self._lane = _Deployed(stack, self._began).lanes[0]
         super().__init__(stack, self._lane.bucket, key, b"smoke\n")
 
@@ -243,7 +243,7 @@ class _Upload(ObjectProbe):
         return [Hop("record", self._recorded, queue, queue)]
 
     def _recorded(self) -> bool:
-        # Logs are read when this is made.
+        # A new instance, because logs are read in its constructor.
         found = _Deployed(self.stack, self._began)
         return found.state(found.lanes[0], self.stored) == State.DONE
 
@@ -286,6 +286,6 @@ def _in_trail(stack: Stack, bucket: str, object_name: str) -> Iterator[Entry]:
                 facts = known(**{name: getattr(record, name) for name in names})
                 yield Happening(parsed(record.event_time), NAME, table, "happened", facts)
     except ClientError as error:
-        # A trail is a choice.
+        # The trail is optional.
         if error_code(error) != "ResourceNotFoundException":
             raise

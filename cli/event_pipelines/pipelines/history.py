@@ -1,4 +1,4 @@
-"""What happened to an object: its versions, what was made of it, why something was not."""
+"""The history of an object: its versions, the objects made of it, and its rejections."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -16,16 +16,16 @@ from event_pipelines.times import iso
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# What S3 dates: the object that all begins with, and what was made of it in the end.
+# `order` of events dated by S3, whose times are whole seconds: versions first, outputs last.
 FIRST, LAST = -1, 1
 
 
 @dataclass(frozen=True)
 class Happening:
-    """`place` is where it was found, `what` says it in a few words, `facts` are the rest.
+    """One event in an object's history: where it was found (`place`), what happened, and `facts`.
 
-    `at` is in UTC; None where nothing says when it was. S3 tells whole seconds, so what it says of
-    the beginning and of the end has an `order` among what else happened in the same second.
+    `at` is in UTC, None if unknown. S3 gives whole seconds, so `order` sorts its versions before,
+    and its outputs after, other events of the same second.
     """
 
     at: datetime | None
@@ -45,12 +45,12 @@ class Happening:
         }
 
 
-# A happening, or a note for people on what could not be seen.
+# An event, or a note to the user about something that could not be read.
 Entry = Happening | str
 
 
 def in_order(happenings: Iterable[Happening]) -> list[Happening]:
-    """Oldest first; what has no time comes last."""
+    """Returns the events oldest first; those without a time come last."""
 
     def place(one: Happening) -> tuple[datetime, int, datetime, str, str]:
         at = one.at or datetime.max.replace(tzinfo=UTC)
@@ -60,13 +60,13 @@ def in_order(happenings: Iterable[Happening]) -> list[Happening]:
 
 
 def known(**facts: Any) -> dict[str, Any]:
-    """Those that have a value."""
+    """Returns the facts that have a value."""
     return {name: value for name, value in facts.items() if value not in (None, "", {}, [])}
 
 
 @dataclass(frozen=True)
 class ObjectHistory:
-    """What one bucket of a pipeline has of the object with this key."""
+    """Reads the history of one key in one bucket of a pipeline."""
 
     s3: "S3Client"
     pipeline: str
@@ -74,7 +74,7 @@ class ObjectHistory:
     key: str
 
     def versions(self) -> list[Happening]:
-        """Every version that is left of the object, and every deletion of it."""
+        """Returns the remaining versions of the object and its delete markers."""
         pages = self.s3.get_paginator("list_object_versions").paginate(
             Bucket=self.name, Prefix=self.key
         )
@@ -93,19 +93,19 @@ class ObjectHistory:
                 if one["Key"] == self.key:
                     facts = known(version_id=one.get("VersionId"))
                     found.append(self._happening(one, "deleted", facts))
-            # It is the first of all keys that begin with it.
+            # S3 lists `key` itself before longer keys, so the next key ends the search.
             if any(one["Key"] != self.key for one in (*versions, *deletions)):
                 break
         return found
 
     def output(self, key: str, what: str) -> Iterator[Happening]:
-        """What was made of the object, if it is there, with what its metadata says."""
+        """Yields an event for the output at `key`, if it exists, with its metadata as facts."""
         if found := head(self.s3, self.name, key):
             facts = known(size=found["ContentLength"], **found["Metadata"])
             yield Happening(found["LastModified"], self.pipeline, self.url(key), what, facts, LAST)
 
     def rejections(self, prefix: str) -> Iterator[Happening]:
-        """Records below `prefix` that are about the object."""
+        """Yields an event for each rejection record below `prefix` that names the object."""
         named = records_below(self.s3, self.name, prefix, record_stem(self.key))
         for _, place in self._unless_gone(named):
             record = read_record(self.s3, self.name, place)
@@ -129,7 +129,7 @@ class ObjectHistory:
         return Happening(one["LastModified"], self.pipeline, self.url(self.key), what, facts, FIRST)
 
     def _unless_gone(self, pages: Any) -> Iterator[Any]:
-        """A pipeline's queues may outlive its bucket."""
+        """Yields nothing without the bucket: a pipeline's queues may outlive its bucket."""
         try:
             yield from pages
         except ClientError as error:

@@ -1,4 +1,4 @@
-"""Pictures and their derivatives: a lane for each derivative."""
+"""The image-derivatives pipeline: pictures, with one lane for each derivative."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -65,7 +65,7 @@ class _Images(Deployed):
         }
 
     def compares(self, lane: Lane, key: str) -> bool:
-        """Also those that no rule is about: content decides, and nothing says what they are."""
+        """Includes keys that no notification rule matches, since an image may have any suffix."""
         return key.startswith(lane.prefix)
 
     def state(self, lane: Lane, stored: StoredObject) -> State:
@@ -79,7 +79,7 @@ class _Images(Deployed):
         settings = next(iter(self._settings.values()))
         if "SOURCE_BUCKETS" not in settings:
             return objects.triggers(stack.s3, bucket, topic)
-        # The notification of another owner, or a rule; both ask for no more than the variables say.
+        # Another owner's notification or an EventBridge rule is taken to match these.
         suffixes = settings.get("SOURCE_SUFFIXES", "").split(",")
         return Triggers(tuple((settings["SOURCE_PREFIX"], one) for one in suffixes), any_case=True)
 
@@ -91,7 +91,7 @@ class _Images(Deployed):
         return own or lane.bucket, derivative_key(key, lane.prefix, prefix, output_format)
 
     def picture(self) -> bytes:
-        """The smallest that every derivative takes. Raises NotProbed for unknown formats."""
+        """Returns a picture all derivatives accept. Raises NotProbed without JPEG and PNG."""
         side = max(int(settings.get("MIN_SIDE", "8")) for settings in self._settings.values())
         taken = next(iter(self._settings.values())).get("ALLOWED_FORMATS", "JPEG").split(",")
         if "JPEG" in taken:
@@ -104,7 +104,7 @@ class _Images(Deployed):
         )
 
     def suffix(self) -> str:
-        """What a key must end in for the notification to be about it."""
+        """Returns a suffix that a key must have to match the notification."""
         return self._triggers.rules[0][1]
 
 
@@ -113,7 +113,7 @@ def probes(stack: Stack, name: str) -> Sequence[Probe]:
 
 
 class _Picture(ObjectProbe):
-    """One picture, of which all derivatives are made."""
+    """A probe that uploads one picture, of which all derivatives are made."""
 
     def __init__(self, images: _Images, name: str) -> None:
         first = images.lanes[0]
@@ -137,11 +137,11 @@ class _Picture(ObjectProbe):
 
 
 def _settings(stack: Stack, name: str) -> dict[str, dict[str, str]]:
-    """The functions' settings by derivative."""
+    """Returns the functions' environment variables by derivative."""
     found = {}
     for queue in stack.queues.names(f"{name}-"):
         settings = stack.settings_of(queue) if not queue.endswith("-dlq") else None
-        # Another stack's prefix may begin with this one's.
+        # Queues of a stack with a longer prefix may match this one's.
         if settings and settings.get("PIPELINE") == NAME:
             found[settings["DERIVATIVE"]] = settings
     return found

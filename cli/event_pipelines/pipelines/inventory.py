@@ -1,4 +1,4 @@
-"""S3 Inventory: lists that S3 writes of what a bucket holds, instead of asking it for each object.
+"""S3 Inventory: lists of a bucket's objects that S3 writes, read instead of asking S3 for each.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory-location.html
 """
@@ -30,9 +30,9 @@ _SECONDS = len("2026-11-21T08:00:00")
 
 
 class Row(NamedTuple):
-    """Text as the list has it, but `key` as in the bucket and `modified` to the second, without Z.
+    """One object: text as in the list, but `key` decoded and `modified` in seconds without Z.
 
-    `version`, `latest` and `marker` are empty where the list does not have them.
+    `version`, `latest` and `marker` are empty if the list lacks these columns.
     """
 
     key: str
@@ -46,7 +46,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Inventory:
-    """What the objects of `bucket` were at about `taken`, in files of `place`."""
+    """The list of the objects of `bucket` at about `taken`, in files in the bucket `place`."""
 
     s3: "S3Client"
     place: str
@@ -57,9 +57,9 @@ class Inventory:
     files: tuple[tuple[str, str], ...]
 
     def rows(self, folder: Path) -> "Iterator[Row | tuple[str, ...]]":
-        """Rows as they come, for S3 promises no order. `folder` holds a file at a time.
+        """Yields the rows, unordered as S3 writes them. `folder` holds one file at a time.
 
-        Raises Unanswered when a file is not what the manifest says.
+        Raises Unanswered if a file does not match the manifest's checksum.
         """
         for key, digest in self.files:
             path = folder / "inventory"
@@ -81,7 +81,7 @@ class Inventory:
 
     def _csv_rows(self, path: Path) -> Iterator[tuple[str, ...]]:
         names = _NEEDED + _OPTIONAL
-        # What the list has no column for is the empty text behind the last one.
+        # Missing columns (index -1) read the empty cell appended to each row.
         places = [self.columns.index(name) if name in self.columns else -1 for name in names]
         pick = itemgetter(*places)
         with gzip.open(path, "rt", encoding="utf-8", newline="") as text:
@@ -111,9 +111,9 @@ class Inventory:
 
 
 def at(s3: "S3Client", url: str) -> Inventory:
-    """The inventory of a manifest, or the newest one in the folder of an inventory.
+    """Returns the inventory of a manifest, or the newest one in the folder of an inventory.
 
-    Raises UserError when there is none, or it says too little; Unanswered without pyarrow.
+    Raises UserError if there is none or it lacks columns; Unanswered if it needs pyarrow.
     """
     bucket, _, key = url.removeprefix("s3://").partition("/")
     if not url.startswith("s3://") or not bucket:
@@ -157,7 +157,7 @@ def at(s3: "S3Client", url: str) -> Inventory:
 
 
 def _newest(s3: "S3Client", bucket: str, prefix: str, url: str) -> str:
-    """The manifest in the last of the folders, which S3 names after the time."""
+    """Returns the key of the newest manifest: S3 names the folders after the time."""
     pages = s3.get_paginator("list_objects_v2").paginate(
         Bucket=bucket, Prefix=prefix, Delimiter="/"
     )
@@ -169,7 +169,7 @@ def _newest(s3: "S3Client", bucket: str, prefix: str, url: str) -> str:
 
 
 def _fields(schema: str) -> list[str]:
-    """The names in "Bucket, Key, …" of CSV, or in the message {…} of Parquet."""
+    """Returns the column names of a schema: "Bucket, Key, …" for CSV, message {…} for Parquet."""
     if "{" not in schema:
         return schema.split(",")
     fields = schema.partition("{")[2].rpartition("}")[0].split(";")

@@ -1,6 +1,6 @@
-"""Items of the relay and their files.
+"""The item-relay pipeline: items and their files.
 
-What a relay has is found by names alone: no permission is needed for that.
+All resources are located by their names, which needs no permission.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ BRANCH: str | None = None
 NO_REPLAY: str | None = None
 FIRST_REVISION = 1
 _ENDING = ".json"
-# How long a probe's message is looked for before it is left to the service.
+# Seconds to look for a probe's message before it is left to the service.
 _TAKING_SECONDS = 10
 _HIDDEN_SECONDS = 10
 
@@ -77,7 +77,7 @@ class Relay:
         return (self.updates, f"{name}-updates-dlq", self.finished, f"{name}-finished-dlq.fifo")
 
     def queue_url(self, sqs: "SQSClient", queue: str) -> str:
-        """Raises UserError when there is no such queue, so most likely no relay."""
+        """Returns a queue's URL. Raises UserError if the queue, so the relay, does not exist."""
         try:
             return sqs.get_queue_url(QueueName=queue)["QueueUrl"]
         except ClientError as error:
@@ -90,17 +90,17 @@ class Relay:
 
 
 def relay_of(stack: Stack) -> Relay:
-    """The relay that the stack has, or would have."""
+    """Returns the names of the stack's relay, whether or not it is deployed."""
     return Relay(f"{stack.prefix}-relay", stack.account, stack.region)
 
 
 def key_of(item_id: str) -> str:
-    """Where the file of an item lies. Every other key is somebody else's."""
+    """Returns the key of an item's file. Files at other keys do not belong to items."""
     return f"files/{item_id}.json"
 
 
 def checked_id(item_id: str) -> str:
-    """Raises UserError for what cannot be the id of an item."""
+    """Returns the id. Raises UserError if it is not a valid item id."""
     if not ITEM_ID.fullmatch(item_id):
         raise UserError(
             f"{item_id!r} cannot be an item's id: give 1 to 128 letters, digits, dots, underscores"
@@ -120,7 +120,7 @@ class _Items(Deployed):
         if settings is None:
             raise stack.missing(NAME)
         self._table = settings["TABLE_NAME"]
-        # Behind the second queue is the service, whose effects are its own.
+        # Only the first queue is compared: effects of the service behind the second are unknown.
         updates, updates_dead, *_ = relay.queues
         lane = Lane("", relay.bucket, settings["FILES_PREFIX"], (updates,), (updates_dead,))
         super().__init__(stack, [lane])
@@ -134,7 +134,7 @@ class _Items(Deployed):
         )
 
     def message(self, stored: StoredObject) -> str:
-        # About its first update, whichever it had: what was done is not done again.
+        # For the first revision, whatever the current one is: a finished update is not repeated.
         item = _item_id(self.lanes[0], stored.key)
         return ItemMessage(item, stored.bucket, stored.key, FIRST_REVISION).encode()
 
@@ -146,7 +146,7 @@ class _Items(Deployed):
             ConsistentRead=True,
         ).get("Item")
         if found is None:
-            # Whoever put the file did not live to put the item: a message would find nothing.
+            # The writer stored the file but not the item, so the function would find no item.
             return State.INCOMPLETE
         if int(found["revision"]["N"]) > FIRST_REVISION and "outbox" not in found:
             return State.DONE
@@ -161,7 +161,7 @@ def probes(stack: Stack, name: str) -> Sequence[Probe]:
 
 
 class _Item(Probe):
-    """An item with its file, put as `items put` does it, and taken back behind the function."""
+    """A probe that puts an item and its file as `items put` does, and removes both afterwards."""
 
     def __init__(self, stack: Stack, item_id: str) -> None:
         super().__init__()
@@ -201,14 +201,14 @@ class _Item(Probe):
         return revision > FIRST_REVISION and not outbox
 
     def _at(self) -> tuple[int, bool]:
-        """The item's revision, 0 without one, and whether its message is still to be sent."""
+        """Returns the item's revision, 0 without item, and whether its message is still unsent."""
         item = self._stack.dynamodb.get_item(
             TableName=self._relay.table, Key={"id": {"S": self._id}}, ConsistentRead=True
         ).get("Item", {})
         return int(item.get("revision", {}).get("N", "0")), "outbox" in item
 
     def remove(self) -> None:
-        """Leaves item and file where a message about them may reach the service: it would fail."""
+        """Removes item and file, unless the service may still get their message: it would fail."""
         if self._at()[0] > FIRST_REVISION and not self._taken():
             self.left.append(
                 f"item {self._id} and its file, because {self._relay.finished} has not let go of"
@@ -220,7 +220,7 @@ class _Item(Probe):
         remove_versions(self._stack.s3, self._relay.bucket, self.key)
 
     def _taken(self) -> bool:
-        """Takes the message that the service would get; also true if the service was first."""
+        """Deletes the message before the service gets it; also True if the service was first."""
         queues = self._stack.queues
         url = self._relay.queue_url(self._stack.sqs, self._relay.finished)
         deadline = time.monotonic() + _TAKING_SECONDS

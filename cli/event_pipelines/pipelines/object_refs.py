@@ -1,7 +1,7 @@
-"""Where objects are named: in messages, whatever those are wrapped in, and in rejection records.
+"""Finds object references in messages, whatever their envelope, and in rejection records.
 
-Less strict than `contracts.events`: what cannot be read names nothing, since the input is untrusted
-and nothing is decided by it.
+Less strict than `contracts.events`: unreadable input has no references, because the input is
+untrusted and the references only inform.
 """
 
 import json
@@ -17,13 +17,13 @@ from event_pipelines.times import parsed
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# A record may hold a whole message, every character of it spelled out. What is larger is none.
+# A record may hold a whole message, each character escaped. Larger objects are no records.
 _MAX_RECORD_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
 class ObjectRef:
-    """An object as somebody named it; what was left out is None. `at` is when, in UTC."""
+    """A reference to an object; absent parts are None. `at` is the time of the record, in UTC."""
 
     bucket: str
     key: str
@@ -34,7 +34,7 @@ class ObjectRef:
 
 @dataclass(frozen=True)
 class Record:
-    """The record of a rejection; `refs` are the objects that it, or its message, is about."""
+    """A rejection record; `refs` are the objects that the record or its message names."""
 
     place: str
     document: dict[str, Any]
@@ -42,8 +42,8 @@ class Record:
 
 
 def named(text: str) -> tuple[str | None, list[str]]:
-    """What a person means by a key or "s3://BUCKET/KEY": the bucket, or None, and the keys that
-    it may be: as it stands there, and decoded, as notifications and inventories encode keys."""
+    """Parses a key or "s3://BUCKET/KEY". Returns the bucket or None, and the possible keys: as
+    given and decoded, because notifications and inventories encode keys."""
     bucket = None
     if text.startswith("s3://"):
         bucket, _, text = text.removeprefix("s3://").partition("/")
@@ -51,17 +51,17 @@ def named(text: str) -> tuple[str | None, list[str]]:
 
 
 def refs_in(body: object) -> Iterator[ObjectRef]:
-    """The objects that a message is about, in any shape that the pipelines' messages have."""
+    """Yields the objects that a message names, in any format of the pipelines' messages."""
     document = document_of(body)
     if document.get("Type") == "Notification":
         document = document_of(document.get("Message"))
     if isinstance(document.get("event"), dict):
-        document = document["event"]  # in quarantine
+        document = document["event"]  # a quarantined message
     if isinstance(document.get("Records"), list):
         for record in document["Records"]:
             s3 = _part(record, "s3")
             key = _part(s3, "object").get("key")
-            # S3 encodes keys in notifications, and nowhere else.
+            # S3 encodes keys only in its notifications.
             plain = unquote_plus(key) if isinstance(key, str) else None
             yield from _ref(s3, plain, "versionId", "eTag")
     elif detail := _part(document, "detail"):
@@ -71,7 +71,7 @@ def refs_in(body: object) -> Iterator[ObjectRef]:
 
 
 def document_of(body: object) -> dict[str, Any]:
-    """The JSON object that a message is; an empty one when it is none."""
+    """Returns the JSON object of a message; {} if the message is none."""
     try:
         document = json.loads(body) if isinstance(body, str) else body
     except (ValueError, RecursionError):
@@ -82,7 +82,7 @@ def document_of(body: object) -> dict[str, Any]:
 def records_below(
     s3: "S3Client", bucket: str, prefix: str, name: str = ""
 ) -> Iterator[tuple[str, str]]:
-    """Names and keys of the records directly below `prefix`; with `name` only those so called."""
+    """Yields name and key of the records directly below `prefix`; only those of `name` if given."""
     pages = s3.get_paginator("list_objects_v2").paginate(
         Bucket=bucket, Prefix=f"{prefix}{name}-" if name else prefix, Delimiter="/"
     )
@@ -96,7 +96,7 @@ def records_below(
 def read_record(s3: "S3Client", bucket: str, key: str) -> Record:
     body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     document = document_of(body.decode(errors="replace"))
-    # What was no object event is kept as the message that it was.
+    # A message that was not an object event is recorded whole, in `body`.
     found = list(_named(document)) or list(refs_in(document.get("body")))
     at = parsed(document.get("received_at"))
     return Record(key, document, tuple(replace(ref, at=at) for ref in found))

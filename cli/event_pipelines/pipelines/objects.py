@@ -1,4 +1,4 @@
-"""What a bucket holds, which of it a notification is about, and how S3 would announce it."""
+"""Objects of a bucket, the keys a notification matches, and the events S3 would send for them."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StoredObject:
-    """One version of an object. `version_id` is None where the bucket keeps no versions.
+    """One version of an object. `version_id` is None if the bucket is not versioned.
 
     `size` is in bytes, `last_modified` in UTC.
     """
@@ -37,9 +37,9 @@ class StoredObject:
 
 @dataclass(frozen=True)
 class Triggers:
-    """Which keys a notification is about: the prefix and the suffix of each of its rules.
+    """The keys that a notification matches: (prefix, suffix) of each of its rules.
 
-    `any_case` takes suffixes in whatever letter case, for which S3 itself needs a rule each.
+    `any_case` ignores the case of suffixes, for which S3 itself needs one rule per spelling.
     """
 
     rules: tuple[tuple[str, str], ...]
@@ -51,15 +51,15 @@ class Triggers:
 
 
 def sources(settings: Mapping[str, str], own: str) -> tuple[str, ...]:
-    """The buckets of a pipeline with these variables: its `own`, or those of `source_bucket`."""
+    """Returns a pipeline's source buckets: those in `SOURCE_BUCKETS`, else its `own`."""
     named = settings.get("SOURCE_BUCKETS", "")
     return tuple(named.split(",")) if named else (own,)
 
 
 def triggers(s3: "S3Client", bucket: str, target: str) -> Triggers:
-    """Of which uploads `bucket` notifies the queue or topic named `target`.
+    """Returns the keys for which `bucket` notifies the queue or topic named `target` of uploads.
 
-    Raises Unfinished when it does not: then nothing would ever arrive, whatever is replayed.
+    Raises Unfinished if it does not notify the target: new objects would still be missed.
     """
     configuration: Mapping[str, Any] = s3.get_bucket_notification_configuration(Bucket=bucket)
     found = [
@@ -78,7 +78,7 @@ def triggers(s3: "S3Client", bucket: str, target: str) -> Triggers:
 
 
 def _filter(rule: Mapping[str, Any]) -> tuple[str, str]:
-    # S3 answers with capitals what was written without.
+    # S3 returns the names capitalized, however they were written.
     values = {
         part["Name"].lower(): part["Value"]
         for part in rule.get("Filter", {}).get("Key", {}).get("FilterRules", [])
@@ -87,7 +87,7 @@ def _filter(rule: Mapping[str, Any]) -> tuple[str, str]:
 
 
 class Page(list[StoredObject]):
-    """Objects that S3 lists in one answer. `after`: where the next one begins, None at the end."""
+    """Objects of one listing response. `after`: markers of the next page, None at the end."""
 
     after: Any = None
 
@@ -95,7 +95,7 @@ class Page(list[StoredObject]):
 def stored(
     s3: "S3Client", bucket: str, prefix: str, every_version: bool = False, after: Any = None
 ) -> Iterator[Page]:
-    """Pages of the objects below `prefix`: their current versions, or all they still have."""
+    """Yields pages of the objects below `prefix`: current versions, or all remaining versions."""
     start = dict(zip(("KeyMarker", "VersionIdMarker"), after or (), strict=False))
     paginator = s3.get_paginator("list_object_versions")
     for page in paginator.paginate(Bucket=bucket, Prefix=prefix, **start):
@@ -117,7 +117,7 @@ def stored(
 
 
 def find(s3: "S3Client", bucket: str, key: str) -> StoredObject | None:
-    """The current version of one object; None when there is none."""
+    """Returns the current version of an object; None if there is none."""
     found = head(s3, bucket, key)
     if found is None:
         return None
@@ -132,9 +132,9 @@ def find(s3: "S3Client", bucket: str, key: str) -> StoredObject | None:
 
 
 def head(s3: "S3Client", bucket: str, key: str) -> Any:
-    """What S3 says of the current version of an object; None when there is none.
+    """Returns the HeadObject response for an object; None if it does not exist.
 
-    Raises Unanswered when it does not even say that.
+    Raises Unanswered if S3 refuses to say (403).
     """
     try:
         return s3.head_object(Bucket=bucket, Key=key)
@@ -144,7 +144,7 @@ def head(s3: "S3Client", bucket: str, key: str) -> Any:
             return None
         if status != 403:
             raise
-        # The answer has no body that could say so itself.
+        # A HEAD response has no body with the reason.
         raise Unanswered(
             f"S3 does not say whether s3://{bucket}/{key} is there: have s3:GetObject allowed on"
             " it, and s3:ListBucket on its bucket."
@@ -152,7 +152,7 @@ def head(s3: "S3Client", bucket: str, key: str) -> Any:
 
 
 def remove_versions(s3: "S3Client", bucket: str, key: str) -> None:
-    """Removes every version and deletion marker of one key. Raises Unanswered if S3 keeps one."""
+    """Deletes all versions and delete markers of one key. Raises Unanswered if S3 keeps one."""
     pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=key)
     for page in pages:
         found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
@@ -166,13 +166,13 @@ def remove_versions(s3: "S3Client", bucket: str, key: str) -> None:
                     f"S3 keeps s3://{bucket}/{key} ({error.get('Code')}: {error.get('Message')}):"
                     " remove what holds it, then the object."
                 )
-        # It is the first of all keys that begin with it.
+        # S3 lists `key` itself before longer keys, so the next key ends the search.
         if len(of_it) < len(found):
             return
 
 
 def is_made_of(s3: "S3Client", bucket: str, key: str, source: StoredObject) -> bool:
-    """Whether there is an object at `key` whose metadata says that it is made of `source`."""
+    """Whether the object at `key` exists and its metadata names `source` as its source."""
     found = head(s3, bucket, key)
     metadata: dict[str, str] = found["Metadata"] if found else {}
     if metadata.get(SOURCE_ETAG) != quote(source.etag, safe=""):
@@ -184,9 +184,9 @@ def is_made_of(s3: "S3Client", bucket: str, key: str, source: StoredObject) -> b
 
 
 def announcement(version: StoredObject, region: str) -> str:
-    """What S3 would say of an object as it is stored, but for its own sequence number.
+    """Returns the S3 event for a stored version as JSON, without a sequencer.
 
-    That cannot be known afterwards; without one the functions go by version and content.
+    The sequencer is not known afterwards; without it, the functions use version and ETag.
     """
     described: dict[str, Any] = {
         "key": quote_plus(version.key, safe="/"),
@@ -212,7 +212,7 @@ def announcement(version: StoredObject, region: str) -> str:
 
 
 def version_of(version_id: str | None) -> str | None:
-    # S3 calls every version "null" that is written while versioning is off or suspended.
+    # S3 gives the version id "null" to objects written while versioning is off or suspended.
     return None if version_id == "null" else version_id
 
 

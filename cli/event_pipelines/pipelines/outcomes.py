@@ -1,4 +1,4 @@
-"""What functions logged of the messages they worked on: a line for every outcome."""
+"""Log lines in which functions record the outcome of each message."""
 
 import json
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ from event_pipelines.stack import error_code
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
-# CloudWatch compares the fields of a line with these; whoever reads them compares again, because
-# not everything that speaks its language understands them.
+# CloudWatch Logs filter pattern. Readers check the fields again, because not every compatible
+# service implements filter patterns.
 ANY_OUTCOME = '{ $.outcome = "*" }'
 
 
 @dataclass(frozen=True)
 class Record:
-    """One line. `identity` is the log stream, the time and the text, and hardly ever repeated."""
+    """One log line. `identity` is log stream, time and text, which together hardly ever repeat."""
 
     function: str
     identity: tuple[str, datetime, str]
@@ -38,7 +38,7 @@ class Record:
 def read(
     logs: "CloudWatchLogsClient", function: str, start: datetime, pattern: str = ANY_OUTCOME
 ) -> Iterator[Record]:
-    """What a function logged since `start`, oldest first; nothing where it has no log."""
+    """Yields what a function logged since `start`, oldest first; nothing without log group."""
     pages = logs.get_paginator("filter_log_events").paginate(
         logGroupName=f"/aws/lambda/{function}",
         startTime=int(start.timestamp() * 1000),
@@ -56,13 +56,13 @@ def read(
 
 
 def lines(message: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The lines of a log event that say an outcome, with their fields."""
+    """Yields the lines of a log event that record an outcome, with their fields."""
     for line in message.split("\n"):
         if '"outcome"' not in line:
             continue
         try:
             fields = json.loads(line)
         except ValueError:
-            continue  # a line of text that happens to quote the word
+            continue  # text that happens to contain the word
         if isinstance(fields, dict) and isinstance(fields.get("outcome"), str):
             yield line, fields

@@ -1,4 +1,4 @@
-"""What a module of this package says of its pipeline, and what is compared, replayed and traced."""
+"""The interface of a pipeline's module, and the types for comparing, replaying and tracing."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ EVERYTHING = Triggers((("", ""),))
 
 @dataclass(frozen=True)
 class Step:
-    """`queue` matches names of queues; the others may refer to its groups. None has a prefix.
+    """A step of a pipeline. `queue` is a pattern for queue names without the stack's prefix.
 
-    `function` works on them; None: people, or a service outside of Lambda.
+    `name` and `function` may refer to its groups. `function` None: people, or a service.
     """
 
     queue: str
@@ -31,7 +31,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Stage:
-    """A step of a deployed pipeline: the queues it is fed by, and their dead-letter queues."""
+    """A step of a deployed pipeline, with its queues and their dead-letter queues."""
 
     pipeline: str
     name: str
@@ -41,26 +41,25 @@ class Stage:
 
 
 class State(StrEnum):
-    """The outcome of an object. Only MISSING and UNMATCHED have neither effect nor record."""
+    """The outcome of an object. MISSING and UNMATCHED objects have neither effect nor record."""
 
     DONE = "done"
-    UNDERWAY = "underway"  # begun, and known to go on
+    UNDERWAY = "underway"  # started, and expected to continue
     REJECTED = "rejected"
     DEAD = "dead"  # in a dead-letter queue or in quarantine
-    RECENT = "recent"  # too young to be missed
-    EXPIRED = "expired"  # older than the pipeline remembers
-    INCOMPLETE = "incomplete"  # not brought to the pipeline as a whole, so not lost by it
-    UNMATCHED = "unmatched"  # no rule of the notification is about its key
+    RECENT = "recent"  # too new to count as missing
+    EXPIRED = "expired"  # older than the pipeline's retention
+    INCOMPLETE = "incomplete"  # not completely handed to the pipeline, so not lost by it
+    UNMATCHED = "unmatched"  # no notification rule matches its key
     MISSING = "missing"
 
 
 @dataclass(frozen=True)
 class Lane:
-    """One way through a pipeline. An object goes all the lanes that take it.
+    """One path through a pipeline. An object takes every lane that matches it.
 
-    `queues` are those that it waits in, the first being where events arrive; `dead_letters` are
-    those where it ends when it fails. `prefix` is what the keys of its objects begin with. All
-    queues are names.
+    `queues` are names of the queues on the path, first the one that receives events; `dead_letters`
+    are names of queues for failed messages. `prefix` is that of the objects' keys.
     """
 
     name: str
@@ -71,11 +70,11 @@ class Lane:
 
 
 class Deployed:
-    """A pipeline of a stack. Whatever is asked of AWS raises ClientError or BotoCoreError."""
+    """A pipeline of a stack. Methods that call AWS raise ClientError or BotoCoreError."""
 
-    # Whether each version of an object was an event of its own.
+    # Whether every version of an object is compared, since each was an event of its own.
     every_version = False
-    # What to do about objects that are UNMATCHED, where a pipeline reports them.
+    # The remedy for UNMATCHED objects, in pipelines that report them.
     unmatched_remedy = ""
 
     def __init__(
@@ -86,25 +85,25 @@ class Deployed:
         self._triggers = triggers
 
     def stored(self, lane: Lane, prefix: str, after: Any = None) -> Iterator[Page]:
-        """Pages of what to compare, of those whose keys begin so; `after` is that of a page."""
+        """Yields pages of objects to compare below `prefix`; `after` is a previous page's."""
         for page in objects.stored(self.stack.s3, lane.bucket, prefix, self.every_version, after):
             page[:] = [one for one in page if self.compares(lane, one.key)]
             yield page
 
     def compares(self, lane: Lane, key: str) -> bool:
-        """Whether an object of this key is compared in a lane: by default if the lane takes it."""
+        """Whether an object with this key is compared in a lane; by default if it is taken."""
         return self.takes(lane, key)
 
     def output(self, lane: Lane, key: str) -> tuple[str, str] | None:  # noqa: ARG002
-        """Bucket and key of what is made of the lane's object with this key; None: no object is."""
+        """Returns bucket and key of the lane's output for an object; None if it has no output."""
         return None
 
     def takes(self, lane: Lane, key: str) -> bool:
-        """Whether an object of this key starts the lane."""
+        """Whether an object with this key starts the lane."""
         return key.startswith(lane.prefix) and self._triggers.take(key)
 
     def states(self, lane: Lane, page: Sequence[StoredObject]) -> list[State]:
-        """What effects and records say of each, dead letters apart."""
+        """Returns the state of each object by effects and records; dead letters are not read."""
         return each(lambda stored: self.state(lane, stored), page)
 
     def state(self, lane: Lane, stored: StoredObject) -> State:
@@ -115,13 +114,13 @@ class Deployed:
         return letters.name(stored)
 
     def message(self, stored: StoredObject) -> str:
-        """What to send to the first queue of the lane to have an object processed again."""
+        """Returns the message for the lane's first queue that replays the object."""
         return objects.announcement(stored, self.stack.region)
 
 
 @dataclass(frozen=True)
 class Search:
-    """For `key`, in logs since `start`."""
+    """A search for `key` in a stack, in logs since `start`."""
 
     stack: Stack
     key: str
@@ -129,11 +128,11 @@ class Search:
 
 
 class Pipeline(Protocol):
-    """A module with all that commands must know of a pipeline.
+    """The interface of a pipeline's module.
 
-    `STEPS` are in the order in which an event meets them. `KEYS` matches keys of its objects.
-    `BRANCH` is what an object goes through several times, as its lanes are called. `NO_REPLAY` says
-    why it cannot be replayed; None: it can.
+    `STEPS` are in the order in which an event passes them. `KEYS` matches the keys of its objects.
+    `BRANCH` is what a lane is called, such as "derivative"; None if there is only one. `NO_REPLAY`
+    is the reason why objects cannot be replayed; None if they can.
     """
 
     NAME: str
@@ -143,11 +142,11 @@ class Pipeline(Protocol):
     NO_REPLAY: str | None
 
     def deployed(self, stack: Stack, since: datetime | None) -> Deployed:
-        """Raises UserError when the stack has no such pipeline, or its bucket notifies nobody."""
+        """Returns the pipeline. Raises UserError if it is missing or gets no notifications."""
 
     def probes(self, stack: Stack, name: str) -> Sequence[Probe]:
-        """What to send through the pipeline, whose keys have `name` in them. Raises NotProbed when
-        nothing can be, and UserError like `deployed`."""
+        """Returns the probes to send, whose keys contain `name`. Raises NotProbed if the settings
+        allow none, and UserError like `deployed`."""
 
     def trace(self, search: Search, stages: Sequence[Stage]) -> Iterator[Entry]:
-        """What buckets and tables have of an object, and notes. `stages` are the pipeline's."""
+        """Yields an object's events in buckets and tables, and notes, for the given stages."""

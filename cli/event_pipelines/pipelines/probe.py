@@ -1,4 +1,4 @@
-"""One small object or item that is sent through a pipeline to see whether it gets to its effect."""
+"""Probes: a small object or item is sent through a pipeline to check that it has its effect."""
 
 import zlib
 from collections.abc import Callable, Sequence
@@ -9,23 +9,23 @@ from event_pipelines.pipelines import objects
 from event_pipelines.pipelines.objects import StoredObject
 from event_pipelines.stack import Stack
 
-# Below it are the keys of what is sent, so that nobody takes it for anything else.
+# Keys of probes begin with it, so that they are not mistaken for data.
 FOLDER = "smoke/"
 
 
 class NotProbed(UserError):
-    """Nothing can be sent through the pipeline as it is set up. The message says what would."""
+    """The pipeline's settings leave nothing that could be sent. The message says what to change."""
 
 
 class Stopped(Exception):
-    """What was sent ended otherwise than with its effect. The message says how."""
+    """A probe ended without its effect. The message says how."""
 
 
 @dataclass(frozen=True)
 class Hop:
-    """A place that is reached, or not yet. `reached` raises Stopped when it never will be.
+    """A milestone of a probe. `reached` raises Stopped if it will never be reached.
 
-    `function` works towards it and `queue` feeds that; both are names, None where there is none.
+    `function` names the function that works on it (None: none), `queue` the queue that feeds it.
     """
 
     name: str
@@ -35,32 +35,31 @@ class Hop:
 
 
 class Probe:
-    """What is sent through one pipeline. Whatever is asked of AWS raises ClientError or
-    BotoCoreError."""
+    """A probe of one pipeline. Methods that call AWS raise ClientError or BotoCoreError."""
 
-    # The key of the object, or of the item's file, as `trace` takes it.
+    # The key of the object, or of the item's file, in the form that `trace` takes.
     key: str
-    # What is not removed by design; empty where everything is.
+    # What `remove` keeps by design; empty if nothing.
     stays = ""
 
     def __init__(self) -> None:
-        # What could not be removed, and why.
+        # What could not be removed, with the reasons.
         self.left: list[str] = []
 
     def send(self) -> None:
         raise NotImplementedError
 
     def hops(self) -> Sequence[Hop]:
-        """In the order in which they are reached, or beside each other."""
+        """Returns the milestones in the order in which they are reached, or in parallel."""
         raise NotImplementedError
 
     def remove(self) -> None:
-        """Removes all that there is of it, whether or not it was sent."""
+        """Removes everything that the probe has made, whether or not it was sent."""
         raise NotImplementedError
 
 
 class ObjectProbe(Probe):
-    """An object that is stored at `key` in `bucket`."""
+    """A probe that stores an object at `key` in `bucket`."""
 
     def __init__(self, stack: Stack, bucket: str, key: str, content: bytes) -> None:
         super().__init__()
@@ -82,7 +81,7 @@ class ObjectProbe(Probe):
         self._stored = objects.find(self.stack.s3, self.bucket, self.key)
 
     def made(self) -> Sequence[tuple[str, str]]:
-        """Buckets and keys of what is made of it."""
+        """Returns buckets and keys of the outputs made of the object."""
         return ()
 
     def remove(self) -> None:
@@ -91,10 +90,10 @@ class ObjectProbe(Probe):
 
 
 def grey_jpeg(side: int) -> bytes:
-    """A grey square of JPEG. Every block of 8 by 8 is two bits: no difference, no detail."""
+    """Returns a grey square JPEG: two bits for each block of 8 x 8 pixels, as all are alike."""
     blocks = (-(-side // 8)) ** 2
     data, odd = divmod(2 * blocks, 8)
-    # What is left of the last byte is ones.
+    # Padding bits of the last byte are ones.
     scan = b"\0" * data + (bytes([0xFF >> odd]) if odd else b"")
     size = side.to_bytes(2)
     codes = bytes([1, *[0] * 15, 0])
@@ -112,7 +111,7 @@ def grey_jpeg(side: int) -> bytes:
 
 
 def black_png(side: int) -> bytes:
-    """A black square of PNG, of one bit for each pixel."""
+    """Returns a black square PNG, with one bit per pixel."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return len(body).to_bytes(4) + kind + body + zlib.crc32(kind + body).to_bytes(4)

@@ -1,4 +1,4 @@
-"""Messages that are looked at or moved, and shown again to everybody else."""
+"""Receives messages to show or move them, and makes them visible again."""
 
 import base64
 import time
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
-# SQS takes and gives no more in one call.
+# Maximum number of messages in one call of SQS.
 BATCH = 10
-# A long poll asks every server that holds a part of the queue; a short one finds some messages.
+# A long poll asks every SQS server; a short poll only a sample, which misses messages.
 WAIT_SECONDS = 1
-# These say that a message is no longer hidden by this receipt, or no longer there.
+# Error codes for a message that is no longer hidden by this receipt, or no longer exists.
 _SHOWN_ALREADY = ("ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue")
 
-# Those found first stay hidden while the others are looked for, so that none is found twice.
+# Time limit of a look. Received messages stay hidden during it, so none is received twice.
 LOOKING_SECONDS = 10
-# What a look that was killed leaves hidden comes back after this.
+# Messages that a killed process leaves hidden become visible after this time.
 HIDDEN_SECONDS = LOOKING_SECONDS + 20
 
 _Thing = TypeVar("_Thing")
 
 
 def receive(sqs: "SQSClient", url: str, count: int, hidden_seconds: int) -> "list[MessageTypeDef]":
-    """At most `count` messages with all that they carry, hidden from others for so long."""
+    """Receives at most `count` messages with all attributes; hides them for `hidden_seconds`."""
     answer = sqs.receive_message(
         QueueUrl=url,
         MaxNumberOfMessages=min(count, BATCH),
@@ -46,9 +46,9 @@ def receive(sqs: "SQSClient", url: str, count: int, hidden_seconds: int) -> "lis
 
 
 def release(sqs: "SQSClient", url: str, receipts: Collection[str]) -> int:
-    """Shows messages again at once; returns how many stay hidden until their time is over.
+    """Makes messages visible at once; returns how many stay hidden until their timeout.
 
-    Goes through all of them whatever happens to some: it also runs while an error is on its way.
+    Continues after errors, because it also runs while another exception propagates.
     """
     hidden = 0
     for batch in batches(receipts):
@@ -67,7 +67,7 @@ def release(sqs: "SQSClient", url: str, receipts: Collection[str]) -> int:
 
 
 def batches(things: Collection[_Thing]) -> Iterator[list[_Thing]]:
-    """Ten at a time."""
+    """Yields the things in lists of at most ten."""
     left = iter(things)
     while batch := list(islice(left, BATCH)):
         yield batch
@@ -75,9 +75,9 @@ def batches(things: Collection[_Thing]) -> Iterator[list[_Thing]]:
 
 @dataclass(frozen=True)
 class Look:
-    """What was seen, as a FIFO queue delivers it or else oldest first.
+    """Messages seen in a queue: in delivery order for FIFO queues, else oldest first.
 
-    `hidden` of it could not be shown to others again at once.
+    `hidden` is the number of messages that could not be made visible at once.
     """
 
     messages: list[dict[str, Any]]
@@ -85,7 +85,7 @@ class Look:
 
 
 def look(sqs: "SQSClient", queue: Queue, count: int) -> Look:
-    """Up to `count` messages, which are hidden from others only while this looks for more."""
+    """Returns up to `count` messages, which are hidden from other consumers only meanwhile."""
     found: dict[str, MessageTypeDef] = {}
     receipts: list[str] = []
     deadline = time.monotonic() + LOOKING_SECONDS
@@ -106,7 +106,7 @@ def look(sqs: "SQSClient", queue: Queue, count: int) -> Look:
 
 
 def cost_of_looking(queue: Queue, messages: list[dict[str, Any]]) -> str:
-    """A sentence for people: what a look did to the messages that it saw."""
+    """Returns a sentence for the user: what looking did to the messages' receive counts."""
     said = "Looking counted as one receive of each"
     if queue.max_receive_count is None:
         return f"{said}."
@@ -120,7 +120,7 @@ def cost_of_looking(queue: Queue, messages: list[dict[str, Any]]) -> str:
 
 
 def _described(message: "MessageTypeDef") -> dict[str, Any]:
-    """A message as JSON can have it. Times are ISO 8601 in UTC."""
+    """Returns a message with JSON types. Times are ISO 8601 in UTC."""
     system = {str(name): value for name, value in message.get("Attributes", {}).items()}
     source = system.get("DeadLetterQueueSourceArn")
     return {

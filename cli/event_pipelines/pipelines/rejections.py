@@ -1,4 +1,4 @@
-"""Whether an object that had no effect is named in a rejection record or in a dead letter."""
+"""Finds whether a rejection record or dead letter names an object that had no effect."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -20,14 +20,14 @@ from event_pipelines.stack import Queues, each
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# More than a look can see in its time.
+# More than `look` can receive in its time.
 _ALL = 1_000_000
-# So many files may be called alike in different folders without being read again for each.
+# Number of file names whose records stay cached, for equal names in different folders.
 _NAMES_KEPT = 1_000
 
 
 def is_of(ref: ObjectRef, stored: StoredObject) -> bool:
-    """Whether it names this very version, as far as it tells."""
+    """Whether a reference means this version, as far as it is specific."""
     if (ref.bucket, ref.key) != (stored.bucket, stored.key):
         return False
     version_id = None if ref.version_id == "null" else ref.version_id
@@ -39,7 +39,7 @@ def is_of(ref: ObjectRef, stored: StoredObject) -> bool:
 
 
 class _Refs:
-    """By object, so that no object is compared with what is said of all the others."""
+    """References indexed by object, so that a lookup does not scan all of them."""
 
     def __init__(self, refs: Sequence[ObjectRef]) -> None:
         self._by_object: dict[tuple[str, str], list[ObjectRef]] = defaultdict(list)
@@ -52,7 +52,7 @@ class _Refs:
 
 
 class DeadLetters:
-    """The bodies found in some queues; `unseen` more, about, were not seen in time."""
+    """Message bodies of dead-letter queues; about `unseen` more were not received in time."""
 
     def __init__(self, bodies: Sequence[str], unseen: int = 0) -> None:
         self.bodies = bodies
@@ -60,12 +60,12 @@ class DeadLetters:
         self._refs = _Refs([ref for body in bodies for ref in refs_in(body)])
 
     def name(self, stored: StoredObject) -> bool:
-        """Whether one of them is about this version."""
+        """Whether one of the messages names this version."""
         return self._refs.name(stored)
 
 
 def dead_letters(queues: Queues, name: str) -> DeadLetters:
-    """Looks into a queue that nobody receives from, and leaves everything where it is."""
+    """Reads the messages of a dead-letter queue, all of which stay there."""
     queue = queues.find(name)
     if queue.messages == 0:
         return DeadLetters(())
@@ -76,9 +76,9 @@ def dead_letters(queues: Queues, name: str) -> DeadLetters:
 
 
 class Rejections:
-    """The records directly below one prefix, listed once and read as they are asked for.
+    """Rejection records directly below one prefix: listed once, read on demand.
 
-    Objects are asked about from several threads at a time.
+    Thread-safe.
     """
 
     def __init__(self, s3: "S3Client", bucket: str, prefix: str) -> None:
@@ -95,7 +95,7 @@ class Rejections:
         return self._called(record_stem(stored.key)).name(stored)
 
     def name_by_message(self, stored: StoredObject) -> bool:
-        """Like `name`, where records may be called after the message and not after the file."""
+        """Like `name`, also for records that are named after the message instead of the file."""
         with self._lock:
             if self._all is None:
                 keys = [key for found in self._by_name().values() for key in found]
@@ -110,7 +110,7 @@ class Rejections:
         return read_record(self._s3, self._bucket, key).refs
 
     def _by_name(self) -> Mapping[str, list[str]]:
-        # Whoever comes second must not take for all what the first has found so far.
+        # The lock keeps other threads from reading an incomplete list.
         with self._lock:
             if self._keys is None:
                 found: dict[str, list[str]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""Waiting for what AWS has accepted and not yet finished, and for other processes."""
+"""Waits for AWS to finish what it has accepted, and for other processes."""
 
 import time
 from collections.abc import Callable
@@ -17,10 +17,10 @@ def persist(
     seconds: float,
     on_wait: Callable[[], object] = lambda: None,
 ) -> T:
-    """Repeats `attempt` while it fails in a transient way, for about `seconds`.
+    """Repeats `attempt` while it fails with a transient error, for about `seconds`.
 
-    `on_wait` is called once, before the first wait. Raises the last error when time is over, and
-    any other error at once.
+    `on_wait` is called once, before the first wait. Raises the last error after that time, and any
+    other error at once.
     """
     waited = 0.0
     while True:

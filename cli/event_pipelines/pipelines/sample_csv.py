@@ -1,4 +1,4 @@
-"""A CSV file of one row, made up for the settings of an import pipeline."""
+"""A one-row CSV file that fits the settings of an import pipeline."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ _UNIQUE = (None, ColumnType.STRING, ColumnType.NUMBER)
 
 @dataclass(frozen=True)
 class SampleFile:
-    """`content` has one row of these `cells`; the loader makes an item of it after `shape`."""
+    """A file whose only row has these `cells`; the loader makes an item of it by `shape`."""
 
     content: bytes
     cells: Sequence[str]
@@ -31,9 +31,9 @@ class SampleFile:
 
     @classmethod
     def of(cls, split: Mapping[str, str], load: Mapping[str, str], name: str) -> "SampleFile":
-        """For functions with these environment variables; the item's key is made of `name`.
+        """Returns a file for functions with these variables; the item's key contains `name`.
 
-        Raises NotProbed where no file could be made up, or where it could replace an item.
+        Raises NotProbed if no file fits, or if its item could replace another.
         """
         expected, wanted = expected_columns(Environment(split)), wanted_dialect(Environment(split))
         shape = shape_of(Environment(load))
@@ -60,7 +60,7 @@ class SampleFile:
         return made
 
     def item_key(self, import_id: str) -> dict[str, Any]:
-        """The key of the item in the table. Raises RowRejected where there would be none."""
+        """Returns the key of the item in the table. Raises RowRejected if the row has no key."""
         opening, now = self.opening, iso(datetime.now(UTC))
         unnamed = opening.dialect.unnamed
         maker = ItemMaker(self.shape, opening.header, import_id, now, unnamed)
@@ -70,7 +70,7 @@ class SampleFile:
 
 def _cell(kind: ColumnType | None, text: str) -> str:
     if kind is ColumnType.NUMBER:
-        # Below zero, where hardly any key is.
+        # Negative, because negative keys are rare.
         return str(-int.from_bytes(text.encode()[-8:]))
     if kind is ColumnType.BOOL:
         return "true"

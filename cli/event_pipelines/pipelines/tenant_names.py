@@ -1,7 +1,7 @@
-"""Names: which a group or tenant may have, and what everything of theirs is called.
+"""Valid names of groups and tenants, and the names of their resources.
 
-Every name follows from the stack's prefix and from one name that a person chose, so nothing is
-ever found by searching, and no record can point a command at somebody else's queue or bucket.
+Every resource name follows from the stack's prefix and a name that a user chose, so nothing is
+searched for, and no record can make a command use another owner's queue or bucket.
 """
 
 import re
@@ -24,7 +24,7 @@ _QUEUE_LENGTH = 80
 
 @dataclass(frozen=True)
 class Names:
-    """What a stack's groups and tenants own is called. `queues_url` is the URL before the name."""
+    """Resource names of groups and tenants. `queues_url` is a queue's URL without its name."""
 
     prefix: str
     account_id: str
@@ -55,14 +55,14 @@ class Names:
         return f"{self.queues_url}/{queue}"
 
     def role(self, part: str) -> str:
-        """The name of a role that Terraform makes: route, process or files."""
+        """Returns the name of one of Terraform's roles: route, process or files."""
         return f"{self.prefix}-tenants-{part}-{self.region}"
 
     def role_arn(self, part: str) -> str:
         return f"arn:{self.partition}:iam::{self.account_id}:role/{self.role(part)}"
 
     def check_group(self, name: str) -> str:
-        """Returns the name, or raises UserError that says what is wrong with it."""
+        """Returns the name. Raises UserError with the reason if it is not valid."""
         check("group", name)
         room = min(self.max_group_name_length, _BUCKET_LENGTH - len(self.bucket("")))
         if len(name) > room:
@@ -73,7 +73,7 @@ class Names:
         return name
 
     def check_tenant(self, name: str) -> str:
-        """Returns the name, or raises UserError that says what is wrong with it."""
+        """Returns the name. Raises UserError with the reason if it is not valid."""
         check("tenant", name)
         room = _QUEUE_LENGTH - len(dead_letters(self.tenant_queue("")))
         if len(name) > room:
@@ -85,12 +85,12 @@ class Names:
 
 
 def dead_letters(queue: str) -> str:
-    """The name of a queue's dead-letter queue."""
+    """Returns the name of a queue's dead-letter queue."""
     return f"{queue}-dlq"
 
 
 def check(kind: Kind, name: str) -> str:
-    """Returns the name, or raises UserError that says why no group or tenant may be called so."""
+    """Returns the name. Raises UserError with the reason if it is not valid for this kind."""
     if is_tenant_name(name):
         return name
     raise UserError(
@@ -111,7 +111,7 @@ def _objection(name: str) -> str:
 
 
 def raw_key(tenant: str, path: str) -> str:
-    """The key of a tenant's raw file. Raises UserError for paths that the router would refuse."""
+    """Returns the key of a tenant's raw file. Raises UserError for paths the router refuses."""
     key = f"{area_prefix(tenant, RAW)}{path}"
     try:
         TenantKey.parse(key)

@@ -1,4 +1,4 @@
-"""The platform that Terraform built, as its document describes it, and the clients for it."""
+"""The tenant platform of a stack, as its SSM parameter describes it, and clients for it."""
 
 import json
 from collections.abc import Callable
@@ -25,7 +25,7 @@ QUEUE_MODES = (PER_TENANT, SHARED_FAIR)
 
 @dataclass(frozen=True)
 class Worker:
-    """A function that queues feed, and how they do. `timeout_seconds` is the function's."""
+    """A function that consumes queues, and its mapping. `timeout_seconds` is the function's."""
 
     function_name: str
     function_arn: str
@@ -36,7 +36,7 @@ class Worker:
 
 @dataclass(frozen=True)
 class GroupAccess:
-    """ARNs, or patterns of them, of who may beside the stack's own roles.
+    """ARNs, or ARN patterns, of principals with access besides the stack's own roles.
 
     `administrators` read files, receive messages and change policies; `readers` read files.
     """
@@ -47,12 +47,12 @@ class GroupAccess:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the platform document says. Retention is in seconds, the bucket's terms in days.
+    """The platform document. Retention is in seconds; the bucket's lifecycle terms are in days.
 
-    `kms_key_arn` is the customer's key for all that is made; None leaves that to keys of AWS.
+    `kms_key_arn` is the customer's key for all new resources; None: keys of AWS.
 
-    The router acts upon what it read of a tenant for `cache_seconds` and a fifth more, and upon
-    what kept it from doing so for `negative_cache_seconds`.
+    The router caches a tenant for up to 1.2 times `cache_seconds`, and a failure to read it for
+    `negative_cache_seconds`.
     """
 
     names: Names
@@ -77,7 +77,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Platform:
-    """`say` tells a person, in one line, what a command waits for."""
+    """The platform's settings and clients. `say` shows a line about what a command waits for."""
 
     settings: Settings
     s3: "S3Client"
@@ -93,9 +93,8 @@ class Platform:
 
 
 def locate(stack: Stack, say: Callable[[str], None]) -> Platform:
-    """The platform of the stack. Raises UserError when there is none, or when it is not of the
-    stack's region.
-    """
+    """Returns the platform of the stack. Raises UserError if there is none, or if it describes
+    another region."""
     parameter = f"/{stack.prefix}/tenants/platform"
     try:
         found = stack.client("ssm").get_parameter(Name=parameter)
@@ -125,7 +124,7 @@ def locate(stack: Stack, say: Callable[[str], None]) -> Platform:
 
 
 def read(parameter: str, document: str) -> Settings:
-    """Reads the platform document. Raises UserError when it is none that this version knows."""
+    """Parses the platform document. Raises UserError if it or its version is unknown."""
     try:
         values = json.loads(document)
         version = values["schema_version"]
@@ -152,7 +151,7 @@ def _settings(values: dict[str, Any]) -> Settings:
             account_id=values["account_id"],
             region=values["region"],
             partition=values["partition"],
-            # All queues of an account and region have it in common.
+            # All queues of an account and region share this part of the URL.
             queues_url=quarantine.rpartition("/")[0],
             max_group_name_length=values["max_group_name_length"],
         ),

@@ -1,7 +1,7 @@
-"""The two tables that say which groups and tenants there are, and how far each of them is.
+"""The two tables of groups and tenants, with the status of each.
 
-A record is written before anything is made and becomes ACTIVE after everything is, so whatever a
-killed process leaves behind has a record that names it.
+A record is written before its resources are created and becomes ACTIVE after all of them are, so
+resources that a killed process leaves behind have a record that names them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,7 +32,7 @@ R = TypeVar("R", Group, Tenant)
 
 
 def new_group(names: Names, name: str, queue_mode: str) -> Group:
-    """The record of a group that nothing has been made for."""
+    """Returns the record of a group without resources."""
     shared = names.shared_queue(name) if queue_mode == SHARED_FAIR else ""
     now = iso(datetime.now(UTC), "microseconds")
     return Group(
@@ -51,7 +51,7 @@ def new_group(names: Names, name: str, queue_mode: str) -> Group:
 
 
 def new_tenant(names: Names, name: str, group: str, queue_mode: str) -> Tenant:
-    """The record of a tenant that nothing has been made for."""
+    """Returns the record of a tenant without resources."""
     own = names.tenant_queue(name) if queue_mode == PER_TENANT else names.shared_queue(group)
     now = iso(datetime.now(UTC), "microseconds")
     return Tenant(
@@ -70,7 +70,7 @@ def new_tenant(names: Names, name: str, group: str, queue_mode: str) -> Tenant:
 
 
 class Registry:
-    """Both tables. Reads of one record, and those that decide about deletion, are consistent."""
+    """Both tables. Reads of one record, and reads that decide about deletion, are consistent."""
 
     def __init__(self, platform: Platform) -> None:
         self._dynamodb = platform.dynamodb
@@ -88,7 +88,7 @@ class Registry:
         return record.from_item(answer["Item"]) if "Item" in answer else None
 
     def get(self, record: type[R], name: str) -> R:
-        """Raises UserError when there is none of that name."""
+        """Returns one record. Raises UserError if there is none of this name."""
         found = self.find(record, name)
         if found is None:
             raise UserError(
@@ -98,7 +98,7 @@ class Registry:
         return found
 
     def all(self, record: type[R]) -> list[R]:
-        """Every group, or every tenant, by name."""
+        """Returns all groups, or all tenants, by name."""
         pages = self._dynamodb.get_paginator("scan").paginate(
             TableName=self._tables[record], ConsistentRead=True
         )
@@ -106,7 +106,7 @@ class Registry:
         return sorted(found, key=lambda one: one.name)
 
     def tenants_of(self, group: str) -> list[Tenant]:
-        """The tenants of a group, by name; one made a moment ago may be missing."""
+        """Returns the tenants of a group by name; the index may lack one created a moment ago."""
         pages = self._dynamodb.get_paginator("query").paginate(
             TableName=self._tables[Tenant],
             IndexName="by_group",
@@ -116,11 +116,11 @@ class Registry:
         return [Tenant.from_item(item) for page in pages for item in page["Items"]]
 
     def every_tenant_of(self, group: str) -> list[Tenant]:
-        """The tenants of a group, none missing: an index lags behind its table, a scan does not."""
+        """Returns all tenants of a group, by a scan, because the index lags behind the table."""
         return [tenant for tenant in self.all(Tenant) if tenant.group == group]
 
     def claim_group(self, group: Group) -> Group:
-        """Writes the record unless there is one of that name; returns the one there is then."""
+        """Writes the record unless one of this name exists; returns the record in the table."""
         try:
             self._dynamodb.put_item(
                 TableName=self._tables[Group],
@@ -134,10 +134,9 @@ class Registry:
         return group
 
     def claim_tenant(self, tenant: Tenant) -> Tenant:
-        """Like `claim_group`, and only into an active group: one that is being deleted gets no
-        more tenants. Raises UserError when the group is not active, and when the tenant that there
-        was is gone by the time it is read.
-        """
+        """Like `claim_group`, but only into an active group: a group in deletion gets no tenants.
+        Raises UserError if the group is not active, or if an existing tenant is deleted before it
+        is read."""
         try:
             persist(lambda: self._put_into_active_group(tenant), _collided, seconds=30)
         except ClientError as error:
@@ -176,10 +175,10 @@ class Registry:
         )
 
     def change_status(self, record: R, status: str) -> R:
-        """Moves a record on from the status it was read with.
+        """Changes the status of a record, provided it has not changed since it was read.
 
-        Another process that did the same is no hindrance. Raises UserError when it did something
-        else.
+        A process that made the same change meanwhile is ignored. Raises UserError if the record was
+        changed in another way.
         """
         if record.status == status:
             return record
@@ -196,7 +195,7 @@ class Registry:
         return changed
 
     def correct(self, record: R, wanted: R) -> None:
-        """Gives a record the contents of `wanted`, except for its status and its age."""
+        """Sets a record's attributes to those of `wanted` but for name, status, creation time."""
         kept = {"name", "status", "created_at"}
         fields = {f for f in record.attributes if getattr(wanted, f) != getattr(record, f)} - kept
         if not fields:
@@ -235,7 +234,7 @@ class Registry:
         )
 
     def forget(self, record: R) -> None:
-        """Takes the record of a finished deletion away, unless a new life has begun."""
+        """Deletes a record in status DELETING, unless it was deleted or created anew meanwhile."""
         try:
             self._dynamodb.delete_item(
                 TableName=self._tables[type(record)],
@@ -248,13 +247,13 @@ class Registry:
                 },
             )
         except ClientError as error:
-            # Somebody else finished the same deletion, or the answer to our own was lost.
+            # Another process finished the deletion, or the response to this request was lost.
             if error_code(error) != "ConditionalCheckFailedException":
                 raise
 
 
 def not_active(group: Group | None, name: str) -> UserError:
-    """Why a group can have no tenant, and what to do about it."""
+    """Returns an error with the reason why a group takes no tenants, and the remedy."""
     if group is None:
         return UserError(
             f"There is no group {name}: make it with `event-pipelines tenants create-group {name}`."
@@ -275,7 +274,7 @@ def _overtaken(record: Record, now: Record | None) -> UserError:
 
 
 def _reasons(error: ClientError) -> tuple[str, str]:
-    """Why a transaction was cancelled, for each of its two actions."""
+    """Returns the codes why a transaction was cancelled, for its two actions."""
     answer: Mapping[str, Any] = error.response
     codes = [reason.get("Code", "") for reason in answer.get("CancellationReasons", [])]
     return (codes[0], codes[1]) if len(codes) == 2 else ("", "")

@@ -1,4 +1,4 @@
-"""Tenants' raw files and their silver ones: a lane for each tenant."""
+"""The tenant-routing pipeline: raw and silver files, with one lane for each tenant."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -34,8 +34,8 @@ STEPS: tuple[Step, ...] = (
 KEYS = re.compile(f"({TENANT_NAME.pattern})/{RAW}/(.+)", re.DOTALL)
 BRANCH: str | None = "tenant"
 NO_REPLAY: str | None = None
-# A file of smoke has a tenant of its own: nothing is written among files of somebody else. Where
-# several groups are to be tried, a tenant of each is called so, with a hyphen and more behind it.
+# Smoke tests have a tenant of their own, so that they write nothing among other tenants' files.
+# To test several groups, a tenant of each is named so, with a hyphen and a suffix.
 PROBED = "smoke"
 
 
@@ -95,7 +95,7 @@ def probes(stack: Stack, name: str) -> Sequence[Probe]:
 
 
 class _File(ObjectProbe):
-    """A file of one row, as its tenant uploads it."""
+    """A probe that uploads a one-row file in the way its tenant does."""
 
     def __init__(self, stack: Stack, tenant: Tenant, name: str, function: str) -> None:
         self._path = f"{FOLDER}{name}.csv"
@@ -112,7 +112,7 @@ class _File(ObjectProbe):
         return [Hop(name, self._made, self._function, queue)]
 
     def send(self) -> None:
-        # Files of tenants are not for everybody to read: not even their metadata is asked for.
+        # Tenants' files are not readable by everybody, so the object's metadata is not requested.
         self.store()
 
     def _made(self) -> bool:

@@ -1,1 +1,1 @@
-"""What Terraform's JSON of a plan says, by the standard library alone."""
+"""Reads Terraform plans in JSON, with the standard library only."""

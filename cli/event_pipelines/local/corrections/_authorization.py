@@ -1,4 +1,4 @@
-"""Questions to MiniStack's policy evaluator that MiniStack itself does not ask."""
+"""Authorization checks that MiniStack itself omits, made with its policy evaluator."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from ministack.services import iam
 def role_allows(role_arn: str, action: str, resource: str) -> bool:
     """Whether a service acting in the role may do `action` on `resource`, over TLS.
 
-    The resource's own policy counts, as does the role's permissions boundary.
+    The resource's own policy and the role's permissions boundary are evaluated as well.
     """
     account = role_arn.split(":")[4]
     name = role_arn.rpartition("/")[2]
@@ -31,7 +31,7 @@ def role_allows(role_arn: str, action: str, resource: str) -> bool:
 
 
 def caller_allows(action: str, resource: str) -> bool:
-    """Whether whoever signed the current request may do `action` on `resource`."""
+    """Whether the signer of the current request may do `action` on `resource`."""
     # Empty for the account's root, whom MiniStack does not check.
     key = iam_evaluator._verified_key.get()
     service = action.partition(":")[0]
@@ -56,6 +56,6 @@ def _context(principal: str, kind: str, account: str, action: str, resource: str
         action=action,
         resource_arn=resource,
         region=get_region(),
-        # AWS services speak TLS among themselves; without this, every TLS-only policy denies.
+        # AWS services use TLS between each other; without this, TLS-only policies would deny.
         secure_transport=True,
     )

@@ -1,9 +1,9 @@
-"""AWS event patterns: what SNS payload filters and event source filters are written in.
+"""AWS event patterns, the language of SNS payload filters and event source filters.
 
-A pattern names fields and, for each, the list of rules of which one must hold. Fields are looked
-up inside arrays too: an array matches if one of its elements does, with all that the pattern asks
-of that element. Differences between the services' dialects (limits, which operators each takes)
-are not modelled.
+A pattern names fields and, for each, a list of rules of which one must match. Fields are also
+looked up in arrays: an array matches if one of its elements meets all conditions of the pattern for
+that element. Differences between the services' dialects (limits, supported operators) are not
+modelled.
 """
 
 import ipaddress
@@ -22,11 +22,11 @@ _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
 
 
 class InvalidPattern(ValueError):
-    """A pattern AWS would not accept. The message says which part of it."""
+    """A pattern that AWS would not accept. The message names the invalid part."""
 
 
 def matches(pattern: Mapping[str, Any], event: Any) -> bool:
-    """Whether a JSON value matches `pattern`; of an array, whether one of its elements does."""
+    """Whether a JSON value matches `pattern`; for an array, whether one of its elements does."""
     if isinstance(event, list):
         return any(matches(pattern, element) for element in event or [{}])
     fields = event if isinstance(event, Mapping) else {}
@@ -34,7 +34,7 @@ def matches(pattern: Mapping[str, Any], event: Any) -> bool:
 
 
 def validate(pattern: Any) -> None:
-    """Raises InvalidPattern unless `pattern` is one that `matches` understands in full."""
+    """Raises InvalidPattern unless `pattern` consists of rules that `matches` supports."""
     if not isinstance(pattern, Mapping):
         raise InvalidPattern(f"a pattern is an object, not {pattern!r}")
     for name, expected in pattern.items():
@@ -56,7 +56,7 @@ def _field_matches(name: str, expected: Any, fields: Mapping[str, Any]) -> bool:
     if isinstance(expected, Mapping):
         return matches(expected, fields.get(name))
     if name not in fields and "." in name:
-        # A dot in the name of a field is as good as a level.
+        # A dot in the name of a field is equivalent to a level of nesting.
         outer, _, inner = name.partition(".")
         return matches({inner: expected}, fields.get(outer))
     leaves = list(_leaves(fields[name])) if name in fields else []
@@ -81,7 +81,7 @@ def _rule_holds(rule: Any, leaves: list[Any]) -> bool:
 
 
 def _same(left: Any, right: Any) -> bool:
-    # JSON tells true from 1; Python's == does not.
+    # JSON distinguishes true from 1; Python's == does not.
     return bool(left == right) and isinstance(left, bool) == isinstance(right, bool)
 
 
@@ -102,7 +102,7 @@ def _equals_ignoring_case(leaf: Any, operand: str) -> bool:
 
 def _wildcard(leaf: Any, operand: str) -> bool:
     parts = re.findall(r"\\[*\\]|.", operand, re.DOTALL)
-    # As a glob, which takes linear time where a regular expression of many stars does not.
+    # As a glob, which takes linear time; a regular expression with many stars does not.
     pattern = "".join(
         part if part == "*" else f"[{part[-1]}]" if part[-1] in "*?[" else part[-1]
         for part in parts
@@ -171,7 +171,7 @@ def _operand_fits(operator: str, operand: Any) -> bool:
                 isinstance(bound, int | float) and not isinstance(bound, bool)
                 for bound in operand[1::2]
             )
-            # Of two, the lower bound is the first.
+            # In a range of two comparisons, the lower bound comes first.
             and (len(operand) == 2 or _is_range(*operand))
         )
     if operator == "anything-but":

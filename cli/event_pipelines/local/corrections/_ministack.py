@@ -1,4 +1,4 @@
-"""Replaces MiniStack's internals, and names the correction when they are not as expected."""
+"""Replaces functions of MiniStack; fails with the correction's name if they are not as expected."""
 
 import functools
 import importlib.metadata
@@ -10,14 +10,14 @@ PINNED_VERSION = "1.5.33"
 
 
 class CorrectionMismatch(Exception):
-    """A correction cannot be installed in the MiniStack at hand."""
+    """A correction does not fit the installed version of MiniStack."""
 
 
 def around(owner: Any, name: str, parameters: str, wrapper: Callable[..., Any]) -> None:
     """Replaces `owner.name` by `wrapper`, which receives the original before its arguments.
 
-    `parameters` are the original's, separated by spaces. The correction is the module that
-    `wrapper` is written in. Raises CorrectionMismatch if the original is missing or differs.
+    `parameters` are the original's, separated by spaces. The correction is named after the module
+    that defines `wrapper`. Raises CorrectionMismatch if the original is missing or differs.
     """
     original = getattr(owner, name, None)
     found = " ".join(inspect.signature(original).parameters) if callable(original) else "nothing"

@@ -1,5 +1,5 @@
 # Runs in a Lambda function's process before MiniStack's worker script, which is appended to it;
-# standard library only. What it defines starts with an underscore, as the script shares its names.
+# standard library only. Its names start with an underscore, because the script shares them.
 # See log_output.py.
 import json as _json
 import logging as _logging
@@ -11,7 +11,7 @@ from typing import Any as _Any
 
 
 class _Requests:
-    """The engine's messages, one a line; remembers which request is being served."""
+    """The engine's messages, one per line; stores the id of the current request."""
 
     request_id = ""
 
@@ -26,7 +26,7 @@ class _Requests:
 
 
 class _Responses:
-    """The worker's answers; each is preceded by a mark in the log, so the engine knows its end."""
+    """The worker's responses. A mark in the log before each ends its output for the engine."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -34,8 +34,8 @@ class _Responses:
 
     def write(self, text: str) -> None:
         error = _sys.exc_info()[1]
-        # The worker tells of what the handler raised while it handles that. Before the first
-        # request it is the import that failed.
+        # The worker reports an exception of the handler while handling it. Before the first
+        # request, it is a failed import.
         is_raised = error is not None and _requests.request_id
         self._pending += _raised(error) if is_raised else text
 
@@ -47,7 +47,7 @@ class _Responses:
 
 
 def _raised(error: _Any) -> str:
-    """Logs what the handler raised, and gives the answer, a line of JSON."""
+    """Logs an exception of the handler, and returns the response, a line of JSON."""
     stack = _traceback.format_tb(error.__traceback__)[1:]
     said = {
         "errorMessage": str(error),
@@ -97,14 +97,14 @@ class _JsonFormatter(_logging.Formatter):
 
 _requests = _Requests(_sys.stdin)
 _sys.stdin = _requests
-# Whatever writes to descriptor 1, such as a program the function starts, writes to the log and
-# cannot garble the answers.
+# Output to descriptor 1, such as that of programs the function starts, goes to the log and cannot
+# garble the responses.
 _sys.stdout = _Responses(_os.dup(1))
 _os.dup2(2, 1)
 _handler = _logging.StreamHandler(_sys.stderr)
 if _os.environ["AWS_LAMBDA_LOG_FORMAT"] == "JSON":
     _handler.setFormatter(_JsonFormatter())
-    # AWS knows a level below Python's lowest.
+    # AWS has a level below Python's lowest.
     _logging.getLogger().setLevel(_os.environ["AWS_LAMBDA_LOG_LEVEL"].replace("TRACE", "NOTSET"))
 else:
     _handler.setFormatter(

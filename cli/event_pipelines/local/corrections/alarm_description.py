@@ -1,9 +1,9 @@
-"""Alarms are described in full, whatever protocol asks.
+"""DescribeAlarms returns complete alarms in every protocol.
 
-AWS: DescribeAlarms answers the same in each of its protocols.
-MiniStack: in the query protocol, which Terraform's provider speaks up to 6.49, leaves out period,
-statistic, dimensions, actions and more, so every plan wants to put them back.
-Correction: the query answer is made from the complete JSON one.
+AWS: DescribeAlarms returns the same in each of its protocols.
+MiniStack: in the query protocol, which Terraform's provider uses up to 6.49, omits period,
+statistic, dimensions, actions and more, so that every plan shows them as changes.
+Correction: the query response is made from the complete JSON one.
 """
 
 import json
@@ -32,7 +32,7 @@ def _describe(
         return original(params, cbor_data, is_cbor, is_json)
     status, _, body = original(params, _as_json_request(params), False, True)
     if status != 200:
-        # A refusal has no fields to lose; the original words it in the right protocol.
+        # An error has no fields to lose; the original formats it in the right protocol.
         return original(params, cbor_data, is_cbor, is_json)
     result = _as_xml("DescribeAlarmsResult", json.loads(body))
     return cloudwatch._xml(200, "DescribeAlarmsResponse", result)

@@ -1,10 +1,10 @@
 """A malformed partial batch response fails the whole batch.
 
-AWS: a response that is not an object, whose batchItemFailures is not a list, or that names an
-empty, missing or unknown item, makes Lambda retry every message. No response, an empty one and an
-empty or null list mean success.
-MiniStack: what it cannot read in the response counts as success, and the messages are deleted.
-Correction: the response is checked before it is acted on.
+AWS: if a response is not an object, or its batchItemFailures is not a list or names an empty,
+missing or unknown item, Lambda retries every message. No response, an empty one, and an empty or
+null list mean success.
+MiniStack: treats malformed responses as success, and deletes the messages.
+Correction: the response is checked before it is used.
 """
 
 import contextvars
@@ -16,7 +16,7 @@ from ministack.services import lambda_svc
 
 from event_pipelines.local.corrections._ministack import around
 
-# The ids in the batch whose partial response is awaited, if any.
+# Message ids of the batch whose partial response is expected, if any.
 _awaited: contextvars.ContextVar[frozenset[str] | None] = contextvars.ContextVar(
     "_awaited", default=None
 )
@@ -30,7 +30,7 @@ def apply() -> None:
 
 
 def is_valid(response: Any, message_ids: frozenset[str]) -> bool:
-    """Whether Lambda acts on this response to a batch of these messages."""
+    """Whether Lambda accepts this response to a batch of these messages."""
     if isinstance(response, str):
         try:
             response = json.loads(response) if response else None

@@ -2,10 +2,10 @@
 
 AWS: with a MaximumBatchingWindowInSeconds, Lambda gathers messages until the batch is full or the
 window is over; standard queues may then have batches of up to 10,000.
-MiniStack: the window is stored and ignored, so messages arrive in whatever batches the moment
-gives, and never more than ten.
+MiniStack: stores the window but ignores it, so batches hold the messages that happen to be there,
+and never more than ten.
 Correction: a mapping is polled once its batch is full or its oldest waiting message has waited for
-the window, and may then read a whole batch. Streams are not looked for where nobody mapped one.
+the window, and may then read a whole batch. Streams are polled only if they have mappings.
 """
 
 import time
@@ -18,7 +18,7 @@ from ministack.services import lambda_svc, sqs
 from event_pipelines.local.corrections._ministack import around
 
 _LARGEST_READ = 10
-# When each mapping was first seen with messages waiting, by its id.
+# The time at which messages of a mapping were first seen waiting, by the mapping's id.
 _waiting_since: dict[str, float] = {}
 
 
@@ -60,7 +60,7 @@ def _is_due(mapping: dict[str, Any]) -> bool:
 
 
 def _receive(original: Callable[..., list[Any]], queue_url: str, max_number: int) -> list[Any]:
-    # The original reads at most ten at a time; a short read means there are no more.
+    # The original reads at most ten messages at a time; fewer mean that there are no more.
     batch: list[Any] = []
     while len(batch) < max_number:
         read = original(queue_url, max_number - len(batch))

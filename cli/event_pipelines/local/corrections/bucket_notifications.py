@@ -1,12 +1,12 @@
-"""Buckets notify only those whose policy lets them, and nobody twice of one event.
+"""Buckets notify only functions whose policies allow it, and notifications do not overlap.
 
 AWS: a notification configuration that names a function is refused unless the function's policy
 grants lambda:InvokeFunction to S3 for that bucket, and each event is delivered only while it does.
-It is refused, too, if two of its entries share an event and a key can have both their prefixes and
-both their suffixes.
+A configuration is also refused if two of its entries share an event and a key can have both their
+prefixes and both their suffixes.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-filtering.html
-MiniStack: neither asks nor looks.
-Correction: both do.
+MiniStack: checks neither the policies nor overlaps.
+Correction: both are checked.
 """
 
 import itertools

@@ -1,13 +1,13 @@
-"""Event source filters look into arrays, know every operator, and only remove what they filter out.
+"""Event source filters match in arrays, support every operator, and delete only filtered messages.
 
 AWS: filter patterns are event patterns; malformed ones are refused; messages that match none are
-deleted when they are read, whatever becomes of the rest of their batch.
+deleted when they are read, whatever the outcome of the rest of their batch.
 MiniStack: arrays of objects, `$or`, `wildcard`, `equals-ignore-case` and nested `anything-but`
 never match, so messages that should be processed are deleted unseen; malformed patterns are
-ignored; in a mixed batch, what was filtered out is deleted only if the function succeeds, and
-otherwise comes back and may end in the dead-letter queue.
-Correction: this project's own matcher, patterns checked when a mapping is created or updated, and
-filtered messages deleted before the function is invoked.
+ignored; in a mixed batch, filtered messages are deleted only if the function succeeds, and
+otherwise come back and may end in the dead-letter queue.
+Correction: this project's own matcher is used, patterns are checked when a mapping is created or
+updated, and filtered messages are deleted before the function is invoked.
 """
 
 import json

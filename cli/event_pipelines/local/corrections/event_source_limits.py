@@ -1,11 +1,11 @@
 """Event source mappings that cannot work are refused.
 
-AWS: refuses a mapping, and a function timeout, that leaves the queue's visibility timeout shorter
-than the function's timeout; a batch of more than ten without a batching window; more than ten, or
-a window, on a FIFO queue; a queue that does not exist; a second mapping of one queue and function;
-batches and windows beyond all limits.
+AWS: refuses a mapping or a function timeout if the queue's visibility timeout would be shorter than
+the function's timeout; a batch of more than ten without a batching window; more than ten, or a
+window, on a FIFO queue; a queue that does not exist; a second mapping of one queue and function;
+batches and windows beyond the limits of the API.
 MiniStack: accepts them all.
-Correction: the same refusals, when a mapping is created or updated and when a timeout is changed.
+Correction: the same are refused, when a mapping is created or updated or a timeout is changed.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from event_pipelines.local.corrections._ministack import around
 
 _DEFAULT_TIMEOUT_SECONDS = 3
 _DEFAULT_BATCH_SIZE = 10
-# The least and the most, as the API itself has them.
+# Minimum and maximum in the API.
 _RANGES = {"BatchSize": (1, 10_000), "MaximumBatchingWindowInSeconds": (0, 300)}
 
 
@@ -32,7 +32,7 @@ def _create(original: Callable[..., Any], data: dict[str, Any]) -> Any:
 
 
 def _unmappable(data: dict[str, Any]) -> Any:
-    """A queue that is missing, or that the function has a mapping of already."""
+    """Returns an error if the queue is missing or already has a mapping to the function."""
     source = data.get("EventSourceArn", "")
     if ":sqs:" in source and sqs._queue_by_arn(source) is None:
         return lambda_svc._invalid_parameter_value(

@@ -1,11 +1,11 @@
-"""What Lambda does for a function needs the permission of the function's role.
+"""Lambda's own actions for a function need permissions of the function's role.
 
 AWS: creating an event source mapping and polling its queue need ReceiveMessage, DeleteMessage and
 GetQueueAttributes; log lines need CreateLogStream and PutLogEvents, and CreateLogGroup if the group
 does not exist.
-MiniStack: does all of it whatever the role says.
-Correction: the role is asked; a queue that may not be read is not polled, and log lines that may
-not be written are dropped, as on AWS.
+MiniStack: does not check the role for these actions.
+Correction: the role is checked; without permission, a queue is not polled and log lines are
+dropped, as on AWS.
 """
 
 import time
@@ -20,7 +20,7 @@ from event_pipelines.local.corrections._authorization import role_allows
 from event_pipelines.local.corrections._ministack import around
 
 _QUEUE_ACTIONS = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
-# The poller asks many times a second; a changed role may take this long to count.
+# Decisions are cached because the poller checks often; a changed role takes effect after this time.
 _REMEMBERED_SECONDS = 5.0
 _decisions: dict[tuple[str, str], tuple[float, str | None]] = {}
 

@@ -1,12 +1,12 @@
 """Lambda functions run in an interpreter of their own.
 
 AWS: a function sees its package, the runtime's boto3, and its own and the runtime's variables. It
-runs on the Python its runtime names.
-MiniStack: runs it on the engine's own Python whatever the runtime, with everything installed there
-importable and the engine's whole environment visible, so a dependency missing from the package is
-found nowhere but on AWS.
+runs on the Python of its runtime.
+MiniStack: runs it on the engine's own Python for any runtime, with everything installed there
+importable and the engine's whole environment visible, so a dependency that is missing from the
+package is noticed only on AWS.
 Correction: functions run isolated (`-I`) in the interpreter given to the engine, with a clean
-environment; a function for another Python version fails with the reason, because what is compiled
+environment; a function for another Python version fails with the reason, because compiled modules
 in its package could not be loaded.
 """
 
@@ -23,13 +23,13 @@ from ministack.core import lambda_runtime
 from event_pipelines.local.corrections import LambdaInterpreter
 from event_pipelines.local.corrections._ministack import around
 
-# What MiniStack sets for the runtime, as opposed to what the engine's process happens to have.
+# Variables that MiniStack sets for the runtime, not inherited from the engine's process.
 _RUNTIME_PREFIXES = ("AWS_", "LAMBDA_", "_LAMBDA_", "_X_AMZN_", "_MINISTACK_")
 _LIBRARY_PATHS = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH")
 
 
 class WrongRuntime(Exception):
-    """The function's runtime is not the one the local interpreter stands for."""
+    """The function's runtime is not that of the local interpreter."""
 
 
 def apply(interpreter: LambdaInterpreter) -> None:
@@ -39,8 +39,8 @@ def apply(interpreter: LambdaInterpreter) -> None:
         "runtime",
         functools.wraps(_binary)(functools.partial(_binary, interpreter)),
     )
-    # The only seam: MiniStack composes the command line and the environment in the same function
-    # that starts the process.
+    # The only place to intervene: one function of MiniStack composes the command line and the
+    # environment and starts the process.
     start = functools.partial(_start, interpreter)
     lambda_runtime.subprocess = SimpleNamespace(**vars(subprocess) | {"Popen": start})
 
@@ -76,10 +76,10 @@ def _start(
 def _environment(
     merged: Mapping[str, str], interpreter: LambdaInterpreter, code: str
 ) -> dict[str, str]:
-    """The runtime's variables out of `merged`, which is the engine's environment and more.
+    """Returns the runtime's variables in `merged`, which includes the engine's environment.
 
-    The function's own variables are dropped too where their names are the engine's, and come back:
-    the worker sets them all itself before it imports the handler.
+    Variables of the function with the names of the engine's are dropped as well; the worker sets
+    all of the function's variables itself before it imports the handler.
     """
     kept = {
         name: value
@@ -88,7 +88,7 @@ def _environment(
     }
     return kept | {
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{interpreter.runtime}",
-        # Not the user's: boto3 would read their profile, and a stray file would land among theirs.
+        # Not the user's: boto3 would read their profile, and stray files would be written there.
         "HOME": str(Path(code).parent),
         "TMPDIR": os.environ["TMPDIR"],
         "LANG": "en_US.UTF-8",

@@ -1,13 +1,13 @@
-"""What functions are given, and what they leave, has the fields that Lambda gives it.
+"""Records and dead letters of functions have the fields that Lambda gives them.
 
-AWS: a record of a message with attributes has their MD5, and each of them its lists, empty as they
-are. What a function could not do after all attempts is sent to the queue of its DeadLetterConfig as
-the event itself, with RequestID, ErrorCode and ErrorMessage as attributes. A payload is JSON.
+AWS: the record of a message with attributes has the attributes' MD5, and each attribute its (empty)
+lists. An event that failed in all attempts is sent as it is to the queue of the DeadLetterConfig,
+with RequestID, ErrorCode and ErrorMessage as attributes. A payload must be JSON.
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
-MiniStack: leaves the MD5 and the lists out, sends what an on-failure destination gets, and takes
-what is no JSON for an empty object.
-Correction: the fields are added, the dead letter is the event, and such a payload is refused. For
-queues, not for topics.
+MiniStack: omits the MD5 and the lists, sends what an on-failure destination gets, and treats a
+payload that is not JSON as an empty object.
+Correction: the fields are added, the dead letter is the event, and such a payload is refused. Only
+for queues, not for topics.
 """
 
 import hashlib
@@ -78,7 +78,7 @@ def _dead_letter(
         for name, (kind, value) in values.items()
         if value
     }
-    # Against pollers, that nobody gets the message as it is put there.
+    # Locked, so that no poller receives the message before it is rewritten.
     with sqs._queues_lock:
         original(target, function, event, result)
         message = queue["messages"][-1]

@@ -1,18 +1,18 @@
 """Everything a Lambda function writes reaches its log, with the invocation that wrote it.
 
-AWS: the runtime has a handler on the root logger that writes records as text or JSON and from the
-level that the function's logging configuration asks for; standard output and error are both
-logged, to the last line, and so is the reason why a function could not be imported or was ended.
-What a function raised is logged, and answered with its type, and the environment goes on.
+AWS: the runtime's handler on the root logger writes records as text or JSON, from the level in the
+function's logging configuration on; standard output and error are logged to the last line, and so
+is the reason why a function could not be imported or was ended. An exception of the handler is
+logged, the response has its type, and the environment is reused.
 https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html
-MiniStack: has no root handler and ignores format and level, waits a few milliseconds for output
-and gives later lines to the next invocation, loses what is written while a function is ended, lets
-a program that writes to descriptor 1 break the invocation, and logs nothing if an import fails. It
-ends the process of a function that raised, and answers that it was a Runtime.HandlerError.
-Correction: a handler as on AWS, a mark in the output that ends each invocation's part, descriptor
-1 sent to the log, and a log line for every failure to start. To MiniStack, what was raised is an
-answer like any other. The lines that Lambda itself writes
-(START, END, REPORT) stay text, where AWS writes JSON for a function whose format is JSON.
+MiniStack: has no root handler and ignores format and level, waits a few milliseconds for output and
+assigns later lines to the next invocation, loses output while a function is ended, fails if a
+program writes to descriptor 1, and logs nothing if an import fails. It ends the process after an
+exception of the handler, and answers Runtime.HandlerError.
+Correction: a handler as on AWS, a mark in the output that ends each invocation's part, descriptor 1
+redirected to the log, and a log line for every failure to start. An exception is passed to
+MiniStack as a normal response. Lambda's own lines (START, END, REPORT) stay text, where AWS writes
+JSON for a function whose format is JSON.
 """
 
 import contextvars
@@ -28,13 +28,13 @@ from ministack.services import lambda_svc
 from event_pipelines.local.corrections._ministack import CorrectionMismatch, around
 
 _MARK = "__END_OF_LOG_MARK__"
-# What the prelude answers instead of a result.
+# The prelude returns this key instead of a result.
 _RAISED = "__RAISED__"
-# How long a reader may lag behind an answer that follows the mark, or behind a process's end.
+# How long a reader may lag behind a response that follows the mark, or behind a process's end.
 _TIMEOUT_SECONDS = 5.0
 _PRELUDE = Path(__file__).with_name("_worker_prelude.py").read_text()
 
-# The logging variables of the function whose process this thread is starting.
+# Logging variables of the function whose process the current thread starts.
 _variables: contextvars.ContextVar[dict[str, str]] = contextvars.ContextVar("_variables")
 
 
@@ -64,7 +64,7 @@ def _with_prelude(original: Callable[..., tuple[str, str]], runtime: str) -> tup
 
 
 def _logging_variables(config: dict[str, Any]) -> dict[str, str]:
-    """What the runtime tells a function about its logging configuration."""
+    """Returns the variables in which the runtime gives a function its logging configuration."""
     logging = config.get("LoggingConfig") or {}
     group = logging.get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
     variables = {"AWS_LAMBDA_LOG_GROUP_NAME": group}
@@ -75,7 +75,7 @@ def _logging_variables(config: dict[str, Any]) -> dict[str, str]:
 
 
 def _read(original: Callable[..., None], worker: Any) -> None:
-    # A byte that is not UTF-8 would end the reading, and a full pipe then stalls the function.
+    # Invalid UTF-8 would end the reading, and a full pipe would then stall the function.
     worker._proc.stderr.reconfigure(errors="backslashreplace")
     original(worker)
 
@@ -85,12 +85,12 @@ def _drain_ended(_: Callable[..., str], worker: Any) -> str:
 
 
 def _drain_answered(_: Callable[..., str], worker: Any) -> str:
-    """What belongs to the answer just read: everything up to the mark, or to the process's end."""
+    """Returns the output up to the mark of the response just read, or to the end of the process."""
     return _take(worker, until_mark=True)
 
 
 def _rest(worker: Any) -> str:
-    """What a process that is being ended has written: all that comes until its output closes."""
+    """Returns the remaining output of a process that is being ended, until its output closes."""
     worker._stderr_thread.join(_TIMEOUT_SECONDS)
     return _take(worker, until_mark=False)
 
@@ -110,7 +110,7 @@ def _take(worker: Any, *, until_mark: bool) -> str:
             lines.append(line)
         elif until_mark:
             break
-    # The mark starts on a line of its own, which leaves an empty line where output ended in one.
+    # The mark begins with a line break, which leaves an empty line if the output ended with one.
     if lines and not lines[-1]:
         lines.pop()
     return "\n".join(lines)
@@ -126,7 +126,7 @@ def _spawn(original: Callable[..., None], worker: Any) -> None:
         worker._proc.wait(_TIMEOUT_SECONDS)
         output = _rest(worker)
         raise RuntimeError("\n".join(filter(None, (output, str(error))))) from error
-    # What the import wrote belongs to the invocation that caused it; the mark behind it does not.
+    # Output of the import belongs to the invocation that caused it, but the mark after it does not.
     imported = _take(worker, until_mark=True)
     if imported:
         worker._stderr_queue.put(imported)

@@ -2,9 +2,9 @@
 
 AWS: a mapping is read with lambda:GetEventSourceMapping, changed with UpdateEventSourceMapping and
 removed with DeleteEventSourceMapping. These and CreateEventSourceMapping have the condition key
-lambda:FunctionArn, the function that the mapping has or is to have.
-MiniStack: changes and removes a mapping for anybody, reads it for who may list all, and has no such
-key, so nobody can be allowed to map queues to certain functions only.
+lambda:FunctionArn, the mapping's function.
+MiniStack: lets everybody change and remove mappings, and lets those who may list all read one; it
+lacks the key, so permission to map queues cannot be limited to certain functions.
 Correction: the actions and the key are those of AWS.
 """
 
@@ -55,7 +55,7 @@ def _action(
 def _requested_function(
     original: Callable[..., dict[str, Any]], service: str, iam_action: str, body: bytes, params: Any
 ) -> dict[str, Any]:
-    """The keys that a request's body gives; MiniStack asks for those of tags only."""
+    """Adds the function in the request's body; MiniStack itself only adds the keys of tags."""
     keys = original(service, iam_action, body, params)
     if iam_action not in _ACTIONS_WITH_FUNCTION:
         return keys

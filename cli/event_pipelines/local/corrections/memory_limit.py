@@ -1,9 +1,9 @@
 """A Lambda function may not use more memory than it is configured with.
 
 AWS: ends the function's environment (`signal: killed`) when it needs more than MemorySize, and
-reports the most it has used.
-MiniStack: never looks, and reports the largest process the engine has ever ended.
-Correction: each function's process is watched; over its limit it is killed and the invocation
+reports the maximum it has used.
+MiniStack: does not check, and reports the largest process that the engine has ever ended.
+Correction: each function's process is monitored; over its limit it is killed and the invocation
 fails as on AWS. The report has the peak of the process that served the invocation.
 """
 
@@ -20,12 +20,12 @@ from ministack.services import lambda_svc
 from event_pipelines.local.corrections._ministack import around
 
 _LINUX_INTERVAL_SECONDS = 0.02
-# Elsewhere each look starts a program.
+# Without /proc, each measurement starts a program.
 _OTHER_INTERVAL_SECONDS = 0.25
 _DEFAULT_LIMIT_MB = 128
 _HAS_PROC = Path("/proc/self/status").exists()
 
-# Peak of the process that served the invocation this thread is about to report.
+# Peak memory in MB of the process whose invocation this thread is about to report.
 _reported: contextvars.ContextVar[int | None] = contextvars.ContextVar("_reported", default=None)
 
 
@@ -42,7 +42,7 @@ def apply() -> None:
 
 
 class Watch:
-    """Follows one process's memory (resident, in MB) and kills it over the limit."""
+    """Monitors one process's memory (resident, in MB) and kills the process over the limit."""
 
     def __init__(self, process: subprocess.Popen[Any], limit_mb: int) -> None:
         self.peak_mb = 0
@@ -59,18 +59,18 @@ class Watch:
         self.peak_mb = max(self.peak_mb, _resident_mb(self._process.pid))
         if self.exceeded:
             self._process.kill()
-            # MiniStack gives the next invocation to whatever process has not been seen to end.
+            # Otherwise MiniStack gives the next invocation to a process that it has not seen end.
             self._process.wait()
 
 
 def _resident_mb(pid: int) -> int:
-    """The process's peak resident memory where the system records it, else the present one."""
+    """Returns the process's peak resident memory in MB where recorded, else the current."""
     if _HAS_PROC:
         try:
             status = Path(f"/proc/{pid}/status").read_text()
         except (FileNotFoundError, ProcessLookupError):
             return 0
-        # A process that has ended but is not collected yet has no memory to speak of.
+        # A process that has ended but is not collected yet has no VmHWM line.
         peak = status.partition("VmHWM:")[2].partition("kB")[0]
         return int(peak or 0) // 1024
     command = ["ps", "-o", "rss=", "-p", str(pid)]
@@ -94,7 +94,7 @@ def _invoke(
     finally:
         ended.set()
     watch: Watch = worker.memory_watch
-    # A peak between two looks counts too, wherever the system remembers it.
+    # A peak since the last measurement counts as well, if the system records it.
     watch.look()
     _reported.set(min(watch.peak_mb, watch._limit_mb))
     if not watch.exceeded:
@@ -106,9 +106,9 @@ def _invoke(
 
 
 def _follow(worker: Any, ended: threading.Event) -> None:
-    """Looks at the process during an invocation; one that serves nobody rests, as on AWS."""
+    """Measures the process during an invocation only: on AWS, an idle environment is frozen."""
     while not ended.wait(_LINUX_INTERVAL_SECONDS if _HAS_PROC else _OTHER_INTERVAL_SECONDS):
-        # Not there before the first process is.
+        # Not set before the first process has started.
         if watch := getattr(worker, "memory_watch", None):
             watch.look()
 

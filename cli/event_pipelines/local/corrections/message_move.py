@@ -1,12 +1,12 @@
-"""Dead-lettered messages can be moved back.
+"""Dead letters can be moved back.
 
-AWS: StartMessageMoveTask returns a dead-letter queue's messages to where they came from, or to
-another queue; ListMessageMoveTasks and CancelMessageMoveTask follow and end it. The caller needs
-permission for the task, for reading and deleting at the source and for sending to the target.
-A task that fails says why:
+AWS: StartMessageMoveTask returns a dead-letter queue's messages to their source queues, or to
+another queue; ListMessageMoveTasks and CancelMessageMoveTask monitor and end it. The caller needs
+permission for the task, for reading and deleting at the source and for sending to the target. A
+failed task has a reason:
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/troubleshooting-dlq-redrive.html
-MiniStack: does not know these actions.
-Correction: they exist, with the same conditions.
+MiniStack: lacks these actions.
+Correction: the actions are added, with the same conditions.
 """
 
 import base64
@@ -33,7 +33,7 @@ _MOST_A_SECOND = 500
 
 @dataclass
 class _Task:
-    """One move; `moved` counts messages, `rate` is messages a second (None: no limit)."""
+    """A move task; `moved` counts messages, `rate` is messages per second (None: no limit)."""
 
     source: str
     target: str | None
@@ -69,7 +69,7 @@ class _Task:
         return described
 
 
-# Newest first, by the source queue's ARN.
+# By the source queue's ARN, newest first.
 _tasks: dict[str, list[_Task]] = {}
 
 
@@ -91,7 +91,7 @@ def apply() -> None:
 
 
 def _resource(original: Callable[..., str], service: str, *args: Any, **kwargs: Any) -> str:
-    """The queue a request is authorized for; these actions do not name it by URL."""
+    """Returns the queue a request is authorized for; these actions do not name it by URL."""
     arn = original(service, *args, **kwargs)
     if service != "sqs" or arn != "*":
         return arn
@@ -103,7 +103,7 @@ def _resource(original: Callable[..., str], service: str, *args: Any, **kwargs: 
 
 
 def _source_of(handle: str) -> str | None:
-    """The queue of the task with this handle; None if it is not a handle."""
+    """Returns the source queue of the task with this handle; None if the handle is invalid."""
     try:
         return str(json.loads(base64.b64decode(handle))["sourceArn"])
     except (ValueError, KeyError, TypeError):
@@ -138,7 +138,7 @@ def _start(data: dict[str, Any], _: str) -> dict[str, Any]:
         )
     task = _Task(source, target, int(rate) if rate else None, len(queue["messages"]))
     _tasks.setdefault(source, []).insert(0, task)
-    # MiniStack finds queues by the account and region of the request, which a thread must be given.
+    # MiniStack finds queues by the request's account and region, which the thread needs as context.
     scope = contextvars.copy_context()
     threading.Thread(target=scope.run, args=(_move_all, task), daemon=True).start()
     return {"TaskHandle": task.handle}
@@ -202,7 +202,7 @@ def _move_all(task: _Task) -> None:
 
 
 def _move_one(task: _Task) -> bool:
-    """False when there is nothing left to do; `moved` is never behind the queues."""
+    """Moves one message; False when the task has ended. `moved` changes under the queues' lock."""
     now = time.time()
     with sqs._queues_lock:
         if task.status != "RUNNING":
@@ -213,7 +213,7 @@ def _move_one(task: _Task) -> bool:
         if message is None:
             task.status = "COMPLETED"
             return False
-        # What was sent there, and not dead-lettered, came from nowhere.
+        # A message that was sent to the queue directly, not dead-lettered, has no source.
         arn = task.target or message.get("sys", {}).get("DeadLetterQueueSourceArn")
         target = sqs._queue_by_arn(arn) if arn else None
         if target is None:
@@ -228,7 +228,7 @@ def _move_one(task: _Task) -> bool:
 
 
 def _as_new(message: dict[str, Any], now: float) -> dict[str, Any]:
-    """The message as its new queue has it: AWS gives it a new id and a new life."""
+    """Returns the message for its new queue: as on AWS, with a new id and age."""
     system = {
         name: value
         for name, value in message.get("sys", {}).items()

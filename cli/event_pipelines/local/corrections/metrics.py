@@ -1,16 +1,16 @@
 """CloudWatch has the metrics of queues and functions, and alarms follow them.
 
-AWS: SQS and Lambda send metrics, lines of a log in the embedded metric format become metrics, and
-alarms are evaluated all the time, over the datapoints of their own dimensions: they ring when
-enough periods breach, and fall silent again. Missing data count as the alarm says.
+AWS: SQS and Lambda send metrics, log lines in the embedded metric format become metrics, and alarms
+are evaluated continuously over the datapoints of their own dimensions: they go to ALARM when enough
+periods breach, and back to OK. The alarm's configuration decides about missing data.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-MiniStack: has metrics of direct invocations only, evaluates alarms when somebody puts a metric,
-over all dimensions, and never finds that data are missing.
-Correction: metrics are kept as one statistic set a minute, and alarms are looked at every second. A
-period that has not ended counts as soon as it has data, if only more of it can breach. How full a
-queue is is measured every second, and its last measure is that of the minute, so that alarms ring
-and fall silent in seconds.
+MiniStack: has metrics of direct invocations only, evaluates alarms only when a metric is put, over
+all dimensions, and never notices missing data.
+Correction: metrics are stored as one statistic set per minute, and alarms are evaluated every
+second. A period that has not ended counts as soon as it has data, if more data can only breach
+further. Queues are measured every second, and the last measurement stands for the minute, so that
+alarms change their state within seconds.
 """
 
 import json
@@ -79,7 +79,7 @@ def add(
     *,
     replaces: bool = False,
 ) -> None:
-    """Counts a value among those of this minute, or instead of them."""
+    """Adds a value to the current minute's statistics, or replaces them by it."""
     key = (namespace, name, cloudwatch._dims_key(dimensions))
     minute = time.time() // _SET_SECONDS * _SET_SECONDS
     with _lock:
@@ -140,7 +140,7 @@ def _deliver(original: Callable[..., None], queue_arn: str, *args: Any, **option
     queue = sqs._queue_by_arn(queue_arn) or {"messages": []}
     before = queue["messages"][-1:]
     original(queue_arn, *args, **options)
-    # A policy may have refused it.
+    # The queue's policy may have refused the message.
     is_taken = [id(each) for each in queue["messages"][-1:]] != [id(each) for each in before]
     _count(queue_arn, "NumberOfMessagesSent", int(is_taken))
 
@@ -153,7 +153,7 @@ def _invoke(
     function = {"FunctionName": config["FunctionName"]}
     add("AWS/Lambda", "Invocations", "Count", function, 1)
     add("AWS/Lambda", "Errors", "Count", function, 1 if result.get("error") else 0)
-    # As points: percentiles are asked for.
+    # Stored as single values, because percentiles need them.
     milliseconds = (time.monotonic() - began) * 1000
     cloudwatch.record_metric("AWS/Lambda", "Duration", milliseconds, "Milliseconds", function)
     return result
@@ -171,7 +171,7 @@ def _embedded(original: Callable[..., None], stream: Any, events: list[dict[str,
             try:
                 _add_embedded(json.loads(event["message"]))
             except (ValueError, TypeError, KeyError, AttributeError) as error:
-                # A line for people, as far as CloudWatch is concerned.
+                # To CloudWatch, this is an ordinary log line.
                 _log.info("Not in the embedded metric format: %r", error)
 
 
@@ -197,7 +197,7 @@ def _look() -> None:
                 with request_scope(account, region):
                     cloudwatch._evaluate_alarm(alarm)
         except Exception:
-            # What changed meanwhile is looked at again in a second.
+            # State that changed meanwhile is evaluated again after a second.
             _log.exception("Metrics and alarms")
 
 
@@ -238,7 +238,7 @@ def _evaluate(original: Callable[..., None], alarm: dict[str, Any]) -> None:
 
 
 def _datapoints(alarm: dict[str, Any], now: float) -> list[float | None]:
-    """The statistic of each of the alarm's periods, the latest first; None without data."""
+    """Returns the statistic of each of the alarm's periods, latest first; None without data."""
     period, count = alarm["Period"], alarm["EvaluationPeriods"]
     dimensions = cloudwatch._dims_from_list(alarm.get("Dimensions") or [])
     key = (alarm["Namespace"], alarm["MetricName"], cloudwatch._dims_key(dimensions))

@@ -1,14 +1,14 @@
-"""Events of objects are those that S3 sends, with what S3 says in them.
+"""S3 sends the same object events as on AWS, with the same fields.
 
-AWS: changing an object's tags or ACL notifies (s3:ObjectTagging:Put and :Delete, s3:ObjectAcl:Put),
-and so does removing a key that is not there. Only writes and restores have a size; what was removed
-has no ETag, a delete marker that of nothing. EventBridge calls changed tags and ACLs by their
-names and has the version. The principal is who asked, as "AWS:" and its unique id.
+AWS: changes of an object's tags or ACL send events (s3:ObjectTagging:Put and :Delete,
+s3:ObjectAcl:Put), and so does deleting a key that does not exist. Only writes and restores have a
+size; deletions have no ETag, delete markers the ETag of empty content. EventBridge has detail types
+for changed tags and ACLs, and the version. The principal is "AWS:" and the caller's unique id.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
 MiniStack: sends none of the four; gives every event a size and an ETag, and EventBridge no version;
-calls what it does not know there "Object Created"; whoever asks is "EXAMPLE". Notifications are
-read when an event is delivered, and not when the object is written.
-Correction: the events are sent, and what they say is corrected where they are delivered.
+calls unknown types there "Object Created"; the principal is "EXAMPLE". It reads notification
+configurations when an event is delivered, not when the object is written.
+Correction: the events are sent, and their fields are corrected on delivery.
 """
 
 import contextvars
@@ -28,20 +28,20 @@ _WITH_SIZE = ("ObjectCreated:", "ObjectRestore:")
 _SEQUENCED = ("ObjectCreated:", "ObjectRemoved:")
 _MARKER = "ObjectRemoved:DeleteMarkerCreated"
 _ETAG_OF_NOTHING = "d41d8cd98f00b204e9800998ecf8427e"
-# In place of a thread for each event. Some wait for a function.
+# Replaces one thread per event. Some of the threads wait for a function.
 _senders = ThreadPoolExecutor(max_workers=64, thread_name_prefix="s3-events")
 
 
 @dataclass
 class _Removal:
-    """Keys that a request removes, with the version of the marker, and those that it told of."""
+    """Keys that a request deletes, with the delete marker's version; keys with an event."""
 
     removed: dict[str, str | None] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
 
 
 _removal: contextvars.ContextVar[_Removal | None] = contextvars.ContextVar("removal", default=None)
-# Name and version of the event that is sent.
+# Name and version id of the event being sent.
 _sent: contextvars.ContextVar[tuple[str, str | None]] = contextvars.ContextVar("sent")
 
 
@@ -118,7 +118,7 @@ def _fire(
         removal.told.add(key)
     if bucket in s3._bucket_notifications:
         options["sequencer"] = s3._next_event_sequencer(event_name)
-        # At once: who hears of an object is decided when it is written, not when somebody is told.
+        # At once: the configuration at the time of the write decides who is notified.
         contextvars.copy_context().run(s3._fire_s3_event, bucket, key, event_name, *args, **options)
 
 
@@ -142,7 +142,7 @@ def _deliver(
 
 def _in_background(work: Callable[..., Any], *args: Any, **more: Any) -> None:
     context = contextvars.copy_context()
-    # What is raised there is raised, and logged, by the callback.
+    # The callback raises, and so logs, exceptions of the work.
     _senders.submit(context.run, work, *args, **more).add_done_callback(Future.result)
 
 

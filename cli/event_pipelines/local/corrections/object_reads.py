@@ -1,12 +1,12 @@
-"""Objects are read as S3 gives them: ranges of versions, and no word of what is a secret.
+"""Objects are read as on S3: ranges of versions, and missing keys only with permission to list.
 
 AWS: GetObject and HeadObject of a missing key answer 404 only to a caller with s3:ListBucket, and
 403 to any other. GetObject with a version id and a Range answers 206 with the bytes of that range,
 or 416.
-MiniStack: answers 404 to everybody, so a function that relies on telling "missing" apart works
-here without the permission it needs on AWS; answers 200 with the whole version.
-Correction: 403 without s3:ListBucket; the range is cut out, as MiniStack itself does for current
-versions.
+MiniStack: answers 404 to everybody, so a function that depends on 404 for missing keys works here
+without the permission it needs on AWS; answers 200 with the whole version.
+Correction: 403 without s3:ListBucket; ranges of versions are cut out, as MiniStack itself does for
+current versions.
 """
 
 from collections.abc import Callable
@@ -51,7 +51,7 @@ def _ranged(
         return 416, refusal, s3._xml_body(s3._range_error_xml(bucket_name, key))
     start, end = found
     part = body[start : end + 1]
-    # A checksum is one of the whole.
+    # Checksums are those of the whole object.
     for name in [name for name in answered if name.lower().startswith("x-amz-checksum-")]:
         del answered[name]
     answered["Content-Length"] = str(len(part))

@@ -1,17 +1,17 @@
-"""Policies are read as IAM reads them: their variables, who is meant, and what is none.
+"""Policies are evaluated as in IAM: variables, aws:PrincipalArn, and validation of documents.
 
-AWS: `${key}` in a Resource, in a NotResource or in the value of a string or ARN condition stands
-for what the request has for this condition key, `${key, 'default'}` names what it is otherwise, and
-`${*}`, `${?}` and `${$}` are the characters themselves. What is put in has no wildcards. A
-statement does not apply while one of its variables has no value, or several. Policies that do not
-say "Version": "2012-10-17" have no variables. While a role is assumed, aws:PrincipalArn has the ARN
-of the role, with its path, and not that of the session, which NotPrincipal and Principal may name.
-A policy of a user or role names no principal, and no version that there is not.
+AWS: `${key}` in Resource, NotResource or the value of a string or ARN condition is replaced by the
+request's value of this condition key, or by 'default' in `${key, 'default'}`; `${*}`, `${?}` and
+`${$}` are the characters themselves. Wildcards in values are literal. A statement does not apply if
+one of its variables has no value, or several. Policies without "Version": "2012-10-17" have no
+variables. While a role is assumed, aws:PrincipalArn is the ARN of the role, with its path, and not
+that of the session, which Principal and NotPrincipal may name. A policy of a user or role must not
+name principals or unknown versions.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html
-MiniStack: takes variables for text, so what they are to open stays closed, and a Deny is void;
-gives the session's ARN, so that a Deny for all but some roles denies those; takes any document.
-Correction: variables are replaced by their values before a statement is compared with the request,
-the key has the ARN of the role, and documents are refused as on AWS.
+MiniStack: treats variables as text, so that statements with them never match; gives the session's
+ARN, so that a Deny for all but some roles denies those; accepts any document.
+Correction: variables are replaced before a statement is compared with the request, the key has the
+ARN of the role, and documents are refused as on AWS.
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
 _KEY_AND_DEFAULT = re.compile(r"([^,]+)(?:,\s*'([^']*)'\s*)?")
 _WILDCARD = re.compile(r"(\$\{[*?$]\}|[*?])")
 _KNOWS_VARIABLES = re.compile(r'"Version"\s*:\s*"2012-10-17"')
-# The operators that take what they compare with for a pattern.
+# Substrings of the operators whose values are patterns.
 _PATTERN_OPERATORS = ("like", "arn")
 
 
@@ -78,7 +78,7 @@ def _parse_text(original: Callable[..., Any], doc: str) -> Any:
 
 
 def _parse(original: Callable[..., Any], doc: Any) -> Any:
-    # Only the text of a whole policy has the version; MiniStack also has single statements parsed.
+    # Only the text of a whole policy has a version; MiniStack also parses single statements.
     return _parse_text(original, doc) if isinstance(doc, str) else original(doc)
 
 
@@ -133,7 +133,7 @@ def _condition_values(operator: str, values: Any, ctx: Any) -> Any:
 
 
 def _resolve(text: str, ctx: Any, form: Callable[[str], str]) -> str:
-    """`text` with its variables replaced by their values in this `form`; raises _NoValue."""
+    """Returns `text` with its variables replaced by values in this `form`; raises _NoValue."""
 
     def value(variable: re.Match[str]) -> str:
         if variable[1] in ("*", "?", "$"):
@@ -152,7 +152,7 @@ def _resolve(text: str, ctx: Any, form: Callable[[str], str]) -> str:
 
 
 def _as_pattern(text: str) -> str:
-    """A pattern that matches `text` and nothing else."""
+    """Returns a pattern that matches only `text`."""
     return re.sub(r"([*?$])", r"${\1}", text)
 
 
@@ -164,7 +164,7 @@ def _compile(
 
 @functools.lru_cache(maxsize=4096)
 def _compiled(pattern: str, ignore_case: bool) -> re.Pattern[str]:
-    # By way of a glob, which takes linear time where an expression of many stars does not.
+    # As a glob, which takes linear time; a regular expression with many stars does not.
     glob = "".join(
         f"[{part[2]}]" if _is_escape(part) else part.replace("[", "[[]")
         for part in _WILDCARD.split(pattern)

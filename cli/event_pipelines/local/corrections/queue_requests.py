@@ -1,17 +1,17 @@
-"""Queues take and refuse what those of SQS do, and hand out a group of a FIFO queue in order.
+"""Queues validate requests as SQS does, and return groups of a FIFO queue in order.
 
-AWS: a receive takes as many messages of one group as it may before it takes of another; a message
-in flight holds back those behind it, and none before it. DeleteMessage and ChangeMessageVisibility
-accept the handle of an earlier receive, and nothing happens. Attributes count in a message's size,
-have no empty values, a type and a name that SQS knows, and there are at most ten. Names, settings,
-delays and waits have their limits; a dead-letter queue is of its sources' type, and lists them; a
-queue is purged once a minute.
+AWS: a receive takes as many messages of one group as possible before those of another; a message in
+flight blocks later messages of its group, not earlier ones. DeleteMessage and
+ChangeMessageVisibility accept the handle of an earlier receive, without effect. Attributes count in
+a message's size, have non-empty values, valid types and names, and there are at most ten. Names,
+settings, delays and waits have limits; a dead-letter queue has the type of its sources, and lists
+them; a queue is purged at most once a minute.
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html
-MiniStack: mixes groups, holds back a whole group while one of it is in flight, knows the last
-handle of a message only and none of one that is gone, does not know ListDeadLetterSourceQueues,
-and accepts all of the rest.
-Correction: as on AWS. A handle says itself that it is one of its queue's.
+MiniStack: mixes groups, blocks a whole group while one of its messages is in flight, accepts only
+the last handle of a message and none of a deleted one, lacks ListDeadLetterSourceQueues, and
+validates none of the rest.
+Correction: as on AWS. A digest in each handle ties it to its queue.
 """
 
 import base64
@@ -34,7 +34,7 @@ _QUEUE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}|(?=.{6,80}$)[A-Za-z0-9_-]+\.fifo"
 _ATTRIBUTE_NAME = re.compile(r"(?!(?i:aws|amazon)\.)(?=.{1,256}$)[\w-]+(\.[\w-]+)*", re.ASCII)
 _ATTRIBUTE_TYPE = re.compile(r"(Binary|Number|String)(\..*)?")
 _NUMBER = re.compile(r"[+-]?(\d+(?:\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-# The greatest value of what a request may ask for, in seconds.
+# Maximum values of a request's parameters, in seconds.
 _DELAY = {"DelaySeconds": 900}
 _TIMES = {"WaitTimeSeconds": 20, "VisibilityTimeout": 43_200}
 _SETTINGS = {
@@ -42,7 +42,7 @@ _SETTINGS = {
     *("Policy", "RedrivePolicy", "RedriveAllowPolicy", "KmsMasterKeyId", "SqsManagedSseEnabled"),
     *("FifoQueue", "ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit"),
 }
-# When each queue was purged last, by its ARN.
+# Time of each queue's last purge, by ARN and creation time.
 _purged: dict[str, float] = {}
 
 
@@ -115,7 +115,7 @@ def _sources(data: dict[str, Any], qurl: str) -> dict[str, Any]:
 
 def _purge(original: Callable[..., Any], data: dict[str, Any], qurl: str) -> Any:
     queue = sqs._get_q(data.get("QueueUrl", qurl), "sqs:PurgeQueue")
-    # By when it was made, too: another queue may have the name again.
+    # With the creation time, because a new queue may have the same name.
     made = f"{queue['attributes']['QueueArn']} {queue['attributes']['CreatedTimestamp']}"
     if time.monotonic() < _purged.get(made, -_SECONDS_BETWEEN_PURGES) + _SECONDS_BETWEEN_PURGES:
         raise sqs._Err(
@@ -227,7 +227,7 @@ def _send_batch(original: Callable[..., Any], data: dict[str, Any], qurl: str) -
 
 
 def _size(message: dict[str, Any]) -> int:
-    """Bytes of the body and of every attribute's name, type and value."""
+    """Returns the bytes of the body and of every attribute's name, type and value."""
     attributes = message.get("MessageAttributes") or {}
     texts = [message.get("MessageBody") or "", *attributes]
     texts += [attribute.get("DataType", "") for attribute in attributes.values()]
@@ -236,7 +236,7 @@ def _size(message: dict[str, Any]) -> int:
 
 
 def _problem(name: str, attribute: dict[str, Any]) -> str:
-    """Why SQS refuses the attribute of a message; empty if it does not."""
+    """Returns why SQS refuses an attribute of a message; "" if it does not."""
     kind = attribute.get("DataType") or ""
     if not _ATTRIBUTE_NAME.fullmatch(name):
         return "has a name that is reserved, or has other characters or periods than it may."

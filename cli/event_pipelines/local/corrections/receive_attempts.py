@@ -1,12 +1,12 @@
-"""A poll of a FIFO queue whose answer was lost can be asked again.
+"""A receive from a FIFO queue whose response was lost can be repeated.
 
-AWS: ReceiveMessage with the ReceiveRequestAttemptId of an earlier one gives the same messages and
-receipt handles for five minutes, as long as all are hidden still and none was deleted or had its
-visibility changed, and hides them anew.
-MiniStack: ignores the name of the attempt; what a lost answer had in it stays hidden until its
+AWS: ReceiveMessage with the ReceiveRequestAttemptId of an earlier one returns the same messages and
+receipt handles for five minutes, as long as all are still hidden and none was deleted or had its
+visibility changed, and restarts their visibility timeout.
+MiniStack: ignores the attempt id; the messages of a lost response stay hidden until their
 visibility timeout is over.
-Correction: the messages of a named attempt are remembered. How often they were received stays as
-it was; AWS does not say.
+Correction: the messages of an attempt with an id are stored. Their receive count stays unchanged;
+AWS does not document it.
 """
 
 import contextvars
@@ -21,13 +21,13 @@ from event_pipelines.local.corrections._ministack import around
 
 _REMEMBERED_SECONDS = 300
 
-# The name of the attempt that this request is one of.
+# The attempt id of the current request.
 _attempt: contextvars.ContextVar[str] = contextvars.ContextVar("attempt", default="")
 
 
 @dataclass
 class _Answer:
-    """Messages that one attempt was given, hidden until the same moment; seconds since 1970."""
+    """Messages of one attempt, all hidden until the same time; times are seconds since 1970."""
 
     messages: list[dict[str, Any]]
     receipt_handles: list[str]
@@ -49,7 +49,7 @@ class _Answer:
             message["visible_at"] = until
 
 
-# By the queue's ARN and the attempt's name, oldest first.
+# By the queue's ARN and the attempt id, oldest first.
 _answers: dict[tuple[str, str], _Answer] = {}
 
 

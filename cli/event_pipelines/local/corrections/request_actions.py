@@ -1,12 +1,11 @@
-"""The permission that a request needs is the one that AWS asks for.
+"""Requests need the same permissions as on AWS.
 
 AWS: SendMessageBatch is allowed by sqs:SendMessage, DeleteMessageBatch by sqs:DeleteMessage,
 ChangeMessageVisibilityBatch by sqs:ChangeMessageVisibility and PublishBatch by sns:Publish; there
-are no actions named after the batches. "raw/" is another key than "raw", and "a//b" than "a/b".
-MiniStack: asks for an action of the batch's own name, which a policy for AWS cannot grant; and for
-the key without the slash at the end and with one of two, so folders stay closed to a policy that
-names them.
-Correction: the action is that of a single entry, the key is as it is.
+are no actions named after the batches. The keys "raw/" and "raw" differ, as do "a//b" and "a/b".
+MiniStack: requires an action named after the batch, which a policy for AWS cannot grant; removes
+trailing slashes from keys and merges double ones, so that policies which name folders do not match.
+Correction: the action is that of a single entry, the key is unchanged.
 """
 
 from collections.abc import Callable

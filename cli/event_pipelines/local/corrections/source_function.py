@@ -1,9 +1,9 @@
-"""What a function's code does can be told from what Lambda does for the function.
+"""Calls of a function's code can be distinguished from Lambda's calls for the function.
 
 AWS: requests with the credentials of an execution environment have lambda:SourceFunctionArn, the
-function's ARN without a version. What Lambda does in the same role, such as polling a queue, has
-not, nor has a session that somebody opened with AssumeRole. Resource policies do not see the key.
-MiniStack: has no such key, so a role cannot let its queue be polled and yet keep it from the code.
+function's ARN without a version. Lambda's own calls in the same role, such as polling a queue, do
+not have it, nor do sessions opened with AssumeRole. Resource policies do not see the key.
+MiniStack: has no such key, so a role cannot allow polling of its queue and deny it to the code.
 Correction: the credentials that a function's worker gets carry the key.
 """
 
@@ -17,15 +17,15 @@ from ministack.services import lambda_svc
 from event_pipelines.local.corrections._ministack import around
 
 _KEY = "lambda:sourcefunctionarn"
-# By access key. Credentials follow from function and role, so this grows with those alone.
+# Function ARNs by access key. Credentials depend on function and role, which bounds the size.
 _functions: dict[str, str] = {}
 
 
 def apply() -> None:
-    # Imported by name there, so there are two to replace.
+    # Both modules have imported the function by name, so both are patched.
     for module in (lambda_runtime, lambda_svc):
         around(module, "execution_credentials", "config", _credentials)
-    # The copy that STS has stays as it is: what asks it are trust policies.
+    # The copy in STS stays unchanged, because only trust policies use it.
     around(iam_evaluator, "_principal_keys", "credential", _principal_keys)
     around(
         iam_evaluator,

@@ -1,9 +1,9 @@
-"""What SNS cannot deliver goes to the subscription's dead-letter queue.
+"""Messages that SNS cannot deliver go to the subscription's dead-letter queue.
 
-AWS: a message that a queue does not take (it is gone, or its policy denies the topic) is sent to
-the queue in the subscription's RedrivePolicy, if that one's policy lets the topic.
+AWS: a message that a queue does not accept (it is gone, or its policy denies the topic) is sent to
+the queue in the subscription's RedrivePolicy, if that queue's policy allows the topic.
 MiniStack: stores the RedrivePolicy and drops the message.
-Correction: the dead-letter queue gets it. For queues only, not for functions or HTTP endpoints.
+Correction: the dead-letter queue receives it. Only for queues, not for functions or HTTP endpoints.
 """
 
 import json

@@ -1,18 +1,18 @@
-"""SNS filters on the message body look into arrays, and what SNS is asked for is checked.
+"""SNS filters on the message body match in arrays, and requests to SNS are validated.
 
 AWS: a filter policy of scope MessageBody is matched inside arrays of objects, so
 `{"Records": {"eventName": [{"prefix": "ObjectCreated:"}]}}` matches an S3 event. A policy is
-refused when it is set, or when the scope is, if it has an unknown or malformed rule, more than five
-keys or 150 combinations of values (a key that lies deeper counts as often as it is deep), and if it
-is nested though its scope is MessageAttributes. A message is not empty, a subject has up to 100
-characters and none of control; a batch has entries, whose ids have letters, digits, hyphens and
+refused, when it or its scope is set, if it has an unknown or malformed rule, more than five keys or
+150 combinations of values (each key's values multiplied by its depth), or if it is nested and its
+scope is MessageAttributes. A message must not be empty; a subject has up to 100 characters without
+control characters; a batch has entries, whose ids consist of letters, digits, hyphens and
 underscores.
 https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html
 https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html
 MiniStack: a nested policy only descends into objects, so no S3 event ever matches; any JSON is
-taken for a policy, and any message and batch is published.
-Correction: message bodies are matched by this project's own matcher, which also checks policies;
-the rest is checked first.
+accepted as a policy, and any message and batch is published.
+Correction: this project's own matcher matches message bodies and validates policies; the other
+limits are checked before the request is processed.
 """
 
 import functools
@@ -53,7 +53,7 @@ def _matches(
         body = json.loads(message)
     except ValueError:
         return False
-    # Of a body without fields, none is known to be missing.
+    # An empty body matches nothing, not even {"exists": false}.
     return bool(isinstance(body, dict) and body and _event_patterns.matches(_parsed(policy), body))
 
 
@@ -96,7 +96,7 @@ def _publish_batch(original: Callable[..., Any], params: Mapping[str, Any]) -> A
 
 
 def _attributes(params: Mapping[str, Any]) -> dict[str, str]:
-    """Of the subscription as it is to be."""
+    """Returns the subscription's attributes after the request."""
     arn = sns._p(params, "SubscriptionArn")
     topic = sns._sub_arn_to_topic.get(arn) if arn else None
     found = sns._find_subscription(topic, arn) if topic else None
@@ -110,7 +110,7 @@ def _attributes(params: Mapping[str, Any]) -> dict[str, str]:
 
 
 def validate(text: str, scope: str | None) -> None:
-    """Raises ValueError unless SNS takes this policy for the scope (None: MessageAttributes)."""
+    """Raises ValueError unless SNS accepts this policy for the scope (None: MessageAttributes)."""
     policy = json.loads(text)
     _event_patterns.validate(policy)
     if scope != "MessageBody" and any(isinstance(value, Mapping) for value in policy.values()):
@@ -129,7 +129,7 @@ def validate(text: str, scope: str | None) -> None:
 
 
 def _keys(policy: Mapping[str, Any], depth: int = 1) -> Iterator[tuple[int, list[Any]]]:
-    """How deep each key lies, and its rules; alternatives count as what is asked together."""
+    """Yields the depth and the rules of each key, including those of all alternatives of `$or`."""
     for name, expected in policy.items():
         if name == "$or":
             for alternative in expected:

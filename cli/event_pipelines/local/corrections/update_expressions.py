@@ -1,10 +1,10 @@
-"""Update expressions that DynamoDB would not read are refused.
+"""Invalid update expressions are refused, as by DynamoDB.
 
-AWS: each clause is there once, an assignment has its equals sign, ADD and DELETE have their values,
-and no two of the paths overlap.
+AWS: each clause occurs once, an assignment has an equals sign, ADD and DELETE have values, and no
+two paths overlap.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.UpdateExpressions.html
-MiniStack: leaves out what it cannot read, and of what overlaps the last counts.
-Correction: the same refusals.
+MiniStack: ignores what it cannot parse, and applies the last of overlapping paths.
+Correction: the same expressions are refused.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ _CLAUSES = ("SET", "REMOVE", "ADD", "DELETE")
 
 
 class _Targets(set[tuple[Any, ...]]):
-    """The paths of an update. Adding one that overlaps with another raises ValueError."""
+    """The paths of an update. `add` raises ValueError if a path overlaps with another."""
 
     def add(self, path: tuple[Any, ...]) -> None:
         for other in self:
@@ -67,7 +67,7 @@ def _apply_expression(
     try:
         return original(item, expr, attr_values, attr_names, targets)
     finally:
-        # The caller looks for keys among them whatever became of the update.
+        # The caller reads the paths of the update even if it failed.
         if updated_attrs is not None:
             updated_attrs |= targets
 

@@ -1,13 +1,13 @@
 """Keys in a listing of versions are percent-encoded when the client asks for that.
 
-Terraform reads a bucket, lists what is in it and removes it, whatever its keys are.
+Terraform reads a bucket, lists its objects and deletes it, whatever the keys are.
 
-AWS: ListObjectVersions with encoding-type=url answers with encoded keys, prefixes and markers and
-says so; Terraform and boto3 always ask, and decode.
-MiniStack: encodes the listings of objects but not of versions, so a key with a percent sign comes
-back as another key or as an error, and one with a control character makes the listing no XML. Asked
-who pays for requests, it lists objects as well, so that such a key breaks every plan.
-Correction: the same encoding here, and the answer to what is asked.
+AWS: ListObjectVersions with encoding-type=url returns encoded keys, prefixes and markers, and says
+so; Terraform and boto3 always request that, and decode.
+MiniStack: encodes the listings of objects but not of versions, so a key with a percent sign is
+decoded to another key or to an error, and one with a control character makes the listing invalid
+XML. GetBucketRequestPayment lists objects as well, so that such a key breaks every plan.
+Correction: the same encoding here, and the response to GetBucketRequestPayment.
 """
 
 import re
@@ -19,7 +19,7 @@ from ministack.services import s3
 
 from event_pipelines.local.corrections._ministack import around
 
-# As text, which is what a listing with control characters is.
+# Matched as text, because a listing with control characters is not valid XML.
 _ENCODED = re.compile(rb"(<(?:Delimiter|Key|KeyMarker|NextKeyMarker|Prefix)>)([^<]*)")
 _END = b"</ListVersionsResult>"
 

@@ -1,1 +1,1 @@
-"""The main job, shown: real files through every pipeline of a running stack."""
+"""The demo: sends real files through every pipeline of a running stack."""

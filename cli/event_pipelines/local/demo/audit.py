@@ -1,4 +1,4 @@
-"""Does to objects what people do to them, and shows where the audit pipeline put each event."""
+"""Performs operations on objects and shows which route of the audit pipeline recorded each."""
 
 import io
 import time
@@ -21,7 +21,7 @@ MEBIBYTE = 1 << 20
 
 @dataclass(frozen=True)
 class Operation:
-    """Something done to an object, and the event that must come of it."""
+    """An operation on an object, and the event and route expected for it."""
 
     what: str
     key: str
@@ -31,7 +31,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Account:
-    """Every operation with the records of its event: exactly one, if all is well."""
+    """The operations with the records of their events: exactly one each, if all is well."""
 
     seen: list[tuple[Operation, list[AuditRecord]]]
     source: str
@@ -50,7 +50,7 @@ class Account:
 def run(
     pipeline: dict[str, Any], name_prefix: str, show: Callable[[int, int, str], None] | None = None
 ) -> Account:
-    """Does the operations and waits for a record of each event. `pipeline` is the root's output."""
+    """Performs the operations, waits for records of all events. `pipeline`: the root's output."""
     operations = list(_operations(pipeline["bucket"]))
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
@@ -74,11 +74,11 @@ def _matching(operation: Operation, audit: Audit, pipeline: dict[str, Any]) -> l
 
 
 def _operations(bucket: str) -> Iterator[Operation]:
-    """Each is done when it is yielded."""
+    """Performs each operation, then yields it."""
     s3 = boto3.client("s3")
     s3.put_object(Bucket=bucket, Key="minutes.txt", Body=b"All agreed.")
     yield Operation("upload", "minutes.txt", "ObjectCreated:Put", "upload")
-    # Above the client's threshold of 8 MiB, as every larger upload by CLI or SDK.
+    # Above the client's threshold of 8 MiB, as with larger uploads by the CLI or SDKs.
     parts = TransferConfig(multipart_threshold=8 * MEBIBYTE, multipart_chunksize=8 * MEBIBYTE)
     film = io.BytesIO(bytes(9 * MEBIBYTE))
     s3.upload_fileobj(film, bucket, "film.bin", Config=parts)
@@ -100,7 +100,7 @@ def _operations(bucket: str) -> Iterator[Operation]:
 
 
 def chapter(account: Account) -> Chapter:
-    """What was done, what S3 called it, and which route recorded it."""
+    """Returns a table of the operations, their events, and the routes that recorded them."""
     rows = [
         (
             operation.what,

@@ -1,4 +1,4 @@
-"""The demo on a running stack: what every pipeline did, on the terminal and in one report."""
+"""The demo's output: what each pipeline did, on the terminal and in one report."""
 
 import time
 from collections.abc import Callable
@@ -25,10 +25,10 @@ _POLL_SECONDS = 0.2
 
 class Demonstration(Protocol):
     def demonstrate(self, demo: Demo) -> Chapter:
-        """Brings real files through a pipeline and accounts for every one of them."""
+        """Sends real files through a pipeline and returns the outcome of each."""
 
 
-# By the root's output of the pipeline.
+# Keys are the root outputs of the pipelines.
 DEMONSTRATIONS: dict[str, Demonstration] = {
     "image_derivatives": image_report,
     "event_audit": audit,
@@ -42,7 +42,7 @@ class Showing:
     """Shows each pipeline as soon as it is applied, and all of them in a report."""
 
     def __init__(self, collection: list[Photograph], console: Console) -> None:
-        # What is applied by now; another thread replaces it.
+        # The progress of the apply; replaced by another thread.
         self.activity = Activity()
         self.started = datetime.now(UTC)
         self._collection = collection
@@ -58,9 +58,9 @@ class Showing:
         so_far: Callable[[], LocalStack | None],
         begin: Callable[[LocalStack], None],
     ) -> LocalStack:
-        """The stack once it is applied, its pipelines shown; calls `begin` before the first.
+        """Shows the pipelines as they are applied; calls `begin` before the first.
 
-        Raises what applying it raised.
+        Returns the applied stack. Raises what the apply raised.
         """
         self._await_plan(applying)
         if self.activity.total:
@@ -88,7 +88,7 @@ class Showing:
         so_far: Callable[[], LocalStack | None],
         report: Callable[[Activity], None],
     ) -> tuple[str, LocalStack] | None:
-        """The next pipeline that is applied whole; None if none is."""
+        """Waits for the next pipeline that is completely applied; None if the apply ends first."""
         while not applying.done():
             report(self.activity)
             for name in DEMONSTRATIONS:
@@ -122,7 +122,7 @@ class Showing:
         _print_lines([*lines, chapter.caption], self._console)
 
     def finish(self, stack: LocalStack) -> bool:
-        """Tries the whole stack and writes the report; True if everything is accounted for."""
+        """Tests the whole stack and writes the report; returns whether there are no faults."""
         chapters = [self._chapters[name] for name in DEMONSTRATIONS if name in self._chapters]
         with stack.environment():
             faults = _tried(stack.outputs["name_prefix"], self._console)
@@ -137,7 +137,7 @@ class Showing:
 
 
 def _tried(name_prefix: str, console: Console) -> list[str]:
-    """What `event-pipelines smoke` does after an apply; returns where something stopped."""
+    """Runs the same checks as `event-pipelines smoke`; returns where probes stopped."""
     stack = Stack(name_prefix)
     with counting("Trying each pipeline with something small", console) as progress:
         found = journeys.travel(stack, journeys.deployed(stack), TIMEOUT_SECONDS, progress)
@@ -150,20 +150,20 @@ def _print_lines(lines: list[str], console: Console) -> None:
 
 
 def _status(outputs: dict[str, Any], started: datetime, console: Console) -> list[str]:
-    """Shows what `event-pipelines status` says; returns the faults that are not on purpose."""
+    """Prints the output of `event-pipelines status`; returns the faults that are unexpected."""
     status = path.watch(Stack(outputs["name_prefix"]), started).look()
     console.print("What `event-pipelines status` says now:")
     _print_lines(shown(status), console)
     if not status.healthy:
         console.print("So it exits with 1: what was sent to fail waits for somebody to act.")
     derivatives = (outputs["image_derivatives"] or {}).get("derivatives", {})
-    # Alarms tell of the same, and of what was sent to be rejected.
+    # Alarms report the same dead letters, and the rejections that were provoked.
     on_purpose = ("Alarm ", *(f"1 dead letter in image-{name}-dlq:" for name in derivatives))
     return [fault for fault in status.faults if not fault.startswith(on_purpose)]
 
 
 def clean_up(stack: LocalStack, console: Console) -> None:
-    """Removes what the demo made beside Terraform, which could not destroy it."""
+    """Deletes what the demo created without Terraform, which could not destroy it."""
     if stack.outputs["tenant_routing"]:
         with stack.environment(), counting("Deleting the tenants", console) as progress:
             tenants.remove(stack.outputs["name_prefix"], progress)

@@ -18,7 +18,7 @@ from event_pipelines.local.demo.photographs import Photograph
 from event_pipelines.local.demo.report import Chapter, Demo, picture, table
 from event_pipelines.markup import Html, el
 
-# Larger pictures are shown as a smaller copy, so that the page can be sent to somebody.
+# Larger pictures are shown as a smaller copy, to keep the page small enough for sending.
 INLINE_BYTES = 8_000
 PREVIEW_PIXELS = 240
 
@@ -26,7 +26,7 @@ PREVIEW_PIXELS = 240
 def chapter(
     pipeline: dict[str, Any], photographs: Iterable[Photograph], account: Account
 ) -> Chapter:
-    """Every upload with what it became, then rejections, dead letters and log lines."""
+    """Returns a table of uploads and derivatives, then rejections, dead letters and log lines."""
     names = list(pipeline["derivatives"])
     by_upload: dict[str, dict[str, Result]] = {}
     for result in account.results:
@@ -143,7 +143,7 @@ def _logs(account: Account) -> str:
 
 
 def _shown(content: bytes, alt: str) -> tuple[str, str]:
-    """HTML of a picture, and whether it is a copy: browsers differ in their colours of CMYK."""
+    """Returns a picture's HTML and a note if it is a copy: browsers show CMYK differently."""
     with Image.open(io.BytesIO(content)) as image:
         media_type, size = Image.MIME[image.format or ""], image.size
         as_it_is = len(content) <= INLINE_BYTES and image.mode != "CMYK"
@@ -155,7 +155,7 @@ def _shown(content: bytes, alt: str) -> tuple[str, str]:
 
 @contextmanager
 def _truncated_is_shown() -> Iterator[None]:
-    """As in a browser: an upload that lacks its end is a picture, too."""
+    """Lets Pillow load truncated pictures, as browsers do."""
     before = ImageFile.LOAD_TRUNCATED_IMAGES
     ImageFile.LOAD_TRUNCATED_IMAGES = True
     try:

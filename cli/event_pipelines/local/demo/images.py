@@ -1,4 +1,4 @@
-"""Uploads pictures to a running image pipeline and accounts for every one of them."""
+"""Uploads pictures to a running image pipeline and checks the outcome of each."""
 
 import io
 import json
@@ -16,7 +16,7 @@ from PIL import Image
 from event_pipelines.contracts.derivatives import SUFFIXES
 from event_pipelines.local.demo.photographs import Photograph
 
-# Every form beside the defaults.
+# Derivatives of every kind, in addition to the defaults.
 DERIVATIVES = {
     "thumbnail": {"max_width": 128, "max_height": 128},
     "mobile": {"max_width": 640, "max_height": 640},
@@ -25,16 +25,16 @@ DERIVATIVES = {
     "card": {"max_width": 200, "max_height": 200, "fit": "cover", "position": "top"},
     "logo": {"max_width": 200, "max_height": 200, "format": "auto"},
 }
-# Generous: on two cores the whole collection takes a few seconds.
+# Generous: the whole collection takes a few seconds on two cores.
 TIMEOUT_SECONDS = 180
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one upload became in one derivative.
+    """The outcome of one upload in one derivative.
 
-    `outcome` is "derived", "rejected", "dead letter" or "missing"; `milliseconds` is the
-    function's own time for the record, None when its log line was not found.
+    `outcome` is "derived", "rejected", "dead letter" or "missing"; `milliseconds` is the duration
+    that the function logged, None if its log line was not found.
     """
 
     photograph: Photograph
@@ -51,7 +51,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Account:
-    """All results, the functions' log lines (by log group) and what verification found wrong."""
+    """All results, the functions' log lines by log group, and the faults that the checks found."""
 
     results: list[Result]
     logs: dict[str, list[dict[str, Any]]]
@@ -67,7 +67,7 @@ def run(
     """Uploads `photographs` and waits until each has an outcome in each derivative.
 
     `pipeline` is the root module's `image_derivatives` output. Faults are sentences: an upload
-    without outcome, a derivative that does not fit its box, a rejection nobody expected.
+    without outcome, a derivative that does not fit its box, an unexpected rejection.
     """
     s3 = boto3.client("s3")
     for photograph in photographs:
@@ -97,11 +97,11 @@ def run(
 
 
 def show_a_dead_letter(pipeline: dict[str, Any]) -> dict[str, Any] | None:
-    """Sends an event that no retry can cure and returns the dead letter it becomes.
+    """Sends an event that always fails; returns its dead letter, None if there is none in time.
 
-    The event names a bucket that the function's role may not read: a fault of permissions, not of
-    input, so the pipeline must retry it and then keep it. The queue's visibility timeout, which
-    paces the tries, is lowered to a second while this runs.
+    The event names a bucket that the function's role may not read: as this is a fault of
+    permissions and not of the input, the pipeline must retry it and then keep it. Meanwhile, the
+    queue's visibility timeout is one second, so that retries are fast.
     """
     name = min(pipeline["derivatives"])
     queue = pipeline["derivatives"][name]["queue_url"]
@@ -126,7 +126,7 @@ def show_a_dead_letter(pipeline: dict[str, Any]) -> dict[str, Any] | None:
 @contextmanager
 def _bucket_of_somebody_else(key: str) -> Iterator[str]:
     s3, bucket = boto3.client("s3"), f"a-bucket-of-somebody-else-{uuid.uuid4().hex[:8]}"
-    # The first region is the one that S3 will not hear named.
+    # S3 does not accept us-east-1 as a location constraint.
     elsewhere = s3.meta.region_name != "us-east-1"
     place: Any = {"CreateBucketConfiguration": {"LocationConstraint": s3.meta.region_name}}
     s3.create_bucket(Bucket=bucket, **(place if elsewhere else {}))
@@ -155,7 +155,7 @@ def _put_event(bucket: str, key: str) -> str:
 
 
 def _found(s3: Any, pipeline: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
-    """Everything the functions wrote, by (name of the upload, derivative)."""
+    """Returns the outcomes that the functions wrote, by (upload's name, derivative)."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for name, derivative in pipeline["derivatives"].items():
         for key in _keys(s3, pipeline["bucket"], derivative["output_prefix"]):
@@ -175,7 +175,7 @@ def _keys(s3: Any, bucket: str, prefix: str) -> list[str]:
 
 
 def function_logs(pipeline: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """The functions' structured lines, oldest first, by log group."""
+    """Returns the functions' structured log lines, oldest first, by log group."""
     client = boto3.client("logs")
     lines: dict[str, list[dict[str, Any]]] = {}
     for derivative in pipeline["derivatives"].values():
@@ -200,7 +200,7 @@ def function_logs(pipeline: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def _dead_letters(pipeline: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    """Looks at the dead-letter queue of derivative `name`; nothing is hidden or removed."""
+    """Reads the dead-letter queue of derivative `name`, without hiding or deleting messages."""
     answer = boto3.client("sqs").receive_message(
         QueueUrl=pipeline["derivatives"][name]["dlq_url"],
         MaxNumberOfMessages=10,
@@ -278,7 +278,7 @@ def faults_of(result: Result, derivatives: dict[str, Any]) -> list[str]:
 
 
 def _fitting_sizes(photograph: Photograph, form: dict[str, Any]) -> set[tuple[int, int]]:
-    """What a derivative may measure: the box, or the picture in it, to a pixel."""
+    """Returns the valid sizes of a derivative: the box, or the picture fitted into it, +/- 1 px."""
     size, box = (photograph.width, photograph.height), (form["max_width"], form["max_height"])
     scales = [there / here for there, here in zip(box, size, strict=True)]
     if form["fit"] == "cover":

@@ -1,4 +1,4 @@
-"""Imports a CSV file with some bad rows and reconciles the table with SQLite's reading of it."""
+"""Imports a CSV file with some bad rows and compares the table with what SQLite reads."""
 
 import csv
 import hashlib
@@ -20,13 +20,13 @@ from event_pipelines.stack import Stack
 
 ROWS = 20_000
 HEADER = ["id", "name", "amount", "note"]
-# Row numbers, from 1, and what is wrong with each.
+# Row numbers, from 1, and the defect of each.
 BAD_ROWS = {1_234: "short", 5_000: "long", 9_999: "no key", 15_000: "short", 20_000: "long"}
 
 
 @dataclass(frozen=True)
 class Account:
-    """An import and its check: digests of the good rows, as SQLite and as the table have them."""
+    """An import and its check: digests of the good rows as SQLite reads them and in the table."""
 
     done: Import
     rejected: list[RejectedRow]
@@ -52,7 +52,7 @@ class Account:
 
 
 def write_file(path: Path) -> None:
-    """20,000 rows: some with line breaks and quotes in them, five that cannot be loaded."""
+    """Writes 20,000 rows: some contain line breaks and quotes, five cannot be loaded."""
     draw = random.Random(20_000)  # noqa: S311 - the same file every time
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -73,7 +73,7 @@ def write_file(path: Path) -> None:
 def run(
     name_prefix: str, folder: Path, show: Callable[[int, int, str], None] | None = None
 ) -> Account:
-    """Imports the file and waits for the end of its import."""
+    """Imports the file and waits until the import ends."""
     path = folder / "customers.csv"
     write_file(path)
     pipeline = csv_import.locate(Stack(name_prefix))
@@ -90,7 +90,7 @@ def run(
 
 
 def _as_sqlite_reads(path: Path) -> list[tuple[str, ...]]:
-    """SQLite's own reader of CSV files, written in C by other people than Python's."""
+    """Reads the file with SQLite's CSV reader, which is independent of Python's."""
     sqlean.extensions.enable("vsv")
     database = sqlean.connect(":memory:")
     try:
@@ -109,7 +109,7 @@ def _digest(rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def chapter(account: Account) -> Chapter:
-    """The counts, the rejected rows, and what the check compared."""
+    """Returns the counts, the rejected rows, and the result of the comparison."""
     done = account.done
     same = "the same" if account.digest_of_file == account.digest_of_table else "not the same"
     return Chapter(

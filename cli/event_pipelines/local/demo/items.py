@@ -1,4 +1,4 @@
-"""Sends ten items through the relay, with the service running as a process of its own."""
+"""Sends ten items through the relay, with the service as a separate process."""
 
 import json
 import subprocess
@@ -24,7 +24,7 @@ STOP_SECONDS = 60
 
 @dataclass(frozen=True)
 class Account:
-    """What the service showed of each item, by its id, and how it ended when it was asked to."""
+    """The documents that the service wrote, by item id, and its exit code after SIGTERM."""
 
     shown: dict[str, dict[str, Any]]
     exit_code: int
@@ -45,18 +45,18 @@ class Account:
 
 
 def changes(document: dict[str, Any]) -> list[str]:
-    """Which attributes differ between the item that was put and the item as it is."""
+    """Returns the names of attributes that differ between the initial and the final item."""
     kinds = document["difference"].values()
     return sorted({place.lstrip("/") for kind in kinds for place in kind})
 
 
 def run(name_prefix: str, show: Callable[[int, int, str], None]) -> Account:
-    """Starts the service, puts the items, waits until all are shown and stops the service."""
+    """Starts the service, puts the items, waits for their documents and stops the service."""
     script = put.connect(relay_of(Stack(name_prefix)))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         command = [sys.executable, "-m", "event_pipelines", "items", "serve"]
-        # For short polls, with which it stops soon.
+        # A short drain time makes for short polls, so that the service stops soon.
         command += ["--prefix", name_prefix, "--output", str(folder), "--drain", "3"]
         with subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -81,7 +81,7 @@ def run(name_prefix: str, show: Callable[[int, int, str], None]) -> Account:
 
 
 def chapter(account: Account) -> Chapter:
-    """Every item before and after; the files are as they were."""
+    """Returns a table of the items before and after, with unchanged files."""
     rows = []
     for item_id, document in sorted(account.shown.items()):
         kept = "unchanged" if document["unchanged"] else "changed"

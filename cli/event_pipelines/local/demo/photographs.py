@@ -1,4 +1,4 @@
-"""Pictures for the image pipeline: a real portrait, larger and stranger ones made from it."""
+"""Pictures for the image pipeline: a real portrait, and larger and unusual variants of it."""
 
 import io
 from collections.abc import Iterator
@@ -15,8 +15,8 @@ from event_pipelines.errors import Unanswered, UserError
 class Photograph:
     """A file to upload.
 
-    `width` and `height` are what a person sees, in pixels, or 0 when it is no picture;
-    `rejection` is the reason code that the pipeline must record instead of derivatives.
+    `width` and `height` are in pixels as displayed, 0 if the file is not a picture; `rejection` is
+    the reason code that the pipeline must record instead of derivatives.
     """
 
     name: str
@@ -30,9 +30,9 @@ class Photograph:
 
 
 def portrait() -> Path:
-    """The portrait of Grace Hopper in Matplotlib's sample data, a public-domain photograph.
+    """Returns the portrait of Grace Hopper in Matplotlib's sample data, in the public domain.
 
-    Raises UserError when the package is not installed.
+    Raises Unanswered if the package is not installed.
     """
     try:
         package = distribution("matplotlib")
@@ -44,9 +44,9 @@ def portrait() -> Path:
 
 
 def collection(own: Path | None = None) -> Iterator[Photograph]:
-    """What a bucket of uploads really holds: cameras, phones, print shops, browsers and mistakes.
+    """Yields typical uploads: from cameras, phones, print shops and browsers, and broken files.
 
-    Raises UserError when the user's `own` picture cannot be read.
+    Raises UserError if the user's `own` picture cannot be read.
     """
     original = portrait().read_bytes()
     with Image.open(io.BytesIO(original)) as opened:
@@ -106,7 +106,7 @@ def _encoded(image: Image.Image, image_format: str, **options: object) -> bytes:
 
 
 def _camera(photo: Image.Image) -> Photograph:
-    """Twelve megapixels, held upright (EXIF orientation 6), with the place it was taken at."""
+    """Returns a 12-megapixel picture with EXIF orientation 6 and GPS coordinates."""
     upright = photo.resize((3024, 4032), Image.Resampling.LANCZOS)
     exif = Image.Exif()
     exif[0x0112] = 6

@@ -1,4 +1,4 @@
-"""A page that holds everything it shows: no file beside it, no network."""
+"""Renders the report as one self-contained HTML page."""
 
 import base64
 from collections.abc import Iterable, Sequence
@@ -22,13 +22,13 @@ small { opacity: .8; display: block; }
 .path li { border: 1px solid var(--line); border-radius: 6px; padding: .2rem .6rem; }
 .path li + li::before { content: "\\2192\\00a0"; }
 """
-# A cell for what never came.
+# Text of a cell whose object was not found.
 MISSING = "missing"
 
 
 @dataclass(frozen=True)
 class Demo:
-    """What a pipeline is shown with. `output` is the root's of the pipeline."""
+    """Arguments of a demonstration. `output` is the root's output of the pipeline."""
 
     output: dict[str, Any]
     name_prefix: str
@@ -38,8 +38,8 @@ class Demo:
 
 @dataclass(frozen=True)
 class Chapter:
-    """What one pipeline did, as a table of text. `path` is the way of an event; `html` takes the
-    place of the table in a report, and everything in it is escaped already."""
+    """Results of one pipeline, as a table of text. `path` are the steps of an event; `html`, which
+    is escaped already, replaces the table in the report."""
 
     title: str
     path: Sequence[str]
@@ -51,7 +51,7 @@ class Chapter:
 
 
 def page(chapters: Sequence[Chapter], made: str) -> str:
-    """The whole report as one HTML document: what came of it first. `made` says when and where."""
+    """Returns the report as one HTML document, verdicts first. `made` says when and where."""
     rows = [
         (chapter.title, chapter.caption, " ".join(chapter.faults) or "everything accounted for")
         for chapter in chapters
@@ -78,20 +78,20 @@ def _anchor(chapter: Chapter) -> str:
 
 
 def _path(chapter: Chapter) -> Html:
-    """The way of an event, as a picture made of text."""
+    """Renders the steps of an event as a list."""
     parts = (el("li", part) for part in chapter.path)
     return el("ol", parts, class_="path", aria_label="The way of an event")
 
 
 def picture(content: bytes, media_type: str, size: tuple[int, int], alt: str) -> Html:
-    """An image of ``size`` (width, height) in pixels, within the page."""
+    """Renders an image of ``size`` (width, height) in pixels as a data URL."""
     source = f"data:{media_type};base64,{base64.b64encode(content).decode()}"
     width, height = size
     return el("img", alt=alt, width=width, height=height, loading="lazy", src=source)
 
 
 def table(headings: Sequence[Content], rows: Iterable[Sequence[str]]) -> Html:
-    """A table of text, or of what is `Html` already."""
+    """Renders a table of text or `Html`."""
     missing = el("span", MISSING, class_="missing")
     shown = ([missing if text == MISSING else text for text in row] for row in rows)
     return markup.table("", headings, shown)

@@ -1,6 +1,6 @@
-"""Makes a group with three tenants, gives them files, and shows where each file went.
+"""Creates a group with three tenants, uploads files for them, and shows each file's route.
 
-One more file is for a tenant that does not exist yet: it waits in quarantine until it does.
+Another file is uploaded before its tenant exists: it stays in quarantine until then.
 """
 
 import json
@@ -27,7 +27,7 @@ TIMEOUT_SECONDS = 60
 
 @dataclass(frozen=True)
 class Delivery:
-    """A file that somebody uploads for a tenant, and what has to come of it."""
+    """A file that is uploaded for a tenant, and the numbers of rows expected from it."""
 
     tenant: str
     name: str
@@ -46,7 +46,7 @@ EARLY = Delivery("umbrella", "orders.json", '[{"id": 1}, {"id": 2}]', rows=2)
 
 @dataclass(frozen=True)
 class Result:
-    """`silver` and `rejected` are lines of JSON; None for an object that never came."""
+    """The outcome of a file. `silver` and `rejected` are JSON lines; None: no such object."""
 
     delivery: Delivery
     queue: str
@@ -67,7 +67,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Account:
-    """`held`: why the early file was in quarantine; `released`: how many events left it."""
+    """All outcomes. `held`: reasons of the early file's quarantine; `released`: events released."""
 
     results: list[Result]
     held: list[str]
@@ -84,7 +84,7 @@ class Account:
 
 
 def run(name_prefix: str, show: Callable[[int, int, str], None]) -> Account:
-    """Makes the group and the tenants, sends the files and waits for what becomes of them."""
+    """Creates the group and tenants, uploads the files and waits for their outcomes."""
     platform = locate(Stack(name_prefix), lambda message: show(0, 0, message))
     registry = Registry(platform)
     group = groups.create(platform, registry, GROUP, None, False, lambda d: show(0, 0, d.what))
@@ -104,7 +104,7 @@ def run(name_prefix: str, show: Callable[[int, int, str], None]) -> Account:
 
 
 def remove(name_prefix: str, show: Callable[[int, int, str], None]) -> None:
-    """Deletes what `run` made: Terraform knows nothing of it."""
+    """Deletes what `run` created, which Terraform does not manage."""
     platform = locate(Stack(name_prefix), lambda message: show(0, 0, message))
     registry = Registry(platform)
     if registry.find(Group, GROUP) is None:
@@ -148,7 +148,7 @@ def _result(platform: Platform, bucket: str, delivery: Delivery, tenant: Tenant)
     silver = _wait(
         lambda: _lines(platform, bucket, f"{delivery.tenant}/silver/{delivery.name}.jsonl")
     )
-    # Each version of a file has rejections of its own.
+    # Each version of a file has rejection objects of its own.
     listed = platform.s3.list_objects_v2(
         Bucket=bucket, Prefix=f"{delivery.tenant}/rejected/{delivery.name}-"
     )
@@ -171,7 +171,7 @@ def _lines(platform: Platform, bucket: str, key: str) -> list[str] | None:
 
 
 def _wait(look: Callable[[], list[str] | None]) -> list[str] | None:
-    """Asks until there is something, or for so long that it will never be there."""
+    """Polls until there is a result, at most for TIMEOUT_SECONDS."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while not (found := look()) and time.monotonic() < deadline:
         time.sleep(0.25)
@@ -179,7 +179,7 @@ def _wait(look: Callable[[], list[str] | None]) -> list[str] | None:
 
 
 def chapter(account: Account) -> Chapter:
-    """Every file with the queue it went through and what is in its silver object."""
+    """Returns a table of the files with their queues and silver rows."""
     return Chapter(
         "Tenant routing",
         ("bucket of the group", "route_tenant_event", "queue of the tenant", "silver files"),

@@ -1,4 +1,4 @@
-"""What the settings in a Terraform plan can carry: a discrete-event model of the pipelines on AWS.
+"""The load that a plan's settings can handle: a discrete-event model of the pipelines on AWS.
 
-Nothing here needs more than Python: no package, no network, no credentials.
+Needs only Python's standard library: no packages, network or credentials.
 """

@@ -1,4 +1,4 @@
-"""How old messages were, counted in classes of 2 % each."""
+"""A histogram of message ages with logarithmic bins, each 2 % wide."""
 
 import math
 
@@ -24,7 +24,7 @@ class AgeHistogram:
         self._classes[number] = self._classes.get(number, 0) + count
 
     def include(self, other: "AgeHistogram") -> None:
-        """Counts what another has counted, too."""
+        """Adds the counts of another histogram."""
         self.count += other.count
         self.total += other.total
         self.most = max(self.most, other.most)
@@ -32,7 +32,7 @@ class AgeHistogram:
             self._classes[number] = self._classes.get(number, 0) + count
 
     def quantile(self, share: float) -> float:
-        """The age that this share of the messages did not exceed; 0 when there were none."""
+        """Returns the age that this share of the messages did not exceed; 0 without messages."""
         wanted = share * self.count
         for number in sorted(self._classes):
             wanted -= self._classes[number]

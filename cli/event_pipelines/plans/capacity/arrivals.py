@@ -1,20 +1,20 @@
-"""What comes, and when: a backlog, a rate, a burst of it."""
+"""The load on a pipeline: a backlog, a rate and a burst, and when its objects arrive."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-# Moments at which objects of a rate arrive, at most, within the time that was asked about: those of
-# one moment come together.
+# Maximum number of arrival times within the time asked about; a higher rate has several objects
+# arrive at one of them.
 _MOMENTS = 100_000
 
 
 @dataclass(frozen=True)
 class Load:
-    """Objects: `backlog` of them wait at the start, `rate` a second come for `seconds`.
+    """A number of objects: `backlog` wait at the start, `rate` per second arrive for `seconds`.
 
-    From `burst_after` on, for `burst_seconds`, `burst` times as many come. `poisson`: they come
-    independently of each other, not evenly. `poison`: the share of them that no try will do.
+    From `burst_after` on, for `burst_seconds`, the rate is multiplied by `burst`. `poisson`:
+    arrivals are independent, not evenly spaced. `poison`: share of objects that always fail.
     """
 
     rate: float = 0.0
@@ -32,19 +32,19 @@ class Load:
 
     @property
     def surge_ends(self) -> float:
-        """When all has come whose end is waited for."""
+        """Seconds until the last object of the surge (burst, backlog or all) has arrived."""
         if self.bursts:
             return self.burst_after + self.burst_seconds
         return 0.0 if self.backlog else self.seconds
 
     def at(self, now: float) -> float:
-        """Objects a second at that moment."""
+        """Returns the rate at a time, in objects per second."""
         if self.bursts and 0 <= now - self.burst_after < self.burst_seconds:
             return self.rate * self.burst
         return self.rate
 
     def arrivals(self, random: Random) -> Iterator[tuple[float, int]]:
-        """Seconds and number of objects, without end unless the rate is 0."""
+        """Yields arrival times in seconds and object counts, endlessly unless the rate is 0."""
         if not self.rate:
             return
         now, owed = 0.0, 0.0
@@ -53,7 +53,7 @@ class Load:
             gap = max(1 / rate, self.seconds / _MOMENTS, now / _MOMENTS)
             if self.poisson:
                 gap = random.expovariate(rate)
-            # No gap of a low rate reaches over the beginning or the end of the burst.
+            # A gap ends at the start and end of the burst, however low the rate is.
             for change in (self.burst_after, self.burst_after + self.burst_seconds):
                 if self.bursts and now < change < now + gap:
                     gap, rate = change - now, 0.0 if self.poisson else rate

@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints the answer; returns 0, or BROKEN when a promise does not hold. Raises UserError."""
+    """Prints results; returns BROKEN if alarms ring or messages expire, or 0. Raises UserError."""
     question = _question(arguments)
     found = settings.read(arguments.plan)
     wanted = arguments.pipeline or [pipeline.name for pipeline in found]

@@ -1,4 +1,4 @@
-"""What a run costs by list price."""
+"""The cost of a run at list prices."""
 
 import math
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from event_pipelines.plans.capacity.settings import Hop
 from event_pipelines.plans.capacity.stage import Counts
 from event_pipelines.plans.capacity.workloads import INVOCATION_LOG_BYTES, Work
 
-# What one receive or delete carries. Source: Amazon SQS API Reference, "ReceiveMessage".
+# Messages in one receive or delete. Source: Amazon SQS API Reference, "ReceiveMessage".
 _CALL = 10
 
 
 @dataclass
 class Dollars:
-    """By service; `tables` are those whose writes are paid by the unit or by the hour."""
+    """Cost by service, in dollars. `tables`: on-demand units and provisioned capacity."""
 
     functions: float = 0.0
     queues: float = 0.0
@@ -31,7 +31,7 @@ class Dollars:
 def add_hop(
     dollars: Dollars, hop: Hop, work: Work, counts: Counts, message_bytes: int, sent_in: int
 ) -> None:
-    """Adds a hop's costs. `sent_in`: messages in one call of whoever sends to its queue."""
+    """Adds a hop's costs. `sent_in`: messages in one call of the sender to its queue."""
     if hop.code != "service":
         gigabytes = hop.memory_mb / 1024
         dollars.functions += counts.invocations * prices.LAMBDA_REQUEST
@@ -51,7 +51,7 @@ def add_hop(
 
 
 def _requests(hop: Hop, counts: Counts, message_bytes: int, sent_in: int) -> float:
-    """Send, receive, delete; the fuller a batch, the fewer. Polling an empty queue is left out."""
+    """Returns the number of send, receive and delete requests. Empty receives are not counted."""
     carried = message_bytes / prices.SQS_REQUEST_BYTES
     calls = counts.invocations * math.ceil(min(hop.batch_size, _CALL) / _CALL)
     if hop.batch_size > _CALL:

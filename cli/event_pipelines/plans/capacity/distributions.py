@@ -1,4 +1,4 @@
-"""How long an invocation takes: distributions, and their sums over a batch."""
+"""Distributions of the duration of an invocation, and their sums over a batch."""
 
 import math
 import statistics
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-# A function with this much memory has one processor, and less of one with less. The functions of
-# this project work in one thread. Source: Lambda Developer Guide, "Configure Lambda function
+# Memory at which a function has one processor; with less, it has a share of one. The functions of
+# this project are single-threaded. Source: Lambda Developer Guide, "Configure Lambda function
 # memory".
 MB_PER_PROCESSOR = 1769
 _DRAWS = 4096
-# A sum of more than this many is close enough to a normal distribution.
+# Sums of more terms than this are drawn from a normal distribution.
 _MANY = 64
 
 
 class Distribution(Protocol):
-    """Seconds that one message, or one batch, takes."""
+    """Distribution of the seconds that one message or one batch takes."""
 
     @property
     def mean(self) -> float: ...
@@ -47,7 +47,7 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Lognormal:
-    """`variation` is the standard deviation as a share of the mean."""
+    """A lognormal distribution. `variation` is the standard deviation as a share of the mean."""
 
     mean: float
     variation: float
@@ -63,7 +63,7 @@ class Lognormal:
 
 @dataclass(frozen=True)
 class Measured:
-    """Any of the seconds that were measured, equally likely."""
+    """The empirical distribution of measured seconds, each equally likely."""
 
     seconds: Sequence[float]
 
@@ -80,10 +80,10 @@ class Measured:
 
 
 class Durations:
-    """Seconds of invocations by the size of their batch: `per_batch`, and `per_message` for each.
+    """Seconds of an invocation by batch size: `per_batch`, plus `per_message` for each message.
 
-    Sums are drawn once and then repeated in their order, 4,096 of each size: a run of millions
-    draws no faster otherwise, and its totals are as even as theirs.
+    For each size, 4,096 sums (16,384 of one message) are drawn once and then repeated in order,
+    which makes runs of millions fast and hardly changes their totals.
     """
 
     def __init__(self, per_batch: Distribution, per_message: Distribution, random: Random) -> None:

@@ -1,4 +1,4 @@
-"""A pipeline of a plan under a load: its stages, what flows between them, and what came of it."""
+"""Simulates a pipeline of a plan under a load: its stages, the flow between them, the results."""
 
 import itertools
 import math
@@ -58,25 +58,25 @@ from event_pipelines.plans.capacity.workloads import (
     load_rows_per_second,
 )
 
-# Size of an object where none is given, in MB.
+# Default size of an object, in MB.
 OBJECT_MB = {IMAGES: 3.0, AUDIT: 0.0, IMPORTS: 1.0, TENANTS: 1.0, RELAY: 0.002}
 ROW_BYTES = 146
-# What a row takes in a message, and the most that a message of rows has: modules of split_csv.
+# Bytes of a row in a message, and maximum bytes of a message of rows: from split_csv's modules.
 _PACKED_ROW_BYTES = 96
 _ROWS_MESSAGE_BYTES = 64_000
 _EVENT_BYTES = 1_200
-# Invocations of a stage that are simulated one by one; see Stage on turns.
+# Number of invocations of a stage to simulate one by one; beyond it, see `turns` in stage.py.
 _INVOCATIONS = 150_000
-# Backlogs with poison in them come in lots of this many, so that it is spread.
+# Size of the lots of a backlog with poison messages, so that these are spread over it.
 _MIXED = 1_000
-# Share of the rate that has to stay behind before it counts as not kept up with.
+# Share of the rate by which the backlog must grow to count as falling behind.
 _GROWING = 0.01
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked about a plan. `seconds`: of one message, by function code, where known better
-    than the estimates; several are a sample to draw from."""
+    """A question about a plan. `seconds`: measured seconds per message by function code, which
+    replace the estimates; several values are a sample to draw from."""
 
     load: Load
     object_mb: float | None = None
@@ -90,7 +90,7 @@ class Question:
 
 @dataclass(frozen=True)
 class HopResult:
-    """A queue and its function after the run; ages and times in seconds."""
+    """Results of a queue and its function; ages and times in seconds."""
 
     hop: Hop
     counts: Counts
@@ -105,9 +105,9 @@ class HopResult:
 
     @property
     def holds(self) -> bool | None:
-        """Whether the queue's age alarm stays silent; None: it has none.
+        """Whether the queue's age alarm stays silent; None if it has no such alarm.
 
-        What is deleted unread, or dead because no invocation can end in time, is no promise kept.
+        False also if messages expire, or if invocations time out and messages become dead.
         """
         if self.hop.promise is None:
             return None
@@ -117,8 +117,8 @@ class HopResult:
 
 @dataclass(frozen=True)
 class Result:
-    """`drained`: seconds until the surge was done; None: there was none. `growth`: messages a
-    second by which the pipeline falls behind its rate, 0 when it keeps up."""
+    """Results of a run. `drained`: seconds until the surge was done; None without surge. `growth`:
+    messages per second by which the pipeline falls behind its rate, 0 if it keeps up."""
 
     pipeline: Pipeline
     question: Question
@@ -144,13 +144,13 @@ class Result:
 
     @property
     def holds(self) -> bool | None:
-        """Whether all promises hold; None: the plan makes none for this pipeline."""
+        """Whether all age alarms stay silent; None if the plan has none for this pipeline."""
         known = [hop.holds for hop in self.hops if hop.holds is not None]
         return all(known) if known else None
 
     @property
     def unread(self) -> int:
-        """Messages that were deleted because they were too old."""
+        """Number of messages that expired unread."""
         return sum(hop.expired for hop in self.hops)
 
     @property
@@ -159,14 +159,14 @@ class Result:
 
 
 def run(pipeline: Pipeline, question: Question, samples: int = 0) -> Result:
-    """Simulates the pipeline until all that came has ended. `samples`: points of the timeline."""
+    """Simulates until all objects have an outcome. `samples`: number of points of the timeline."""
     return _Run(pipeline, question, samples).result()
 
 
 class _Run:
     def __init__(self, pipeline: Pipeline, question: Question, samples: int) -> None:
         self.pipeline, self.question, self.load = pipeline, question, question.load
-        self.random = Random(question.seed)  # noqa: S311 - dice that fall the same each time
+        self.random = Random(question.seed)  # noqa: S311 - a seeded generator makes runs repeatable
         self.clock = Scheduler()
         self.account = Account(question.account_executions)
         given = question.object_mb
@@ -190,10 +190,10 @@ class _Run:
         )
         self.stages = self._stages()
 
-    # --- What there is
+    # --- Setup
 
     def _stages(self) -> dict[tuple[str, int], Stage]:
-        """By name of the hop and tenant; the last hop first, for the others deliver to it."""
+        """Returns stages by hop name and tenant, last hop first: the others deliver to it."""
         stages: dict[tuple[str, int], Stage] = {}
         for hop in reversed(self.pipeline.hops):
             own_queues = hop.code == "process_tenant_file" and not self._fair
@@ -214,7 +214,7 @@ class _Run:
         if hop.code == "load_csv_rows":
             messages *= self._messages_per_object
         batch = min(hop.batch_size, max(1, PAYLOAD_BYTES // self.message_bytes(hop)))
-        # Those of a turn count as in flight together, which must not be what bounds them.
+        # All messages of `turns` invocations count as in flight; keep them below the limit.
         places = min(hop.maximum_concurrency or MOST_BATCHES, self.account.limit)
         most_turns = max(1, MOST_IN_FLIGHT // (places * batch))
         terms = Terms(
@@ -238,7 +238,7 @@ class _Run:
             if hop.code == "service"
             else Scaling(hop.maximum_concurrency),
             Durations(work.per_batch(), self._per_message(hop), self.random),
-            # The service runs on a machine of its own.
+            # The service runs outside Lambda, on its own machine.
             Account(workers) if hop.code == "service" else self.account,
             self.random,
             self._table(hop),
@@ -249,7 +249,7 @@ class _Run:
     def _queue(self, hop: Hop) -> SimulatedQueue:
         if hop.code == "process_tenant_file" and self._fair:
             return FairQueue(hop.retention)
-        # Every item is a group of its own; all rows are one.
+        # Each item is a message group of its own; all rows share one.
         if hop.fifo and hop.code == "load_csv_rows":
             return FifoQueue(1, hop.retention)
         return SimulatedQueue(hop.retention)
@@ -270,7 +270,7 @@ class _Run:
         return self.work(hop).per_message(hop.memory_mb, self.object_mb)
 
     def load_rate(self, hop: Hop) -> tuple[float, bool]:
-        """Rows a second of one load function, and whether the table decides it."""
+        """Returns rows per second of one load function, and whether the table limits them."""
         workers = 1 if hop.fifo else hop.maximum_concurrency or 5
         return load_rows_per_second(
             hop.memory_mb, self.pipeline.write_mode, self.pipeline.table_units, workers
@@ -282,7 +282,7 @@ class _Run:
         return Table(None) if hop.code == "log_object_event" and self.pipeline.table else None
 
     def _units(self, hop: Hop) -> float:
-        """Write units that a message costs the table which bounds its stage."""
+        """Returns the write units of one message in the table that limits its stage."""
         if hop.code == "load_csv_rows":
             return self._rows_in_message
         if hop.code == "log_object_event":
@@ -295,7 +295,7 @@ class _Run:
 
     @property
     def _rows_in_message(self) -> float:
-        """All of a file's messages alike, though the last one of it is not full."""
+        """Mean rows in a message: the last message of a file is not modelled as smaller."""
         return self.rows / self._messages_per_object
 
     def message_bytes(self, hop: Hop) -> int:
@@ -303,7 +303,7 @@ class _Run:
             return int(self._rows_in_message * _PACKED_ROW_BYTES) + 200
         return _EVENT_BYTES
 
-    # --- What flows
+    # --- Flow
 
     def _onward(self, hop: Hop) -> "_Deliver | None":
         follower = {"split": "load", "route": "process", "update": "serve"}.get(hop.name)
@@ -313,7 +313,7 @@ class _Run:
         return _Deliver(self, str(follower))
 
     def enter(self, lot: Lot) -> None:
-        """New events reach the first queue, or with images the queue of each derivative."""
+        """Puts new events into the first queue; for images, into the queue of each derivative."""
         first = self.pipeline.hops if self.pipeline.name == IMAGES else self.pipeline.hops[:1]
         for hop in first:
             self.stages[hop.name, 0].arrive(lot.part(lot.count))
@@ -341,7 +341,7 @@ class _Run:
         self._owed_poison += count * self.load.poison
         poison = int(self._owed_poison + 1e-9)
         self._owed_poison -= poison
-        # What is on its way is not done yet.
+        # Objects not yet delivered to the queue count as unfinished.
         copies = len(self.pipeline.hops) if self.pipeline.name == IMAGES else 1
         if surge:
             self.surge += count * copies
@@ -361,7 +361,7 @@ class _Run:
     def arrived(self, lot: Lot, copies: int) -> None:
         self.enter(lot)
         if lot.surge:
-            # Those under way were counted when they were uploaded, and again by their stages.
+            # Counted once at the upload and again by the stages: remove the first count.
             self._ended(lot.count * copies)
 
     def _arrivals(self) -> None:
@@ -383,7 +383,7 @@ class _Run:
             next_one()
 
     def _spread(self, count: int, bursting: bool) -> None:
-        """Gives objects to tenants: what a burst adds comes from one, the rest from the others."""
+        """Distributes objects over tenants: the burst's excess to one, the rest to the others."""
         flood = 0
         if bursting and self.pipeline.name == TENANTS:
             self._owed_flood += count * (1 - 1 / self.load.burst)
@@ -395,7 +395,7 @@ class _Run:
             self._upload(count - flood, next(self._tenant), bursting, delayed=True)
 
     def _judge(self, time: float) -> None:
-        """Arrivals end when the time is over and the surge is done, or never would be."""
+        """Stops arrivals once the time is over and the surge is done, or will never be done."""
         inside = sum(stage.inside for stage in self.stages.values())
         before = self._inside_at.get(time / 2, 0)
         growth = (inside - before) / (time / 2)
@@ -414,7 +414,7 @@ class _Run:
         waiting = sum(stage.queue.waiting for stage in self.stages.values())
         self._timeline.append((self.clock.now, waiting, self.account.busy))
         if len(self._timeline) > 2 * self._samples:
-            # Longer than thought: half as many points, twice as far apart.
+            # The run is longer than expected: keep every second point and double the interval.
             self._timeline = self._timeline[::2]
             self._step *= 2
         if any(stage.inside for stage in self.stages.values()) or not self._stopped:
@@ -429,7 +429,7 @@ class _Run:
             backlog -= part
         if load.rate:
             self._arrivals()
-            # Not before a burst is as long over as it took to come.
+            # Not before the time since a burst equals the time until its end.
             first = max(load.seconds, 2 * load.surge_ends if load.bursts else 0.0)
             clock.at(first / 2, lambda: self._note_inside(first / 2))
             clock.at(first, lambda: self._judge(first))
@@ -440,7 +440,7 @@ class _Run:
         clock.run(math.inf)
         return self._result()
 
-    # --- What came of it
+    # --- Results
 
     def _result(self) -> Result:
         hops = tuple(self._hop_result(hop) for hop in self.pipeline.hops)
@@ -489,7 +489,7 @@ class _Run:
         return paced or counts.table_wait > 0.5 * counts.billed_seconds
 
     def _setting(self, hop: Hop, bound: Bound | None) -> str:
-        """The setting that the bound comes from, as a user writes it."""
+        """Returns the setting that causes the bound, as a user writes it."""
         variable = VARIABLES[self.pipeline.name]
         part = {"split": "split", "load": "pace", "route": "router", "process": "consumer"}
         path = f"{variable}.{part.get(hop.name, 'function')}.maximum_concurrency"
@@ -536,7 +536,7 @@ class _Run:
         return dollars
 
     def _table_dollars(self, hop: HopResult, seconds: float) -> float:
-        """Of the table that bounds a stage; what else is written is in the work of its function."""
+        """Cost of the table that limits a stage; other writes are in the work of its function."""
         if hop.hop.code == "load_csv_rows":
             if self.pipeline.table_units is not None:
                 hours = seconds / 3600
@@ -551,7 +551,7 @@ class _Run:
         return 0.0
 
     def _others_slowest(self, hops: Sequence[HopResult]) -> float | None:
-        """From upload to done, of those who do not flood; None where there is nobody else."""
+        """Longest time from upload to done of tenants without burst; None without other tenants."""
         if self.pipeline.name != TENANTS or not self.load.rate or self.question.tenants < 2:
             return None
         last = hops[-1].counts.slowest_of
@@ -582,7 +582,7 @@ def _around(seconds: float) -> Distribution:
 
 
 def merged(every: Sequence[Counts]) -> Counts:
-    """Counts of several stages as if of one; the most at once is then an upper bound."""
+    """Sums the counts of several stages; `most_busy` is then an upper bound."""
     total = Counts()
     for counts in every:
         for name, value in vars(counts).items():

@@ -1,4 +1,4 @@
-"""Loads as people type them: 100x, 3MB, 1%."""
+"""Parses the quantities of a load in command arguments: 100x, 3MB, 1%."""
 
 import re
 
@@ -11,7 +11,7 @@ _MOST_MB = 5e6
 
 
 def burst(text: str) -> float:
-    """The factor in "100x". Raises UserError."""
+    """Parses a factor such as "100x". Raises UserError."""
     match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)x", text.strip())
     if match is None or not 1 < float(match[1]) <= _MOST_BURST:
         raise UserError(
@@ -22,7 +22,7 @@ def burst(text: str) -> float:
 
 
 def megabytes(text: str) -> float:
-    """The size in "800KB", "3MB" or "1.5GB", in MB of a million bytes. Raises UserError."""
+    """Parses "800KB", "3MB" or "1.5GB"; returns MB of a million bytes. Raises UserError."""
     match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,6})?) ?(B|KB|MB|GB)", text.strip().upper())
     found = float(match[1]) * _MEGABYTES[match[2]] if match else 0.0
     if not 0 < found <= _MOST_MB:
@@ -34,7 +34,7 @@ def megabytes(text: str) -> float:
 
 
 def share(option: str, text: str) -> float:
-    """The share in "1%" or "0.01", from 0 to 1. Raises UserError that names the option."""
+    """Parses "1%" or "0.01"; returns 0 to 1. Raises UserError that names the option."""
     match = re.fullmatch(r"(\d{1,3}(?:\.\d{1,9})?)(%?)", text.strip())
     found = float(match[1]) / (100 if match[2] else 1) if match else -1.0
     if not 0 <= found <= 1:
@@ -43,7 +43,7 @@ def share(option: str, text: str) -> float:
 
 
 def objects(text: str) -> int:
-    """The number in "10000000" or "10,000,000". Raises UserError."""
+    """Parses a number such as "10000000" or "10,000,000". Raises UserError."""
     digits = re.sub(r"[_,]", "", text.strip())
     if not re.fullmatch(r"\d{1,11}", digits) or not 0 < int(digits) <= _MOST_OBJECTS:
         raise UserError(
@@ -53,7 +53,7 @@ def objects(text: str) -> int:
 
 
 def measured(text: str, known: set[str]) -> tuple[str, float]:
-    """Function and seconds of "create_image_derivative=0.25". Raises UserError."""
+    """Parses "create_image_derivative=0.25" as function and seconds. Raises UserError."""
     name, _, seconds = text.partition("=")
     if (
         name not in known

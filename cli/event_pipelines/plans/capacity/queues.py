@@ -1,20 +1,20 @@
-"""SQS queues, standard, FIFO and fair: what waits in them, in lots of messages that are alike."""
+"""Models of SQS queues (standard, FIFO and fair), whose messages are held in lots of equal ones."""
 
 import itertools
 from collections import Counter, defaultdict, deque
 from dataclasses import dataclass
 
-# Messages that were received and are not deleted yet, of a standard or FIFO queue. Source: Amazon
+# Maximum messages in flight (received, not deleted) in a standard or FIFO queue. Source: Amazon
 # SQS Developer Guide, "Amazon SQS message quotas".
 MOST_IN_FLIGHT = 120_000
 
 
 @dataclass(slots=True)
 class Lot:
-    """Messages that came together and have fared alike.
+    """Messages that arrived together and have the same history.
 
-    `uploaded` and `sent`: when their objects were written, and when this queue got them; seconds.
-    `surge`: of the load whose end is waited for. `poison`: no try of them succeeds.
+    `uploaded` and `sent`: when their objects were written, and when they reached this queue, in
+    seconds. `surge`: they belong to the backlog or burst. `poison`: every attempt fails.
     """
 
     uploaded: float
@@ -27,7 +27,7 @@ class Lot:
     visible: float = 0.0
 
     def part(self, count: int) -> "Lot":
-        """As many of them, by themselves. Written out: this is what a run spends its time on."""
+        """Returns a lot of `count` of them. Not `replace`, for speed: runs spend most time here."""
         return Lot(
             self.uploaded,
             self.sent,
@@ -41,9 +41,9 @@ class Lot:
 
 
 class SimulatedQueue:
-    """A standard queue. It hands out the oldest first, which SQS does not promise but nearly does.
+    """A standard queue. The oldest message is received first, as SQS does mostly, not always.
 
-    `retention` is in seconds: what is older is deleted unread, and counted as `expired`.
+    `retention` is in seconds; older messages are deleted unread and counted as `expired`.
     """
 
     def __init__(self, retention: float = 1_209_600.0) -> None:
@@ -55,21 +55,21 @@ class SimulatedQueue:
         self._lots: deque[Lot] = deque()
 
     def put(self, lot: Lot, now: float) -> None:
-        """Makes messages visible: new ones, and those whose try has failed."""
+        """Makes messages visible: new ones, and those of a failed attempt."""
         lot.visible = now
         self._lots.append(lot)
         self.waiting += lot.count
 
     def takeable(self) -> int:
-        """Messages that may be received now."""
+        """Returns the number of messages that can be received now."""
         return min(self.waiting, MOST_IN_FLIGHT - self.in_flight)
 
     def oldest_visible(self) -> float:
-        """Since when the first in the queue can be received. The queue is not empty."""
+        """Returns since when the first message is visible. The queue must not be empty."""
         return self._lots[0].visible
 
     def take(self, most: int, now: float) -> list[Lot]:
-        """Receives up to `most` messages, in lots; nothing when all that waited has expired."""
+        """Receives up to `most` messages, in lots; none if all waiting ones have expired."""
         taken: list[Lot] = []
         lots = self._lots
         while most and lots:
@@ -91,13 +91,13 @@ class SimulatedQueue:
         return taken
 
     def settle(self, lots: list[Lot], now: float, kept: bool) -> None:
-        """The try of these has ended, `kept` if some of them come again. Their flight ends."""
+        """Ends an attempt and the messages' flight; `kept` if some of them become visible again."""
         del now, kept
         for lot in lots:
             self.in_flight -= lot.count
 
     def give_back(self, lots: list[Lot], now: float) -> None:
-        """Those of a try that come again are visible; none of them, if all became dead letters."""
+        """Makes the failed messages of an attempt visible; none if all became dead letters."""
         for lot in lots:
             self.put(lot, now)
 
@@ -109,12 +109,12 @@ class SimulatedQueue:
 
 
 class FifoQueue(SimulatedQueue):
-    """A queue whose messages belong to `groups` message groups, evenly.
+    """A queue whose messages are evenly distributed over `groups` message groups.
 
-    While messages of a group are in flight, no others of it are handed out, so no more batches are
-    worked on at once than there are groups; a failed message comes again before all others of its
-    group. Source: Lambda Developer Guide, "Configuring scaling behavior for SQS event source
-    mappings" (FIFO queues). A batch is taken to hold one group, the worst case.
+    While messages of a group are in flight, no others of the group can be received, so concurrent
+    batches are limited to the number of groups; a failed message comes again before all others of
+    its group. Source: Lambda Developer Guide, "Configuring scaling behavior for SQS event source
+    mappings" (FIFO queues). A batch is assumed to hold one group, the worst case.
     """
 
     def __init__(self, groups: int, retention: float = 1_209_600.0) -> None:
@@ -141,17 +141,17 @@ class FifoQueue(SimulatedQueue):
         self._free += not kept
 
 
-# A tenant is noisy with this many messages in flight or more, if they are also more than this
-# share of all in flight, or with more than this share of the recent processing time. Source:
-# Amazon SQS Developer Guide, "Amazon SQS fair queues", which calls the thresholds approximate.
+# A tenant is noisy if it has at least this many messages in flight and more than this share of
+# all in flight, or more than this share of the recent processing time. Source: Amazon SQS
+# Developer Guide, "Amazon SQS fair queues", which calls the thresholds approximate.
 NOISY_IN_FLIGHT = 30
 NOISY_SHARE = 0.1
-# It says "recent" and no more: an assumption.
+# An assumption: the guide only says "recent".
 RECENT_SECONDS = 60.0
 
 
 class FairQueue(SimulatedQueue):
-    """Others go before a noisy tenant; nothing is dropped, and order within a tenant is kept."""
+    """A queue where noisy tenants come last; nothing is dropped, each tenant's order is kept."""
 
     def __init__(self, retention: float = 1_209_600.0) -> None:
         super().__init__(retention)
@@ -180,7 +180,7 @@ class FairQueue(SimulatedQueue):
                 lots.popleft()
                 self._expire(lot)
                 continue
-            # One at a time where somebody else may be next.
+            # One message per turn while other tenants wait.
             count = min(most, lot.count) if len(tenants) == 1 else 1
             if count == lot.count:
                 lots.popleft()
@@ -206,7 +206,7 @@ class FairQueue(SimulatedQueue):
             self._spent[lot.tenant] += spent
 
     def _turn(self, tenant: int) -> tuple[bool, int, int]:
-        """Quiet tenants first, of noisy ones that with the fewest in flight, then the oldest."""
+        """Sort key: quiet tenants, then noisy ones by messages in flight; equal ones by arrival."""
         noisy = self._is_noisy(tenant)
         return noisy, self._flying[tenant] if noisy else 0, self._tenants[tenant][0][0]
 

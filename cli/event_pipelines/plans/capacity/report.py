@@ -1,4 +1,4 @@
-"""A result as text, and as JSON."""
+"""Renders results as text and as JSON."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from event_pipelines.plans.capacity.model import HopResult, Result
 
 
 def as_dict(results: Sequence[Result]) -> dict[str, Any]:
-    """Everything, in seconds, counts and dollars."""
+    """Returns all results with JSON types, in seconds, counts and dollars."""
     return {
         "schema_version": 1,
         "prices": {"region": prices.REGION, "listed": prices.LISTED},
@@ -81,7 +81,7 @@ def _rounded(seconds: float | None) -> float | None:
 
 
 def text(results: Sequence[Result]) -> str:
-    """What a person asked, a pipeline after the other."""
+    """Returns the results as text, one pipeline after the other."""
     lines = [line for result in results for line in (*_lines(result), "")]
     lines.append(
         f"Dollars are list prices of {prices.REGION}, {prices.LISTED}. Durations are estimates"
@@ -179,7 +179,7 @@ def _row(hop: HopResult) -> tuple[str, ...]:
 
 
 def span(seconds: float) -> str:
-    """Seconds as people say them: 0.4s, 12s, 9m 30s, 3h 5m, 4d 2h."""
+    """Formats seconds for reading: 0.4s, 12s, 9m 30s, 3h 5m, 4d 2h."""
     if seconds < 10:
         return f"{seconds:.1f}s"
     whole = round(seconds)

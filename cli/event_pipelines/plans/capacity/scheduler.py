@@ -1,4 +1,4 @@
-"""Simulated time, and what is to happen when."""
+"""The simulation's clock and event queue."""
 
 import heapq
 import itertools
@@ -10,7 +10,7 @@ Call = Callable[[], None]
 
 @dataclass
 class Scheduler:
-    """An agenda in order of time, and of asking where times are equal. Seconds from the start."""
+    """Scheduled calls in order of time, then of scheduling. Times are seconds from the start."""
 
     now: float = 0.0
     happened: int = 0
@@ -21,7 +21,7 @@ class Scheduler:
         heapq.heappush(self._agenda, (time, next(self._order), call))
 
     def run(self, until: float) -> bool:
-        """Lets everything happen that is due by then; whether nothing is left to happen."""
+        """Runs all calls due up to `until`. Returns whether none are left."""
         agenda, pop = self._agenda, heapq.heappop
         while agenda and agenda[0][0] <= until:
             self.now, _, call = pop(agenda)

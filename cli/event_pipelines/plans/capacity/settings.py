@@ -1,4 +1,4 @@
-"""The settings of the pipelines that a Terraform plan would leave behind."""
+"""Reads the pipelines' settings from a Terraform plan, as they are after the apply."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from event_pipelines.contracts.tenant_registry import PER_TENANT
 from event_pipelines.errors import UserError
 from event_pipelines.plans.review import plan as plans
 
-# As `event_pipelines.pipelines` calls them, which needs packages.
+# Names as in `event_pipelines.pipelines`, which is not imported because it needs packages.
 IMAGES = "image-derivatives"
 AUDIT = "event-audit"
 IMPORTS = "csv-import"
@@ -19,7 +19,7 @@ TENANTS = "tenant-routing"
 RELAY = "item-relay"
 PIPELINES = (IMAGES, AUDIT, IMPORTS, TENANTS, RELAY)
 
-# Whose code a function's handler is; a plan holds it whatever else is known after apply only.
+# Pipeline by handler module. A plan always has the handler, whatever else it does not know yet.
 _CODE = {
     "create_image_derivative": IMAGES,
     "log_object_event": AUDIT,
@@ -29,12 +29,12 @@ _CODE = {
     "process_tenant_file": TENANTS,
     "update_item": RELAY,
 }
-# Root variables, by pipeline.
+# Root variables by pipeline.
 VARIABLES = {name: name.replace("-", "_") for name in PIPELINES}
 _RETENTION = 345_600
-# The longest that SQS lets a message be worked on.
+# Maximum visibility timeout of SQS.
 _SERVICE_SECONDS = 43_200
-# Defaults of the pipelines' variables, for what is known after apply only.
+# Defaults of the pipelines' variables, for values that are unknown before the apply.
 _MAX_RECEIVES = 5
 _ROWS_PER_MESSAGE = 400
 _ROUTER = {"batch_size": 10, "maximum_concurrency": 10}
@@ -42,15 +42,15 @@ _TENANT_CONSUMER = {"batch_size": 5, "maximum_concurrency": 10}
 
 
 class NoPipelines(UserError):
-    """The plan holds none of this project's pipelines; the message says what it looked for."""
+    """The plan contains no pipeline of this project; the message says what was looked for."""
 
 
 @dataclass(frozen=True)
 class Hop:
-    """A queue and the function that it feeds. Times are in seconds.
+    """A queue and the function that consumes it. Times are in seconds.
 
-    `maximum_concurrency` None: as many as Lambda starts. `promise`: the age at which the queue's
-    alarm goes off; None: there is no such alarm.
+    `maximum_concurrency` None: no limit but Lambda's. `promise`: the threshold of the queue's age
+    alarm; None: it has no such alarm.
     """
 
     name: str
@@ -73,9 +73,9 @@ class Hop:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """One pipeline's settings. `table_units`: write units a second of its table; None: on demand.
+    """One pipeline's settings. `table_units`: write units per second of its table; None: on demand.
 
-    `assumed` says what the plan does not tell before an apply, and what was taken instead.
+    `assumed` lists values that are unknown before the apply, with the defaults used instead.
     """
 
     name: str
@@ -91,16 +91,16 @@ class Pipeline:
 def read(source: str) -> tuple[Pipeline, ...]:
     """Reads the plan in the file `source`, or on standard input for `-`.
 
-    Raises NotAPlan, and NoPipelines for a plan that leaves none of the pipelines behind.
+    Raises NotAPlan, and NoPipelines if none of the pipelines exists after the plan.
     """
     plan = plans.load(source)
-    # For what it refuses: a plan in another shape than Terraform's.
+    # Only to raise NotAPlan if the shape is not that of a plan.
     plans.plan_of(plan, source)
     return pipelines(plan)
 
 
 def pipelines(plan: Mapping[str, Any]) -> tuple[Pipeline, ...]:
-    """The pipelines of a plan as JSON, in the order of their names in the README."""
+    """Returns the pipelines of a plan's JSON, in the order of PIPELINES. Raises NoPipelines."""
     found = _Plan(plan)
     there = tuple(pipeline for name in PIPELINES if (pipeline := found.pipeline(name)))
     if not there:
@@ -112,7 +112,7 @@ def pipelines(plan: Mapping[str, Any]) -> tuple[Pipeline, ...]:
 
 
 class _Plan:
-    """What a plan leaves behind, by type; and the values of its root variables."""
+    """Resources after the plan, by type, and the values of its root variables."""
 
     def __init__(self, plan: Mapping[str, Any]) -> None:
         self._resources: dict[str, list[tuple[str, str, Mapping[str, Any]]]] = {}
@@ -124,7 +124,7 @@ class _Plan:
         self._variables = {
             name: variable.get("value") for name, variable in (plan.get("variables") or {}).items()
         }
-        # Of the pipeline at hand: what the plan does not tell, and what was taken instead.
+        # Assumed values of the current pipeline, see `Pipeline.assumed`.
         self._assumed: list[str] = []
         self._queues = {
             str(after["name"]): after
@@ -145,7 +145,7 @@ class _Plan:
         return self._resources.get(kind, [])
 
     def _functions(self, pipeline: str) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-        """Module, code and values of a pipeline's functions."""
+        """Yields module, code and values of each of a pipeline's functions."""
         for module, _, after in self._all("aws_lambda_function"):
             code = str(after.get("handler") or "").partition(".")[0]
             if _CODE.get(code) == pipeline:
@@ -283,7 +283,7 @@ class _Plan:
             return None
         arn = mapping.get("event_source_arn")
         name = str(function["function_name"])
-        # The queues of images and audit routes are called as their functions are.
+        # In the image and audit pipelines, a queue has the name of its function.
         queue = str(arn).rpartition(":")[2] if arn else name
         short = name.rpartition("-")[2] if pipeline in (IMPORTS, RELAY) else _route(name)
         return self._hop_of(pipeline, short, code, function, queue, mapping)
@@ -325,7 +325,7 @@ class _Plan:
         )
 
     def _table(self, function: str, ending: str) -> Mapping[str, Any] | None:
-        """The pipeline's table, told from its name: the function's begins in the same way."""
+        """Returns the pipeline's table, found by the prefix its name shares with the function's."""
         return next(
             (
                 after
@@ -337,7 +337,7 @@ class _Plan:
         )
 
     def _given(self, pipeline: str, path: tuple[str, ...], default: Any) -> Any:
-        """What the root variable of the pipeline says, or the pipeline's default."""
+        """Returns a value of the pipeline's root variable, or the default, noted as assumed."""
         value = self._variables.get(VARIABLES[pipeline])
         for part in path:
             value = value.get(part) if isinstance(value, Mapping) else None
@@ -348,7 +348,7 @@ class _Plan:
 
 
 def _uploads(hops: tuple[Hop, ...]) -> tuple[Hop, ...]:
-    """The route that an upload takes: by its events where a route has them, else the catch-all."""
+    """Returns the routes of an upload: those that name its event, else the catch-all."""
     named = [hop for hop in hops if "ObjectCreated:Put" in hop.events.split(",")]
     return tuple(named or [hop for hop in hops if not hop.events] or hops[:1])
 

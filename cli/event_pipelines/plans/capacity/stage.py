@@ -1,8 +1,8 @@
-"""A queue and the function that works on it: the loop of the model.
+"""A queue and the function that consumes it: the core of the model.
 
-What is simulated one by one are invocations. Messages go in lots: those of an invocation are taken
-from the head of the queue's lots, and end together. While a backlog is long, an invocation stands
-for some that follow each other in one place (`turns`).
+Invocations are simulated one by one, messages in lots: an invocation takes lots from the head of
+the queue, and all end together. While a backlog is long, one simulated invocation stands for
+several consecutive ones in one place (`turns`).
 """
 
 import math
@@ -23,13 +23,13 @@ from event_pipelines.plans.capacity.table import Table
 # A message received more often than this no longer counts for ApproximateAgeOfOldestMessage.
 # Source: Amazon SQS Developer Guide, "Available CloudWatch metrics for Amazon SQS".
 RECEIVES_THAT_AGE = 3
-# Executions at once, all functions of an account in a region together. Source: Lambda Developer
+# Concurrent executions of all functions of an account in a region. Source: Lambda Developer
 # Guide, "Lambda quotas" (concurrent executions, default).
 ACCOUNT_EXECUTIONS = 1000
 
 
 class Bound(StrEnum):
-    """What kept messages waiting."""
+    """The limit that keeps messages waiting."""
 
     SCALING = "scaling"
     CONCURRENCY = "concurrency"
@@ -41,9 +41,9 @@ class Bound(StrEnum):
 
 @dataclass
 class Account:
-    """Executions at once that all stages share. Who is refused gets the next place that is free.
+    """Concurrent executions that all stages share. Refused stages wait in a queue for free ones.
 
-    On AWS a refusal counts as a try of its messages; here they just wait.
+    On AWS, a refused batch counts as a receive of its messages; here it only waits.
     """
 
     limit: int = ACCOUNT_EXECUTIONS
@@ -54,10 +54,10 @@ class Account:
 
 @dataclass(frozen=True)
 class Terms:
-    """How messages are tried; times in seconds.
+    """How a stage processes messages; times in seconds.
 
-    `failures`: the share of tries that fail, one message at a time. `units`: write units that a
-    message costs the table. `cold_start`: what the first invocation in a place takes longer.
+    `failures`: share of failing attempts, per message. `units`: write units of a message in the
+    table. `cold_start`: additional time of the first invocation in an environment.
     """
 
     name: str
@@ -74,10 +74,10 @@ class Terms:
 
 @dataclass
 class Counts:
-    """What happened in a stage; seconds of invocations include those that timed out.
+    """Counts of a stage; `billed_seconds` include invocations that timed out.
 
-    `ages` are those of messages in this queue, `whole` and `slowest_of` (by tenant) the time from
-    the upload. `oldest`: the most that ApproximateAgeOfOldestMessage showed.
+    `ages` are those of messages in this queue; `whole` and `slowest_of` (by tenant) are times from
+    the upload. `oldest`: the maximum of ApproximateAgeOfOldestMessage.
     """
 
     arrived: int = 0
@@ -101,8 +101,8 @@ class Counts:
 
 
 class Stage:
-    """Takes messages off `queue` as Lambda does. `deliver` gets what was done, in lots; `ended` how
-    many messages of the surge have come to an end or, below zero, have come."""
+    """Consumes `queue` as Lambda does. `deliver` receives lots of finished messages; `ended` the
+    number of surge messages that ended or, negative, that arrived."""
 
     def __init__(
         self,
@@ -133,7 +133,7 @@ class Stage:
         self._until_failure = self._tries_until_failure()
 
     def arrive(self, lot: Lot) -> None:
-        """New messages; their time in this queue begins now."""
+        """Adds new messages to the queue; their age is counted from now."""
         now = self.clock.now
         lot.sent = now
         self.counts.arrived += lot.count
@@ -146,11 +146,11 @@ class Stage:
 
     @property
     def inside(self) -> int:
-        """Messages that have come and are neither done nor dead nor expired."""
+        """Number of messages that arrived and are neither done, dead nor expired."""
         return self._inside
 
     def dispatch(self) -> None:
-        """Starts as many invocations as may start now."""
+        """Starts as many invocations as the limits allow now."""
         now, terms, queue = self.clock.now, self.terms, self.queue
         if self._bound is not None:
             self.counts.blocked[self._bound] += now - self._bound_since
@@ -226,7 +226,7 @@ class Stage:
         lasting += sum(each)
         stretch = 0.0
         if self.table is not None and terms.units:
-            # Rows are written while the batch is worked on, so only what takes longer is added.
+            # Writes overlap with the batch's other work, so only the longer part is added.
             stretch = max(0.0, self.table.take(count * terms.units, now) - lasting)
             counts.table_wait += stretch
         late = 0
@@ -238,12 +238,12 @@ class Stage:
         counts.invocations += len(each)
         lasting += stretch
         counts.billed_seconds += lasting
-        # In turns, visibility runs from the last of them.
+        # With several turns, the visibility timeout starts with the last of them.
         began = now if len(each) == 1 else now + lasting - each[-1]
         self.clock.at(now + lasting, partial(self._finish, lots, late, began))
 
     def _batches(self, count: int) -> list[float]:
-        """Seconds of the invocations that so many messages take in one place, one by one."""
+        """Returns the seconds of the consecutive invocations that `count` messages need."""
         size = self.terms.batch_size
         if count <= size:
             return [self.durations.draw(count)]
@@ -329,7 +329,7 @@ class Stage:
             self._looked = now
 
     def _tries_until_failure(self) -> int:
-        """Tries before the next that fails, drawn at once for all of them."""
+        """Draws the number of attempts before the next failure, from a geometric distribution."""
         if not 0 < self.terms.failures < 1:
             return 0
         return int(math.log(1 - self._random.random()) / math.log(1 - self.terms.failures))

@@ -1,24 +1,24 @@
-"""What a DynamoDB table takes: units a second, and what it has saved up."""
+"""Write capacity of a DynamoDB table: units per second, and saved burst capacity."""
 
 # Seconds of unused provisioned capacity that a table may spend later. Source: Amazon DynamoDB
 # Developer Guide, "DynamoDB burst and adaptive capacity".
 BURST_SECONDS = 300
-# What a new on-demand table takes, and what it takes of more than twice its previous peak only
-# after this many seconds. Source: Amazon DynamoDB Developer Guide, "DynamoDB on-demand capacity
-# mode" (initial throughput, peak traffic and scaling properties).
+# Initial capacity of an on-demand table, and the seconds after which it accepts more than twice
+# its previous peak. Source: Amazon DynamoDB Developer Guide, "DynamoDB on-demand capacity mode"
+# (initial throughput, peak traffic and scaling properties).
 ON_DEMAND_UNITS = 4000
 ON_DEMAND_DOUBLING_SECONDS = 1800.0
-# The most write units a second of an on-demand table. Source: Amazon DynamoDB Developer Guide,
+# Maximum write units per second of an on-demand table. Source: Amazon DynamoDB Developer Guide,
 # "Service, account, and table quotas in Amazon DynamoDB".
 ON_DEMAND_MOST = 40_000
 _MINUTE = 60.0
 
 
 class Table:
-    """Write capacity. Whoever wants more than there is waits for it, in the order of asking.
+    """Write capacity of a table. Writes beyond it wait, in the order of `take`.
 
-    `units_per_second` None: on-demand. A provisioned table begins with `saved` of its burst
-    capacity, all of it unless told otherwise. Keys are taken to be spread over the partitions.
+    `units_per_second` None: on-demand. A provisioned table starts with the share `saved` of its
+    burst capacity. Keys are assumed to be spread evenly over the partitions.
     """
 
     def __init__(self, units_per_second: float | None, saved: float = 1.0) -> None:
@@ -34,7 +34,7 @@ class Table:
         self._grown = 0.0
 
     def take(self, units: float, now: float) -> float:
-        """Writes `units`; returns after how many seconds the last of them can be written."""
+        """Writes `units`; returns the seconds until the last of them is written."""
         if self.on_demand:
             self._adapt(now)
         self._units = min(self.burst, self._units + (now - self._filled) * self.rate) - units

@@ -1,8 +1,8 @@
-"""What the functions of this project do for a message: work, waiting, calls.
+"""The cost of a message in each of this project's functions: processor time, waiting and calls.
 
-The figures are estimates until you replace them: processor time is what was measured on an ordinary
-server times 1.75, for a Lambda processor is slower; waiting is what S3, DynamoDB and SQS usually
-take within a region. `--seconds` takes what your own functions' REPORT lines say instead.
+The figures are estimates: processor time was measured on an ordinary server and multiplied by 1.75,
+because a Lambda processor is slower; waiting is the usual time of S3, DynamoDB and SQS within a
+region. `--seconds` replaces them by measurements from your functions' REPORT lines.
 """
 
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ from event_pipelines.plans.capacity.distributions import (
 # S3 delivers event notifications "typically in seconds but can sometimes take a minute or longer".
 # Source: Amazon S3 User Guide, "Amazon S3 Event Notifications". The numbers are an assumption.
 S3_TO_TARGET: Distribution = Lognormal(mean=1.5, variation=1.0)
-# A hop through a standard topic. Amazon publishes no figure: an assumption.
+# Seconds through a standard topic: an assumption, as Amazon publishes no figure.
 SNS_TO_QUEUE = 0.1
-# What a program sends to a queue is there when its call returns.
+# A message that a program sends is in the queue when the call returns.
 AT_ONCE: Distribution = Fixed(0.0)
 
 
 @dataclass(frozen=True)
 class Work:
-    """For a message, and for each MB of its object: seconds on a whole processor, and of waiting.
+    """Work for a message, and for each MB of its object: seconds on a full processor, and waiting.
 
-    `batch_seconds` come once for an invocation. `gets` and `puts` are calls to S3, `write_units`
-    and `read_units` those of DynamoDB tables on demand, `log_bytes` what is written to the log.
+    `batch_seconds` are added once per invocation. `gets` and `puts` are calls to S3, `write_units`
+    and `read_units` those of on-demand DynamoDB tables, `log_bytes` bytes of log lines.
     """
 
     cpu: float = 0.0
@@ -46,7 +46,7 @@ class Work:
     log_bytes: float = 800.0
 
     def seconds(self, memory_mb: int, object_mb: float) -> float:
-        """Mean of a message's time."""
+        """Returns the mean seconds for a message."""
         share = min(1.0, memory_mb / MB_PER_PROCESSOR)
         busy = (self.cpu + self.cpu_per_mb * object_mb) / share
         return busy + self.wait + self.wait_per_mb * object_mb
@@ -58,16 +58,16 @@ class Work:
         return Fixed(self.batch_seconds)
 
 
-# Every invocation writes the lines that Lambda adds to a log in JSON.
+# Bytes of the JSON log lines that Lambda adds to every invocation.
 INVOCATION_LOG_BYTES = 900.0
 
 WORK = {
-    # A JPEG is decoded at the scale it is needed in; its derivative is looked up and then written.
+    # Decodes a JPEG at the scale needed; reads the object, looks up the derivative, writes it.
     "create_image_derivative": Work(
         cpu=0.010, cpu_per_mb=0.030, wait=0.110, gets=2, puts=1, cold_start=0.6
     ),
     "log_object_event": Work(cpu=0.001, variation=0.3),
-    # One pass over the file; four messages of 64 KB in a call.
+    # One pass over the file; each call sends four messages of 64 KB.
     "split_csv": Work(
         cpu=0.020,
         cpu_per_mb=0.050,
@@ -78,24 +78,24 @@ WORK = {
         read_units=1,
         log_bytes=2000.0,
     ),
-    # Its rows are paced: see `load_seconds`. The ledger is written in a transaction of two items.
+    # Without rows, see `load_rows_per_second`. Writes the ledger in a transaction of two items.
     "load_csv_rows": Work(wait=0.030, variation=0.15, write_units=4, read_units=1),
     "route_tenant_event": Work(cpu=0.002, batch_seconds=0.020, variation=0.3),
     # Opens a session as the tenant, reads the raw file and writes the silver one.
     "process_tenant_file": Work(
         cpu=0.020, cpu_per_mb=0.400, wait=0.150, gets=2, puts=1, read_units=0.5
     ),
-    # Reads the file, updates the item, sends it on, and clears what it had to send.
+    # Reads the file, updates the item, sends its message and clears the outbox.
     "update_item": Work(cpu=0.008, wait=0.050, gets=1, write_units=3),
     # The service: reads item and file, writes a document of its own, deletes the message.
     "service": Work(wait=0.040, batch_seconds=0.0, cold_start=0.0, gets=1, read_units=1),
 }
 
-# What the trail of event-audit adds: a look for newer events, an item, and the same in its index.
+# Additional work with a trail: a query for newer events, an item, and its index entry.
 TRAIL = Work(cpu=0.003, wait=0.012, read_units=1)
 TRAIL_UNITS = 2.0
 
-# Rows a second for each MB of memory, up to a whole processor: the pipeline's own estimate.
+# Rows per second for each MB of memory, up to one full processor: the pipeline's estimate.
 _ROWS_PER_MB: dict[str, float] = {WriteMode.OVERWRITE: 2.0}
 _ROWS_PER_MB_ONE_BY_ONE = 0.5
 
@@ -103,7 +103,7 @@ _ROWS_PER_MB_ONE_BY_ONE = 0.5
 def load_rows_per_second(
     memory_mb: int, write_mode: str, table_units: float | None, workers: int
 ) -> tuple[float, bool]:
-    """Rows a second of one load function, and whether the table's capacity is what decides it."""
+    """Returns rows per second of one load function, and whether the table limits them."""
     own = min(memory_mb, MB_PER_PROCESSOR) * _ROWS_PER_MB.get(write_mode, _ROWS_PER_MB_ONE_BY_ONE)
     if table_units is None:
         return own, False

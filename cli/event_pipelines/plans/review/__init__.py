@@ -1,4 +1,4 @@
-"""What a Terraform plan would do, as a reviewer needs to see it.
+"""Reviews of Terraform plans: the effects of a plan, for the person who approves it.
 
-Nothing here needs more than Python: no package, no network, no credentials.
+Needs only Python's standard library: no packages, network or credentials.
 """

@@ -16,7 +16,7 @@ from event_pipelines.plans.review.review import review
 from event_pipelines.plans.review.sections import document, slug
 
 REFUSED = 1
-# GitHub takes comments of 65,536 characters; what posts them may want a line of its own.
+# GitHub limits comments to 65,536 characters; the rest is for lines of the tool that posts them.
 COMMENT_BUDGET = 60_000
 RENDERERS: dict[str, type[Renderer]] = {"markdown": Markdown, "text": Text, "html": Page}
 
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints the review; returns 0, or REFUSED when --fail-on matched. Raises UserError."""
+    """Prints the review. Returns 0, or REFUSED if --fail-on matched. Raises UserError."""
     wanted = fail_on.rules(arguments.fail_on)
     budget = arguments.budget
     if budget is None:
@@ -73,8 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         renderer = RENDERERS[arguments.format]()
         text = rendered(document(found, arguments.name), renderer, budget or None)
-    # UTF-8 whatever the terminal has: what comes out is a file more often than not. Half a
-    # surrogate pair, which JSON can hold and UTF-8 cannot, is written as JSON writes it.
+    # Always UTF-8, whatever the terminal's encoding: the output is mostly written to a file. Lone
+    # surrogates, which JSON can hold and UTF-8 cannot, are written as escapes.
     sys.stdout.buffer.write(text.encode(errors="backslashreplace"))
     sys.stdout.flush()
     for failure in found.failures:

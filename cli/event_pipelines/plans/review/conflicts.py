@@ -9,7 +9,7 @@ from typing import Any
 
 from event_pipelines.plans.review.plan_values import name_of, parsed
 
-# What AWS has one of by this attribute, in an account and, but for roles and groups, a region.
+# Attribute that is unique for a type, per account and region (per account for roles and groups).
 NAMES = {
     "aws_cloudwatch_log_group": "name",
     "aws_cloudwatch_metric_alarm": "alarm_name",
@@ -30,7 +30,7 @@ _SENDING = ("sqs:sendmessage", "sns:publish", "s3:putobject", "lambda:invokefunc
 
 @dataclass(frozen=True)
 class Resource:
-    """As the plan would leave it. What ``values`` have of secrets and unknowns is no text."""
+    """A resource after the apply. Secret and unknown parts of ``values`` are not strings."""
 
     address: str
     kind: str
@@ -38,13 +38,13 @@ class Resource:
 
     @property
     def module(self) -> str:
-        """The address without type and name, which have no dots, and without an index."""
+        """The module's part of the address, which is everything before the type."""
         return self.address.rpartition(f"{self.kind}.")[0]
 
 
 @dataclass(frozen=True)
 class Conflict:
-    """``check`` is `twice`, `quota` or `recursion`."""
+    """A conflict. ``check`` is `twice`, `quota` or `recursion`."""
 
     check: str
     subject: str
@@ -53,7 +53,7 @@ class Conflict:
 
 
 def conflicts(resources: Sequence[Resource]) -> Iterator[Conflict]:
-    """Those that the plan shows; what only the apply will know has no part in it."""
+    """Yields the conflicts visible in the plan; values known only after apply are ignored."""
     yield from _twice(resources)
     yield from _too_many_rules(resources)
     yield from _recursion(resources)
@@ -63,7 +63,7 @@ def _twice(resources: Iterable[Resource]) -> Iterator[Conflict]:
     first: dict[tuple[Any, ...], str] = {}
     for resource in resources:
         name = resource.values.get(NAMES.get(resource.kind, ""))
-        # Of provider 6: another region has names of its own.
+        # `region` exists since provider 6: names may repeat in another region.
         key = (resource.kind, name, resource.values.get("region"))
         if isinstance(name, str) and first.setdefault(key, resource.address) != resource.address:
             yield Conflict(
@@ -88,7 +88,7 @@ def _too_many_rules(resources: Iterable[Resource]) -> Iterator[Conflict]:
 
 
 def _recursion(resources: Sequence[Resource]) -> Iterator[Conflict]:
-    """Functions whose own messages or objects start them again, without being allowed to."""
+    """Functions that are triggered by their own messages or objects, unless that is allowed."""
     allowed = {
         _function(one.values.get("function_name"))
         for one in _of(resources, "aws_lambda_function_recursion_config")
@@ -110,14 +110,14 @@ def _recursion(resources: Sequence[Resource]) -> Iterator[Conflict]:
 
 @dataclass(frozen=True)
 class _Rule:
-    """What a source, by its ARN, starts; of a bucket, only for keys that begin and end so."""
+    """What an event source triggers; for a bucket, only for keys with this prefix and suffix."""
 
     target: str
     prefix: str = ""
     suffix: str = ""
 
     def takes(self, key: str) -> bool:
-        """Whether a key of a pattern may be one of these."""
+        """Whether the rule may match a key of this pattern."""
         start, _, _ = key.partition("*")
         end = key.rpartition("*")[2]
         any_more = "*" in key
@@ -126,7 +126,7 @@ class _Rule:
 
 
 def _paths(resources: Sequence[Resource]) -> dict[str, set[str]]:
-    """From every node to what it may start: functions, ARNs, and what policies let send to."""
+    """Returns a graph: what each function, source and send permission may trigger."""
     rules = _rules(resources)
     sources = sorted(rules)
     found = defaultdict[str, set[str]](set)
@@ -137,7 +137,7 @@ def _paths(resources: Sequence[Resource]) -> dict[str, set[str]]:
         for pattern in patterns:
             head, slash, key = pattern.partition("/")
             literal, wild, _ = head.partition("*")
-            # A wildcard of an ARN stands for all that begins like it, and for any key.
+            # A wildcard in the ARN matches all ARNs with this prefix, and any key.
             sent = f"sends {literal if wild else pattern}{wild}"
             found[function].add(sent)
             if sent in found:
@@ -154,7 +154,7 @@ def _paths(resources: Sequence[Resource]) -> dict[str, set[str]]:
 
 
 def _beginning(sources: Sequence[str], literal: str) -> Iterator[str]:
-    """Those that begin so, of a sorted list."""
+    """Yields the elements with the prefix `literal` of a sorted list."""
     for place in range(bisect_left(sources, literal), len(sources)):
         if not sources[place].startswith(literal):
             return
@@ -187,14 +187,14 @@ def _rules(resources: Sequence[Resource]) -> dict[str, list[_Rule]]:
                 if isinstance(arn, str) and arn.startswith("arn:"):
                     ends = (name_of(rule.get(f"filter_{end}")) for end in ("prefix", "suffix"))
                     some = found[f"arn:{arn.split(':')[1]}:s3:::{bucket}"]
-                    # More of them are a conflict of their own.
+                    # Further rules are reported as a conflict by themselves.
                     if len(some) < RULES_PER_BUCKET:
                         some.append(_Rule(_target(arn), *(end or "" for end in ends)))
     return found
 
 
 def _sends(resources: Sequence[Resource]) -> Iterator[tuple[str, list[str]]]:
-    """By function, resources of the statements that let it send; its role's, or its module's."""
+    """Yields functions with the resources that their role, or module, allows them to send to."""
     by_role, by_module = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
     for policy in _of(resources, "aws_iam_role_policy"):
         sent = list(_sent(policy.values.get("policy")))
@@ -209,8 +209,8 @@ def _sends(resources: Sequence[Resource]) -> Iterator[tuple[str, list[str]]]:
 
 
 def _alone(resources: Sequence[Resource], kind: str) -> dict[str, str]:
-    """By module the name of the only one it has, which others there mean by an ARN that is not
-    known before it is made."""
+    """Returns the name of a module's only resource of a kind, by module: it stands for ARNs in the
+    module that are unknown before the apply."""
     counted = Counter(one.module for one in _of(resources, kind))
     named = ((one.module, one.values.get(NAMES[kind])) for one in _of(resources, kind))
     return {
@@ -229,7 +229,7 @@ def _sent(policy: Any) -> Iterator[str]:
 
 
 def _on_circles(paths: Mapping[str, set[str]]) -> set[str]:
-    """Nodes from which a path leads back to them, in time linear in the edges (Kosaraju's way)."""
+    """Returns the nodes that lie on cycles, in linear time (Kosaraju's algorithm)."""
     back = defaultdict[str, set[str]](set)
     for node, ahead in paths.items():
         for one in ahead:
@@ -237,7 +237,7 @@ def _on_circles(paths: Mapping[str, set[str]]) -> set[str]:
     order: list[str] = []
     seen = set[str]()
     for root in paths:
-        # A node comes back when all ahead of it is done.
+        # A node is popped with `done` once everything reachable from it is finished.
         stack: list[tuple[str, bool]] = [(root, False)]
         while stack:
             node, done = stack.pop()
@@ -265,12 +265,12 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _last(value: Any) -> str:
-    """The name in an ARN of a role, or the name alone."""
+    """Returns a role's name, from its ARN or the name itself."""
     return str(value).rpartition("/")[2]
 
 
 def _function(value: Any) -> str:
-    """The node of a function by its name, or by its ARN, with a qualifier or without."""
+    """Returns the graph node of a function, from its name or ARN, without a qualifier."""
     parts = str(value).split(":")
     return f"function {parts[6] if len(parts) > 6 else parts[0]}"
 

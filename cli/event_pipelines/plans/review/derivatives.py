@@ -1,4 +1,4 @@
-"""Which derivatives of pictures are made again, once their uploads are replayed."""
+"""Finds image derivatives that a plan changes, so that replayed uploads make them again."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -14,7 +14,7 @@ DECISIVE = (
 
 
 def remade_prefixes(changes: Iterable[Change]) -> Iterator[str]:
-    """Key prefixes below which the settings of what is there change."""
+    """Yields the key prefixes of existing derivatives whose settings change."""
     for change in changes:
         before, after = _variables(change.before), _variables(change.after)
         if after.get("PIPELINE") != PIPELINE or before.get("PIPELINE") != PIPELINE:
@@ -24,7 +24,7 @@ def remade_prefixes(changes: Iterable[Change]) -> Iterator[str]:
 
 
 def _variables(values: Any) -> dict[str, Any]:
-    """The environment of a function; empty for what is none, or is hidden."""
+    """Returns a function's environment variables; {} if it has none or they are sensitive."""
     blocks = values.get("environment") if isinstance(values, dict) else None
     variables = blocks[0].get("variables") if isinstance(blocks, list) and blocks else None
     return variables if isinstance(variables, dict) else {}

@@ -1,4 +1,4 @@
-"""What differs between two values, leaf by leaf."""
+"""Compares two values and lists their differences, one per leaf."""
 
 import re
 from collections.abc import Hashable, Iterator, Sequence
@@ -16,7 +16,7 @@ from event_pipelines.plans.review.plan_values import (
     shown,
 )
 
-# What tells one block of a set from its siblings.
+# Keys that identify a block among the others of a set.
 NAMING_KEYS = ("id", "name", "key", "rule_id", "sid", "Sid", "attribute_name")
 MARGIN = 24
 
@@ -25,7 +25,7 @@ Kind = Literal["changed", "formatting", "order"]
 
 @dataclass(frozen=True)
 class Difference:
-    """One leaf that differs. `before` or `after` is ABSENT where there is none."""
+    """A leaf that differs. `before` or `after` is ABSENT if it exists on one side only."""
 
     path: str
     before: Any
@@ -34,8 +34,8 @@ class Difference:
 
 
 def differences(before: Any, after: Any) -> list[Difference]:
-    """All leaves in which two values differ by meaning, in the order of their names, and JSON texts
-    that are only written differently. Work grows with the size of the values."""
+    """Returns the leaves that differ in meaning, sorted by key, and JSON texts that differ only in
+    formatting. Work grows with the size of the values."""
     return list(_compare("", before, after))
 
 
@@ -67,16 +67,16 @@ def _compare_json(path: str, before: Json, after: Json) -> Iterator[Difference]:
         yield Difference(path, before, after, "formatting")
     elif type(before.value) is type(after.value):
         found = list(_compare(path, before.value, after.value))
-        # Null and a missing key are one to Terraform and may be two to whoever reads the JSON.
+        # Terraform treats null and a missing key alike; a reader of the JSON may not.
         yield from found or [Difference(path, before, after)]
     else:
         yield Difference(path, before, after)
 
 
 def _compare_lists(path: str, before: list[Any], after: list[Any]) -> Iterator[Difference]:
-    """Elements are matched by meaning first, then by what names them, then by position."""
+    """Matches elements by meaning first, then by identifying key, then by position."""
     if meaning(before) == meaning(after):
-        # They may still be written differently somewhere.
+        # Equal elements may still differ in formatting.
         for position, (old, new) in enumerate(zip(before, after, strict=True)):
             yield from _compare(f"{path}[{position}]", old, new)
         return
@@ -135,7 +135,7 @@ def _below(path: str, key: str) -> str:
 
 
 def at(value: Any, path: Sequence[str | int]) -> Any:
-    """What is at `path` of a value; ABSENT where there is nothing."""
+    """Returns the value at `path`; ABSENT if there is none."""
     for step in path:
         if isinstance(value, Json):
             value = value.value
@@ -149,7 +149,7 @@ def at(value: Any, path: Sequence[str | int]) -> Any:
 
 
 def path_text(path: Sequence[str | int]) -> str:
-    """A path as `differences` writes it."""
+    """Returns a path in the notation of `differences`."""
     text = ""
     for step in path:
         text = f"{text}[{step}]" if isinstance(step, int) else _below(text, step)
@@ -157,17 +157,17 @@ def path_text(path: Sequence[str | int]) -> str:
 
 
 def is_within(path: str, other: str) -> bool:
-    """Whether a path is `other` or leads to something in it."""
+    """Whether `path` is `other` or below it."""
     return path == other or path.startswith((f"{other}.", f"{other}["))
 
 
 def shortened(text: str, limit: int) -> str:
-    """`text` on at most about `limit` characters."""
+    """Returns `text` cut to about `limit` characters."""
     return text if len(text) <= limit else f"{text[: limit - 1]}… ({len(text):,} characters)"
 
 
 def shortened_pair(one: str, other: str, limit: int) -> tuple[str, str]:
-    """Both on at most about `limit` characters each, cut so that they still differ."""
+    """Returns both texts cut to about `limit` characters each, so that they still differ."""
     if len(one) <= limit and len(other) <= limit:
         return one, other
     same = 0

@@ -1,8 +1,8 @@
-"""A review as headings, bullets and diffs, and how much of it fits into a budget.
+"""A review as headings, bullets and diffs, fitted into a budget of characters.
 
-Each item comes in several versions, from the fullest to a single line. Within a budget every item
-first gets its line, then as many as possible get more, in the order of the sections; what a
-section must keep, it keeps at any budget.
+Each item has several versions, from the fullest to a single line. Within a budget, every item first
+gets its line, then as many as possible get a fuller version, in the order of the sections; items of
+`kept` sections are shown at any budget.
 """
 
 from collections.abc import Sequence
@@ -14,19 +14,19 @@ from event_pipelines.plans.review.secret_texts import Form, Secrets
 
 @dataclass(frozen=True)
 class Code:
-    """Text out of the plan: shown as it is, whatever it holds."""
+    """Text from the plan, shown literally whatever it contains."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Strong:
-    """Words of ours that matter."""
+    """Emphasized text of this program."""
 
     text: str
 
 
-# A str is words of ours, which hold no mark-up.
+# A str is text of this program, without mark-up.
 Inline = tuple[str | Code | Strong, ...]
 Sign = Literal["-", "+", " ", "!"]
 DiffLine = tuple[Sign, str]
@@ -34,7 +34,7 @@ DiffLine = tuple[Sign, str]
 
 @dataclass(frozen=True)
 class Bullet:
-    """A line, lines below it, and a diff below those."""
+    """A line, with further lines and a diff below it."""
 
     line: Inline
     below: tuple[Inline, ...] = ()
@@ -43,14 +43,14 @@ class Bullet:
 
 @dataclass(frozen=True)
 class Diff:
-    """A diff that stands by itself."""
+    """A diff without a line above it."""
 
     lines: tuple[DiffLine, ...]
 
 
 @dataclass(frozen=True)
 class Note:
-    """A sentence that must not be overlooked; `grave` when applying would be wrong."""
+    """An important sentence; `grave` if the plan must not be applied."""
 
     line: Inline
     grave: bool = False
@@ -61,14 +61,14 @@ Block = Bullet | Diff | Note
 
 @dataclass(frozen=True)
 class Item:
-    """Something to say, from its fullest version to its shortest."""
+    """A statement of the review, in versions from the fullest to the shortest."""
 
     versions: tuple[tuple[Block, ...], ...]
 
 
 @dataclass(frozen=True)
 class Section:
-    """`kept`: no item may be left out. `folded`: shown when asked for, where that is possible."""
+    """A section. `kept`: no item may be left out. `folded`: collapsed, if the format can."""
 
     title: str
     items: tuple[Item, ...]
@@ -79,7 +79,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """`marker` finds an earlier comment about the same plan, to write over it."""
+    """A review in words. `marker` identifies an earlier comment on the same plan, to replace it."""
 
     marker: str
     title: str
@@ -105,14 +105,14 @@ class Renderer(Protocol):
 
 @dataclass
 class _Filling:
-    """A section while it is filled: the chosen version of each item, -1 for none."""
+    """A section being filled, with the chosen version of each item, -1 for none."""
 
     section: Section
     texts: list[tuple[str, ...]]
     chosen: list[int] = field(default_factory=list)
 
     def take(self, position: int, version: int) -> int:
-        """Chooses a version; returns how much longer the page becomes."""
+        """Chooses an item's version; returns by how many characters the page grows."""
         before = self.chosen[position]
         self.chosen[position] = version
         grown = len(self.texts[position][version])
@@ -133,12 +133,12 @@ class _Filling:
 
 
 def rendered(document: Document, renderer: Renderer, budget: int | None) -> str:
-    """The page, on at most `budget` characters unless what must be kept is longer."""
+    """Returns the page in at most `budget` characters, unless the kept sections are longer."""
     page = _fitted(document, renderer, budget)
     hidden = document.secrets.hidden(page, renderer.form)
     if budget is None or len(hidden) <= max(budget, len(page)):
         return hidden
-    # What hides a secret may be longer than the secret.
+    # The placeholder for a secret may be longer than the secret.
     page = _fitted(document, renderer, max(1, 2 * budget - len(hidden)))
     return document.secrets.hidden(page, renderer.form)
 
@@ -177,7 +177,7 @@ def _page(
 def _reduced(
     document: Document, renderer: Renderer, fillings: list[_Filling], budget: int
 ) -> tuple[list[_Filling], tuple[Note, ...]]:
-    """Leaves out sections, the last first, until what must be kept fits; says when it cannot."""
+    """Drops sections, the last first, until the kept ones fit; adds a note if they do not."""
     notes: tuple[Note, ...] = ()
     left = list(fillings)
     while len(_page(document, renderer, notes, left)) > budget:
@@ -193,8 +193,8 @@ def _reduced(
 
 
 def _spread(fillings: Sequence[_Filling], room: int) -> None:
-    """Gives every item a line, open sections first, then as much more as there is room for. Lines
-    of folded sections may take half of what the open ones leave, so that these get their detail."""
+    """Gives every item a line, open sections first, then fuller versions as long as there is room.
+    Lines of folded sections may use half of the remaining room, which leaves some for details."""
     opened = [filling for filling in fillings if not filling.section.folded]
     folded = [filling for filling in fillings if filling.section.folded]
     room = _lines(opened, room)
@@ -215,7 +215,7 @@ def _lines(fillings: Sequence[_Filling], room: int) -> int:
 
 
 def _details(fillings: Sequence[_Filling], room: int) -> int:
-    """All items of a section get the next fuller version before any gets the one after it."""
+    """Gives each item of a section the next fuller version before any item the one after it."""
     for filling in fillings:
         most = max(map(len, filling.texts), default=0)
         for step in range(2, most + 1):

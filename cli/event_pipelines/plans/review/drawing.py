@@ -1,4 +1,4 @@
-"""Draws the event path as trees in a diff, each from what starts it to where it ends."""
+"""Draws the event path as trees in a diff, each from an event source to its destinations."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +13,7 @@ WIDEST_FILTER = 240
 
 @dataclass
 class Tree:
-    """Everything that is connected with each other. `root` is where it is drawn from first."""
+    """A connected component of the event path, drawn from `root` first."""
 
     root: Node
     steps: list[Step]
@@ -26,7 +26,7 @@ class Tree:
 
 @dataclass
 class _Drawing:
-    """One tree being drawn. `context`: with edges that stay and lead to no change."""
+    """State while drawing a tree. `context`: also draws unchanged edges that lead to no change."""
 
     children: dict[Node, list[Step]]
     arrivals: dict[Node, set[str]]
@@ -53,7 +53,7 @@ class _Drawing:
         cut = "  (cut while it is replaced)" if step.edge in self.cut else ""
         sign: Sign = "-" if step.sign == "-" else "+" if step.sign == "+" else "!" if cut else " "
         yield sign, f"{indent}{'└─' if last else '├─'} {how}→ {target}{cut}"
-        # What is reached another way as well is drawn there.
+        # A target that another edge still reaches is drawn below that edge.
         elsewhere = step.sign == "-" and self.arrivals[target] - {"-"}
         if target not in self.drawn and not elsewhere:
             yield from self.below(target, indent + ("   " if last else "│  "))
@@ -68,7 +68,7 @@ class _Drawing:
 
 
 def trees(path: EventPath) -> list[Tree]:
-    """What is connected with an edge that changes or is cut, in the order of the roots' names."""
+    """Returns the components with edges that change or are cut, sorted by the name of the root."""
     touched = [step.edge for step in path.changed] + list(path.interrupted)
     groups = _connected(step.edge for step in path.steps)
     wanted = {groups[edge.source] for edge in touched}
@@ -83,7 +83,7 @@ def trees(path: EventPath) -> list[Tree]:
 
 
 def draw(tree: Tree, path: EventPath, *, context: bool) -> tuple[DiffLine, ...]:
-    """A tree as lines of a diff."""
+    """Returns a tree as lines of a diff."""
     cut = frozenset(path.interrupted)
     children: dict[Node, list[Step]] = {}
     arrivals: dict[Node, set[str]] = {}
@@ -94,7 +94,7 @@ def draw(tree: Tree, path: EventPath, *, context: bool) -> tuple[DiffLine, ...]:
         children, arrivals, cut, context, _changing(tree.steps, cut), _words(tree.steps)
     )
     lines: list[DiffLine] = []
-    # After the roots come circles that no root leads to.
+    # Cycles that no root leads to come after the roots.
     for root in [*_roots(tree.steps), *children]:
         if root not in drawing.drawn and (context or root in drawing.changing):
             lines += [(" ", str(root)), *drawing.below(root, "")]
@@ -102,7 +102,7 @@ def draw(tree: Tree, path: EventPath, *, context: bool) -> tuple[DiffLine, ...]:
 
 
 def _order(step: Step) -> tuple[str, str, str, str]:
-    # Minus sorts behind plus; a reader wants what was before what will be.
+    # In ASCII, "-" sorts after "+", but readers expect the old before the new.
     sign = {"-": "0", "+": "1"}.get(step.sign, "2")
     return (str(step.edge.source), str(step.edge.target), sign, step.edge.how)
 
@@ -114,7 +114,7 @@ def _roots(steps: Sequence[Step]) -> list[Node]:
 
 
 def _connected(edges: Iterable[Edge]) -> dict[Node, Node]:
-    """Node -> a node that stands for all that it is connected with."""
+    """Maps each node to the representative of its connected component (union-find)."""
     leader: dict[Node, Node] = {}
 
     def find(node: Node) -> Node:
@@ -132,7 +132,7 @@ def _connected(edges: Iterable[Edge]) -> dict[Node, Node]:
 
 
 def _changing(steps: Sequence[Step], cut: frozenset[Edge]) -> frozenset[Node]:
-    """Nodes from which a change can be reached."""
+    """Returns the nodes from which a change can be reached."""
     arriving: dict[Node, list[Node]] = {}
     for step in steps:
         arriving.setdefault(step.edge.target, []).append(step.edge.source)
@@ -147,7 +147,7 @@ def _changing(steps: Sequence[Step], cut: frozenset[Edge]) -> frozenset[Node]:
 
 
 def _words(steps: Sequence[Step]) -> dict[Step, str]:
-    """The filters, cut to a width at which those that change still differ."""
+    """Returns the filters, cut so that those that change still differ."""
     words = {step: shortened(step.edge.how, WIDEST_FILTER) for step in steps}
     pairs: dict[tuple[Node, Node], dict[str, Step]] = {}
     for step in steps:

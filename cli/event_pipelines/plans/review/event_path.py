@@ -1,7 +1,7 @@
-"""Who triggers whom, before and after a plan.
+"""The event path: which resources trigger which others, before and after a plan.
 
-An edge leads from what emits to what receives, with the filter between them. Ends are told by what
-AWS calls them, so that an edge stays the same edge when its resource gets another address.
+An edge leads from the emitter to the receiver, with the filter between them. Nodes are identified
+by their names in AWS, so an edge stays the same when its resource's address changes.
 """
 
 import re
@@ -23,7 +23,7 @@ from event_pipelines.plans.review.plan_values import (
 )
 from event_pipelines.plans.review.references import References
 
-# Resource type -> (what it is, the attribute with its name).
+# Resource type -> (kind of node, attribute with its name).
 NODE_TYPES = {
     "aws_s3_bucket": ("bucket", "bucket"),
     "aws_sns_topic": ("topic", "name"),
@@ -50,15 +50,15 @@ SERVICES = {
 }
 
 
-# What a redrive policy does that is not known in full before the apply.
+# Label of a redrive policy whose maxReceiveCount is known only after apply.
 LAST_RECEIVE = "after the last receive"
-# Ends that many unrelated topics may share; two topics are not one path because of them.
+# Kinds of endpoint that unrelated topics may share without being one path.
 OUTSIDE = frozenset({"email", "email-json", "sms", "http", "https", "application", "endpoint"})
 
 
 @dataclass(frozen=True)
 class Node:
-    """What emits or receives: its kind and its name, with `place` where it is somewhere else."""
+    """An emitter or receiver. `place`: account and region, if not the most frequent ones."""
 
     kind: str
     name: str
@@ -70,7 +70,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Edge:
-    """`how` says by which event and filter; `carrier` is the address of the resource it is from."""
+    """A connection. `how`: event and filter; `carrier`: address of the defining resource."""
 
     source: Node
     target: Node
@@ -80,7 +80,7 @@ class Edge:
 
 @dataclass(frozen=True)
 class Step:
-    """An edge in the drawing: sign is "-", "+" or " "."""
+    """An edge with its change: sign is "-", "+" or " "."""
 
     sign: str
     edge: Edge
@@ -88,7 +88,7 @@ class Step:
 
 @dataclass(frozen=True)
 class EventPath:
-    """All edges, each with what becomes of it, and those cut while their resource is replaced."""
+    """All edges with their changes, and those interrupted while their resource is replaced."""
 
     steps: tuple[Step, ...]
     interrupted: tuple[Edge, ...]
@@ -99,7 +99,7 @@ class EventPath:
 
 
 def event_path(plan: Plan) -> EventPath:
-    """The edges before and after what this plan does; what it defers stays as it is."""
+    """Returns the edges before and after the plan; deferred changes count as unchanged."""
     changes = [
         change
         for change in (*plan.changes, *plan.resting)
@@ -113,7 +113,7 @@ def event_path(plan: Plan) -> EventPath:
     home = min(places, key=lambda place: (-places[place], place)) if places else None
     old = before.edges(home)
     new = _as_known(after.edges(home), old)
-    # Where the new one is created first, nothing stands still in between.
+    # With create_before_destroy, events are not interrupted.
     replaced = [change for change in now if change.action == "replace" and not change.create_first]
     carriers = {change.address for change in replaced}
     ends = {before.node_of(change) for change in replaced if change.type in NODE_TYPES}
@@ -132,7 +132,7 @@ def event_path(plan: Plan) -> EventPath:
 
 
 def _as_known(new: Sequence[Edge], old: Sequence[Edge]) -> list[Edge]:
-    """Where only the count of receives is unknown for a while, it is taken to stay."""
+    """Treats an unknown maxReceiveCount as unchanged if the rest of the edge is unchanged."""
     known = {(edge.source, edge.target, edge.carrier): edge for edge in old}
     return [
         known.get((edge.source, edge.target, edge.carrier), edge)
@@ -149,12 +149,12 @@ def _key(edge: Edge) -> tuple[Node, Node, str]:
 def _resulting(change: Change) -> Any:
     if change.deferred:
         return change.before
-    # What Terraform forgets goes on working.
+    # A resource that Terraform forgets continues to work.
     return change.before if change.action == "forget" else change.after
 
 
 class _Side:
-    """The resources as they are on one side of the plan."""
+    """The resources before or after the plan."""
 
     def __init__(
         self, changes: Sequence[Change], references: References, values: Callable[[Change], Any]
@@ -205,7 +205,7 @@ class _Side:
     def resolve(
         self, change: Change, path: Sequence[str | int], kinds: Sequence[str]
     ) -> Node | None:
-        """The node that an unknown attribute will name; None when that is not certain."""
+        """Returns the node that an unknown attribute will name; None if ambiguous."""
         found = [
             other
             for other in self._references.resolve(
@@ -215,15 +215,15 @@ class _Side:
             if self._values(other) is not None
         ]  # fmt: skip
         if len(found) > 1 and path[0] != "redrive_policy":
-            # A module that is named whole has a queue and its dead letters: the queue is meant.
+            # A reference to a whole module finds its queue and the DLQ: the queue is meant.
             found = [other for other in found if other.address not in self._dead_letters] or found
         return self.node_of(found[0]) if len(found) == 1 else None
 
     def successor(
         self, change: Change, path: Sequence[str | int], kinds: Sequence[str]
     ) -> Node | None:
-        """What is to replace the one resource that the attribute named before, for that is when an
-        attribute that was known becomes unknown."""
+        """Returns the replacement of the resource that the attribute named before: an attribute
+        becomes unknown when its resource is replaced."""
         named = (_named(text, kinds[0], None) for text in _texts_at(change.before, path))
         found = {
             self._replaced[(node.kind, node.name)]
@@ -239,14 +239,14 @@ class _Side:
         kind, attribute = NODE_TYPES[change.type]
         name = self._values(change).get(attribute)
         if not isinstance(name, str):
-            # An address is as good a name as any while AWS has none.
+            # Without a name known before apply, the address identifies the node.
             return Node(kind, change.label)
         return Node(kind, printable(name))
 
 
 @dataclass(frozen=True)
 class _Reader:
-    """Reads the edges out of one resource."""
+    """Reads the edges that one resource defines."""
 
     side: _Side
     change: Change
@@ -256,8 +256,8 @@ class _Reader:
     def node(
         self, value: Any, kinds: Sequence[str], *path: str | int, default: Node | None = None
     ) -> Node | None:
-        """The node that `value`, the attribute at `path`, names; None when it names none. `kinds`
-        are those it can be, the likeliest first."""
+        """Returns the node that `value`, the attribute at `path`, names; `default` if it names
+        none. `kinds` are the possible kinds, the most likely first."""
         if isinstance(value, Secret):
             return Node(kinds[0], f"{SENSITIVE} of {self.change.label}")
         if isinstance(value, Unknown):
@@ -275,7 +275,7 @@ class _Reader:
                 yield position, block
 
     def block(self, *names: str) -> Mapping[str, Any]:
-        """The one block below each other; empty when there is none."""
+        """Returns the first block at a path of nested blocks; {} if there is none."""
         found: Any = self.values
         for name in names:
             inner = found.get(name)
@@ -286,7 +286,7 @@ class _Reader:
 
 
 def _texts_at(value: Any, path: Sequence[str | int]) -> Iterator[str]:
-    """The texts at a path, in whichever elements of its lists: those have no order to rely on."""
+    """Yields the strings at a path, in any element of its lists, whose order may change."""
     names = [step for step in path if isinstance(step, str)]
     if isinstance(value, list):
         for element in value:
@@ -298,7 +298,7 @@ def _texts_at(value: Any, path: Sequence[str | int]) -> Iterator[str]:
 
 
 def _named(text: str, kind: str, home: tuple[str, str] | None) -> Node:
-    """The node that an ARN, a URL of a queue or a bare name means."""
+    """Returns the node that an ARN, a queue URL or a name identifies."""
     url = QUEUE_URL.fullmatch(text)
     if url:
         return Node("queue", printable(url[3]), _place(url[1], url[2], home))
@@ -332,7 +332,7 @@ def _place(region: str | None, account: str | None, home: tuple[str, str] | None
     return ", ".join(parts)
 
 
-# --- The types of resource that make edges
+# --- Resource types that define edges
 
 
 Found = Iterator[tuple[Node, Node, str]]
@@ -368,7 +368,7 @@ def _bucket_notification(reader: _Reader) -> Found:
 
 
 def _keys(events: str, prefix: str, suffixes: Sequence[str]) -> str:
-    """`s3:ObjectCreated:* import/*.csv`, with spellings that differ only in case as one."""
+    """Formats `s3:ObjectCreated:* import/*.csv`; merges suffixes that differ only in case."""
     if not prefix and suffixes == [""]:
         return events
     spellings: dict[str, set[str]] = {}
@@ -427,7 +427,7 @@ def _dead_letters(reader: _Reader, source: Node, how: str) -> Found:
     elif isinstance(policy, Unknown) and not reader.side.is_written(
         reader.change, "redrive_policy"
     ):
-        # AWS gives a queue no dead letters of its own accord: what nobody wrote will be nothing.
+        # An unknown redrive policy that is not configured stays empty: AWS sets none by itself.
         return
     node = reader.node(target, ["queue"], "redrive_policy")
     if node is not None:
@@ -531,7 +531,7 @@ _READERS: Mapping[str, Callable[[_Reader], Found]] = {
 }
 
 
-# --- Filters in words
+# --- Filters as text
 
 
 def _text(value: Any) -> str:
@@ -551,7 +551,7 @@ def _listed(value: Any) -> str:
 
 
 def _filter(value: Any) -> str:
-    """A filter policy or event pattern: `Records.eventName: A or B; Records.s3…: x*`."""
+    """Formats a filter policy or event pattern: `Records.eventName: A or B; Records.s3…: x*`."""
     if isinstance(value, Unknown | Secret):
         return f"filter {value!r}"
     if isinstance(value, Json) and isinstance(value.value, dict):

@@ -1,4 +1,4 @@
-"""What --fail-on refuses: `action` or `action:glob`, where the glob means types or addresses."""
+"""The rules of --fail-on: `action` or `action:glob`, where the glob matches types or addresses."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ Found = Iterator[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Rule:
-    """One entry of --fail-on. `pattern` is empty where everything is meant."""
+    """One rule of --fail-on. An empty `pattern` matches everything."""
 
     action: str
     pattern: str
 
     def matches(self, kind: str, address: str) -> bool:
-        """Only * and ? are special: addresses are full of the brackets that other globs know."""
+        """Whether the glob matches. Only * and ? are special, as addresses have brackets."""
         if not self.pattern:
             return True
         glob = self.pattern.replace("[", "[[]")
@@ -29,7 +29,7 @@ class Rule:
 
 
 def rules(texts: Iterable[str]) -> list[Rule]:
-    """Reads the arguments. Raises UserError for an action that there is not."""
+    """Parses the arguments. Raises UserError for an unknown action."""
     found = []
     for text in texts:
         for entry in _entries(text):
@@ -44,7 +44,7 @@ def rules(texts: Iterable[str]) -> list[Rule]:
 
 
 def _entries(text: str) -> list[str]:
-    """Commas within the brackets of an address separate nothing."""
+    """Splits at commas, except those in the brackets of an address."""
     entries, end, within = [], len(text), False
     for at in reversed(range(len(text))):
         if text[at] in "[]":
@@ -56,7 +56,7 @@ def _entries(text: str) -> list[str]:
 
 
 def failures(review: Review, wanted: Sequence[Rule]) -> tuple[str, ...]:
-    """A line for each rule that matches: the rule and what it matched."""
+    """Returns a line for each rule that matches, with the addresses it matched."""
     lines = []
     for rule in wanted:
         matched = list(
@@ -105,7 +105,7 @@ def _cut(path: EventPath) -> Found:
 
 
 _MATCHES: Mapping[str, Callable[[Review], Found]] = {
-    # Whatever is destroyed, also to be made anew: its messages are gone either way.
+    # Includes replacements, because they lose the resource's messages as well.
     "destroy": _destroys("delete", "replace"),
     "delete": _destroys("delete"),
     "replace": _destroys("replace"),

@@ -1,4 +1,4 @@
-"""What is lost with a resource that Terraform destroys, and why it was destroyed."""
+"""What is lost when Terraform destroys a resource, and why it destroys it."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -50,7 +50,7 @@ def _secret(values: Values) -> str:
     return f"the secret and all its versions; it can be restored for {days or 30} days"
 
 
-# Where data or messages go for good. In the order in which a reviewer should see them.
+# Types whose data or messages are lost permanently, in the order of the review.
 _DATA: Mapping[str, str | Callable[[Values], str]] = {
     "aws_s3_bucket": _bucket,
     "aws_dynamodb_table": _table,
@@ -82,7 +82,7 @@ _DATA: Mapping[str, str | Callable[[Values], str]] = {
     "aws_sfn_state_machine": "every run that is under way",
     "aws_backup_vault": "every recovery point that the vault still holds",
 }
-# Where nothing that is stored goes, and something stops or has to be done again.
+# Types that lose no stored data, but interrupt something or need work afterwards.
 _EFFECTS: Mapping[str, str] = {
     "aws_sns_topic": "what is published {until}, what SNS is still retrying, and every"
     " subscription, those of others too; email subscribers must confirm again",
@@ -128,7 +128,7 @@ _REASONS: Mapping[str, str] = {
 
 
 def lost(change: Change) -> str:
-    """What goes with the resource, in words that follow "lost:"."""
+    """Returns what is lost with the resource, as the words after "lost:"."""
     values = change.before if isinstance(change.before, dict) else {}
     found = _DATA.get(change.type)
     if callable(found):
@@ -140,14 +140,14 @@ def lost(change: Change) -> str:
 
 
 def gravity(change: Change) -> tuple[Any, ...]:
-    """Sorts what loses data first, then what interrupts something, then the rest."""
+    """Sort key: first resources that lose data, then those that interrupt, then others."""
     if change.type in _DATA_ORDER:
         return (0, _DATA_ORDER[change.type], natural(change.address))
     return (1 if change.type in _EFFECTS else 2, 0, natural(change.address))
 
 
 def why(change: Change) -> str | None:
-    """Why Terraform destroys it, as far as the plan says."""
+    """Returns why Terraform destroys the resource; None if the plan does not say."""
     if change.deposed:
         return "a replacement before this plan left it behind"
     reason = change.reason

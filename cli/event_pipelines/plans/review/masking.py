@@ -1,9 +1,9 @@
-"""Takes the secrets out of a plan.
+"""Replaces the sensitive values of a plan.
 
-A value is secret where Terraform marks its place, before or after the change (`before_sensitive`,
-`after_sensitive`, `sensitive_values`), and where it holds what is secret elsewhere: at a marked
-place, since providers copy inputs into attributes that have no mark, or in a variable that the
-configuration calls sensitive (see `secret_texts`).
+A value is sensitive where Terraform marks its path, before or after the change (`before_sensitive`,
+`after_sensitive`, `sensitive_values`), and where it contains a value that is sensitive elsewhere:
+at a marked path, since providers copy inputs into unmarked attributes, or in a variable declared as
+sensitive (see `secret_texts`).
 """
 
 import json
@@ -25,7 +25,7 @@ from event_pipelines.plans.review.secret_texts import SHORTEST_WITHIN, Secrets
 
 
 def has_mark(marks: Any) -> bool:
-    """Whether anything at or below this place is marked as secret, or as unknown."""
+    """Whether anything at or below this path is marked as sensitive or unknown."""
     match marks:
         case dict():
             return any(has_mark(inner) for inner in marks.values())
@@ -36,7 +36,7 @@ def has_mark(marks: Any) -> bool:
 
 
 def united(one: Any, other: Any) -> Any:
-    """The marks of both. Shapes that do not fit together mark the whole."""
+    """Returns the union of two trees of marks. Where their shapes differ, the whole is marked."""
     if not has_mark(one):
         return other
     if not has_mark(other):
@@ -45,7 +45,7 @@ def united(one: Any, other: Any) -> Any:
         case dict(), dict():
             return {
                 key: united(one.get(key), other.get(key))
-                for key in {**one, **other}  # in the order of the plan
+                for key in {**one, **other}  # keeps the plan's order
             }
         case list(), list():
             return [united(a, b) for a, b in zip_longest(one, other)]
@@ -54,7 +54,7 @@ def united(one: Any, other: Any) -> Any:
 
 
 def marked_values(value: Any, marks: Any) -> Iterator[Any]:
-    """What is at the marked places of `value`."""
+    """Yields the parts of `value` that are marked."""
     if not has_mark(marks):
         return
     match value, marks:
@@ -70,13 +70,13 @@ def marked_values(value: Any, marks: Any) -> Iterator[Any]:
 
 @dataclass(frozen=True)
 class Masker:
-    """Masks values against the secrets of the whole plan, `everywhere`, and of one resource."""
+    """Masks secrets of the whole plan (`everywhere`) and of one resource (`here`)."""
 
     everywhere: Secrets
     here: Secrets = field(default_factory=Secrets)
 
     def near(self, places: Iterable[tuple[Any, Any]]) -> "Masker":
-        """For values of a resource that holds these (value, marks)."""
+        """Returns a masker that also knows the marked values of a resource's (value, marks)."""
         marked = [inner for value, marks in places for inner in marked_values(value, marks)]
         if not marked:
             return self
@@ -89,7 +89,7 @@ class Masker:
         return self.here.without(self.everywhere.without(text))
 
     def path(self, path: Sequence[str | int], marks: Any) -> tuple[str | int, ...]:
-        """A path as it leads into a masked value: to the marked place, and no further."""
+        """Returns a path into a masked value, cut at the first marked step."""
         steps: list[str | int] = []
         for step in path:
             if marks is True:
@@ -100,7 +100,7 @@ class Masker:
         return tuple(steps)
 
     def mask(self, value: Any, marks: Any = None, unknown: Any = None, depth: int = 0) -> Any:
-        """`value` with Secret where it is one, Unknown where only the apply will know it."""
+        """`value` with Secret for sensitive and Unknown for unknown parts. Raises TooDeep."""
         if depth > MAX_DEPTH:
             raise TooDeep
         if marks is True or (has_mark(marks) and not _fits(value, marks)):
@@ -117,7 +117,7 @@ class Masker:
             case int() | float() if not isinstance(value, bool) and self._copied(json.dumps(value)):
                 return _secret(value, None)
             case None if has_mark(unknown):
-                # A block of which nothing is known yet has no value at all.
+                # A block of which everything is unknown is null in the plan.
                 return self.mask([] if isinstance(unknown, list) else {}, None, unknown, depth)
             case _:
                 return value
@@ -135,7 +135,7 @@ class Masker:
         }
 
     def _key(self, key: str, depth: int) -> str:
-        """Names of attributes are the provider's words: a short secret may be one of them."""
+        """Keeps short attribute names, the provider's words, which may equal a secret."""
         if depth == 0 and len(key) < SHORTEST_WITHIN:
             return key
         return self.text(key)
@@ -162,7 +162,7 @@ class Masker:
 
 
 def _fits(value: Any, marks: Any) -> bool:
-    """Whether marks within `value` can be told apart from the rest of it."""
+    """Whether the marks have the shape of `value`, so that they apply to parts of it."""
     if value is None:
         return True
     if isinstance(value, dict):

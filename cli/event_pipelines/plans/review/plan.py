@@ -1,4 +1,4 @@
-"""Reads what `terraform show -json` wrote about a saved plan, and says what else it was given."""
+"""Reads plans written by `terraform show -json`; explains what is wrong with other input."""
 
 import json
 import sys
@@ -18,16 +18,16 @@ REMEDY = "run `terraform plan -out=tfplan`, then `terraform show -json tfplan > 
 
 
 class NotAPlan(UserError):
-    """The input is no plan as `terraform show -json` writes it; the message says what to do."""
+    """The input is not a plan from `terraform show -json`; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One resource instance and what becomes of it.
+    """A resource instance and the change planned for it.
 
-    `action` is one of no-op, create, read, update, delete, replace, forget, or what else Terraform
-    calls it. `before` and `after` hold neither secrets nor guesses (see `masking`); null where
-    there is nothing. `deferred` says why a later plan will do it.
+    `action` is no-op, create, read, update, delete, replace, forget, or another action of
+    Terraform. `before` and `after` contain neither secrets nor guesses (see `masking`); they are
+    None if absent. `deferred` is the reason why a later plan will make the change.
     """
 
     address: str
@@ -49,7 +49,7 @@ class Change:
 
     @property
     def label(self) -> str:
-        """The address as it may be printed: index keys hold any text."""
+        """The address in printable form, because index keys may hold any text."""
         known = printable(self.address)
         return f"{known} (deposed {printable(self.deposed)})" if self.deposed else known
 
@@ -66,7 +66,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Check:
-    """A condition of the configuration that does not hold, or could not be evaluated."""
+    """A condition in the configuration that failed or could not be evaluated."""
 
     address: str
     status: str
@@ -75,9 +75,9 @@ class Check:
 
 @dataclass(frozen=True)
 class Plan:
-    """A plan without its secrets. `resting` are resources of the prior state it leaves alone;
-    `relevant` are addresses, without index, whose drift has a part in the changes. Every output
-    passes `secrets.hidden` at its end."""
+    """A plan without secrets. `resting` are resources of the prior state without a change;
+    `relevant` are addresses, without index, whose drift affects the changes. All output must pass
+    `secrets.hidden`."""
 
     terraform_version: str
     changes: tuple[Change, ...]
@@ -99,7 +99,7 @@ def read(source: str) -> Plan:
 
 
 def load(source: str) -> dict[str, Any]:
-    """The plan's JSON as it is, secrets and all. Raises NotAPlan as `document` does."""
+    """Returns the plan's JSON, including secrets. Raises NotAPlan like `document`."""
     try:
         content = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
     except OSError as error:
@@ -112,7 +112,7 @@ def _named(source: str) -> str:
 
 
 def document(name: str, content: bytes) -> dict[str, Any]:
-    """The JSON object in `content`. Raises NotAPlan with what it is instead, and the remedy."""
+    """Parses `content` as a plan's JSON. Raises NotAPlan that says what it is, and the remedy."""
     if content[:4] == b"PK\x03\x04":
         raise NotAPlan(
             f"{name} is a saved plan itself, not its JSON:"
@@ -136,7 +136,7 @@ def document(name: str, content: bytes) -> dict[str, Any]:
 
 
 def _decoded(name: str, content: bytes) -> str:
-    # Windows PowerShell writes UTF-16 where a shell would write what it was given.
+    # Windows PowerShell redirects output as UTF-16, with a byte order mark.
     encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         return content.decode(encoding)
@@ -183,8 +183,8 @@ def _recognised(name: str, found: Any) -> dict[str, Any]:
 
 
 def plan_of(found: Mapping[str, Any], name: str = "plan.json") -> Plan:
-    """The plan in a JSON object as `document` returns it. Raises NotAPlan where its shape is not
-    that of a plan."""
+    """Converts a JSON object from `document`. Raises NotAPlan if its shape is not that of a
+    plan."""
     try:
         return _plan(found)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -262,7 +262,7 @@ def _change(
 
 
 def _marks(entry: Mapping[str, Any], prior: Mapping[str, Mapping[str, Any]]) -> Any:
-    """Marks before and after the change, and those of the prior state."""
+    """Returns the united marks before and after the change and in the prior state."""
     change = entry["change"]
     marks = united(change.get("before_sensitive"), change.get("after_sensitive"))
     for address in (entry["address"], str(entry.get("previous_address"))):
@@ -272,8 +272,8 @@ def _marks(entry: Mapping[str, Any], prior: Mapping[str, Mapping[str, Any]]) -> 
 
 
 def _action(actions: Sequence[str]) -> str:
-    """One word for Terraform's list. Whatever deletes stays a deletion, also in a list that no
-    Terraform of today writes."""
+    """Reduces Terraform's list of actions to one word. A list with "delete" is always a deletion
+    or replacement, also in combinations that Terraform does not write today."""
     if "delete" in actions:
         return "replace" if len(actions) > 1 else "delete"
     if "forget" in actions:
@@ -294,7 +294,7 @@ def _imported(importing: Mapping[str, Any], masker: Masker) -> str:
 
 
 def _prior_resources(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Managed resources of the prior state, in the form of changes that change nothing."""
+    """Yields the managed resources of the prior state as no-op changes."""
     values = (found.get("prior_state") or {}).get("values") or {}
     for module, resource in _walk(values.get("root_module") or {}):
         if resource.get("mode") != "managed" or resource.get("deposed_key"):
@@ -349,7 +349,7 @@ def _failing(checks: Sequence[Mapping[str, Any]], masker: Masker) -> Iterator[Ch
 
 
 def _marked_outputs(found: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], Any]]:
-    """Every output that changes, with its change and its marks."""
+    """Yields each output in the plan with its change and marks."""
     configured = ((found.get("configuration") or {}).get("root_module") or {}).get("outputs") or {}
     states = [
         (found.get("planned_values") or {}).get("outputs") or {},
@@ -364,7 +364,7 @@ def _marked_outputs(found: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str
 
 
 def _secrets(found: Mapping[str, Any], prior: Mapping[str, Mapping[str, Any]]) -> Secrets:
-    """Every sensitive value of the plan."""
+    """Collects every sensitive value of the plan."""
     entries = [
         *(found.get("resource_changes") or []),
         *(entry["resource_change"] for entry in found.get("deferred_changes") or []),
@@ -391,7 +391,7 @@ def _secrets(found: Mapping[str, Any], prior: Mapping[str, Mapping[str, Any]]) -
 
 
 def _sensitive_variables(found: Mapping[str, Any]) -> Iterator[Any]:
-    """Values of variables that the configuration calls sensitive, also in its modules."""
+    """Yields values of variables declared as sensitive, in the root and its modules."""
     root = (found.get("configuration") or {}).get("root_module") or {}
     given = found.get("variables") or {}
     for name, variable in (root.get("variables") or {}).items():
@@ -401,7 +401,7 @@ def _sensitive_variables(found: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _sensitive_inputs(module: Mapping[str, Any]) -> Iterator[Any]:
-    """Defaults of sensitive variables, and what module calls give them literally."""
+    """Yields defaults of sensitive variables, and constants that module calls pass to them."""
     for variable in (module.get("variables") or {}).values():
         if variable.get("sensitive") is True:
             yield variable.get("default")

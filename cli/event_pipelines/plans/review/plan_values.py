@@ -1,7 +1,7 @@
-"""Values of a plan as they may be shown: what is secret or unknown is that by its type.
+"""Values of a plan that are safe to show: secret and unknown ones have types of their own.
 
-Secrets are taken out when a plan is read, so that nothing later can print one by mistake: what is
-left of them is only whether two of them are the same.
+Secrets are removed when a plan is read, so that no later code can print one by mistake; what
+remains is only whether two of them are equal.
 """
 
 import json
@@ -16,12 +16,12 @@ MAX_DEPTH = 100
 
 
 class TooDeep(Exception):
-    """A value nests deeper than anything that Terraform writes."""
+    """A value nests deeper than any that Terraform writes."""
 
 
 @dataclass(frozen=True)
 class Secret:
-    """A value that must not be shown. `identity` tells it from others and is never shown either."""
+    """A sensitive value. `identity` is equal for equal values, and is not shown either."""
 
     identity: int
 
@@ -31,7 +31,7 @@ class Secret:
 
 @dataclass(frozen=True)
 class Unknown:
-    """A value that only the apply will know."""
+    """A value that is known only after apply."""
 
     def __repr__(self) -> str:
         return KNOWN_AFTER_APPLY
@@ -39,12 +39,12 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Absent:
-    """No value, as null has none."""
+    """A missing value, equivalent to null."""
 
 
 @dataclass(frozen=True)
 class Json:
-    """A string that holds a JSON object or array. `written` tells two spellings of it apart."""
+    """A string that holds a JSON object or array. `written` differs if the formatting does."""
 
     value: Any
     written: int
@@ -57,7 +57,7 @@ ABSENT = Absent()
 
 
 def parsed(text: str) -> Any:
-    """The object or array that `text` holds as JSON; None when it holds none."""
+    """Returns the object or array that `text` holds as JSON; None if it holds none."""
     if text.lstrip()[:1] not in ("{", "["):
         return None
     try:
@@ -67,7 +67,7 @@ def parsed(text: str) -> Any:
 
 
 def meaning(value: Any, depth: int = 0) -> Hashable:
-    """Equal for values that mean the same: null is nothing, 1 is 1.0, JSON is what it holds."""
+    """Returns a key, equal for equal meanings: null as absent, 1 as 1.0, JSON as content."""
     if depth > MAX_DEPTH:
         raise TooDeep
     match value:
@@ -93,12 +93,12 @@ def meaning(value: Any, depth: int = 0) -> Hashable:
 
 
 def is_nothing(value: Any) -> bool:
-    """Whether `value` says no more than leaving it out: null, an empty text, list or map."""
+    """Whether `value` is equivalent to its absence: null, an empty string, list or map."""
     return value is None or value is ABSENT or value in ("", [], {})
 
 
 def pruned(value: Any) -> Any:
-    """`value` without what says nothing in it: nulls, what is empty, what only the apply knows."""
+    """Returns `value` without null, empty and unknown entries in its maps."""
     match value:
         case dict():
             inner = {key: pruned(each) for key, each in value.items()}
@@ -114,7 +114,7 @@ def pruned(value: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """`value` as JSON may have it, with words in the place of what is secret or unknown."""
+    """Returns `value` with JSON types; secret and unknown parts become their descriptions."""
     match value:
         case Secret() | Unknown():
             return repr(value)
@@ -131,14 +131,14 @@ def plain(value: Any) -> Any:
 
 
 def shown(value: Any) -> str:
-    """`value` on one line, without a character that could steer a terminal or a page."""
+    """Returns `value` on one line, without control characters for a terminal or page."""
     if isinstance(value, Secret | Unknown):
         return repr(value)
     return printable(json.dumps(plain(value), ensure_ascii=False))
 
 
 def natural(address: str) -> tuple[tuple[bool, int, str], ...]:
-    """Sorts q[2] before q[10]."""
+    """Sort key that puts q[2] before q[10]."""
     parts = re.split(r"([0-9]+)", address)
     return tuple(
         (odd % 2 == 1, int(part) if odd % 2 else 0, part) for odd, part in enumerate(parts)
@@ -146,10 +146,10 @@ def natural(address: str) -> tuple[tuple[bool, int, str], ...]:
 
 
 def spoken(identifier: str) -> str:
-    """An identifier of Terraform's as words, which hold nothing but letters and digits."""
+    """Returns an identifier of Terraform as words of letters and digits."""
     return re.sub(r"[^A-Za-z0-9]+", " ", identifier).strip()
 
 
 def name_of(value: Any) -> str | None:
-    """`value` if it is text that names something."""
+    """Returns `value` if it is a non-empty string, else None."""
     return value if isinstance(value, str) and value else None

@@ -1,4 +1,4 @@
-"""Policies by what they allow: statements compared by meaning, and what is wide open flagged."""
+"""IAM policies: compares statements by meaning and flags those that allow too much."""
 
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
@@ -9,8 +9,8 @@ from event_pipelines.console import printable
 from event_pipelines.plans.review.plan import Change
 from event_pipelines.plans.review.plan_values import Json, Secret, Unknown, meaning, shown
 
-# Conditions that name who may use a statement, so that a principal of * is not everyone.
-# (What Amazon S3 counts as making a bucket policy non-public, and the organisation keys.)
+# Condition keys that restrict who may use a statement, so that a principal of * is not public.
+# (Those that Amazon S3 counts as making a bucket policy non-public, and the organisation keys.)
 LIMITING_KEYS = frozenset({
     "aws:principalaccount", "aws:principalarn", "aws:principalorgid", "aws:principalorgpaths",
     "aws:sourceaccount", "aws:sourcearn", "aws:sourceip", "aws:sourceorgid", "aws:sourceowner",
@@ -27,8 +27,8 @@ ATTACHMENTS = ("role", "user", "group", "roles", "users", "groups")
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement, each part a sorted tuple of texts. `key` is equal when they mean the same:
-    names (`sid`) have no part in it, and `hidden` tells secrets apart, which all read the same."""
+    """One statement, each part a sorted tuple of strings. `key` is equal for statements of equal
+    meaning: it ignores `sid`, and `hidden` tells different secrets apart, which are shown alike."""
 
     effect: str
     actions: tuple[str, ...]
@@ -41,12 +41,12 @@ class Statement:
 
     @property
     def key(self) -> Hashable:
-        # IAM ignores the case of actions, and the order of everything.
+        # IAM ignores the case of actions and the order of elements.
         lowered = frozenset(action.lower() for action in self.actions)
         return (self.effect, lowered, self.resources, self.principals, self.conditions, self.hidden)
 
     def lines(self, *, wrapped: bool = True) -> tuple[str, ...]:
-        """The statement for a reader; not `wrapped`, with a line for each value."""
+        """Returns lines to show; without `wrapped`, each value has a line of its own."""
         name = f" ({self.sid})" if self.sid else ""
         parts = (
             ("", self.actions),
@@ -60,8 +60,8 @@ class Statement:
 
 @dataclass(frozen=True)
 class PolicyChange:
-    """What a plan does to one policy. `unreadable` says why its statements cannot be compared;
-    `fresh` are those of resources that are new themselves."""
+    """The change of one policy. `unreadable`: why its statements cannot be compared; `fresh`: it
+    belongs to a resource that is new itself."""
 
     label: str
     type: str
@@ -80,7 +80,7 @@ class PolicyChange:
 
 
 def _rows(values: Iterable[str], wrapped: bool) -> list[str]:
-    """Values on as few lines as they fit on, or on one each."""
+    """Joins values into as few lines as possible if `wrapped`, else one line each."""
     rows: list[str] = []
     for value in values:
         if wrapped and rows and len(rows[-1]) + len(value) < WIDTH:
@@ -91,7 +91,7 @@ def _rows(values: Iterable[str], wrapped: bool) -> list[str]:
 
 
 def is_policy(value: Any) -> bool:
-    """Whether a JSON value is a policy of IAM's language."""
+    """Whether a JSON value is an IAM policy."""
     if not isinstance(value, dict):
         return False
     statements = _statements(value)
@@ -101,14 +101,14 @@ def is_policy(value: Any) -> bool:
 
 
 def same(before: Any, after: Any) -> bool:
-    """Whether two policies allow and deny the same."""
+    """Whether two policies have the same version and statements of equal meaning."""
     return before.get("Version") == after.get("Version") and {
         statement.key for statement in statements_of(before)
     } == {statement.key for statement in statements_of(after)}
 
 
 def statements_of(policy: Any, *, about_itself: bool = True) -> list[Statement]:
-    """`about_itself`: it is the policy of a resource, where Resource * means that resource."""
+    """Parses a policy. `about_itself`: a resource policy, where Resource * means the resource."""
     return [_statement(raw, about_itself) for raw in _statements(policy)]
 
 
@@ -159,7 +159,7 @@ def _secrets(value: Any) -> Iterator[int]:
 
 def _listed(value: Any) -> list[str]:
     elements = value if isinstance(value, list) else [] if value is None else [value]
-    # JSON's true and a policy's "true" are the same to IAM.
+    # IAM treats JSON's true and the string "true" alike.
     return sorted(
         {printable(element) if isinstance(element, str) else shown(element) for element in elements}
     )
@@ -192,7 +192,7 @@ def _principal(kind: str, member: str) -> str:
 
 
 def _conditions(raw: Any) -> tuple[tuple[str, ...], frozenset[str]]:
-    """The conditions as texts, and the keys that limit who it is that may."""
+    """Returns the conditions as text, and the keys that restrict the caller."""
     if not isinstance(raw, dict):
         return ((shown(raw),) if raw else ()), frozenset()
     listed, limiting = [], set()
@@ -234,19 +234,19 @@ def _wide_principals(
     members = principal if isinstance(principal, dict) else {"AWS": principal}
     if "*" in _listed(members.get("AWS")) and not limiting & LIMITING_KEYS:
         yield "public: anyone"
-    # A service acts for every account that asks it to. Trust policies name no resource, and what
-    # assumes a role there is code that the account itself gave it.
+    # A service acts for every account that requests it. Trust policies have no resource; what
+    # assumes their role is code that the account itself has given the service.
     services = [] if trusts else _listed(members.get("Service"))
     if services and not limiting & (SOURCE_KEYS | {"aws:principalorgid"}):
         yield f"any account through {', '.join(services)}"
 
 
-# --- Where policies are in a plan
+# --- Policies in a plan
 
 
 def policy_changes(change: Change) -> list[PolicyChange]:
-    """What a change does to the policies in a resource: those in JSON attributes, wherever it has
-    them, and those that Terraform has as resources of other shapes."""
+    """Returns the changes of a resource's policies: those in its JSON attributes at any depth, or
+    those that Terraform models as a resource of another shape."""
     special = _SPECIAL.get(change.type)
     if special is not None:
         return special(change)
@@ -263,8 +263,8 @@ def policy_changes(change: Change) -> list[PolicyChange]:
 
 
 def _policies(value: Any, guess: bool, path: str = "") -> Iterator[tuple[str, Any]]:
-    """(path, policy) of each; a policy is its JSON, or Secret or Unknown in its place where the
-    name of an attribute lets `guess` that it is one."""
+    """Yields (path, policy): its JSON or, with `guess`, the Secret or Unknown of an attribute that
+    is named like a policy."""
     if isinstance(value, dict):
         for key, inner in value.items():
             below = f"{path}.{key}" if path else key
@@ -295,7 +295,7 @@ def _compared(change: Change, path: str, old: Any, new: Any) -> PolicyChange | N
             change.type,
             path,
             change.action,
-            # Of what becomes unknown nothing is certain to go.
+            # A policy that becomes unknown may keep any of its statements.
             removed=tuple(_read(change, old)) if new is None else (),
             added=tuple(_read(change, new)),
             unreadable=f"{'what it was or becomes' if old and new else 'the policy'} {why}",
@@ -315,8 +315,8 @@ def _compared(change: Change, path: str, old: Any, new: Any) -> PolicyChange | N
 
 
 def _is_certain(change: Change, path: str) -> bool:
-    """Whether an unknown attribute is a policy someone wrote: AWS fills in some of that name with
-    nothing, such as that of a queue."""
+    """Whether an unknown attribute is certainly a policy: AWS leaves others of that name empty,
+    such as a queue's."""
     return change.type.endswith("_policy") or path == "assume_role_policy"
 
 
@@ -409,7 +409,7 @@ def _function_url(change: Change) -> list[PolicyChange]:
 def _single(
     change: Change, attribute: str, statement: Callable[[Any], Statement | None]
 ) -> list[PolicyChange]:
-    """What becomes of the one statement that a resource is, before and after."""
+    """Returns the change of a resource that is a single statement."""
     old, new = statement(change.before), statement(change.after)
     if (old and old.key) == (new and new.key):
         return []
@@ -418,7 +418,7 @@ def _single(
 
 
 def _public_access_block(change: Change) -> list[PolicyChange]:
-    """Only what it no longer blocks: a block that stays or grows opens nothing."""
+    """Reports only protections that are removed or switched off, because others open nothing."""
     guards = ("block_public_acls", "block_public_policy", "ignore_public_acls",
               "restrict_public_buckets")  # fmt: skip
     before = change.before if isinstance(change.before, dict) else {}

@@ -1,9 +1,9 @@
-"""Follows the references of a configuration to resources.
+"""Resolves references in a plan's configuration to resource instances.
 
-A plan does not know an ARN that AWS has yet to give, but its configuration says whose ARN it will
-be: directly, through outputs and inputs of modules, or through for_each. Locals are the exception,
-for plans do not hold their expressions; where a module's output is made of one, whatever else the
-output names decides.
+An ARN that AWS has yet to assign is unknown in the plan, but the configuration says whose ARN it
+will be: directly, through outputs and inputs of modules, or through for_each. Locals cannot be
+followed, because plans do not hold their expressions; for a module's output made from one, the
+output's other references are used.
 """
 
 import re
@@ -23,8 +23,8 @@ NO_RESOURCES = ("local", "data", "path", "terraform", "self", "count")
 
 @dataclass(frozen=True)
 class Scope:
-    """A module instance: its call names with their keys, outermost first. A key that nobody knows
-    is None, like that of a module without instances."""
+    """A module instance: its call names with their keys, outermost first. An unknown key is None,
+    as is that of a module without instances."""
 
     steps: tuple[tuple[str, Key], ...] = ()
 
@@ -48,7 +48,7 @@ class Scope:
 
 
 def scope_of(module_address: str) -> Scope:
-    """The scope that an address such as `module.a[0].module.b["x.y"]` names."""
+    """Parses a module address such as `module.a[0].module.b["x.y"]`."""
     return Scope(tuple(map(_step, MODULE_STEP.finditer(module_address))))
 
 
@@ -91,8 +91,8 @@ class References:
         return [change for where, change in found if scope.may_be(where)]
 
     def resolve(self, change: Change, path: Sequence[str | int], wanted: Wanted) -> list[Change]:
-        """The instances that the attribute at `path` of `change` may name; one, where that is
-        certain. Where a dynamic block hides the attribute: those that its module is given."""
+        """Returns the instances that the attribute at `path` of `change` may name; one if certain.
+        If a dynamic block hides the attribute: those that its module's arguments name."""
         walk = _Walk(self, wanted)
         scope, key = scope_of(change.module), change.index
         resource = self.resource(change)
@@ -111,8 +111,8 @@ class References:
 
 
 class _Walk:
-    """One search. Every place is visited once, so that its work is bounded by the configuration
-    and circles end."""
+    """A search. Each place is visited once, which bounds the work by the configuration's size and
+    ends cycles."""
 
     def __init__(self, references: References, wanted: Wanted) -> None:
         self._references = references
@@ -133,8 +133,8 @@ class _Walk:
         *,
         looping: bool = False,
     ) -> Iterator[Change]:
-        """`loop` are the references of the for_each around an expression, `key` its instance, and
-        `looping` says that `names` are those references themselves."""
+        """Follows `names`. `loop` are the references of the enclosing for_each, `key` its instance;
+        `looping`: `names` are those references themselves."""
         repeated = looping or any(name.startswith(("each.", "count.")) for name in names)
         for name in _most_specific(names):
             (root, _), *rest = map(_step, STEP.finditer(name))
@@ -180,7 +180,7 @@ class _Walk:
             if self._wanted(change):
                 yield change
             else:
-                # An alias of what is wanted, for instance, or its policy: it names that in turn.
+                # The resource may refer to a wanted one in turn, as an alias or a policy does.
                 resource = self._references.resource(change)
                 loop = names_in(resource.get("for_each_expression"))
                 names = names_in(resource.get("expressions"))
@@ -188,7 +188,7 @@ class _Walk:
 
 
 def _akin(found: Iterable[Change], change: Change) -> list[Change]:
-    """Out of several, those that share the most keys: what one for_each makes belongs together."""
+    """Returns the instances that share most keys with `change`, as those of one for_each do."""
     unique = {other.address: other for other in found}
     shared = {address: len(_keys(other) & _keys(change)) for address, other in unique.items()}
     most = max(shared.values(), default=0)
@@ -200,7 +200,7 @@ def _keys(change: Change) -> set[Key]:
 
 
 def _at(expressions: Any, path: Sequence[str | int]) -> Any:
-    """The expression of an attribute; None where there is none, as behind a dynamic block."""
+    """Returns the expression of an attribute; None if there is none, as in a dynamic block."""
     for step in path:
         if isinstance(expressions, dict) and isinstance(step, str):
             expressions = expressions.get(step)
@@ -212,7 +212,7 @@ def _at(expressions: Any, path: Sequence[str | int]) -> Any:
 
 
 def names_in(expression: Any) -> list[str]:
-    """The references in an expression, or in a block of them."""
+    """Returns the references in an expression, or in all expressions of a block."""
     match expression:
         case {"references": [*names]}:
             return [name for name in names if isinstance(name, str)]
@@ -225,7 +225,7 @@ def names_in(expression: Any) -> list[str]:
 
 
 def _most_specific(names: Iterable[str]) -> list[str]:
-    """Terraform lists `a.b.arn` and then `a.b`: only the first says which attribute."""
+    """Drops `a.b` where Terraform lists `a.b.arn` as well: only the latter names the attribute."""
     kept: dict[str, None] = {}
     covered: set[str] = set()
     for name in names:

@@ -1,4 +1,4 @@
-"""One HTML file that needs nothing else."""
+"""Renders a review as one self-contained HTML file."""
 
 import html
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ SIGNS = {"-": "out", "+": "in", " ": "", "!": "note-line"}
 
 
 class Page:
-    """Everything is escaped where it is written."""
+    """The HTML format. Text is escaped at the point of output."""
 
     form: Form = "html"
 

@@ -1,4 +1,4 @@
-"""The review as JSON, for programs."""
+"""Renders a review as JSON, for programs."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ SCHEMA_VERSION = 1
 
 
 def rendered(review: Review) -> str:
-    """Everything, whatever its length. Sensitive and unknown values are the texts that say so."""
+    """Returns the whole review, with placeholders for sensitive and unknown values."""
     plan = review.plan
     changed = {"-": "removed", "+": "added", " ": "kept"}
     found = {

@@ -1,4 +1,4 @@
-"""Markdown as GitHub and GitLab show it in comments."""
+"""Renders a review as Markdown for comments on GitHub and GitLab."""
 
 import html
 import re
@@ -21,8 +21,8 @@ from event_pipelines.plans.review.secret_texts import Form
 
 
 class Markdown:
-    """Whatever comes out of the plan stands in code spans and fenced blocks, which nothing in it
-    can end: their fences are longer than any run of backticks within."""
+    """The Markdown format. Text from the plan is written in code spans and fenced blocks that it
+    cannot end: their fences are longer than any run of backticks in it."""
 
     form: Form = "markdown"
 
@@ -52,7 +52,7 @@ class Markdown:
         headline = f"### {document.title}: {inline(document.headline)}\n\n"
         said = "".join(map(self.block, (*document.notes, *notes)))
         footer = f"<sub>{inline(document.footer)}</sub>\n"
-        # Fenced lines are never empty, so only the space between blocks is closed up.
+        # Lines in fences are never empty, so this collapses only space between blocks.
         body = f"{marker}{headline}{said}{facts}\n{''.join(sections)}{footer}"
         return re.sub(r"\n{3,}", "\n\n", body)
 
@@ -73,7 +73,7 @@ def _span(span: str | Code | Strong) -> str:
 
 def _code(text: str) -> str:
     fence = "`" * (_longest_run(text) + 1)
-    # A backtick beside the fence would join it, and one space on each side is not shown.
+    # A backtick next to the fence would extend it, and one space on each side is stripped.
     pad = " " if not text.strip() or text[0] in "` " or text[-1] in "` " else ""
     return f"{fence}{pad}{text or ' '}{pad}{fence}"
 

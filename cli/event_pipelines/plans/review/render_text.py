@@ -1,4 +1,4 @@
-"""Plain text for a terminal or a log."""
+"""Renders a review as plain text for a terminal or a log."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ from event_pipelines.plans.review.secret_texts import Form
 
 
 class Text:
-    """Lines of text; what comes out of the plan is spelled out where it does not print."""
+    """The plain text format. Unprintable characters of the plan are written as escapes."""
 
     form: Form = "text"
 

@@ -1,4 +1,4 @@
-"""All that there is to say about a plan, before it is decided how."""
+"""Sorts the changes of a plan into the categories of a review, without rendering them."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -32,7 +32,7 @@ from event_pipelines.plans.review.plan_values import (
 from event_pipelines.plans.review.policies import PolicyChange, policy_changes
 
 IDENTITIES = ("arn", "url", "id", "name", "bucket", "function_name")
-# The attributes in which a policy that is a resource of its own names who has it.
+# Attributes that name the holders of a policy which is a resource of its own.
 HOLDERS = (
     *("role", "user", "group", "roles", "users", "groups"),
     *("queue_url", "arn", "bucket", "function_name", "key_id", "secret_arn", "resource_arn"),
@@ -61,7 +61,7 @@ class Cause:
 
 @dataclass(frozen=True)
 class Destroy:
-    """A resource that is destroyed, for good or to be made anew."""
+    """A resource that is destroyed, either permanently or to be replaced."""
 
     change: Change
     identity: str
@@ -79,7 +79,7 @@ class Destroy:
 
 @dataclass(frozen=True)
 class Update:
-    """The same update of one resource or of several of a type."""
+    """An update of one resource, or an equal update of several of one type."""
 
     changes: tuple[Change, ...]
     differences: tuple[Difference, ...]
@@ -143,7 +143,7 @@ class Review:
 
 
 def review(plan: Plan) -> Review:
-    """Sorts a plan. Work grows with its size: nothing is compared with anything but itself."""
+    """Sorts a plan. Work grows with its size: each change is compared only with itself."""
     managed = [change for change in plan.changes if change.mode == "managed"]
     due = [change for change in managed if not change.deferred]
     destroyed = [change for change in managed if change.action in ("delete", "replace")]
@@ -179,7 +179,7 @@ def review(plan: Plan) -> Review:
 
 
 def _resulting(plan: Plan) -> Iterable[Resource]:
-    """What there is when the plan is applied, as far as Terraform manages it."""
+    """Yields the managed resources after the apply."""
     for change in (*plan.changes, *plan.resting):
         if change.mode == "managed" and not change.deposed and isinstance(change.after, dict):
             yield Resource(change.address, change.type, change.after)
@@ -193,17 +193,17 @@ def _names(change: Change) -> Iterable[str]:
 
 
 def _is_fresh(change: Change, created: set[str]) -> bool:
-    """Whether whoever gets a new policy is new too: then it opens nothing that is in use."""
+    """Whether all holders of a new policy are new too, so that it opens nothing in use."""
     values = change.after if isinstance(change.after, dict) else {}
     holders = [values[name] for name in HOLDERS if not is_nothing(values.get(name))]
     return all(not isinstance(holder, str) or holder in created for holder in holders)
 
 
 def _relevant(plan: Plan) -> list[Change]:
-    """Drift that has a part in what is planned; all of it where the plan does not say."""
+    """Returns drift that affects the plan; all of it if the plan does not say."""
     if plan.relevant is None:
         return list(plan.drift)
-    # Terraform names some of them without the keys of their modules.
+    # Terraform lists some relevant addresses without the keys of their modules.
     named = {_without_indexes(address) for address in plan.relevant}
     return [change for change in plan.drift if _without_indexes(change.address) in named]
 
@@ -216,7 +216,7 @@ def _of(changes: Iterable[Change], action: str) -> list[Change]:
 
 
 def identity(values: Any) -> str:
-    """What AWS calls the resource: its ARN or id; empty where there is nothing to call it by."""
+    """Returns the resource's ARN, id or name in AWS; "" if none is known."""
     if not isinstance(values, dict):
         return ""
     for attribute in IDENTITIES:
@@ -265,17 +265,17 @@ def _updates(changes: Sequence[Change], permissions: Sequence[PolicyChange]) -> 
 
 
 def _update(change: Change, elsewhere: Iterable[str], *, keep: bool = False) -> Update | None:
-    """`elsewhere` are attributes with policies that are compared statement by statement. None when
-    nothing differs and `keep` does not ask for it nonetheless."""
+    """Returns the update of a resource; None if nothing differs, unless `keep`. `elsewhere` are
+    attributes with policies, which are compared statement by statement instead."""
     if change.after is None:
-        # Drift: someone else deleted it.
+        # Drift: the resource was deleted outside Terraform.
         return Update((change,), (), (), ())
     described = tuple(sorted(elsewhere))
     found, unknown = [], []
     tags = _tag_differences(change)
     for each in differences(change.before, change.after):
         if each.path.startswith("tags_all") and tags:
-            # Terraform repeats every change of a tag there.
+            # tags_all repeats every change of tags.
             continue
         if any(is_within(each.path, path) for path in described):
             continue
@@ -295,7 +295,7 @@ def _tag_differences(change: Change) -> bool:
 
 
 def _grouped(updates: Iterable[Update]) -> list[Update]:
-    """Equal updates of one type as one, for what differs between them is only where they are."""
+    """Merges equal updates of one type, which differ only in their addresses."""
     groups: dict[Any, list[Update]] = {}
     for update in updates:
         if update.policies:
@@ -322,8 +322,8 @@ def _grouped(updates: Iterable[Update]) -> list[Update]:
 
 
 def settings(values: Any) -> list[tuple[str, Any]]:
-    """What a new resource is given: leaves that say something and are known. Policies are left
-    out, for they stand among the permissions."""
+    """Returns the settings of a new resource that are known and not empty. Policies are left out,
+    because the permissions section shows them."""
     found = []
     given = values if isinstance(values, dict) else {}
     for each in differences({}, given):

@@ -1,9 +1,9 @@
-"""Finds what must not be shown, in whatever encoding it stands.
+"""Finds sensitive values in a text, in any common encoding.
 
-Every text that a sensitive value holds is registered once: itself and trimmed, its lines, the
-leaves and keys of the JSON in it, and what it decodes to. A text that is about to be shown is
-looked at as it is and as it decodes (backslash escapes of JSON and Markdown, HTML entities, percent
-signs, base64 also of gzip and UTF-16, hexadecimal), encodings within encodings included.
+Every string in a sensitive value is registered once: as it is and trimmed, its lines, the leaves
+and keys of JSON in it, and its decoded forms. A text to be shown is searched as it is and decoded
+(backslash escapes of JSON and Markdown, HTML entities, percent signs, base64 also of gzip and
+UTF-16, hexadecimal), including nested encodings.
 """
 
 import base64
@@ -24,27 +24,27 @@ from event_pipelines.plans.review.plan_values import MAX_DEPTH, SENSITIVE, TooDe
 Form = Literal["markdown", "text", "html", "json"]
 Span = tuple[int, int]
 
-# From here on a secret is found within other texts; shorter ones would hide words that only happen
-# to be the same, and are found where they are a whole value.
+# Minimum length of secrets to find within other texts. Shorter ones would hide equal parts of
+# unrelated words, and are found only as a whole value.
 SHORTEST_WITHIN = 8
 SHORTEST_ALONE = 3
-# Longer secrets are looked for in pieces: then no text is compared with more than this at a place.
+# Longer secrets are split into pieces, which bounds the comparisons at each position.
 LONGEST_PIECE = 64
-# Encodings within encodings, such as base64 of JSON in JSON.
+# Maximum depth of nested encodings, such as base64 of JSON in JSON.
 NESTED = 3
-# How many times its own length packed text may unpack to; user data is packed to a tenth or more.
+# Maximum ratio of decompressed to packed size; user data is packed to a tenth or more.
 MOST_UNPACKED = 20
 NOT_SECRET = frozenset({"true", "false", "null", SENSITIVE})
-# Names of regions and zones: hidden wherever they are, they would leave nothing to review.
+# Names of regions and zones are never hidden: it would leave nothing to review.
 _PLACE = re.compile(r"(?:[a-z]{2}|us-gov|us-isob?|eu-isoe)-[a-z]{4,9}-[0-9][a-z]?")
-# Short secrets with a digit are no words of a language: within a text they are found as a word.
+# Minimum length of short secrets that are found as a word, if they contain a digit.
 SHORTEST_WORD = 5
 _TOKEN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{5,7}(?![A-Za-z0-9])")
 
 _ESCAPE = re.compile(
     r"(?:\\u[0-9a-fA-F]{4})+|\\U[0-9a-fA-F]{8}|(?:\\x[0-9a-fA-F]{2})+|(?:\\[0-3][0-7]{2})+|\\[^uUx]"
 )
-# Where programs break long lines, or quote quotes: shells, SQL, CSV, YAML; quoted-printable.
+# Line breaks and quoted quotes of programs: shells, SQL, CSV, YAML; quoted-printable.
 _LINE_BREAK = re.compile(r"\r?\n[ \t]*")
 _CONTINUED = re.compile(r"\\\r?\n[ \t]*")
 _QUOTED_QUOTE = re.compile(r"""'"'"'|'\\''|''|\"\"""")
@@ -57,8 +57,8 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{4,}={0,2}")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){3,}")
 _SPACED_HEX = re.compile(r"[0-9a-fA-F]{2}(?:[ :,;-][ ]?(?:0x)?[0-9a-fA-F]{2}){3,}")
 _BASE32 = re.compile(r"[A-Z2-7]{13,}")
-# What of a text is secret by itself: passwords in addresses, values of names that say so, parts
-# of a token.
+# Secret parts of a text: passwords in URLs, values of names such as "password", parts of a
+# token.
 _PARTS = re.compile(
     r"""://[^\s/:@]{0,99}:(?P<address>[^\s/@]+)@
     |(?:pass|pwd|secret|token|key|credential|auth)[\w.-]{0,40}["']?[ ]?[=:][ ]?(?!basic\b|bearer\b)
@@ -69,16 +69,16 @@ _PARTS = re.compile(
 _WEB_TOKEN = re.compile(r"[\w-]{8,}(?:\.[\w-]{8,}){2}", re.ASCII)
 _URL_SAFE = str.maketrans("-_", "+/")
 _SEPARATORS = frozenset(" \t\r\n,;:|/=&.+_-'\"()[]{}")
-# JSON's texts and numbers; whether a text is a key.
+# JSON strings and numbers; the second group tells that a string is a key.
 _JSON_TOKEN = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*")(\s*:)?|-?[0-9][-+.eE0-9]*', re.DOTALL)
 _WORD = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 _QUOTED = re.compile(r'"([^"\\]{1,64})"|`([^`]{1,64})`|&quot;([^&]{1,64})&quot;')
-# What a short secret cannot be told from, where the output has words of its own.
+# Words that the JSON output itself may use; a short secret like these stays visible there.
 _VOCABULARY = re.compile(r"[a-z_]+")
 
 
 class Needles:
-    """Texts to be found: in time that grows with what is searched, whatever there is to find."""
+    """Texts to search for, in time linear in the searched text, however many there are."""
 
     def __init__(self) -> None:
         self._pieces: set[str] = set()
@@ -86,7 +86,7 @@ class Needles:
         self._samples: set[str] = set()
 
     def add(self, text: str) -> None:
-        """`text` has at least SHORTEST_WITHIN characters; it is found in any case of letters."""
+        """Adds a text of at least SHORTEST_WITHIN characters; its case is ignored."""
         text = _folded(text)
         starts = range(0, max(1, len(text) - LONGEST_PIECE + 1), LONGEST_PIECE)
         for start in (*starts, max(0, len(text) - LONGEST_PIECE)):
@@ -103,9 +103,9 @@ class Needles:
         return len(self._pieces)
 
     def spans(self, text: str) -> list[Span]:
-        """Where they are, from left to right; what overlaps or touches is one."""
+        """Returns the matches from left to right; those that overlap or touch are merged."""
         text = _folded(text)
-        # Whoever holds eight characters holds five at a multiple of four.
+        # A match of 8 characters contains 5 that start at a multiple of 4.
         if self._samples.isdisjoint([text[at : at + 5] for at in range(0, len(text) - 4, 4)]):
             return []
         found: list[Span] = []
@@ -121,7 +121,7 @@ _SPACES = str.maketrans("\n\t\r", "   ")
 
 
 def _folded(text: str) -> str:
-    """`text` in small letters and with spaces alone between words, of the same length."""
+    """Returns `text` in lower case with plain spaces, in the same length."""
     text = text.translate(_SPACES)
     lower = text.lower()
     if len(lower) == len(text):
@@ -141,7 +141,7 @@ def merged(spans: Iterable[Span]) -> list[Span]:
 
 @dataclass(frozen=True)
 class _View:
-    """A text as it decodes, and which part of it every part came from."""
+    """A decoded text, with the source span of each of its parts."""
 
     text: str
     starts: list[int]
@@ -212,7 +212,7 @@ def _unquoted_form(part: str) -> str:
 
 
 def _views(text: str) -> Iterator[_View]:
-    """`text` as its escapes decode, one kind of them at a time."""
+    """Yields decoded forms of `text`, for one kind of escape each."""
     codecs: tuple[tuple[str, re.Pattern[str], Callable[[str], str]], ...] = (
         ("\\", _ESCAPE, _unescaped),
         ("&", _ENTITY, html.unescape),
@@ -230,8 +230,8 @@ def _views(text: str) -> Iterator[_View]:
 
 
 def _decoded_runs(text: str, shortest: int) -> Iterator[tuple[Span, str]]:
-    """Every run of base64 or hexadecimal digits, and what it may mean: a run may begin with up to
-    three digits that belong to something else."""
+    """Yields runs of base64, hexadecimal or base32 digits with their decoded forms; up to three
+    leading base64 digits may belong to something else."""
     for match in _BASE64.finditer(text):
         run = match[0].rstrip("=").translate(_URL_SAFE)
         if len(run) * 3 < shortest * 4:
@@ -243,7 +243,7 @@ def _decoded_runs(text: str, shortest: int) -> Iterator[tuple[Span, str]]:
             yield match.span(), _text_of(bytes.fromhex(match[0]))
             yield match.span(), _text_of(bytes.fromhex(match[0][1:-1]))
     if len(text) < 2 * SHORTEST_WITHIN:
-        # Most texts are short, and looking for more in them takes longer than all else.
+        # Most texts are short, and the searches below cost more than all others.
         return
     for match in _SPACED_HEX.finditer(text):
         digits = re.sub(r"0x|[^0-9a-fA-F]", "", match[0])
@@ -253,7 +253,7 @@ def _decoded_runs(text: str, shortest: int) -> Iterator[tuple[Span, str]]:
 
 
 def _from_base64(run: str) -> bytes:
-    # One digit more than whole groups have means nothing.
+    # A single digit after whole groups encodes nothing.
     whole = run[: len(run) - (len(run) % 4 == 1)]
     try:
         return base64.b64decode(whole + "=" * (-len(whole) % 4))
@@ -262,13 +262,13 @@ def _from_base64(run: str) -> bytes:
 
 
 def _from_base32(run: str) -> bytes:
-    # Other numbers of digits than these stand for no number of bytes.
+    # Lengths of 1, 3 or 6 modulo 8 encode no whole number of bytes.
     whole = run[: len(run) - {1: 1, 3: 1, 6: 1}.get(len(run) % 8, 0)]
     return base64.b32decode(whole + "=" * (-len(whole) % 8))
 
 
 def _text_of(content: bytes) -> str:
-    """What Terraform's `base64gzip` and `textencodebase64` make, too: gzip, zlib and UTF-16."""
+    """Decodes bytes, also gzip, zlib and UTF-16 as of base64gzip and textencodebase64."""
     if content.startswith((b"\x1f\x8b", b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")):
         with suppress(zlib.error):
             unpacked = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(
@@ -282,7 +282,7 @@ def _text_of(content: bytes) -> str:
 
 
 def _parts(text: str) -> Iterator[str]:
-    """Secrets within a secret text, of which a copy may stand elsewhere."""
+    """Yields secrets within a secret text that may be copied elsewhere by themselves."""
     for match in _PARTS.finditer(text):
         part = match[match.lastgroup] if match.lastgroup else ""
         if len(part) >= SHORTEST_WITHIN:
@@ -297,7 +297,7 @@ def _parts(text: str) -> Iterator[str]:
 
 @dataclass
 class Secrets:
-    """All that a plan calls sensitive, and what may be shown nonetheless (see `keep`)."""
+    """All sensitive values of a plan, and texts that are shown nonetheless (see `keep`)."""
 
     within: Needles = field(default_factory=Needles)
     alone: set[str] = field(default_factory=set)
@@ -308,14 +308,14 @@ class Secrets:
     _names: frozenset[str] = frozenset()
 
     def public(self, names: Iterable[str]) -> None:
-        """Names of attributes, which are their provider's words: as a key of a sensitive map they
-        are no secret."""
+        """Registers attribute names, which come from the provider: as keys of a sensitive map they
+        are not secret."""
         whole = frozenset(names)
         parts = {part for name in whole for part in name.split("_")}
         self._names = frozenset(name for name in whole | parts if _WORD.fullmatch(name))
 
     def add(self, value: Any, depth: int = 0) -> None:
-        """Registers a sensitive value with all that is in it."""
+        """Registers a sensitive value and everything in it. Raises TooDeep."""
         if depth > MAX_DEPTH:
             raise TooDeep
         match value:
@@ -376,14 +376,14 @@ class Secrets:
                     self.words.add(form)
 
     def keep(self, texts: Iterable[str]) -> None:
-        """Addresses, which must stay recognisable, and Terraform lets no secret into one."""
+        """Exempts addresses: they must stay readable, and Terraform allows no secrets in them."""
         for text in texts:
             if self.spans(text):
                 for form in {text, html.escape(text), json.dumps(text, ensure_ascii=False)[1:-1]}:
                     self.kept.add(form)
 
     def spans(self, text: str, depth: int = 0) -> list[Span]:
-        """The parts of `text` that hold a secret in some form, from left to right."""
+        """Returns the spans of `text` that contain a secret in any form, from left to right."""
         if len(text) < SHORTEST_WORD or not (self.within or self.words):
             return []
         found = self.within.spans(text)
@@ -399,7 +399,7 @@ class Secrets:
         return merged(found)
 
     def is_alone(self, text: str, depth: int = 0) -> bool:
-        """Whether `text` is a short secret in some form, or several of them joined."""
+        """Whether `text` is a short secret in any form, or several of them joined."""
         if not self.alone or len(text) < SHORTEST_ALONE:
             return False
         if self._is_joined(_folded(text)):
@@ -413,9 +413,9 @@ class Secrets:
         )
 
     def _is_joined(self, text: str) -> bool:
-        """Whether short secrets, what hides others and separators make up all of `text`."""
+        """Whether `text` consists of short secrets, SENSITIVE placeholders and separators only."""
         sizes = (*range(SHORTEST_ALONE, SHORTEST_WITHIN), len(SENSITIVE))
-        # Whether a secret has been seen on some way to each position that can be reached.
+        # Reachable position -> whether a secret occurs on some path to it.
         reached: dict[int, bool] = {0: False}
         for position in range(len(text)):
             if position not in reached:
@@ -432,8 +432,8 @@ class Secrets:
         return reached.get(len(text), False)
 
     def without(self, text: str) -> str:
-        """`text` with SENSITIVE in the place of what it must not show."""
-        # Names and words come again and again. Who registers later does so before any is shown.
+        """Returns `text` with SENSITIVE in place of its secrets."""
+        # Cached, because names recur. All secrets are registered before any text is shown.
         if (known := self._shown.get(text)) is not None:
             return known
         hidden = self._without(text)
@@ -455,13 +455,13 @@ class Secrets:
         return SENSITIVE if self.is_alone(hidden) else hidden
 
     def hidden(self, output: str, form: Form) -> str:
-        """A finished output without any secret: the last thing that happens to every one of them.
-        JSON stays JSON, and a page stays a page."""
+        """Returns a finished output without secrets; every output passes it last. JSON and HTML
+        stay valid."""
         match form:
             case "json":
                 return _JSON_TOKEN.sub(self._json_token, output)
             case "html":
-                # Whatever comes out of the plan is escaped, so that tags are of our own making.
+                # Text of the plan is escaped, so all tags are this program's.
                 parts = re.split(r"(<[^<>]*>)", output)
                 return "".join(
                     part if part.startswith("<") else self._lines(part) for part in parts
@@ -473,7 +473,7 @@ class Secrets:
         return "\n".join(map(self._line, output.split("\n")))
 
     def _line(self, line: str) -> str:
-        # A run of signs may be a fence of ours, and marks and our own words are no secret.
+        # Lines without letters or digits, such as fences, and markers contain no secrets.
         if line.startswith("<!--") or not any(map(str.isalnum, line)):
             return line
         if self.alone and not self.kept.spans(line):

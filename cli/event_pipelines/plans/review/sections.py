@@ -1,4 +1,4 @@
-"""A review in words: what stands in which section, and its shorter versions."""
+"""Writes a review as a document: the text of each section and its shorter versions."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -46,7 +46,7 @@ FEW_NAMES = 3
 
 
 def document(review: Review, name: str | None) -> Document:
-    """`name` tells the plans of one pull request apart."""
+    """Returns the document of a review. `name` tells the plans of one pull request apart."""
     marker = "event-pipelines plan-review" + (f": {name}" if name else "")
     return Document(
         marker=marker,
@@ -69,7 +69,7 @@ def _version(text: str) -> str | Code:
 
 
 def words(text: str) -> Inline:
-    """A sentence of ours with `code` in it."""
+    """Converts a sentence of this program, with `code` in backticks."""
     parts = text.split("`")
     return tuple(Code(part) if odd % 2 else part for odd, part in enumerate(parts) if part)
 
@@ -235,7 +235,7 @@ def _cause(cause: Cause) -> Inline:
 
 
 def _hidden_change(text: str) -> str:
-    """For sides that read the same because what differs is secret: no more may be said of it."""
+    """Describes a change whose sides look equal because only a sensitive part differs."""
     changed = SENSITIVE.replace(")", ", changed)")
     return changed if text == SENSITIVE else f"{text} {changed}"
 
@@ -248,8 +248,8 @@ def _side(value: Any) -> str:
 
 
 def _permissions(changes: Sequence[PolicyChange]) -> list[Section]:
-    """What changes for those who are there already is open; what new resources get, of which there
-    is as much as there are resources, is folded, but for the warnings."""
+    """Returns an open section for existing resources and all warnings, and a folded one for new
+    resources, whose statements are as many as the resources."""
     warnings = tuple(_warning(change) for change in changes if change.flags)
     current = tuple(_policy(change) for change in changes if not change.fresh)
     new = tuple(_policy(change) for change in changes if change.fresh)
@@ -265,7 +265,7 @@ def _warning(change: PolicyChange) -> Item:
     statements = dict.fromkeys(statement for _, statement in change.flags)
     lines = [line for statement in statements for line in _stated("+", statement, LONG)]
     if not change.fresh:
-        # The statement stands below, in the diff of its policy.
+        # The diff of the policy below shows the statement.
         return Item(((Bullet(line),),))
     return Item(((Bullet(line, diff=tuple(lines)),), (Bullet(line),)))
 
@@ -286,7 +286,7 @@ def _policy(change: PolicyChange) -> Item:
 
 
 def _policy_lines(change: PolicyChange) -> Iterable[DiffLine]:
-    """Removed and added statements; of one that only changes, the parts that stay as context."""
+    """Yields removed and added statements; for changed ones, equal parts are context."""
     new = list(change.added)
     for statement in change.removed:
         successor = _successor(statement, new)
@@ -409,7 +409,7 @@ def _diff(found: Sequence[Difference], limit: int) -> tuple[DiffLine, ...]:
     return tuple(lines)
 
 
-# --- What is folded
+# --- Folded sections
 
 
 def _create(change: Change) -> Item:
@@ -478,5 +478,5 @@ def _drift(review: Review) -> Section:
 
 
 def slug(name: str) -> bool:
-    """Whether a name can stand in a heading and in the marker as it is."""
+    """Whether a name can be used in a heading and in the marker without escapes."""
     return re.fullmatch(r"[\w.,/ ]+(?:-[\w.,/ ]+)*", name, re.ASCII) is not None
