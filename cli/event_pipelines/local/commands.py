@@ -67,7 +67,7 @@ def _home(arguments: argparse.Namespace) -> Home:
 
 def _region(arguments: argparse.Namespace) -> str:
     """Returns the region to start in. Raises UserError if it or the port is invalid."""
-    if arguments.port is not None and not 0 <= arguments.port <= 65_535:
+    if arguments.port is not None and not 1 <= arguments.port <= 65_535:
         raise UserError(f"--port {arguments.port} is out of range: 1 to 65535.")
     region: str = getattr(arguments, "region", DEFAULT_REGION)
     check_region(region)

@@ -162,7 +162,7 @@ class Ledger:
         Messages whose rows are being written are completed and counted. Raises UserError if the
         import has ended or does not exist.
         """
-        found = self.get(import_id)
+        self.get(import_id)
         values: dict[str, Any] = {
             ":failed": {"S": ImportStatus.FAILED},
             ":cancelled": {"S": "cancelled"},
@@ -186,7 +186,8 @@ class Ledger:
             if error_code(error) != "ConditionalCheckFailedException":
                 raise
             raise UserError(
-                f"Import {import_id} has ended as {found.status}: there is nothing to cancel."
+                f"Import {import_id} has ended as {self.get(import_id).status}: there is nothing"
+                " to cancel."
             ) from error
         return self.get(import_id)
 

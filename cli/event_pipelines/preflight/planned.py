@@ -1,11 +1,12 @@
 """What a Terraform plan would make, as far as an account has to be asked about it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from event_pipelines.plans.review import conflicts
+from event_pipelines.plans.review.references import provider_keys, without_indexes
 
 # Started by a mapping that has no maximum of its own, for as long as there are messages.
 UNBOUNDED_MAPPING = 1_000
@@ -15,7 +16,7 @@ UNBOUNDED_MAPPING = 1_000
 class Resource(conflicts.Resource):
     """A managed resource as the plan would leave it; ``values`` lack what only AWS can say."""
 
-    created: bool
+    created: bool = field(kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,15 @@ class Planned:
             for change in self.document.get("resource_changes") or []
             if "create" in change["change"]["actions"]
         }
+        keys = provider_keys(self.document.get("configuration") or {})
         root = (self.document.get("planned_values") or {}).get("root_module") or {}
         return [
             Resource(
                 found["address"],
                 found["type"],
                 found.get("values") or {},
-                found["address"] in created,
+                keys.get(without_indexes(found["address"]), ""),
+                created=found["address"] in created,
             )
             for found in _walk(root)
             if found.get("mode") == "managed" and found["type"].startswith("aws_")

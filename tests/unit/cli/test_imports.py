@@ -18,7 +18,7 @@ from event_pipelines.local.demo.imports import Account
 from event_pipelines.pipelines.csv_import import Import, Ledger, RejectedRow
 from event_pipelines.stack import Stack
 from shared.csv_files.progress import Progress
-from shared.import_ledger import CheckpointLost, ImportLedger, ImportSource
+from shared.import_ledger import CheckpointLost, ImportLedger, ImportSource, ImportState
 
 
 @pytest.fixture
@@ -85,8 +85,8 @@ def test_rejected_rows_come_back_in_the_dialect_of_their_file() -> None:
     )
 
 
-@pytest.mark.usefixtures("cloud")
-def test_an_import_is_cancelled_once(capsys: pytest.CaptureFixture[str]) -> None:
+def begun() -> tuple[ImportLedger, ImportState]:
+    """An import in a ledger of the stack acme."""
     dynamodb = boto3.client("dynamodb")
     keys = ("import_id", "part")
     dynamodb.create_table(
@@ -100,7 +100,12 @@ def test_an_import_is_cancelled_once(capsys: pytest.CaptureFixture[str]) -> None
     )
     source = ImportSource("acme", "import/a.csv", "v1", None, 7, ("id",), "none", 400)
     functions = ImportLedger(dynamodb, "acme-csv-ledger", 90)
-    state = functions.begin(source, Progress())
+    return functions, functions.begin(source, Progress())
+
+
+@pytest.mark.usefixtures("cloud")
+def test_an_import_is_cancelled_once(capsys: pytest.CaptureFixture[str]) -> None:
+    functions, state = begun()
     cancel = ["imports", "cancel", state.import_id, "--name-prefix", "acme"]
 
     assert main([*cancel, "--json"]) == 0
@@ -109,6 +114,26 @@ def test_an_import_is_cancelled_once(capsys: pytest.CaptureFixture[str]) -> None
     assert shown["dialect"]["delimiter"] == ","
     with pytest.raises(CheckpointLost):
         functions.checkpoint(state, Progress(next_offset=5), "holder")
+    assert main(cancel) == 2
+    assert "has ended as FAILED" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("cloud")
+def test_an_import_that_ends_before_it_is_cancelled_is_named_by_its_end(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, state = begun()
+    cancel = ["imports", "cancel", state.import_id, "--name-prefix", "acme"]
+    read = Ledger.get
+
+    def read_before_its_end(ledger: Ledger, import_id: str) -> Import:
+        monkeypatch.setattr(Ledger, "get", read)
+        found = ledger.get(import_id)
+        ledger.cancel(import_id)
+        return found
+
+    monkeypatch.setattr(Ledger, "get", read_before_its_end)
+
     assert main(cancel) == 2
     assert "has ended as FAILED" in capsys.readouterr().err
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from event_pipelines.plans.review.plan_values import name_of, parsed
 
-# Attribute that is unique for a type, per account and region (per account for roles and groups).
+# Attribute that is unique for a type, per account and region; per account for what IAM has, and
+# among all accounts for buckets.
 NAMES = {
     "aws_cloudwatch_log_group": "name",
     "aws_cloudwatch_metric_alarm": "alarm_name",
@@ -35,6 +36,8 @@ class Resource:
     address: str
     kind: str
     values: Mapping[str, Any]
+    # Key of the provider configuration, of which each may be for another account and region.
+    provider: str = ""
 
     @property
     def module(self) -> str:
@@ -63,16 +66,24 @@ def _twice(resources: Iterable[Resource]) -> Iterator[Conflict]:
     first: dict[tuple[Any, ...], str] = {}
     for resource in resources:
         name = resource.values.get(NAMES.get(resource.kind, ""))
-        # `region` exists since provider 6: names may repeat in another region.
-        key = (resource.kind, name, resource.values.get("region"))
+        key = (resource.kind, name, *_namespace(resource))
         if isinstance(name, str) and first.setdefault(key, resource.address) != resource.address:
             yield Conflict(
                 "twice",
                 resource.address,
-                f"{name} is what {first[key]} has: in one account and region, one of the two"
-                " overwrites the other",
+                f"{name} is what {first[key]} has: one of the two is refused, or overwrites the"
+                " other",
                 "keep one of them, with all that both are to do, or choose another name",
             )
+
+
+def _namespace(resource: Resource) -> tuple[Any, ...]:
+    """Within which a name is unique; the argument `region` exists since provider 6."""
+    if resource.kind.startswith("aws_s3_"):
+        return ()
+    if resource.kind.startswith("aws_iam_"):
+        return (resource.provider,)
+    return resource.provider, resource.values.get("region")
 
 
 def _too_many_rules(resources: Iterable[Resource]) -> Iterator[Conflict]:

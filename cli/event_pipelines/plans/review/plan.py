@@ -276,8 +276,6 @@ def _action(actions: Sequence[str]) -> str:
     or replacement, also in combinations that Terraform does not write today."""
     if "delete" in actions:
         return "replace" if len(actions) > 1 else "delete"
-    if "forget" in actions:
-        return "forget"
     return actions[0] if len(actions) == 1 else " and ".join(actions) or "no-op"
 
 

@@ -59,6 +59,24 @@ def _step(match: re.Match[str]) -> tuple[str, Key]:
     return name, None if text is None else re.sub(r"\\(.)", r"\1", text)
 
 
+def without_indexes(address: str) -> str:
+    return re.sub(r'\[(?:\d+|"(?:[^"\\]|\\.)*")\]', "", address)
+
+
+def provider_keys(configuration: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the provider configuration of each resource, by its address without indexes."""
+    found = {}
+    modules = [("", configuration.get("root_module") or {})]
+    while modules:
+        prefix, module = modules.pop()
+        for resource in module.get("resources") or []:
+            address = f"{prefix}{resource.get('address')}"
+            found[address] = str(resource.get("provider_config_key", ""))
+        for name, call in (module.get("module_calls") or {}).items():
+            modules.append((f"{prefix}module.{name}.", call.get("module") or {}))
+    return found
+
+
 class References:
     """The configuration of a plan and the resource instances in it."""
 

@@ -1,6 +1,5 @@
 """Sorts the changes of a plan into the categories of a review, without rendering them."""
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,6 +29,7 @@ from event_pipelines.plans.review.plan_values import (
     pruned,
 )
 from event_pipelines.plans.review.policies import PolicyChange, policy_changes
+from event_pipelines.plans.review.references import provider_keys, without_indexes
 
 IDENTITIES = ("arn", "url", "id", "name", "bucket", "function_name")
 # Attributes that name the holders of a policy which is a resource of its own.
@@ -180,9 +180,11 @@ def review(plan: Plan) -> Review:
 
 def _resulting(plan: Plan) -> Iterable[Resource]:
     """Yields the managed resources after the apply."""
+    keys = provider_keys(plan.configuration)
     for change in (*plan.changes, *plan.resting):
         if change.mode == "managed" and not change.deposed and isinstance(change.after, dict):
-            yield Resource(change.address, change.type, change.after)
+            provider = keys.get(without_indexes(change.address), "")
+            yield Resource(change.address, change.type, change.after, provider)
 
 
 def _names(change: Change) -> Iterable[str]:
@@ -204,8 +206,8 @@ def _relevant(plan: Plan) -> list[Change]:
     if plan.relevant is None:
         return list(plan.drift)
     # Terraform lists some relevant addresses without the keys of their modules.
-    named = {_without_indexes(address) for address in plan.relevant}
-    return [change for change in plan.drift if _without_indexes(change.address) in named]
+    named = {without_indexes(address) for address in plan.relevant}
+    return [change for change in plan.drift if without_indexes(change.address) in named]
 
 
 def _of(changes: Iterable[Change], action: str) -> list[Change]:
@@ -336,7 +338,3 @@ def settings(values: Any) -> list[tuple[str, Any]]:
             continue
         found.append((each.path, value))
     return found
-
-
-def _without_indexes(address: str) -> str:
-    return re.sub(r'\[(?:\d+|"(?:[^"\\]|\\.)*")\]', "", address)

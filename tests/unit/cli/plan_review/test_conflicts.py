@@ -69,8 +69,40 @@ def test_two_resources_of_one_name_are_found(kind: str) -> None:
         resource(f"{kind}.b", **{attribute: "b"}),
     )
     assert found(one, other) == []
-    assert found(one, Resource(f"{kind}.c", kind, {attribute: "a", "region": "us-east-1"})) == []
     assert found(one, Resource(f"{kind}.c", kind, {attribute: "a"})) == [("twice", f"{kind}.c")]
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_names_are_unique_within_what_the_service_has_them_unique_in(kind: str) -> None:
+    def twice(provider: str, **region: str) -> bool:
+        values = {NAMES[kind]: "a"}
+        one = Resource(f"{kind}.a", kind, values, "aws")
+        return bool(found(one, Resource(f"{kind}.b", kind, {**values, **region}, provider)))
+
+    in_another_region = kind.startswith(("aws_s3_", "aws_iam_"))
+    assert twice("aws")
+    assert twice("aws", region="us-east-1") == in_another_region
+    # Which may be of another account.
+    assert twice("aws.other") == kind.startswith("aws_s3_")
+
+
+def test_a_module_in_two_regions_is_no_conflict() -> None:
+    queue = {"address": "aws_sqs_queue.q", "type": "aws_sqs_queue", "name": "q"}
+    modules = {
+        name: {"module": {"resources": [{**queue, "provider_config_key": key}]}}
+        for name, key in (("a", "aws"), ("b", "aws.us"), ("c", "aws"))
+    }
+
+    def warned(*addresses: str) -> int:
+        changes = [
+            change(f"{address}.aws_sqs_queue.q", "create", after={"name": "q"})
+            for address in addresses
+        ]
+        configuration = {"root_module": {"module_calls": modules}}
+        return len(reviewed(*changes, configuration=configuration).conflicts)
+
+    assert warned("module.a", 'module.b["x.y"]') == 0
+    assert warned("module.a", "module.c[0]") == 1
 
 
 @pytest.mark.parametrize(

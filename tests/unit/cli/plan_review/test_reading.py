@@ -191,6 +191,8 @@ def test_moved_imported_forgotten_and_unheard_of() -> None:
                importing={"unknown": True}),
         change("aws_sqs_queue.left", "forget", queue("l")),
         change("aws_sqs_queue.strange", "transmute", queue("s"), queue("s")),
+        change("aws_sqs_queue.anew", "forget", queue("a"), queue("a"),
+               actions=["create", "forget"]),
         action_invocations=[{"address": "action.aws_lambda_invoke.warm", "type": "x", "name": "y"}],
     )  # fmt: skip
 
@@ -201,6 +203,7 @@ def test_moved_imported_forgotten_and_unheard_of() -> None:
     assert "`aws_sqs_queue.unknown_id` from `an id known after apply`" in text
     assert "Forgotten by Terraform, left in place (1)" in text
     assert "`transmute` `aws_sqs_queue.strange`" in text
+    assert "`create and forget` `aws_sqs_queue.anew`" in text
     assert "runs `action.aws_lambda_invoke.warm`" in text
     assert found.destroys == ()
 
