@@ -22,7 +22,7 @@ _STATIC = {"importlib.metadata", "importlib.resources"}
 
 
 class ImportNotFollowed(BuildError):
-    """An import whose file cannot be told from the code; the message names file and line."""
+    """An import whose file the code does not determine; the message names file and line."""
 
 
 @dataclass(frozen=True)

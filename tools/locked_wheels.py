@@ -31,7 +31,7 @@ _PIP_LINES_SHOWN = 4
 
 
 class LockInvalid(BuildError):
-    """A lock is missing, stale, or leaves open what will be installed."""
+    """A lock is missing, stale, or does not determine the files to install."""
 
 
 class PipMissing(BuildError):

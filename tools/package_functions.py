@@ -446,7 +446,7 @@ def _build_all(names: Iterable[str], settings: Build) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Builds what the command line asks for; returns the exit code."""
+    """Builds the packages that the command line requests; returns the exit code."""
     parsed = _parser().parse_args(arguments)
     try:
         target = _target(parsed)

@@ -89,7 +89,7 @@ def reference(module: Block) -> str:
 
 
 def short_type(kind: Node) -> str:
-    """A type without what is inside its objects and tuples, such as "map(object)"."""
+    """Returns a type without the contents of objects and tuples, such as "map(object)"."""
     match call(kind):
         case ("object" | "tuple" as name, _):
             return name

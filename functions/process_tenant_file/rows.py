@@ -266,7 +266,7 @@ def _line_row(decoder: _Decoder, number: int, line_number: int, line: bytes) -> 
 
 
 def _one_line(text: str) -> str:
-    """Return ``text`` without its line breaks and what indents its lines."""
+    """Return ``text`` without its line breaks and the indentation of its lines."""
     return "".join(part.strip(" \t") for part in LINE_BREAK.split(text))
 
 

@@ -26,7 +26,7 @@ LOGGED_OF_EVENT = ("bucket", "key", "version_id", "sequencer", "event_name")
 
 
 class OutOfTime(Exception):
-    """A message exceeded its share of the time; it is retried, and the batch goes on."""
+    """A message exceeded its share of the time; it is retried, and the batch continues."""
 
 
 class ItemFailure(TypedDict):

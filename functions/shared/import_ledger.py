@@ -361,7 +361,7 @@ class ImportLedger:
         return True
 
     def _transact(self, message: Mapping[str, object], now: str) -> bool:
-        """Count a message; return False if it was counted. Raises ClientError or ImportUnknown."""
+        """Count a message; False if counted before. Raises ClientError or ImportUnknown."""
         try:
             self.dynamodb.transact_write_items(
                 TransactItems=[

@@ -92,5 +92,5 @@ class StoredObject:
 
 
 def open_csv(source: StoredObject, wanted: WantedDialect | None = None) -> Opening:
-    """Read the beginning of a file. Raises FileRefused, and what ``source.chunks`` raises."""
+    """Read the beginning of a file. Raises FileRefused, and the errors of ``source.chunks``."""
     return read_opening(replace(source, block_bytes=SAMPLE_BYTES).chunks(), wanted)

@@ -50,7 +50,7 @@ class DerivedObject:
         return not is_older(self.metadata.get(SOURCE_SEQUENCER), source.sequencer)
 
     def is_newer_than(self, source: SourceVersion) -> bool:
-        """Return whether S3's order says so; a forged sequencer from the future does not count."""
+        """Return whether the object is of a later event; forged future sequencers do not count."""
         stored = self.metadata.get(SOURCE_SEQUENCER)
         return is_credible(stored) and is_older(source.sequencer, stored)
 

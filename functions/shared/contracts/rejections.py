@@ -13,7 +13,7 @@ class Rejection:
     """Why an event had no effect.
 
     ``reason`` is a code to filter by, ``detail`` a sentence. ``received_at`` is ISO 8601 in UTC.
-    ``body`` is the message itself where the object does not replace it, so that it is not lost.
+    ``body`` is the message itself if it identifies no object, or is to be sent again.
     """
 
     reason: str

@@ -31,7 +31,7 @@ class InvalidKey(ValueError):
 
 @dataclass(frozen=True)
 class TenantKey:
-    """``area`` is RAW, SILVER or REJECTED; ``path`` is what follows it."""
+    """The parts of a key: ``area`` is RAW, SILVER or REJECTED, ``path`` is the rest."""
 
     tenant: str
     area: str

@@ -512,7 +512,7 @@ def _has_numbers(table: Sequence[Sequence[str]]) -> bool:
 
 
 def _alike(rows: Sequence[Sequence[str]]) -> bool:
-    """Tell whether all rows have the same number of cells, above one."""
+    """Return whether all rows have the same number of cells, above one."""
     return len(set(map(len, rows))) == 1 and len(rows[0]) > 1
 
 

@@ -30,7 +30,7 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class NotARowMessage(ValueError):
-    """A message cannot be read as rows. Says what is wrong, and never quotes the message."""
+    """A message cannot be read as rows. The text says why, and never quotes the message."""
 
 
 class Row(NamedTuple):
@@ -43,7 +43,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class RowMessage:
-    """Rows of one import, in the order of the file. There is at least one."""
+    """One or more rows of one import, in the order of the file."""
 
     import_id: str
     bucket: str
