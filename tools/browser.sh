@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sees to a Chromium for the tests that need one: root gets it from Debian's packages, others are told how.
+# Provides Chromium for the tests that need it: installs Debian's package as root, or says how to.
 set -eu
 
 for name in chromium chromium-browser google-chrome google-chrome-stable; do
@@ -9,7 +9,7 @@ log=$(cd "$(dirname "$0")/.." && pwd)/.local/browser.log
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   echo "Installing Chromium, in which the web console is tested ..."
   export DEBIAN_FRONTEND=noninteractive
-  # Its lists may be old, or none.
+  # apt's package lists may be old or missing.
   for update in false true; do
     if "$update"; then apt-get update >>"$log" 2>&1 || break; fi
     if apt-get install --yes --no-install-recommends chromium fonts-dejavu-core >>"$log" 2>&1; then exit 0; fi

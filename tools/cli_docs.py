@@ -2,7 +2,7 @@
 
 Usage: .local/venv/bin/python tools/cli_docs.py [--check]
 
-With --check nothing is written: exit status 1 says that the page is stale. Needs
+With --check nothing is written: exit status 1 means that the page is stale. Needs
 requirements/test.txt, which `make test` installs.
 """
 
@@ -20,7 +20,7 @@ COMMON = "everywhere"
 
 
 def page() -> str:
-    """The page: what all commands have in common, then each of them."""
+    """Return the page: what all commands have in common, then each command."""
     made = parser(*GROUPS)
     return "\n".join([*_introduction(made), *(line for one in _verbs(made) for line in _verb(one))])
 

@@ -3,8 +3,8 @@
 Usage: compile_bytecode.py SOURCES.zip BYTECODE.zip
 
 BYTECODE.zip gets one unchecked-hash .pyc per source: Lambda loads it whatever the file times are,
-which a reproducible zip has to invent. A source that does not compile is named on standard output,
-"NAME<tab>REASON", and left out. Standard library only: it runs under any Python from 3.11 on.
+which are constant in a reproducible zip. A source that does not compile is named on standard
+output, "NAME<tab>REASON", and left out. Standard library only, for any Python from 3.11 on.
 """
 
 import marshal
@@ -13,9 +13,9 @@ from importlib.util import MAGIC_NUMBER, cache_from_source, source_hash
 from types import CodeType
 from zipfile import ZipFile
 
-# Bit 0: validated by the hash of the source, not by its time. Bit 1 unset: not even looked at.
+# Bit 0: identified by the hash of the source, not by its time. Bit 1 unset: hash not checked.
 UNCHECKED_HASH = (0b01).to_bytes(4, "little")
-# Where Lambda unpacks a package; with this file name the import system has nothing to correct.
+# Lambda's folder of packages; with these file names the import system does not correct the code.
 ROOT = "/var/task/"
 
 
@@ -28,8 +28,8 @@ def bytecode(name: str, source: bytes) -> bytes:
 def serialised(code: CodeType) -> bytes:
     """Bytes that depend on the code alone.
 
-    marshal marks what is referenced more than once, and that depends on what else the process has
-    compiled. A copy read back from format 2, which has no references, starts afresh.
+    marshal marks objects with several references, which depend on what else the process has
+    compiled. A copy read back from format 2, which has no references, has only its own.
     """
     copy = marshal.loads(marshal.dumps(code, 2))  # noqa: S302 (written in this line)
     return marshal.dumps(copy)

@@ -1,8 +1,8 @@
 """Writes zips that are the same bytes on every machine.
 
-What zlib writes differs between its builds, so the compressor is libdeflate by a locked wheel,
-which runs on this machine whatever the package is for. Headers are written here, because those of
-`zipfile` are no promise either.
+The output of zlib differs between its builds, so the compressor is libdeflate from a locked wheel
+for this machine, whatever the target of the package. Headers are written here, because `zipfile`
+does not guarantee the same ones.
 """
 
 import importlib
@@ -41,9 +41,9 @@ class Entry:
 
 
 def compressor(cache: Path) -> Compress:
-    """What deflates bytes at a level.
+    """Returns the function that deflates bytes at a level.
 
-    Its wheel is fetched into `cache` where the running Python does not have that release. Raises
+    Its wheel is fetched into `cache` if the running Python does not have that release. Raises
     LockInvalid, PipMissing or PipFailed.
     """
     (pin,) = locked_wheels.read_lock(LOCK)
@@ -58,7 +58,7 @@ def compressor(cache: Path) -> Compress:
 
 
 def zip_bytes(entries: Iterable[Entry], compress: Compress) -> bytes:
-    """The zip of `entries`, in their order. What deflating does not shorten is stored."""
+    """Returns the zip of `entries`, in order. Content that deflating does not shorten is stored."""
     content, directory, count = bytearray(), bytearray(), 0
     for entry in entries:
         count += 1

@@ -1,7 +1,7 @@
-"""Makes the pictures of docs/images from a stack that runs: a terminal session and the pages.
+"""Makes the pictures of docs/images from a running stack: a terminal session and the pages.
 
-Usage: make demo KEEP=1, then make documentation-images. Needs a Chromium. The plan that is reviewed
-takes a pipeline away and keeps logs for longer.
+Usage: make demo KEEP=1, then make documentation-images. Needs a Chromium. The reviewed plan removes
+a pipeline and keeps logs for longer.
 """
 
 import io
@@ -27,13 +27,13 @@ CHANGED = {
     "pipelines": ["csv-import", "image-derivatives", "item-relay", "tenant-routing"],
     "log_retention_days": 30,
 }
-# By the name of the picture: where it is, and its height.
+# Path and height (in pixels) of each view, by the name of its picture.
 VIEWS = {
     "console": ("/", 1330),
     "console-object": ("/object?key=ingest/portrait.jpg", 760),
     "console-letters": ("/letters?queue=image-card-dlq", 655),
 }
-# Until a look is there, and every picture that has come by then.
+# Waits until the console has its data, and then for all pictures of the page.
 READY = """
 new Promise(done => {
   const asking = () => document.body.innerText.includes('Asking AWS');
@@ -44,7 +44,7 @@ new Promise(done => {
   return one.decode().catch(() => 0);
 }))).then(() => 1)
 """
-# From what the demo sends: a web page that is named like a picture.
+# Commands about one of the demo's files: a web page with the name of a picture.
 SESSION = (
     ("status",),
     ("trace", "ingest/page.jpg"),
@@ -53,7 +53,7 @@ SESSION = (
 
 
 def recorded(command: Path, session: tuple[tuple[str, ...], ...]) -> Text:
-    """What a terminal of ``COLUMNS`` shows of these runs of ``command``."""
+    """Returns the output of these runs of ``command`` on a terminal of ``COLUMNS`` columns."""
     shown = Text()
     for arguments in session:
         shown.append("$ ", style="bold").append(f"{' '.join((command.name, *arguments))}\n")
@@ -69,7 +69,7 @@ def _in_a_terminal(command: list[str]) -> str:
     ):
         os.close(theirs)
         parts = []
-        # Linux ends a terminal whose last writer is gone with an error.
+        # On Linux, reading a terminal without writers raises an error.
         try:
             while part := os.read(ours, 1 << 16):
                 parts.append(part)
@@ -80,7 +80,7 @@ def _in_a_terminal(command: list[str]) -> str:
 
 
 def drawn(session: Text) -> str:
-    """An SVG that fetches no font."""
+    """Returns the session as an SVG that fetches no font."""
     console = Console(record=True, width=COLUMNS, file=io.StringIO())
     console.print(session, soft_wrap=False)
     svg = console.export_svg(title="event-pipelines", unique_id="session")
@@ -88,14 +88,14 @@ def drawn(session: Text) -> str:
 
 
 def show_console(browser: Any, address: str) -> None:
-    """The views of the console that runs, as they are after a look."""
+    """Saves the views of the running console, with their data loaded."""
     browser.open(address, PAGE_WIDTH)
     here = address.partition("/?")[0]
     for name, (path, height) in VIEWS.items():
         browser.open(f"{here}{path}", PAGE_WIDTH)
         browser.evaluate(READY)
         browser.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
-        # A palette is a quarter of the bytes, and enough for text and a few photographs.
+        # A palette takes a quarter of the bytes, and is enough for text and a few photographs.
         shot = Image.open(io.BytesIO(browser.screenshot(height))).convert("RGB").quantize(128)
         shot.save(IMAGES / f"{name}.png", optimize=True)
 

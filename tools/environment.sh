@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes the environments below .local/ that `make` works with, or says in one line what is missing.
+# Creates the environments below .local/ that `make` uses, or says in one line what is missing.
 # Usage: tools/environment.sh [local|test|lint|bench|dist]
-# Each purpose adds to what the others made, in any order; all but `local` include `test`.
+# Each purpose adds to the environments of the others, in any order; all but `local` include `test`.
 set -eu
 
 purpose=${1:-local}
@@ -44,7 +44,7 @@ arm64 | aarch64 | x86_64 | amd64) ;;
 *) fail "this machine is $(uname -m): the local engine needs an arm64 or x86_64 machine." ;;
 esac
 
-# What `make demo` is called with: said before anything is installed or built.
+# The variables of `make demo` are checked before anything is installed or built.
 case ${PORT:-1} in
 *[!0-9]* | ??????*) port=no ;;
 *) port=$([ "${PORT:-1}" -ge 1 ] && [ "${PORT:-1}" -le 65535 ] && echo yes || echo no) ;;
@@ -54,7 +54,7 @@ esac
 { mkdir -p "$home" && [ -w "$home" ]; } 2>/dev/null ||
   fail "$home cannot be written: work in a folder of your own."
 
-# inputs FILE... : what an environment is made from
+# inputs FILE... : prints the contents that an environment is made from
 inputs() {
   echo "$version"
   cat "$@"
@@ -86,7 +86,7 @@ locked() {
   install "$1" --require-hashes --no-deps -r "$root/requirements/$2.txt"
 }
 
-# separate TARGET SENTENCE : an environment of the one lock that has its name
+# separate TARGET SENTENCE : creates an environment from the lock of the same name
 separate() {
   lock=$root/requirements/$1.txt
   made "$home/$1" all "$lock" && return
@@ -101,16 +101,16 @@ venv=$home/venv
 log=$home/environment.log
 set -- "$root/requirements/local.txt" "$root/requirements/photographs.txt" "$root/cli/pyproject.toml"
 tests=$root/requirements/test.txt
-# The tools of the tests stay where they are: a local run does not throw them away.
+# A local run keeps the tools of the tests that are installed already.
 tools=no
 if [ "$purpose" != local ] || [ -e "$venv/.made-from-test" ]; then tools=yes; fi
 
-# A lock of the tests that changed may have lost packages, which only a new environment loses as well.
+# A changed lock of the tests may lack packages that it had; only a new environment removes them.
 if ! made "$venv" local "$@" || { [ -e "$venv/.made-from-test" ] && ! made "$venv" test "$@" "$tests"; }; then
   echo "Installing the command line and the local engine into .local/venv ..."
   create "$venv"
   locked "$venv" local
-  # The picture that Matplotlib ships is wanted, not the packages that Matplotlib needs to draw.
+  # Only the picture that Matplotlib ships is needed, not the packages that Matplotlib depends on.
   locked "$venv" photographs
   install "$venv" --no-deps --no-build-isolation -e "$root/cli"
   inputs "$@" >"$venv/.made-from-local"
@@ -122,7 +122,7 @@ if [ "$tools" = yes ] && ! made "$venv" test "$@" "$tests"; then
 fi
 separate lambda-runtime "Installing what the Lambda runtime provides"
 case $purpose in
-# Apart, because checkov pins other versions of packages that the command line and the tests use.
+# Separate, because checkov pins other versions of packages that the command line and the tests use.
 lint) separate lint "Installing checkov" ;;
 bench) separate bench "Installing what the benchmarks compare with" ;;
 dist) separate dist "Installing what builds and checks the wheel" ;;

@@ -1,7 +1,7 @@
-"""Finds in the code of a function which files of a package it imports, without running it.
+"""Finds the files of a package that the code of a function imports, without running the code.
 
-Import statements are followed wherever they stand, in functions too; only those that a type
-checker alone executes (`if TYPE_CHECKING:`) are not. Standard library only.
+Import statements are followed wherever they stand, in functions too, except those under
+`if TYPE_CHECKING:`, which only a type checker executes. Standard library only.
 """
 
 import ast
@@ -22,12 +22,12 @@ _STATIC = {"importlib.metadata", "importlib.resources"}
 
 
 class ImportNotFollowed(BuildError):
-    """An import whose file cannot be told from the code; the message names file and line."""
+    """An import whose file the code does not determine; the message names file and line."""
 
 
 @dataclass(frozen=True)
 class Import:
-    """`module` is dotted and absolute; `names` is what a `from` statement takes out of it."""
+    """An import. `module` is dotted and absolute; `names` are those of a `from` statement."""
 
     place: str
     module: str
@@ -43,7 +43,7 @@ class Import:
 
 @dataclass
 class Imported:
-    """`files` are names of members; `external` has the first import of every foreign module."""
+    """Result of a trace: names of files, and the first import of every external module."""
 
     files: set[str]
     external: dict[str, Import] = field(default_factory=dict)
@@ -52,13 +52,13 @@ class Imported:
 def trace(files: Mapping[str, bytes], function: str, shared: str) -> Imported:
     """Follows the imports of the folder `function` through itself and the folder `shared`.
 
-    `files` are the contents of both folders by name. All files of the function are in the result;
-    what is not Python in `shared` is where a module of the same folder is. Raises
+    `files` are the contents of both folders by name. The result has all files of the function, and
+    files of `shared` that are not Python if a module of the same folder is imported. Raises
     ImportNotFollowed, also for a module that neither folder holds.
     """
     waiting = [name for name in files if name.startswith(f"{function}/")]
     found = Imported(set(waiting))
-    for name in waiting:  # which grows
+    for name in waiting:  # the list grows in this loop
         for statement in imports(name, files[name]) if name.endswith(".py") else ():
             if statement.top not in (name.partition("/")[0], shared):
                 found.external.setdefault(statement.top, statement)
@@ -74,7 +74,7 @@ def trace(files: Mapping[str, bytes], function: str, shared: str) -> Imported:
 
 @cache
 def imports(name: str, source: bytes) -> tuple[Import, ...]:
-    """All imports of one file. Raises ImportNotFollowed for those that are not statements."""
+    """Returns all imports of one file. Raises ImportNotFollowed for imports by other means."""
     try:
         tree = ast.parse(source, name)
     except (SyntaxError, ValueError) as error:
@@ -83,14 +83,14 @@ def imports(name: str, source: bytes) -> tuple[Import, ...]:
         ) from error
     statements = tuple(found for node in _run(tree) for found in _imports(node, name))
     for found in statements:
-        # `import importlib.metadata` would make all of importlib known, `from` does not.
+        # `import importlib.metadata` binds importlib and so all of it; `from` does not.
         if found.top in _DYNAMIC_MODULES and not (found.names and found.module in _STATIC):
             raise _dynamic(found.place, f"imports {found.module}")
     return statements
 
 
 def _run(node: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a tree but those that only a type checker executes."""
+    """Yields the nodes of a tree, except those that only a type checker executes."""
     yield node
     children: Iterable[ast.AST] = ast.iter_child_nodes(node)
     if isinstance(node, ast.If) and ast.unparse(node.test) in _TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _absolute(node: ast.ImportFrom, name: str, place: str) -> str:
 
 
 def _needed(statement: Import, files: Mapping[str, bytes]) -> Iterator[str]:
-    """The files that a statement executes, with the packages on the way to them."""
+    """Yields the files that a statement executes, including those of parent packages."""
     modules = statement.module.split(".")
     for depth in range(1, len(modules)):
         initial = "/".join([*modules[:depth], "__init__.py"])
@@ -141,7 +141,7 @@ def _needed(statement: Import, files: Mapping[str, bytes]) -> Iterator[str]:
     initial = f"{path}/__init__.py"
     yield from {initial} & files.keys()
     source = files.get(initial, b"")
-    imports(initial, source)  # which says when it does not compile
+    imports(initial, source)  # raises if the source does not compile
     bound = set(symtable(decode_source(source), initial, "exec").get_identifiers())
     for name in statement.names:
         if name == "*":

@@ -1,7 +1,7 @@
-"""What documentation needs of Terraform's language: blocks, attributes, references.
+"""Reads blocks, attributes and references of Terraform's language, for the documentation.
 
 python-hcl2 reads the language, and nothing is evaluated. An expression is its syntax tree, with
-heredocs as the strings that they mean.
+heredocs as quoted strings.
 """
 
 import re
@@ -20,12 +20,12 @@ Node: TypeAlias = Tree[Token]
 
 
 class HclInvalid(Exception):
-    """A text is not in Terraform's language; says in which line."""
+    """A text is not in Terraform's language; the message names the line."""
 
 
 @dataclass(frozen=True)
 class Attribute:
-    """`source` is the expression as written, without the indentation of the name before it."""
+    """An attribute. `source` is the expression as written, without the attribute's indentation."""
 
     name: str
     source: str
@@ -34,7 +34,7 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Block:
-    """`kind` and `labels` are empty for a whole file."""
+    """A block with its content. `kind` and `labels` are empty for a whole file."""
 
     kind: str
     labels: tuple[str, ...]
@@ -46,7 +46,7 @@ class Block:
         return ".".join(self.labels)
 
     def of(self, *kinds: str) -> Iterator["Block"]:
-        """Blocks of these kinds directly inside."""
+        """Yields the blocks of these kinds directly inside the block."""
         return (block for block in self.blocks if block.kind in kinds)
 
     def text(self, attribute: str) -> str:
@@ -55,7 +55,7 @@ class Block:
         return (literal(found.expression) if found else None) or ""
 
     def references(self) -> frozenset[str]:
-        """Those of every attribute in it and in its blocks."""
+        """Returns the references of all attributes in the block and in its nested blocks."""
         own = (references(attribute.expression) for attribute in self.attributes.values())
         return frozenset().union(*own, *(block.references() for block in self.blocks))
 
@@ -98,8 +98,8 @@ def dotted(expression: Node) -> str:
 
 
 def references(expression: Node) -> frozenset[str]:
-    """Every dotted name, such as "var.name", as far as it goes without a bracket, and what it
-    begins with: "data.aws_region.current" also for "data.aws_region.current.id"."""
+    """Returns every dotted name up to a bracket, such as "var.name", and its prefixes:
+    "data.aws_region.current" also for "data.aws_region.current.id"."""
     return frozenset(name for node in expression.iter_subtrees() if "." in (name := dotted(node)))
 
 
@@ -112,8 +112,8 @@ def call(expression: Node) -> tuple[str, list[Node]]:
 
 
 def template(text: Node) -> list[str | Node]:
-    """What a string consists of: literal text without its escapes, and the expression of each ${}
-    (each %{} as it is)."""
+    """Returns the parts of a string: literal text with escapes resolved, and the expression of each
+    ${} (each %{} as it is)."""
     parts = list[str | Node]()
     for part in trees(text):
         match part.children[0]:
@@ -129,7 +129,7 @@ def template(text: Node) -> list[str | Node]:
 
 
 def literal(expression: Node) -> str | None:
-    """A text, or None for what is no text or is interpolated."""
+    """Returns the text of a string; None for other expressions and for interpolated strings."""
     parts = template(expression) if expression.data == "string" else [expression]
     literals = [part for part in parts if isinstance(part, str)]
     return "".join(literals) if len(literals) == len(parts) else None
@@ -152,7 +152,7 @@ def _block(kind: str, labels: tuple[str, ...], body: Node, text: str) -> Block:
 
 
 def _source(expression: Node, text: str, *, indentation: int) -> str:
-    # The tree may hold a comment behind it, and a heredoc the newline that ends its line.
+    # The tree may include a comment after the expression, and a heredoc its last newline.
     tokens = expression.scan_values(lambda token: isinstance(token, Token))
     end = max(token.end_pos or 0 for token in tokens if token.type != "NL_OR_COMMENT")
     source = text[expression.meta.start_pos : end].rstrip()
@@ -160,7 +160,7 @@ def _source(expression: Node, text: str, *, indentation: int) -> str:
 
 
 def _simple(node: Node) -> Node:
-    """An expression without the wrappers (of parentheses, perhaps) around each part of it."""
+    """Returns an expression without the nodes that wrap its parts, such as parentheses."""
     if node.data == "expr_term":
         return _simple(trees(node)[0])
     match node.children:
@@ -171,11 +171,11 @@ def _simple(node: Node) -> Node:
 
 
 def _string(heredoc: Token) -> Node:
-    """What python-hcl2 leaves as one token, read as the quoted text with the same content."""
+    """Parses a heredoc, a single token of python-hcl2, as a quoted string of the same content."""
     opening, *lines, _ = heredoc.rstrip().splitlines(keepends=True)
     content = textwrap.dedent("".join(lines)) if opening.startswith("<<-") else "".join(lines)
     quoted = content.replace("\\", "\\\\").replace('"', '\\"')
-    # Behind as many lines as there are before it in the file, which an error has to name.
+    # After as many lines as there are before it in the file, so that errors name the right line.
     before = "\n" * (heredoc.line or 0)
     return parse(f'{before}text = "{quoted}"').attributes["text"].expression
 

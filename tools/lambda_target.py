@@ -16,7 +16,7 @@ from pathlib import Path
 # glibc 2.26 cannot load manylinux_2_28 wheels: they would build and then fail at import.
 OLDEST_MINOR = 12
 _NEWEST_GLIBC_MINOR = 34
-# manylinux2014 by its other name; no wheel for Python 3.12 asks for less.
+# The glibc of manylinux2014; no wheel for Python 3.12 requires an older one.
 _OLDEST_GLIBC_MINOR = 17
 
 _WHEEL_MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
@@ -33,7 +33,7 @@ class BuildError(Exception):
 
 
 class UnsupportedTarget(BuildError):
-    """Neither Lambda nor this machine can run what was asked for."""
+    """Lambda, or this machine for a local package, cannot run the requested target."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,12 @@ class Target:
 
     @property
     def pip_options(self) -> list[str]:
-        """What makes pip choose the wheels of this target. The newest glibc comes first."""
+        """Options by which pip chooses the wheels of this target. The newest glibc comes first."""
         if self.platform != "lambda":
             return []
         machine = _WHEEL_MACHINES[self.architecture]
         glibcs = range(_NEWEST_GLIBC_MINOR, _OLDEST_GLIBC_MINOR - 1, -1)
-        # pip does not take manylinux_2_28 to include what runs on an older glibc: name them all.
+        # For pip, manylinux_2_28 does not include wheels for an older glibc: name all versions.
         platforms = [
             *(f"manylinux_2_{glibc}_{machine}" for glibc in glibcs),
             f"manylinux2014_{machine}",
@@ -78,7 +78,7 @@ class Target:
 
 
 def lambda_target(runtime: str, architecture: str) -> Target:
-    """Raises UnsupportedTarget for what Lambda, or the wheels we lock, cannot run."""
+    """Raises UnsupportedTarget for a target that Lambda, or the locked wheels, do not support."""
     version = re.fullmatch(r"python3\.(\d+)", runtime)
     if version is None or int(version[1]) < OLDEST_MINOR:
         raise UnsupportedTarget(
@@ -93,7 +93,7 @@ def lambda_target(runtime: str, architecture: str) -> Target:
 
 
 def host_target() -> Target:
-    """The running interpreter's minor version on this machine; raises UnsupportedTarget."""
+    """Returns the target of the running interpreter and machine; raises UnsupportedTarget."""
     machine = platform.machine()
     architecture = _HOST_MACHINES.get(machine.lower())
     if architecture is None:

@@ -18,7 +18,7 @@ from lambda_target import BuildError, Target
 _PIN = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==(?P<version>[^\s;]+)")
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 _LOCK_LINE = re.compile(rf"{_PIN.pattern}(?P<hashes>(?:\s+{_HASH.pattern})+)")
-# What an installer writes differs between installers; what it records is in the lock already.
+# Installers write these files differently; the lock already holds the facts in them.
 _INSTALLER_FILES = {
     "RECORD",
     "RECORD.jws",
@@ -31,7 +31,7 @@ _PIP_LINES_SHOWN = 4
 
 
 class LockInvalid(BuildError):
-    """A lock is missing, stale, or leaves open what will be installed."""
+    """A lock is missing, stale, or does not determine the files to install."""
 
 
 class PipMissing(BuildError):
@@ -102,7 +102,7 @@ def fetch(lock: Path, target: Target, cache: Path) -> list[Path]:
 
 
 def files(wheel: Path) -> Iterator[WheelFile]:
-    """What installing `wheel` would put on the import path; no scripts, no installer's records."""
+    """Yields the files that `wheel` puts on the import path; no scripts, no installer records."""
     with ZipFile(wheel) as archive:
         for member in archive.infolist():
             name = _installed_name(PurePosixPath(member.filename))
@@ -140,7 +140,7 @@ def _key(requirements: tuple[Requirement, ...], target: Target) -> str:
 
 
 def _verified(folder: Path, requirements: tuple[Requirement, ...]) -> list[Path] | None:
-    """The files of `folder` when they are exactly one locked file per requirement."""
+    """Returns the files of `folder` if they are exactly one locked file per requirement."""
     wheels = sorted(folder.iterdir()) if folder.is_dir() else []
     digests = [hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in wheels]
     satisfied = [[pin for pin in requirements if digest in pin.hashes] for digest in digests]
@@ -161,7 +161,7 @@ def _download(lock: Path, target: Target, destination: Path) -> None:
             *target.pip_options,
             *("--dest", str(destination), "--requirement", str(lock)),
         ],
-        # Nothing is installed: a rule to install into virtual environments only is not broken.
+        # Nothing is installed: a rule to install only into virtual environments does not apply.
         env={**os.environ, "PIP_REQUIRE_VIRTUALENV": "0"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

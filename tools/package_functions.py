@@ -1,6 +1,6 @@
 """Packages Lambda functions into zips that are byte-identical on every machine.
 
-A package is functions/<name>, what that imports of functions/shared, and the wheels of
+A package has functions/<name>, the files that it imports of functions/shared, and the wheels of
 functions/<name>/requirements.txt, which is a lock with hashes; --with NAME adds those of
 requirements-NAME.txt. Only the standard library and pip are needed. Usage: see --help.
 """
@@ -47,7 +47,7 @@ _NOT_PACKAGED_SUFFIXES = {".md", ".pyc", ".pyo"}
 
 
 class FunctionUnknown(BuildError):
-    """No such function."""
+    """There is no function of this name."""
 
 
 class PackageInvalid(BuildError):
@@ -55,7 +55,7 @@ class PackageInvalid(BuildError):
 
 
 class OutputUnusable(BuildError):
-    """The output folder cannot be made or written."""
+    """The output folder cannot be created or written."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Build:
-    """What one run of the tool builds from and to."""
+    """Sources, target and output of one run of the tool."""
 
     functions: Path
     output: Path
@@ -143,7 +143,7 @@ def function_names(functions: Path) -> list[str]:
 
 
 def function_extras(functions: Path, name: str) -> set[str]:
-    """What `--with` may add to a function, by the names of its further locks."""
+    """Returns the extras that `--with` may add to a function: the names of its further locks."""
     locks = (functions / name).glob("requirements-*.in")
     return {lock.stem.removeprefix("requirements-") for lock in locks}
 
@@ -151,7 +151,7 @@ def function_extras(functions: Path, name: str) -> set[str]:
 def source_members(functions: Path, name: str) -> tuple[dict[str, Member], Imported]:
     """Files of the function and those of the shared folder that it imports, by name.
 
-    Raises ImportNotFollowed where the code does not say which those are.
+    Raises ImportNotFollowed if the code does not determine these files.
     """
     files = {
         path.relative_to(functions).as_posix(): path.read_bytes()
@@ -165,9 +165,9 @@ def source_members(functions: Path, name: str) -> tuple[dict[str, Member], Impor
 
 
 def content_hash(members: Mapping[str, Member]) -> str:
-    """Base64 sha256 over names, modes and contents: what Terraform compares.
+    """Returns the base64 sha256 over names, modes and contents, which Terraform compares.
 
-    Taken before bytecode is added, so that a machine without the target's Python makes no diff.
+    Computed before bytecode is added, so that a machine without the target's Python makes no diff.
     """
     lines = (
         f"{name}\0{member.mode:o}\0{hashlib.sha256(member.content).hexdigest()}\n"
@@ -210,7 +210,7 @@ def bytecode_members(members: Mapping[str, Member], interpreter: Interpreter) ->
 
 
 def check(function: str, members: Mapping[str, Member], target: Target) -> None:
-    """Raises PackageInvalid for what would be refused, or would fail at import, on the target."""
+    """Raises PackageInvalid if the target would refuse the package, or fail to import it."""
     provided = sorted(_PROVIDED_BY_RUNTIME & {name.partition("/")[0] for name in members})
     if provided:
         raise PackageInvalid(
@@ -229,7 +229,7 @@ def check(function: str, members: Mapping[str, Member], target: Target) -> None:
 
 
 def manifest(settings: Build) -> dict[str, Any]:
-    """What Terraform reads: every package of this target that is in the output folder."""
+    """Returns the manifest for Terraform: every package of this target in the output folder."""
     records = {
         name: _record(name, settings)
         for name in function_names(settings.functions)
@@ -306,7 +306,7 @@ def _key(
     requirements: Sequence[locked_wheels.Requirement],
     settings: Build,
 ) -> str:
-    """Changes whenever the package would."""
+    """Returns a digest that changes whenever the package would."""
     sources_of_this = [*sorted(Path(__file__).parent.glob("*.py")), deflated_zip.LOCK]
     tool = [path.read_bytes() for path in sources_of_this]
     inputs = (
@@ -340,7 +340,7 @@ def _json(value: Mapping[str, Any]) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Replaces a file at once, and only when its content changes."""
+    """Replaces a file atomically, and only when its content changes."""
     if path.exists() and path.read_bytes() == content:
         return
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -446,7 +446,7 @@ def _build_all(names: Iterable[str], settings: Build) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Builds what the command line asks for; returns the exit code."""
+    """Builds the packages that the command line requests; returns the exit code."""
     parsed = _parser().parse_args(arguments)
     try:
         target = _target(parsed)

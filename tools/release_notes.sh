@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints what CHANGELOG.md says about a version, for its release; fails when the version is not ready.
+# Prints the section of CHANGELOG.md for a release; fails if the version is not ready.
 # Usage: tools/release_notes.sh v1.2.3
 set -eu
 
@@ -16,7 +16,7 @@ v[0-9]*.[0-9]*.[0-9]*) ;;
 esac
 cd "$(dirname "$0")/.."
 
-# The command tells its version, and bug reports quote it.
+# The command prints this version, and bug reports quote it.
 grep -qxF "version = \"$version\"" cli/pyproject.toml ||
   fail "cli/pyproject.toml is not at version $version: set it before you tag."
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes who publishes this repository, and its version, wherever they stand. cli/pyproject.toml has both.
+# Writes publisher and version of this repository wherever they occur; cli/pyproject.toml has both.
 # Usage: tools/set_release.sh OWNER v1.2.3
 set -eu
 
@@ -21,7 +21,7 @@ before=$(sed -n "s|^Repository = \"https://github.com/\(.*\)/$name\"\$|\1|p" cli
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' cli/pyproject.toml)
 [ -n "$before" ] && [ -n "$version" ] || fail "cli/pyproject.toml has no version, or no Repository: restore both."
 
-# What tests expect is read from cli/pyproject.toml, or is an example.
+# Tests are left out: they read both from cli/pyproject.toml, or use examples.
 # shellcheck disable=SC2016 # Perl reads its own variables.
 git grep -lzE "$before/$name|v$version" -- ':!tests' ':!CHANGELOG.md' ':!requirements' |
   BEFORE="$before/$name" AFTER="$owner/$name" OLD="v$version" NEW="$tag" xargs -0 perl -pi -e '

@@ -1,8 +1,8 @@
-"""Counts the lines of a pipeline's Terraform that stand in another pipeline, too.
+"""Counts the lines of a pipeline's Terraform code that occur in another pipeline, too.
 
 Usage: .local/venv/bin/python tools/shared_lines.py
 
-A run counts from five lines on. Blank lines and comments are left out, and so are variables.tf,
+Runs of five or more lines count. Blank lines and comments are left out, and so are variables.tf,
 outputs.tf and versions.tf, in which the pipelines have to be alike. Prints a share for each
 pipeline and for all of them.
 """
@@ -17,7 +17,7 @@ LEFT_OUT = frozenset({"outputs.tf", "variables.tf", "versions.tf"})
 
 
 def written(folder: Path) -> list[list[str]]:
-    """The lines of each file that count, without what only aligns them."""
+    """Returns the lines of each file that count, with single spaces between words."""
     files = sorted(path for path in folder.glob("*.tf") if path.name not in LEFT_OUT)
     return [
         [line for each in path.read_text(encoding="utf-8").splitlines() if (line := _bare(each))]
@@ -31,7 +31,7 @@ def _bare(line: str) -> str:
 
 
 def shares(pipelines: Mapping[str, Sequence[Sequence[str]]]) -> dict[str, tuple[int, int]]:
-    """For each pipeline how many of its lines are in a run that another has, and how many it has.
+    """Returns for each pipeline the number of its lines in shared runs, and of all its lines.
 
     `pipelines` has the files of each by its name, as `written` returns them.
     """

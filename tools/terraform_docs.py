@@ -1,4 +1,4 @@
-"""Writes what each module and pipeline takes, gives, makes and refuses into its README.
+"""Writes the inputs, outputs, resources and guards of modules and pipelines into their READMEs.
 
 Usage: .local/venv/bin/python tools/terraform_docs.py [--check]
 
@@ -33,12 +33,12 @@ PROVIDER_PAGES = "https://registry.terraform.io/providers/hashicorp/aws/latest/d
 # Longer defaults and counts would stretch their column over the others.
 _LONGEST_IN_A_CELL = 72
 _ELLIPSIS = "…"
-# A stop alone is not enough ("6.x", "e.g. a queue"); behind what is computed it is.
+# A full stop alone does not end a sentence ("6.x", "e.g. a queue"), except after a computed part.
 _SENTENCE_END = re.compile(rf"(?<=[.!?])\s+(?=[A-Z\"{{{_ELLIPSIS}])|(?<={_ELLIPSIS}\.)\s+")
 
 
 class ReadmeInvalid(Exception):
-    """A README has no place for what is written here."""
+    """A README does not have the markers of the generated part."""
 
 
 def modules(repository: Path) -> list[Path]:
@@ -51,7 +51,7 @@ def modules(repository: Path) -> list[Path]:
 
 
 def updated(readme: str, module: Block) -> str:
-    """`readme` with its generated part generated again; raises ReadmeInvalid."""
+    """Returns `readme` with its generated part replaced; raises ReadmeInvalid."""
     if readme.count(BEGIN) != 1 or readme.count(END) != 1:
         raise ReadmeInvalid(f"it needs one line {BEGIN} and, below it, one line {END}.")
     head, _, rest = readme.partition(BEGIN)
@@ -62,7 +62,7 @@ def updated(readme: str, module: Block) -> str:
 
 
 def reference(module: Block) -> str:
-    """The generated part: inputs, outputs, resources, guards, those that there are."""
+    """Returns the generated part: inputs, outputs, resources, guards; no empty sections."""
     variables = list(module.of("variable"))
     sections = {
         "Inputs": [
@@ -89,7 +89,7 @@ def reference(module: Block) -> str:
 
 
 def short_type(kind: Node) -> str:
-    """A type without what is inside its objects and tuples, such as "map(object)"."""
+    """Returns a type without the contents of objects and tuples, such as "map(object)"."""
     match call(kind):
         case ("object" | "tuple" as name, _):
             return name
@@ -99,8 +99,8 @@ def short_type(kind: Node) -> str:
 
 
 def message(expression: Node) -> str:
-    """What an error_message says, with {name} for an interpolated name and … for what else is
-    computed."""
+    """Returns the text of an error_message, with {name} for an interpolated name and … for other
+    computed parts."""
     if expression.data == "string":
         return "".join(
             part if isinstance(part, str) else _interpolated(part) for part in template(expression)
@@ -112,7 +112,7 @@ def message(expression: Node) -> str:
 
 
 def first_sentence(text: str) -> str:
-    """Up to the first full stop behind which another sentence begins."""
+    """Returns the text up to the first full stop that another sentence follows."""
     sentence = _SENTENCE_END.split(text.strip(), maxsplit=1)[0]
     return re.sub(rf"{_ELLIPSIS}+(\.$)?", _ELLIPSIS, sentence)
 
@@ -140,7 +140,7 @@ def _fits(default: Attribute) -> bool:
 
 
 def _folded_types(variables: Iterable[Block]) -> str:
-    """The types and defaults that their cells only hint at."""
+    """Returns the types and defaults that are shortened in the table."""
     blocks = []
     for variable in variables:
         lines = []
@@ -216,8 +216,8 @@ def _code(text: str) -> str:
 
 
 def _cell(markdown: str) -> str:
-    """Markdown in one line: items of lists and paragraphs stay apart, and < and | stand for
-    themselves."""
+    """Returns Markdown as one line: items of lists and paragraphs stay apart, and < and | are
+    escaped."""
     pieces = re.split(r"(`[^`]*`)", markdown.strip().replace("|", "\\|"))
     pieces[::2] = [piece.replace("<", "&lt;") for piece in pieces[::2]]
     apart = re.sub(r"\s*\n(\s*\n\s*|\s*(?=- ))", "<br>", "".join(pieces))

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Validates the root and every example with Terraform, and with them every module and pipeline: each
-# has an example that calls it. All of it as one configuration, because Terraform works a fraction of
-# a second on each and two seconds on reading the provider; and on a copy, because it leaves files
-# beside what it initialises.
+# has an example that calls it. They are validated as one configuration, because Terraform takes a
+# fraction of a second for each and two seconds to read the provider; and in a copy, because it
+# leaves files in the folders that it initialises.
 # Usage: tools/validate.sh
 set -eu
 
@@ -14,11 +14,11 @@ tar -cf - --exclude .terraform --exclude '*.tfstate*' ./*.tf modules pipelines e
   tar -xf - -C "$work/tree"
 cp .terraform.lock.hcl "$work"
 
-# Its README has it packed first, and the module asks whether it is there and begins like a zip.
+# Users build this package first; the module checks that it exists and begins like a zip.
 mkdir -p "$work/tree/examples/lambda-consumer/build"
 printf 'PK\003\004' >"$work/tree/examples/lambda-consumer/build/price_order.zip"
 
-# call NAME DIR [ARGUMENT]: a call of what is in DIR, with packages where it takes some
+# call NAME DIR [ARGUMENT]: prints a call of the module in DIR, with packages if it takes some
 call() {
   printf 'module "%s" {\n  source = "./tree/%s"\n' "$1" "$2"
   if grep -q '^variable "package_directory"' "$2/variables.tf"; then

@@ -22,28 +22,28 @@ from create_image_derivative.container import (
     too_many,
 )
 
-# Items and their properties, with profiles in them. Decoders look items up one by one.
+# Limits of the meta box, which may hold profiles. Decoders search its items linearly.
 MAX_META_BYTES = MAX_PROFILE_BYTES + (1 << 20)
 MAX_ITEMS = 4_096
 MAX_BRANDS_BYTES = 1 << 10
 MAX_PROPERTY_BYTES = 1 << 12
-# Of a still picture, and of a sequence.
+# Brands of a still picture and of a sequence.
 BRANDS = {"AVIF": (b"avif", b"avis"), "HEIC": (b"heic", b"hevc")}
 TO_SAMPLE_SIZES = (b"trak", b"mdia", b"minf", b"stbl")
-# What turning by quarters (anticlockwise), then mirroring, comes to in EXIF's numbers: by angle,
-# without a mirror, at the horizontal axis, at the vertical one.
+# EXIF orientations by quarter turns (anticlockwise) and the mirroring that follows: none, at the
+# horizontal axis, at the vertical axis.
 ORIENTATIONS = ((1, 4, 2), (8, 5, 7), (3, 2, 4), (6, 7, 5))
 ALPHA_TYPES = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1")
-# What decoding needs of an item's properties, besides its size and the bits of its samples.
+# Item properties that decoding needs besides size (ispe) and sample depth (pixi).
 NEEDED = (b"av1C", b"a1op", b"lsel", b"a1lx")
-# Matrix coefficients that the decoder does not know, and those of the same weights that it does:
-# of BT.2020 and of chromaticities, with constant luminance and without (ITU-T H.273, table 4).
+# Matrix coefficients (ITU-T H.273, table 4) that the decoder does not support, and supported ones
+# of equal weights: constant to non-constant luminance, of BT.2020 and of chromaticities.
 CONSTANT_LUMINANCE = {10: 9, 13: 12}
 
 
 @dataclass(frozen=True)
 class _Box:
-    """Where its content begins and ends, and where its name stands."""
+    """A box: offsets of its content and of its name in the file, in bytes."""
 
     name: bytes
     start: int
@@ -56,7 +56,7 @@ class _Box:
 
 @dataclass
 class _Meta:
-    """Items by their numbers: types, places of their data, what refers to what, properties."""
+    """The meta box: types, data spans, references and properties of items, by item number."""
 
     primary: int = -1
     types: dict[int, bytes] = field(default_factory=dict)
@@ -64,23 +64,23 @@ class _Meta:
     references: dict[tuple[bytes, int], list[int]] = field(default_factory=dict)
     auxiliaries: dict[int, list[int]] = field(default_factory=dict)
     properties: list[_Box] = field(default_factory=list)
-    # How many bytes the number of a property has, and the numbers.
+    # Bytes per property index, and the indexes.
     associations: dict[int, tuple[int, bytes]] = field(default_factory=dict)
     contents: dict[int, dict[bytes, bytes]] = field(default_factory=dict)
 
     def properties_of(self, item: int) -> list[_Box]:
-        """In the order in which they apply."""
+        """Return the properties of an item in the order in which they apply."""
         wide, data = self.associations.get(item, (1, b""))
-        # The first bit says whether a reader has to know the property.
+        # The highest bit marks the property as essential.
         mask = (1 << 8 * wide - 1) - 1
         numbers = (_integer(data[at : at + wide]) & mask for at in range(0, len(data), wide))
         return [self.properties[at - 1] for at in numbers if 0 < at <= len(self.properties)]
 
 
 def read_container(source: IO[bytes], size: int, format_name: str = "AVIF") -> Container:
-    """A sequence is represented by its still picture; the decoder gets no tracks.
+    """Read a file of ``size`` bytes; of a sequence, the still picture without the tracks.
 
-    Raises ImageRejected for a file without a picture, or of too many boxes or items.
+    Raises ImageRejected for a file without a picture, or with too many boxes or items.
     """
     boxes = _Boxes(source)
     still, sequence = BRANDS[format_name]
@@ -166,14 +166,14 @@ def _container(source: IO[bytes], properties: list[_Box]) -> Container:
 
 
 class _Boxes:
-    """Reads boxes, wherever they are, as far as the budget goes."""
+    """Reader of boxes at any offset, with one budget for all of them."""
 
     def __init__(self, source: IO[bytes]) -> None:
         self.source = source
         self._budget = Budget("boxes", MAX_SEGMENTS)
 
     def between(self, start: int, end: int) -> Iterator[_Box]:
-        """Up to what is no box. The last may promise more than there is."""
+        """Yield boxes until bytes form none. The last may claim more bytes than the file has."""
         while start + 8 <= end:
             head = read_at(self.source, start, 16)
             if len(head) < 8:
@@ -192,7 +192,7 @@ class _Boxes:
 
 
 def _frames(boxes: _Boxes, box: _Box, depth: int) -> int:
-    """How many samples the tracks of an image sequence have, at most."""
+    """Return the highest number of samples among the tracks of an image sequence."""
     frames = 1
     for inner in boxes.between(box.start, box.end):
         if depth < len(TO_SAMPLE_SIZES) and inner.name == TO_SAMPLE_SIZES[depth]:
@@ -204,7 +204,7 @@ def _frames(boxes: _Boxes, box: _Box, depth: int) -> int:
 
 
 def _meta(boxes: _Boxes, meta: _Box, size: int) -> _Meta:
-    """``size`` is where data without a length of its own ends."""
+    """Read the meta box; ``size`` is the end of data extents without a length."""
     source = boxes.source
     found = _Meta()
     locations, data_start = b"", 0
@@ -258,7 +258,7 @@ def _read_references(boxes: _Boxes, found: _Meta, box: _Box, wide: int) -> None:
 
 
 def _read_locations(found: _Meta, data: bytes, data_start: int, size: int) -> None:
-    """Raises ImageRejected for more extents than any picture has: they may take no bytes at all."""
+    """Raises ImageRejected for too many extents, since extents may take no bytes in the file."""
     version, sizes, more_sizes = (data[:1] + data[4:6]).ljust(3, b"\0")
     position = 6
 
@@ -285,7 +285,7 @@ def _read_locations(found: _Meta, data: bytes, data_start: int, size: int) -> No
 
 
 def _read_associations(found: _Meta, data: bytes) -> None:
-    """The numbers of the properties, from 1, that items have: those that are said first."""
+    """Read the property indexes (from 1) of items; the first association of an item applies."""
     item_bytes = 4 if data[:1] != b"\0" else 2
     index_bytes = 2 if data[3:4] and data[3] & 1 else 1
     position = 8
@@ -302,10 +302,10 @@ def _read_associations(found: _Meta, data: bytes) -> None:
 def _item(
     source: IO[bytes], found: _Meta, number: int, budget: Budget, colour: Item | None = None
 ) -> Item:
-    """An item for the decoder, with its tiles and its transparency.
+    """Return an item for the decoder, with its tiles and its alpha plane.
 
-    ``colour`` is the item whose transparency this one is. Whatever is used several times counts
-    for the budget each time.
+    ``colour`` is the item of which this one is the alpha plane. Every use of an item counts
+    against the budget. Raises ImageRejected for an item that is neither coded nor a grid.
     """
     spans = found.spans.get(number, ())
     for _ in range(1 + len(spans)):
@@ -335,7 +335,7 @@ def _item(
 
 
 def _contents(source: IO[bytes], found: _Meta, number: int) -> dict[bytes, bytes]:
-    """The first of each kind of property that decoding needs, of profiles none."""
+    """Return the first property of each kind that decoding needs, without ICC profiles."""
     if number in found.contents:
         return found.contents[number]
     contents = found.contents.setdefault(number, {})
@@ -358,7 +358,7 @@ def _alpha_of(source: IO[bytes], found: _Meta, number: int, budget: Budget) -> i
 
 
 def _sample_bits(configuration: bytes) -> bytes:
-    """What pixi says, from the third byte of av1C (AV1 in ISOBMFF, section 2.3.3)."""
+    """Return the pixi property, from the third byte of av1C (AV1 in ISOBMFF, section 2.3.3)."""
     flags = configuration[2] if len(configuration) > 2 else 0
     depth = (12 if flags & 0x20 else 10) if flags & 0x40 else 8
     planes = 1 if flags & 0x10 else 3
@@ -366,9 +366,9 @@ def _sample_bits(configuration: bytes) -> bytes:
 
 
 def _aperture(data: bytes, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
-    """The clean aperture (ISO/IEC 14496-12, 12.1.4), or None where it is outside the picture.
+    """Return the clean aperture (ISO/IEC 14496-12, 12.1.4), or None if it exceeds the picture.
 
-    Between pixels, it begins at the one that it cuts.
+    The unit is pixels; a fractional start is rounded down.
     """
     if len(data) < 32:
         return None

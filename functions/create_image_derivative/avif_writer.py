@@ -1,8 +1,8 @@
 """Writes the boxes of an AVIF that holds one picture, for the decoder.
 
-The decoder refuses whole files for what a picture does not need: properties that are missing,
-repeated or in the wrong order, gain maps, groups and pyramids of items. So it gets the items that
-are shown, each with what decoding needs.
+The decoder rejects whole files for faults in parts that the picture does not need: properties that
+are missing, repeated or in the wrong order, gain maps, groups and pyramids of items. Therefore it
+gets only the displayed items, each with the properties that decoding needs.
 """
 
 import struct
@@ -12,7 +12,7 @@ from create_image_derivative.container import Span
 
 BRANDS = b"avif\0\0\0\0avifmif1miaf"
 ALPHA = b"\0\0\0\0urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0"
-# A reader has to know these (AV1 Image File Format 1.1, section 2.3.2).
+# Essential properties (AV1 Image File Format 1.1, section 2.3.2).
 ESSENTIAL = (b"av1C", b"a1op", b"lsel")
 
 
@@ -33,7 +33,7 @@ class Item:
 
 @dataclass
 class _Tables:
-    """Contents of boxes, as items are added to them."""
+    """Contents of the boxes that describe items, extended by every added item."""
 
     shift: int
     items: int = 0
@@ -41,11 +41,11 @@ class _Tables:
     locations: bytes = b""
     references: bytes = b""
     associations: bytes = b""
-    # Contents of boxes, and their numbers from 1.
+    # Encoded property boxes, and their indexes from 1.
     properties: dict[bytes, int] = field(default_factory=dict)
 
     def add(self, item: Item) -> int:
-        """Returns the number of the item. One that is used twice becomes two."""
+        """Add an item and return its number. An item that is used twice is added twice."""
         self.items += 1
         number = self.items
         self.information += _box(b"infe", struct.pack(">IHH4sB", 2 << 24, number, 0, item.kind, 0))
@@ -71,7 +71,7 @@ class _Tables:
 
 
 def head(picture: Item, source_bytes: int) -> bytes:
-    """The file up to the source, all of which becomes the content of its last box."""
+    """Return all bytes before the source, whose ``source_bytes`` become the content of mdat."""
     shift = len(_head(picture, source_bytes, 0))
     return _head(picture, source_bytes, shift)
 

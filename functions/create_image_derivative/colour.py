@@ -14,7 +14,7 @@ from math import exp
 
 from PIL import Image, ImageCms
 
-# Of three.
+# Three components.
 Vector = Sequence[float]
 Matrix = Sequence[Vector]
 # x and y of white, red, green and blue.
@@ -35,10 +35,10 @@ PRIMARIES: dict[int, Chromaticities] = {
     12: (*D65, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060),
     22: (*D65, 0.630, 0.340, 0.295, 0.605, 0.155, 0.077),
 }
-# What is seen the way sRGB is: BT.709 and its kin describe cameras, and screens show all alike.
+# The sRGB transfer also stands for BT.709 and related camera curves: screens show them all alike.
 SRGB_TRANSFER, PQ, HLG, LINEAR = 13, 16, 18, 8
 GAMMAS = {4: 2.2, 5: 2.8, LINEAR: 1.0}
-# The reference decoder of PNG takes a difference below this for none.
+# The reference decoder of PNG ignores a smaller difference.
 SAME_GAMMA = 0.05
 SAME_POINT = 0.005
 
@@ -58,7 +58,7 @@ BRADFORD: Matrix = (
 
 @dataclass(frozen=True)
 class ColourSpace:
-    """``transfer`` is a code point, or 0: samples are light to the power of 1 / ``gamma``."""
+    """Primaries and transfer: a code point, or 0 for samples = light ** (1 / ``gamma``)."""
 
     primaries: Chromaticities
     transfer: int
@@ -72,7 +72,7 @@ class ColourSpace:
 
 
 def from_code_points(primaries: int, transfer: int, *, full_range: bool) -> ColourSpace | None:
-    """None for sRGB, and for what is unspecified and taken for it."""
+    """Return the colour space; None for sRGB and for unspecified code points, read as sRGB."""
     gamma = GAMMAS.get(transfer)
     if gamma is None and transfer not in (PQ, HLG):
         transfer = SRGB_TRANSFER
@@ -85,7 +85,7 @@ def from_code_points(primaries: int, transfer: int, *, full_range: bool) -> Colo
 def from_chromaticities(
     chromaticities: Chromaticities | None, gamma: float | None
 ) -> ColourSpace | None:
-    """From a PNG's cHRM and gAMA (1 / 2.2 as 0.45455). None for sRGB and for invalid values."""
+    """Return the space of a PNG's cHRM and gAMA (as 0.45455), if valid; None for sRGB."""
     if gamma is not None and not 0.05 <= gamma <= 10:
         gamma = None
     if chromaticities is None or not _are_colours(chromaticities):
@@ -100,7 +100,7 @@ def from_chromaticities(
 
 
 def _are_colours(chromaticities: Chromaticities) -> bool:
-    """Tell whether the points enclose an area, with the white inside the possible."""
+    """Return whether the primaries enclose an area and all coordinates are in range."""
     (_, wy), (rx, ry), (gx, gy), (bx, by) = zip(
         chromaticities[::2], chromaticities[1::2], strict=True
     )
@@ -109,10 +109,10 @@ def _are_colours(chromaticities: Chromaticities) -> bool:
 
 
 def through_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
-    """Convert L, RGB or CMYK to sRGB; None where the profile is not for such pixels.
+    """Convert an image in mode L, RGB or CMYK to sRGB; None if the profile does not fit its mode.
 
-    A profile that is broken, or made for another kind of pixels, must not cost the picture:
-    viewers ignore such a profile too.
+    A profile that is broken, or for another mode, must not reject the picture: viewers ignore
+    such a profile too.
     """
     try:
         return ImageCms.profileToProfile(image, BytesIO(profile), SRGB, outputMode="RGB")
@@ -121,10 +121,10 @@ def through_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
 
 
 def to_srgb(image: Image.Image, space: ColourSpace) -> Image.Image:
-    """Convert an image in mode L or RGB, whose mode it keeps."""
+    """Convert an image in mode L or RGB to sRGB, in the same mode."""
     wide = space.transfer in (PQ, HLG)
     if image.mode == "L" or wide or not space.full_range:
-        # Each colour by itself, as BT.2390 allows: bright ones lose saturation, greys stay grey.
+        # Per channel, as BT.2390 allows: bright colours lose saturation, greys stay grey.
         image = image.point(_curve(space, keep=image.mode != "L" and not wide) * len(image.mode))
     if image.mode == "L":
         return image
@@ -134,7 +134,7 @@ def to_srgb(image: Image.Image, space: ColourSpace) -> Image.Image:
 
 @lru_cache(maxsize=16)
 def _curve(space: ColourSpace, *, keep: bool) -> list[int]:
-    """Samples of sRGB for those of a space; with ``keep`` only its range is expanded."""
+    """Return the sRGB samples for the 256 of a space; with ``keep`` only expand the range."""
     samples = [value / 255 for value in range(256)]
     if not space.full_range:
         samples = [_narrow(sample) for sample in samples]
@@ -149,11 +149,11 @@ def _narrow(sample: float) -> float:
 
 
 def _linear(space: ColourSpace) -> Callable[[float], float]:
-    """The light, from 0 to 1, that a screen shows for a sample."""
+    """Return the function from a sample to the light of a screen, both from 0 to 1."""
     if space.transfer == PQ:
         return lambda sample: _mapped(_pq_light(sample)) / DIFFUSE_WHITE
     if space.transfer == HLG:
-        # The display light of a screen of PEAK.
+        # Display light of a screen whose peak is PEAK cd/m2.
         return lambda sample: _mapped(PEAK * _hlg_scene(sample) ** HLG_GAMMA) / DIFFUSE_WHITE
     if space.transfer == 0:
         return lambda sample: sample**space.gamma
@@ -187,7 +187,7 @@ def _hlg_scene(sample: float) -> float:
 
 
 def _mapped(light: float) -> float:
-    """Light up to PEAK as a screen shows it that ends at diffuse white: darker from a knee on."""
+    """Map light up to PEAK to a screen that ends at diffuse white: compressed above a knee."""
     top = _pq_sample(PEAK)
     largest = _pq_sample(DIFFUSE_WHITE) / top
     knee = 1.5 * largest - 0.5
@@ -202,7 +202,7 @@ def _mapped(light: float) -> float:
     return _pq_light(sample * top)
 
 
-# --- Matrices, and a profile of one
+# --- Matrices, and the ICC profile of a matrix
 
 
 def _to_xyz(chromaticities: Chromaticities) -> Matrix:

@@ -1,9 +1,9 @@
 """Common parts of the readers of PNG, JPEG, WebP, GIF and AVIF files.
 
-They read a file's container in front of the decoder: in constant memory, in time linear in the
-number of its parts, which is bounded. The decoder gets a file spliced of what pixels need; what
-says how to show them (orientation, colour, transparency) is taken out here. Text, thumbnails,
-damaged or repeated metadata and what follows the end of the image reach no decoder.
+The readers parse a file's container before the decoder: in constant memory, and in time linear in
+the number of parts, which is bounded. The decoder gets a file spliced from the parts that pixels
+need; orientation, colour and transparency are read here. Text, thumbnails, damaged or repeated
+metadata, and data after the end of the image do not reach the decoder.
 """
 
 import hashlib
@@ -18,8 +18,8 @@ from typing import IO
 from create_image_derivative.colour import ColourSpace
 from shared.invalid_input import InvalidInput
 
-# Parts of a file that no pixel needs; those of real files number in the tens. A hop over one takes
-# about a microsecond, so that this many cost a hundredth of a second.
+# Parts without pixel data; real files have tens of them. Skipping one takes about a microsecond, so
+# the limit costs about 10 ms.
 MAX_SEGMENTS = 10_000
 # Parts that hold pixels: a PNG of 400 MB in chunks of 4 KiB has as many.
 MAX_PIXEL_PARTS = 100_000
@@ -29,7 +29,7 @@ MAX_EXIF_BYTES = 4 << 20
 # Each scan of a JPEG walks the whole picture, and a scan can be a few bytes long. Real progressive
 # files have about ten.
 MAX_SCANS = 100
-# Of the pixel data that a compressed picture promises: more cannot leave nine tenths of its rows.
+# Share of the declared pixel data; if more is missing, nine tenths of the rows cannot be left.
 LARGEST_GAP = 1 / 8
 
 ORIENTATION_TAG = 0x0112
@@ -45,7 +45,7 @@ Tails = tuple[bytes, bytes]
 class ImageRejected(InvalidInput):
     """The image can never become a derivative.
 
-    ``complaint`` is in a decoder's own words, which may quote the file: not for a log.
+    ``complaint`` is the decoder's message, which may quote the file and must not be logged.
     """
 
     def __init__(self, reason: str, detail: str, complaint: str | None = None) -> None:
@@ -66,7 +66,7 @@ def without_end() -> ImageRejected:
 
 
 class Budget:
-    """How many parts of a file a reader may still skip."""
+    """Counter of the parts of a file that a reader may still read."""
 
     def __init__(self, parts: str, limit: int) -> None:
         self._parts = parts
@@ -82,7 +82,7 @@ class Budget:
 class SplicedFile(RawIOBase):
     """A read-only file made of byte strings and of spans (offset, length) of another file.
 
-    Nothing is copied but what is read. The other file's position is moved.
+    Reading copies only the bytes that it returns, and moves the other file's position.
     """
 
     def __init__(self, source: IO[bytes], pieces: Iterable[bytes | Span]) -> None:
@@ -133,10 +133,10 @@ class SplicedFile(RawIOBase):
 
 @dataclass(frozen=True)
 class Container:
-    """What a reader found. Sizes are in pixels as stored, before ``orientation`` (EXIF, 1 to 8).
+    """Result of a reader. Sizes are in pixels as stored, before ``orientation`` (EXIF, 1 to 8).
 
-    ``tails`` follow the pieces: what ends the file properly, and the same with noise where pixel
-    data is missing. What both decode to alike is what the file holds.
+    ``tails`` are two endings for the pieces: the proper end of the file, and the same with noise
+    in place of missing pixel data. Pixels that are equal with both come from the file.
     """
 
     format: str
@@ -144,36 +144,36 @@ class Container:
     width: int
     height: int
     orientation: int = 1
-    # ``colour`` counts where there is no profile that fits.
+    # ``colour`` applies if no profile fits.
     profile: bytes | None = None
     colour: ColourSpace | None = None
     frames: int = 1
     tails: Tails = (b"", b"")
-    # What a repair overlooks: a missing end marker, a wrong checksum.
+    # Flaw that a repair ignores: a missing end marker or a wrong checksum.
     flaw: ImageRejected | None = None
-    # Pixel data is missing, or too much of it for any repair.
+    # ``cut``: pixel data is missing. ``lost``: too much is missing for a repair.
     cut: bool = False
     lost: bool = False
-    # The pieces up to the last byte of pixel data, and with the right checksum (decoders give up
-    # what they just read when it is wrong); and their tails.
+    # Returns the pieces up to the last byte of pixel data, with a correct checksum (if it is wrong,
+    # decoders discard the data just read), and their tails.
     exact: Callable[[IO[bytes]], tuple[Pieces, Tails]] | None = None
-    # JPEG: kept whole as coefficients while decoding; with scans that refine each other; without
-    # lossy scaling; how many colours.
+    # JPEG: all coefficients are in memory while decoding; progressive scans; lossless coding, which
+    # excludes scaled decoding; number of colour components.
     whole: bool = False
     progressive: bool = False
     lossless: bool = False
     components: int = 3
-    # PNG: the samples that are transparent, and their depth in bits.
+    # PNG: samples of the transparent colour (tRNS), and the depth of samples in bits.
     key: tuple[int, ...] | None = None
     depth: int = 8
     # GIF: where the first frame lies, and its transparent index.
     frame: tuple[int, int, int, int] | None = None
     transparent_index: int | None = None
-    # AVIF: the part that is shown (left, upper, right, lower).
+    # AVIF: the displayed part in pixels (left, upper, right, lower).
     aperture: tuple[int, int, int, int] | None = None
 
     def open(self, source: IO[bytes], *, noisy: bool = False) -> SplicedFile:
-        """The file for the decoder, with one of its tails."""
+        """Return the file for the decoder, ended by the tail with noise if ``noisy``."""
         return SplicedFile(source, (*self.pieces, self.tails[noisy]))
 
 
@@ -183,7 +183,7 @@ def read_at(source: IO[bytes], offset: int, length: int) -> bytes:
 
 
 def gap(missing: int, of: int) -> tuple[Tails, bool]:
-    """Return what stands in for ``missing`` bytes, and whether that is too much for a repair."""
+    """Return tails for ``missing`` bytes, and whether too many are missing for a repair."""
     if missing > of * LARGEST_GAP:
         return (b"", b""), True
     repeats = missing // len(NOISE) + 1
@@ -193,7 +193,7 @@ def gap(missing: int, of: int) -> tuple[Tails, bool]:
 def exif_orientation(exif: bytes) -> int | None:
     """Return the orientation in the first directory (1 without any), or None for unreadable EXIF.
 
-    That says nothing about the pixels; viewers show such a picture as stored.
+    Unreadable EXIF says nothing about the pixels; viewers show such a picture as stored.
     """
     exif = exif.removeprefix(b"Exif\0\0")
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])

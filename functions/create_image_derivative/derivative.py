@@ -1,7 +1,7 @@
-"""Stores the derivative of an uploaded picture, in any order of events and for duplicates.
+"""Stores the derivative of an uploaded picture; events may be repeated or out of order.
 
-The derivative's metadata names the version of the source that it was made from, and every write is
-conditional on what was read. There is no table, and nothing expires.
+The derivative's metadata names the version of its source, and every write is conditional on the
+derivative that was read. No table is needed, and nothing expires.
 """
 
 import shutil
@@ -33,7 +33,7 @@ PIPELINE_VERSION = "pipeline-version"
 
 @dataclass(frozen=True)
 class DerivativeMaker:
-    """Makes the one derivative that its settings describe."""
+    """Handler of uploads that makes the derivative described by its settings."""
 
     settings: Settings
     s3: "S3Client"
@@ -49,10 +49,10 @@ class DerivativeMaker:
         return DerivedStore(self.s3, PIPELINE_VERSION, self.settings.fingerprint)
 
     def handle(self, event: ObjectEvent, message: Message) -> Outcome:
-        """Bring the derivative up to date with ``event``, or record why that cannot be.
+        """Bring the derivative up to date with ``event``, or record a rejection.
 
-        Raises ClientError, BotoCoreError, MemoryError, OSError or StoreContended for what
-        another try may cure.
+        Raises ClientError, BotoCoreError, MemoryError, OSError or StoreContended for errors that
+        a retry may fix.
         """
         if not event.creates_object:
             return _ignored(event, "not an upload")
@@ -80,8 +80,8 @@ class DerivativeMaker:
         stored = self._store_of_derivatives.find(bucket, key)
         if settled := self._store_of_derivatives.settled(stored, event):
             return Outcome(settled, event)
-        # On disk, and without a name: memory is for pixels, and nothing is left behind even
-        # when the process is killed.
+        # An unnamed file on disk leaves memory to pixels, and disappears even when the process is
+        # killed.
         with tempfile.TemporaryFile() as source:
             if unavailable := self._download(event, source):
                 return unavailable
@@ -98,7 +98,7 @@ class DerivativeMaker:
             )
 
     def _download(self, event: ObjectEvent, file: IO[bytes]) -> Outcome | None:
-        """Fill ``file`` with the version that ``event`` announces, or say why there is none."""
+        """Write the version that ``event`` announces to ``file``, or return an outcome instead."""
         request: GetObjectRequestTypeDef = {"Bucket": event.bucket, "Key": event.key}
         if event.etag:
             request["IfMatch"] = f'"{event.etag}"'
@@ -153,7 +153,7 @@ class DerivativeMaker:
         outcome = self._rejections.of_object(
             event, message, rejected.reason, f"{rejected.detail}{complaint}", event
         )
-        # The record has all that is known, the log only what does not quote the file.
+        # The record holds the decoder's message, which may quote the file; the log does not.
         return replace(outcome, fields={**outcome.fields, "detail": rejected.detail})
 
 

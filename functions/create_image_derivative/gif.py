@@ -1,4 +1,4 @@
-"""Reader of GIF files (GIF89a), as far as their first frame."""
+"""Reader of the first frame of GIF files (GIF89a)."""
 
 import struct
 from dataclasses import dataclass, replace
@@ -17,13 +17,13 @@ from create_image_derivative.container import (
 EXTENSION, IMAGE, TRAILER = 0x21, 0x2C, 0x3B
 GRAPHIC_CONTROL = 0xF9
 PALETTE, INTERLACED = 0x80, 0x40
-# A block has at most 255 bytes: metadata of a megabyte takes ten thousand.
+# A block has at most 255 bytes: a megabyte of metadata takes more than four thousand blocks.
 MAX_BLOCKS = 50_000
 
 
 @dataclass
 class _Frame:
-    """Its place and flags, the index of its transparent colour, and a palette of its own."""
+    """A frame: image descriptor, index of the transparent colour, and local palette."""
 
     descriptor: bytes
     transparent: int | None
@@ -31,9 +31,9 @@ class _Frame:
 
 
 def read_container(source: IO[bytes], size: int) -> Container:
-    """The frame becomes a GIF of its own size: what it leaves open is transparent.
+    """Read the first frame as a GIF of the frame's size; the screen around it is transparent.
 
-    Raises ImageRejected for a GIF without a frame, or of too many blocks before it.
+    Raises ImageRejected for a GIF without a frame, or with too many blocks before it.
     """
     head = read_at(source, 0, 13)
     if len(head) < 13:
@@ -62,7 +62,7 @@ def read_container(source: IO[bytes], size: int) -> Container:
 
 
 def _first_frame(source: IO[bytes]) -> _Frame:
-    """Those without pixels change nothing, and are passed over."""
+    """Return the first frame with pixels; frames without pixels change nothing."""
     transparent: int | None = None
     budget = Budget("blocks before its first frame", MAX_BLOCKS)
     while True:
@@ -105,7 +105,7 @@ def _palette_flags(palette: bytes) -> int:
 
 
 def _ends(source: IO[bytes]) -> bool:
-    """Pass over the blocks of a frame; False where no end is found among what is looked at."""
+    """Skip the blocks of a frame; return whether their end is found within the limit."""
     for _ in range(MAX_PIXEL_PARTS):
         length = source.read(1)
         if length in (b"", b"\0"):

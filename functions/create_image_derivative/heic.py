@@ -1,7 +1,7 @@
 """Reader of HEIC files, for packages that were built with their decoder (`build.sh --with heic`).
 
-The file is walked like an AVIF. The decoder crops and turns by itself, and shows damaged tiles as
-if they were whole: what is cut off cannot be told from what is there, and is never repaired.
+The file is read like an AVIF. The decoder crops and rotates by itself, and returns damaged tiles as
+if they were intact: missing pixels cannot be detected, so a truncated file is never repaired.
 """
 
 from dataclasses import replace
@@ -18,7 +18,7 @@ except ModuleNotFoundError:
     AVAILABLE = False
 else:
     AVAILABLE = True
-    # As under the name by which people know these files; only one thread makes memory predictable.
+    # Registered as HEIC, the common name of these files. One thread keeps memory use predictable.
     Image.register_open("HEIC", pillow_heif.HeifImageFile)
     pillow_heif.options.DECODE_THREADS = 1
     pillow_heif.options.THUMBNAILS = False
@@ -27,7 +27,7 @@ else:
 
 
 def read_container(source: IO[bytes], size: int) -> Container:
-    """Raises ImageRejected for a HEIC without a picture, or of too many boxes or items."""
+    """Raises ImageRejected for a HEIC without a picture, or with too many boxes or items."""
     found = avif.read_container(source, size, "HEIC")
     left, upper, right, lower = found.aperture or (0, 0, found.width, found.height)
     width, height = right - left, lower - upper

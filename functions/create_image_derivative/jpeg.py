@@ -31,18 +31,18 @@ LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
 START, END = bytes((0xFF, SOI)), bytes((0xFF, EOI))
 PLAIN_NOISE = NOISE.replace(b"\xff", b"\xfe")
 RESTART = re.compile(rb"\xff([\xd0-\xd7])")
-# In compressed data FF is followed by 00 or a restart marker; a row of FF fills space.
+# In compressed data, FF precedes 00 or a restart marker; repeated FF bytes are fill bytes.
 MARKER = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
 FIRST_READ_BYTES = 1 << 12
 READ_BYTES = 1 << 18
-# Tables of a hundred scans have a fifth of it. The decoder takes them apart one by one.
+# Tables of a hundred scans take a fifth of it. The decoder parses every table.
 MAX_TABLE_BYTES = 1 << 20
 COEFFICIENTS = 64
 
 
 @dataclass
 class _Found:
-    """What the decoder needs before the first scan, and what is not for the decoder."""
+    """Contents of the segments before the first scan, for the decoder and for display."""
 
     tables: bytearray = field(default_factory=bytearray)
     budget: Budget = field(default_factory=lambda: Budget("segments", MAX_SEGMENTS))
@@ -53,9 +53,9 @@ class _Found:
     orientation: int | None = None
     profile_parts: list[bytes] = field(default_factory=list)
     profile_bytes: int = 0
-    # The segments by which decoders know how colours are coded: the last of each kind.
+    # The segments from which decoders derive the coding of colours: the last of each kind.
     colour_segments: dict[int, bytes] = field(default_factory=dict)
-    # For each component the bits that are still to come, by coefficient.
+    # For each component and coefficient, the number of bits that later scans still have to deliver.
     to_come: dict[int, list[int]] = field(default_factory=dict)
 
     @property
@@ -116,7 +116,7 @@ def read_container(source: IO[bytes], size: int) -> Container:
 
 
 def _next_segment(source: IO[bytes], position: int, size: int) -> _Segment | None:
-    """The next marker with what belongs to it. What no marker begins is passed over."""
+    """Return the next segment, or None; bytes before its marker are skipped."""
     start = _next_marker(source, position, size)
     if start is None:
         return None
@@ -124,7 +124,7 @@ def _next_segment(source: IO[bytes], position: int, size: int) -> _Segment | Non
     code = head[1]
     if code in (SOI, EOI):
         return _Segment(code, start, start + 2)
-    # Decoders take a length too small to count itself for that of an empty segment.
+    # Decoders read a length below 2, the size of the length itself, as an empty segment.
     length = max(2, int.from_bytes(head[2:4], "big"))
     return _Segment(code, start, start + 2 + length if len(head) == 4 else size + 1)
 
@@ -161,7 +161,7 @@ def _table(found: _Found, segment: _Segment, source: IO[bytes]) -> None:
         found.height, found.width, found.components = struct.unpack(">HHB", data[1:6])
         coefficients = 1 if segment.code in LOSSLESS else COEFFICIENTS
         for component in data[6::3][: found.components]:
-            # More than any picture has: what no scan has begun.
+            # 16 bits, more than any picture has: no scan has delivered any.
             found.to_come[component] = [16] * coefficients
     found.tables += struct.pack(">BBH", 0xFF, segment.code, len(data) + 2) + data
 
@@ -182,7 +182,7 @@ def _application(found: _Found, code: int, segment: _Segment, source: IO[bytes])
 
 
 def _profile(parts: list[bytes]) -> bytes | None:
-    """Joins the parts by their numbers; None unless each is there exactly once."""
+    """Join the parts by their numbers; None unless every part occurs exactly once."""
     by_number = {part[0]: part[2:] for part in parts}
     counts = {part[1] for part in parts}
     if len(by_number) != len(parts) or counts != {len(parts)}:
@@ -193,7 +193,7 @@ def _profile(parts: list[bytes]) -> bytes | None:
 
 
 def _begin_scan(found: _Found, data: bytes) -> int:
-    """Note what a scan promises, and return how many components it holds (0: unreadable)."""
+    """Record the bits that a scan delivers; return its number of components (0: unreadable)."""
     count = data[0] if data else 0
     if len(data) < 4 + 2 * count:
         return 0
@@ -208,13 +208,13 @@ def _begin_scan(found: _Found, data: bytes) -> int:
 
 
 def _exact(found: _Found, scan: _Segment, size: int, source: IO[bytes]) -> tuple[Pieces, Tails]:
-    """The pieces of a picture of one scan, without its end marker and what follows it."""
+    """Return pieces and tails of a single-scan picture, without end marker and trailing data."""
     spans, _ = _scans(found, source, scan, size, several=False)
     return (found.head, *spans), _tails(source, spans)
 
 
 def _tails(source: IO[bytes], spans: list[Span]) -> Tails:
-    """The end marker; and noise before it, for what is missing up to the next restart and after."""
+    """Return the end marker, and noise with one for data missing up to and after a restart."""
     start, length = spans[-1]
     read = min(length, READ_BYTES)
     last = RESTART.findall(read_at(source, start + length - read, read))[-1:]
@@ -226,7 +226,7 @@ def _tails(source: IO[bytes], spans: list[Span]) -> Tails:
 def _scans(
     found: _Found, source: IO[bytes], first: _Segment, size: int, *, several: bool
 ) -> tuple[list[Span], bool]:
-    """The spans from the first scan on, and whether the last breaks off without an end marker."""
+    """Return the spans from the first scan on, and whether the end marker is missing."""
     spans: list[Span] = []
     start, position, scans = first.start, first.end, 1
     while True:
@@ -248,7 +248,7 @@ def _scans(
                 raise ImageRejected("scan_limit", f"the file has more than {MAX_SCANS} scans")
             _begin_scan(found, segment.read(source))
         elif segment.code not in (DNL, *TABLES) or not several:
-            # Metadata between scans; or, behind the only scan, no part of the picture.
+            # Metadata between scans, or data after the only scan, is not part of the picture.
             spans.append((start, segment.start - start))
             if not several and segment.code != DNL:
                 return spans, True

@@ -1,7 +1,7 @@
 """Finds how much of a damaged picture was decoded, and fills in the rest.
 
-The picture is decoded twice, with different data in place of what is missing: where both results
-are equal, they come from the file.
+The picture is decoded twice, with different data in place of the missing data: pixels that are
+equal in both results come from the file.
 """
 
 from dataclasses import dataclass
@@ -13,21 +13,21 @@ STRIP_ROWS = 64
 
 @dataclass(frozen=True)
 class Break:
-    """The first pixel that is missing; ``band`` rows are coded together, block by block."""
+    """Position of the first missing pixel; ``band`` rows are coded together, block by block."""
 
     x: int
     y: int
     band: int
 
     def decoded_part(self, size: tuple[int, int]) -> float:
-        """How much of the picture lies before it, from 0 to 1."""
+        """Return the share of the picture before the break, from 0 to 1."""
         width, height = size
         band = min(self.band, height - self.y)
         return (self.y * width + self.x * band) / (width * height)
 
 
 def find_break(one: Image.Image, other: Image.Image, band: int) -> Break | None:
-    """Compare two pictures of one size and mode; None where they are the same."""
+    """Return the first difference of two pictures of equal size and mode, or None."""
     for top in range(0, one.height, STRIP_ROWS):
         rows = min(STRIP_ROWS, one.height - top)
         box = (0, top, one.width, top + rows)
@@ -41,7 +41,7 @@ def find_break(one: Image.Image, other: Image.Image, band: int) -> Break | None:
 
 
 def continue_downwards(image: Image.Image, at: Break) -> None:
-    """Repeat the last whole row over everything behind the break."""
+    """Fill everything after the break with the last complete row."""
     if at.y == 0:
         return
     row = image.crop((0, at.y - 1, image.width, at.y))

@@ -9,16 +9,16 @@ from create_image_derivative.image import HEIC_REMEDY, OUTPUT_FORMATS, SUPPORTED
 from shared.configuration import ConfigurationError, Environment, refuse_overlaps
 from shared.contracts.derivatives import derivative_key, output_prefix
 
-# Part of every derivative's fingerprint: raise it when the pixels or bytes that a recipe gives
-# change, so that replayed events renew what an older version made.
+# Part of every derivative's fingerprint. Increase it when the pixels or bytes of a recipe change,
+# so that replayed events renew the derivatives of older versions.
 RENDERER_VERSION = 5
 
-# What the process takes before it decodes anything: interpreter, boto3, Pillow and the Lambda
-# runtime, with room for what earlier images left behind.
+# Memory of the process before decoding: interpreter, boto3, Pillow and the Lambda runtime, with
+# room for memory that earlier images left allocated.
 RESERVED_MEMORY_MB = 160
 MINIMUM_MEMORY_MB = 512
 MAX_TARGET_SIDE = 8192
-# Where each format shows a photograph about as well as the others; PNG has no such choice.
+# Defaults at which photographs look about equal in all formats; PNG has no such setting.
 QUALITIES = {"jpeg": 82, "png": 82, "webp": 80, "avif": 60, "auto": 82}
 POSITIONS = {
     f"{vertical}-{horizontal}".removesuffix("-centre").removeprefix("centre-"): (x, y)
@@ -29,10 +29,10 @@ POSITIONS = {
 
 @dataclass(frozen=True)
 class Settings:
-    """Prefixes end with a slash; sizes are in bytes. ``rejections_bucket`` None: the event's.
+    """Settings of one derivative. Prefixes end with a slash; sizes are in bytes.
 
-    ``output_bucket`` None: the event's, too. In another one what is made lies below the name of the
-    bucket that it is made of, for two buckets may have the same key.
+    ``rejections_bucket`` and ``output_bucket`` None: the event's bucket. In another output bucket,
+    keys contain the name of the source bucket, since two buckets may have the same key.
     """
 
     derivative: str
@@ -72,7 +72,7 @@ class Settings:
 
     @property
     def fingerprint(self) -> str:
-        """Changes exactly when the same image would give another derivative."""
+        """A digest that changes exactly when the same image would give another derivative."""
         recipe = self.recipe
         decisive = (
             RENDERER_VERSION,
@@ -89,7 +89,7 @@ class Settings:
         return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
 
     def output_of(self, bucket: str, key: str) -> tuple[str, str]:
-        """Bucket and key of what is made of the object with this key."""
+        """Return bucket and key of the derivative of the object with this bucket and key."""
         prefix = output_prefix(self.output_prefix, self.output_bucket, bucket)
         made = derivative_key(key, self.source_prefix, prefix, self.recipe.output_format)
         return self.output_bucket or bucket, made

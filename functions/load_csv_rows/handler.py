@@ -23,7 +23,7 @@ settings = Settings.from_environment(environment)
 ledger = ImportLedger(dynamodb(), settings.ledger_table, settings.ledger_retention_days)
 loader = Loader(
     settings,
-    # The pace belongs to the environment and not to the invocation: the next one goes on with it.
+    # Invocations in the same execution environment share the pace.
     TableWriter(
         table_client(),
         settings.table,

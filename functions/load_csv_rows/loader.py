@@ -1,7 +1,7 @@
 """Loads rows into the table and counts each of them once, also when messages are repeated.
 
-Items are written first, then the rejected rows, then the message is counted. A process that stops
-in between leaves a message that is received again and gives the same items and counts.
+Items are written first, then the rejected rows, then the message is counted. If the process stops
+in between, the message is received again and gives the same items and counts.
 """
 
 import time
@@ -27,18 +27,18 @@ from shared.rejections import Rejections
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# What happened to a row, by its stamp: None for a row that is loaded. No entry, not yet.
+# Results of rows, by stamp: None for a loaded row; no entry for a row without a result yet.
 Results = dict[str, RowRejected | None]
-# The items of each key. One call cannot write a key twice, and of two calls either might be the
-# later. So of a message only one row per key is written, the first here, and another only if
-# DynamoDB refuses it. Several messages are written one after the other, in the order of their rows:
-# the result of a row must not depend on the batch that its message happens to be in.
+# Items by key and message. One call cannot write a key twice, and parallel calls have no order. So
+# each message writes one row per key, the first here, and the next one only if DynamoDB rejects the
+# first. Messages with the same key are written in the order of their rows: the result of a row must
+# not depend on the batch that its message happens to be in.
 RowsByKey = dict[str, deque[deque[Item]]]
 
 
 @dataclass(frozen=True)
 class Load:
-    """A message of an import that is running: rows that became items, and rows that did not."""
+    """A message of a running import: the items of its rows, and its rejected rows."""
 
     rows: RowMessage
     items: Sequence[tuple[Row, Item]]
@@ -57,7 +57,7 @@ class Delivery:
 
 @dataclass
 class Tally:
-    """What a batch did, for metrics. Rows count when their message is counted."""
+    """Counts of a batch, for metrics. Rows count when their message is counted."""
 
     rows_loaded: int = 0
     rows_rejected: int = 0
@@ -66,7 +66,7 @@ class Tally:
 
 
 class Loader:
-    """Loads batches of messages.
+    """Loader of batches of messages.
 
     A batch is written as a whole, so that messages of few rows share calls, and then finished
     message by message.
@@ -91,11 +91,11 @@ class Loader:
     def load(
         self, messages: Sequence[Message], remaining_ms: int, ordered: bool, tally: Tally
     ) -> Callable[[Message], Iterator[Outcome]]:
-        """Write the rows of ``messages``, and return what finishes each of them.
+        """Write the rows of ``messages``, and return the function that finishes a message.
 
-        Writing stops early enough to leave ``stop_ms`` of ``remaining_ms`` to what follows.
-        ``ordered`` messages are of a FIFO queue: behind one that has to come again all others do,
-        or its rows would be written over theirs.
+        Writing stops early enough to leave ``stop_ms`` of ``remaining_ms`` for finishing.
+        ``ordered`` messages are of a FIFO queue: after a message that is retried, all later ones
+        are retried too, or its rows would overwrite theirs.
         """
         deadline = self._clock() + (remaining_ms - self._settings.stop_ms) / 1000
         delivery = self._open(messages)
@@ -117,7 +117,7 @@ class Loader:
         return finish
 
     def _open(self, messages: Sequence[Message]) -> Delivery:
-        """Read the messages, and ask the ledger once per import what it knows of them."""
+        """Decode the messages, and read their state from the ledger once per import."""
         delivery = Delivery()
         imports: dict[str, dict[str, RowMessage]] = defaultdict(dict)
         for message in messages:
@@ -139,7 +139,7 @@ class Loader:
         return delivery
 
     def _stored_rows(self, key: str) -> bytes:
-        """Rows that are longer than a message. Raises ClientError or BotoCoreError."""
+        """Read stored rows. Raises NotARowMessage, ClientError or BotoCoreError."""
         if not key.startswith(self._settings.large_rows_prefix):
             raise NotARowMessage("the message refers to rows that no splitter stored")
         stored = self._s3().get_object(Bucket=self._settings.rejections_bucket, Key=key)
@@ -150,11 +150,11 @@ class Loader:
     ) -> None:
         state = self._ledger.get(import_id)
         if state is None:
-            # Not rejected: the rows may be good, and a dead letter can be sent again once the
-            # ledger is the right one.
+            # Not rejected: the rows may be valid, and a dead letter can be sent again once the
+            # settings name the right ledger.
             raise ImportUnknown(f"The ledger does not know the import {import_id}")
         if state.status is ImportStatus.FAILED:
-            # More rows would only be more to clean up after an import that has to be repeated.
+            # The import has to be repeated; more rows would only add to the cleanup.
             for message_id, rows in row_messages.items():
                 abandoned = Outcome("abandoned", fields={"detail": state.reason})
                 delivery.settled[message_id] = partial(_about, rows, abandoned)
@@ -163,7 +163,7 @@ class Loader:
         complete = state.status is ImportStatus.COMPLETE
         counted = first_rows if complete else self._ledger.recorded(import_id, first_rows)
         for message_id, rows in row_messages.items():
-            # Not written again: the table may have something newer by now.
+            # Not written again: the table may hold a newer item by now.
             if rows.first_row in counted:
                 delivery.settled[message_id] = partial(self._duplicate, rows, state)
             else:
@@ -225,8 +225,8 @@ class Loader:
                 del waiting[key]
 
     def _result(self, item: Item, settled: Settled) -> RowRejected | None:
-        # In the other modes a row that is replaced, now or later, was loaded all the same: how
-        # rows are counted must not depend on which of them came first.
+        # In the other modes a row that another one replaces counts as loaded: the counts must not
+        # depend on the order of the rows.
         if self._settings.write_mode is not WriteMode.INSERT_ONLY or settled.holder == item.stamp:
             return None
         return RowRejected("already_exists", f"there is an item with the key {quoted(item.key)}")
@@ -270,11 +270,11 @@ class Loader:
         return _about(rows, outcome, loaded=loaded, rejected=len(rejected), record=record)
 
     def _duplicate(self, rows: RowMessage, state: ImportState) -> Outcome:
-        """Counted before, perhaps by one that did not live to see whether it was the last."""
+        """Finish a message counted before; the earlier delivery may not have ended the import."""
         return _about(rows, self._ending.of(state).added_to(Outcome("duplicate")))
 
     def _refused(self, message: Message, error: NotARowMessage) -> Outcome:
-        """Keep a message that has no rows; trying again would not give it any."""
+        """Record the rejection of a message without valid rows; a retry would not help."""
         bucket, prefix = self._settings.rejections_bucket, self._settings.rejections_prefix
         rejections = Rejections(self._s3, bucket, prefix, "load_csv_rows")
         return rejections.of_message(message, "not_a_row_message", str(error))

@@ -9,13 +9,13 @@ RECOVERY_PER_SECOND = 0.1
 
 
 class Pace:
-    """A bucket of write units that fills at a steady rate and holds those of one second.
+    """A token bucket of write units that fills at a steady rate and holds those of one second.
 
     ``units_per_second`` None: no limit; throttled calls are only repeated after a pause.
 
-    Throttling means that others write too, or that one partition gets more than its part: the
-    rate is halved, at most once a second, and comes back by a tenth of the full rate with every
-    second without throttling. Times are in seconds on ``clock``.
+    Throttling means that others write too, or that one partition gets more than its share: it
+    halves the rate, at most once a second, and every second without throttling restores a tenth
+    of the full rate. Times are in seconds on ``clock``.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Pace:
 
     @property
     def burst(self) -> float:
-        """The most units to take at once. A single item may need more."""
+        """The highest number of units to take at once. A single item may need more."""
         return max(1.0, self._full_rate)
 
     @property
@@ -42,14 +42,14 @@ class Pace:
         return self._rate
 
     def take(self, units: float, deadline: float) -> bool:
-        """Wait until ``units`` may be written. False as soon as that is certain to be too late.
+        """Wait until ``units`` may be written; return False once ``deadline`` cannot be met.
 
-        What is more than the bucket holds is let through when it is full, and owed.
+        A request for more units than the bucket holds passes when it is full, and leaves a debt.
         """
         while True:
             self._fill()
             missing = min(units, self.burst) - self._units
-            # A difference this small is rounding, and no wait the clock would notice.
+            # A difference this small is a rounding error, and below the resolution of the clock.
             if missing < 1e-9:
                 missing = 0.0
             if self._filled_at + missing / self._full_rate >= deadline:
@@ -57,11 +57,11 @@ class Pace:
             if not missing:
                 self._units -= units
                 return True
-            # In steps, because a rate that was halved recovers meanwhile.
+            # In steps, because a halved rate recovers meanwhile.
             self._sleep(min(missing / self._rate, 1.0))
 
     def settle(self, units: float) -> None:
-        """Correct what was taken: ``units`` more were consumed, or fewer when negative."""
+        """Correct the units taken: ``units`` more were consumed, or fewer when negative."""
         self._units = min(self.burst, self._units - units)
 
     def throttled(self) -> None:

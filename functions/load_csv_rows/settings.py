@@ -10,9 +10,9 @@ from shared.csv_files.shape import Shape, shape_of
 
 @dataclass(frozen=True)
 class Settings:
-    """``units_per_second``: what one worker may write, None for as much as it can.
+    """Settings of the loader. ``units_per_second``: write rate of one worker, None for no limit.
 
-    ``stop_ms``: how much of an invocation's time is left for what follows the writing.
+    ``stop_ms``: milliseconds of an invocation that are reserved for the work after writing.
     """
 
     table: str

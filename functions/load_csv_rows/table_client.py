@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 
 USER_AGENT = "event-pipelines-load-csv-rows"
 _PROTOCOL = "DynamoDB_20120810"
-# Items are trees of what was just made: nothing in them holds itself.
+# Items are new trees without circular references.
 _ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 
 
 class _Puts:
-    """Makes the calls that put items, in place of botocore's general way.
+    """Replacement of botocore's API call for the operations that put items.
 
-    That one looks at every value by the model of the service and at every call by the rules of
-    endpoints and plugins, which takes longer than all that the loader does with a row. What holds
-    JSON and nothing else needs neither: it is written, signed and sent by the same parts of
-    botocore, and answers and errors are read by them.
+    botocore checks every value against the service model and every call against the rules of
+    endpoints and plugins, which takes longer than all other work of the loader on a row. Requests
+    of plain JSON need neither. botocore's own parts sign and send the request, and parse the
+    response and errors.
     """
 
     OPERATIONS = ("BatchWriteItem", "PutItem")
@@ -39,7 +39,7 @@ class _Puts:
         self._parser = made._response_parser
 
     def __call__(self, operation: str, parameters: dict[str, Any]) -> Any:
-        """Raises what botocore does."""
+        """Make a call. Raises the same exceptions as botocore."""
         if operation not in self.OPERATIONS:
             return self._usual(operation, parameters)
         meta = self._client.meta
@@ -71,7 +71,7 @@ class _Puts:
         if answer.status_code < 300:
             return found
         code = found["Error"]["Code"]
-        # Such as the item that was there, which comes with a condition that failed.
+        # Members of the error, such as the existing item after a failed condition.
         if shape := model.shape_for_error_code(code):
             found |= self._parser.parse(response, shape)
         raise self._client.exceptions.from_code(code)(found, operation)
@@ -79,10 +79,10 @@ class _Puts:
 
 @cache
 def table_client() -> "DynamoDBClient":
-    """The client of the writer, which paces and repeats its calls itself.
+    """Return the client of the writer, which paces and repeats its calls itself.
 
-    boto3's own retries would wait without telling the pace, and a call that hangs would take the
-    time that is kept for what follows the writing.
+    boto3's own retries would wait without telling the pace. A call that hangs must not take the
+    time that is reserved for the work after writing.
     """
     from botocore.config import Config
 

@@ -21,10 +21,10 @@ from shared.csv_files.items import Item
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# BatchWriteItem takes this many. 25 of the largest items are 10 MB, and it takes 16.
+# Limit of BatchWriteItem. 25 of the largest items are 10 MB, below its limit of 16 MB.
 ITEMS_PER_CALL = 25
-# Conditional writes have no batches: one for each connection that a client keeps, and no more at a
-# time, so that puts that hang do so once within the time kept for the end.
+# Conditional writes have no batches: one runs per connection that a client keeps. More at a time
+# would wait for a connection, and could hang for longer than the time reserved for the end.
 PARALLEL_PUTS = 10
 
 FIRST_PAUSE_SECONDS = 0.05
@@ -37,19 +37,19 @@ THROTTLED = frozenset(
         "RequestLimitExceeded",
     }
 )
-# Others that are over by the next try.
+# Other transient errors.
 PASSING = frozenset({"TransactionConflictException", "ReplicatedWriteConflictException"})
 NO_ANSWER = (ConnectionError, HTTPClientError)
-# A refusal in these words is about every item: the table's key is not what the function was told.
+# Errors with these words concern every item: the table's key is not the one in the settings.
 ABOUT_THE_KEY = ("does not match the schema", "missing the key", "mismatch for key")
 
 
 class Settled(NamedTuple):
     """The final result of writing an item.
 
-    ``holder`` is the stamp of the item that has the key now: the one that was to be written, or,
-    where the write mode prevented that, the one before it; None if that has no stamp.
-    ``refusal`` is why DynamoDB does not accept the item.
+    ``holder`` is the stamp of the item that has the key now: the written one or, where the write
+    mode prevented the write, the existing one; None if that has no stamp. ``refusal`` is the
+    reason why DynamoDB does not accept the item.
     """
 
     holder: str | None = None
@@ -58,7 +58,7 @@ class Settled(NamedTuple):
 
 @dataclass(frozen=True)
 class Answer:
-    """The result of one call. ``units`` None: unknown, as many as expected."""
+    """The result of one call. ``units`` None: unknown, counted as expected."""
 
     settled: Mapping[str, Settled] = field(default_factory=dict)
     unwritten: Sequence[Item] = ()
@@ -79,8 +79,8 @@ class Answer:
 class Report:
     """Results by key. Items that are not in ``settled`` were not written.
 
-    Then ``error`` says why, or, if it is None, there was no time left. Counts are of units that
-    DynamoDB says were consumed, and of calls that it throttled, wholly or in part.
+    ``error`` is the reason for these; None means that no time was left. ``units`` is the capacity
+    that DynamoDB reports as consumed; ``throttled`` counts calls throttled wholly or in part.
     """
 
     settled: dict[str, Settled] = field(default_factory=dict)
@@ -90,13 +90,13 @@ class Report:
 
 
 class Map(Protocol):
-    """``map``, or one that calls the function for several items at a time."""
+    """``map``, or a variant that calls the function for several items at a time."""
 
     def __call__(self, function: Callable[[Item], Answer], items: Sequence[Item], /) -> Any: ...
 
 
 class TableWriter:
-    """Puts items into one table. ``dynamodb`` must not retry by itself: pausing is done here."""
+    """Writer of items to one table. ``dynamodb`` must not retry: the writer pauses and retries."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class TableWriter:
     def write(self, items: Iterable[Item], deadline: float) -> Report:
         """Write items of different keys, in their order, until ``deadline`` on the clock.
 
-        Never raises: whatever was written before something went wrong is worth knowing.
+        Never raises: the report has the results before an error, and the error.
         """
         report = Report()
         waiting = deque(items)
@@ -137,7 +137,7 @@ class TableWriter:
                 report.error = error
                 break
             self._account(report, calling, answer)
-            # First in line again, so that messages are finished in the order they came in.
+            # Back to the front of the queue, so that messages are finished in their order.
             waiting.extendleft(reversed(answer.unwritten))
             if not answer.unwritten:
                 failures = 0
@@ -150,7 +150,7 @@ class TableWriter:
     def _next_call(self, waiting: deque[Item]) -> list[Item]:
         calling = [waiting.popleft()]
         units = calling[0].units
-        # A slow table gets a second's worth at a time rather than gulps of 25.
+        # A slow table gets the units of one second at a time rather than bursts of 25 items.
         while waiting and len(calling) < self._most:
             units += waiting[0].units
             if units > self._pace.burst:
@@ -190,7 +190,7 @@ class TableWriter:
             )
         except (ClientError, *NO_ANSWER) as error:
             if _is_refusal(error) and len(items) > 1:
-                # One invalid item fails the call: halves, until it is alone.
+                # One invalid item fails the whole call: halve the call until that item is alone.
                 middle = len(items) // 2
                 return self._put_batch(items[:middle]) + self._put_batch(items[middle:])
             return _failed(items, error)
@@ -205,7 +205,7 @@ class TableWriter:
         keys = {text for value in returned for text in value.values()}
         unwritten = [item for item in items if item.key in keys]
         if len(unwritten) < len(returned):
-            # Spelled in another way. Once too often does no harm, once too few would.
+            # DynamoDB spelled a key differently. Writing items again does no harm.
             unwritten = list(items)
         again = {item.key for item in unwritten}
         return Answer(
@@ -243,9 +243,9 @@ class TableWriter:
 
 
 def _failed(items: Sequence[Item], error: Exception) -> Answer:
-    """Raises what another try in a moment would not cure."""
+    """Return the answer to a failed call. Raises ``error`` if a retry soon cannot fix it."""
     if not isinstance(error, ClientError):
-        # Perhaps it was written and only the answer was lost; writing it again does no harm.
+        # Possibly only the response was lost; writing the items again does no harm.
         return Answer(unwritten=items)
     code = error.response["Error"]["Code"]
     if _is_refusal(error):
@@ -259,7 +259,7 @@ def _failed(items: Sequence[Item], error: Exception) -> Answer:
 
 
 def _is_refusal(error: Exception) -> bool:
-    """Tell whether it is for an item's own sake, such as an empty value for the key of an index."""
+    """Return whether DynamoDB rejects an item as such, as for an empty value of an index key."""
     if not isinstance(error, ClientError):
         return False
     refused = error.response["Error"]

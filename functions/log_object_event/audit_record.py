@@ -8,8 +8,8 @@ from typing import Any
 from shared.contracts.events import ObjectEvent
 from shared.times import iso
 
-# Kinds that S3 has today. A metric of their own for these alone: CloudWatch bills every name for
-# a month, and a name can be anything that somebody publishes to the topic.
+# Event names that S3 has today. Only these have a metric of their own: CloudWatch bills every name
+# for a month, and a message published to the topic may hold any name.
 EVENT_NAMES = frozenset({
     "IntelligentTiering", "LifecycleExpiration:Delete", "LifecycleExpiration:DeleteMarkerCreated",
     "LifecycleTransition", "ObjectAcl:Put", "ObjectAnnotation:Delete", "ObjectAnnotation:Put",
@@ -36,12 +36,12 @@ class AuditRecord:
 
     @classmethod
     def of(cls, event: ObjectEvent, received: datetime) -> "AuditRecord":
-        """Raises UnreadableTime."""
+        """Return the record of ``event``. Raises UnreadableTime."""
         return cls(event, _utc(event.event_time), received)
 
     @property
     def event_time(self) -> str:
-        """In one format for all senders, so that times sort as text."""
+        """The time of the event, in one format for all senders so that times sort as text."""
         return iso(self.happened)
 
     @property
@@ -54,7 +54,7 @@ class AuditRecord:
         return name.replace(":", "") if name in EVENT_NAMES else "UnknownEvent"
 
     def details(self) -> dict[str, str | int | Mapping[str, Any] | None]:
-        """Fields beside those that ``shared.batch`` logs of every event."""
+        """Return the fields that ``shared.batch`` does not log for every event."""
         event = self.event
         return {
             "event_version": event.event_version,
@@ -71,7 +71,7 @@ class AuditRecord:
 def _utc(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
-        # The first and last day of the calendar have no room for other time zones.
+        # Converting a time on the first or last day of the calendar to UTC may overflow.
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError) as error:
         raise UnreadableTime("the event has a time that is not ISO 8601") from error

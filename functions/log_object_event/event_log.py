@@ -18,16 +18,16 @@ from shared.times import now
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# S3 sends 64 KB at most, which the quoting inside a topic's envelope may double. More than this
-# has to fit into neither a line of the log (256 KB) nor an item of the trail (400 KB).
+# S3 sends 64 KB at most, which the quoting inside a topic's envelope may double. A message within
+# the limit fits into a line of the log (256 KB) and an item of the trail (400 KB).
 MAX_BODY_BYTES = 192 * 1024
 
 
 @dataclass(frozen=True)
 class EventLog:
-    """Logs the events of its route; ``trail`` None: without detecting duplicates.
+    """Log of the events of one route; ``trail`` None: without detecting duplicates.
 
-    ``records`` has every event that the trail has, under object lock; None: there are none.
+    ``records`` keeps every event of the trail under object lock; None: no locked records.
     """
 
     settings: Settings
@@ -39,8 +39,8 @@ class EventLog:
     def handle(self, event: ObjectEvent, message: Message) -> Outcome:
         """Log one event, or record its rejection.
 
-        Raises ClientError or BotoCoreError for what another try may cure: the trail or the bucket
-        for rejections does not answer.
+        Raises ClientError or BotoCoreError when the trail or a bucket does not answer, which a
+        retry may fix.
         """
         if len(message.body.encode(errors="replace")) > MAX_BODY_BYTES:
             return self._rejections.of_message(
@@ -62,10 +62,10 @@ class EventLog:
         fields = {**record.details(), "delay_ms": record.delay_ms}
         if self.trail is None:
             return Outcome(LOGGED, record.event, fields, counts=(record.metric,))
-        # The trail first: a process that dies in between leaves an event without a line, where the
-        # other way round a line would be without an event, and be repeated.
+        # The trail is written before the log: a process that stops in between omits a line. The
+        # other order would log an event that the trail lacks, and log it again.
         if self.records is not None:
-            # First: a repeated delivery is a duplicate to the trail, and writes no record any more.
+            # Before the trail: a delivery that the trail knows is a duplicate and writes no record.
             self.records.keep(record, self.settings.route.name)
         recorded = self.trail.record(record, self.settings.route.name)
         if recorded is Recorded.DUPLICATE:
@@ -75,11 +75,11 @@ class EventLog:
         return Outcome(LOGGED, record.event, {**fields, "late": late}, counts=counts)
 
     def _not_taken(self, event: ObjectEvent, message: Message) -> Outcome:
-        """A topic delivers a message to every route that takes any of its records.
+        """Ignore or reject a record of another route.
 
-        So the other routes have this record when one of its neighbours brought it here. When none
-        did, the message came another way (sent by hand, or by a filter that was just changed, for
-        which a topic needs up to 15 minutes), and here it may be the only one.
+        A topic delivers a message to every route that takes any of its records. If this route takes
+        another record, the other routes have the message too. Otherwise the message may be the only
+        copy (sent by hand, or after a filter change, which takes up to 15 minutes).
         """
         takes = self.settings.route.takes
         if any(takes(neighbour.event_name) for neighbour in object_events(message.body)):

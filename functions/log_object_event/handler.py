@@ -26,8 +26,8 @@ telemetry.logger.append_keys(route=settings.route.name)
 event_log = EventLog(
     settings,
     s3,
-    # At import, at full CPU, where a trail needs the client for every event. S3 can wait for bad
-    # input that may never come: without a trail no client is loaded until then.
+    # Loaded at import, at full CPU: a trail needs the client for every event. The S3 client is
+    # loaded on first use: without a trail, only rejections need it, and they may never come.
     Trail(dynamodb(), settings.trail_table, settings.trail_retention_days)
     if settings.trail_table
     else None,

@@ -1,4 +1,4 @@
-"""Records as objects of a bucket with object lock, which nobody can change or delete in time."""
+"""Audit records as objects under object lock, unchangeable until their retention ends."""
 
 import hashlib
 from collections.abc import Callable
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LockedRecords:
-    """``bucket`` locks each version of an object from when it is written, by its own default."""
+    """Writer of locked records; the default retention of ``bucket`` locks every new version."""
 
     s3: Callable[[], "S3Client"]
     bucket: str
 
     def keep(self, audited: AuditRecord, route: str) -> str:
-        """Write a record unless it is there already, and return its key.
+        """Write a record unless it exists already, and return its key.
 
-        Every delivery of an event has the same key, so that a repeated one adds no version.
+        All deliveries of an event have the same key, so that a repeated one adds no version.
 
         Raises ClientError or BotoCoreError.
         """

@@ -10,7 +10,7 @@ EVENT_NAME = re.compile(r"[A-Za-z0-9]+(:[A-Za-z0-9]+)?")
 
 @dataclass(frozen=True)
 class Route:
-    """Which events are logged here: ``events``, or for the catch-all everything but them."""
+    """A route and its event names: ``events``, or all but them for a catch-all route."""
 
     name: str
     events: frozenset[str]
@@ -22,9 +22,9 @@ class Route:
 
 @dataclass(frozen=True)
 class Settings:
-    """``rejections_prefix`` ends with a slash. ``trail_table`` None: there is no trail.
+    """Settings of a route. ``rejections_prefix`` ends with a slash. ``trail_table`` None: no trail.
 
-    ``records_bucket`` has object lock; None: records are in the trail alone.
+    ``records_bucket`` has object lock; None: records are in the trail only.
     """
 
     route: Route
@@ -64,7 +64,7 @@ def _route(environment: Environment) -> Route:
 
 def _event_names(value: str) -> frozenset[str]:
     names = frozenset(name.strip() for name in value.split(","))
-    # An asterisk, or s3: in front, would equal no name inside a message.
+    # A name with an asterisk, or with s3: in front, would match no name in a message.
     if not all(EVENT_NAME.fullmatch(name) for name in names):
         raise ValueError
     return names

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import UniversalAttributeValueTypeDef
 
-# What DynamoDB allows it to be, in bytes of UTF-8.
+# DynamoDB's limit, in bytes of UTF-8.
 MAX_RANGE_KEY = 1024
 SEQUENCER_WIDTH = 64
-# The least that a key begins with that begins with a sequencer; others begin with a hyphen.
+# Lowest first character of a key that begins with a sequencer; other keys begin with a hyphen.
 FIRST_NUMBER = "0"
 
 
@@ -42,16 +42,16 @@ class Trail:
     retention_days: int
 
     def record(self, audited: AuditRecord, route: str) -> Recorded:
-        """Write an event unless it is there already.
+        """Write an event unless the table has it already.
 
-        LATE is certain: an event that S3 numbered higher, of the same object, was in the table
-        before. IN_ORDER is not, because two events that are written at the same moment do not see
-        each other; readers who need the order take it from the range key, which has it exactly.
+        LATE is certain: the table already had an event of the same object that S3 numbered higher.
+        IN_ORDER is not certain, because two events that are written at the same moment do not see
+        each other; the range key has the exact order.
 
         Raises ClientError or BotoCoreError when the table cannot be read or written.
         """
-        # First looked up, then written: the other way round it would take a second write to say
-        # so in the item, and an event would be late for another that only came after it.
+        # Looked up before it is written: the other order would need a second write to mark the
+        # item, and an event would count as late because of one that came after it.
         late = self._knows_newer(audited.event)
         writer = uuid.uuid4().hex
         try:
@@ -63,7 +63,7 @@ class Trail:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except self.dynamodb.exceptions.ConditionalCheckFailedException as refusal:
-            # boto3 repeats a write whose answer was lost, and then meets what it wrote itself.
+            # boto3 repeats a write whose response was lost, and then finds its own item.
             response: Mapping[str, Any] = refusal.response
             if response.get("Item", {}).get("writer") != {"S": writer}:
                 return Recorded.DUPLICATE
@@ -74,7 +74,7 @@ class Trail:
             return False
         found = self.dynamodb.query(
             TableName=self.table,
-            # Records of forged events from the future sort last: what they hide is looked at.
+            # Records of forged events from the future sort last: the range excludes them.
             KeyConditionExpression="#object = :object AND #event BETWEEN :first AND :future",
             ProjectionExpression="#sequencer",
             ExpressionAttributeNames={
@@ -118,10 +118,10 @@ class Trail:
 
 
 def event_key(audited: AuditRecord) -> str:
-    """The same for every delivery of an event; those of one object sort as S3 numbered them.
+    """Return the range key, the same for every delivery; an object's keys sort as S3 numbered them.
 
-    S3 numbers creations and removals. Other events come before them, in the order of their times;
-    many carry the sequencer of the creation, however often they happen.
+    S3 numbers creations and removals. Other events sort before them, by their times; many of them
+    repeat the sequencer of the creation.
     """
     event = audited.event
     version = event.version_id or "-"
@@ -129,12 +129,12 @@ def event_key(audited: AuditRecord) -> str:
         order = event.number.upper().ljust(SEQUENCER_WIDTH, "0")
         parts = [order, version, event.event_name]
     else:
-        # A millisecond has room for two changes of the same tags; their requests differ.
+        # Two changes of the same tags may share a millisecond; their request ids differ.
         order = f"-{audited.event_time}"
         request = event.request_id or event.envelope_id or "-"
         parts = [order, version, event.event_name, request]
         if event.data:
-            # One request, in one moment, may be replicated to several buckets.
+            # One request may be replicated to several buckets at the same time.
             parts.append(hashlib.sha256(_json(event.data).encode()).hexdigest()[:16])
     return fitted("#".join(parts), MAX_RANGE_KEY)
 
@@ -145,7 +145,7 @@ def _json(data: Mapping[str, Any]) -> str:
 
 def _attribute(value: str | int | bool | Mapping[str, Any]) -> "UniversalAttributeValueTypeDef":
     if isinstance(value, Mapping):
-        # As text: a map takes no floats, and its reader would have to know which ones there were.
+        # As text: a map takes no floats, and its reader could not tell which numbers were floats.
         return {"S": _json(value)}
     if isinstance(value, bool):
         return {"BOOL": value}

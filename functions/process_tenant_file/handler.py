@@ -16,7 +16,7 @@ from shared.configuration import Environment
 environment = Environment(os.environ)
 telemetry = Telemetry.from_environment(environment)
 settings = Settings.from_environment(environment)
-# Sessions belong to the environment and not to the invocation: the next one goes on with them.
+# Invocations in the same execution environment share the sessions.
 processor = FileProcessor(settings, dynamodb(), TenantSessions(sts(), settings.tenant_role))
 
 

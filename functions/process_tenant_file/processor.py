@@ -1,7 +1,7 @@
 """Processes a message about a tenant's file with that tenant's permissions only.
 
-A message must match the registry, and the queue it came from must be the tenant's. One that does
-not match is never processed and ends in the dead-letter queue.
+A message must match the registry, and its queue must be the tenant's. A message that does not match
+is never processed and ends in the dead-letter queue.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ class TenantGone(Exception):
 
 
 class ForeignMessage(Exception):
-    """The message is not the tenant's: by its group, its bucket, or the queue it came from."""
+    """The group, the bucket or the queue of the message is not the tenant's."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class FileProcessor:
     sessions: TenantSessions
 
     def outcomes(self, message: Message) -> Iterable[Outcome]:
-        """Work for ``process_batch``."""
+        """Process one message; the work function of ``process_batch``."""
         try:
             file = TenantMessage.decode(message.body)
         except NotATenantMessage as error:
@@ -49,9 +49,9 @@ class FileProcessor:
         return [replace(outcome, fields={**_named(file), **outcome.fields})]
 
     def _tenant(self, file: TenantMessage, queue: str) -> Tenant:
-        """Return the record of the tenant whose file it is. Raises TenantGone or ForeignMessage.
+        """Return the tenant of ``file``. Raises TenantGone or ForeignMessage.
 
-        A tenant that was suspended since does not lose what was already sent to it.
+        A tenant that was suspended meanwhile still gets the files already sent to it.
         """
         item = self.dynamodb.get_item(
             TableName=self.settings.tenants_table,
@@ -75,5 +75,5 @@ class FileProcessor:
 
 
 def _named(file: TenantMessage) -> dict[str, object]:
-    """For the log: the message announces an object, but is not S3's own event."""
+    """Return the object's fields for the log, since the message holds no event of S3."""
     return {name: getattr(file, name) for name in ("tenant", "group", *LOGGED_OF_EVENT)}

@@ -1,6 +1,6 @@
 """Reads the rows of a file as JSON objects, strictly.
 
-An error costs one row, wherever the beginning of the next is known.
+An error rejects one row if the beginning of the next row is known, and otherwise the file.
 """
 
 import json
@@ -34,8 +34,8 @@ SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 class Row(NamedTuple):
     """A JSON object on one line, or the problem with it.
 
-    ``number`` counts rows, ``line`` is where in the file it begins; both start at 1. ``raw`` is
-    the beginning of what the file has.
+    ``number`` counts rows, ``line`` is the line of the file on which the row begins; both start
+    at 1. ``raw`` is the beginning of the row's text in the file.
     """
 
     number: int
@@ -46,7 +46,7 @@ class Row(NamedTuple):
 
 
 def reader_of(path: str) -> Callable[[IO[bytes]], Iterator[Row]]:
-    """Return the reader for the name of a file. Raises FileRefused."""
+    """Return the reader for the name of a file. Raises FileRefused for an unknown ending."""
     name = path.lower().removesuffix(".gz")
     for ending, reader in READERS.items():
         if name.endswith(ending):
@@ -59,7 +59,7 @@ def reader_of(path: str) -> Callable[[IO[bytes]], Iterator[Row]]:
 
 
 def csv_rows(file: IO[bytes]) -> Iterator[Row]:
-    """Rows under a header; every value is a text. Raises FileRefused."""
+    """Yield the rows under a header; every value is a string. Raises FileRefused."""
     opening = read_opening(_chunks(file))
     names = [encode_basestring(name) for name in opening.header]
     file.seek(opening.offset)
@@ -77,7 +77,7 @@ def csv_rows(file: IO[bytes]) -> Iterator[Row]:
 
 
 def json_lines_rows(file: IO[bytes]) -> Iterator[Row]:
-    """An object on every line. Raises FileRefused."""
+    """Yield the object on every line that is not blank. Raises FileRefused."""
     _refuse_other_encodings(file)
     decoder = _Decoder()
     number = 0
@@ -90,7 +90,7 @@ def json_lines_rows(file: IO[bytes]) -> Iterator[Row]:
 
 
 def json_rows(file: IO[bytes]) -> Iterator[Row]:
-    """One object, or an array of them, read as it comes. Raises FileRefused."""
+    """Yield one object, or the objects of an array, while reading. Raises FileRefused."""
     _refuse_other_encodings(file)
     text = TextIOWrapper(file, encoding="utf-8", newline="")
     try:
@@ -110,9 +110,9 @@ READERS: Mapping[str, Callable[[IO[bytes]], Iterator[Row]]] = {
 
 
 class _Decoder:
-    """Reads a JSON value to its end, and notes what JSON itself would let pass.
+    """Decoder of one JSON value that reports problems which the json module accepts.
 
-    Numbers stay texts: they are passed on as they are written, and none is too long for that.
+    Numbers stay strings: they are passed on as written, whatever their length.
     """
 
     def __init__(self) -> None:
@@ -125,7 +125,7 @@ class _Decoder:
         )
 
     def read(self, text: str, start: int) -> tuple[int, Problem | None]:
-        """Return where the value ends, and what is wrong with it. Raises ValueError for no JSON.
+        """Return the end of the value, and its problem. Raises ValueError for invalid JSON.
 
         Raises RecursionError where the value is nested too deeply.
         """
@@ -151,7 +151,7 @@ class _Decoder:
 
 
 class _Window:
-    """The part of a text that is held: from the value that is next, as far as one may go on."""
+    """The buffered part of a text: from the next value on, as long as the longest value."""
 
     def __init__(self, text: TextIOWrapper) -> None:
         self._text = text
@@ -161,7 +161,7 @@ class _Window:
         self.line = 1
 
     def next_character(self) -> str:
-        """The next that is no space, which is where the window then begins; "" at the end."""
+        """Move to the next character that is no white space, and return it; "" at the end."""
         while True:
             self.move_to(self._spaces_end())
             if self.position < len(self.buffer) or self._ended:
@@ -266,7 +266,7 @@ def _line_row(decoder: _Decoder, number: int, line_number: int, line: bytes) -> 
 
 
 def _one_line(text: str) -> str:
-    """Return ``text`` without its line breaks and what indents its lines."""
+    """Return ``text`` without its line breaks and the indentation of its lines."""
     return "".join(part.strip(" \t") for part in LINE_BREAK.split(text))
 
 
@@ -280,7 +280,7 @@ def _wrong_length(cells: Sequence[str], names: Sequence[str]) -> Problem | None:
 
 
 def _refuse_other_encodings(file: IO[bytes]) -> None:
-    """Leave ``file`` where its text begins."""
+    """Move ``file`` to the beginning of its text. Raises FileRefused for UTF-16 and UTF-32."""
     beginning = file.read(4)
     for mark, (reason, detail) in UTF_MARKS.items():
         if beginning.startswith(mark):

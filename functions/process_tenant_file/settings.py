@@ -14,10 +14,10 @@ from shared.contracts.tenant_registry import (
 
 @dataclass(frozen=True)
 class Settings:
-    """``max_file_bytes`` counts what a file holds, decompressed.
+    """Settings of the function. ``max_file_bytes`` limits the decompressed size of a file.
 
     ``tenant_role`` is the ARN of the role that is assumed for each tenant; ``queue_prefix`` is
-    what the names of all tenants' queues begin with.
+    the common beginning of the names of tenants' queues.
     """
 
     tenants_table: str

@@ -1,7 +1,7 @@
 """Converts a tenant's file to its silver object: the same rows as JSON lines, checked.
 
-The metadata of the silver object names the version of the file that it was made from, and every
-write is conditional on what was read: events may come late, twice, or at the same moment.
+The metadata of the silver object names the version of its source file, and every write is
+conditional on the silver object that was read: events may be late, repeated or concurrent.
 """
 
 import hashlib
@@ -38,19 +38,19 @@ if TYPE_CHECKING:
 
 PART = "process_tenant_file"
 
-# Raise it when the same file would give another silver object: a replayed event then renews what
-# an older version of the function made.
+# Increase it when the same file would give another silver object: a replayed event then renews the
+# objects of older versions of the function.
 PROCESSOR = "1"
 PROCESSOR_VERSION = "processor-version"
 
-# What a file may become, in times what it may hold: names of columns are repeated in every row,
-# and without a limit they would fill the disk.
+# Limit of the output, as a multiple of the largest file: every row repeats the names of columns,
+# which would fill the disk without a limit.
 GROWTH = 8
 
 
 @dataclass(frozen=True)
 class Converted:
-    """Rows and their temporary files. ``size`` is of the silver ones, in bytes."""
+    """Numbers of rows, and their temporary files. ``size`` is that of the silver rows, in bytes."""
 
     rows: int
     rejected_rows: int
@@ -61,22 +61,22 @@ class Converted:
 
 @dataclass(frozen=True)
 class SilverMaker:
-    """Converts files of one tenant, with a client restricted to them."""
+    """Converter of the files of one tenant, with a client restricted to them."""
 
     s3: "S3Client"
     max_file_bytes: int
 
     @property
     def _silver(self) -> DerivedStore:
-        # Without the permission to list, which would show other tenants' keys, S3 does not say of
-        # an object that it does not exist (403). The condition of the write will tell.
+        # Without the permission to list, which would show other tenants' keys, S3 answers 403 for
+        # an object that does not exist. The condition of the write detects one that does.
         return DerivedStore(self.s3, PROCESSOR_VERSION, PROCESSOR, absent=(403, 404))
 
     def make(self, file: TenantMessage, message: Message) -> Outcome:
-        """Bring the silver object up to date with ``file``, or record why that cannot be.
+        """Bring the silver object up to date with ``file``, or record a rejection.
 
-        Raises ClientError, BotoCoreError, OSError, StoreContended or OutOfTime for what another
-        try may cure.
+        Raises ClientError, BotoCoreError, OSError, StoreContended or OutOfTime for errors that a
+        retry may fix.
         """
         try:
             return self._make(file, message)
@@ -94,8 +94,8 @@ class SilverMaker:
         stored = self._silver.find(file.bucket, key)
         if settled := self._silver.settled(stored, file):
             return Outcome(settled)
-        # On disk, and without names: memory does not depend on the file, and nothing is left
-        # behind even when the process is killed.
+        # Unnamed files on disk: memory does not depend on the file, and nothing remains even when
+        # the process is killed.
         with (
             tempfile.TemporaryFile() as content,
             tempfile.TemporaryFile() as silver,
@@ -103,7 +103,7 @@ class SilverMaker:
         ):
             self._download(file, content, message)
             converted = self._convert(_in_time(read(content), message), silver, rejected)
-            # Before the silver object, which says that this version is done.
+            # Before the silver object, which marks this version as done.
             record = self._store_rejected(file, converted) if converted.rejected_rows else None
             return self._store(file, key, stored, converted, record)
 
@@ -115,7 +115,7 @@ class SilverMaker:
             )
 
     def _download(self, file: TenantMessage, content: IO[bytes], message: Message) -> None:
-        """Fill ``content`` with the version that was announced, decompressed."""
+        """Write the announced version to ``content``, decompressed, and rewind."""
         source = StoredObject(self.s3, file.bucket, file.key, file.version_id, file.etag)
         chunks = source.chunks()
         first = next(chunks, b"")
@@ -166,7 +166,7 @@ class SilverMaker:
         return Outcome("processed", fields=fields)
 
     def _store_rejected(self, file: TenantMessage, converted: Converted) -> str:
-        """Write the rejected rows, over what an earlier delivery wrote; returns the key."""
+        """Write the rejected rows, replacing those of an earlier delivery; return the key."""
         key = _rejected_key(file)
         converted.rejected.seek(0)
         self.s3.put_object(
@@ -186,14 +186,14 @@ class SilverMaker:
 
 
 def _in_time(rows: Iterable[Row], message: Message) -> Iterator[Row]:
-    """Raises OutOfTime when the message has had its time."""
+    """Yield ``rows``. Raises OutOfTime after the deadline of the message."""
     for row in rows:
         message.check_time()
         yield row
 
 
 def _output_key(file: TenantMessage) -> str:
-    """Raises FileRefused where a key of what is made of the file is longer than S3 takes."""
+    """Return the silver key. Raises FileRefused if a key of the output is too long for S3."""
     if len(_rejected_key(file).encode()) > MAX_KEY_BYTES:
         raise FileRefused(
             "key_too_long", f"what is made of the file needs a key of more than {MAX_KEY_BYTES}"
@@ -202,7 +202,7 @@ def _output_key(file: TenantMessage) -> str:
 
 
 def _rejected_key(file: TenantMessage) -> str:
-    """Of this version only, so that a late event does not replace what a newer one rejected."""
+    """Return a key for this version only: a late event must not replace newer rejected rows."""
     version = json.dumps([file.version_id, file.etag])
     digest = hashlib.sha256(version.encode()).hexdigest()[:16]
     return f"{rejected_rows_prefix(file.tenant, file.path)}{digest}.jsonl"

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
     from mypy_boto3_sts.type_defs import CredentialsTypeDef
 
-# The most there is for a role that another role assumes.
+# The maximum for a role that another role assumes (role chaining).
 DURATION_SECONDS = 3600
-# The longest that an invocation takes: what it begins with lasts to its end.
+# The longest duration of an invocation: a session lasts to the end of the invocation that uses it.
 MARGIN = timedelta(minutes=15)
-# A client takes a third of a megabyte, and 6 ms to make.
+# A client takes a third of a megabyte, and 6 ms to create.
 MAX_SESSIONS = 50
 
 
@@ -36,7 +36,7 @@ class _TenantSession:
 
 
 class TenantSessions:
-    """Keeps the sessions of the tenants that were served last, until shortly before they end."""
+    """Cache of sessions of the most recently served tenants, until shortly before they expire."""
 
     def __init__(
         self,
@@ -71,10 +71,10 @@ class TenantSessions:
     def _begin(self, tenant: Tenant) -> _TenantSession:
         credentials = self._sts.assume_role(
             RoleArn=self._role,
-            # Seen in CloudTrail beside every access.
+            # CloudTrail records it with every access.
             RoleSessionName=f"tenant-{tenant.name}",
             DurationSeconds=DURATION_SECONDS,
-            # What the role's policy takes the bucket and the prefix from.
+            # The role's policy derives the bucket and the prefix from these tags.
             Tags=[
                 {"Key": "tenant", "Value": tenant.name},
                 {"Key": "group", "Value": tenant.group},

@@ -1,8 +1,8 @@
 """Reads the registry of tenants, with a cache.
 
-A cached answer serves all events of a tenant until it expires. An answer that keeps an event from
-its tenant has to be fresh and strongly consistent, so that new tenants are found. While DynamoDB
-does not answer, expired entries still route events, but never reject one.
+A cached answer serves all events of a tenant until it expires. A rejection requires a fresh and
+strongly consistent answer, so that new tenants are found. While DynamoDB does not answer, expired
+entries still route events, but never reject one.
 """
 
 import math
@@ -29,7 +29,7 @@ MAX_ENTRIES = 10_000
 # Environments that started together must not expire their entries together.
 JITTER = 0.2
 
-# Shorter than others: a cached answer is better than waiting.
+# Shorter than the default limits: a cached answer is better than waiting.
 LIMITS = Limits(attempts=2, connect=1, read=2)
 
 ATTEMPTS = 5
@@ -46,10 +46,10 @@ class Source(IntEnum):
 
 @dataclass(frozen=True)
 class Standing:
-    """What the registry says of a tenant; ``tenant`` None: there is no such tenant.
+    """State of a tenant in the registry; ``tenant`` None: there is no such tenant.
 
-    ``error`` is why DynamoDB did not answer. Then either an older answer is used, and ``source`` is
-    STALE, or nothing is ``known``.
+    ``error`` is why DynamoDB did not answer. In that case either an older answer is used and
+    ``source`` is STALE, or ``known`` is False.
     """
 
     tenant: Tenant | None
@@ -66,7 +66,7 @@ class _RecordId(NamedTuple):
 
 @dataclass(frozen=True)
 class _Entry:
-    """A record, or None where there is none. Times are on the clock."""
+    """A cached record, or None if there is none. Times are in seconds of the registry's clock."""
 
     item: Item | None
     read_at: float
@@ -83,7 +83,7 @@ class _Answer:
 
 
 class Registry:
-    """The cache is kept for all invocations of the execution environment."""
+    """Cached reader of the registry, shared by all invocations of the execution environment."""
 
     def __init__(
         self,
@@ -104,9 +104,9 @@ class Registry:
         self._asks_again_at = 0.0
 
     def look_up(self, names: Iterable[str], *, confirm: bool = False) -> dict[str, Standing]:
-        """Look up tenants and their groups; ``confirm`` before an event is rejected.
+        """Look up tenants and their groups; with ``confirm``, consistently, before a rejection.
 
-        Never raises: a registry that does not answer is the ``error`` of a standing.
+        Never raises: the ``error`` of a standing says that the registry does not answer.
         """
         ids = {name: _RecordId(self._settings.tenants_table, name) for name in names}
         answers = self._answers(ids.values(), confirm=confirm)
@@ -175,9 +175,9 @@ class Registry:
     def _read(
         self, wanted: Sequence[_RecordId], *, consistent: bool
     ) -> tuple[dict[_RecordId, Item | None], Exception | None]:
-        """Read records, None for those that do not exist; what is missing was not answered."""
+        """Read records, None for those that do not exist; records without an answer are absent."""
         records: dict[_RecordId, Item | None] = {}
-        # Or an outage would take its timeout from every batch.
+        # Otherwise every batch would wait for the timeout during an outage.
         if wanted and self._clock() < self._asks_again_at:
             return records, self._failure
         remaining = iter(wanted)

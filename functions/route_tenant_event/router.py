@@ -1,8 +1,8 @@
 """Routes a batch of events to the queues of their tenants, or to quarantine.
 
 The registry is read once for a batch, and messages are sent in calls of ten; each message has
-outcomes of its own. A message with several events is retried when any of them was not sent. Those
-that were sent are sent twice then; consumers deduplicate by the version of the file.
+outcomes of its own. A message with several events is retried when any of them was not sent. The
+retry sends the others again; consumers deduplicate by the version of the file.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,7 +35,7 @@ class TenantWithoutQueue(Exception):
 
 @dataclass(frozen=True)
 class Addressed:
-    """An event whose key names a tenant that is to be looked up."""
+    """An event whose key names a tenant to look up."""
 
     message: Message
     announcement: Announcement
@@ -63,10 +63,10 @@ class Router:
     def route(
         self, messages: Sequence[Message], remaining_ms: Callable[[], float]
     ) -> Callable[[Message], Iterable[Outcome]]:
-        """Route the events of ``messages``; returns work for ``process_batch``.
+        """Route the events of ``messages``; return the work function for ``process_batch``.
 
-        What another try may cure asks for a retry: neither the registry nor its memory has an
-        answer, a queue does not take a message, or there is no time left.
+        An outcome asks for a retry if neither the registry nor its cache answers, a queue does
+        not accept a message, or no time is left.
         """
         read = {message.id: self._read(message) for message in messages}
         standings = self._standings(
@@ -89,7 +89,7 @@ class Router:
         return lambda message: outcomes[message.id]
 
     def _read(self, message: Message) -> Sequence[Addressed | Decision]:
-        """Say of the events of a message what can be said without the registry."""
+        """Decide the events of a message that need no registry, and address the others."""
         try:
             announced = announcements(message.body)
         except NotAnObjectEvent as error:
@@ -149,7 +149,7 @@ class Router:
         fields = {"group": tenant.group, "queue": tenant.queue_url.rpartition("/")[2]}
         return Decision(
             Outcome("routed", event, fields),
-            # The group also in a queue of its own: messages are the same in both modes.
+            # A tenant's own queue gets the message group, too: both modes have the same messages.
             Parcel(tenant.queue_url, message.encode(), message_group=tenant.name),
         )
 
@@ -193,7 +193,7 @@ def _is_doubtful(addressed: Addressed, standing: Standing) -> bool:
 
 
 def _ended(decision: Decision, error: Exception | None) -> Outcome:
-    """Return the outcome, unless ``error`` is why the parcel was not sent."""
+    """Return the outcome, or a failure if ``error`` prevented sending the parcel."""
     outcome = decision.outcome
     if error is None:
         return outcome

@@ -25,7 +25,7 @@ def admit(event: ObjectEvent, name: str, standing: Standing) -> Tenant:
     if tenant.status not in (ACTIVE, SUSPENDED):
         status = tenant.status or "in no state"
         raise NotRoutable(TENANT_NOT_ACTIVE, f"the tenant {name} is {status}")
-    # Before the status of the tenant: an event of another bucket is not the tenant's.
+    # Checked before suspension: an event of another bucket is not the tenant's.
     if tenant.bucket != event.bucket:
         raise NotRoutable(WRONG_BUCKET, f"the tenant {name} has its files in another bucket")
     if tenant.status == SUSPENDED:

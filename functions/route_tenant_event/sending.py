@@ -23,7 +23,7 @@ LIMITS = Limits(attempts=3, connect=2, read=4)
 
 MESSAGES_PER_CALL = 10
 MAX_CALL_BYTES = 1_048_576
-# Few and soon: the events are received again, after their visibility timeout.
+# Few attempts with short pauses: the events are received again after their visibility timeout.
 ATTEMPTS = 3
 FIRST_PAUSE_SECONDS = 0.2
 
@@ -40,7 +40,7 @@ class NoTimeLeft(Exception):
 class Parcel:
     """A message to send. ``body`` and attributes are ASCII.
 
-    ``message_group`` is whose it is in the eyes of a fair queue, None where that does not matter.
+    ``message_group`` is the unit of fairness in a fair queue; None where it does not matter.
     """
 
     queue_url: str
@@ -64,10 +64,10 @@ class Sender:
     def send(
         self, parcels: Sequence[Parcel], remaining_ms: Callable[[], float]
     ) -> dict[int, Exception]:
-        """Send parcels, those to one queue together.
+        """Send parcels, grouped by queue.
 
-        Returns, by position, why some were not accepted, and never raises: what is wrong with one
-        queue is no reason not to serve the others.
+        Returns the errors of parcels that were not accepted, by position. Never raises: an error
+        of one queue must not stop the others.
         """
         errors: dict[int, Exception] = {}
         slowest_ms = 0.0
@@ -81,7 +81,7 @@ class Sender:
         return errors
 
     def _send(self, parcels: Sequence[Parcel], waiting: Sequence[int]) -> dict[int, Exception]:
-        """Make one call, and repeat it for what was refused."""
+        """Make one call, and repeat it for refused parcels."""
         url = parcels[waiting[0]].queue_url
         errors: dict[int, Exception] = {}
         for _ in attempts(ATTEMPTS, FIRST_PAUSE_SECONDS, math.inf, self.sleep):
@@ -105,7 +105,7 @@ class Sender:
 
 
 def _calls(parcels: Sequence[Parcel]) -> Iterator[list[int]]:
-    """Indexes of parcels that go together, in the order in which their queues appear."""
+    """Yield the parcel indexes of each call, in the order in which their queues appear."""
     queues: dict[str, list[int]] = {}
     for index, parcel in enumerate(parcels):
         queues.setdefault(parcel.queue_url, []).append(index)

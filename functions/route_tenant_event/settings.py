@@ -7,10 +7,10 @@ from shared.configuration import Environment
 
 @dataclass(frozen=True)
 class Settings:
-    """``cache_seconds``: lifetime of cached records, varied by 20 %.
+    """Settings of the router. ``cache_seconds``: lifetime of cached records, varied by 20 %.
 
-    ``negative_cache_seconds``: how long it may keep an event from its tenant without being asked
-    again. ``stale_seconds``: how old it may be while the registry does not answer.
+    ``negative_cache_seconds``: how long a confirmed record may reject events before it is read
+    again. ``stale_seconds``: maximum age of a record while the registry does not answer.
     """
 
     tenants_table: str

@@ -1,4 +1,4 @@
-"""Clients for AWS, made on first use and shared in the process.
+"""Clients for AWS, created on first use and shared in the process.
 
 Profile, region, endpoint and credentials are botocore's ordinary configuration; only timing is set
 here. boto3 would take 3 MB and a tenth of a second more to load. botocore is imported by the first
@@ -64,7 +64,7 @@ def sts() -> "STSClient":
 
 
 def s3_with(credentials: "CredentialsTypeDef") -> "S3Client":
-    """Make a client with the permissions of ``credentials``."""
+    """Create a client with the permissions of ``credentials``."""
     made = client(
         "s3",
         _config(ORDINARY),
@@ -76,7 +76,7 @@ def s3_with(credentials: "CredentialsTypeDef") -> "S3Client":
 
 
 def client(service: str, config: "Config", **credentials: Any) -> Any:
-    """Make another client, of the same session."""
+    """Create a client of the shared session for ``service``."""
     with collector_off():
         return _session().create_client(service, config=config, **credentials)
 

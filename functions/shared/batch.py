@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
-# A message is not begun with less time left than this: what it needs is a call of AWS or two.
+# With less time left, no message is started: each needs at least one or two calls to AWS.
 SHORTEST_BUDGET_MS = 2000
 LOGGED_OF_EVENT = ("bucket", "key", "version_id", "sequencer", "event_name")
 
 
 class OutOfTime(Exception):
-    """A message exceeded its share of the time; it is retried, and the batch goes on."""
+    """A message exceeded its share of the time; it is retried, and the batch continues."""
 
 
 class ItemFailure(TypedDict):
@@ -43,8 +43,8 @@ class BatchResponse(TypedDict):
 class Message:
     """One SQS message. ``queue`` is the name of its queue.
 
-    ``deadline`` is when work on it has to end, in seconds of ``time.monotonic``: long work asks
-    ``check_time`` now and then.
+    ``deadline`` is when work on it has to end, in seconds of ``time.monotonic``; long work calls
+    ``check_time`` regularly.
     """
 
     id: str
@@ -54,7 +54,7 @@ class Message:
     deadline: float = math.inf
 
     def check_time(self) -> None:
-        """Raises OutOfTime when the message has had its time."""
+        """Raises OutOfTime after the deadline of the message."""
         if time.monotonic() >= self.deadline:
             raise OutOfTime("The message took half of the time that its batch had left")
 
@@ -91,8 +91,8 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Telemetry:
-    """Where log lines and metrics go. Every metric has the dimensions ``stack`` and ``pipeline``:
-    without the first, alarms of two stacks of an account would go off for each other.
+    """Logger and metrics of a pipeline. Every metric has the dimensions ``stack`` and ``pipeline``:
+    without the first, alarms of one stack would also fire for other stacks of the account.
     """
 
     logger: Logger
@@ -110,7 +110,7 @@ class Telemetry:
         )
 
     def count(self, **counts: float) -> None:
-        """Write metrics that count, by their names."""
+        """Write counts as metrics, by their names."""
         metrics = self.metrics()
         for name, count in counts.items():
             metrics.add_metric(name, MetricUnit.Count, count)
@@ -135,12 +135,12 @@ def process_batch(
 ) -> BatchResponse:
     """Run ``work`` over every message, log and count each outcome, and report what to retry.
 
-    A message is retried when any outcome of it says so, when ``work`` raises, or when it took so
-    long to get to it that starting could end in a timeout, which would undo the report on all.
+    A message is retried when any of its outcomes says so, when ``work`` raises, or when too little
+    time is left to start it: a timeout would lose the report on all messages.
 
-    Every message may take half of the time that is left, so that one that takes too long leaves
-    time for those after it. ``bounded`` work keeps to that, and need not be measured by the slowest
-    message so far.
+    Every message may take half of the time that is left, so that a slow message leaves time for
+    later ones. ``bounded`` work keeps to that deadline; other work is started only while twice the
+    time of the slowest message so far is left.
     """
     metrics = telemetry.metrics()
     failures: list[ItemFailure] = []
@@ -171,11 +171,11 @@ def each_object(
     handle: Callable[[ObjectEvent, Message], Outcome],
     foreign: Callable[[Message, NotAnObjectEvent], Outcome],
 ) -> Callable[[Message], Iterator[Outcome]]:
-    """Make work for ``process_batch`` out of a handler for one object.
+    """Return the work function for ``process_batch`` from a handler of one object.
 
-    A message that is no object event goes to ``foreign``, also when ``handle`` says so of one of
-    its objects; one that announces nothing is ignored. Another exception fails its own object, not
-    the others in the message.
+    A message that is no object event goes to ``foreign``, also when ``handle`` raises
+    NotAnObjectEvent for one of its objects; a message without objects is ignored. Any other
+    exception fails only its own object.
     """
 
     def handled(event: ObjectEvent, message: Message) -> Outcome:

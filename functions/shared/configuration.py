@@ -13,14 +13,14 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-# What spaces may be taken off of: all values, the names of columns only, or nothing.
+# What is stripped of spaces: all values, the names of columns only, or nothing.
 TRIMMING = ("all", "names", "none")
-# What becomes of a row that leaves out cells at its end.
+# Handling of a row that lacks cells at its end.
 MISSING_CELLS = ("reject", "empty")
 
 
 class ConfigurationError(Exception):
-    """A variable is missing or wrong. The message names it, and what to set."""
+    """A variable is missing or invalid. The message names the variable and what to set it to."""
 
 
 class Environment:
@@ -30,7 +30,7 @@ class Environment:
         self._variables = variables
 
     def text(self, name: str, default: str | None = None) -> str:
-        """Raises ConfigurationError when the variable is not set and has no default."""
+        """Return a variable. Raises ConfigurationError if it is not set and has no default."""
         value = self._variables.get(name) or default
         if value is None:
             raise ConfigurationError(
@@ -44,7 +44,7 @@ class Environment:
     def parsed(
         self, name: str, parse: Callable[[str], T], must_be: str, default: str | None = None
     ) -> T:
-        """Convert with ``parse``, whose ValueError means that the value is not ``must_be``."""
+        """Convert with ``parse``; its ValueError raises ConfigurationError naming ``must_be``."""
         value = self.text(name, default)
         try:
             return parse(value)
@@ -68,7 +68,7 @@ class Environment:
         )
 
     def choice(self, name: str, choices: Iterable[str], default: str) -> str:
-        """Raises ConfigurationError for what is none of ``choices``."""
+        """Return one of ``choices``. Raises ConfigurationError for any other value."""
         known = {choice: choice for choice in choices}
 
         def parse(value: str) -> str:
@@ -92,9 +92,9 @@ class Environment:
 
 
 def refuse_overlaps(prefixes: Mapping[str, str]) -> None:
-    """Raises ConfigurationError for two prefixes, by their variables, of which one holds the other.
+    """Raises ConfigurationError if one of ``prefixes``, by their variables, contains another.
 
-    What is written below one of them would be taken for uploads below the other.
+    Objects written below one of them would be taken for uploads below the other.
     """
     for (name, prefix), (other_name, other) in combinations(prefixes.items(), 2):
         if prefix.startswith(other) or other.startswith(prefix):
@@ -113,7 +113,7 @@ def column_names(value: str) -> tuple[str, ...]:
 
 
 def column_values(value: str) -> dict[str, object]:
-    """Read a JSON object of columns; numbers keep their digits. Raises ValueError for others."""
+    """Read a JSON object of columns; numbers keep their digits. Raises ValueError if invalid."""
     members = json.loads(value, parse_float=Decimal, parse_int=Decimal)
     if not isinstance(members, dict) or not all(members):
         raise ValueError

@@ -1,4 +1,4 @@
-"""Stores objects that are made of others, on condition of what was found in their place."""
+"""Stores derived objects; every write is conditional on the object found in their place."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import PutObjectRequestTypeDef
 
-# How often another writer of the same object may come first before the queue decides.
+# Attempts of a write that other writers precede, before the queue retries the message.
 ATTEMPTS = 5
 
 
@@ -22,10 +22,10 @@ class StoreContended(Exception):
 
 @dataclass(frozen=True)
 class DerivedStore:
-    """``version`` of the function is in the metadata of what it makes, as ``version_name``.
+    """Store of objects whose metadata has the function's ``version`` as ``version_name``.
 
-    ``absent`` are the statuses by which S3 says that there is no object. All methods raise
-    ClientError or BotoCoreError for what another try may cure.
+    ``absent`` are the HTTP statuses by which S3 reports that there is no object. All methods raise
+    ClientError or BotoCoreError for errors that a retry may fix.
     """
 
     s3: "S3Client"
@@ -43,7 +43,7 @@ class DerivedStore:
         return DerivedObject(head["ETag"], head["Metadata"])
 
     def settled(self, stored: DerivedObject | None, source: SourceVersion) -> str | None:
-        """The outcome of an event whose effect is there already, or is too old to have one."""
+        """Return the outcome of a repeated or superseded event; None for an event to process."""
         if stored is None:
             return None
         if stored.is_of(source):

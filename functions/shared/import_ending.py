@@ -13,7 +13,7 @@ from shared.import_ledger import ImportLedger, ImportState
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
-# A subject is 100 characters of ASCII at most.
+# SNS limits a subject to 100 characters of ASCII.
 SUBJECT_NAME_CHARACTERS = 60
 
 
@@ -29,14 +29,14 @@ class Ending:
     error: Exception | None = None
 
     def added_to(self, outcome: Outcome) -> Outcome:
-        """The outcome of a message, with the fields and counts of the end."""
+        """Return the outcome of a message with the fields, counts and error of the end."""
         fields = {**outcome.fields, **self.fields}
         return replace(outcome, fields=fields, counts=self.counts, error=self.error)
 
 
 @dataclass(frozen=True)
 class ImportEnding:
-    """``max_rejected_percent`` 100 lets any import complete; ``topic`` None: no notices."""
+    """End of imports. ``max_rejected_percent`` 100: all complete; ``topic`` None: no notices."""
 
     ledger: ImportLedger
     max_rejected_percent: int
@@ -49,8 +49,8 @@ class ImportEnding:
         Raises ClientError or BotoCoreError when the ledger does not answer; the message must then
         be retried, since it may be the last of the import.
         """
-        # Not before everything is sent: of a file that starts badly the rest may be good, and
-        # whether an import fails would depend on the order of its messages.
+        # Not before everything is sent: the rest of a file with a bad beginning may be good, and
+        # the result of an import would depend on the order of its messages.
         if state.status is not ImportStatus.LOADING:
             return Ending()
         if state.rejected_percent > self.max_rejected_percent:
@@ -69,8 +69,8 @@ class ImportEnding:
         return self._announced(import_id, "ImportsFailed") if ended else Ending()
 
     def _announced(self, import_id: str, count: str) -> Ending:
-        # Whatever goes wrong from here must not send the message back: the import has ended, and
-        # the next delivery would not be told that it did.
+        # An error from here on must not retry the message: the import has ended, and the next
+        # delivery would not publish the notice.
         counts = [count]
         try:
             state = self.ledger.get(import_id)

@@ -29,7 +29,7 @@ T = TypeVar("T")
 MESSAGE_PART = "MESSAGE#"
 ENCODING = "utf-8"
 
-# The control item is in the transactions of all loaders, and DynamoDB refuses the ones that meet.
+# The transactions of all loaders contain the control item, and DynamoDB cancels conflicting ones.
 ATTEMPTS = 10
 FIRST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 1.0
@@ -79,10 +79,10 @@ class ImportSource:
 
 @dataclass(frozen=True)
 class ImportState:
-    """The control item. ``rows_rejected`` counts the splitter's and the loader's.
+    """The control item. ``rows_rejected`` counts the rejections of the splitter and the loader.
 
-    Times are ISO 8601 in UTC. ``holder`` is who moved the checkpoint last. ``damage`` is why the
-    end of the file cannot be read: once what is before it is loaded, the import has failed.
+    Times are ISO 8601 in UTC. ``holder`` is the invocation that moved the checkpoint last.
+    ``damage`` is why the rest of the file is unreadable: the import fails after the rows before.
     """
 
     import_id: str
@@ -106,7 +106,7 @@ class ImportState:
 
     @property
     def rejected_percent(self) -> float:
-        """Of the rows read."""
+        """Rejected rows in percent of the rows read."""
         return 100 * self.rows_rejected / self.rows_read if self.rows_read else 0.0
 
     @property
@@ -116,7 +116,7 @@ class ImportState:
         return self.status is ImportStatus.LOADING and everything
 
     def summary(self) -> dict[str, object]:
-        """What a notice and a line of the log say about an import."""
+        """Return the fields of an import for its notice and its log line."""
         return {
             "import_id": self.import_id,
             "status": self.status.value,
@@ -161,19 +161,19 @@ class ImportLedger:
     sleep: Callable[[float], None] = time.sleep
 
     def get(self, import_id: str) -> ImportState | None:
-        """Read the import, consistently."""
+        """Read the import with strong consistency; None if the ledger has no such import."""
         found = self.dynamodb.get_item(
             TableName=self.table, Key=_control_key(import_id), ConsistentRead=True
         )
         return _state(found["Item"]) if "Item" in found else None
 
     def begin(self, source: ImportSource, start: Progress) -> ImportState:
-        """Write the import unless it is there already, and return the import."""
+        """Create the import unless it exists already, and return the import."""
         self._put(source, start, {"status": ImportStatus.SPLITTING})
         return self._existing(source.import_id)
 
     def refuse(self, source: ImportSource, reason: str) -> bool:
-        """Write the import as failed, whether it began or not. Returns what ``fail`` returns."""
+        """Record the import as failed, whether or not it began. Returns the same as ``fail``."""
         failed = self._ending(ImportStatus.FAILED, reason)
         if self._put(source, Progress(), failed) or self._ended_by(source.import_id, failed):
             return True
@@ -193,7 +193,7 @@ class ImportLedger:
     def finish_splitting(
         self, state: ImportState, progress: Progress, holder: str, damage: str | None = None
     ) -> ImportState:
-        """The last checkpoint: everything is sent. Raises CheckpointLost like ``checkpoint``.
+        """Write the last checkpoint: everything is sent. Raises CheckpointLost like ``checkpoint``.
 
         Callers check ``done`` afterwards: the loader may already have counted all messages.
         """
@@ -215,7 +215,7 @@ class ImportLedger:
         return Recorded(self._existing(import_id), counted)
 
     def recorded(self, import_id: str, first_rows: Iterable[int]) -> frozenset[int]:
-        """Those messages, by their first rows, that are counted already."""
+        """Return the first rows of the messages that are counted already."""
         keys = [
             _attributes({"import_id": import_id, "part": message_part(row)})
             for row in sorted(set(first_rows))
@@ -263,7 +263,7 @@ class ImportLedger:
         operands = {
             ":splitting": ImportStatus.SPLITTING,
             ":found": state.progress.next_offset,
-            # Into the same sum as the loader's; the condition is what lets it count but once.
+            # Added to the same sum as the loader's; the condition makes sure that it counts once.
             ":rejected": progress.rows_rejected - state.progress.rows_rejected,
         }
         condition = "#status = :splitting AND next_offset = :found"
@@ -273,7 +273,7 @@ class ImportLedger:
             )
         except self.dynamodb.exceptions.ConditionalCheckFailedException:
             found = self._existing(state.import_id)
-            # boto3 repeats a write whose answer was lost, and then meets what it wrote itself.
+            # boto3 repeats a write whose response was lost, and then finds its own values.
             ours = found.holder == holder and found.progress == progress
             if ours and found.status is not ImportStatus.FAILED:
                 return found
@@ -287,7 +287,7 @@ class ImportLedger:
         operands: Mapping[str, object],
         action: str = "",
     ) -> ImportState:
-        """Raises ConditionalCheckFailedException."""
+        """Update the control item. Raises ConditionalCheckFailedException."""
         named = {f":{name}": value for name, value in values.items()}
         updated = self._through_conflicts(
             lambda: self.dynamodb.update_item(
@@ -327,14 +327,14 @@ class ImportLedger:
         return True
 
     def _ended_by(self, import_id: str, ending: Mapping[str, object]) -> bool:
-        """Whether an ending is our own: the answer to the first attempt may have been lost."""
+        """Return whether ``ending`` was written: the response to the write may have been lost."""
         found = self.dynamodb.get_item(
             TableName=self.table, Key=_control_key(import_id), ConsistentRead=True
         )
         return found.get("Item", {}).get("finished_by") == {"S": ending["finished_by"]}
 
     def _put(self, source: ImportSource, start: Progress, status: Mapping[str, object]) -> bool:
-        """Write a new control item; False when there is one."""
+        """Create the control item; return False if it exists already."""
         moment = self.now()
         item: dict[str, object] = {
             "import_id": source.import_id,
@@ -361,7 +361,7 @@ class ImportLedger:
         return True
 
     def _transact(self, message: Mapping[str, object], now: str) -> bool:
-        """Raises ClientError for what passes, so that it is tried again."""
+        """Count a message; False if counted before. Raises ClientError or ImportUnknown."""
         try:
             self.dynamodb.transact_write_items(
                 TransactItems=[
@@ -403,7 +403,7 @@ class ImportLedger:
         return True
 
     def _through_conflicts(self, write: Callable[[], T]) -> T:
-        """Repeat a write that met another one, with full jitter, as often as is reasonable."""
+        """Repeat a write that conflicts with another, up to ATTEMPTS times, with full jitter."""
         for attempt in self._attempts():
             try:
                 return write()
@@ -413,7 +413,7 @@ class ImportLedger:
         raise AssertionError  # the last attempt returned or raised
 
     def _parts_found(self, keys: list[dict[str, "UniversalAttributeValueTypeDef"]]) -> list[str]:
-        """Raises ReadIncomplete when the table keeps leaving out some of the keys."""
+        """Return the parts that exist. Raises ReadIncomplete when some keys stay unread."""
         wanted = {"Keys": keys, "ConsistentRead": True, "ProjectionExpression": "part"}
         return [
             item["part"]["S"]
@@ -476,7 +476,7 @@ def _state(item: Mapping[str, Any]) -> ImportState:
     def members(kind: type[ImportState | ImportSource | Progress]) -> dict[str, Any]:
         return {f.name: values[f.name] for f in fields(kind) if f.name in values}
 
-    # Imports that began before there was a choice have none.
+    # Imports that began before dialects were supported have none.
     values["dialect"] = Dialect.parse(values.get("dialect", "{}"))
     values["status"] = ImportStatus(values["status"])
     values["source"] = ImportSource(**members(ImportSource))

@@ -2,7 +2,7 @@
 
 
 class InvalidInput(ValueError):
-    """``reason`` is one of a few codes to filter by; ``detail`` says it in a sentence."""
+    """Invalid input. ``reason`` is one of a few codes to filter by, ``detail`` is a sentence."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")

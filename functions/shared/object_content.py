@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, GetObjectRequestTypeDef
 
-# A request for the whole of a large file would have to last as long as the work on all of its rows,
-# and S3 closes connections that are not read from.
+# A request for a whole large file would have to stay open while all rows are processed, and S3
+# closes connections that are not read from.
 BLOCK_BYTES = 8 << 20
 READ_ATTEMPTS = 4
 LONGEST_PAUSE_SECONDS = 2.0
@@ -28,7 +28,7 @@ class SourceGone(Exception):
 
 
 class SourceReplaced(Exception):
-    """Without versioning: the key has other content now, which has an event of its own."""
+    """The key of an unversioned object has other content now, which has an event of its own."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class StoredObject:
     sleep: Callable[[float], None] = time.sleep
 
     def chunks(self, start: int = 0) -> Iterator[bytes]:
-        """Read from ``start`` to the end, across broken connections.
+        """Yield the bytes from offset ``start`` to the end, across broken connections.
 
-        Raises SourceGone, SourceReplaced, and ClientError or BotoCoreError for what another try
-        may cure.
+        Raises SourceGone, SourceReplaced, and ClientError or BotoCoreError for errors that a retry
+        may fix.
         """
         position, size, failures = start, start + 1, 0
         while position < size:
@@ -68,7 +68,7 @@ class StoredObject:
                 self.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS))  # noqa: S311
 
     def _request(self, start: int) -> "GetObjectOutputTypeDef | None":
-        """Ask for a block; None where there is nothing behind ``start``."""
+        """Request a block; None if ``start`` is not before the end of the object."""
         request: GetObjectRequestTypeDef = {
             "Bucket": self.bucket,
             "Key": self.key,
@@ -92,5 +92,5 @@ class StoredObject:
 
 
 def open_csv(source: StoredObject, wanted: WantedDialect | None = None) -> Opening:
-    """Read the beginning of a file. Raises FileRefused, and what ``source.chunks`` raises."""
+    """Read the beginning of a file. Raises FileRefused, and the errors of ``source.chunks``."""
     return read_opening(replace(source, block_bytes=SAMPLE_BYTES).chunks(), wanted)

@@ -1,4 +1,4 @@
-"""Rows of CSV files that are not processed, as JSON lines below a prefix."""
+"""Stores rejected rows of CSV files as JSON lines."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ JSON_LINES = "application/x-ndjson"
 def store_rejected_rows(
     s3: "S3Client", bucket: str, key: str, rejected: Sequence[RejectedRow]
 ) -> None:
-    """Write rows, over what an earlier delivery wrote. Raises ClientError or BotoCoreError."""
+    """Write rows, replacing those of an earlier delivery. Raises ClientError or BotoCoreError."""
     s3.put_object(
         Bucket=bucket,
         Key=key,

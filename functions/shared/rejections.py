@@ -36,11 +36,10 @@ class ObjectVersion(Protocol):
 
 @dataclass(frozen=True)
 class Rejections:
-    """Where ``part`` of a pipeline records rejections; two parts may share a prefix.
+    """Store of the rejections of one ``part`` of a pipeline; two parts may share a prefix.
 
-    ``bucket`` None: the bucket of the rejected object. ``tag`` is the record's, by name and value.
-    All methods raise ClientError or
-    BotoCoreError when the record cannot be stored.
+    ``bucket`` None: the bucket of the rejected object. ``tag`` is the name and value of a tag for
+    the record. All methods raise ClientError or BotoCoreError when the record cannot be stored.
     """
 
     s3: Callable[[], "S3Client"]
@@ -74,9 +73,9 @@ class Rejections:
     def of_message(
         self, message: Message, reason: str, detail: str, event: ObjectEvent | None = None
     ) -> Outcome:
-        """Record a message with its body, since no object can be made out.
+        """Record a message with its body, since the message identifies no object.
 
-        Without a bucket it fails, so that it ends in the dead-letter queue.
+        Without a bucket the outcome is a failure: the message ends in the dead-letter queue.
         """
         if self.bucket is None:
             return Outcome.failure(NotAnObjectEvent(detail), event)
@@ -99,7 +98,7 @@ def record_rejection(
     rejection: Rejection,
     tag: tuple[str, str] | None = None,
 ) -> str:
-    """Write ``rejection`` below ``prefix`` unless it is there already, and return its key."""
+    """Write ``rejection`` below ``prefix`` unless it exists already, and return its key."""
     key = prefix + rejection.record_name(part)
     put_once(s3, bucket, key, asdict(rejection), tag)
     return key
@@ -112,7 +111,7 @@ def put_once(
     fields: Mapping[str, Any],
     tag: tuple[str, str] | None = None,
 ) -> None:
-    """Write ``fields`` as a JSON object, unless there is an object of this key already.
+    """Write ``fields`` as a JSON object, unless the key exists already.
 
     Raises ClientError or BotoCoreError.
     """

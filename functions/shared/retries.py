@@ -1,4 +1,4 @@
-"""Repeated calls with pauses between them, and reads of many items that need them."""
+"""Retries with pauses, and batch reads that need them."""
 
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# What BatchGetItem takes.
+# Limit of BatchGetItem.
 KEYS_PER_CALL = 100
 
 
@@ -21,9 +21,9 @@ def attempts(
     longest_pause: float,
     sleep: Callable[[float], None],
 ) -> Iterator[int]:
-    """Yields 1 to ``count``, with pauses between them of at most so many seconds (full jitter).
+    """Yields 1 to ``count``, with random pauses between them (full jitter), in seconds.
 
-    The bound of a pause is twice that of the one before, up to ``longest_pause``.
+    The bound of the first pause is ``first_pause``; it doubles up to ``longest_pause``.
     """
     longest = first_pause
     for attempt in range(1, count + 1):
@@ -36,9 +36,9 @@ def attempts(
 def batch_get(
     dynamodb: "DynamoDBClient", request: Any, pauses: Iterator[int]
 ) -> Iterator[Mapping[str, Any]]:
-    """Yields every response to BatchGetItem, asking again for what each of them left unread.
+    """Yields every response to BatchGetItem, and requests the keys that it left unread again.
 
-    Raises ReadIncomplete when ``pauses`` end before that, and ClientError or BotoCoreError.
+    Raises ReadIncomplete when ``pauses`` end with unread keys, and ClientError or BotoCoreError.
     """
     for _ in pauses:
         response = dynamodb.batch_get_item(RequestItems=request)

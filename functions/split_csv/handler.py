@@ -37,7 +37,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> BatchResponse:
         return splitter.outcomes(message, context.get_remaining_time_in_millis, tally)
 
     response = process_batch(event, context, work, telemetry)
-    # Those that cannot be cut out of the file; what the loader refuses it counts itself.
+    # Only rows that the splitter rejects; the loader counts those that it rejects.
     if tally.rows_rejected:
         telemetry.count(RowsRejected=tally.rows_rejected)
     return response

@@ -17,7 +17,7 @@ MESSAGES_PER_CALL = 10
 ATTEMPTS = 8
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
-# One group: a FIFO queue is there to have the rows loaded one message at a time.
+# One group: the purpose of a FIFO queue is to load the rows one message at a time.
 MESSAGE_GROUP = "rows"
 
 
@@ -32,7 +32,7 @@ class RowQueue:
     sleep: Callable[[float], None] = time.sleep
 
     def send(self, import_id: str, messages: Iterable[OutgoingMessage]) -> None:
-        """Send at most ``MESSAGES_PER_CALL`` messages, and only those again that were refused.
+        """Send at most ``MESSAGES_PER_CALL`` messages; retry only those that were refused.
 
         Raises RowsNotSent, or ClientError or BotoCoreError when the whole call fails.
         """

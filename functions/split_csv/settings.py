@@ -12,9 +12,9 @@ from shared.csv_files.row_messages import LARGE_ROWS_PREFIX
 
 @dataclass(frozen=True)
 class Settings:
-    """Prefixes end with a slash. ``rejections_bucket`` None: the bucket of the file.
+    """Settings of the splitter. Prefixes end with a slash. ``rejections_bucket`` None: the file's.
 
-    ``max_rejected_percent`` 100 lets any import complete; ``notices_topic`` None: nobody is told.
+    ``max_rejected_percent`` 100 lets any import complete; ``notices_topic`` None: no notices.
     """
 
     rows_queue_url: str

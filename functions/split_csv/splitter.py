@@ -1,7 +1,7 @@
 """Splits an uploaded file into messages of its rows, across interruptions and duplicates.
 
 Every message about an import continues at the checkpoint of the ledger: the first delivery, a
-duplicate, a redelivery, or the message by which an invocation without time left continues itself.
+duplicate, a redelivery, or the message by which an invocation without time left requests another.
 Two concurrent invocations send the same messages; the one that fails to move the checkpoint stops.
 """
 
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
 PART = "split"
 
-# How much is sent a second time at most, when an invocation is killed. It makes 250 writes to the
-# ledger for a million rows, whether they travel alone or by the hundred.
+# Limits of what is sent a second time when an invocation is killed. A million rows take 250 writes
+# to the ledger, whatever the number of rows per message.
 CHECKPOINT_ROWS = 4_000
 CHECKPOINT_BYTES = 4 << 20
 
-# What ends an import while its file is being read.
+# Exceptions that end an import while its file is being read.
 ENDS = (FileRefused, SourceGone, SourceReplaced)
 
 
@@ -56,7 +56,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Invocation:
-    """One delivery of one message, and the time that is left to act on it, in milliseconds.
+    """One delivery of one message, and the time that is left to handle it, in milliseconds.
 
     ``holder`` is this delivery's name in the ledger.
     """
@@ -90,8 +90,8 @@ class Splitter:
     ) -> Iterable[Outcome]:
         """Work for ``process_batch``: a message about uploads, or one that continues an import.
 
-        What another try may cure is raised, or an outcome that asks for a retry: AWS does not
-        answer, SQS refuses rows, the time does not suffice, or another delivery of the very same
+        Errors that a retry may fix are raised, or give an outcome that asks for a retry: AWS does
+        not answer, SQS refuses rows, the time does not suffice, or another delivery of the same
         message is ahead.
         """
         known = _import_to_continue(message.body)
@@ -142,7 +142,7 @@ class Splitter:
         return self._split(state, invocation)
 
     def _split(self, state: ImportState, invocation: Invocation) -> Outcome:
-        """Go on with an import from its checkpoint."""
+        """Continue an import from its checkpoint."""
         if state.status is not ImportStatus.SPLITTING:
             return self._settled("duplicate", state, invocation)
         try:
@@ -172,7 +172,7 @@ class Splitter:
         except FileDamaged as damaged:
             return self._damaged(state, reached, damaged, invocation)
         except ENDS:
-            # Or the ledger would say of a failed import that more was loaded than sent.
+            # Otherwise the ledger of a failed import could count more rows as loaded than sent.
             if reached != state.progress:
                 self.ledger.checkpoint(state, reached, invocation.holder)
             raise
@@ -195,7 +195,7 @@ class Splitter:
         return self.ending.of(state).added_to(replace(outcome, fields=fields))
 
     def _in_a_hurry(self, invocation: Invocation) -> Callable[[Segment], bool]:
-        """Tell of segments that took long to cut whether there is time for another."""
+        """Return a function that tells whether time is short after a segment with rejections."""
 
         def hurry(segment: Segment) -> bool:
             late = self.settings.stop_at_remaining_ms
@@ -204,14 +204,14 @@ class Splitter:
         return hurry
 
     def _segments(self, state: ImportState, invocation: Invocation) -> Iterator[Segment]:
-        """Cut what is left of the file. What was rejected in a segment is stored before the next.
+        """Cut the rest of the file; the rejected rows of a segment are stored before it is given.
 
-        Raises ImportStalled when the time is gone before the first.
+        Raises ImportStalled when the time is too short to reach the first segment.
         """
         source, start = state.source, state.progress
         stored = self._stored(source)
         if source.compression == "gzip" or source.encoding != ENCODING:
-            # Nothing tells where in such a file some offset of its content is, so that it is read
+            # An offset of the content cannot be located in such a file, so that the file is read
             # from its beginning again.
             content = content_of(stored.chunks(), source.compression, source.encoding)
             chunks = self._behind(start.next_offset, content, invocation)
@@ -244,7 +244,7 @@ class Splitter:
     def _stored_apart(
         self, segment: Segment, message: OutgoingMessage, source: ImportSource
     ) -> Segment:
-        """Store a row that its message only refers to, and do not hold it any longer."""
+        """Store a row that its message only refers to, and release its content."""
         if message.stored:
             key, content = message.stored
             self.s3.put_object(
@@ -265,7 +265,7 @@ class Splitter:
                 offset = 0
                 continue
             offset -= len(chunk)
-            # Half of it is left for making use of what comes next.
+            # The other half of the time is left for sending the rows that follow.
             if invocation.remaining_ms() < self.settings.stop_at_remaining_ms / 2:
                 raise ImportStalled(
                     "Reading a gzip file up to where it was left takes all the time of an"
@@ -273,7 +273,7 @@ class Splitter:
                 )
 
     def _continued(self, state: ImportState, invocation: Invocation) -> Outcome:
-        """Ask for another invocation; the checkpoint is set, and the ledger saw it advance."""
+        """Request another invocation, after the checkpoint advanced. Raises FileRefused."""
         if state.progress.hops > self.settings.max_hops:
             raise FileRefused(
                 "too_many_hops",
@@ -304,7 +304,7 @@ class Splitter:
         self, source: ImportSource, refused: FileRefused, invocation: Invocation
     ) -> Outcome:
         """End an import that can never be finished."""
-        # The record first: an import that has failed is not recorded again.
+        # The record is stored first: the rejection of a failed import is not recorded again.
         outcome = self._refusal(source, refused, invocation)
         ended = self.ledger.refuse(source, refused.reason)
         return self.ending.failed(source.import_id, ended).added_to(outcome)
@@ -319,7 +319,7 @@ class Splitter:
         return replace(outcome, fields=fields)
 
     def _kept(self, invocation: Invocation, reason: str, detail: str) -> Outcome:
-        """Record a message that is about no import; trying again would not change that."""
+        """Record a message that is about no import; a retry would not change that."""
         return self._rejections.of_message(invocation.message, reason, detail, invocation.event)
 
     @property
@@ -348,7 +348,7 @@ class Splitter:
 
 
 def _import_to_continue(body: str) -> str | None:
-    """Return what a message of ``_continued`` names, and None for any other message."""
+    """Return the import id in a message of ``_continued``, and None for any other message."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
@@ -360,9 +360,9 @@ def _import_to_continue(body: str) -> str | None:
 def _calls(
     segments: Iterable[Segment], in_a_hurry: Callable[[Segment], bool]
 ) -> Iterator[list[Segment]]:
-    """As many segments as fit into a call, and before an end whatever there is until then.
+    """Yield the segments of each call; before an error of ENDS, those gathered until then.
 
-    It is always the same list, because the messages of two calls would take twice the memory.
+    The list is always the same one, because the messages of two calls would take twice the memory.
     """
     call: list[Segment] = []
     try:
@@ -401,7 +401,7 @@ def _outcome(name: str, state: ImportState, invocation: Invocation) -> Outcome:
 
 
 def _named(source: ImportSource) -> dict[str, object]:
-    """For messages that announce no object themselves."""
+    """Return the object's fields, for messages that announce no object themselves."""
     return {"bucket": source.bucket, "key": source.key, "version_id": source.version_id}
 
 

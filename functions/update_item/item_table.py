@@ -2,10 +2,10 @@
 
 An update is a single conditional write:
 
-    revision          one more than it was
-    processed_at      when, in UTC
-    processed_sha256  of the file's bytes as they were read for it
-    outbox            the message about it, until that is sent
+    revision          incremented by one
+    processed_at      time of the update, in UTC
+    processed_sha256  SHA-256 of the file's bytes as read for the update
+    outbox            the message about the update, until it is sent
 
 Other attributes are unchanged.
 """
@@ -23,7 +23,7 @@ class ItemUnknown(Exception):
 
 
 class NotARelayItem(ValueError):
-    """An item lacks an attribute that `items put` gives to every item; names it."""
+    """An item lacks an attribute that `items put` gives to every item; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class ItemTable:
     table: str
 
     def get(self, item_id: str) -> Item:
-        """Raises ItemUnknown or NotARelayItem."""
+        """Read an item with strong consistency. Raises ItemUnknown or NotARelayItem."""
         found = self.dynamodb.get_item(
             TableName=self.table,
             Key={"id": {"S": item_id}},
@@ -62,18 +62,18 @@ class ItemTable:
         return _item(item_id, found["Item"])
 
     def update(self, item: Item, outbox: str, sha256: str, processed_at: str) -> Item:
-        """Update ``item`` if it is unchanged, and return it as it is then.
+        """Update ``item`` if it is unchanged, and return the item as it is now.
 
-        That may be another delivery's doing, or this one's, repeated by boto3 because the answer
-        was lost: what is in the outbox is the same. Raises ItemUnknown or NotARelayItem when the
-        item was deleted or replaced meanwhile.
+        If it changed, another delivery updated it, or boto3 repeated this update after a lost
+        response: the outbox is the same. Raises ItemUnknown or NotARelayItem when the item was
+        deleted or replaced meanwhile.
         """
         try:
             self.dynamodb.update_item(
                 TableName=self.table,
                 Key={"id": {"S": item.id}},
-                # UpdateItem makes the item it does not find. And what is in an outbox has to be
-                # sent before anything else may be put there.
+                # UpdateItem would create a missing item. The message in an outbox must be sent
+                # before another one replaces it.
                 ConditionExpression=(
                     "attribute_exists(#id) AND #revision = :revision"
                     " AND attribute_not_exists(#outbox)"
@@ -96,7 +96,7 @@ class ItemTable:
         return replace(item, revision=item.revision + 1, outbox=outbox)
 
     def clear_outbox(self, item_id: str, outbox: str) -> bool:
-        """Remove ``outbox`` from the item; False if another delivery has."""
+        """Remove ``outbox`` from the item; return False if another delivery has removed it."""
         try:
             self.dynamodb.update_item(
                 TableName=self.table,

@@ -32,8 +32,8 @@ PART = "update_item"
 # An invocation must not hang on the next queue for all of its time.
 QUEUE_LIMITS = Limits(attempts=3, connect=3, read=5)
 READ_BYTES = 1 << 18
-# Forty times what an item can hold. Reading a larger one to see that it is another file could take
-# all of the function's time.
+# Forty times the maximum size of an item. Reading a larger file only to find that it is another one
+# could take all of the function's time.
 MAX_FILE_BYTES = 16 << 20
 
 
@@ -44,7 +44,7 @@ class ItemBehind(Exception):
 class ItemRefused(InvalidInput):
     """The message or its file is invalid.
 
-    ``file`` is the item whose file is to blame, ``etag`` that of the file that is there instead.
+    ``file`` is the item whose file is invalid, ``etag`` is the etag of the file found instead.
     """
 
     def __init__(
@@ -66,8 +66,8 @@ class ItemUpdater:
     def outcomes(self, message: Message) -> Iterator[Outcome]:
         """Work for ``process_batch``: one outcome for one message.
 
-        What another try may cure asks for a retry: AWS does not answer, the table has no such item
-        yet, a rejection cannot be recorded.
+        The outcome asks for a retry if AWS does not answer, the table has no such item yet, or a
+        rejection cannot be recorded.
         """
         try:
             request = ItemMessage.decode(message.body)
@@ -99,7 +99,7 @@ class ItemUpdater:
                 f"The item is at revision {item.revision}, the message is about {request.revision}"
             )
         announced = self._announced(item)
-        # One "updated" for each update, by the delivery that completed it.
+        # Each update counts as "updated" once, for the delivery that completed it.
         if not announced or item.revision != request.following().revision:
             return Outcome("duplicate")
         return Outcome("updated", fields={"resumed": item is found})
@@ -110,17 +110,17 @@ class ItemUpdater:
             raise ItemRefused("foreign_file", f"the file is not below {bucket}/{prefix}")
 
     def _updated(self, item: Item, request: ItemMessage) -> Item:
-        # About an earlier update, whose delivery did not live to send it.
+        # Send the message about an earlier update whose delivery stopped before sending it.
         self._announced(item)
         sha256 = self._checksum(item)
         return self.table.update(item, request.following().encode(), sha256, iso(self.now()))
 
     def _checksum(self, item: Item) -> str:
-        """SHA-256 of the file's bytes, in hexadecimal, if it is the one that the script stored."""
+        """Return the file's SHA-256 in hexadecimal. Raises ItemRefused if the file changed."""
         try:
             response = self.s3.get_object(Bucket=item.bucket, Key=item.file_key)
         except ClientError as error:
-            # A missing bucket answers 404, too; the message is not to blame.
+            # A missing bucket answers 404, too, for which the message must not be rejected.
             if error.response["Error"]["Code"] != "NoSuchKey":
                 raise
             raise ItemRefused("file_missing", "the file is not there", item) from error
@@ -147,14 +147,14 @@ class ItemUpdater:
         self.sqs.send_message(
             QueueUrl=self.settings.next_queue_url,
             MessageBody=item.outbox,
-            # What is said about one item arrives in order, and no item waits for another.
+            # Messages about one item arrive in order, and no item waits for another.
             MessageGroupId=item.id,
             MessageDeduplicationId=deduplication_id(item.id, item.revision),
         )
         return self.table.clear_outbox(item.id, item.outbox)
 
     def _rejected(self, message: Message, refused: ItemRefused) -> Outcome:
-        """Keep a message that can have no effect; trying again would not give it one."""
+        """Record a message that can have no effect; a retry would not change that."""
         file = refused.file
         rejection = Rejection(
             reason=refused.reason,

@@ -54,8 +54,8 @@ locals {
     ]
   ])
 
-  # S3 takes one suffix per rule, so every suffix becomes a rule of its own. Its id holds only what
-  # the caller wrote, never what AWS answers, so that a rule keeps it for life.
+  # S3 takes one suffix per rule, so every suffix becomes a rule of its own. Its id holds only the
+  # caller's values and none that AWS returns, so that a rule never changes its id.
   rules = merge([
     for target in local.targets : {
       for suffix in distinct(target.filter_suffixes) : join(":", compact([target.kind, target.key, suffix])) => {
@@ -71,8 +71,8 @@ locals {
   rule_ids = keys(local.rules)
 
   # Two filters match a common key exactly when one prefix starts with the other and one suffix ends
-  # with the other. Pairs are sieved by that first: one rule for each spelling of each extension
-  # makes thousands of pairs, and comparing their events is the dear part.
+  # with the other. Pairs are filtered by that first: one rule for each spelling of each extension
+  # makes thousands of pairs, and comparing their events is the expensive part.
   meeting_rules = flatten([
     for position, a in local.rule_ids : [
       for b in slice(local.rule_ids, position + 1, length(local.rule_ids)) : { a = local.rules[a], b = local.rules[b] }
@@ -105,7 +105,7 @@ locals {
   ])
 }
 
-# What the messages of the guards below name.
+# Values that the error messages below name.
 locals {
   unknown_events = [
     for target in local.targets : "${target.input}.events = [${join(", ", target.events)}]"
@@ -119,7 +119,7 @@ locals {
     for target in local.targets : "${target.input} is in ${element(split(":", target.arn), 3)}"
     if element(split(":", target.arn), 3) != local.region
   ]
-  # Five, and how many more there are.
+  # The first five, and the number of the others.
   named_overlaps = concat(
     slice(local.overlaps, 0, min(5, length(local.overlaps))),
     length(local.overlaps) > 5 ? ["and ${length(local.overlaps) - 5} more"] : [],
@@ -253,7 +253,7 @@ resource "aws_s3_bucket_notification" "bucket" {
     }
   }
 
-  # S3 tries every destination when the configuration is written and refuses all of it if one
-  # function may not be called yet.
+  # S3 tests every destination when the configuration is written, and refuses all of it if S3 may
+  # not call one of the functions yet.
   depends_on = [aws_lambda_permission.bucket]
 }

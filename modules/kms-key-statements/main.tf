@@ -9,9 +9,9 @@ locals {
   read  = ["kms:Decrypt"]
   write = ["kms:Decrypt", "kms:GenerateDataKey"]
 
-  # What DynamoDB asks of whoever reads and writes, after
+  # Permissions that DynamoDB requires of readers and writers, according to
   # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html, and without
-  # kms:CreateGrant, which is for whoever makes the table.
+  # kms:CreateGrant, which only the creator of the table needs.
   read_items = ["kms:Decrypt", "kms:DescribeKey"]
   write_items = [
     "kms:Decrypt",

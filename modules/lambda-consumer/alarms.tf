@@ -74,7 +74,7 @@ resource "aws_cloudwatch_metric_alarm" "throttles" {
   tags = var.tags
 }
 
-# Also where recursive_loop is Allow: an alarm then says that the setting has been lost.
+# Also if recursive_loop is Allow: the alarm then shows that the setting has been lost.
 resource "aws_cloudwatch_metric_alarm" "recursion" {
   count = var.alarm == null ? 0 : 1
 

@@ -1,4 +1,4 @@
-# What starts the function, and where calls end that it did not finish.
+# The triggers of the function, and the destination of failed invocations.
 
 locals {
   filter_string = "\"[^\"]*\""
@@ -14,7 +14,7 @@ locals {
     "\"anything-but\":(?:${local.filter_value}|\\[${local.filter_value}(?:,${local.filter_value})*\\])",
     "\"anything-but\":\\{\"(?:prefix|suffix|equals-ignore-case|wildcard)\":${local.filter_string}\\}",
   ])
-  # HCL has no recursion, so the text is read: without escaped quotes, comparisons become a number and lists of values \u0001.
+  # HCL has no recursion, so the text is reduced: escaped quotes go, comparisons become a number, lists of values \u0001.
   filter_lists = [
     for pattern in var.filter_patterns : replace(
       replace(
@@ -31,12 +31,12 @@ resource "aws_lambda_event_source_mapping" "queue" {
 
   event_source_arn = var.queue.arn
   function_name    = aws_lambda_function.function.arn
-  # Left out, a mapping that someone switched off would stay off.
+  # Set explicitly, because a mapping that someone disabled would stay disabled otherwise.
   enabled = true
 
   batch_size                         = var.batch_size
   maximum_batching_window_in_seconds = var.batching_window_seconds
-  # Without it one bad message brings its whole batch back, and at last into the dead-letter queue.
+  # Without it, one bad message returns its whole batch, and at last to the dead-letter queue.
   function_response_types = ["ReportBatchItemFailures"]
   # This key only ever encrypts the filter patterns.
   kms_key_arn = length(var.filter_patterns) == 0 ? null : one(var.kms_key[*].arn)
@@ -72,7 +72,7 @@ resource "aws_lambda_event_source_mapping" "queue" {
 
   lifecycle {
     precondition {
-      # What is left of the text has no list but those of $or, and no scalar.
+      # The reduced text of a valid pattern has no lists except those of $or, and no scalars.
       condition = alltrue([
         for text in local.filter_lists : !can(regex("\":[^\\[{\u0001]", text)) && !strcontains(replace(text, "\"$or\":[{", ""), "[")
       ])
@@ -102,7 +102,7 @@ resource "aws_lambda_function_event_invoke_config" "function" {
   count = var.failure_destination == null && var.maximum_retry_attempts == null && var.maximum_event_age_seconds == null ? 0 : 1
 
   function_name = aws_lambda_function.function.function_name
-  # Lambda answers with its own values for what is left out, and the next plan would take them away.
+  # Lambda returns its defaults for omitted values, and the next plan would remove them.
   maximum_retry_attempts       = coalesce(var.maximum_retry_attempts, 2)
   maximum_event_age_in_seconds = coalesce(var.maximum_event_age_seconds, 21600)
 

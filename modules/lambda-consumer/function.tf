@@ -12,11 +12,11 @@ resource "aws_s3_object" "package" {
   count = var.code_bucket == null ? 0 : 1
 
   bucket = var.code_bucket.name
-  # A key per content: the function changes code by changing keys, and a rollback finds the old one.
+  # One key per content: new code has a new key, and a rollback finds the old object.
   key          = "${var.code_bucket.prefix}${var.name}/${replace(replace(trimsuffix(local.content_hash, "="), "/", "_"), "+", "-")}.zip"
   source       = var.package.path
   content_type = "application/zip"
-  # S3 takes ten tags on an object, and those of the provider would count.
+  # S3 allows ten tags per object, and the default tags of the provider would count, too.
   tags = { for key in slice(keys(var.tags), 0, min(10, length(var.tags))) : key => var.tags[key] }
 
   override_provider {
@@ -26,7 +26,7 @@ resource "aws_s3_object" "package" {
   }
 
   lifecycle {
-    # The function must have left the old object before it goes.
+    # The function must use the new object before the old one is deleted.
     create_before_destroy = true
   }
 }
@@ -87,9 +87,9 @@ resource "aws_lambda_function" "function" {
 
   tags = var.tags
 
-  # The log group comes first, or Lambda's first line would find none. The policies come first so
-  # that whatever starts the function (the mapping below waits for the function) finds a role that
-  # can do its work; on destroy they go last, for the same reason.
+  # The log group is created first, or Lambda's first lines would be lost. The policies are created
+  # before anything starts the function (the mapping below waits for the function), so that its role
+  # has all permissions; on destroy they are deleted last, for the same reason.
   depends_on = [
     aws_cloudwatch_log_group.function,
     aws_iam_role_policy.code,

@@ -10,14 +10,14 @@ locals {
   # Provider 6 renamed the attribute; lookup() is the one form that both majors accept.
   region = lookup(data.aws_region.current, "region", data.aws_region.current.id)
 
-  # Written from names, so that every policy is complete in the first plan.
+  # Composed from names, so that every policy is complete in the first plan.
   function_arn   = "arn:${local.partition}:lambda:${local.region}:${local.account_id}:function:${var.name}"
   log_group_name = coalesce(var.log_group.name, "/aws/lambda/${var.name}")
   log_group_arn  = "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:${local.log_group_name}"
 
   # Roles are global and functions are not: without the region in its name, the same function in a
   # second region would find its role taken. IAM takes 64 characters; a longer name keeps its
-  # beginning and is told apart by a hash.
+  # beginning and gets a hash, which makes it unique.
   full_role_name = "${var.name}-${local.region}"
   role_name = (
     length(local.full_role_name) <= 64
@@ -42,7 +42,7 @@ locals {
     "ec2:UnassignPrivateIpAddresses",
   ]
 
-  # Those for which Lambda makes no new function.
+  # Runtimes for which Lambda creates no new functions.
   archived_runtimes = "^(nodejs([468][.].*|1[0246][.]x)?|python(2[.]7|3[.][678])|dotnet(core.*|[56])|ruby2[.][57]|java8|go1[.]x|provided)$"
 
   # TZ is absent on purpose: Lambda no longer reserves it.

@@ -1,4 +1,4 @@
-# What the function may do.
+# The permissions of the function.
 
 module "key" {
   source = "../kms-key-statements"
@@ -7,7 +7,7 @@ module "key" {
 }
 
 locals {
-  # What the module itself needs. With `role_arn` it is for the owner of that role to grant.
+  # Permissions that the module itself needs. With `role_arn`, the owner of that role grants them.
   statements = {
     # No logs:CreateLogGroup: an invocation still running during a destroy would bring the group back,
     # without its retention, and the next apply would stop at a group that exists already.
@@ -33,7 +33,7 @@ locals {
       ]
     ])
 
-    # The key may serve others: this opens nothing but this function's own environment.
+    # The key may have other uses: this permits decrypting only this function's own environment.
     environment = [for key in var.kms_key[*] : {
       Effect    = "Allow"
       Action    = "kms:Decrypt"
@@ -64,7 +64,7 @@ locals {
     tracing = var.tracing ? [{
       Effect = "Allow"
       Action = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
-      # X-Ray has no resource type for either.
+      # X-Ray has no resource type for either action.
       Resource = "*"
     }] : []
 
@@ -73,7 +73,7 @@ locals {
         {
           Effect = "Allow"
           Action = "ec2:CreateNetworkInterface"
-          # Of any account: a shared subnet is its owner's.
+          # In any account: a shared subnet belongs to the account of its owner.
           Resource = concat(
             ["${local.ec2_arn}:${local.account_id}:network-interface/*"],
             [for id in vpc.subnet_ids : "${local.ec2_arn}:*:subnet/${id}"],
@@ -88,11 +88,11 @@ locals {
         {
           Effect = "Allow"
           Action = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
-          # EC2 has no resource type for either.
+          # EC2 has no resource type for either action.
           Resource = "*"
         },
         {
-          # All of this is for Lambda, which works with the interfaces in the function's role.
+          # Lambda needs these permissions in the function's role; the function's code does not.
           Effect    = "Deny"
           Action    = local.interface_actions
           Resource  = "*"
@@ -119,7 +119,7 @@ resource "aws_iam_role" "function" {
   permissions_boundary = var.permissions_boundary_arn
 
   # Without aws:SourceArn: Lambda does not document the ARN with which its queue pollers assume the
-  # role, and under a wrong one the queue would stand still without an error anywhere.
+  # role, and with a wrong one the queue would not be polled, without any error.
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [merge(

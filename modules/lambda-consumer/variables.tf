@@ -439,7 +439,7 @@ variable "policies" {
     ])
   }
   validation {
-    # What is no policy at all was refused above.
+    # Values that are no policy are refused above.
     condition = alltrue([
       for statement in flatten([for policy in values(var.policies) : try(jsondecode(policy).Statement, [])]) :
       lookup(statement, "Effect", "Allow") != "Allow" || !anytrue([

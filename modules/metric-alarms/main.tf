@@ -14,7 +14,7 @@ locals {
       metric_name = "Rejected"
       threshold   = rejections.threshold
 
-      # What entries of `alarms` have by default.
+      # Defaults of the entries of `alarms`.
       namespace           = "EventPipelines"
       dimensions          = null
       statistic           = "Sum"

@@ -3,7 +3,7 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  # Written from the name, so that every policy is complete in the first plan.
+  # Composed from the name, so that every policy is complete in the first plan.
   arn = "arn:${data.aws_partition.current.partition}:s3:::${var.name}"
 
   expiring = { for id, rule in var.lifecycle_rules : id => rule if rule.expire_days != null }
@@ -63,7 +63,7 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "bucket" {
       sse_algorithm     = var.kms_key == null ? "AES256" : "aws:kms"
       kms_master_key_id = one(var.kms_key[*].arn)
     }
-    # One key for many objects, made once in a while, instead of a call to KMS for every object.
+    # One bucket key for many objects, renewed from time to time, replaces a call to KMS per object.
     bucket_key_enabled = var.kms_key == null ? null : true
   }
 }
@@ -118,6 +118,6 @@ resource "aws_s3_bucket_lifecycle_configuration" "bucket" {
     }
   }
 
-  # Rules about older versions mean nothing before versions exist.
+  # Rules about noncurrent versions have no effect before versioning is enabled.
   depends_on = [aws_s3_bucket_versioning.bucket]
 }

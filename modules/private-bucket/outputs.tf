@@ -1,6 +1,6 @@
 output "bucket" {
   description = "The bucket: name, arn, kms_key_arn (null for SSE-S3). Whoever uses it waits until it is versioned, encrypted and private."
-  # All are known in the first plan; the dependencies are what the resource's own attributes would add, and more.
+  # All values are known in the first plan; depends_on adds the dependencies of the resource's attributes, and more.
   value = {
     name        = var.name
     arn         = local.arn

@@ -8,7 +8,7 @@ locals {
   # Provider 6 renamed the attribute; lookup() is the one form that both majors accept.
   region = lookup(data.aws_region.current, "region", data.aws_region.current.id)
 
-  # Written from the name, so that every policy is complete in the first plan.
+  # Composed from the name, so that every policy is complete in the first plan.
   account = "${local.region}:${data.aws_caller_identity.current.account_id}"
   arn     = "arn:${data.aws_partition.current.partition}:dynamodb:${local.account}:table/${var.name}"
 
@@ -27,7 +27,7 @@ resource "aws_dynamodb_table" "table" {
   hash_key  = var.hash_key
   range_key = var.range_key
 
-  # DynamoDB takes those that are keys, and each once.
+  # DynamoDB accepts only attributes that are keys, each once.
   dynamic "attribute" {
     for_each = toset(compact(flatten([for key in local.keys : [key.hash_key, key.range_key]])))
     content {

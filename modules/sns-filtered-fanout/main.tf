@@ -9,12 +9,12 @@ locals {
   # Provider 6 renamed the attribute; lookup() is the one form that both majors accept.
   region = lookup(data.aws_region.current, "region", data.aws_region.current.id)
 
-  # Written from the name, so that the queues can name the topic in their policies while the topic
+  # Composed from the name, so that the queues can name the topic in their policies while the topic
   # names the queues in its subscriptions, and both policies are complete in the first plan.
   topic_arn = "arn:${data.aws_partition.current.partition}:sns:${local.region}:${local.account_id}:${var.name}"
 
   # A topic without a policy of its own gets the default of AWS, which lets every identity of the
-  # account, and services acting for it, publish, subscribe and delete. Hence never without.
+  # account, and services acting for it, publish, subscribe and delete. So it always has a policy.
   topic_policy = jsonencode({
     Version = "2012-10-17"
     Statement = concat(
@@ -56,7 +56,7 @@ locals {
     )
   })
 
-  # What a topic's policy may name, in lower case: IAM does not distinguish.
+  # Actions that a topic's policy may name, in lower case, since IAM ignores case.
   policy_actions = [
     "sns:addpermission", "sns:deletetopic", "sns:getdataprotectionpolicy", "sns:gettopicattributes", "sns:listsubscriptionsbytopic",
     "sns:listtagsforresource", "sns:publish", "sns:putdataprotectionpolicy", "sns:removepermission", "sns:settopicattributes",
@@ -69,8 +69,8 @@ locals {
   }
 
   # Filter policies nest, and HCL has no recursion, so the levels are written out. An S3 event needs
-  # four (Records.s3.object.key); the fifth is there to see what lies too deep. Alternatives of an $or count as if they
-  # were asked together, at its level; two of them may lie in each other.
+  # four (Records.s3.object.key); the fifth detects policies that are too deep. Alternatives of an $or count as if all
+  # were required, at the level of the $or; one $or may contain another.
   filter_level_1 = {
     for name, policy in local.filter_policies : name => concat([], [
       for object in flatten([
@@ -117,7 +117,7 @@ locals {
       nested   = length(local.filter_level_2[name]) > 0
       too_deep = length(local.filter_level_5[name]) > 0
 
-      # A key counts where it has values; SNS multiplies the number of values with their depth.
+      # Only keys with values count; SNS multiplies the number of values by their depth.
       leaves = concat([], [
         for index, level in [
           local.filter_level_1[name], local.filter_level_2[name], local.filter_level_3[name], local.filter_level_4[name],
@@ -127,7 +127,7 @@ locals {
     }
   }
 
-  # HCL has no product either; more than five leaves are refused by their number.
+  # HCL has no product function; more than five leaves are refused for their number.
   filter_combinations = {
     for name, filter in local.filters : name => (
       concat(filter.leaves[*].weight, [1, 1, 1, 1, 1])[0]
@@ -140,8 +140,8 @@ locals {
 
   unfiltered = { nested = false, too_deep = false, leaves = [] }
 
-  # What SNS takes, as a grammar of the policy's text: comparisons become a number, lists of values \u0001, and objects
-  # of those \u0002, from the inside out. What is one \u0002 at last is a policy.
+  # The policies that SNS accepts, as a grammar of their text: comparisons become a number, lists of values \u0001, and
+  # objects of those \u0002, from the inside out. A text that is reduced to one \u0002 is a policy.
   string = "\"[^\"]*\""
   number = "-?[0-9.]+(?:[eE][-+]?[0-9]+)?"
   above  = "\"\\\\u003e=?\",(${local.number})"
@@ -236,7 +236,7 @@ resource "aws_sns_topic_subscription" "queue" {
   filter_policy_scope  = each.value.filter_policy == null ? null : each.value.filter_policy_scope
   raw_message_delivery = each.value.raw_message_delivery
 
-  # SNS gives up after its own retries; unlike the redrive policy of a queue this one has no count.
+  # Applies after SNS's own retries; unlike the redrive policy of a queue, this one has no count.
   redrive_policy = each.value.dlq == null ? null : jsonencode({ deadLetterTargetArn = each.value.dlq.arn })
 
   lifecycle {

@@ -1,6 +1,6 @@
 output "topic_arn" {
   description = "ARN of the topic. Whoever uses it waits for the topic and its policy, as a bucket notification must."
-  # The written ARN is the same and known in the first plan; the dependency is what the resource's own would add.
+  # The composed ARN is known in the first plan; depends_on adds the dependency that the resource's own ARN has.
   value      = local.topic_arn
   depends_on = [aws_sns_topic.topic]
 }

@@ -168,7 +168,7 @@ variable "policy_statements" {
   }
 
   validation {
-    # Of the kinds that IAM knows: a number, a role's or user's ARN, a service's name.
+    # Principals that IAM accepts: an account number, the ARN of a role or user, a service's name.
     condition = alltrue([
       for text in var.policy_statements : !can(jsondecode(text).Principal) ? true : (
         can(keys(jsondecode(text).Principal)[0])

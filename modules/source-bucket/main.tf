@@ -21,13 +21,13 @@ locals {
   queues_arn = "arn:${local.partition}:sqs:${local.region}:${local.account_id}"
   rule_arns  = { for key in keys(var.queues) : key => "${local.events_arn}:rule/${var.name}-${key}" }
 
-  # A list of comparisons is met by any of them, so that prefix and suffix cannot both be asked for.
+  # One match in a list of comparisons is enough, so a pattern cannot require prefix and suffix.
   keys = concat(
     [for suffix in sort(var.key_suffixes) : { suffix = { equals-ignore-case = suffix } }],
     [for prefix in compact([var.key_prefix]) : { prefix = prefix } if length(var.key_suffixes) == 0],
   )
 
-  # What S3's notifications name so, EventBridge tells by type, reason and kind of deletion. Without a reason here: any.
+  # EventBridge's type, reason and deletion type for each event name of S3's notifications. No reason here: any reason.
   events = {
     "IntelligentTiering"                      = ["Object Access Tier Changed"]
     "LifecycleExpiration:Delete"              = ["Object Deleted", "Lifecycle Expiration", "Permanently Deleted"]
@@ -50,7 +50,7 @@ locals {
   named = { for key, queue in var.queues : key => [for event in sort(queue.events) : local.events[event]] }
   types = { for key, events in local.named : key => distinct([for event in events : event[0]]) }
   whole = { for key, events in local.named : key => distinct([for event in events : event[0] if length(event) == 1]) }
-  # By type; and by type and reason.
+  # Events by type (reasons), and by type and reason (deletions).
   reasons = {
     for key, events in local.named : key => {
       for event in events : event[0] => event... if length(event) > 1 && !contains(local.whole[key], event[0])
@@ -62,7 +62,7 @@ locals {
     }
   }
 
-  # What an event has to be, any of these. `anything-but` alone would pass over events that lack the member.
+  # An event has to match one of these patterns. `anything-but` alone does not match events that lack the member.
   taken = {
     for key, queue in var.queues : key => concat(
       [for types in [local.whole[key]] : jsonencode({ detail-type = types }) if length(types) > 0],
@@ -98,7 +98,7 @@ locals {
     ) if queue.catch_all
   }
 
-  # The account, since a name says little: whoever may put events on the bus could claim any bucket's.
+  # Includes the account, because whoever may put events on the bus could name any bucket.
   of_buckets = {
     source  = ["aws.s3"]
     account = [local.owner]
@@ -113,7 +113,7 @@ locals {
       }))
     )
   }
-  # What the owner of another account's bucket forwards: the same, or where queues differ all of the bucket's events.
+  # Pattern for the owner of a bucket in another account: the queues' pattern, or all events if the queues differ.
   forwarded = length(distinct(values(local.event_patterns))) == 1 ? values(local.event_patterns)[0] : jsonencode(local.of_buckets)
 
   objects = [for arn in local.bucket_arns : "${arn}/${var.key_prefix}*"]
@@ -156,8 +156,8 @@ resource "aws_cloudwatch_event_target" "source" {
   }
 }
 
-# The owner's rule may put the bucket's events on the bus of this account; any of them, since IAM cannot ask
-# what an event is about. The rules above do.
+# Permits the owner's rule to put the bucket's events on the bus of this account; all events, since IAM has no
+# condition on their content. The rules above filter them.
 resource "aws_cloudwatch_event_permission" "owner" {
   count = local.by_rule && local.is_foreign ? 1 : 0
 

@@ -16,7 +16,7 @@ locals {
   queue_name = "${var.name}${local.suffix}"
   dlq_name   = "${var.name}-dlq${local.suffix}"
 
-  # ARNs are written from names so that both policies are complete in the first plan, stay readable
+  # ARNs are composed from names so that both policies are complete in the first plan, stay readable
   # when only a tag changes, and so that neither queue waits for the other to be named in a policy.
   arn_prefix = "arn:${data.aws_partition.current.partition}:sqs:${local.region}:${local.account_id}"
   queue_arn  = "${local.arn_prefix}:${local.queue_name}"
@@ -25,7 +25,7 @@ locals {
   own_dlq = var.dlq == null ? false : var.dlq.existing_arn == null
 
   # Six tries fit into one visibility period: a throttled batch is retried while it stays invisible,
-  # and a message that reappears during a retry would be worked on twice.
+  # and a message that reappears during a retry would be processed twice.
   required_visibility_seconds = (
     var.consumer == null ? 0 : 6 * var.consumer.timeout_seconds + var.consumer.batching_window_seconds
   )
@@ -34,7 +34,7 @@ locals {
     var.consumer == null ? 30 : local.required_visibility_seconds,
   )
 
-  # What a queue's policy may name, in lower case: IAM does not distinguish.
+  # Actions that a queue's policy may name, in lower case, since IAM ignores case.
   policy_actions = [
     "sqs:addpermission", "sqs:cancelmessagemovetask", "sqs:changemessagevisibility", "sqs:createqueue", "sqs:deletemessage",
     "sqs:deletequeue", "sqs:getqueueattributes", "sqs:getqueueurl", "sqs:listdeadlettersourcequeues", "sqs:listmessagemovetasks",
@@ -59,8 +59,8 @@ locals {
         Action    = "sqs:SendMessage"
         Condition = {
           ArnEquals = { "aws:SourceArn" = sender.source_arn }
-          # A bucket's ARN names no account, so S3 must send it. Other ARNs do, and a service that
-          # does not document the key must not lose its messages over what its ARN already proves.
+          # A bucket's ARN names no account, so S3 must send the account. Other ARNs name it, and
+          # messages of a service that does not document the key must not be refused.
           (sender.service == "s3" ? "StringEquals" : "StringEqualsIfExists") = {
             "aws:SourceAccount" = coalesce(sender.source_account, local.account_id)
           }
@@ -107,7 +107,7 @@ resource "aws_sqs_queue" "dlq" {
   kms_master_key_id       = var.kms_key == null ? null : var.kms_key.arn
 
   policy = local.dlq_policy
-  # Named by the ARN it will have: a reference would be a cycle with the redrive policy below.
+  # The composed ARN: a reference would be a cycle with the redrive policy below.
   redrive_allow_policy = !var.dlq.redrive_allow_policy ? null : jsonencode({
     redrivePermission = "byQueue"
     sourceQueueArns   = [local.queue_arn]
@@ -152,7 +152,7 @@ resource "aws_sqs_queue" "queue" {
   kms_master_key_id       = var.kms_key == null ? null : var.kms_key.arn
 
   policy = local.queue_policy
-  # A reference, not the written ARN: AWS refuses a dead-letter queue that does not exist yet.
+  # A reference, not the composed ARN: AWS refuses a dead-letter queue that does not exist yet.
   redrive_policy = var.dlq == null ? null : jsonencode({
     deadLetterTargetArn = local.own_dlq ? aws_sqs_queue.dlq[0].arn : var.dlq.existing_arn
     maxReceiveCount     = var.max_receive_count
@@ -195,8 +195,8 @@ resource "aws_sqs_queue" "queue" {
   }
 }
 
-# Only visible messages count: those in flight are someone already looking, and the age of a
-# dead-letter message is the age of its first delivery, which says nothing about today.
+# Only visible messages count: somebody already examines messages in flight. The age of a dead
+# letter counts from its first delivery, which does not show when it arrived here.
 resource "aws_cloudwatch_metric_alarm" "dlq_depth" {
   count = var.alarm != null && local.own_dlq ? 1 : 0
 
@@ -223,7 +223,7 @@ resource "aws_cloudwatch_metric_alarm" "dlq_depth" {
   comparison_operator = "GreaterThanOrEqualToThreshold"
   threshold           = var.alarm.dlq_messages
   evaluation_periods  = 1
-  # SQS stops reporting a queue that was idle for hours; an idle dead-letter queue is a good one.
+  # SQS reports no metrics for a queue that was idle for hours; an idle dead-letter queue is normal.
   treat_missing_data = "notBreaching"
 
   alarm_actions = var.alarm.actions

@@ -1,5 +1,5 @@
-# The ARNs below are the written ones, known already in the first plan; each object also holds a
-# value of the finished resource, so whoever uses it still waits for the queue and its policy.
+# The ARNs below are composed and known already in the first plan; each object also holds a value of
+# the finished resource, so that users of the output still wait for the queue and its policy.
 
 output "queue" {
   description = <<-EOT

@@ -39,9 +39,9 @@ module "alarms" {
       ])
       metric_name = "ImportsFailed"
     }
-    # An import stands still when rows wait and none is loaded, and of a queue neither alone is wrong: rows
-    # wait in every import, and none is loaded while nothing is imported. Hence two alarms that tell nobody,
-    # and one that tells of both.
+    # An import is stalled when rows wait and none is loaded. Neither alone is a fault: rows wait in every
+    # import, and none is loaded while nothing is imported. Hence two alarms without notifications, and a
+    # composite alarm of both that notifies.
     rows-waiting = {
       description = join(" ", [
         "Rows have waited in ${module.rows_queue.queue.name} for ${var.stalled_after_seconds} seconds without a break. Tells nobody: it is",

@@ -13,21 +13,21 @@ locals {
   bucket_arn  = module.bucket.bucket_arn_static
   items_table = "${local.name}-items"
 
-  # S3 compares suffixes case by case: .csv, .CSV and .Csv are three filters.
+  # S3's suffixes are case-sensitive: .csv, .CSV and .Csv are three filters.
   suffixes = flatten([
     for suffix in [".csv", ".csv.gz"] : [
       for letters in setproduct([for letter in split("", suffix) : distinct([letter, upper(letter)])]...) : join("", letters)
     ]
   ])
 
-  # Conditions differ in type, and merge() keeps each value's own.
+  # A conditional expression would convert the values to one type; merge() keeps their types.
   defaults = merge(
     { for name, value in var.defaults : name => value.string if value.string != null },
     { for name, value in var.defaults : name => value.number if value.number != null },
     { for name, value in var.defaults : name => value.bool if value.bool != null },
   )
 
-  # What a file is held against before its first row is sent; empty is what the function assumes.
+  # Expectations of a file, checked before its first row is sent; empty: the function's default.
   expected_file = {
     for name, value in {
       DELIMITER     = var.dialect.delimiter
@@ -48,13 +48,13 @@ locals {
     } : name => value if value != ""
   }
 
-  # Rows that are longer than a message wait here, as long as their messages may.
+  # Prefix of stored rows that are longer than a message; they are kept as long as their messages.
   large_rows_prefix = "large-rows/"
 
-  # As long as SQS keeps anything: a weak table may need all of it.
+  # The maximum of SQS: a slow table may need all of it.
   rows_retention_seconds = 1209600
 
-  # What the bucket's notification has to have: this pipeline's own, or that of a bucket's owner.
+  # Entries for the bucket's notification: that of this pipeline, or of the bucket's owner.
   notified_queues = {
     imports = {
       arn             = module.imports_queue.queue.arn
@@ -63,7 +63,7 @@ locals {
     }
   }
 
-  # With the prefix, so that the descriptions name commands that find this stack.
+  # Includes name_prefix, so that the commands in the descriptions find this stack.
   alarm = var.alarm == null ? null : { actions = var.alarm.actions, name_prefix = var.name_prefix }
 }
 
@@ -74,7 +74,7 @@ module "source" {
   source_bucket = var.source_bucket
   key_prefix    = var.import_prefix
   key_suffixes  = [".csv", ".csv.gz"]
-  # The version that the event names, however many came after it.
+  # s3:GetObjectVersion reads the version that the event names, even if newer ones exist.
   read_actions = ["s3:GetObject", "s3:GetObjectVersion"]
   own_bucket   = local.bucket
   role_arns    = [module.split.role.arn]
@@ -118,11 +118,11 @@ module "split" {
   timeout_seconds = var.split.timeout_seconds
   vpc             = var.vpc
   queue           = module.imports_queue.queue
-  # A file may take all of an invocation's time, and the next one would find none left.
+  # A file may take all of an invocation's time, and leave none for another one.
   batch_size          = 1
   maximum_concurrency = var.split.maximum_concurrency
-  # It continues a long file through its own queue, which Lambda would take for a mistake and stop
-  # after 16 turns. It counts its turns itself, and each must have got further in the file.
+  # The function continues a long file through its own queue, which Lambda would stop as a recursive
+  # loop after 16 turns. The function counts its turns itself, and each must advance in the file.
   recursive_loop     = "Allow"
   log_retention_days = var.log_retention_days
   alarm              = local.alarm
@@ -159,12 +159,12 @@ module "split" {
   )
 }
 
-# The buffer: what the table cannot take yet waits here, and nothing is lost meanwhile.
+# The buffer: rows that the table cannot take yet wait here without loss.
 module "rows_queue" {
   source = "../../modules/sqs-with-dlq"
 
   name = "${local.name}-rows"
-  # Lambda works on one batch of a message group at a time, and the splitter puts all rows into one.
+  # Lambda processes one batch of a message group at a time, and all rows are in one group.
   fifo = var.pace.one_at_a_time ? {} : null
   consumer = {
     timeout_seconds         = var.load.timeout_seconds
@@ -172,7 +172,7 @@ module "rows_queue" {
   }
   message_retention_seconds = local.rows_retention_seconds
   max_receive_count         = var.max_receive_count
-  # Waiting is what the queue is for; half of the time that it can wait is when someone must know.
+  # Rows are expected to wait in this queue; the alarm goes off at half of the retention period.
   alarm   = one([for alarm in local.alarm[*] : merge(alarm, { age_seconds = local.rows_retention_seconds / 2 })])
   kms_key = var.kms_key
   tags    = var.tags
@@ -193,7 +193,7 @@ module "load" {
   queue                   = module.rows_queue.queue
   batch_size              = local.batch_size
   batching_window_seconds = var.pace.batching_window_seconds
-  # With one message group the queue itself sees to it, and Lambda takes no bound below 2.
+  # A single message group already limits the function to 1, and Lambda accepts no limit below 2.
   maximum_concurrency = var.pace.one_at_a_time ? null : local.workers
   log_retention_days  = var.log_retention_days
   alarm               = local.alarm

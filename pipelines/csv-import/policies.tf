@@ -25,7 +25,7 @@ locals {
   load_policies = merge({
     import = jsonencode({ Version = "2012-10-17", Statement = [
       {
-        # A condition on what is there already goes with single writes only.
+        # Only single writes can have a condition on the existing item.
         Sid      = "WriteItems"
         Effect   = "Allow"
         Action   = var.write_mode == "overwrite" ? "dynamodb:BatchWriteItem" : "dynamodb:PutItem"

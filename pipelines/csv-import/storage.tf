@@ -14,15 +14,15 @@ module "bucket" {
   }
 }
 
-# What the pace amounts to, in rows per second.
+# The throughput that follows from the pace, in rows per second.
 locals {
   workers       = var.pace.one_at_a_time ? 1 : coalesce(var.pace.maximum_concurrency, 5)
   units_per_row = ceil(var.pace.item_size_kb)
-  # 80 % of a provisioned table is what the functions take; a new on-demand table takes 4000 units.
+  # The functions use 80 % of a provisioned table; a new on-demand table takes 4000 units a second.
   table_rows_per_second = (var.pace.table_write_capacity == null ? 4000 : var.pace.table_write_capacity * 0.8) / local.units_per_row
   table_share           = local.table_rows_per_second / local.workers
-  # What a function manages on a table without limits, by its memory and so by its processor; an
-  # estimate on the safe side. A conditional write takes a call of its own.
+  # Throughput of one function on a table without limits, by its memory and so by its CPU share; a
+  # conservative estimate. A conditional write takes a call of its own.
   function_rows_per_second = min(var.load.memory_size_mb, 1769) * (var.write_mode == "overwrite" ? 2 : 0.5)
   worker_rows_per_second   = min(local.table_share, local.function_rows_per_second)
   # All messages of an import are counted in one item of the ledger, in a transaction each.
@@ -50,7 +50,7 @@ module "items" {
   tags                   = var.tags
 }
 
-# How far each import is: one item per import, and one for each message that was loaded.
+# The progress of imports: one item per import, and one for each message that was loaded.
 module "ledger" {
   source = "../../modules/private-table"
 

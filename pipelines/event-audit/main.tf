@@ -18,7 +18,7 @@ locals {
   rejections_arn = module.rejections.bucket_arn_static
   watched        = var.source_bucket == null ? local.bucket : join(", ", concat([var.source_bucket.name], sort(var.source_bucket.further)))
 
-  # What the bucket's notification has to have: this pipeline's own, or that of a bucket's owner.
+  # Entries for the bucket's notification: that of this pipeline, or of the bucket's owner.
   notified_topics = {
     audit = {
       arn    = module.topic.topic_arn
@@ -40,7 +40,7 @@ locals {
   }
   single_events = ["IntelligentTiering", "LifecycleTransition", "ObjectAcl:Put", "ObjectRetention:Put", "ReducedRedundancyLostObject"]
 
-  # What may be written in `routes` and `events`, and the names inside messages that it stands for.
+  # Values that `routes` and `events` may have, and the event names in messages that they stand for.
   event_names = merge({ for event in local.single_events : event => [event] }, [
     for family, kinds in local.event_families : merge(
       { "${family}:*" = [for kind in kinds : "${family}:${kind}"] },
@@ -80,10 +80,10 @@ locals {
   )
 
   topic_sender = { topic = { service = "sns", source_arn = module.topic.topic_arn_static } }
-  # EventBridge cannot prove to a topic's policy which rule it comes from, to a queue's it can.
+  # EventBridge can prove the rule of an event to a queue's policy, but not to a topic's policy.
   by_rule = try(var.source_bucket.via, "s3") == "eventbridge"
 
-  # With the prefix, so that the descriptions name commands that find this stack.
+  # Includes name_prefix, so that the commands in the descriptions find this stack.
   alarm = var.alarm == null ? null : { actions = var.alarm.actions, name_prefix = var.name_prefix }
 }
 
@@ -184,7 +184,7 @@ module "function" {
       REJECTIONS_BUCKET            = local.rejections_bucket
       REJECTIONS_PREFIX            = "${each.key}/"
 
-      # The filter passes a message for one of its records; the function looks at each.
+      # The filter passes a message if one of its records matches; the function checks each record.
       (each.value.catch_all ? "ROUTE_EXCEPT" : "ROUTE_EVENTS") = join(",", each.value.events)
     },
     var.trail == null ? {} : {

@@ -1,4 +1,4 @@
-# What people keep here is theirs: only what they can no longer see goes.
+# The objects here belong to users: only leftovers that users can no longer see expire.
 module "watched" {
   source = "../../modules/private-bucket"
   count  = var.source_bucket == null ? 1 : 0
@@ -10,7 +10,7 @@ module "watched" {
   leftover_days = var.lifecycle_days
 }
 
-# Apart from the watched bucket, where every record written would be an event of its own.
+# Separate from the watched bucket, in which every stored record would cause another event.
 module "rejections" {
   source = "../../modules/private-bucket"
 
@@ -23,8 +23,8 @@ module "rejections" {
   lifecycle_rules = { expire-rejection-records = { expire_days = var.lifecycle_days.rejections } }
 }
 
-# Who may write an item of the table may replace it: IAM cannot ask for a condition expression. A version under
-# object lock stays, in compliance mode even against who administers the account.
+# Writers of the table may also replace its items: IAM cannot require a condition expression. A version under
+# object lock stays, in compliance mode even against administrators of the account.
 module "records" {
   source = "../../modules/private-bucket"
   count  = local.locks_records ? 1 : 0

@@ -12,17 +12,17 @@ locals {
   bucket     = "${local.name}-${local.account_id}-${local.region}"
   bucket_arn = module.bucket.bucket_arn_static
 
-  # S3 compares suffixes case by case: .jpg, .JPG and .Jpg are three filters.
+  # S3's suffixes are case-sensitive: .jpg, .JPG and .Jpg are three filters.
   extension_cases = flatten([
     for extension in var.extensions : [
       for letters in setproduct([for letter in split("", extension) : distinct([letter, upper(letter)])]...) : ".${join("", letters)}"
     ]
   ])
 
-  # In small letters; none where content decides.
+  # Extensions in lower case; none if the content decides.
   endings = var.suffixes == "all" ? [] : [for extension in var.extensions : ".${extension}"]
 
-  # What the bucket's notification has to have: this pipeline's own, or that of a bucket's owner.
+  # Entries for the bucket's notification: that of this pipeline, or of the bucket's owner.
   notified_topics = {
     uploads = {
       arn             = module.topic.topic_arn
@@ -34,13 +34,13 @@ locals {
   by_rule      = try(var.source_bucket.via, "s3") == "eventbridge"
   topic_sender = { topic = { service = "sns", source_arn = module.topic.topic_arn_static } }
 
-  # Below the name of its bucket, for two buckets may have the same key.
+  # Derivatives lie below the name of the source bucket, since two buckets may have the same key.
   source_settings = merge(module.source.settings, var.source_bucket == null ? {} : {
     OUTPUT_BUCKET   = local.bucket
     SOURCE_SUFFIXES = join(",", sort(local.endings))
   })
 
-  # With the prefix, so that the descriptions name commands that find this stack.
+  # Includes name_prefix, so that the commands in the descriptions find this stack.
   alarm = var.alarm == null ? null : { actions = var.alarm.actions, name_prefix = var.name_prefix }
 }
 

@@ -1,4 +1,4 @@
-# Where things were before they moved into modules. A stack that was applied then loses nothing.
+# Former addresses of resources that moved into modules: stacks applied before keep their resources.
 
 moved {
   from = aws_s3_bucket.images

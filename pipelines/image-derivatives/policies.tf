@@ -4,7 +4,7 @@ locals {
     for name in keys(var.derivatives) : name => {
       images = jsonencode({ Version = "2012-10-17", Statement = concat(module.source.read_statements, [
         {
-          # Reading its own derivative back is what makes a repeated or late event harmless.
+          # The function reads its own derivatives to make repeated and late events harmless.
           Sid      = "KeepDerivatives"
           Effect   = "Allow"
           Action   = ["s3:GetObject", "s3:PutObject"]
@@ -17,7 +17,7 @@ locals {
           Resource = "${local.bucket_arn}/${var.rejections_prefix}${name}/*"
         },
         ], [
-        # As for the uploads: a missing derivative would look like a broken permission.
+        # As for the uploads: without it, a missing derivative would look like a broken permission.
         for arn in [local.bucket_arn] : { Sid = "TellMissingDerivative", Effect = "Allow", Action = ["s3:ListBucket"], Resource = [arn] }
         if var.source_bucket != null
       ]) })

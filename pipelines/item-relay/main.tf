@@ -13,14 +13,14 @@ locals {
   bucket_arn = module.bucket.bucket_arn_static
   table      = "${local.name}-items"
 
-  # The script and the service find everything by name, so these are no choice.
+  # Not configurable, because the script and the service find everything by name.
   files_prefix      = "files/"
   rejections_prefix = "rejections/"
 
-  # The service is one process, which may be off for a while: as long as SQS keeps anything.
+  # The maximum of SQS: the service is one process, which may be off for a while.
   finished_retention_seconds = 1209600
 
-  # With the prefix, so that the descriptions name commands that find this stack.
+  # Includes name_prefix, so that the commands in the descriptions find this stack.
   alarm = var.alarm == null ? null : { actions = var.alarm.actions, name_prefix = var.name_prefix }
 }
 
@@ -51,8 +51,8 @@ module "update" {
   vpc             = var.vpc
   queue           = module.updates_queue.queue
   batch_size      = var.function.batch_size
-  # No batching window: it would come on top of the time after which a delivery that died is
-  # repeated, and that has to stay below what the finished queue remembers.
+  # No batching window: it would lengthen the time until a failed delivery is repeated, which has to
+  # stay below the deduplication interval of the finished queue.
   maximum_concurrency = var.function.maximum_concurrency
   log_retention_days  = var.log_retention_days
   alarm               = local.alarm
@@ -84,13 +84,13 @@ module "finished_queue" {
   source = "../../modules/sqs-with-dlq"
 
   name = "${local.name}-finished"
-  # For its memory: a message that is sent again within five minutes is dropped. Every item is a
-  # group of its own, so that none waits for another.
+  # FIFO for deduplication: a message that is sent again within five minutes is dropped. Every item
+  # is a group of its own, so that none waits for another.
   fifo                       = { high_throughput = true }
   visibility_timeout_seconds = var.service.visibility_timeout_seconds
   message_retention_seconds  = local.finished_retention_seconds
   max_receive_count          = var.max_receive_count
-  # Nothing else tells that the service, which is no Lambda function, has stopped.
+  # Only this alarm shows that the service, which is no Lambda function, has stopped.
   alarm   = one([for alarm in local.alarm[*] : merge(alarm, { age_seconds = var.service.late_after_seconds })])
   kms_key = var.kms_key
   tags    = var.tags

@@ -7,7 +7,7 @@ locals {
       # makes this choice is not documented.
       { Sid = "TellMissingFromForbidden", Effect = "Allow", Action = "s3:ListBucket", Resource = local.bucket_arn },
       { Sid = "RecordRejections", Effect = "Allow", Action = "s3:PutObject", Resource = "${local.bucket_arn}/${local.rejections_prefix}*" },
-      # No PutItem: what is not there is not made.
+      # No PutItem: the function creates no items.
       {
         Sid      = "UpdateItems"
         Effect   = "Allow"
@@ -36,7 +36,7 @@ resource "aws_iam_policy" "script" {
 
   policy = jsonencode({ Version = "2012-10-17", Statement = concat([
     {
-      # Reading, to compare what is there when a step is repeated.
+      # Reading, to compare the existing object when a step is repeated.
       Sid      = "StoreFiles"
       Effect   = "Allow"
       Action   = ["s3:GetObject", "s3:PutObject"]
@@ -80,7 +80,7 @@ resource "aws_iam_group" "service" {
   path = var.iam_path
 }
 
-# Who runs both with one key, to try things out.
+# Users who run both script and service with one access key, for trials.
 resource "aws_iam_group" "operator" {
   name = "${local.name}-operator-${local.region}"
   path = var.iam_path
@@ -106,8 +106,8 @@ resource "aws_iam_group_policy_attachment" "operator_service" {
   policy_arn = aws_iam_policy.service.arn
 }
 
-# Users and their keys are made elsewhere: the secrets would lie in Terraform's state. Per user and
-# not per group, which would throw out whoever was added by hand.
+# Users and their keys are created elsewhere: the secrets would lie in Terraform's state.
+# Memberships are per user: a resource per group would remove users who were added by hand.
 resource "aws_iam_user_group_membership" "members" {
   for_each = setunion(var.members.script, var.members.service, var.members.operator)
 

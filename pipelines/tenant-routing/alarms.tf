@@ -21,8 +21,8 @@ module "alarms" {
       statistic      = "Maximum"
       period_seconds = 60
     }
-    # The tenants' queues are made where Terraform does not see them, and so are their dead letters. Each of
-    # those has failed in a function first, and the functions count that.
+    # The tenants' queues and their dead-letter queues are created outside Terraform. Every dead letter has
+    # failed in a function first, and the functions count failures.
     failed-records = {
       description = join(" ", [
         "Events or files of tenants failed within 5 minutes and are tried again, ${var.queues.max_receive_count} times in all.",

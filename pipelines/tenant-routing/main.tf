@@ -1,7 +1,7 @@
 # a group's bucket -> its ingest queue -> route_tenant_event -> the tenant's queue -> process_tenant_file -> the tenant's silver files
 #
-# Buckets, queues and their mappings come and go with groups and tenants: `event-pipelines tenants` makes
-# them at run time, named after the patterns below, and reads what it has to know from the platform document.
+# Buckets, queues and their mappings belong to groups and tenants: `event-pipelines tenants` creates them at
+# run time, with names by the patterns below, and reads its settings from the platform document.
 
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
@@ -15,11 +15,11 @@ locals {
 
   name         = "${var.name_prefix}-tenants"
   groups_table = "${var.name_prefix}-TenantGroups"
-  # Not local.name with another ending: the command line and people look for these two side by side.
+  # Not derived from local.name: the command line and users expect both tables' names to match.
   tenants_table = "${var.name_prefix}-Tenants"
   platform_name = "/${var.name_prefix}/tenants/platform"
 
-  # Roles and policies are global: a second region would find these names taken without its own in them.
+  # Roles and policies are global: without the region, a second region would find the names taken.
   files_role       = "${local.name}-files-${local.region}"
   files_role_arn   = "arn:${local.partition}:iam::${local.account_id}:role${var.iam_path}${local.files_role}"
   manager_policy   = "${local.name}-manager-${local.region}"
@@ -37,24 +37,24 @@ locals {
   all_queues         = concat([local.ingest_queues], local.raw_queues)
   dead_letter_queues = [for arn in local.all_queues : "${arn}-dlq"]
 
-  # The longest that leaves "-tg-", the group, account and region room in the 63 characters of a bucket name.
+  # Longest name of a group that fits, with "-tg-", account and region, into the 63 characters of a bucket name.
   max_group_name_length = min(40, 63 - length("${var.name_prefix}-tg-${local.bucket_suffix}"))
 
   quarantine_retention_seconds = 1209600
 
   # A file may be overwritten while the event of its older version waits: in the ingest queue, in
-  # quarantine, once more in the ingest queue, and in its tenant's.
+  # quarantine, once more in the ingest queue, and in the queue of its tenant.
   longest_wait_seconds = local.quarantine_retention_seconds + 3 * var.queues.message_retention_seconds
   longest_tries_seconds = (
     var.queues.max_receive_count * 6 * max(var.router.timeout_seconds, var.consumer.timeout_seconds)
   )
 
-  # What converting a file takes at most, an estimate on the safe side: a whole core does it in 1 MB a second.
+  # Conservative estimate of the time that converting a file takes: a whole core converts 1 MB per second.
   file_seconds = var.consumer.max_file_mb * 1769 / min(var.consumer.memory_size_mb, 1769)
 
   poll_actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
 
-  # With the prefix, so that the descriptions name commands that find this stack.
+  # Includes name_prefix, so that the commands in the descriptions find this stack.
   alarm = var.alarm == null ? null : { actions = var.alarm.actions, name_prefix = var.name_prefix }
 }
 
@@ -96,8 +96,8 @@ module "router" {
   }
 }
 
-# What belongs to no tenant that may have it waits here for a person. Nobody is in a hurry to empty it,
-# so it keeps what it gets for as long as SQS can, and looking at it a thousand times loses nothing.
+# Events that may not go to a tenant wait here for a person. The queue keeps messages for the maximum of
+# SQS, and a message may be received a thousand times before it becomes a dead letter.
 module "quarantine" {
   source = "../../modules/sqs-with-dlq"
 

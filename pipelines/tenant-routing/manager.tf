@@ -1,9 +1,9 @@
-# What `event-pipelines tenants` works with: the platform document, and a policy for whoever runs it.
+# Resources of `event-pipelines tenants`: the platform document, and a policy for its users.
 
 data "aws_default_tags" "current" {}
 
 locals {
-  # What is made at run time is tagged like what is made here.
+  # Resources that are created at run time have the same tags as those created here.
   platform_tags = merge(data.aws_default_tags.current.tags, var.tags)
 
   platform = jsonencode(merge(var.kms_key == null ? {} : { kms_key_arn = var.kms_key.arn }, {
@@ -89,7 +89,7 @@ locals {
       Resource = local.group_bucket_arn
     },
     {
-      # No permission to read one: whether a file is there, the bucket's list says.
+      # No permission to read files: listing the bucket shows whether a file exists.
       Sid      = "PutFiles"
       Effect   = "Allow"
       Action   = "s3:PutObject"
@@ -125,7 +125,7 @@ locals {
       Sid    = "KeepMappings"
       Effect = "Allow"
       Action = ["lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping", "lambda:UpdateEventSourceMapping"]
-      # Creating one has no resource type: what bounds all three are the functions.
+      # Creating a mapping has no resource type: the functions limit all three actions.
       Resource  = "*"
       Condition = { ArnEquals = { "lambda:FunctionArn" = [module.router.function_arn_static, module.consumer.function_arn_static] } }
     },
@@ -135,20 +135,20 @@ locals {
       Action   = ["lambda:ListTags", "lambda:TagResource"]
       Resource = "arn:${local.partition}:lambda:${local.region}:${local.account_id}:event-source-mapping:*"
     },
-    # `verify` says whether anybody but the consumer may become a tenant.
+    # `verify` reports whether anybody but the consumer may assume the role of a tenant.
     { Sid = "ReadTrust", Effect = "Allow", Action = "iam:GetRole", Resource = local.files_role_arn },
     {
       Sid    = "FindWhatThereIs"
       Effect = "Allow"
       Action = ["lambda:ListEventSourceMappings", "s3:ListAllMyBuckets", "sqs:ListQueues"]
-      # None of the three has a resource type.
+      # None of the three actions has a resource type.
       Resource = "*"
     },
   ], module.key.statements.write_objects, module.key.statements.send_messages, module.key.statements.write_items)
   manager_policy_json = jsonencode({ Version = "2012-10-17", Statement = local.manager_statements })
 
-  # What the manager may at most, whatever else it is given. Denials are needed beside that: a policy of a
-  # bucket, a queue or a role that names a user or a session itself is not limited by what a boundary allows.
+  # The maximum permissions of the manager, whatever else it is given. Denials are needed as well: a boundary
+  # does not limit the policy of a bucket, a queue or a role that names a user or a session itself.
   manager_boundary_json = jsonencode({ Version = "2012-10-17", Statement = concat(local.manager_statements, [
     { Sid = "NoFiles", Effect = "Deny", Action = "s3:GetObject*", Resource = "${local.group_bucket_arn}/*" },
     {
@@ -166,14 +166,14 @@ resource "aws_ssm_parameter" "platform" {
   name        = local.platform_name
   description = "What event-pipelines tenants makes groups and tenants with"
   type        = "String"
-  # Nothing in it is a secret, also with `kms_key`, and the plan is to show what changes.
+  # The document holds no secret, also with `kms_key`, and a plan should show its changes.
   insecure_value = local.platform
   tags           = var.tags
 
   lifecycle {
     precondition {
-      # The rest of the document never takes more than the other half of what a parameter takes, and
-      # only its tags are known before anything is made.
+      # The rest of the document never takes more than the other half of a parameter's limit, and
+      # only its tags are known before resources are created.
       condition = length(jsonencode(local.platform_tags)) <= 2048
       error_message = join(" ", [
         "The tags for what is made at run time take ${length(jsonencode(local.platform_tags))} characters as JSON and the platform",

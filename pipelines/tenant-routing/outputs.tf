@@ -68,7 +68,7 @@ output "path" {
       for name in ["Routed", "Quarantined"] : ["EventPipelines", name, "stack", var.name_prefix, "pipeline", "tenant-routing"]
     ]
     queues = [module.quarantine.queue.name]
-    # Groups and tenants come and go without Terraform, and their queues with them.
+    # Groups, tenants and their queues are created and deleted without Terraform.
     queues_found_by    = ["tg", "tenant"]
     dead_letter_queues = [module.quarantine.dlq.name]
     done               = ["Processed"]

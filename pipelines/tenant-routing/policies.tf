@@ -20,7 +20,7 @@ locals {
     ] })
   }
 
-  # No permission for any file: those are the tenant's, and only who says which tenant's gets them.
+  # No permission for files: only a session with the tag of a tenant has access to its files.
   consumer_policies = {
     poll = jsonencode({
       Version   = "2012-10-17"
@@ -32,8 +32,8 @@ locals {
     ] })
   }
 
-  # Lambda polls in the role that the code has, too. It marks what the code does, and not its polling,
-  # so that the queues are open to the one and shut to the other.
+  # Lambda polls with the role that the code has, too. Only calls of the code have
+  # lambda:SourceFunctionArn, so that Lambda may receive from the queues and the code may not.
   poll_statements = [
     { Sid = "Poll", Effect = "Allow", Action = local.poll_actions },
     {
@@ -51,7 +51,7 @@ module "key" {
   kms_key = var.kms_key
 }
 
-# One role for all tenants: what a session in it may do follows from the two tags it was opened with.
+# One role for all tenants: the two tags of a session determine the permissions of the session.
 resource "aws_iam_role" "files" {
   name        = local.files_role
   path        = var.iam_path
@@ -81,21 +81,21 @@ resource "aws_iam_role_policy" "files" {
   role = aws_iam_role.files.name
   policy = jsonencode({ Version = "2012-10-17", Statement = concat([
     {
-      # The version that the event names, however many came after it.
+      # s3:GetObjectVersion reads the version that the event names, even if newer ones exist.
       Sid      = "ReadRawFiles"
       Effect   = "Allow"
       Action   = ["s3:GetObject", "s3:GetObjectVersion"]
       Resource = "${local.tenant_files_arn}/raw/*"
     },
     {
-      # What is there says which version it was made from, and an older one must not replace it.
+      # Reads the existing object: its metadata names its version, which no older one may replace.
       Sid      = "WriteSilverFiles"
       Effect   = "Allow"
       Action   = ["s3:GetObject", "s3:PutObject"]
       Resource = "${local.tenant_files_arn}/silver/*"
     },
     {
-      # With the tag by which they expire.
+      # Includes tagging, since the objects expire by their tag.
       Sid      = "RecordRejections"
       Effect   = "Allow"
       Action   = ["s3:PutObject", "s3:PutObjectTagging"]

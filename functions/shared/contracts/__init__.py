@@ -1,5 +1,5 @@
 """Formats and names that the functions and the command share.
 
-The command has this folder as `event_pipelines.contracts`, by a link. Modules import the standard
-library and each other, relatively.
+The command has this folder as `event_pipelines.contracts`, by a link. Modules import only the
+standard library and, relatively, each other.
 """

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 # The outcome of an event that is written to the log, and to the trail where there is one.
 LOGGED = "logged"
-# What DynamoDB allows a hash key to be, in bytes of UTF-8.
+# DynamoDB's limit of a hash key, in bytes of UTF-8.
 MAX_HASH_KEY = 2048
 
 

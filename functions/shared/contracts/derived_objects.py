@@ -1,7 +1,7 @@
-"""Metadata of objects that are made of others: the version of the source.
+"""Metadata of derived objects: the version of the source.
 
-Every write is conditional on what was found, so that repeated and late events change nothing; there
-is no table, and nothing expires.
+Every write is conditional on the object that was found, so that repeated and late events change
+nothing; no table is needed, and nothing expires.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ SOURCE_SEQUENCER = "source-sequencer"
 
 
 class SourceVersion(Protocol):
-    """What an event, or a message about it, says of the version that it announces."""
+    """Version of an object as announced by an event, or by a message about the event."""
 
     @property
     def etag(self) -> str | None: ...
@@ -29,34 +29,34 @@ class SourceVersion(Protocol):
 
 @dataclass(frozen=True)
 class DerivedObject:
-    """One that exists, and the source version its metadata names."""
+    """An existing derived object; its metadata names the source version."""
 
     etag: str
     metadata: Mapping[str, str]
 
     def is_of(self, source: SourceVersion) -> bool:
-        """Tell whether it was made from the very version that was announced."""
+        """Return whether the object was made from exactly the version that was announced."""
         announced = source_metadata(source)
         if SOURCE_ETAG not in announced and SOURCE_VERSION not in announced:
-            # It may be another version: making it again does no harm.
+            # The version is unknown; making the object again does no harm.
             return SOURCE_SEQUENCER in announced and announced.items() <= self.metadata.items()
         if self.metadata.get(SOURCE_ETAG) != announced.get(SOURCE_ETAG):
             return False
         versions = (self.metadata.get(SOURCE_VERSION), announced.get(SOURCE_VERSION))
         if "null" not in versions and all(versions):
             return versions[0] == versions[1]
-        # Without versions the same content may have come back after another. The newer event
-        # then has to leave its mark, or a late one in between would overwrite it.
+        # Without versioning, the same content may return after other content. The newer event must
+        # then update the metadata, or a late event from in between would overwrite the object.
         return not is_older(self.metadata.get(SOURCE_SEQUENCER), source.sequencer)
 
     def is_newer_than(self, source: SourceVersion) -> bool:
-        """Tell so by S3's order. A forged event from the future makes nothing newer."""
+        """Return whether the object is of a later event; forged future sequencers do not count."""
         stored = self.metadata.get(SOURCE_SEQUENCER)
         return is_credible(stored) and is_older(source.sequencer, stored)
 
 
 def source_metadata(source: SourceVersion) -> dict[str, str]:
-    """The part of the metadata that names the source; what is not known is left out."""
+    """Return the metadata that name the source version; unknown values are left out."""
     values = {
         SOURCE_ETAG: source.etag,
         SOURCE_VERSION: source.version_id,

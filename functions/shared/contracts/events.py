@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_plus
 
-# EventBridge names events and reasons in prose; everything behind this module uses the names of
-# S3 notifications.
+# EventBridge names events and reasons in prose; all other modules use the names of S3
+# notifications.
 EVENTBRIDGE_NAMES: Mapping[tuple[str, ...], str] = {
     ("Object Created", "PutObject"): "ObjectCreated:Put",
     ("Object Created", "POST Object"): "ObjectCreated:Post",
@@ -43,7 +43,7 @@ EVENTBRIDGE_NAMES: Mapping[tuple[str, ...], str] = {
 }
 
 # S3 begins a sequencer with the second of its clock, in ten hexadecimal digits. This is not
-# documented, but all that is concluded from it is what no clock can have written yet.
+# documented, and serves only to detect sequencers from the future.
 SEQUENCER_CLOCK_DIGITS = 10
 CLOCK_AHEAD_SECONDS = 24 * 3600
 # Events that S3 numbers by their sequencer. Others, such as restores, repeat that of the creation.
@@ -58,7 +58,7 @@ CREATING_NOTHING = frozenset({
 COMMON_DETAIL = frozenset(
     {"version", "bucket", "object", "request-id", "requester", "source-ip-address"}
 )
-# S3 nests what it says of one kind of event two levels deep.
+# S3 nests the data of a kind of event two levels deep.
 MAX_DATA_LEVELS = 8
 
 
@@ -68,13 +68,13 @@ class NotAnObjectEvent(ValueError):
 
 @dataclass(frozen=True)
 class ObjectEvent:
-    """One thing that happened to one object.
+    """One event of one object.
 
     ``event_name`` is written as in S3 notifications, without ``s3:`` in front. ``event_time`` is
     ISO 8601 in UTC, as S3 wrote it. ``key`` is decoded; ``etag`` has no quotes; ``size`` is in
-    bytes. Whatever S3 leaves out for a kind of event is None. ``data`` is what S3 says only of
-    this kind of event, as it came: `glacierEventData` and the like, or EventBridge's details.
-    ``envelope_id`` is what EventBridge calls the event, the same for every delivery.
+    bytes. Values that S3 leaves out for a kind of event are None. ``data`` are the members that
+    only this kind of event has, unchanged: `glacierEventData` and the like, or EventBridge's
+    details. ``envelope_id`` is EventBridge's id of the event, the same for every delivery.
     """
 
     event_name: str
@@ -96,7 +96,7 @@ class ObjectEvent:
 
     @property
     def creates_object(self) -> bool:
-        """Raises NotAnObjectEvent for an unknown kind, which is not to be taken for either."""
+        """Whether the event creates an object. Raises NotAnObjectEvent for an unknown kind."""
         if self.event_name.startswith("ObjectCreated:"):
             return True
         if self.event_name.partition(":")[0] not in CREATING_NOTHING:
@@ -105,13 +105,13 @@ class ObjectEvent:
 
     @property
     def number(self) -> str | None:
-        """The sequencer, where it is this event's own: it identifies and orders those of a key."""
+        """The event's own sequencer, if any: it identifies and orders the events of a key."""
         return self.sequencer if self.event_name.startswith(NUMBERED) else None
 
 
 @dataclass(frozen=True)
 class Announcement:
-    """An event, and ``document``: what ``object_events`` would read as this event alone."""
+    """An event, and ``document``, the payload that ``object_events`` reads as this event alone."""
 
     event: ObjectEvent
     document: Mapping[str, Any]
@@ -123,12 +123,12 @@ def object_events(payload: str | Mapping[str, Any]) -> list[ObjectEvent]:
 
 
 def announcements(payload: str | Mapping[str, Any]) -> list[Announcement]:
-    """Read what one message, or one invocation, announces.
+    """Read the events of one message or of one invocation.
 
     Accepts S3 records, the same wrapped by SNS, and EventBridge's shape, wrapped or not. S3's
     ``s3:TestEvent`` and an empty ``Records`` list announce nothing and give an empty list.
-    It is all or nothing: one record that cannot be read raises ``NotAnObjectEvent`` before any
-    of its neighbours has had an effect.
+    One record that cannot be read raises ``NotAnObjectEvent`` for the whole payload, before any
+    other record has an effect.
     """
     document = _document(payload)
     if document.get("Type") == "Notification" and "Message" in document:
@@ -147,7 +147,7 @@ def announcements(payload: str | Mapping[str, Any]) -> list[Announcement]:
 
 
 def is_older(sequencer: str | None, other: str | None) -> bool:
-    """Tell whether ``sequencer`` precedes ``other``, of the same key. False where S3 gave none."""
+    """Return whether ``sequencer`` precedes ``other``, of the same key. False if one is missing."""
     if not sequencer or not other:
         return False
     width = max(len(sequencer), len(other))
@@ -155,15 +155,15 @@ def is_older(sequencer: str | None, other: str | None) -> bool:
 
 
 def latest_sequencer() -> str:
-    """Return the greatest possible beginning of a sequencer of the present.
+    """Return the greatest beginning that a sequencer can have by now.
 
-    A greater one is forged, and would be newer than every later upload.
+    A greater sequencer is forged, and would be newer than every later upload.
     """
     return f"{int(time.time()) + CLOCK_AHEAD_SECONDS:0{SEQUENCER_CLOCK_DIGITS}X}"
 
 
 def is_credible(sequencer: str | None) -> bool:
-    """Tell whether S3 can have written this by now; True where it wrote none."""
+    """Return whether S3 can have written this sequencer by now; True for None."""
     return sequencer is None or sequencer[:SEQUENCER_CLOCK_DIGITS].upper() <= latest_sequencer()
 
 
@@ -188,7 +188,7 @@ def _from_notification(record: object) -> ObjectEvent:
     s3 = _part(record, "s3")
     s3_object = _part(s3, "object")
     try:
-        # Strict: with replacement characters in it a key names some other object.
+        # Strict: a key with replacement characters would name another object.
         key = unquote_plus(_text(s3_object, "key"), errors="strict")
     except UnicodeDecodeError as error:
         raise NotAnObjectEvent("a record has a key that is not UTF-8") from error
@@ -218,7 +218,7 @@ def _from_eventbridge(event: Mapping[str, Any]) -> ObjectEvent:
     names = (kind, _optional(detail, "reason") or "", _optional(detail, "deletion-type") or "")
     known = (EVENTBRIDGE_NAMES.get(names[:length]) for length in (3, 2, 1))
     return ObjectEvent(
-        # A kind that S3 may add one day keeps the name it came with.
+        # An unknown kind of event keeps EventBridge's name.
         event_name=next((name for name in known if name), kind),
         event_version=_text(event, "version"),
         event_time=_text(event, "time"),
@@ -266,7 +266,7 @@ def _etag(s3_object: Mapping[str, Any], name: str) -> str | None:
 
 def _size(s3_object: Mapping[str, Any]) -> int | None:
     size = s3_object.get("size")
-    # JSON has numbers that no object can have and no database takes; true is an int in Python.
+    # JSON has numbers beyond the limits of objects and databases; true is an int in Python.
     return size if type(size) is int and 0 <= size < 2**63 else None
 
 
@@ -276,7 +276,7 @@ def _data(members: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _check(value: object, levels: int) -> None:
-    """Raise NotAnObjectEvent for what Python reads as JSON and no log or database takes."""
+    """Raise NotAnObjectEvent for values that Python reads as JSON and logs or databases reject."""
     if not levels:
         raise NotAnObjectEvent("a record has details that are nested too deep")
     if isinstance(value, str):
@@ -293,7 +293,7 @@ def _check(value: object, levels: int) -> None:
 
 
 def _encodable(text: str, name: str) -> str:
-    # JSON can spell half a surrogate pair; S3 cannot, and no log or database takes one.
+    # JSON can hold half of a surrogate pair; S3 cannot, and logs and databases reject it.
     try:
         text.encode()
     except UnicodeEncodeError as error:

@@ -9,7 +9,7 @@ CONTROL_PART = "IMPORT"
 STAMP = "import_stamp"
 # Member of the message by which the splitter continues an import: the import's id.
 CONTINUE = "continue"
-# Of the table's write capacity, what all loaders take together: other users keep the rest.
+# Share of the table's write capacity for all loaders together; other users keep the rest.
 SHARE_OF_CAPACITY = 0.8
 
 
@@ -21,12 +21,12 @@ class ImportStatus(StrEnum):
 
 
 class WriteMode(StrEnum):
-    """What happens to an item that is there already.
+    """Handling of an item that exists already.
 
-    OVERWRITE: it is replaced, by whichever row is written last.
-    INSERT_ONLY: it stays, and the row is rejected.
-    LAST_ROW_WINS: it is replaced by rows that come after it, by import and then by row, whatever
-    order they are written in. An item that no import wrote is older than every row.
+    OVERWRITE: the row that is written last replaces the item.
+    INSERT_ONLY: the item stays, and the row is rejected.
+    LAST_ROW_WINS: later rows replace the item, ordered by import and then by row, whatever the
+    order of the writes. An item that no import wrote is older than every row.
     """
 
     OVERWRITE = "overwrite"
@@ -35,9 +35,9 @@ class WriteMode(StrEnum):
 
 
 def import_id(bucket: str, key: str, version_id: str | None, etag: str | None) -> str:
-    """The same for every event of one version of an object. Without versioning its etag counts.
+    """Return an id that is equal for all events of one version of an object.
 
-    Raises ValueError when there is neither.
+    Without versioning, the etag identifies the version. Raises ValueError without either.
     """
     # S3 calls every version "null" that is written while versioning is off or suspended.
     version = (etag or "").strip('"') if version_id in (None, "null") else version_id
@@ -47,5 +47,5 @@ def import_id(bucket: str, key: str, version_id: str | None, etag: str | None) -
 
 
 def rejected_rows_prefix(rejections_prefix: str, import_id: str) -> str:
-    """Below it are the rejected rows of an import, as JSON lines in objects that end in .jsonl."""
+    """Return the prefix of an import's rejected rows: objects of JSON lines that end in .jsonl."""
     return f"{rejections_prefix}{import_id}/"

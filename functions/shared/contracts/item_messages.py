@@ -1,12 +1,12 @@
-"""What travels through the item relay: which item it is about, and at which revision that is.
+"""Messages of the item relay: an item and its revision.
 
-Both queues carry the same shape. The script says that an item is at revision 1 and may be updated,
-the function says that it is at revision 2 and may be looked at. A message is JSON in ASCII, an
-object of
+Both queues carry the same format. A message of the script says that an item is at revision 1 and
+ready for its update; a message of the function, that it is at revision 2 and ready for the service.
+A message is a JSON object in ASCII, with the members
 
     schema_version  1
-    item_id         1 to 128 letters, digits, dots, underscores and hyphens, not beginning with a
-                    mark: it is also a message group, and part of a key
+    item_id         1 to 128 letters, digits, dots, underscores and hyphens, beginning with a letter
+                    or digit; also used as a message group and as part of a key
     bucket, key     of the item's file
     revision        1 or more
 """
@@ -22,12 +22,12 @@ ITEM_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 class NotAnItemMessage(ValueError):
-    """A message cannot be read as one about an item. Says what is wrong, never quotes it."""
+    """A message is not about an item. The text says what is wrong and never quotes the message."""
 
 
 @dataclass(frozen=True)
 class ItemMessage:
-    """One item, its file, and the revision that the item had when this was written."""
+    """One item, its file, and the revision of the item when the message was written."""
 
     item_id: str
     bucket: str
@@ -64,7 +64,7 @@ class ItemMessage:
 
 
 def deduplication_id(item_id: str, revision: int) -> str:
-    """The same for every message about one update of an item."""
+    """Return an id that is equal for all messages about one update of an item."""
     return hashlib.sha256(json.dumps([item_id, revision]).encode()).hexdigest()
 
 

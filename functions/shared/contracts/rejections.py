@@ -13,7 +13,7 @@ class Rejection:
     """Why an event had no effect.
 
     ``reason`` is a code to filter by, ``detail`` a sentence. ``received_at`` is ISO 8601 in UTC.
-    ``body`` is the message itself where no object could be made out, so that it is not lost.
+    ``body`` is the message itself if it identifies no object, or is to be sent again.
     """
 
     reason: str
@@ -27,10 +27,10 @@ class Rejection:
     body: str | None = None
 
     def record_name(self, part: str) -> str:
-        """The same for every delivery of the same rejected input.
+        """Return a name that is equal for all deliveries of the same rejected input.
 
-        Two deliveries of an event have different message ids, so an object counts by its version,
-        one without a version by the body of its message, and other messages by their ids.
+        Two deliveries of an event have different message ids, so an object is identified by its
+        version, without a version by the body of its message, and other messages by their ids.
         """
         version = self.version_id or self.etag or self.body or self.message_id
         what = (
@@ -43,5 +43,5 @@ class Rejection:
 
 
 def record_stem(key: str) -> str:
-    """The beginning of the names of all records about an object; a hyphen and a digest follow."""
+    """Return the common beginning of an object's record names; a hyphen and a digest follow."""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", key.rsplit("/", 1)[-1])[-60:]

@@ -1,7 +1,7 @@
 """Names of tenants, and keys of their objects.
 
-A tenant's objects are NAME/raw/… (what it uploads), NAME/silver/… (what is made of it) and
-NAME/rejected/… (what could not be made of it).
+A tenant's objects are NAME/raw/… (uploads), NAME/silver/… (converted files) and NAME/rejected/…
+(rejected rows, and records of rejections).
 """
 
 import re
@@ -12,26 +12,26 @@ from urllib.parse import unquote
 # Fits into the name of a queue with its prefix and suffix, into a message group and into a tag.
 TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,38}[a-z0-9]")
 
-# The limit of S3. Looking into a longer key costs time that grows with the square of its length.
+# S3's limit. The time to check a longer key would grow with the square of its length.
 MAX_KEY_BYTES = 1024
 
 RAW = "raw"
 SILVER = "silver"
 REJECTED = "rejected"
-# What is in REJECTED carries this tag, by which it expires: a life cycle rule has no pattern for
-# the tenants' names in front, and a bucket has at most 1,000 rules.
+# Objects in REJECTED carry this tag, by which they expire: a lifecycle rule has no pattern for the
+# tenants' names in front, and a bucket has at most 1,000 rules.
 REJECTED_TAG = ("event-pipelines-area", REJECTED)
 # A digest of the version of the file.
 REJECTED_ROWS_ENDING = re.compile(r"[0-9a-f]{16}\.jsonl")
 
 
 class InvalidKey(ValueError):
-    """The key is no tenant's. The message says what is wrong with it."""
+    """The key belongs to no tenant. The message says what is wrong with it."""
 
 
 @dataclass(frozen=True)
 class TenantKey:
-    """``area`` is RAW, SILVER or REJECTED; ``path`` is what follows it."""
+    """The parts of a key: ``area`` is RAW, SILVER or REJECTED, ``path`` is the rest."""
 
     tenant: str
     area: str
@@ -41,7 +41,7 @@ class TenantKey:
     def parse(cls, key: str) -> "TenantKey":
         """Read a decoded key. Raises InvalidKey.
 
-        Of what the pipeline wrote itself only the beginning is read: nothing is done with it.
+        The path of an object that the pipeline wrote is not checked: such objects are ignored.
         """
         if len(key) > MAX_KEY_BYTES or len(key.encode(errors="surrogatepass")) > MAX_KEY_BYTES:
             raise InvalidKey(f"the key has more than {MAX_KEY_BYTES} bytes, which S3 does not take")
@@ -58,12 +58,12 @@ class TenantKey:
 
 
 def is_tenant_name(text: str) -> bool:
-    """3 to 40 lower-case letters, digits and hyphens, with a letter or a digit at both ends."""
+    """Whether ``text`` is 3 to 40 lower-case letters, digits and hyphens, no hyphen at an end."""
     return TENANT_NAME.fullmatch(text) is not None
 
 
 def raw_file(key: str) -> tuple[str, str] | None:
-    """The tenant and the path of a raw file, which are not checked further; else None."""
+    """Return tenant and path of a raw file, without checking the path; None for other keys."""
     tenant, _, rest = key.partition("/")
     area, _, path = rest.partition("/")
     return (tenant, path) if is_tenant_name(tenant) and area == RAW and path else None
@@ -74,7 +74,7 @@ def area_prefix(tenant: str, area: str) -> str:
 
 
 def silver_key(tenant: str, path: str) -> str:
-    """The key of what is made of ``path``. Its whole name stays in: a.csv and a.json are two."""
+    """Return the silver key of ``path``, with the whole name: a.csv and a.json are two files."""
     return f"{area_prefix(tenant, SILVER)}{path}.jsonl"
 
 
@@ -98,7 +98,7 @@ def _check_path(path: str) -> None:
 
 
 def _hides_something(path: str) -> bool:
-    """True if decoding once or more often adds a dot, slash or backslash."""
+    """Return whether decoding the path once or repeatedly adds a dot, slash or backslash."""
     decoded = path
     while (again := unquote(decoded)) != decoded:
         decoded = again

@@ -36,7 +36,7 @@ class TenantMessage:
     """A file that a tenant uploaded.
 
     ``key`` is decoded and is the tenant's; ``size`` is in bytes; ``event_name`` and ``event_time``
-    are S3's. Whatever S3 left out is None. ``source_message_id`` is the router's message.
+    are S3's. Values that S3 left out are None. ``source_message_id`` is that of the router's input.
     """
 
     tenant: str
@@ -60,7 +60,7 @@ class TenantMessage:
 
     @property
     def path(self) -> str:
-        """The key below the tenant's raw files."""
+        """The part of the key below the prefix of the tenant's raw files."""
         return TenantKey.parse(self.key).path
 
     def encode(self) -> str:
@@ -89,9 +89,9 @@ class TenantMessage:
 class QuarantineMessage:
     """An event that reached no tenant, and why.
 
-    ``event`` is what a queue of events takes again as this event alone; where the message was no
-    object event it is None and ``body`` is the message. ``tenant`` is who the key names, known
-    or not; ``group`` is the one that the registry has for it. ``quarantined_at`` is ISO 8601, UTC.
+    ``event`` is a payload of this event alone, which an ingest queue accepts; for a message that is
+    no object event it is None, and ``body`` is the message. ``tenant`` is the one that the key
+    names, known or not; ``group`` is its group in the registry. ``quarantined_at``: ISO 8601, UTC.
     """
 
     reason: str

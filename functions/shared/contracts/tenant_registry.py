@@ -1,6 +1,6 @@
-"""The records of groups and tenants in the registry's two tables, and how their queues are called.
+"""The records of groups and tenants in the registry's two tables, and the names of their queues.
 
-A record is written before anything is made and becomes ACTIVE after everything is.
+A record is written before any resource is created, and becomes ACTIVE once all are created.
 """
 
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ Kind = Literal["group", "tenant"]
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What groups and tenants have in common. Times are ISO 8601 in UTC.
+    """Common attributes of groups and tenants. Times are ISO 8601 in UTC.
 
-    `created_at` tells one life of a name from the next: every change is made on condition of it.
+    `created_at` distinguishes successive records of one name: every change is conditional on it.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Record:
 
     @classmethod
     def from_item(cls, item: Item) -> Self:
-        """An attribute that the item lacks reads as empty."""
+        """Read an item; an attribute that the item lacks is empty."""
         texts = {name: item.get(at, {}).get("S", "") for name, at in cls.attributes.items()}
         return cls(**texts)
 

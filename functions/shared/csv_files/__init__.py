@@ -1,4 +1,4 @@
-"""How CSV files are read: one source for the functions and for `imports start --dry-run`.
+"""Reading of CSV files, for the functions and for `imports start --dry-run`.
 
-Of the standard library alone, and linked as `event_pipelines.csv_files`.
+Uses the standard library only, and is linked as `event_pipelines.csv_files`.
 """

@@ -1,7 +1,7 @@
-"""Converts the text of a cell to a DynamoDB attribute, in one spelling for each value.
+"""Converts the text of a cell to a DynamoDB attribute, in one canonical form for each value.
 
-Values become parts of keys and are compared and sorted as text: 1.0 and 1 are one number, and a
-time is the same moment with any offset.
+Values become parts of keys and are compared and sorted as text: 1.0 and 1 become one text, and so
+do equal moments with different offsets.
 """
 
 import re
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 Attribute: TypeAlias = "AttributeValueTypeDef"
 
-# What DynamoDB numbers can be: digits that count, and the power of ten of the first of them.
+# Limits of DynamoDB numbers: significant digits, and the power of ten of the first of them.
 MAX_DIGITS = 38
 MIN_MAGNITUDE = -130
 MAX_MAGNITUDE = 125
 
-# No part of a number can be matched by two parts of this, or its time were not linear.
+# No text can match two parts of this pattern, so that matching takes linear time.
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 TIMESTAMP = re.compile(
     r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)"
@@ -36,7 +36,7 @@ BOOLS = {
     **dict.fromkeys(("false", "f", "no", "n", "off", "0"), False),
 }
 SPACES = " \t\r\n"
-# Of what cannot be read, as much as helps to find it.
+# Limit of an unreadable text that an error detail quotes.
 QUOTED_CHARACTERS = 60
 
 
@@ -63,7 +63,7 @@ def read_number(text: str, decimal: str = ".") -> Attribute:
     if not NUMBER.fullmatch(text.replace(decimal, ".")):
         raise UnreadableCell("not_a_number", f"{quoted(text)} is not a number")
     try:
-        # With room for every digit, so that this takes zeros off the end and rounds nothing.
+        # Precision for every digit, so that zeros at the end are removed and nothing is rounded.
         exact = Context(prec=len(text), Emin=MIN_EMIN, Emax=MAX_EMAX)
         number = exact.normalize(Decimal(text.replace(decimal, ".")))
     except InvalidOperation:
@@ -82,7 +82,7 @@ def read_number(text: str, decimal: str = ".") -> Attribute:
 
 
 def read_bool(text: str) -> Attribute:
-    """Read true or false, yes or no, on or off, their first letters (not of on), 1 or 0."""
+    """Read true/false, t/f, yes/no, y/n, on/off or 1/0, in any case. Raises UnreadableCell."""
     value = BOOLS.get(text.strip(SPACES).lower())
     if value is None:
         raise UnreadableCell("not_a_bool", f"{quoted(text)} is neither true nor false")
@@ -90,11 +90,11 @@ def read_bool(text: str) -> Attribute:
 
 
 def read_timestamp(text: str) -> Attribute:
-    """Read an ISO 8601 date, or date and time, as text that sorts as moments do.
+    """Read an ISO 8601 date, or date and time, as text that sorts chronologically.
 
-    The result is in UTC with six decimals: 2026-03-01T09:30:00.000000Z. What names no zone is
+    The result is in UTC with six decimals: 2026-03-01T09:30:00.000000Z. A time without a zone is
     in UTC already; a date is its first moment. Decimals beyond the sixth are cut off.
-    Raises UnreadableCell, also for moments that UTC has no four-digit year for.
+    Raises UnreadableCell, also for moments outside the years 1 to 9999 in UTC.
     """
     return {"S": iso_utc(text)}
 
@@ -121,14 +121,14 @@ READERS: Mapping[ColumnType, Callable[[str], Attribute]] = {
 
 
 def attribute_size(attribute: Attribute) -> int:
-    """Bytes that a value counts for in the size of its item.
+    """Return the bytes that a value adds to the size of its item.
 
     Raises UnicodeEncodeError for text that is not Unicode.
     """
     if "S" in attribute:
         return text_size(attribute["S"])
     if "N" in attribute:
-        # Two digits a byte, one for the magnitude, one for a sign: never less than it counts.
+        # Two digits per byte, a byte for the magnitude and one for a sign: an upper bound.
         digits = sum(character.isdigit() for character in attribute["N"])
         return min(digits, MAX_DIGITS) // 2 + 3
     return 1

@@ -1,4 +1,4 @@
-"""Decompresses and decodes what files hold."""
+"""Decompresses and decodes the content of files."""
 
 import codecs
 import zlib
@@ -17,18 +17,18 @@ class FileRefused(InvalidInput):
 
 
 class FileDamaged(FileRefused):
-    """The rest of the file is lost; what is before the damage is as it was written."""
+    """The rest of the file is lost; the content before the damage is intact."""
 
 
 def content_of(chunks: Iterable[bytes], compression: str, encoding: str) -> Iterable[bytes]:
-    """The content of a file in UTF-8, decompressed. Raises FileDamaged where it is."""
+    """Return the content of a file in UTF-8, decompressed. Reading raises FileDamaged."""
     if compression == "gzip":
         chunks = gunzip(chunks)
     return chunks if encoding == "utf-8" else as_utf_8(chunks, encoding)
 
 
 def as_utf_8(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """Convert text to UTF-8. Undecodable bytes become a byte that is not UTF-8."""
+    """Convert text to UTF-8. Undecodable bytes become the byte 0xFF, which is not UTF-8."""
     codecs.register_error("damaged", lambda error: (DAMAGED, error.end))  # type: ignore[attr-defined]
     decoder = codecs.getincrementaldecoder(encoding)("damaged")
     for chunk in chunks:
@@ -41,7 +41,7 @@ def as_utf_8(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
 def gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Decompress gzip, of one member or of several, into pieces of ``CHUNK_BYTES`` at most.
 
-    Raises FileDamaged where the file is.
+    Raises FileDamaged at damage, and where the data ends early.
     """
     decoder = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     for chunk in chunks:
@@ -70,6 +70,6 @@ def _pieces(decoder: "zlib._Decompress", compressed: bytes) -> Iterator[bytes]:
         if piece:
             yield piece
         rest = decoder.unconsumed_tail
-        # At the end of a member it may hold the next one, which is not this decoder's.
+        # After the end of a member, the rest belongs to the decoder of the next one.
         if decoder.eof or (not rest and len(piece) < CHUNK_BYTES):
             return

@@ -1,4 +1,4 @@
-"""What files are expected to be, from environment variables."""
+"""Expected format and columns of files, from environment variables."""
 
 import json
 
@@ -75,7 +75,7 @@ def _header(value: str) -> tuple[str, ...]:
 
 
 def _typed_columns(value: str) -> dict[str, object]:
-    # Terminals keep their width under this name.
+    # In a terminal, COLUMNS is its width.
     return {} if value.isdigit() else column_values(value)
 
 

@@ -8,7 +8,7 @@ from .content import FileRefused
 
 @dataclass(frozen=True)
 class ExpectedColumns:
-    """Names from the settings. A field with a default may be left out of a file.
+    """Names of columns in the settings. A file may lack a column that has a default.
 
     ``made`` are attributes that the import writes into every item.
     """
@@ -20,12 +20,12 @@ class ExpectedColumns:
     made: Collection[str] = ()
 
     def check(self, header: Sequence[str]) -> None:
-        """Raises FileRefused where every row would be rejected, or a setting would go unused.
+        """Raises FileRefused if every row would be rejected, or a setting would have no effect.
 
-        A default is for what files leave out; only one that is nearly the name of a column is
-        taken for a mistake.
+        A default is for a column that files lack; only a default whose name nearly equals that of
+        a column counts as a mistake.
         """
-        # Late: most files have all of their columns, and it takes memory.
+        # Imported on use, since the module takes memory.
         from difflib import get_close_matches
 
         for name in self.keys:

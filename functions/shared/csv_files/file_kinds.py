@@ -2,7 +2,7 @@
 
 import re
 
-# Magic numbers and where they stand. Of kinds that begin alike, the longer beginning comes first.
+# Magic numbers and their offsets. Of kinds that begin alike, the longer beginning comes first.
 MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"PK\x05\x06", "an empty ZIP archive"),
     (0, b"PK\x07\x08", "a ZIP archive"),
@@ -68,9 +68,9 @@ MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"GIF89a", "a picture (GIF)"),
 )
 ZIP = b"PK\x03\x04"
-# Programs read these behind a byte order mark and empty lines, too.
+# Programs read these after a byte order mark and empty lines, too.
 SHIFTED = frozenset({b"%PDF", b"%!PS", b"{\\rtf"})
-# What the archives of office programs and others have in it, by names of their members.
+# Kinds of ZIP archives, by parts of their members' names.
 ZIP_MEMBERS = (
     (b"xl/", "an Excel workbook (.xlsx)"),
     (b"opendocument.spreadsheet", "an OpenDocument spreadsheet (.ods)"),
@@ -95,7 +95,7 @@ KINDS_OF_TEXT = {
     "mail": "a mail or a web archive",
     "dif": "a spreadsheet in the Data Interchange Format (.dif)",
 }
-# How they begin. Names in exports of MetaTrader or Finam stand between < and >.
+# Beginnings of these kinds. Exports of MetaTrader and Finam have names of columns between < and >.
 BEGINNING = re.compile(
     r"""
     (?P<lfs>version[ ]https://[^\s/]+/spec/v\d)
@@ -119,13 +119,13 @@ BEGINNING = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-# Nothing that is told from text is looked for further than this.
+# Only the beginning of a file, of this length, is searched for kinds of text.
 TEXT_CHARACTERS = 1024
 
 
 def kind_of_bytes(beginning: bytes) -> str | None:
     """Name the kind of a binary file; None for what may be text."""
-    # Nothing of what begins with letters begins with spaces or a byte order mark.
+    # Only the kinds in SHIFTED may follow a byte order mark or white space.
     text = beginning[:TEXT_CHARACTERS].removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
     if text != beginning[: len(text)]:
         shifted = (k for at, magic, k in MAGIC if magic in SHIFTED and text.startswith(magic, at))
@@ -141,7 +141,7 @@ def kind_of_bytes(beginning: bytes) -> str | None:
 
 
 def kind_of_text(beginning: bytes) -> str | None:
-    """Name the kind of a text that is no table of lines; None for what may be CSV."""
+    """Name the kind of a text that is not a table; None for text that may be CSV."""
     start = beginning[:TEXT_CHARACTERS].decode(errors="replace").lstrip("\ufeff \t\r\n")
     found = BEGINNING.match(start)
     return KINDS_OF_TEXT[found.lastgroup] if found and found.lastgroup else None

@@ -20,7 +20,7 @@ from .cells import (
 )
 from .shape import Empty, Shape
 
-# What DynamoDB allows an item and a hash key to be, in bytes.
+# DynamoDB's limits of an item and of a hash key, in bytes.
 MAX_ITEM_BYTES = 400 * 1024
 MAX_KEY_BYTES = 2048
 BYTES_PER_UNIT = 1024
@@ -28,7 +28,7 @@ BYTES_PER_UNIT = 1024
 STAMPED_WITH_THE_START = ("created_at", "updated_at")
 KEY_SEPARATOR = "#"
 BYTE_ORDER_MARK = "\ufeff"
-# DynamoDB deletes an item some time after this second.
+# Attribute with the second (Unix time) after which DynamoDB deletes an item.
 EXPIRES_AT = "expires_at"
 
 
@@ -40,7 +40,7 @@ class RowRejected(InvalidInput):
 
 
 class Item(NamedTuple):
-    """An item to write, and which row it is from.
+    """An item to write, and the stamp of its row.
 
     ``key`` is the text of its hash key. ``stamp`` orders all rows of all imports: by the start of
     the import, then by row. ``size`` is in bytes, as DynamoDB counts.
@@ -53,7 +53,7 @@ class Item(NamedTuple):
 
     @property
     def units(self) -> int:
-        """Write units that putting it consumes, unless it replaces a larger one."""
+        """Write units that putting the item consumes, unless it replaces a larger one."""
         return -(-self.size // BYTES_PER_UNIT)
 
 
@@ -68,7 +68,7 @@ class _Column:
     decimal: str
 
     def value(self, text: str) -> "Attribute | None":
-        """None for an empty cell, unless it is an empty text. Raises RowRejected."""
+        """Convert a cell; None if an empty cell gives no attribute. Raises RowRejected."""
         if self.text and (text or (self.empty is Empty.TEXT and not self.has_default)):
             return {"S": text}
         if not text.strip(SPACES):
@@ -82,10 +82,10 @@ class _Column:
 
 
 class ItemMaker:
-    """Makes items of the rows of one import.
+    """Converter of the rows of one import to items.
 
-    ``started_at`` is when the import began, and what ``created_at`` and ``updated_at`` become
-    where the file has none: the time of writing would give every delivery of a message another
+    ``started_at`` is when the import began, and the value of ``created_at`` and ``updated_at`` if
+    the file has no such columns: the time of writing would give every delivery of a message another
     item, while the ledger has one start for all of them.
     """
 
@@ -122,7 +122,7 @@ class ItemMaker:
         key = self._key(number, attributes)
         stamp = f"{self._started_at}{KEY_SEPARATOR}{self._import_id}{KEY_SEPARATOR}{number:012d}"
         attributes[self._shape.hash_key] = key
-        # In place of the old one, where the file was made of items of an earlier import.
+        # Replaces an old stamp, if the file was made from items of an earlier import.
         attributes[STAMP] = {"S": stamp}
         size = self._size(attributes)
         if size > MAX_ITEM_BYTES:
@@ -132,7 +132,7 @@ class ItemMaker:
         return Item(key.get("S") or _text_of(key), stamp, attributes, size)
 
     def _size(self, attributes: Mapping[str, Attribute]) -> int:
-        """Bytes that DynamoDB counts; names are the same in every row."""
+        """Return the bytes that DynamoDB counts; sizes of names are computed once for all rows."""
         size, names = 0, self._name_sizes
         for name, value in attributes.items():
             try:
@@ -147,14 +147,14 @@ class ItemMaker:
         return size
 
     def _usual_key_columns(self) -> tuple[str, ...]:
-        """A column that is called what the table's key is called is the key."""
+        """Return the columns of the key; by default the one with the name of the table's key."""
         shape = self._shape
         if not shape.key_columns and shape.hash_key in self._header:
             return (shape.hash_key,)
         return shape.key_columns
 
     def _trouble_with_header(self) -> tuple[str, str] | None:
-        """What is wrong with every row, and found out row by row because rows are what is kept."""
+        """Return the reason and detail of a problem of the header, which rejects every row."""
         names = set(self._header)
         if len(names) < len(self._header):
             return "duplicate_column", "the header has two columns of one name"
@@ -188,7 +188,7 @@ class ItemMaker:
                 kind,
                 name in defaults,
                 kind is ColumnType.STRING,
-                # A key is what it says, or the row is rejected.
+                # An empty cell of the key stays text, for which the row is rejected.
                 Empty.TEXT if name in self._key_columns else self._shape.empty,
                 self._shape.decimal,
             )
@@ -210,10 +210,10 @@ class ItemMaker:
         return {EXPIRES_AT: {"N": str(int(end.timestamp()))}}
 
     def _fitted(self, cells: Sequence[str]) -> Sequence[str]:
-        """The cells below names, as far as the settings let there be more or fewer of them."""
+        """Return the cells, shortened or filled to the header's width if the settings allow it."""
         names = len(self._header)
         if cells and cells[0].startswith(BYTE_ORDER_MARK):
-            # Where files were put together, each with a mark of its own.
+            # Concatenated files have one byte order mark each.
             cells = [cells[0].lstrip(BYTE_ORDER_MARK), *cells[1:]]
         if names < len(cells) <= names + self._unnamed and not "".join(cells[names:]).strip():
             cells = cells[:names]
@@ -268,5 +268,5 @@ def _text_of(attribute: Attribute) -> str:
 
 
 def _escaped(part: str) -> str:
-    """Keeps a#b beside c apart from a beside b#c, and plain parts readable."""
+    """Escape the separator: a#b with c differs from a with b#c, and plain parts stay readable."""
     return part.replace("%", "%25").replace(KEY_SEPARATOR, "%23")

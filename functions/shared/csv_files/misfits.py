@@ -1,7 +1,7 @@
 """Refuses a file whose first rows contradict its header or the settings.
 
-Every one of its rows would be rejected, or become an item whose names and values hold signs that
-separate or quote them: one refusal says so, in place of a rejection for each row.
+Every row would be rejected, or become an item whose names and values contain delimiters or quotes:
+one refusal of the file replaces a rejection of each row.
 """
 
 import json
@@ -13,17 +13,17 @@ from dataclasses import replace
 from .content import FileRefused
 from .records import Dialect, Record
 
-# Fewer rows that are all broken are told one by one.
+# Fewer rows that are all broken are rejected one by one.
 FEWEST_BROKEN_ROWS = 10
 FEWEST_ROWS = 2
-# Quotes that other programs write, as they open and close; the dialect's own is among them where
-# spaces stand before it.
+# Opening and closing quotes of other programs; the dialect's own quote is not read as a quote after
+# spaces.
 QUOTES = ('""', "''", "``", "“”", "„“", "””", "\u2018\u2019", "«»")
-# How MySQL and PostgreSQL write that there is no value, where they escape with backslashes.
+# The missing value in exports of MySQL and PostgreSQL that escape with backslashes.
 NULL = "\\N"
-# Fewer bad rows do not tell of another dialect.
+# A smaller share of bad rows does not indicate another dialect.
 SHARE_BAD = 0.1
-# Values by which a row is told from names of columns, wherever the values below are of the kind.
+# Kinds of values that distinguish a row from names of columns, if the values below are of one kind.
 KINDS_OF_VALUES = re.compile(
     r"""
     (?P<number>[+-]?\d+[.,]\d+|-\d+)
@@ -45,7 +45,7 @@ def refuse_misfits(
     named_by_setting: bool,
     read_as: Callable[[Dialect], Sequence[Record]],
 ) -> None:
-    """Raises FileRefused. ``rows`` are the first ones of the file, broken ones included.
+    """Raises FileRefused for a misfit. ``rows`` are the file's first, including broken ones.
 
     ``read_as`` reads them again in another dialect.
     """
@@ -92,7 +92,7 @@ def _fits(cells: Sequence[str], names: Sequence[str], dialect: Dialect, fill: bo
 
 
 def _refuse_quoted_names(names: Sequence[str], dialect: Dialect) -> None:
-    """Quotes that are part of a name were not read as quotes: all of them, or behind a space."""
+    """Refuse names in quotes that were not read as quotes: of other kinds, or after a space."""
     for pair in QUOTES:
         opening, closing = pair[0], pair[1]
         quoted = [
@@ -109,7 +109,7 @@ def _refuse_quoted_names(names: Sequence[str], dialect: Dialect) -> None:
 
 
 def _refuse_quotes_of_values(rows: Sequence[Sequence[str]], dialect: Dialect) -> None:
-    """Quotes around all values of a column, behind a space or of another kind."""
+    """Refuse quotes around all values of a column, after a space or of another kind."""
     for number, values in enumerate(zip(*_equally_long(rows), strict=True), 1):
         filled = [value for value in values if value.strip()]
         bare = [value.strip() for value in filled]
@@ -132,7 +132,7 @@ def _refuse_other_signs(
     read_as: Callable[[Dialect], Sequence[Record]],
     fill: bool,
 ) -> None:
-    """Refuse a dialect in which rows are bad that another reads well, and a NULL of another."""
+    """Refuse a dialect in which rows are bad that another one reads well, or NULL of another."""
 
     def bad(rows: Sequence[Record], dialect: Dialect) -> int:
         return sum(bool(row.problem) or not _fits(row.cells, names, dialect, fill) for row in rows)
@@ -152,7 +152,7 @@ def _refuse_other_signs(
     unquoted, apostrophes, backslashes = (bad(read_as(other), other) for other in others)
     if 2 * backslashes <= found:
         raise refused(what, "escape", "\\", "escape_unclear")
-    # Rows that are good without any quotes do not tell of these.
+    # Rows that are good without any quotes do not indicate apostrophes as quotes.
     if 2 * apostrophes <= min(found, unquoted) > 0:
         raise refused(what, "quote", "'", "quotes_unclear")
 
@@ -178,14 +178,14 @@ def _refuse_values_as_names(names: Sequence[str], rows: Sequence[Sequence[str]])
 
 
 def _counts(names: Sequence[str]) -> bool:
-    """Tell whether programs named the columns by their numbers, from 0 or from 1."""
+    """Return whether the names are the numbers of the columns, from 0 or from 1."""
     return any([*names] == [str(n) for n in range(first, first + len(names))] for first in (0, 1))
 
 
 def _refuse_separator_columns(
     names: Sequence[str], rows: Sequence[Sequence[str]], dialect: Dialect
 ) -> None:
-    """Refuse separators of several signs, of which the delimiter is one."""
+    """Refuse separators of several characters, one of which is the delimiter."""
     if len(names) < 2 or not rows:
         return
     lines = [[cell.strip() for cell in cells] for cells in (names, *rows)]

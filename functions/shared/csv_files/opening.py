@@ -16,7 +16,7 @@ SAMPLE_BYTES = 1 << 17
 # The part of the sample that determines the delimiter.
 DIALECT_BYTES = 1 << 15
 DIALECT_ROWS = 100
-# It travels in every message, and DynamoDB is billed for it at every checkpoint.
+# Every message contains the header, and every checkpoint consumes write units for it.
 MAX_HEADER_BYTES = 16_000
 
 UTF_8_MARK = b"\xef\xbb\xbf"
@@ -26,7 +26,7 @@ UTF_MARKS = {
     b"\xff\xfe": ("utf_16", "the file is UTF-16"),
     b"\xfe\xff": ("utf_16", "the file is UTF-16"),
 }
-# What is read where neither a mark nor zeros tell.
+# Encoding to assume if neither a byte order mark nor zero bytes show the byte order.
 UTF_16 = {"utf-16": "utf-16-le", "utf-16-le": "utf-16-le", "utf-16-be": "utf-16-be"}
 UTF_16_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 AS_UTF_8 = "save it as UTF-8 and upload it again"
@@ -35,7 +35,7 @@ FEWEST_FOREIGN_LINES = 2
 
 AUTO = "auto"
 DELIMITERS = (",", ";", "\t", "|")
-# Of a file of one column, this share of so many rows or more have a delimiter: it is none.
+# A file read as one column is refused if this share of more than so many lines has a delimiter.
 FEWEST_LINES, SHARE_CUT = 10, 0.2
 # Separators that are not supported; without them such files would be read as one column.
 OTHER_SEPARATORS = (*":^~/#*!%&=+¦§¬¤\u00b4\uff1b\uff0c、؛،\uff5c\x01\x1c\x1d\x1e\x1f", "  ", " ")
@@ -43,27 +43,27 @@ SEPARATORS = {
     "\t": "tabs", "  ": "runs of spaces", " ": "spaces", ",": "commas", ";": "semicolons",
     "|": "pipes",
 }  # fmt: skip
-# Programs that take the line for a row fill it up with delimiters.
+# Programs that read this line as a row pad it with delimiters.
 SEP_LINE = re.compile(rb'"?sep=([^\r\n])"?\1*[ \t]*\r?(?:\n|$)', re.IGNORECASE)
-# What is meant for one, and says no single sign.
+# A line of this kind without a single character as the delimiter.
 UNREADABLE_SEP_LINE = re.compile(rb'"?sep ?= ?([^\r\n]{0,9})\r?(?:\n|$)', re.IGNORECASE)
 # A byte order mark in UTF-8 that was taken for Windows-1252 and written as UTF-8 once more.
 TWICE_ENCODED_MARK = "\ufeff".encode().decode("cp1252").encode()
 SPACES = {" ": re.compile(" +"), "  ": re.compile(" {2,}")}
 NUMBER = re.compile(r"-?[0-9][0-9.,]*")
-# What no name may hold: what is no text, and line ends of other programs; one of several lines is
-# a name, too.
+# Characters that no name may hold: control characters, and line ends of other programs. A name may
+# have several lines.
 NO_NAME = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x85\u2028\u2029]")
 
 
 @dataclass(frozen=True)
 class WantedDialect:
-    """What a file is expected to be. ``delimiter`` and ``encoding`` may be AUTO.
+    """The expected format of a file. ``delimiter`` and ``encoding`` may be AUTO.
 
-    ``header`` names the columns of files that have none of their own; ``skip_lines`` counts lines
-    before the header. ``trim_names`` takes spaces off the names; ``trailing_delimiters`` may stand
-    at the ends of lines. ``judge_rows`` refuses files whose first rows contradict the header;
-    ``fill_short_rows`` lets rows leave out their ends.
+    ``header`` names the columns of files without a header; ``skip_lines`` is the number of lines
+    before the header. ``trim_names`` strips spaces from names; ``trailing_delimiters`` allows
+    delimiters at the ends of lines. ``judge_rows`` refuses files whose first rows contradict the
+    header; ``fill_short_rows`` allows rows without their last cells.
     """
 
     dialect: Dialect = field(default_factory=Dialect)
@@ -82,7 +82,7 @@ STRICT = WantedDialect(trim_names=False, trailing_delimiters=False, judge_rows=F
 
 @dataclass(frozen=True)
 class Opening:
-    """``offset`` and ``line`` are where the first row begins, in UTF-8 and decompressed."""
+    """Format of a file. ``offset`` (bytes, in decompressed UTF-8) and ``line`` locate its rows."""
 
     compression: str
     header: tuple[str, ...]
@@ -93,7 +93,7 @@ class Opening:
 
 
 def read_opening(chunks: Iterable[bytes], wanted: WantedDialect | None = None) -> Opening:
-    """Read as many chunks of a file as its beginning takes. Raises FileRefused."""
+    """Read the beginning of a file, and no further chunks. Raises FileRefused."""
     wanted = wanted or STRICT
     chunks = iter(chunks)
     first = next(chunks, b"")
@@ -112,7 +112,7 @@ def read_opening(chunks: Iterable[bytes], wanted: WantedDialect | None = None) -
 
 
 def _sample(chunks: Iterable[bytes]) -> tuple[bytes, bool, FileDamaged | None]:
-    """The first bytes of the content, whether they are all of it, and what damage ends them."""
+    """Return the first bytes of the content, whether they are all, and damage that ends them."""
     parts: list[bytes] = []
     size = 0
     try:
@@ -129,7 +129,7 @@ def _sample(chunks: Iterable[bytes]) -> tuple[bytes, bool, FileDamaged | None]:
 
 
 def _encoding(sample: bytes, zipped: bool, wanted: str) -> str:
-    """Tell the encoding by the mark at the beginning, or by the zeros of UTF-16."""
+    """Detect the encoding by a byte order mark, or by the zero bytes of UTF-16."""
     for mark in (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff"):
         if sample.startswith(mark):
             raise FileRefused("utf_32", f"the file is UTF-32: {AS_UTF_8}")
@@ -162,7 +162,7 @@ def _not_as_set(reason: str, wanted: str, seen: str) -> FileRefused:
 
 
 def _utf_16_by_zeros(sample: bytes) -> str | None:
-    """Digits, delimiters and line feeds have a zero byte each, always on the same side."""
+    """Detect UTF-16: digits, delimiters and line feeds have a zero byte on the same side."""
     part = sample[:4096]
     even, odd = part[::2].count(0), part[1::2].count(0)
     if 4 * min(even, odd) > max(even, odd) or max(even, odd) < 2:
@@ -195,7 +195,7 @@ def _check_text(sample: bytes, whole: bool, wanted: str) -> None:
 
 
 def _is_foreign(sample: bytes) -> bool:
-    """Tell another encoding, such as Excel's, from a few damaged lines."""
+    """Return whether the encoding is another, such as Excel's, and not just some lines damaged."""
     counts = Counter(_decodes(line) for line in sample.split(b"\n") if not line.isascii())
     return counts[False] >= max(FEWEST_FOREIGN_LINES, counts[True] + 1)
 
@@ -209,7 +209,7 @@ def _decodes(line: bytes) -> bool:
 
 
 class _Beginning:
-    """The sample of a file in UTF-8, from which its dialect and its header are told."""
+    """The sample of a file in UTF-8, from which its dialect and its header are detected."""
 
     def __init__(self, sample: bytes, whole: bool, wanted: WantedDialect) -> None:
         self._sample = sample
@@ -218,7 +218,7 @@ class _Beginning:
         self._line = 1
         self._start = 0
         while sample.startswith(UTF_8_MARK, self._start):
-            # Programs that do not know the mark put another in front of it.
+            # Programs that do not recognise the mark add another one before it.
             self._start += len(UTF_8_MARK)
         if sample.startswith(TWICE_ENCODED_MARK, self._start):
             raise FileRefused(
@@ -229,7 +229,7 @@ class _Beginning:
         for _ in range(wanted.skip_lines):
             self._start = sample.find(b"\n", self._start) + 1 or len(sample)
             self._line += 1
-        # Some programs write the line behind a title.
+        # Some programs write the sep line after a title.
         self._said = self._said or self._sep_line()
 
     def opening(self, compression: str, encoding: str) -> Opening:
@@ -265,7 +265,7 @@ class _Beginning:
     def _without_empty_ends(
         self, names: list[str], header: Record, offset: int, dialect: Dialect
     ) -> tuple[list[str], Dialect]:
-        """Leave out names and cells that are only the ends of lines with a delimiter there."""
+        """Leave out names and cells that result from delimiters at the ends of lines."""
         rows = [r.cells for r in self._some_rows(offset, dialect) if "".join(r.cells).strip()]
         while len(names) > 1 and not names[-1].strip() and not self._wanted.header:
             names.pop()
@@ -273,10 +273,10 @@ class _Beginning:
         if dialect.unnamed:
             width = len(header.cells)
             if any("".join(row[len(names) :]).strip() for row in rows if len(row) <= width):
-                # What is below an empty name is a value.
+                # The column with an empty name has values.
                 return self._names(header), replace(dialect, unnamed=0)
             return names, dialect
-        # Some programs write them where the last values are empty only.
+        # Some programs write trailing delimiters only if the last values are empty.
         longer = [len(row) for row in rows if len(_without_empty_end(row)) <= len(names) < len(row)]
         return names, replace(dialect, unnamed=max(longer, default=len(names)) - len(names))
 
@@ -307,7 +307,7 @@ class _Beginning:
                 )
 
     def _sep_line(self) -> str | None:
-        """Read the line by which Excel is told the delimiter, and leave it behind."""
+        """Read the line that tells Excel the delimiter, and move past it. Raises FileRefused."""
         found = SEP_LINE.match(self._sample, self._start)
         if found is None:
             unreadable = UNREADABLE_SEP_LINE.match(self._sample, self._start)
@@ -352,7 +352,7 @@ class _Beginning:
         return replace(wanted, delimiter=said)
 
     def _refuse_contradicted(self, delimiter: str) -> None:
-        """Refuse a delimiter from the settings that cuts no line where another cuts all alike."""
+        """Refuse a delimiter from the settings that is in no line, if another cuts all alike."""
         if any(len(row) > 1 for row in self._table(delimiter)):
             return
         for each in DELIMITERS:
@@ -379,7 +379,7 @@ class _Beginning:
             return ","
         shares = {each: _share_alike(table) for each, table in cut.items()}
         if named:
-            # Of a header in the file the number of names tells; these were not counted by it.
+            # Only a header in the file shows the exact number of cells; these names do not.
             shares = {each: (share, 0.0) for each, (share, _) in shares.items()}
         best, _ = most = max(shares.values())
         first, *others = [each for each in cut if shares[each] == most]
@@ -397,7 +397,7 @@ class _Beginning:
         return first
 
     def _refuse_hidden_columns(self, tables: dict[str, list[list[str]]]) -> None:
-        """Refuse what would become one column, or none of the wanted ones, and looks like more."""
+        """Refuse a file that would have one column, or not the named ones, but looks like more."""
         if (named := len(self._wanted.header)) > 1:
             widths = {each: _width(table[1:]) for each, table in tables.items()}
             seen = [f"{SEPARATORS[e]} into {width}" for e, width in widths.items() if width > 1]
@@ -414,7 +414,7 @@ class _Beginning:
         first = self._first(replace(self._wanted.dialect, delimiter=","))
         header = first.whole if first else ""
         for each in OTHER_SEPARATORS:
-            # All lines includes the header, and reading takes longer than looking.
+            # The header has to contain the separator, too, and searching is faster than parsing.
             table = self._table(each) if each in header else []
             if len(table) > 1 and _alike(table) and (each != " " or _has_numbers(table)):
                 name = SEPARATORS.get(each, repr(each))
@@ -426,7 +426,7 @@ class _Beginning:
                 raise _unclear(f"{cut} of the first {len(table) - 1} rows can be cut by {name}")
 
     def _table(self, delimiter: str) -> list[list[str]]:
-        """The names and the cells of the first rows; none if the header is broken."""
+        """Return the names and the cells of the first rows; nothing if the header is broken."""
         if spaces := SPACES.get(delimiter):
             window = self._sample[self._start : self._start + DIALECT_BYTES].decode(
                 errors="replace"
@@ -446,19 +446,19 @@ class _Beginning:
         return [header.cells, *(record.cells for record in below)][:DIALECT_ROWS]
 
     def _first(self, dialect: Dialect) -> Record | None:
-        """The first record that is more than spaces and delimiters; without one, the first."""
+        """Return the first record with more than spaces and delimiters, or else the first."""
         records = list(islice(self._filled(self._start, dialect), DIALECT_ROWS))
         return next(
             (r for r in records if r.problem or not _is_blank(r)), next(iter(records), None)
         )
 
     def _some_rows(self, start: int, dialect: Dialect) -> Iterator[Record]:
-        """The first good rows, of a window that ends with a line where the file goes on."""
+        """Yield the first good rows; the window ends with a line if the file is longer."""
         good = (record for record in self._rows(start, dialect) if not record.problem)
         return islice(good, DIALECT_ROWS)
 
     def _rows(self, start: int, dialect: Dialect) -> Iterator[Record]:
-        """Records up to one whose quotes are open where the window ends: its end may follow."""
+        """Yield records, without a last one whose quotes may be closed behind the window's end."""
         for record in self._filled(start, dialect):
             if record.problem is UNTERMINATED and self._goes_on(start):
                 return
@@ -468,7 +468,7 @@ class _Beginning:
         return not self._whole or len(self._sample) - start > DIALECT_BYTES
 
     def _filled(self, start: int, dialect: Dialect) -> Iterator[Record]:
-        # No more of it: there is a table for each delimiter, and all are held at once.
+        # A limited window: the tables of all delimiters are in memory at once.
         window = self._sample[start : start + DIALECT_BYTES + 1]
         if self._goes_on(start):
             # Cut between lines; a longer line is a header that is refused for its length.
@@ -478,7 +478,7 @@ class _Beginning:
 
 
 def _share_alike(table: Sequence[Sequence[str]]) -> tuple[float, float]:
-    """Of the rows, how many have as many cells as the header: empty ones at ends aside, and not."""
+    """Return the shares of rows as long as the header: without empty cells at ends, and exactly."""
     header, *rows = table
     if not rows:
         return 0.0, 0.0
@@ -491,7 +491,7 @@ def _share_alike(table: Sequence[Sequence[str]]) -> tuple[float, float]:
 
 
 def _width(rows: Sequence[Sequence[str]]) -> int:
-    """How many cells most of the rows have; 0 where no number is that of half of them."""
+    """Return the number of cells that at least half of the rows have; 0 if there is none."""
     many, width = max(
         ((many, width) for width, many in Counter(map(len, rows)).items()), default=(0, 0)
     )
@@ -503,7 +503,7 @@ def _is_blank(record: Record) -> bool:
 
 
 def _has_numbers(table: Sequence[Sequence[str]]) -> bool:
-    """Tell whether a column has numbers only, below a name that is none."""
+    """Return whether a column has only numbers, below a name that is no number."""
     names, *rows = table
     return any(
         not NUMBER.fullmatch(name) and all(NUMBER.fullmatch(row[at]) for row in rows)
@@ -512,7 +512,7 @@ def _has_numbers(table: Sequence[Sequence[str]]) -> bool:
 
 
 def _alike(rows: Sequence[Sequence[str]]) -> bool:
-    """Tell whether all rows have the same number of cells, above one."""
+    """Return whether all rows have the same number of cells, above one."""
     return len(set(map(len, rows))) == 1 and len(rows[0]) > 1
 
 

@@ -1,16 +1,16 @@
-"""Where in a file the splitter is."""
+"""The position of the splitter in a file."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the splitter is, in absolute numbers.
+    """The progress of the splitter, in absolute numbers.
 
     ``next_offset`` is in bytes of the decompressed content, always the start of a row;
     ``next_row`` and ``next_line`` are the numbers of that row (from 1) and of its line.
-    ``rows_rejected`` are those that the splitter could not even send; ``reread_debt`` is how many
-    bytes were read again and not yet paid for, as RecordReader counts them.
+    ``rows_rejected`` counts those that the splitter rejected; ``reread_debt`` is the number of
+    bytes read again that new bytes have not yet offset, as RecordReader counts them.
     """
 
     next_offset: int = 0

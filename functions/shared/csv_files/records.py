@@ -1,4 +1,4 @@
-"""Reads the rows of CSV strictly; an invalid row does not affect the rows behind it.
+"""Reads the rows of CSV strictly; an invalid row does not affect the rows after it.
 
 Lines end at a line feed only, so that a value may hold any other line end.
 """
@@ -14,24 +14,24 @@ from io import BytesIO, StringIO
 from itertools import accumulate
 from typing import NamedTuple
 
-# What is kept in memory while a row is read that may never end. An item has 400 KB at most; quotes
-# are doubled in the file, and some columns may be dropped.
+# Memory limit of a row, whose end may be missing. An item has 400 KB at most; quotes are doubled in
+# the file, and some columns may be dropped.
 MAX_RECORD_BYTES = 1 << 20
 RAW_BYTES = 1024
-# How much is taken at once of rows that need not be parsed: enough to be worth it.
+# Maximum and minimum bytes of plain rows, which need no parsing and are taken at once.
 PLAIN_BYTES = 1 << 16
 FEWEST_PLAIN_BYTES = 512
-# Plain rows before a quote that are worth taking by themselves: fewer are parsed with those behind.
+# Minimum of plain rows before a quote to be taken by themselves: fewer are parsed with later rows.
 FEWEST_BEFORE_QUOTE_BYTES = 1 << 11
-# Without another quote in so many bytes it is cheaper to parse the one row that has it.
+# If only one row in so many bytes has a quote, parsing that row alone is cheaper.
 SPARSE_BYTES = 1 << 12
-# Two of them stand between cells and rows that are encoded together. JSON neither escapes them nor
-# has them in escapes.
+# Candidates for two separators, of cells and of rows that are encoded together. JSON neither
+# escapes them nor uses them in escapes.
 SEPARATORS = "~^`|{}<>@#$%&*=;!?QXZJKVWYUH"
-# Bytes that may be read a second time before as many are read for the first time; without a bound a
-# quote on every line would have the file read once for each of them.
+# Limit of bytes that are read again before as many new bytes are read; without a limit, a quote on
+# every line would cause one pass over the file per line.
 MAX_REREAD_BYTES = 4 << 20
-# How far the end of a record is looked for, once it is known to be broken or too long.
+# Limits of the search for the end of a record that is broken, or too long.
 BROKEN_LOOK_AHEAD_BYTES = 1 << 16
 LONG_LOOK_AHEAD_BYTES = 1 << 20
 
@@ -41,11 +41,11 @@ csv.field_size_limit(2 * MAX_RECORD_BYTES)
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a file separates and quotes its values. Each is one ASCII character, or empty for none.
+    """Separators and quotes of a file. Each is one ASCII character, or empty for none.
 
     A ``quote`` inside of quotes is doubled, or follows ``escape``. Lines that begin with
-    ``comment`` are no rows. ``unnamed`` is how many empty cells a row may have behind those that
-    the header names: delimiters at the ends of lines.
+    ``comment`` are no rows. ``unnamed`` is the number of empty cells that a row may have after
+    those that the header names, from delimiters at the ends of lines.
     """
 
     delimiter: str = ","
@@ -59,11 +59,11 @@ class Dialect:
 
     @classmethod
     def parse(cls, text: str) -> "Dialect":
-        """Read what ``str`` gives."""
+        """Read the result of ``str``."""
         return cls(**json.loads(text))
 
     def rows(self, texts: Iterable[str]) -> Iterator[list[str]]:
-        """The cells of lines, strictly; raises csv.Error for lines that are not a row."""
+        """Yield the cells of rows, strictly. Raises csv.Error for lines that are not a row."""
         return csv.reader(
             map(self.unescaped, texts) if self.escape else texts,
             strict=True,
@@ -74,23 +74,23 @@ class Dialect:
         )
 
     def unescaped(self, text: str) -> str:
-        """Replace what MySQL and PostgreSQL write for characters by an escape and the character.
+        """Replace escape sequences of MySQL and PostgreSQL by an escape and the character meant.
 
-        The csv module takes any escaped character for itself: n for a line feed, N for NULL.
+        The csv module reads an escaped character as itself: n, not a line feed; N, not NULL.
         """
         return self._escapes.sub(self._escaped_character, text)
 
     def _escaped_character(self, match: re.Match[str]) -> str:
         character = match[1]
         if character == "N":
-            # NULL where it is all of a value; elsewhere MySQL writes and reads an N.
+            # NULL if it is the whole value; elsewhere MySQL writes and reads an N.
             ends = f"{self.delimiter}{self.quote}\r\n"
             before, behind = match.string[: match.start()][-1:], match.string[match.end() :][:1]
             return "" if before in ends and behind in ends else character
         return match[0][0] + ESCAPED.get(character, character)
 
     def unquoted_at_end(self, text: str, quoted: bool) -> bool:
-        """Tell whether a line ends outside of quotes, if only a quote before a delimiter closes."""
+        """Return whether a line ends outside quotes, if only a quote before a delimiter closes."""
         position = 0
         while True:
             if quoted:
@@ -104,7 +104,7 @@ class Dialect:
             position, quoted = opening.end(), True
 
     def stray_quote(self, text: str, quoted: bool) -> int:
-        """Where in a line a quote closes a value and text follows it; -1 for nowhere."""
+        """Return the index of a closing quote that text follows, or -1 without one."""
         position = 0
         while True:
             if not quoted:
@@ -122,7 +122,7 @@ class Dialect:
                 return closing.start()
 
     def visible(self, line: bytes) -> str:
-        """A line in which every byte is a character, and what is escaped is something plain."""
+        """Return a line with a character per byte, and plain characters for escape sequences."""
         text = line.decode("latin-1")
         return self._escapes.sub("xx", text) if self.escape else text
 
@@ -159,8 +159,8 @@ class Record(NamedTuple):
 
     ``line`` is the number of its first line. ``next_offset`` and ``next_line`` say where the next
     record begins. An empty line has no cells, and neither has a record with a problem. ``lines``
-    is its beginning where it is longer than MAX_RECORD_BYTES; ``reread`` is how many bytes behind
-    it were read without result.
+    are its lines in the file, shortened beyond MAX_RECORD_BYTES; ``reread`` is the number of bytes
+    after the record that are read again.
     """
 
     line: int
@@ -173,13 +173,13 @@ class Record(NamedTuple):
 
     @property
     def raw(self) -> str:
-        """The beginning of what the file has; bytes that are no UTF-8 are written as \\xnn."""
+        """The beginning of the record in the file; bytes that are not UTF-8 become \\xnn."""
         start = b"".join(line[:RAW_BYTES] for line in self.lines[:RAW_BYTES])[:RAW_BYTES]
         return start.rstrip(b"\r\n").decode(errors="backslashreplace")
 
     @property
     def whole(self) -> str:
-        """The same, up to MAX_RECORD_BYTES."""
+        """The record in the file like ``raw``, but up to MAX_RECORD_BYTES."""
         text = b"".join(self.lines)[:MAX_RECORD_BYTES]
         return text.rstrip(b"\r\n").decode(errors="backslashreplace")
 
@@ -188,8 +188,8 @@ class Rows(NamedTuple):
     """Consecutive rows that were read together; none is empty.
 
     ``text`` is their cells, with ``cell_end`` between cells and ``row_end`` between rows, which
-    stay apart from the cells when the text becomes JSON. ``source`` is how they stand in the file
-    from line ``line`` on; ``lines`` counts those up to each row's end.
+    remain distinct from the cells when the text becomes JSON. ``source`` is the rows' bytes in the
+    file, from line ``line`` on; ``lines`` has the number of lines up to the end of each row.
     """
 
     line: int
@@ -201,7 +201,7 @@ class Rows(NamedTuple):
 
 
 class LongLine(bytes):
-    """The beginning of a line that is longer than any record; ``length`` is all of it."""
+    """The beginning of a line that is longer than any record; ``length`` is its full length."""
 
     length: int
 
@@ -211,7 +211,7 @@ class RecordTooLong(Exception):
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Cut at line feeds, which stay at the end of their lines. At most a line is held."""
+    """Yield lines with their line feeds. Only an incomplete line is kept between chunks."""
     for block in _blocks(chunks):
         if isinstance(block, LongLine):
             yield block
@@ -220,7 +220,7 @@ def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 class Lines:
-    """Lines, one at a time, or many at once as rows."""
+    """Iterator of lines that also takes many lines at once as rows."""
 
     def __init__(self, chunks: Iterable[bytes], dialect: Dialect | None = None) -> None:
         self._dialect = dialect or Dialect()
@@ -237,18 +237,18 @@ class Lines:
         if start == len(block):
             raise StopIteration
         end = self._start = block.find(b"\n", start) + 1 or len(block)
-        # A slice of a long line would not know how long it is.
+        # A slice of a LongLine would lose its length.
         return block if end - start == len(block) else block[start:end]
 
     def rows(self, line: int) -> Rows | None:
-        """Take lines as rows that are read together; None where they are better read singly.
+        """Take lines as rows that are read together; None if single reading is better.
 
         ``line`` is the number of the first.
         """
         return self._plain(line) or self._parsed(line)
 
     def _plain(self, line: int) -> Rows | None:
-        """Take lines in which no quote makes a delimiter or a line feed anything but what it is."""
+        """Take lines without quotes, in which every delimiter and every line feed separates."""
         block, start = self._rest()
         if start < self._not_plain_until:
             return None
@@ -261,7 +261,7 @@ class Lines:
             return None
         rows = self._plain_rows(line, block[start:end])
         if rows is None:
-            # Or all of it would be looked at again for every row in it.
+            # Otherwise every row in the range would repeat the whole check.
             self._not_plain_until = end
             return None
         self._start = end
@@ -270,8 +270,8 @@ class Lines:
     def _parsed(self, line: int) -> Rows | None:
         """Take lines and parse them together.
 
-        They end where the number of quotes is even, which is between records if all of them are
-        right, and that is what parsing them tells.
+        They end where the number of quotes is even, which is between records if all records are
+        valid; parsing verifies that.
         """
         block, start = self._rest()
         if start < self._not_parsed_until or not self._quote:
@@ -300,7 +300,7 @@ class Lines:
         text, cell_end, row_end = _decoded(taken)
         if not row_end or dialect.escape or dialect.comment:
             return None
-        # Lines end at line feeds alone, as everywhere.
+        # Lines end at line feeds only, as everywhere.
         try:
             rows = list(dialect.rows(StringIO(text, newline="\n")))
         except csv.Error:
@@ -314,7 +314,7 @@ class Lines:
         return Rows(line, row_end.join(joined), cell_end, row_end, lines, taken)
 
     def _plain_rows(self, line: int, taken: bytes) -> Rows | None:
-        """None where one of the lines may not be a row by itself."""
+        """Return the rows, or None if one of the lines may not be a row by itself."""
         dialect = self._dialect
         text, cell_end, row_end = _decoded(taken)
         if not row_end or (dialect.escape and dialect.escape in text):
@@ -333,7 +333,7 @@ class Lines:
             return None
         text = text.removesuffix(end)
         if "\\" in text:
-            # With one before it, an n would be taken for the end of a row once it is JSON.
+            # In JSON, a backslash and an n would be indistinguishable from the end of a row.
             text = text.replace(dialect.delimiter, cell_end).replace(end, row_end)
         else:
             cell_end, row_end = dialect.delimiter, end
@@ -347,7 +347,7 @@ class Lines:
 
 
 def _decoded(taken: bytes) -> tuple[str, str, str]:
-    """Lines as text, and two signs that it does not have; nothing where that is not possible."""
+    """Return text and two characters that are absent from it, or empty texts if impossible."""
     if b"\0" in taken:
         return "", "", ""
     try:
@@ -359,7 +359,7 @@ def _decoded(taken: bytes) -> tuple[str, str, str]:
 
 
 def _blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Join what belongs to one line: blocks of whole lines, or one that is too long for that."""
+    """Yield blocks of whole lines, and a LongLine for each line that is too long."""
     rest = b""
     dropped = 0
     for chunk in chunks:
@@ -391,13 +391,13 @@ def _long_line(start: bytes, dropped: int) -> LongLine:
 
 
 class RecordReader:
-    """Reads records out of lines that begin at a known place of the file.
+    """Reader of records from lines that begin at a known place of the file.
 
-    Strict: text behind a closing quote, a quote that is never closed, or a carriage return in the
+    Strict: text after a closing quote, a quote that is never closed, or a carriage return in the
     middle of a line make a record a problem, and nothing inside of it becomes a row. A quote that
-    is never closed costs its line; reading goes on behind it, with everything that was already
-    read in the hope of finding its end, as long as that stays within ``MAX_REREAD_BYTES``:
-    ``debt`` says how much of it is used up where reading begins.
+    is never closed rejects its line; reading continues after that line, and repeats the lines that
+    were already read to find the end of the quote, as long as these stay within
+    ``MAX_REREAD_BYTES``. ``debt`` is the part of this limit that is used when reading begins.
     """
 
     def __init__(
@@ -451,8 +451,8 @@ class RecordReader:
             try:
                 text = line.decode()
             except UnicodeDecodeError:
-                # Read to its end all the same, or the lines that follow in the same value would
-                # be taken for rows.
+                # The record is still read to its end, or later lines of the same value would be
+                # taken for rows.
                 self._damage = Problem("not_utf8", "the row holds bytes that are not UTF-8")
                 text = line.decode(errors="surrogateescape")
             yield text
@@ -473,7 +473,7 @@ class RecordReader:
         return Record(line, self._offset, self._line, cells, taken, problem, reread)
 
     def _broken(self, error: Exception) -> Record:
-        """Leave out as many of the lines that were taken as belong to the record."""
+        """Return the broken record; the taken lines that do not belong to it are read again."""
         many, problem = self._extent(error)
         behind = self._taken[many:]
         reread = sum(map(len, behind))
@@ -483,7 +483,7 @@ class RecordReader:
         return self._record(self._taken[:many], [], problem, reread)
 
     def _extent(self, error: Exception) -> tuple[int, Problem]:
-        """How many lines a broken record has, and why it is broken."""
+        """Return the number of lines of a broken record, and its problem."""
         taken = self._taken
         if isinstance(error, RecordTooLong) or "field larger" in str(error):
             if len(taken) == 1 or self._ends_in_quotes(LONG_LOOK_AHEAD_BYTES, long=True):
@@ -505,7 +505,7 @@ class RecordReader:
             text = self._dialect.visible(taken[-1])
             position = self._dialect.stray_quote(text, quoted=last > 1)
             if last > 1 and (not position or text[position - 1] == self._dialect.delimiter):
-                # It begins a value of its own, so it was none that was to be closed here.
+                # This quote begins a value of its own, so the earlier one is never closed.
                 return 1, UNTERMINATED
             character = len(taken[-1][: position + 1].decode(errors="replace"))
             problem = Problem(
@@ -519,8 +519,8 @@ class RecordReader:
     def _ends_in_quotes(self, look_ahead: int, *, long: bool) -> bool:
         """Take further lines until the record's quotes are closed; False where they are not.
 
-        They are at the end of a line with an even number of them, or, unless the record is only
-        too ``long``, where a quote stands before a delimiter or a line's end.
+        Quotes are closed at the end of a line if their number is even or, unless the record is only
+        too ``long``, if a quote before a delimiter or a line's end closes the last value.
         """
         dialect, quotes, unquoted = self._dialect, 0, True
         if not dialect.quote:
@@ -545,7 +545,7 @@ class RecordReader:
 
 
 class RowReader(RecordReader):
-    """Reads records, and rows that need not be parsed one by one many at a time."""
+    """Reader of records that reads many rows at a time if single parsing is not needed."""
 
     def __init__(
         self,
@@ -561,7 +561,7 @@ class RowReader(RecordReader):
     def stretches(self) -> Iterator[Record | Rows]:
         records = iter(self)
         while True:
-            # What was read in vain has its turn first.
+            # Lines that are read again come first.
             rows = None if self._again else self._source.rows(self._line)
             if rows is not None:
                 self._line += rows.lines[-1]
@@ -580,7 +580,7 @@ UNTERMINATED = Problem("unterminated_quote", "a quote on this line is not closed
 
 
 def debt_after(debt: int, size: int, reread: int = 0) -> int:
-    """The debt behind a record of ``size`` bytes, each of which pays for a reread one."""
+    """Return the debt after a record of ``size`` bytes, each of which offsets a reread one."""
     return max(0, debt - size) + reread
 
 

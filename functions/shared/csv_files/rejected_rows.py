@@ -1,4 +1,4 @@
-"""A row that is not processed."""
+"""The record of a rejected row."""
 
 import json
 from collections.abc import Sequence
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RejectedRow:
-    """``reason`` is a code to filter by, ``detail`` a sentence.
+    """A row that is not processed. ``reason`` is a code to filter by, ``detail`` a sentence.
 
-    ``raw`` is the list of its cells or, where it could not be read as cells, its text.
+    ``raw`` is the list of the row's cells or, if they could not be read, its text.
     """
 
     row: int
@@ -19,5 +19,5 @@ class RejectedRow:
     raw: Sequence[str]
 
     def encode(self) -> str:
-        """JSON in ASCII, on one line with its end."""
+        """Return the row as JSON in ASCII, on one line that ends with a line feed."""
         return json.dumps(vars(self)) + "\n"

@@ -1,7 +1,7 @@
-"""What travels from the splitter of a CSV file to its loader: some rows, and where they are from.
+"""Messages from the splitter of a CSV file to its loader: rows and their origin.
 
 A message is JSON in ASCII, whatever characters the rows have: SQS refuses control characters, and
-one character is one byte of its limits. It is an object of
+one character is one byte of its limits. A message is an object with the members
 
     v           1
     import_id   16 hexadecimal digits
@@ -11,8 +11,8 @@ one character is one byte of its limits. It is an object of
     skipped     [number, ...]: rows between the first and the last that the splitter rejected;
                 left out when there are none
     rows        [[line, [cell, ...]], ...]: the line on which each begins; the header's is usually 1
-    stored      instead of rows, where one row is longer than a message: key of an object with them
-    unnamed     how many empty cells a row may have behind those of the header; left out for none
+    stored      instead of rows, if one row is longer than a message: key of an object with the row
+    unnamed     number of empty cells that a row may have after those of the header; left out for 0
 """
 
 import json
@@ -23,18 +23,18 @@ from typing import Any, NamedTuple, TypeGuard
 
 VERSION = 1
 MAX_MESSAGE_BYTES = 64_000
-# Where rows are stored that are longer than that, unless the settings say another prefix.
+# Default prefix of the objects that hold rows longer than a message.
 LARGE_ROWS_PREFIX = "large-rows/"
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class NotARowMessage(ValueError):
-    """A message cannot be read as rows. Says what is wrong, and never quotes the message."""
+    """A message cannot be read as rows. The text says why, and never quotes the message."""
 
 
 class Row(NamedTuple):
-    """A row of the file: its number among all rows, its first line in the file, its text."""
+    """A row of the file: its number among all rows, its first line in the file, its cells."""
 
     number: int
     line: int
@@ -43,7 +43,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class RowMessage:
-    """Rows of one import, in the order of the file. There is at least one."""
+    """One or more rows of one import, in the order of the file."""
 
     import_id: str
     bucket: str
@@ -69,7 +69,7 @@ class RowMessage:
     def decode(cls, body: str, stored: Callable[[str], bytes] | None = None) -> "RowMessage":
         """Raises NotARowMessage when ``body`` is anything but what ``encode`` returns.
 
-        ``stored`` returns the rows that are kept under a key, and raises what it likes.
+        ``stored`` returns the rows that are stored under a key; its exceptions are not caught.
         """
         document = _document(body)
         if not isinstance(document, dict):
@@ -99,9 +99,9 @@ class RowMessage:
 
 @dataclass(frozen=True)
 class Envelope:
-    """Makes messages of one import out of rows that are encoded already.
+    """Encoder of one import's messages from rows that are encoded already.
 
-    So a splitter knows how long a message has become without encoding a row twice.
+    The splitter thus knows the length of a message without encoding a row twice.
     """
 
     import_id: str
@@ -112,15 +112,15 @@ class Envelope:
     unnamed: int = 0
 
     def seal(self, numbers: Sequence[int], encoded_rows: Sequence[str]) -> str:
-        """``numbers`` ascend, and each belongs to the row at the same place."""
+        """Return a message; ``numbers`` ascend, and each belongs to the row at the same index."""
         return f'{self._head(numbers)[:-1]},"rows":[{",".join(encoded_rows)}]}}'
 
     def refer(self, number: int, key: str) -> str:
-        """A message of one row that is stored under ``key``, as a list of its encoded form."""
+        """Return a message of one row, which is stored under ``key`` as a list of encoded rows."""
         return f'{self._head([number])[:-1]},"stored":{_encode(key)}}}'
 
     def size(self, first_row: int) -> int:
-        """Bytes of a message without its rows, which add their own and a comma in between.
+        """Return the bytes of a message without its rows and the commas between them.
 
         Each row that the splitter rejected in between may add ``SKIPPED_BYTES``.
         """
@@ -150,16 +150,15 @@ SKIPPED_BYTES = 32
 
 def encode_row(line: int, cells: Sequence[str]) -> str:
     """The JSON of one row, in ASCII."""
-    # By hand: setting up an encoder takes longer than encoding a row, and this is done a million
-    # times.
+    # Without a JSON encoder: setting one up takes longer than encoding a row, a million times.
     return f"[{line},[{','.join(map(encode_basestring_ascii, cells))}]]"
 
 
 def encode_rows(numbers: Sequence[int], text: str, cell_end: str, row_end: str) -> list[str]:
-    """The JSON of rows that begin on the lines ``numbers``, encoded at once.
+    """Return the JSON of rows that begin on the lines ``numbers``, encoded at once.
 
-    ``cell_end`` and ``row_end`` are between cells and rows of ``text`` and nowhere else, neither
-    before nor after all of it is encoded.
+    ``cell_end`` and ``row_end`` must occur only between cells and rows of ``text``, both before and
+    after the text is encoded.
     """
     cell_end, row_end = (encode_basestring_ascii(end)[1:-1] for end in (cell_end, row_end))
     rows = encode_basestring_ascii(text)[1:-1].replace(cell_end, '","').split(row_end)
@@ -210,5 +209,5 @@ _TEXT = frozenset({str})
 
 
 def _is_text(value: object) -> TypeGuard[list[str]]:
-    # Of what JSON gives, whose texts have no subclasses.
+    # Parsed JSON has no subclasses of str, so that comparing types is enough.
     return isinstance(value, list) and _TEXT.issuperset(map(type, value))

@@ -17,8 +17,8 @@ from .records import Problem, Record, Rows, debt_after
 from .rejected_rows import RejectedRow
 from .row_messages import MAX_MESSAGE_BYTES, SKIPPED_BYTES, Envelope, encode_row, encode_rows
 
-# A segment without rows ends too, because it takes memory and because only at its end reading can
-# be taken up again.
+# Limits of a segment, also without rows: it takes memory, and reading can resume only at the end of
+# a segment.
 MAX_REJECTED = 500
 MAX_SEGMENT_BYTES = 1 << 20
 
@@ -29,7 +29,7 @@ HIGHEST_ROW = 999_999_999_999
 class Segment:
     """A stretch of the file: a message or None, and the rows in it that were rejected.
 
-    ``progress`` is how far the import is behind it.
+    ``progress`` is the progress of the import after the segment.
     """
 
     message: "OutgoingMessage | None"
@@ -39,7 +39,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class OutgoingMessage:
-    """``stored`` is the key and content of an object to write before the message is sent."""
+    """A message to send; ``stored`` is the key and content of an object to write before that."""
 
     first_row: int
     body: str
@@ -53,10 +53,10 @@ def cut_segments(
     start: Progress,
     large_rows_prefix: str = "",
 ) -> Iterator[Segment]:
-    """Cut what is left of a file from ``start`` on. Empty lines are no rows, and count as none.
+    """Yield the segments of a file from ``start`` on. Empty lines are no rows and have no numbers.
 
-    A row that does not fit into a message is stored below ``large_rows_prefix``, or rejected where
-    there is none. Raises FileDamaged behind the segments of what is before the damage.
+    A row that does not fit into a message is stored below ``large_rows_prefix``, or rejected
+    without a prefix. Raises FileDamaged after the segments before the damage.
     """
     cutter = _Cutter(envelope, rows_per_message, start, large_rows_prefix)
     try:
@@ -72,7 +72,7 @@ def cut_segments(
 
 
 class _Cutter:
-    """Gathers rows in a draft, and gives a segment wherever the next row begins another."""
+    """Collector of rows in a draft, which becomes a segment when the next row begins another."""
 
     def __init__(
         self, envelope: Envelope, rows_per_message: int, start: Progress, large_rows_prefix: str
@@ -134,7 +134,7 @@ class _Cutter:
 
 
 class _Encoded:
-    """What is left of rows that were read together."""
+    """The remaining rows of those that were read together, encoded."""
 
     def __init__(self, rows: Rows) -> None:
         # Bytes in the file and lines up to the end of each row, from the first on.
@@ -167,18 +167,18 @@ class _Encoded:
         return Record(line, 0, rows.line + self._lines[at], [], [source])
 
     def fitting(self, size: int, most: int) -> int:
-        """Tell how many there are behind the first in ``size`` bytes, a comma before each."""
+        """Return how many rows after the first fit into ``size`` bytes, each after a comma."""
         ends, at = self._ends, self._at
         behind = range(at + 1, min(at + 1 + most, len(ends)))
         limit = ends[at] + at + size
         return bisect_right(behind, limit, key=lambda index: ends[index] + index)
 
     def encoded_bytes(self, many: int) -> int:
-        """What the first ``many`` are as JSON, without commas."""
+        """Return the size of the first ``many`` rows as JSON, without commas."""
         return self._ends[self._at + many - 1] - self._taken(self._ends)
 
     def take(self, many: int) -> tuple[list[str], int, int]:
-        """Return the first ``many``, and how many bytes and lines they are in the file."""
+        """Remove the first ``many`` rows; return them, and their bytes and lines in the file."""
         before = self._taken(self._source_ends), self._taken(self._lines)
         taken = slice(self._at, self._at + many)
         self._at += many
@@ -190,7 +190,7 @@ class _Encoded:
 
 
 class _Draft:
-    """A segment in the making, with ``room`` bytes for rows."""
+    """An incomplete segment with ``room`` bytes for rows."""
 
     def __init__(self, start: Progress, room: int, rows_per_message: int) -> None:
         self.start = start
@@ -244,10 +244,10 @@ class _Draft:
         self.next_offset, self.next_line = record.next_offset, record.next_line
 
     def _size_with(self, encoded: str) -> int:
-        """Bytes of the rows in the message, with one more."""
+        """Return the bytes of the rows in the message with ``encoded`` added."""
         if not self._rows:
             return len(encoded)
-        # Rows that were rejected before the first one need not be mentioned.
+        # Rows that were rejected before the first one are not listed as skipped.
         return self._size + self._skipped * SKIPPED_BYTES + len(",") + len(encoded)
 
     def _add(self, encoded: Sequence[str], size: int) -> None:

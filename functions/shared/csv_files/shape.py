@@ -1,4 +1,4 @@
-"""How rows become items, from environment variables."""
+"""Settings of the conversion of rows to items, from environment variables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ from .cells import READERS, Attribute, ColumnType, UnreadableCell, read_number
 
 
 class Empty(StrEnum):
-    """What an empty cell without a default becomes.
+    """Result of an empty cell without a default.
 
-    TEXT: an empty text, and nothing in a column of another type. OMIT: nothing. NULL: null.
+    TEXT: an empty string, or nothing in a column of another type. OMIT: nothing. NULL: null.
     """
 
     TEXT = "text"
@@ -30,10 +30,10 @@ class Empty(StrEnum):
 
 @dataclass(frozen=True)
 class Shape:
-    """How a row becomes an item. Without ``key_columns``, a row's number makes its key.
+    """Conversion of a row to an item. Without ``key_columns``, the row's number makes the key.
 
-    ``fill_short_rows`` takes cells that a row leaves out at its end for empty ones; ``trim`` takes
-    spaces off all cells; ``decimal`` is the sign before the decimals of numbers. An item is deleted
+    ``fill_short_rows`` adds empty cells to rows that lack cells at their ends; ``trim`` strips
+    spaces from all cells; ``decimal`` is the decimal separator of numbers. An item is deleted
     ``expires_after_days`` from the start of its import, or never if that is 0.
     """
 
@@ -116,7 +116,7 @@ def _type_of(default: Attribute) -> ColumnType:
 
 
 def _typed(name: str, default: Attribute, declared: ColumnType | None) -> Attribute:
-    """A default has the type of its column; one for a timestamp gets the spelling of one."""
+    """Return a default in its column's type and canonical form. Raises ConfigurationError."""
     try:
         if declared is ColumnType.TIMESTAMP and "S" in default:
             return READERS[declared](default["S"])
