@@ -1,4 +1,4 @@
-"""axe-core, which finds what keeps people from using a page: from npm, in one pinned version."""
+"""axe-core, an accessibility checker for web pages, from npm in one pinned version."""
 
 import base64
 import hashlib
@@ -34,7 +34,7 @@ def axe(folder: Path) -> str:
 
 
 def violations(browser: Browser, script: str) -> list[Any]:
-    """What axe-core finds on the page that is open: rule, help and elements."""
+    """Returns the violations on the open page: rule, help and elements of each."""
     browser.evaluate(f"{script}; 0")
     found: list[Any] = browser.evaluate(_RUN)
     return found

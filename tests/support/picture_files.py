@@ -1,4 +1,4 @@
-"""Parts of picture files, and files put together of them."""
+"""Parts of picture files, and picture files made of them."""
 
 import struct
 import zlib
@@ -36,7 +36,7 @@ def insert_chunks(content: bytes, *chunks: bytes, before: bytes = b"IDAT") -> by
 
 
 def box(name: bytes, *contents: bytes) -> bytes:
-    """A box of a file such as AVIF."""
+    """A box of an ISO base media file such as AVIF."""
     content = b"".join(contents)
     return struct.pack(">I4s", 8 + len(content), name) + content
 
