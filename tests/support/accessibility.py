@@ -21,7 +21,7 @@ axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-
 
 
 def axe(folder: Path) -> str:
-    """The script, downloaded into ``folder``; fails when it is not the pinned one."""
+    """Returns the script, downloaded into ``folder``; fails if the SHA-512 is another."""
     assert shutil.which("npm"), INSTALL
     pack = ["npm", "pack", "--silent", f"axe-core@{VERSION}", "--pack-destination", str(folder)]
     subprocess.run(pack, check=True, capture_output=True, cwd=folder)

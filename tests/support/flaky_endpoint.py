@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 @dataclass
 class FlakyEndpoint:
-    """Passes bytes on to `target`, TLS and all, so that whoever connects trusts its certificate."""
+    """A TCP proxy to `target`. TLS passes through: clients see the certificate of the target."""
 
     target: tuple[str, int]
     port: int = 0

@@ -23,7 +23,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Run:
-    """What came out of one invocation. ``metrics`` are sums, ``dimensions`` those of each blob."""
+    """The results of one invocation. ``metrics`` are sums; each EMF blob has ``dimensions``."""
 
     retried: list[str]
     lines: list[dict[str, Any]]

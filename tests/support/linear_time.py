@@ -24,7 +24,7 @@ def seconds(work: Callable[[int], object], size: int) -> float:
 
 
 def grows_too_fast(work: Callable[[int], object], small: int, large: int) -> str:
-    """Says by how much, or nothing. `work` takes the size of its input; `large` is four `small`."""
+    """Says by how much, else "". `work` takes the input's size; `large` is four times `small`."""
     for size in (16, 24, 28, 32, 64, 512, small):
         most = SECONDS_FOR_SMALL if size == small else SECONDS_FOR_FEW
         if (spent := seconds(work, size)) > most:

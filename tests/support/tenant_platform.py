@@ -381,7 +381,7 @@ class Cloud:
             boto3.client("sqs").purge_queue(QueueUrl=self.url(queue))
 
     def stop_feeding(self, queue: str) -> None:
-        """moto's functions swallow messages the moment they are sent; this leaves them there."""
+        """Disables a queue's mappings: moto's functions consume messages as soon as they come."""
         client = boto3.client("lambda")
         for one in client.list_event_source_mappings(EventSourceArn=self.arn(queue))[
             "EventSourceMappings"
