@@ -39,11 +39,11 @@ class Rejected:
 
 @dataclass
 class DryRun:
-    """``refused`` is why no row is sent, ``damage`` why those behind it are not.
+    """The result of a dry run: ``refused`` is why no row is sent, ``damage`` why no later one is.
 
-    ``types`` are what values become, by column; ``first_rows`` are items as DynamoDB has them
-    without the stamp. ``dollars`` are for writes, the ledger and the queue by list price; of a
-    provisioned table its hours count instead of the writes. ``seconds`` is the time to load.
+    ``types`` are types of values by column; ``first_rows`` are items as in DynamoDB, without the
+    stamp. ``dollars`` are list prices of writes, ledger and queue; with a provisioned table, hours
+    count instead of writes. ``seconds`` is the time to load.
     """
 
     refused: Rejected | None = None
