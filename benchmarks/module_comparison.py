@@ -687,7 +687,7 @@ MISTAKES = (
 
 
 def _without_block(text: str, header: str) -> str:
-    """`text` without the top-level blocks whose first line matches `header`."""
+    """Returns `text` without the top-level blocks whose first line matches `header`."""
     return re.sub(rf"(?ms)^{header}[^\n]*\{{\n.*?^\}}\n", "", text)
 
 
