@@ -47,7 +47,7 @@ def message_rate(text: str) -> float:
 
 
 def ago_or_at(text: str) -> datetime:
-    """A time as people type it: how long ago, or when. Raises UserError for anything else."""
+    """Reads a time: how long ago, or ISO 8601. Raises UserError for anything else."""
     try:
         when = datetime.fromisoformat(text)
     except ValueError:

@@ -130,5 +130,5 @@ class LongPolledQueue:
 
 
 def retry_delay(receive_count: int) -> int:
-    """Seconds until a message that failed is tried again: 2, 4, 8 ... 900."""
+    """Returns the seconds until a failed message is tried again: 2, 4, 8 ... 900."""
     return min(1 << min(receive_count, 10), LONGEST_DELAY_SECONDS)

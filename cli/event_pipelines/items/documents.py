@@ -87,7 +87,7 @@ def encode(value: Value, indent: int = 0) -> str:
 
 
 def difference(before: Document, after: Document) -> dict[str, Value]:
-    """What was added, removed and changed, by JSON pointers (RFC 6901) such as /values/price."""
+    """Returns what was added, removed and changed, by JSON pointer (RFC 6901)."""
     added: Document = {}
     removed: Document = {}
     changed: Document = {}

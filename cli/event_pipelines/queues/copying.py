@@ -185,7 +185,7 @@ class Copying:
             value = {"DataType": "String", "StringValue": trace}
             entry["MessageSystemAttributes"] = {"AWSTraceHeader": value}
         if self.target.fifo:
-            # As SQS itself does for a dead letter. If the target still knew the sender's own id, it
+            # SQS itself does so for a dead letter. If the target still knew the sender's own id, it
             # would accept the copy and drop it.
             entry["MessageDeduplicationId"] = message["MessageId"]
         return entry

@@ -20,11 +20,11 @@ Show = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """What a redrive would do. `target` is None when messages go back to several queues.
+    """What a redrive would do. `target` is None if messages go back to several queues.
 
     `method` is "move" where SQS does it and "copy" where this command has to. `rate` is messages a
-    second, None for as fast as it goes. `running` is a move that was started before. `only` are ids
-    of the messages that are selected; when there is none, all are moved.
+    second, None for no limit. `running` is a move that was started before. `only` are ids of
+    selected messages; if there are none, all are moved.
     """
 
     source: Queue

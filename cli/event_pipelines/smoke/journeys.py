@@ -50,7 +50,7 @@ class _Travelling:
     pending: list[Hop]
 
     def look(self) -> None:
-        """Records the hops that are reached; ends the journey at one that can not be reached."""
+        """Records the hops that are reached; ends the journey at one that cannot be reached."""
         for hop in list(self.pending):
             try:
                 if not hop.reached():

@@ -37,7 +37,7 @@ def _dead_letters(name: str, count: int) -> str:
 
 
 def _mappings(stack: Stack, stage: Stage) -> Iterator[str]:
-    """Yields queues from which no function receives; nothing fails then, and no alarm may ring."""
+    """Yields faults of the event source mappings of a stage, of which no alarm need tell."""
     mappings = _mappings_of(stack.functions, stage.function or "")
     for queue in stage.queues:
         name, mapping = stack.queues.short(queue.name), mappings.get(queue.arn)

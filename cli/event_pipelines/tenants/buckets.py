@@ -69,7 +69,7 @@ class Bucket(Step):
     def _transient(self, operation: str, error: ClientError) -> bool:
         code = error_code(error)
         if code == "NoSuchBucket":
-            # The bucket is created first, so it has only not propagated yet.
+            # Settings are put after the creation, which has not propagated yet.
             return operation.startswith("put_")
         if code == "BucketNotEmpty":
             left = self.call("list_object_versions", MaxKeys=1)
@@ -83,7 +83,7 @@ class Bucket(Step):
             return [str(error)]
 
     def exists(self) -> bool:
-        """Raises UserError if the bucket is another account's or access to it is denied."""
+        """Whether the bucket exists. Raises UserError if it is another account's or denied."""
         try:
             self.call("head_bucket")
         except ClientError as error:
@@ -426,7 +426,7 @@ def read_tags(bucket: Bucket) -> dict[str, str] | None:
 
 
 def _read(read: Callable[[], Any], absent: str = "") -> Any:
-    """Returns what `read` does; None if it or the bucket does not exist. Raises if denied."""
+    """Returns the result of `read`; None if the setting or the bucket does not exist."""
     try:
         return read()
     except ClientError as error:

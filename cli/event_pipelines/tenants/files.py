@@ -74,7 +74,7 @@ def counted(count: int, noun: str) -> str:
 
 @dataclass(frozen=True)
 class Files:
-    """Everything in a bucket whose key begins with `prefix`.
+    """All objects in a bucket whose keys begin with `prefix`.
 
     A tenant's prefix ends with a slash, so that acme is never taken for acme-2.
     """

@@ -100,8 +100,8 @@ class Feed(Step):
         try:
             self._settled(lambda: self.platform.functions.delete_event_source_mapping(UUID=uuid))
         except ClientError:
-            # A deleted mapping is not found, or access is denied if the permission is for those of
-            # certain functions: it belongs to none any more.
+            # A deleted mapping is not found; or access is denied, if the permission names
+            # functions, because the mapping belongs to none any more.
             if uuid in (one["UUID"] for one in self._all()):
                 raise
 
@@ -136,7 +136,7 @@ class Feed(Step):
         return faults
 
     def _live(self, every: list[Any]) -> list[Any]:
-        """The worker's mappings of the queue, in a fixed order."""
+        """Returns the worker's mappings of the queue, in a fixed order."""
         ours = [one for one in every if one["FunctionArn"] == self.worker.function_arn]
         return sorted(ours, key=lambda one: str(one["UUID"]))
 

@@ -37,7 +37,7 @@ def show(console: Console, query: Query) -> View:
 def _progress(one: Import) -> Html:
     done, of, detail = progress_of(one)
     if one.ended:
-        # Without its rate, which would go on falling.
+        # The rate is left out: after the end it would go on falling.
         said = (f"{one.rows_loaded:,} loaded", f"{one.rows_rejected:,} rejected", one.reason)
         return el("span", ", ".join(filter(None, said)))
     bar = el("progress", value=str(done), max=str(of or 1), aria_label=f"rows of {one.import_id}")

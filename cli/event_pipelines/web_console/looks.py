@@ -34,7 +34,7 @@ _PLACES = ("TABLE", "TABLE_NAME", "BUCKET", "QUEUE_URL", "TOPIC_ARN")
 @dataclass(frozen=True)
 class Resources:
     """The resources of a stage. `senders` are ARNs, from the bucket to the queue; `effects` are
-    tables, buckets and queues in the settings of its function."""
+    tables, buckets and queues named in the settings of its function."""
 
     stage: Stage
     senders: tuple[str, ...]
