@@ -69,7 +69,7 @@ class Lease:
             return True
 
     def hand_back(self, delay_seconds: int) -> bool:
-        """Makes the message visible after a delay; False if the lease had ended before."""
+        """Makes the message visible after a delay in seconds; False if the lease had ended."""
         with self._lock:
             ours, self._ended = not self._ended, True
             if ours:
