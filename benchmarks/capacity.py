@@ -1,15 +1,15 @@
-"""What the pipelines carry with their default settings, by the model of `event-pipelines capacity`.
+"""Capacity of the pipelines with default settings, by the model of `event-pipelines capacity`.
 
 Usage: python benchmarks/capacity.py [--only NAME]
        python benchmarks/capacity.py --validate [--objects 300]
 
 Without --validate it runs the scenarios below on the plans in benchmarks/plans, writes
-`benchmarks/results/capacity*.json` and prints its table, which table.py puts into the README.
+`benchmarks/results/capacity*.json` and prints the table that table.py puts into the README.
 
 --validate compares the model with real functions: two pipelines on the local engine, each with a
-backlog that waits behind a mapping that is switched off. The model is given the durations of every
-other invocation, and has to say how long the whole backlog took; then the same with those of the
-backlog before, between which and this one a shared machine may have changed its speed.
+backlog whose event source mapping is disabled until all of it waits. The model gets the durations
+of every other invocation and predicts when the whole backlog is drained; a second prediction uses
+those of the backlog before it, since when a shared machine may have changed its speed.
 """
 
 import argparse
@@ -39,14 +39,14 @@ from event_pipelines.plans.capacity.stage import Account, Stage, Terms
 
 HERE = Path(__file__).parent
 POINTS = 100
-# What a validation may be off by.
+# Largest relative error of a prediction that counts as met.
 TOLERANCE = 0.15
 PREFIX = "bench"
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """`queue_mode` overrides the plan's; `promise` is said of the pipeline's own alarms."""
+    """A question about `pipelines` of a plan, () for all; `queue_mode` overrides the plan's."""
 
     name: str
     plan: str
@@ -86,7 +86,7 @@ SCENARIOS = (
 
 
 def results(scenario: Scenario) -> list[Result]:
-    """The scenario's results, one for each pipeline that it is about."""
+    """Returns a result for each pipeline of the scenario."""
     pipelines = settings.read(str(HERE / "plans" / f"{scenario.plan}.json"))
     chosen = [
         each for each in pipelines if not scenario.pipelines or each.name in scenario.pipelines
@@ -97,7 +97,7 @@ def results(scenario: Scenario) -> list[Result]:
 
 
 def row(scenario: Scenario, result: Result) -> str:
-    """A line of the table in benchmarks/README.md."""
+    """Returns a row of the table in benchmarks/README.md."""
     holds = {True: "yes", False: "no", None: "-"}[result.holds]
     lost = sum(hop.lost for hop in result.hops)
     found = result.bottleneck
@@ -116,7 +116,7 @@ def row(scenario: Scenario, result: Result) -> str:
 
 
 def timeline(result: Result) -> list[tuple[int, int, int]]:
-    """Seconds, messages that wait, and executions, for the plots."""
+    """Returns seconds, waiting messages and running executions at each moment, for the plots."""
     return [(round(time), waiting, busy) for time, waiting, busy in result.timeline]
 
 
@@ -155,14 +155,14 @@ def run(only: str | None) -> None:
 
 @dataclass(frozen=True)
 class Invocation:
-    """Seconds, on the engine's clock."""
+    """One invocation of a function; times in seconds, `ended` by the engine's clock."""
 
     ended: float
     seconds: float
 
 
 def predicted(objects: int, batch: int, places: int, batches: Sequence[float]) -> float:
-    """Seconds in which the model drains a backlog; `batches`: durations of full batches."""
+    """Returns seconds until the model drains a backlog; `batches` are seconds of full batches."""
     clock, random = Scheduler(), Random(1)  # noqa: S311
     terms = Terms("validated", batch, timeout=900, visibility=5400, max_receives=5)
     durations = Durations(Measured(tuple(batches)), Fixed(0.0), random)
@@ -175,7 +175,7 @@ def predicted(objects: int, batch: int, places: int, batches: Sequence[float]) -
 
 
 def validate(objects: int) -> None:
-    """Keeps what was measured and predicted."""
+    """Measures and predicts how backlogs of `objects` drain, and stores the comparison."""
     import boto3
 
     from event_pipelines.local import engine, stack
@@ -242,7 +242,7 @@ def _validated(
             s3.put_object(Bucket=bucket, Key=key.format(f"{name}-{number}"), Body=body)
 
     def drained(name: str, many: int) -> list[Invocation]:
-        """The invocations that work off a backlog, once all of it waits."""
+        """Queues `many` objects; returns the invocations that then process them."""
         functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
         time.sleep(2)
         upload(name, many)
@@ -253,7 +253,7 @@ def _validated(
         time.sleep(1)
         return _invocations(boto3, function)[before:]
 
-    # Workers start with the first ones, which is not what is compared.
+    # The first invocations start the workers, which is not part of the comparison.
     drained("warm", 4 * batch)
     before = len(_invocations(boto3, function))
     for number in range(20):
@@ -266,8 +266,8 @@ def _validated(
     seen = drained("seen", objects)
     begun = min(each.ended - each.seconds for each in seen)
     measured = max(each.ended for each in seen) - begun
-    # A shared machine changes its speed from one minute to the next: what the model is given are
-    # durations of the same minutes, those of every other invocation.
+    # A shared machine changes its speed from minute to minute, so the model gets durations of the
+    # same minutes: those of every other invocation.
     same = predicted(objects, batch, places, [each.seconds for each in seen[::2]])
     before_it = predicted(objects, batch, places, [each.seconds for each in learnt])
     return {
@@ -294,7 +294,7 @@ def _depth(boto3: Any, name: str) -> tuple[int, int]:
 
 
 def _invocations(boto3: Any, function: str) -> list[Invocation]:
-    """Those that have ended, in the order of their end."""
+    """Returns ended invocations by the time of their end, from the REPORT lines of the log."""
     pages = boto3.client("logs").get_paginator("filter_log_events")
     group = f"/aws/lambda/{function}"
     found = [
@@ -312,7 +312,7 @@ def _until(so: Callable[[], bool]) -> None:
 
 
 def _picture() -> bytes:
-    """A JPEG of two megapixels with something in it."""
+    """Returns a JPEG of two megapixels of noise."""
     import io
 
     from PIL import Image

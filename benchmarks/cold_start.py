@@ -1,6 +1,6 @@
-"""What it takes to start each function: from the interpreter to a handler that is ready.
+"""Measures the start of each function, from the interpreter to a handler that is ready.
 
-The packages are those that are deployed, built for this machine and unpacked; boto3 is that of the
+The packages are the deployed ones, built for this machine and unpacked; boto3 is that of the
 runtime. Usage: .local/venv/bin/python benchmarks/cold_start.py [--quick]
 """
 
@@ -36,7 +36,7 @@ from harness import (
 PROGRAM = ROOT / "benchmarks" / "programs" / "start.py"
 BUILD = ROOT / ".local" / "build"
 RUNTIME = ROOT / ".local" / "lambda-runtime"
-# What a package adds is a small difference of two large figures.
+# Many rounds, because what a package adds is a small difference of two large figures.
 ROUNDS = 40
 AWS = {
     "AWS_REGION": "eu-west-1",
@@ -51,7 +51,7 @@ REJECTIONS = {"REJECTIONS_BUCKET": "example-rejections", "REJECTIONS_PREFIX": "r
 
 @dataclass(frozen=True)
 class Start:
-    """A function: the clients that it makes at its start, and how often the minimum it may take."""
+    """A function: the clients that it makes, and its limit as a multiple of a minimal handler."""
 
     clients: str
     environment: dict[str, str]
@@ -121,7 +121,7 @@ FUNCTIONS = {
 
 def case(name: str, what: str, folder: Path, environment: dict[str, str]) -> Case:
     python = RUNTIME / "bin" / "python"
-    # The interpreter itself, as Lambda has it, and not the start of a virtual environment.
+    # The interpreter itself, as on Lambda: the start of a virtual environment takes longer.
     real = python.resolve()
     site_packages = sysconfig.get_path("purelib", vars={"base": str(RUNTIME)})
     command: list[str | Path] = [real, "-I", "-S", "-B", PROGRAM, what, folder, site_packages]
@@ -130,7 +130,7 @@ def case(name: str, what: str, folder: Path, environment: dict[str, str]) -> Cas
 
 @contextmanager
 def unpacked(function: str) -> Iterator[tuple[Path, Path]]:
-    """The package as it is deployed, and the same without its bytecode."""
+    """Yields the folders of the package as deployed, and of the same without its bytecode."""
     with tempfile.TemporaryDirectory() as name:
         shipped, bare = Path(name, "shipped"), Path(name, "bare")
         with ZipFile(BUILD / f"{function}.zip") as package:
@@ -141,14 +141,14 @@ def unpacked(function: str) -> Iterator[tuple[Path, Path]]:
 
 
 def stale_bytecode(folder: Path) -> int:
-    """Count the files of bytecode that this Python would not load without a look at the source."""
+    """Counts bytecode that this Python would check against its source; 1 if there is none."""
     flag = (0b01).to_bytes(4, "little")
     heads = [path.read_bytes()[:8] for path in folder.rglob("*.pyc")]
     return sum(head != MAGIC_NUMBER + flag for head in heads) if heads else 1
 
 
 def imports(case: Case) -> dict[str, int]:
-    """What a start imports, and how many microseconds of that each module takes by itself."""
+    """Returns the modules that a start imports, each with its own time in microseconds."""
     python, *rest = map(str, case.command)
     said = subprocess.run(
         [python, "-X", "importtime", *rest],
@@ -162,8 +162,8 @@ def imports(case: Case) -> dict[str, int]:
 
 
 def profile(function: str, shipped: Case, clients: Case) -> str:
-    """Where the time goes that a package takes beyond its clients, of one start."""
-    # A handler's own time is that of its clients, which it makes while it is imported.
+    """Says which modules take the time of one start beyond that of the clients."""
+    # The own time of the handler's module is that of its clients, which it makes at import.
     others = {*imports(clients), f"{function}.handler"}
     own = {name: took for name, took in imports(shipped).items() if name not in others}
     total = sum(own.values())
@@ -173,7 +173,7 @@ def profile(function: str, shipped: Case, clients: Case) -> str:
 
 
 def added(looks: Looks) -> float:
-    """What the package adds to its clients, by what the same adds to them without bytecode."""
+    """Returns what a package adds to the time of its clients, by what it adds without bytecode."""
     clients = typical(looks["clients"], cpu)
     return (typical(looks["shipped"], cpu) - clients) / (typical(looks["bare"], cpu) - clients)
 

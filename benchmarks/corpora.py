@@ -1,11 +1,11 @@
-"""The outcome of public fixture files here, beside Python's csv and libvips.
+"""Compares how public fixture files are read here with Python's csv and with libvips.
 
 Usage: .local/venv/bin/python benchmarks/corpora.py csv|pictures FOLDER... [--json]
 
 Every folder is a corpus, such as a checkout of a repository whose tests have files of that kind.
-CSV files are read by the code of both functions, with the settings that a stack has by itself; each
-row is compared with what `csv.reader` has on that line. Pictures become derivatives of 128 pixels,
-here and by libvips with its defaults. Exits 1 when a row differs, or a file crashes what reads it.
+CSV files are read by the code of both functions with default settings; each row is compared with
+the one that `csv.reader` has on that line. Pictures become derivatives of 128 pixels, here and by
+libvips with its defaults. Exits with 1 when a row differs, or when reading a file crashes.
 """
 
 import argparse
@@ -37,7 +37,7 @@ SUFFIXES = {
     "pictures": (".png", ".apng", ".jpg", ".jpeg", ".jfif", ".jpe", ".gif", ".webp", ".avif"),
 }
 WRONG = ("different", "crashed")
-# Records that Python's csv reads leniently, so that later ones begin elsewhere.
+# Python's csv reads such records leniently, so that later records begin on other lines.
 BROKEN = ("text_after_quote", "unterminated_quote", "bare_carriage_return", "row_too_large")
 SEP_LINE = re.compile("sep=", re.IGNORECASE).match
 NO_ENVIRONMENT = Environment({})
@@ -47,7 +47,7 @@ Rows = dict[int, list[str]]
 
 @dataclass(frozen=True)
 class Judged:
-    """The outcome of a file, by which files are counted, and its reason."""
+    """The outcome of reading a file, by which files are counted, and its reason."""
 
     file: str
     outcome: str
@@ -91,7 +91,7 @@ def _read_csv(file: Path) -> tuple[str, str]:
 def _difference(
     file: Path, opening: Opening, sent: Rows, reasons: dict[int, str], *, whole: bool
 ) -> str:
-    """Say what Python's csv reads otherwise; empty where nothing is."""
+    """Returns the first difference from Python's csv as text; empty if there is none."""
     text = _text(file, opening.encoding)
     rows = _python_rows(text, opening.dialect.delimiter)
     above = (cells for line, cells in rows.items() if line < opening.line)
@@ -117,7 +117,7 @@ def _difference(
 
 
 def _text(file: Path, encoding: str) -> str:
-    """Up to where gzip is damaged, decompressed by other code than what is judged."""
+    """Returns the text up to the first gzip error, decompressed by code that is not under test."""
     stored = file.read_bytes()
     if not stored.startswith(b"\x1f\x8b"):
         return stored.decode(encoding, "surrogateescape").lstrip("\ufeff")
@@ -135,7 +135,7 @@ def _text(file: Path, encoding: str) -> str:
 
 
 def _python_rows(text: str, delimiter: str) -> Rows:
-    """By their first lines; up to the record that `csv` does not read."""
+    """Returns rows by the number of their first line, up to the first record that `csv` refuses."""
     rows: Rows = {}
     reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=delimiter)
     line = 1
@@ -150,7 +150,7 @@ def _python_rows(text: str, delimiter: str) -> Rows:
 
 
 def judged_pictures(files: Iterable[Path]) -> Iterator[Judged]:
-    """By one process after the other, each up to the picture that ends it."""
+    """Yields a result for each picture; after one that crashes a process, another goes on."""
     left = list(files)
     while left:
         program = ROOT / "benchmarks" / "programs" / "judge_pictures.py"
@@ -167,7 +167,7 @@ def judged_pictures(files: Iterable[Path]) -> Iterator[Judged]:
 
 
 def corpus(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    """The files of these kinds, none twice by content."""
+    """Returns the files with these suffixes, one of each content."""
     found = (path for path in sorted(folder.rglob("*")) if path.name.lower().endswith(suffixes))
     first = {
         sha256(path.read_bytes()).digest(): path for path in reversed([*found]) if path.is_file()

@@ -1,8 +1,7 @@
-"""What a million rows and a million images cost: a model of calls, bytes and processor time.
+"""Models the cost of a million rows and a million images by calls, bytes and processor time.
 
-Counts and processor time are what the other benchmarks have found and kept; prices are those of
-`event-pipelines capacity`; what is assumed is written below. Run those first: csv_split, csv_load,
-images.
+Counts and processor time are stored results of the benchmarks csv_split, csv_load and images, which
+have to run first. Prices are those of `event-pipelines capacity`; the constants below are assumed.
 Usage: .local/venv/bin/python benchmarks/cost.py [--quick]
 """
 
@@ -18,19 +17,19 @@ from harness import RESULTS, Verdict, store
 from event_pipelines import prices
 
 MILLION = 1_000_000
-# A function of this size has one processor, and others have their share of it.
+# A function of this memory size has one processor; smaller ones have a proportional share.
 MEMORY_OF_A_PROCESSOR_MB = 1769
 SPLITTER_MB, LOADER_MB, IMAGES_MB, TUTORIAL_MB = 1769, 512, 1024, 1024
-# What a call takes besides processor time. A splitter waits for one call at a time.
+# Seconds that a call waits, besides processor time. A splitter makes one call at a time.
 SQS_SECONDS, DYNAMODB_SECONDS, S3_SECONDS = 0.010, 0.005, 0.050
-# Writing and signing a request, of a row or of ten, and reading the answer.
+# Processor time to write and sign a request of one row or of ten, and to read the response.
 CALL_CPU_SECONDS = 0.0015
 TARGET_DOLLARS = 0.004
 
 
 @dataclass
 class Bill:
-    """Dollars, by what they are for: ``rows`` and ``ledger`` are what writing to these costs."""
+    """Costs in dollars by purpose; ``rows`` and ``ledger`` are those of writes to these tables."""
 
     rows: float = 0.0
     ledger: float = 0.0
@@ -41,7 +40,7 @@ class Bill:
 
     @property
     def overhead(self) -> float:
-        """What there is beside the writes to DynamoDB."""
+        """Costs in dollars besides the writes to DynamoDB."""
         return self.reads + self.queue + self.functions + self.objects
 
     @property
@@ -56,7 +55,7 @@ def function(memory_mb: int, cpu_seconds: float, waiting_seconds: float, request
 
 
 def requests_of(calls: float, messages_bytes: float) -> float:
-    """Every 64 KB of a call count as a request."""
+    """Returns how many requests SQS bills: every 64 KB of a call count as one."""
     return max(calls, ceil(messages_bytes / prices.SQS_REQUEST_BYTES))
 
 
@@ -64,7 +63,7 @@ def shipped_rows(split: dict[str, Any], load: dict[str, Any]) -> Bill:
     found = split["by_rows"][str(MILLION)]
     messages, calls = found["messages"], found["sqs_calls"]
     carried = requests_of(calls, split["message_bytes"])
-    # Sent, received in tens, and deleted in tens.
+    # Sending and receiving carry the bytes; messages are received and deleted in tens.
     queue = (2 * carried + calls) * prices.SQS_REQUEST
     writes = MILLION / load["rows"] * load["table_calls"]
     functions = function(
@@ -78,8 +77,8 @@ def shipped_rows(split: dict[str, Any], load: dict[str, Any]) -> Bill:
         (writes + messages) * DYNAMODB_SECONDS,
         messages / 10,
     )
-    # A message is counted in a transaction of two items of a kilobyte at most, which cost double;
-    # before that the ledger is asked for the import, and for the messages of the batch.
+    # Counting a message is a transaction of two items of at most 1 KB, which cost double. Before
+    # that the loader reads the import's item once a batch, and an item for each message.
     units = 4 * messages + found["ledger_writes"]
     reads = messages / 10 + messages
     return Bill(
@@ -93,8 +92,8 @@ def shipped_rows(split: dict[str, Any], load: dict[str, Any]) -> Bill:
 
 
 def classic_rows(split: dict[str, Any], load: dict[str, Any]) -> Bill:
-    """A row a message, one a call; one item a call, and a record per row that it was done."""
-    # Sent one by one, received and deleted in tens.
+    """Returns the bill of a message and a call for each row, and a record of each row done."""
+    # Messages are sent one by one, and received and deleted in tens.
     queue = 1.2 * MILLION * prices.SQS_REQUEST
     cpu = split["cpu_seconds_per_million_rows"] * split["cpu_classic_by_shipped"]
     sending = function(
@@ -110,19 +109,19 @@ def classic_rows(split: dict[str, Any], load: dict[str, Any]) -> Bill:
         rows=MILLION * prices.DYNAMODB_WRITE_UNIT,
         queue=queue,
         functions=sending + loading,
-        # Put when a row is begun, and updated when it is done.
+        # A row's record is put before the row is processed, and updated after it.
         ledger=2 * MILLION * prices.DYNAMODB_WRITE_UNIT,
     )
 
 
 def images(pictures: dict[str, Any], way: str) -> Bill:
-    """Photographs of 12 megapixels, made into two derivatives in two functions."""
+    """Returns the bill of a million 12 MP photographs, each to two derivatives by two functions."""
     cpu = sum(pictures[f"12_megapixels.jpg {side}"]["cpu_seconds"][way] for side in (128, 640))
     memory = IMAGES_MB if way == "shipped" else TUTORIAL_MB
     queue = 2 * 1.2 * MILLION * prices.SQS_REQUEST if way == "shipped" else 0.0
     return Bill(
         queue=queue,
-        # Read, stored, and before that looked up, where it is made sure that it is stored once.
+        # A derivative takes a read and a write; the shipped function first looks for the output.
         functions=function(memory, MILLION * cpu, 2 * MILLION * 2 * S3_SECONDS, 2 * MILLION / 5),
         objects=2 * MILLION * (prices.S3_PUT + prices.S3_GET * (2 if way == "shipped" else 1)),
     )

@@ -1,4 +1,4 @@
-"""What it takes to load rows into a table, and that none is written twice.
+"""Measures how rows are loaded into a table, and checks that no row is written twice.
 
 Usage: .local/venv/bin/python benchmarks/csv_load.py [--quick]
 """
@@ -11,9 +11,9 @@ from harness import ROOT, Case, Verdict, cpu, interleaved, peak, ratio, store, t
 PROGRAM = ROOT / "benchmarks" / "programs" / "load_rows.py"
 ROUNDS = 3
 ROWS = 10_000
-# Of the processor, for a million rows; with the SDK's own way of calling it was 52 to 58.
+# Processor seconds for a million rows; with the SDK's own calls they were 52 to 58.
 MOST_SECONDS = 25
-# What one invocation gets at most: ten messages of 400 rows, however long the file is.
+# The most rows of one invocation: ten messages of 400 rows, however long the file is.
 INVOCATION_ROWS = 4_000
 PEAK_MB = 80
 

@@ -1,4 +1,4 @@
-"""What it takes to turn a file of a million rows into messages, and that memory stays flat.
+"""Measures how a file of a million rows becomes messages, and checks that memory stays flat.
 
 Usage: .local/venv/bin/python benchmarks/csv_split.py [--quick]
 """
@@ -32,7 +32,7 @@ ROUNDS = 3
 ROWS = 1_000_000
 SIZES = (10_000, ROWS, 10 * ROWS)
 PEAK_MB = 60
-# Quoting of a file, and how many times less processor time it must take than what is usual.
+# Quoting of a file, and by what factor splitting must take less processor time than usual code.
 SHAPES = {
     "plain, 1 % of two lines": 3.5,
     "10 % quoted": 2.5,
@@ -42,12 +42,12 @@ SHAPES = {
 }
 PLAIN = next(iter(SHAPES))
 UTF_8 = {"PYTHONUTF8": "1"}
-# What a process of its own may differ in from another that does the same.
+# Tolerance between the peaks of two processes that do the same.
 FLAT_MB = 2
 
 
 def written(path: Path, rows: int, shape: str = PLAIN) -> Path:
-    """About 80 bytes a row; of a plain file every hundredth has a value of two lines."""
+    """Writes rows of about 80 bytes; in a plain file every hundredth has a value of two lines."""
     chance = random.Random(4)  # noqa: S311 (rows, no secrets)
     quoted = {"10 % quoted": 10, "33 % quoted": 3, "a column quoted": 1}.get(shape)
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -72,7 +72,7 @@ def written(path: Path, rows: int, shape: str = PLAIN) -> Path:
 
 
 def whole_function(folder: Path, rows: int) -> dict[str, float]:
-    """The peak of a process that splits the file, and its calls, with all of the SDK."""
+    """Returns peak MB and calls of a splitter process. Raises RuntimeError if rows are lost."""
     path = written(folder / f"{rows}.csv", rows)
     with import_services(folder) as services:
         peak = import_file(services, path).whole

@@ -1,6 +1,6 @@
-"""All five pipelines on a local engine, and what feeds them from upload to effect.
+"""Feeds all five pipelines on a local engine, and waits for the effects.
 
-What feeds the pipelines and finds the effects is what the fault drills use; here nothing is broken.
+The drivers of the fault drills send the events and find the effects; no faults are injected here.
 """
 
 import os
@@ -25,7 +25,7 @@ from faults.drivers import DRIVERS, Driver, in_parallel, is_poison
 from support.stacks import PREFIX, messages_in
 
 REGION = "eu-west-1"
-# As many as most laptops have cores to spare, so that the engine is measured and not the switching.
+# As many as most laptops have cores to spare: the engine is measured, and not context switches.
 AT_A_TIME = {"maximum_concurrency": 2}
 VARIABLES = {
     "name_prefix": PREFIX,
@@ -41,12 +41,12 @@ PROC = Path("/proc")
 
 
 class EffectsMissing(Exception):
-    """Events without effect, though nothing has moved for a while. Names the first of them."""
+    """Events were without effect and nothing changed for 120 s. Names the first of them."""
 
 
 @dataclass(frozen=True)
 class ProcessorSeconds:
-    """Of the process that is the engine, and of the processes of functions."""
+    """Processor seconds of the engine's process, and of the processes of functions."""
 
     engine: float
     functions: float
@@ -57,9 +57,9 @@ class ProcessorSeconds:
 
 @dataclass(frozen=True)
 class Fed:
-    """Seconds that `count` events took from the first upload until the last message was worked off.
+    """Seconds that `count` events took from the first upload until the last message was processed.
 
-    `processor` is None where no /proc says it.
+    `processor` is None on systems without /proc.
     """
 
     count: int
@@ -72,7 +72,7 @@ class Fed:
 
 
 class Side:
-    """A stack of all pipelines on an engine of its own, and what feeds them."""
+    """A stack of all pipelines on an engine of its own, with their drivers."""
 
     def __init__(self, built: LocalStack) -> None:
         self._stack = built
@@ -81,7 +81,7 @@ class Side:
 
     @classmethod
     def deployed(cls, home: Home) -> "Side":
-        """Raises UserError when the stack cannot be had; the caller stops the engine."""
+        """Applies the stack. Raises UserError if that fails; the caller stops the engine."""
         return cls(
             stack.up(
                 home,
@@ -98,17 +98,17 @@ class Side:
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Clients are those of this side meanwhile."""
+        """Makes the drivers use clients of this side until the block ends."""
         drivers.client.cache_clear()
         with self._stack.environment():
             yield
 
     def warm(self, pipeline: str) -> None:
-        """Start the workers, which the first events do. Raises EffectsMissing."""
+        """Starts the workers by feeding 20 events. Raises EffectsMissing."""
         self.fed(pipeline, "warm", 20)
 
     def fed(self, pipeline: str, run: str, count: int) -> Fed:
-        """Counts only if every event had its effect. Raises EffectsMissing."""
+        """Feeds `count` events. Raises EffectsMissing unless every event had its effect."""
         with self.active():
             before = processor_seconds(self._stack.engine.pid)
             seconds = _seconds_until_done(self._drivers[pipeline], run, count)
@@ -118,9 +118,9 @@ class Side:
 
 
 def processor_seconds(engine: int) -> ProcessorSeconds | None:
-    """What an engine and its functions, all of one process group, have used so far.
+    """Returns what an engine and its functions, all of one process group, have used so far.
 
-    Functions that have ended count as well. None where the system has no /proc.
+    Functions that have ended are included. Returns None on systems without /proc.
     """
     if not PROC.is_dir():
         return None
@@ -129,9 +129,9 @@ def processor_seconds(engine: int) -> ProcessorSeconds | None:
         try:
             text = path.read_text()
         except (FileNotFoundError, ProcessLookupError):
-            # Ended since it was listed: whoever waits for it has its share.
+            # It ended since it was listed: the time of a waited-for process counts for its parent.
             continue
-        # See proc(5): what follows the name, which may hold anything, begins with field 3.
+        # See proc(5): field 3 is the first after the name, which may hold any characters.
         fields = text.rpartition(")")[2].split()
         if int(fields[2]) != engine:
             continue

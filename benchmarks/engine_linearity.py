@@ -1,11 +1,11 @@
-"""Whether an event costs the local engine the same among many as among few.
+"""Measures whether an event costs the local engine the same among many as among few.
 
 Usage: .local/venv/bin/python benchmarks/engine_linearity.py [--quick]
 
-All five pipelines on one engine, each fed by itself: a few events three times, then many, then a
-few twice more. What is judged is the processor time of the engine and of all functions for an
-event, among many and in the median of the few; the time itself stands beside it, but whatever else
-the machine does is in it.
+All five pipelines run on one engine, and each is fed alone: a few events three times, then many,
+then a few twice more. The verdict is on the processor time of the engine and all functions for an
+event, among many and as the median of the few. Elapsed time is reported too, but includes whatever
+else the machine does.
 """
 
 import argparse
@@ -25,26 +25,26 @@ from event_pipelines.local.home import Home
 FEW, MANY = 200, 5000
 QUICK_FEW, QUICK_MANY = 20, 60
 BEFORE, AFTER = 3, 2
-# How much more an event may cost among many than among few.
+# Limit of the ratio of an event's cost among many to that among few.
 LINEAR = 1.2
 
 
 @dataclass(frozen=True)
 class Compared:
-    """The same pipeline, fed with few events several times and with many once."""
+    """One pipeline, fed with few events several times and with many once."""
 
     few: list[Fed]
     many: Fed
 
     @property
     def times_seconds(self) -> float:
-        """How many times the seconds of an event among few it takes among many."""
+        """Seconds of an event among many, as a multiple of the median among few."""
         few = statistics.median(fed.events_per_second for fed in self.few)
         return few / self.many.events_per_second
 
     @property
     def times_processor(self) -> float | None:
-        """As `times_seconds`, of processor time; None where it is not known."""
+        """As `times_seconds`, for processor time; None on systems without /proc."""
         few, many = _typical(self.few), _typical([self.many])
         return (
             (many.engine + many.functions) / (few.engine + few.functions) if few and many else None
@@ -52,7 +52,7 @@ class Compared:
 
     @property
     def by_process(self) -> str:
-        """Where the processor time of an event goes, or the rates where it is not known."""
+        """Processor time of an event by process, as text; the rates on systems without /proc."""
         few, many = _typical(self.few), _typical([self.many])
         if few and many:
             return (
@@ -73,7 +73,7 @@ class Compared:
 
 
 def _typical(runs: Sequence[Fed]) -> ProcessorSeconds | None:
-    """Of one event, the medians of all runs."""
+    """Returns the processor seconds of one event, as medians of the runs; None if unknown."""
     known = [(fed.processor, fed.count) for fed in runs]
     engine = [used.engine / count for used, count in known if used]
     functions = [used.functions / count for used, count in known if used]
@@ -93,7 +93,7 @@ def measured(few: int, many: int) -> dict[str, Compared]:
 
 
 def compared(side: Side, pipeline: str, few: int, many: int) -> Compared:
-    """Raises EffectsMissing."""
+    """Feeds a pipeline with few, many and few events again. Raises EffectsMissing."""
     side.warm(pipeline)
     before = [side.fed(pipeline, f"before{number}", few) for number in range(BEFORE)]
     crowd = side.fed(pipeline, "many", many)

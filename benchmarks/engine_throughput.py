@@ -1,10 +1,10 @@
-"""How fast the local engine takes events from upload to effect.
+"""Measures how many events a second the local engine takes from upload to effect.
 
 Usage: .local/venv/bin/python benchmarks/engine_throughput.py [--quick]
 
-All five pipelines, on two engines of one machine: the local engine as it is, and itself without
-IAM and with functions that share its interpreter. Each pipeline is fed by itself, on one engine and
-then on the other.
+All five pipelines run on two engines of one machine: the local engine as it is, and the same
+without IAM and with functions that share its interpreter. Each pipeline is fed alone, on one engine
+and then on the other.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def sides() -> Iterator[dict[str, Side]]:
 
 
 def _start_bare(home: Home) -> None:
-    """Not to be had by any setting of the engine, because nobody should run it like this."""
+    """Starts an engine without IAM and isolation, which deliberately no setting of it offers."""
     whole = local_engine._engine_environment
 
     def without_iam(*arguments: Any) -> dict[str, str]:
@@ -56,7 +56,7 @@ def _start_bare(home: Home) -> None:
 
 
 def measured(compared: int) -> dict[str, dict[str, float]]:
-    """By pipeline: events a second on both sides."""
+    """Returns events a second on both engines, by pipeline. Raises EffectsMissing."""
     found: dict[str, dict[str, float]] = {}
     with sides() as both:
         for pipeline in both["as_it_is"].pipelines:

@@ -1,8 +1,7 @@
-"""What all comparisons share: fresh processes, one after the other, in rounds of random order.
+"""Runs the cases of a comparison in fresh processes, one at a time, in rounds of random order.
 
-A machine that runs benchmarks also runs other things. So no figure here is a time: what is kept is
-processor time of a process, and what is told of it is the ratio of two processes of one round,
-of which the median over all rounds is taken.
+A machine that runs benchmarks also runs other programs, so no elapsed time is a result. Results are
+ratios of the processor times of two processes of one round, as the median over all rounds.
 """
 
 import json
@@ -21,22 +20,22 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-# Has what is compared with; the functions and all else are run by the interpreter of the project.
+# The interpreter with the packages to compare with, such as pyvips.
 COMPARE_PYTHON = ROOT / ".local" / "bench" / "bin" / "python"
-# Has the packages that are deployed.
+# The site-packages folder with the deployed packages.
 RUNTIME = sysconfig.get_path("purelib", vars={"base": str(ROOT / ".local" / "lambda-runtime")})
 MEGABYTE = 1_000_000
 
 
 class CaseFailed(Exception):
-    """A process of a comparison ended with an error. Says which, and how it ended."""
+    """A process of a comparison ended with an error. Names the case and the exit code."""
 
 
 @dataclass(frozen=True)
 class Case:
     """One side of a comparison: a program whose last printed line is JSON of what it measured.
 
-    ``environment`` is all that it sees, but for the path.
+    ``environment`` is its whole environment, except for PATH.
     """
 
     name: str
@@ -46,7 +45,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Look:
-    """One run of a case: processor seconds of the whole process, and what it said itself."""
+    """One run of a case: processor seconds of the whole process, and the JSON that it printed."""
 
     cpu_seconds: float
     said: Mapping[str, Any]
@@ -57,7 +56,7 @@ Figure = Callable[[Look], float]
 
 
 def look_at(case: Case) -> Look:
-    """Raises CaseFailed."""
+    """Runs a case once. Raises CaseFailed if it ends with an error."""
     with subprocess.Popen(
         [str(part) for part in case.command],
         env={"PATH": os.environ["PATH"], **case.environment},
@@ -67,7 +66,7 @@ def look_at(case: Case) -> Look:
     ) as process:
         assert process.stdout is not None  # noqa: S101 (for the type checker)
         printed = process.stdout.read()
-        # Of this child alone, where getrusage would add up all there ever were.
+        # wait4 counts this child alone; getrusage would add up all children that have ended.
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -77,9 +76,9 @@ def look_at(case: Case) -> Look:
 
 
 def interleaved(cases: Sequence[Case], rounds: int, *, warm: bool = False, seed: int = 9) -> Looks:
-    """Look at every case in every round, each time in another order.
+    """Runs every case in every round, each round in another order.
 
-    Unless files are ``warm``, a first look at each is thrown away: it reads them from the disk.
+    Unless files are ``warm``, the first run of each case is discarded: it reads them from the disk.
     """
     chance = random.Random(seed)  # noqa: S311 (an order, no secret)
     looks: Looks = {case.name: [] for case in cases}
@@ -92,7 +91,7 @@ def interleaved(cases: Sequence[Case], rounds: int, *, warm: bool = False, seed:
 
 
 def cpu(look: Look) -> float:
-    """Processor seconds that the process counted itself; those of all of it where it did not."""
+    """Returns the processor seconds that the process reported, else those of the whole process."""
     return float(look.said.get("cpu_seconds", look.cpu_seconds))
 
 
@@ -105,13 +104,13 @@ def typical(looks: Iterable[Look], figure: Figure) -> float:
 
 
 def ratio(looks: Looks, one: str, other: str, figure: Figure = cpu) -> float:
-    """How many times ``other`` it takes ``one``: the median of what each round says."""
+    """Returns the figure of ``one`` divided by that of ``other``, as the median of the rounds."""
     pairs = zip(looks[one], looks[other], strict=True)
     return statistics.median(figure(a) / figure(b) for a, b in pairs)
 
 
 def rounded(value: Any) -> Any:
-    """Three digits are more than a shared machine can say."""
+    """Rounds the floats of a JSON value to three digits: a shared machine is not more precise."""
     if isinstance(value, float):
         return float(f"{value:.3g}")
     if isinstance(value, dict):
@@ -123,7 +122,7 @@ def rounded(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A line of the table: a target and what was found, as text; ``why`` where it is not met."""
+    """A row of the table. ``met`` is None without a target; ``why`` explains a missed one."""
 
     what: str
     against: str
@@ -134,7 +133,7 @@ class Verdict:
 
 
 def store(name: str, figures: Mapping[str, Any], verdicts: Sequence[Verdict], quick: bool) -> None:
-    """Print the result of a benchmark; keep it, unless it is only a quick look."""
+    """Prints the result of a benchmark; writes it to benchmarks/results unless ``quick``."""
     result = {
         "benchmark": name,
         "taken_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -155,5 +154,5 @@ def store(name: str, figures: Mapping[str, Any], verdicts: Sequence[Verdict], qu
 
 
 def at_most(value: float, limit: float) -> bool:
-    """As the table shows it: what reads as the limit has not missed it."""
+    """Whether a value, rounded to two decimals as in the table, is within the limit."""
     return round(value, 2) <= limit

@@ -1,4 +1,4 @@
-"""What it takes to make a derivative, and what is lost: against libvips, tutorials and Pillow.
+"""Compares cost and quality of derivatives with libvips, tutorial code and Pillow alone.
 
 Usage: .local/venv/bin/python benchmarks/images.py [--quick]
 """
@@ -87,7 +87,7 @@ def peaks(looks: Looks) -> dict[str, float]:
 def worst(
     figures: Figures, names: Iterable[str], sides: Iterable[int], way: str
 ) -> tuple[float, str]:
-    """The highest ratio of processor time to ``way``, and where it was found."""
+    """Returns the highest ratio of processor time to that of ``way``, and its key in `figures`."""
     keys = [f"{name} {side}" for name in names for side in sides]
     return max((figures[key]["cpu"][way], key) for key in keys if key in figures)
 
@@ -133,7 +133,7 @@ def of_the_walk(rounds: int) -> Verdict:
 
 
 def of_encoders() -> list[Verdict]:
-    """Processor time and bytes where both look the same."""
+    """Compares processor time and bytes of encoders at equal SSIM."""
     verdicts = []
     for name in ("webp", "avif"):
         program = PROGRAMS / "compare_pictures.py"
@@ -153,7 +153,7 @@ def against_tutorial(figures: Figures) -> list[Verdict]:
     verdicts = []
     for what, names in (("baseline", BASELINE[1:]), ("progressive", PROGRESSIVE[1:])):
         found, key = worst(figures, names, SIDES[:1], "tutorial")
-        # As the table shows it.
+        # Rounded as in the table.
         met = round(1 / found, 1) >= 4.5
         verdicts.append(
             Verdict(

@@ -1,9 +1,9 @@
-"""What commands ask, and keep in memory, where there are many queues or log lines.
+"""Measures calls and memory of commands in accounts with many queues or log lines.
 
 Usage: .local/venv/bin/python benchmarks/large_accounts.py [--quick]
 
-AWS is simulated within the process (programs/simulated_account.py), down to the client of the SDK.
-Tenants are verified in moto, which makes queues, buckets and mappings as an account does.
+AWS is simulated within the process (programs/simulated_account.py), below the SDK's clients.
+Tenants are verified in moto, which keeps queues, buckets and mappings as an account does.
 """
 
 import argparse
@@ -31,12 +31,12 @@ TENANTS = 1_000
 PEAK_MB = 200
 TRACED = "ingest/2026/11/cat.jpg"
 FEW_VERIFIED, VERIFIED = 50, 200
-# Of a tenant: its queues, their tags, its mapping, its prefixes.
+# Calls for one tenant: its queues, their tags, its mapping and its prefixes.
 CALLS_A_TENANT = 12
 
 
 def taken(facts: Mapping[str, int], *words: str) -> dict[str, Any]:
-    """Peak, calls and output of a command in an account that the facts describe."""
+    """Returns peak in MB and calls of a command in an account that the facts describe."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "facts.json").write_text(json.dumps(facts))
@@ -49,7 +49,7 @@ def taken(facts: Mapping[str, int], *words: str) -> dict[str, Any]:
 
 
 def verified(tenants: int) -> dict[str, Any]:
-    """Calls of `tenants verify`, and how much more memory of Python's there is while it runs."""
+    """Returns calls of `tenants verify`, and the peak in MB of Python objects that it allocates."""
     quiet = io.StringIO()
     with (
         pytest.MonkeyPatch.context() as patch,
@@ -61,7 +61,7 @@ def verified(tenants: int) -> dict[str, Any]:
         cloud.acknowledge_test_events()
         for number in range(tenants):
             run("create", f"shop-{number}", "--group", "gold")
-        run("verify")  # What is imported then stays.
+        run("verify")  # Imports modules, which stay in memory.
         with recorded(patch) as calls:
             tracemalloc.start()
             run("verify")

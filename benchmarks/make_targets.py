@@ -1,9 +1,9 @@
-"""How long `make demo` and `make test` take here, whole, and where the time of the tests goes.
+"""Measures `make demo` and `make test` on this machine, and the time of tests by folder.
 
 Usage: .local/venv/bin/python benchmarks/make_targets.py [--quick]
 
-In the repository as it is: environments and packages that are there are not made again. Processor
-time is that of everything that was started and waited for. --quick runs the demo alone.
+Environments and packages that exist are not built again. Processor time is that of all processes
+that were started and waited for. --quick runs the demo alone.
 """
 
 import argparse
@@ -21,17 +21,17 @@ from harness import ROOT, Verdict, store
 
 LIMITS = {"demo": 180, "test": 600}
 PROCESSOR_LIMITS = {"test": 1080}
-# As pytest prints what took longest: "12.34s setup    tests/local/test_examples.py::test_all[x]".
+# A line of pytest's durations: "12.34s setup    tests/local/test_examples.py::test_all[x]".
 DURATION = re.compile(r"(?m)^([0-9.]+)s (?:setup|call|teardown) +(tests/[^:]+)::")
 
 
 class TargetFailed(Exception):
-    """The target did not succeed. Says how it ended."""
+    """A make target failed. Has the exit code, the path of the log and its last lines."""
 
 
 @dataclass(frozen=True)
 class Taken:
-    """Seconds of one target; `by_folder` are those of its tests, in all workers together."""
+    """Seconds of one target; `by_folder` adds up those of its tests over all workers."""
 
     seconds: float
     processor_seconds: float
@@ -45,7 +45,7 @@ class Taken:
 
 
 def taken(target: str) -> Taken:
-    """Raises TargetFailed."""
+    """Runs a target and measures it. Raises TargetFailed."""
     before = os.times()
     started = time.monotonic()
     finished = subprocess.run(
@@ -61,7 +61,7 @@ def taken(target: str) -> Taken:
     seconds = time.monotonic() - started
     after = os.times()
     if finished.returncode:
-        # All of it: what went wrong stands before a long list of durations.
+        # The whole output, because the error stands before a long list of durations.
         log = ROOT / ".local" / f"make-{target}.log"
         log.write_text(finished.stdout)
         end = "\n".join(finished.stdout.splitlines()[-30:])
@@ -75,7 +75,7 @@ def taken(target: str) -> Taken:
 
 
 def verdicts(target: str, found: Taken) -> Iterator[Verdict]:
-    """Of the time that passed, and of processor time where that has a limit."""
+    """Yields verdicts on elapsed time and on processor time, where these have limits."""
     shares = ", ".join(
         f"{took / sum(found.by_folder.values()):.0%} {folder}"
         for folder, took in found.longest()[:5]

@@ -1,13 +1,13 @@
-"""A million CSV rows from file to items: memory, calls, and whether every row arrives.
+"""Imports a million CSV rows: measures memory and calls, and checks that every row arrives.
 
 Usage, after `make test` has made the environment:
 
     .local/venv/bin/python benchmarks/million_rows.py [ROWS]
 
 The splitter runs in a process of its own against S3, SQS and DynamoDB served on loopback; its
-messages then go through the loading function into a table that keeps a digest of every item.
-SQLite reads the same file, and the two sorted lists of digests have to be the same. None of the
-figures depends on how fast the machine is. Exits with 1 when a claim does not hold.
+messages then go through the loading function into a table that keeps a digest of every item. SQLite
+reads the same file, and the two sorted lists of digests have to be the same. None of the figures
+depends on the speed of the machine. Exits with 1 when a claim does not hold.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ HEADER = ["id", "name", "email", "city", "amount", "note", "created_at"]
 
 
 class DigestingTable(FakeTable):
-    """Keeps digests where a million items would not fit."""
+    """A table that keeps only digests, because a million items would not fit into memory."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ def as_sqlite_reads(path: Path) -> Iterator[list[str]]:
 
 
 def load(messages: Path, control_item: Any) -> tuple[DigestingTable, Any]:
-    """Give every message to the loading function; returns the table and the import's end."""
+    """Runs the loader on all messages; returns table and ledger item. Raises RuntimeError."""
     table, ledger = DigestingTable(), FakeLedgerTable()
     name = control_item["import_id"]["S"]
     ledger.items[name, "IMPORT"] = {**control_item, "part": {"S": "IMPORT"}}

@@ -1,23 +1,23 @@
-"""The four modules beside those of terraform-aws-modules and cloudposse: what each plans, refuses.
+"""Compares the plans of the four modules with those of terraform-aws-modules and cloudposse.
 
 Usage: python benchmarks/module_comparison.py CHECKOUTS [--only WORD] [--apply [--keep] ...]
 
 CHECKOUTS is a folder that holds their repositories as `terraform-aws-modules/terraform-aws-sqs`,
 `cloudposse/terraform-aws-sns-topic` and so on, each at the release to compare (docs/comparison.md
 names them; releases for provider 6 do not plan with the provider 5 of this repository's lock).
-Nothing in CHECKOUTS is changed. Parts that need another provider than AWS are left out of the
-copies that are planned: making packages, which this comparison does not ask for, a user for a
+Nothing in CHECKOUTS is changed. The copies that are planned lack all parts that need another
+provider than AWS: the building of packages, which this comparison does not need, a user for a
 bucket, and a pause between two settings of a bucket.
 
-A plan meets no cloud: a listener on loopback answers the two questions that the provider and the
-modules ask before a plan, who they are. With --apply the local engine is started as well, and each
-of WIRINGS is applied and destroyed by all sides at the same time, round after round.
+Plans reach no cloud: a listener on loopback answers the two calls that the provider and the modules
+make before a plan to identify the account. With --apply the local engine is started as well, and
+all sides apply and destroy each of WIRINGS at the same time, in several rounds.
 
-With --keep what came of --apply goes to benchmarks/results as well, for the table in its README.
+With --keep the results of --apply are also written to benchmarks/results, for the README's table.
 
-Prints JSON: `pair` (to the same effect) and `shortest` (as each module makes it by itself) count
-what is in a plan, the same on every machine; `mistakes` has what Terraform says to each, or that it
-plans. Times are of one machine: compare them only with each other.
+Prints JSON: `pair` (to the same effect) and `shortest` (each module's defaults) count what is in a
+plan, the same on every machine; `mistakes` has Terraform's error for each, or that it plans. Times
+are of one machine: compare them only with each other.
 """
 
 import argparse
@@ -51,7 +51,7 @@ QUEUE_ARN = f"arn:aws:sqs:{REGION}:{ACCOUNT}:orders"
 TOPIC_ARN = f"arn:aws:sns:{REGION}:{ACCOUNT}:orders"
 FUNCTION_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:price"
 
-# --- The same pair of queues, to the same effect: S3 may send, nobody without TLS, redrive allowed
+# --- The same pair of queues, to the same effect: S3 may send, TLS only, redrive allowed
 
 PAIR = {
     OURS: """
@@ -97,15 +97,15 @@ PAIR = {
 """,
 }
 
-# The shortest call of each that makes a queue and a dead-letter queue.
+# The shortest call of each side that makes a queue and a dead-letter queue.
 SHORTEST = {
     OURS: '\n  source = "{ours}/sqs-with-dlq"\n  name = "NAME"\n',
     TAM: '\n  source = "{terraform-aws-modules}/terraform-aws-sqs"\n  name = "NAME"\n'
     "  create_dlq = true\n",
 }
 
-# --- What is applied. All of a wiring's sides come to the same effect, and where they cannot, the
-# --- page that quotes the times says what is more or less. NAME is the side.
+# --- What is applied. All sides of a wiring have the same effect; where they cannot, the page that
+# quotes the times names the differences. NAME is the side.
 
 TLS_ONLY = """{
       effect     = "Deny"
@@ -124,7 +124,7 @@ MAY = """{
 
 
 def _statements(action: str, service: str, arn: str) -> str:
-    """Statements as terraform-aws-modules take them: a service may, nobody without TLS."""
+    """Returns statements as terraform-aws-modules takes them: one service may act, TLS only."""
     may = MAY.replace("ACTION", action).replace("SERVICE", service).replace("ARN", arn)
     deny = TLS_ONLY.replace("ACTION", action if action == "sns:Publish" else "sqs:*")
     return f"{{\n    sender = {may}\n    tls = {deny}\n  }}"
@@ -140,7 +140,7 @@ locals {
   }
 }
 """
-# Queues, a topic and a function that were there before, one of each for each side.
+# Existing queues, and an existing topic and function, for each side.
 EXISTING = """
 variable "sides" {
   type = set(string)
@@ -428,8 +428,8 @@ resource "aws_lambda_event_source_mapping" "queue" {{
 
 @dataclass(frozen=True)
 class Mistake:
-    """What is wrong, and how it is written for each side; a side that has no place for it is left
-    out. `{ours}` and the names of the other sides stand for the folder of their modules."""
+    """A mistake in a configuration, as HCL of each side that can express it. `{ours}` and the names
+    of the other sides stand for the folders of their modules."""
 
     what: str
     hcl: Mapping[str, str]
@@ -513,7 +513,7 @@ module "function" {{
 
 
 def _consumer(ours: str, tam: str, visibility: int) -> dict[str, str]:
-    """A queue with this visibility timeout, and a function of 30 seconds that is fed by it."""
+    """Returns HCL of a queue with this visibility timeout in seconds, and its function of 30 s."""
     function = _function(
         f"timeout_seconds = 30\n  queue = module.queue.queue\n  {ours}",
         "timeout = 30\n  event_source_mapping = "
@@ -687,7 +687,7 @@ MISTAKES = (
 
 
 def _without_block(text: str, header: str) -> str:
-    """`text` without the top-level blocks whose first line matches `header`."""
+    """Returns `text` without the top-level blocks whose first line matches `header`."""
     return re.sub(rf"(?ms)^{header}[^\n]*\{{\n.*?^\}}\n", "", text)
 
 
@@ -733,7 +733,7 @@ def _pause(found: "re.Match[str]") -> str:
 
 
 class _Answers(BaseHTTPRequestHandler):
-    """STS: who am I. S3: whose buckets are these. Nothing else is asked before a plan."""
+    """A handler that answers GetCallerIdentity and ListBuckets, the only calls before a plan."""
 
     def do_POST(self) -> None:
         self._answer(
@@ -755,12 +755,12 @@ class _Answers(BaseHTTPRequestHandler):
         self.wfile.write(body.encode())
 
     def log_message(self, format: str, *args: object) -> None:
-        """Quiet."""
+        """Logs nothing."""
 
 
 @contextmanager
 def identity() -> Iterator[dict[str, str]]:
-    """The environment of a Terraform that can plan, and reaches no cloud."""
+    """Yields environment variables with which Terraform can plan without reaching AWS."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Answers)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -778,7 +778,7 @@ def identity() -> Iterator[dict[str, str]]:
 
 @dataclass(frozen=True)
 class Root:
-    """A folder with a configuration of one side, initialised."""
+    """An initialised Terraform root with a configuration of one side."""
 
     folder: Path
     environment: Mapping[str, str]
@@ -805,7 +805,7 @@ class Root:
 
 @dataclass(frozen=True)
 class Bench:
-    """Where the roots are made. `modules` says in which folder each side's modules are."""
+    """A factory of roots in `folder`; `modules` are the folders of each side's modules."""
 
     folder: Path
     modules: Mapping[str, str]
@@ -827,7 +827,7 @@ class Bench:
 
 
 def pairs(side: str, number: int, call: Mapping[str, str] = PAIR) -> str:
-    """`number` pairs of queues of a side, as HCL."""
+    """Returns HCL of `number` pairs of queues of a side."""
     return "".join(
         f'\nmodule "pair-{each}" {{{call[side]}}}\n'.replace("NAME", f"{side}-{each}").replace(
             "TAGS", "{}"
@@ -837,7 +837,7 @@ def pairs(side: str, number: int, call: Mapping[str, str] = PAIR) -> str:
 
 
 def longest_chain(graph: str) -> int:
-    """How many resources of SQS wait for each other at most, in the output of `terraform graph`."""
+    """Returns the most SQS resources in one dependency chain of the output of `terraform graph`."""
     waits: dict[str, set[str]] = {}
     for before, after in re.findall(r'"([^"]+)" -> "([^"]+)"', graph):
         waits.setdefault(before, set()).add(after)
@@ -850,7 +850,7 @@ def longest_chain(graph: str) -> int:
 
 
 def unknown(value: object) -> int:
-    """How many values of a plan's `after_unknown` only an apply can tell."""
+    """Counts the values of a plan's `after_unknown` that are known only after the apply."""
     if isinstance(value, dict):
         return sum(map(unknown, value.values()))
     if isinstance(value, list):
@@ -859,13 +859,13 @@ def unknown(value: object) -> int:
 
 
 def described(root: Root) -> dict[str, Any]:
-    """Counts of what a plan of this root shows."""
+    """Plans a root and returns counts of what the plan shows."""
     root.terraform("plan", "-input=false", "-lock=false", "-out=plan")
     plan = json.loads(root.terraform("show", "-json", "plan"))
     shown = root.terraform("show", "-no-color", "plan")
     changes = [each for each in plan["resource_changes"] if each["change"]["actions"] != ["no-op"]]
     kinds = {each["type"] for each in changes}
-    # With policies of their own the queues repeat them, once they are there.
+    # Where policies are resources of their own, existing queues repeat them.
     holder = "aws_sqs_queue_policy" if "aws_sqs_queue_policy" in kinds else "aws_sqs_queue"
     policies = [
         each["change"]["after"].get("policy") is not None
@@ -882,14 +882,14 @@ def described(root: Root) -> dict[str, Any]:
 
 
 def complaint(said: str) -> str:
-    """The first error of `terraform plan -no-color`, on one line, without where it happened."""
+    """Returns the first error of `terraform plan -no-color` on one line, without its location."""
     first, *others = said[said.index("Error: ") :].split("\n\n")
     sentence = next((each for each in others if each.strip() and each[0] != " "), first)
     return " ".join(sentence.removeprefix("Error: ").split())
 
 
 def refusals(bench: Bench, only: str) -> list[dict[str, str]]:
-    """What each side says to each mistake at plan."""
+    """Returns each side's error at plan for each mistake whose description has `only` in it."""
     found = []
     for number, mistake in enumerate(MISTAKES):
         if only not in mistake.what:
@@ -921,15 +921,15 @@ WIRINGS = {
     "bucket_with_notification": NOTIFICATION,
     "function_fed_by_a_queue": CONSUMER,
 }
-# Times theirs.
+# Limits of our time as a multiple of that of terraform-aws-modules.
 TARGETS = {("pairs", "apply"): 0.5, ("pairs", "destroy"): 0.25}
 SERIAL_WAITS = 2
 
 
 def times(folder: Path, modules: Mapping[str, str], number: int, rounds: int) -> dict[str, Any]:
-    """For `number` pairs of queues and for each of WIRINGS: seconds to apply and to destroy, all
-    sides at the same time, and the counts of `described`; for the pairs also those of one tag more.
-    """
+    """Returns seconds to apply and to destroy `number` pairs of queues and each of WIRINGS, with
+    all sides at the same time, and the counts of `described`; for pairs also the counts with one
+    more tag."""
     sys.path.insert(0, str(REPOSITORY / "cli"))
     from event_pipelines.local import engine as local_engine
     from event_pipelines.local.home import Home
@@ -979,7 +979,7 @@ def _times_of(bench: Bench, what: str, hcl: Mapping[str, str], rounds: int) -> d
 
 
 def verdicts(found: Mapping[str, Any]) -> list[Verdict]:
-    """What the times are held to, in the words of benchmarks/README.md."""
+    """Returns verdicts on times and on queues in a row, for benchmarks/README.md."""
     made = []
     for what, measured in found.items():
         for command in ("apply", "destroy"):

@@ -1,18 +1,18 @@
-"""What one tenant's flood does to another tenant's files, by queue mode. A simulation.
+"""Simulates how one tenant's flood delays another tenant's files, by queue mode.
 
 Usage: python benchmarks/noisy_neighbour.py [--flood 2000] [--quiet 20] [--consumers 10] ...
 
 Tenant A sends `--flood` files at once, tenant B `--quiet` files over the minute that follows. All
 of them pass one ingest queue and the router, and then, by mode:
 
-- `shared`: one queue for both, first come first served. Not on offer; it is what to compare with.
+- `shared`: one queue for both, first come first served. Not offered; it is the baseline.
 - `shared_fair`: one queue for both, and every message names its tenant as its message group. SQS
-  then lets others go before a tenant that has 30 messages or more, and more than a tenth of all, in
+  then serves others before a tenant that has 30 messages or more, and more than a tenth of all, in
   flight, or that took more than a tenth of the recent processing time. This follows the
   documentation of fair queues, which calls the thresholds approximate.
 - `per_tenant`: a queue each, and half of the consumers each, so that all modes have as many.
 
-A simulation, because no emulator has fair queues, and a bill is no benchmark. Times are simulated
+It is simulated because no emulator has fair queues, and runs on AWS cost money. Times are simulated
 seconds and the same on every machine. Prints the delay of B's files, from upload to processed.
 """
 
@@ -34,15 +34,15 @@ NOISY, QUIET = "a", "b"
 # From the documentation of fair queues.
 NOISY_IN_FLIGHT = 30
 NOISY_SHARE = 0.1
-# It says "recent" and no more.
+# The documentation says "recent", without a number.
 RECENT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Load:
-    """Numbers of files, of invocations at a time, of messages a batch; times in seconds.
+    """Numbers of files, of concurrent invocations, of messages a batch; times in seconds.
 
-    ``consumers`` is how many invocations work on the files of both tenants together.
+    ``consumers`` is the number of concurrent invocations for the files of both tenants together.
     """
 
     flood: int = 2000
@@ -64,7 +64,7 @@ class File:
 
 
 class Fifo:
-    """First come, first served."""
+    """A queue that serves files in the order of their arrival."""
 
     def __init__(self) -> None:
         self._waiting: deque[File] = deque()
@@ -76,11 +76,11 @@ class Fifo:
         return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
 
     def done(self, file: File) -> None:
-        """Nothing to note: who is served next does not depend on who is being served."""
+        """Does nothing: which file is next does not depend on those in flight."""
 
 
 class Fair:
-    """A standard queue whose messages name their group, as SQS describes it."""
+    """A standard queue with message groups (a fair queue), as the documentation describes it."""
 
     def __init__(self, clock: "Clock") -> None:
         self._clock = clock
@@ -116,7 +116,7 @@ class Fair:
         self._spent[file.tenant] += spent
 
     def _turn(self, tenant: str) -> tuple[bool, int, int]:
-        """Quiet tenants first, of noisy ones that with the fewest in flight, then the oldest."""
+        """Sort key: quiet tenants first, noisy ones by fewest in flight, then the oldest file."""
         noisy = self._is_noisy(tenant)
         return noisy, self._in_flight[tenant] if noisy else 0, self._waiting[tenant][0][0]
 
@@ -136,7 +136,7 @@ Queue = Fifo | Fair
 
 @dataclass
 class Workers:
-    """As many invocations at a time as ``free`` says, each working through a batch of a queue."""
+    """Concurrent invocations that each process a batch of a queue; ``free`` more may start."""
 
     queue: Queue
     free: int
@@ -161,7 +161,7 @@ class Clock:
             what()
 
     def start(self, workers: Workers) -> None:
-        """Give work to whoever is free."""
+        """Starts invocations as long as one is free and files wait."""
         while workers.free and (batch := workers.queue.take(workers.batch)):
             workers.free -= 1
             end = self.now + workers.seconds_per_batch
@@ -171,7 +171,7 @@ class Clock:
             self.at(end, lambda batch=batch: self._return(workers, batch))  # type: ignore[misc]
 
     def _return(self, workers: Workers, batch: Iterable[File]) -> None:
-        # Messages are in flight until the whole batch is answered for.
+        # Messages are in flight until the whole batch has ended.
         for file in batch:
             workers.queue.done(file)
         workers.free += 1
@@ -228,7 +228,7 @@ def figures(delays: Sequence[float]) -> dict[str, float]:
 
 
 def compare(load: Load) -> Mapping[str, Mapping[str, float]]:
-    """The delays of the quiet tenant's files: undisturbed, and in each mode beside the flood."""
+    """Returns delays in seconds of the quiet tenant's files, alone and beside the flood by mode."""
     calm = Load(**{**vars(load), "flood": 0})
     alone = {"alone": figures(simulate("shared", calm)[QUIET])}
     return alone | {mode: figures(simulate(mode, load)[QUIET]) for mode in MODES}

@@ -1,10 +1,10 @@
-"""Whether the whole stack can be applied again and again, several at a time, on a busy machine.
+"""Applies the whole stack many times, several at a time, on a busy machine.
 
 Usage: .local/venv/bin/python benchmarks/parallel_applies.py [--applies 20] [--at-a-time 4]
 
-Every apply is that of `tests/local/test_customer_key.py`, to an engine of its own, beside a process
-that keeps a core busy. Told are the applies that failed, and the attempts that the provider
-repeated because it did not get an answer, or lost it. Ends with 1 if an apply failed.
+Every apply is that of `tests/local/test_customer_key.py`, to an engine of its own, while a process
+keeps a core busy. Prints the applies that failed, and the requests that the provider repeated
+because it got no response, or lost it. Exits with 1 if an apply failed.
 """
 
 import argparse
@@ -35,7 +35,7 @@ ATTEMPT = re.compile(r"Attempt \d+ of .*")
 
 @dataclass(frozen=True)
 class Apply:
-    """`failure` is empty when all went well; `repeated` are the engine's lines on attempts."""
+    """The result of an apply: `failure` is empty on success, `repeated` are lines of the engine."""
 
     failure: str
     repeated: list[str]

@@ -1,6 +1,6 @@
-"""Draws what is in benchmarks/results.
+"""Draws the results in benchmarks/results as PNG files.
 
-Usage: .local/bench/bin/python benchmarks/plots.py, which `tools/environment.sh bench` makes.
+Usage: .local/bench/bin/python benchmarks/plots.py; `tools/environment.sh bench` makes .local/bench.
 """
 
 import json
@@ -28,13 +28,13 @@ def recorded(name: str) -> Any:
 
 
 def saved(figure: Figure, name: str) -> None:
-    # Without a name and a time of the software, the same figures give the same file.
+    # Without name and version of the software, the same figures give the same file.
     figure.savefig(RESULTS / f"{name}.png", dpi=70, metadata={"Software": None})
     plt.close(figure)
 
 
 def capacity() -> None:
-    """For each scenario what waits, over time, and what runs."""
+    """Draws the waiting messages and the executions of each scenario over time."""
     scenarios: Mapping[str, Mapping[str, Sequence[tuple[float, int, int]]]]
     scenarios = recorded("capacity_timelines")
     for scenario, timelines in scenarios.items():
@@ -76,7 +76,7 @@ def _waiting_and_running(
 
 
 def images() -> None:
-    """Processor time and peak memory of every picture, each way."""
+    """Draws processor time and peak memory of every picture and implementation."""
     pictures = recorded("images")["figures"]["pictures"]
     figure, axes = plt.subplots(1, 2, figsize=(11, 0.4 * len(pictures)), sharey=True)
     for axis, what, label in zip(
@@ -96,7 +96,7 @@ def images() -> None:
 
 
 def cold_start() -> None:
-    """Of every function: its clients, what its zip adds, and that without bytecode."""
+    """Draws the start of every function: without bytecode, as deployed, and its clients alone."""
     starts = recorded("cold_start")["figures"]
     figure, axis = plt.subplots(figsize=(8, 3), layout="constrained")
     for place, (name, label) in enumerate(
@@ -119,7 +119,7 @@ def cold_start() -> None:
 
 
 def engine_throughput() -> None:
-    """Events a second on the local engine, and on itself without IAM and isolation."""
+    """Draws events a second of the local engine, with and without IAM and isolation."""
     rates = recorded("engine_throughput")["figures"]
     sides = {"as_it_is": "as it is", "bare": "without IAM and isolation"}
     values = {label: [found[side] for found in rates.values()] for side, label in sides.items()}
@@ -127,7 +127,7 @@ def engine_throughput() -> None:
 
 
 def engine_linearity() -> None:
-    """Processor time of an event on the local engine, among few and among many."""
+    """Draws the processor time of an event on the local engine, among few and among many."""
     pipelines = recorded("engine_linearity")["figures"]
     few, many = {}, {}
     for pipeline, found in pipelines.items():
@@ -142,7 +142,7 @@ def engine_linearity() -> None:
 
 
 def _processor_milliseconds(fed: Mapping[str, Any]) -> float:
-    # Not known where the benchmark ran without /proc.
+    # Unknown if the benchmark ran without /proc.
     seconds: float = sum((fed["processor"] or {}).values())
     return seconds / int(fed["count"]) * 1000
 

@@ -1,8 +1,8 @@
-"""What `reconcile --inventory` takes for ten million uploads: processor time, memory and calls.
+"""Measures `reconcile --inventory` of ten million uploads: processor time, memory and calls.
 
 Usage: .local/venv/bin/python benchmarks/reconcile_inventory.py [--quick]
 
-AWS is simulated within the process (programs/simulated_account.py), down to the client of the SDK.
+AWS is simulated within the process (programs/simulated_account.py), below the SDK's clients.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from programs.simulated_account import BUCKET, DERIVATIVES, REGION, etag
 
 PROGRAM = ROOT / "benchmarks" / "programs" / "simulated_account.py"
 OBJECTS = 10_000_000
-# One in so many has lost a derivative.
+# One in this many uploads has lost a derivative.
 LOST = 1000
 ROWS_A_FILE = 1_000_000
 CPU_SECONDS, PEAK_MB = 15 * 60, 300
@@ -45,9 +45,9 @@ ENVIRONMENT = {
 
 
 def rows(objects: int) -> Iterator[tuple[str, str, int, str]]:
-    """Key, time, size and ETag of uploads and of what was made of them, in no helpful order."""
+    """Yields key, time, size and ETag of uploads and of their derivatives, not sorted by key."""
     for number in range(objects):
-        # Every tenth name is one that S3 encodes.
+        # Every tenth key has characters that S3 Inventory encodes.
         name = f"2026/11/{number:09}{' (copy+1)' if number % 10 == 0 else ''}.jpg"
         key, second = f"ingest/{name}", f"2026-11-21T08:{number // 60 % 60:02}:{number % 60:02}"
         yield key, f"{second}.000Z", 1000, etag(key)
@@ -57,7 +57,7 @@ def rows(objects: int) -> Iterator[tuple[str, str, int, str]]:
 
 
 def write_inventory(folder: Path, objects: int, file_format: str) -> int:
-    """Writes the inventory of a bucket with so many uploads; returns how many rows that are."""
+    """Writes the inventory of a bucket with `objects` uploads; returns its number of rows."""
     files: list[dict[str, Any]] = []
     chunk: list[tuple[str, str, int, str]] = []
     count = 0

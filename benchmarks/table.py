@@ -1,4 +1,4 @@
-"""Writes what the benchmarks found into benchmarks/README.md, between its markers."""
+"""Writes the stored results into benchmarks/README.md, between its markers."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ from harness import RESULTS, ROOT
 
 README = ROOT / "benchmarks" / "README.md"
 RESULTS_MARK, CAPACITY_MARK = "RESULTS", "CAPACITY"
-# In the order of the table; others follow.
+# Benchmarks in the order of the table; others follow.
 ORDER = [
     "images",
     "cold_start",
@@ -61,14 +61,14 @@ def capacity_table(scenarios: list[dict[str, Any]]) -> str:
 
 
 def rewritten(text: str, mark: str, content: str) -> str:
-    """Raises ValueError where the markers are missing."""
+    """Replaces the text between two markers. Raises ValueError if one is missing."""
     begin, end = f"<!-- BEGIN_{mark} -->\n", f"<!-- END_{mark} -->\n"
     before, after = text.index(begin) + len(begin), text.index(end)
     return text[:before] + content + text[after:]
 
 
 def with_tables(text: str, folder: Path) -> str:
-    """The text of the README with what is in the folder of results."""
+    """Returns the README's text with tables of the results in `folder`."""
     scenarios = json.loads((folder / "capacity.json").read_text())
     text = rewritten(text, RESULTS_MARK, table(results(folder)))
     return rewritten(text, CAPACITY_MARK, capacity_table(scenarios))

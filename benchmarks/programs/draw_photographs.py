@@ -1,9 +1,9 @@
-"""Writes synthetic photographs that weigh and behave like those of a camera.
+"""Writes synthetic photographs that have the size and the decoding cost of a camera's.
 
 Usage: draw_photographs.py DIRECTORY NAME...
 
-Real pictures have detail at every scale, less the finer it is (1/f), and noise of the sensor that
-its processing has smeared over a few pixels. Both decide what decoding costs: at quality 92 and
+Real pictures have detail at every scale, less at finer scales (1/f), and sensor noise that
+processing has smeared over a few pixels. Both determine the cost of decoding: at quality 92 and
 4:2:0 the result has about a quarter of a byte per pixel, as cameras' own files do.
 """
 
@@ -19,8 +19,8 @@ from PIL import Image
 Field: TypeAlias = "NDArray[np.float32]"
 
 SEED = 9
-# Of fields that repeat themselves without a seam; drawing 48 megapixels at once takes gigabytes.
-# The noise does not repeat, or a PNG would be made of references to what came before.
+# Pixels of fields that repeat without a seam; drawing 48 megapixels at once takes gigabytes. The
+# noise does not repeat, because PNG would compress repeated noise.
 TILE = 2048
 DETAIL, COLOUR, NOISE = 46.0, 14.0, 2.6
 
@@ -50,7 +50,7 @@ def _one_over_f(chance: np.random.Generator, steepness: float = 1.37) -> Field:
 
 
 def _smeared(chance: np.random.Generator, width: int, height: int) -> Field:
-    """Draw noise in which neighbours resemble each other, as taking colours apart makes them."""
+    """Draw noise whose neighbouring pixels are correlated, as demosaicing makes them."""
     drawn = chance.standard_normal((height, width), dtype=np.float32)
     for axis in (0, 1):
         drawn = drawn + 0.6 * (np.roll(drawn, 1, axis) + np.roll(drawn, -1, axis))

@@ -1,4 +1,4 @@
-"""Makes a derivative of 128 pixels of each picture, here and with libvips; a line of JSON for each.
+"""Makes a derivative of 128 pixels of each picture, here and with libvips; prints JSON lines.
 
 Usage: judge_pictures.py SITE_PACKAGES_OF_THE_RUNTIME PICTURE...
 """
@@ -20,13 +20,13 @@ from create_image_derivative.container import ImageRejected  # noqa: E402
 from create_image_derivative.image import Recipe, make_derivative  # noqa: E402
 
 SIDE = 128
-# Of the rows, as many as a picture must have to be made here where others are missing.
+# The share of its rows that a damaged picture must have to be made here.
 LEAST_ROWS = 0.9
 LAST_FILTER = 4
 
 
 def shipped(picture: Path) -> str:
-    """Why there is none, or nothing."""
+    """Returns why no derivative was made; empty if one was."""
     with picture.open("rb") as source:
         try:
             make_derivative(source, picture.stat().st_size, Recipe(SIDE, SIDE))
@@ -44,9 +44,9 @@ def libvips(picture: Path) -> str:
 
 
 def rows_there(picture: Path) -> float:
-    """The share of rows that the file has: of PNG up to the first that nothing can have written.
+    """Returns the share of rows in the file: of PNG, up to the first with an invalid filter.
 
-    Of others, above those at the end that libvips leaves in one colour.
+    Of other formats, above the rows at the end that libvips leaves in one colour.
     """
     image = pyvips.Image.new_from_file(str(picture))
     content = picture.read_bytes()
@@ -54,7 +54,7 @@ def rows_there(picture: Path) -> float:
         bits = content[24] * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(content[25], 4)
         row = 1 + -(-int(image.width) * bits // 8)
         data = inflated(content)
-        # Each begins with the number of its filter; interlaced ones have other lengths.
+        # Each row begins with its filter's number; interlaced rows have other lengths.
         filters = data[::row] if not content[28] else bytes(len(data) // row)
         rows = next((at for at, kind in enumerate(filters) if kind > LAST_FILTER), len(filters))
         return rows / float(image.height)
@@ -64,7 +64,7 @@ def rows_there(picture: Path) -> float:
 
 
 def inflated(content: bytes) -> bytes:
-    """The pixel data of a PNG up to the first error in it."""
+    """Returns the pixel data of a PNG up to the first error in it."""
     decoder, data, at = zlib.decompressobj(), bytearray(), 8
     while at < len(content):
         end = at + 8 + int.from_bytes(content[at : at + 4], "big")

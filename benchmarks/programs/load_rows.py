@@ -1,10 +1,10 @@
-"""Loads rows into a table in one way; prints what that took.
+"""Loads rows into a table in one of WAYS; prints calls, processor time and peak as JSON.
 
 Usage: load_rows.py WAY ROWS
 
-The client is the real one, up to where it would send: requests are written and signed, and answers
-read. The ledger is kept in memory. `repeated` is how many rows were written more than once,
-although all messages are delivered twice; the processor time is that of the first delivery.
+The client is real except for sending: requests are written and signed, and responses are read. The
+ledger is kept in memory. `repeated` counts rows that were written more than once, although all
+messages are delivered twice; the processor time is that of the first delivery.
 """
 
 import json
@@ -42,13 +42,13 @@ os.environ |= {
     "REJECTIONS_PREFIX": "rejections/",
     "POWERTOOLS_LOG_LEVEL": "CRITICAL",
     "POWERTOOLS_METRICS_DISABLED": "true",
-    # Shells keep the width of the terminal under this name; empty means that nothing is said.
+    # Shells store the terminal's width in this variable; empty means that no columns are set.
     "COLUMNS": "",
 }
 
 
 class Answer:
-    """The body of an answer, as urllib3 would read it."""
+    """The body of a response, with the interface of urllib3."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -58,7 +58,7 @@ class Answer:
 
 
 class Calls:
-    """Answers for DynamoDB that everything is written, and keeps what it was asked."""
+    """A stand-in for DynamoDB that confirms every write and keeps the requests."""
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
@@ -149,7 +149,7 @@ def shipped(count: int, calls: Calls) -> dict[str, Any]:
 
 
 def classic(count: int, calls: Calls) -> dict[str, Any]:
-    """What people write: an item a call."""
+    """Loads rows as usual code does: one item a call."""
     import boto3
 
     client = answered(boto3.client("dynamodb"), calls)
@@ -170,7 +170,7 @@ def cpu_seconds() -> float:
 
 
 def peak_bytes() -> int:
-    """Unlike ru_maxrss, which on Linux begins at the peak of the process that started this one."""
+    """Returns VmHWM, because on Linux ru_maxrss starts at the peak of the parent process."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 

@@ -1,11 +1,11 @@
-"""Makes a derivative of one picture in one way; prints processor seconds a time, and the peak.
+"""Makes a derivative of one picture in one of WAYS; prints its processor seconds and the peak.
 
 Usage: render.py WAY PICTURE SIDE TIMES SITE_PACKAGES_OF_THE_RUNTIME
-WAY `profile` tells where the time of what is shipped goes.
+WAY `profile` prints where the shipped code spends its time.
 
 Every way gets the picture as a function does, as a stream to be stored, in a process that has an S3
-client, and makes a JPEG of the same quality and kind. The first one is not counted: it loads what
-the others find loaded. The peak is that of the first, in bytes, of all the process.
+client, and makes a JPEG of the same quality and kind. The first derivative is not timed, because it
+loads modules. The peak is that of the whole process after the first derivative, in bytes.
 """
 
 import cProfile
@@ -41,7 +41,7 @@ def shipped() -> Way:
 
 
 def walk() -> Way:
-    """The reading of the container in front of the decoder, alone."""
+    """Reads the container, as the shipped code does before decoding, and nothing else."""
     sys.path.insert(0, str(ROOT / "functions"))
     from create_image_derivative.jpeg import read_container
 
@@ -54,7 +54,7 @@ def walk() -> Way:
 
 
 def libvips() -> Way:
-    # One thread, as a function of less than 1,769 MB has; and nothing remembered of the last time.
+    # One thread, as in a function of less than 1,769 MB, and no cache of earlier pictures.
     os.environ["VIPS_CONCURRENCY"] = "1"
     import pyvips
 
@@ -75,7 +75,7 @@ def libvips() -> Way:
 
 
 def tutorial() -> Way:
-    """What AWS's own tutorial has: download, open, halve, save; its result is far larger."""
+    """Does what AWS's own tutorial does: download, open, halve, save; its result is far larger."""
     from PIL import Image
 
     def render(picture: Path, side: int) -> bytes:  # noqa: ARG001 (it only ever halves)
@@ -91,7 +91,7 @@ def tutorial() -> Way:
 
 
 def thumbnail() -> Way:
-    """What Pillow does by itself, when asked in the plainest way."""
+    """Makes the derivative with Pillow's thumbnail() and no other options."""
     from PIL import Image
 
     def render(picture: Path, side: int) -> bytes:
@@ -118,7 +118,7 @@ WAYS: dict[str, Callable[[], Way]] = {
 
 
 def shares(render: Way, picture: Path, side: int) -> dict[str, float]:
-    """Tell what share of the time is spent in what, of whatever takes a twentieth or more."""
+    """Returns the share of time of each function that takes a twentieth of it or more."""
     render(picture, side)
     profile = cProfile.Profile()
     for _ in range(3):
@@ -134,7 +134,7 @@ def _name(code: CodeType | str) -> str:
 
 
 def peak_bytes() -> int:
-    # Not ru_maxrss: on Linux that starts at the peak of the process that started this one.
+    # Not ru_maxrss: on Linux that starts at the peak of the parent process.
     status = Path("/proc/self/status")
     if status.exists():
         fields = dict(line.split(":", 1) for line in status.read_text().splitlines())

@@ -1,8 +1,8 @@
-"""Runs a command in a process whose AWS is simulated, and prints what it took and what it asked.
+"""Runs a command against a simulated AWS account; prints its processor time, peak and calls.
 
-Usage: simulated_account.py FOLDER COMMAND...: FOLDER has what a benchmark has written there.
+Usage: simulated_account.py FOLDER COMMAND...: FOLDER has the files that a benchmark wrote.
 
-Everything of the SDK is real but the way to AWS: each call is answered here, and counted.
+The SDK is real except for its connection to AWS: each call is answered here, and counted.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ def no(code: str, status: int = 400) -> ClientError:
 
 
 class Account:
-    """What is answered, by operation; `facts` are those of the folder."""
+    """A simulated account with a method for each operation; `facts` are read from the folder."""
 
     def __init__(self, folder: Path) -> None:
         self.facts: dict[str, Any] = json.loads((folder / "facts.json").read_text())
@@ -131,7 +131,7 @@ class Account:
         return {"MetricDataResults": results}
 
     def filter_log_events(self, request: Any) -> Any:
-        """Lines of a millisecond each, ten thousand a page."""
+        """Returns log lines, one each millisecond, ten thousand a page."""
         start, lines = int(request.get("nextToken", "0")), self.facts.get("log_lines", 0)
         end = min(start + LINES_A_PAGE, lines)
         first = int(time.time() * 1000) - lines
@@ -174,7 +174,7 @@ def run(folder: Path, command: list[str]) -> dict[str, Any]:
     used = resource.getrusage(resource.RUSAGE_SELF)
     peak_bytes = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     if (status := Path("/proc/self/status")).exists():
-        # Where the other one is at least what the process had that started this one.
+        # On Linux ru_maxrss starts at the peak of the parent process.
         peak_bytes = int(status.read_text().partition("VmHWM:")[2].split()[0]) * 1024
     return {
         "code": code,

@@ -1,10 +1,10 @@
-"""Makes messages of the rows of a file in one way; prints what that took.
+"""Makes messages of a file's rows in one of WAYS; prints processor time and calls as JSON.
 
 Usage: split_rows.py WAY FILE
 
-S3 and SQS are answered within the process and at no cost: what is counted is reading, cutting,
-encoding and handing over, not what a network and an SDK add to every call. `calls` says how many of
-those there are.
+S3 and SQS are simulated within the process at no cost: measured are reading, splitting, encoding
+and handing over, without what a network and an SDK add to every call. `calls` is the number of
+calls.
 """
 
 import csv
@@ -23,7 +23,7 @@ ROWS_PER_MESSAGE = 400
 
 
 class Bucket:
-    """The one call of an S3 client that is needed, for one file."""
+    """An S3 client with the one call that is needed, for one file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -41,7 +41,7 @@ class Bucket:
 
 
 class Queue:
-    """The one call of an SQS client that is needed."""
+    """An SQS client with the one call that is needed."""
 
     def __init__(self) -> None:
         self.calls = self.messages = self.bytes = 0
@@ -58,7 +58,7 @@ Way = Callable[[Path, Queue], None]
 
 
 def shipped() -> Way:
-    """What split_csv does between its checkpoints."""
+    """Splits as split_csv does between its checkpoints."""
     from shared.csv_files.progress import Progress
     from shared.csv_files.records import RowReader
     from shared.csv_files.row_messages import Envelope
@@ -88,7 +88,7 @@ def shipped() -> Way:
 
 
 def classic() -> Way:
-    """What people write: a dictionary and a message a row, ten messages a call."""
+    """Splits as usual code does: a dictionary and a message a row, ten messages a call."""
 
     def split(path: Path, queue: Queue) -> None:
         with path.open(encoding="utf-8", newline="") as file:

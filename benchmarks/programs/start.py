@@ -3,10 +3,10 @@
 Usage: python -I -S -B start.py WHAT FOLDER SITE_PACKAGES_OF_THE_RUNTIME
 
 WHAT is `minimal`, `botocore:NAME,…` for clients alone, or the name of a function; FOLDER is where
-its package is unpacked. Without site, because what people have installed there costs time at every
-start; without writing bytecode, because a package's folder is read-only on Lambda; and without an
-end, because an environment is frozen and not taken down. Nothing is imported here that the smallest
-function could do without.
+its package is unpacked. It runs without site, whose packages would cost time at every start;
+without writing bytecode, because a package's folder is read-only on Lambda; and without shutdown,
+because an environment is frozen and not shut down. It imports nothing that the smallest function
+could do without.
 """
 
 import sys
@@ -20,7 +20,7 @@ def main(what: str, folder: str, runtime: str) -> None:
     elif kind == "botocore":
         import gc
 
-        # As in shared.startup, or taking its gain away from what the package adds would hide that.
+        # As in shared.startup, whose gain would else be subtracted from what the package adds.
         gc.disable()
         from botocore.session import Session
 

@@ -15,8 +15,8 @@ from event_pipelines import console
 from event_pipelines.errors import Unanswered, UserError, told
 from event_pipelines.examples import EXAMPLES
 
-# Each is the module `commands` of the package of its name, and imported only when it is asked for:
-# plans are read where there is no boto3, and the local engine's libraries are an extra.
+# Each group is the module `commands` of the package of its name, imported only when it is used:
+# plan commands must work without boto3, and the local engine's libraries are an extra.
 GROUPS = {
     "local": "run the stack on this machine's embedded AWS engine",
     "audit": "what happened to the objects of the audited bucket",
@@ -58,7 +58,7 @@ EXIT_CODES = {
 
 
 class Parser(argparse.ArgumentParser):
-    """Adds its arguments when they are needed first; wrong ones are a UserError."""
+    """A parser that adds its arguments on first use, and raises UserError for wrong ones."""
 
     fill: Callable[[], None] | None = None
 
@@ -78,7 +78,7 @@ class Parser(argparse.ArgumentParser):
 
 class _Version(argparse.Action):
     def __call__(self, made: argparse.ArgumentParser, *_: Any) -> NoReturn:
-        # Only here: it imports much, and plans are read where there is little.
+        # Imported only here, because it imports many other modules.
         metadata = import_module("importlib.metadata")
         try:
             version = metadata.version("event-pipelines")
@@ -105,7 +105,7 @@ class _Completion(argparse.Action):
 
 
 def parser(*groups: str) -> Parser:
-    """Every group of commands; arguments of those in `groups` at once, of others when parsed."""
+    """Returns the parser. `groups` get their arguments at once, other groups when parsed."""
     made = Parser(
         prog="event-pipelines",
         description="Event pipelines on S3, SNS, SQS and Lambda.",
@@ -138,7 +138,7 @@ def _fill(group: Parser, name: str) -> None:
 
 
 def commands_of(parser: Parser, *, fill: bool = True) -> Iterator[Parser]:
-    """This parser and all below it, with their arguments; without `fill` those that have some."""
+    """Yields this parser and all below it; `fill` adds the arguments that are not yet added."""
     yield parser.filled() if fill else parser
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
@@ -147,13 +147,13 @@ def commands_of(parser: Parser, *, fill: bool = True) -> Iterator[Parser]:
 
 
 def _add_common(parser: Parser, *, aws: bool) -> None:
-    """Without defaults: those of a command would hide what is named before it."""
+    """Adds common options. Their defaults would override values given before the command."""
     add = partial(parser.add_argument_group("everywhere").add_argument, default=argparse.SUPPRESS)
     add("--json", action="store_true", help="JSON output")
     add("--debug", action="store_true", help="print where an error came from")
     if aws:
         default = f"${_PREFIX}, else event-pipelines"
-        # The second is the name of the stack's own variable.
+        # The second spelling is that of the stack's variable.
         text = f"the stack's name_prefix (default: {default})"
         add("--prefix", "--name-prefix", metavar="NAME", help=text)
         add("--region", metavar="REGION", help="default: $AWS_REGION, else as for the AWS CLI")
@@ -174,14 +174,14 @@ def _commands(group: str) -> ModuleType:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns the exit code. What the user or AWS got wrong is one line."""
+    """Runs one command; returns the exit code. Errors of the user or of AWS are one line."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     command = "event-pipelines"
     try:
         parsed = _parsed(given)
         command = parsed.command
         code = _run(parsed)
-        # What is still to be written may find a closed pipe.
+        # Buffered output may meet a closed pipe.
         console.flush()
         return code
     except BrokenPipeError:
@@ -210,7 +210,7 @@ def _run(parsed: argparse.Namespace) -> int:
         chosen.setdefault(name, False)
     if parsed.aws:
         chosen.setdefault("prefix", os.environ.get(_PREFIX) or "event-pipelines")
-        # Not where a plan is read: it imports boto3.
+        # Imported only here, because it imports boto3.
         stack = import_module("event_pipelines.stack")
         stack.choose(chosen.get("profile"), chosen.get("region"))
     console.begin(tell=parsed.aws)
@@ -218,7 +218,7 @@ def _run(parsed: argparse.Namespace) -> int:
 
 
 def _failed(error: Exception, command: str) -> int:
-    """Says in a sentence what stopped a command; returns the exit code."""
+    """Prints a sentence on what stopped a command; returns the exit code."""
     if isinstance(error, UserError):
         console.fail(error)
         return error.code

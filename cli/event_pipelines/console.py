@@ -1,10 +1,10 @@
-"""The one way to the terminal: options that all commands have, what they print, and how they stop.
+"""Output of all commands, the options that they share, and how signals stop them.
 
-Object keys, cells, messages and names of tenants come from strangers, and may hold what steers a
-terminal, turns the order of characters round or forges a line. Whatever is printed passes here:
-what does not print by itself is spelled out, as JSON where the output is JSON.
+Object keys, cells, messages and names of tenants are untrusted. They may contain terminal control
+characters, bidirectional controls, or line breaks that forge a line. All output passes through this
+module, which escapes unprintable characters, as JSON does where the output is JSON.
 
-Progress needs rich, which is imported where some is shown: plans are read without it.
+Progress needs rich, which is imported only to show progress: plan commands work without it.
 """
 
 import argparse
@@ -25,20 +25,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-# How often a log without a terminal hears that work goes on.
+# Seconds between two lines of progress where there is no terminal.
 QUIET_SECONDS = 15
-# Between two columns of a table.
+# Separator of the columns of a table.
 _GAP = "  "
 
-# What steers a terminal or turns the direction of writing: less than what does not print, for data
-# may hold spaces without a break, joiners of emoji and the like.
+# Terminal and bidirectional controls. Other unprintable characters may be part of data, such as
+# no-break spaces and the joiners of emoji.
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def printable(text: str, *, lines: bool = False) -> str:
-    """`text` with everything spelled out that does not print: control characters, marks that turn
-    the direction of writing, separators of lines and paragraphs. `lines` leaves line feeds and tabs
-    as they are."""
+    """Returns `text` with unprintable characters escaped: control characters, bidirectional
+    controls, separators of lines and paragraphs. `lines` keeps line feeds and tabs as they are."""
     if text.isprintable():
         return text
     kept = "\n\t" if lines else ""
@@ -55,14 +54,14 @@ def json_text(
     sort_keys: bool = False,
     default: Callable[[Any], Any] | None = None,
 ) -> str:
-    """`value` as JSON that reads the same everywhere: \\u202e for what does not print."""
+    """Returns `value` as JSON with unprintable characters escaped, such as \\u202e."""
     return json_printable(
         json.dumps(value, indent=indent, sort_keys=sort_keys, default=default, ensure_ascii=False)
     )
 
 
 def json_printable(text: str) -> str:
-    """JSON with everything escaped that does not print, which stands nowhere but in its texts."""
+    """Returns JSON text with unprintable characters escaped; only its strings can contain any."""
     if text.isprintable():
         return text
     return "".join(
@@ -72,7 +71,7 @@ def json_printable(text: str) -> str:
 
 
 class _Origin:
-    """Which stack, account and region an answer is of: told once, before the first of its text."""
+    """Stack, account and region of the output, printed once before the first line of text."""
 
     ask: Callable[[], dict[str, str]] | None = None
     tell = False
@@ -91,17 +90,17 @@ _origin = _Origin()
 
 
 def begin(*, tell: bool) -> None:
-    """A command begins, which is about a stack if `tell`."""
+    """Begins a command; `tell` says whether it is about a stack, which the output then names."""
     _origin.ask, _origin.tell = None, tell
 
 
 def about(origin: Callable[[], dict[str, str]]) -> None:
-    """What is printed from now on is of this stack, account and region."""
+    """Sets the function that returns stack, account and region of the output that follows."""
     _origin.ask = origin if _origin.tell else None
 
 
 def with_origin(value: Any) -> Any:
-    """A JSON document or a list of them with the fields of `about`; fields of its own stay."""
+    """Adds the fields of `about` to a JSON document, or to each of a list; its own fields win."""
     where = _origin.told()
     if isinstance(value, list):
         return [{**where, **one} if isinstance(one, dict) else one for one in value]
@@ -109,20 +108,20 @@ def with_origin(value: Any) -> Any:
 
 
 def print_line(text: object = "", *, flush: bool = False) -> None:
-    """Prints one line on standard output, whatever `text` holds."""
+    """Prints one line on standard output, with unprintable characters escaped."""
     _origin.say()
     print(printable(str(text)), flush=flush)
 
 
 def print_block(text: str, *, end: str = "\n", flush: bool = False) -> None:
-    """Prints text that has lines of its own, such as the body of a message."""
+    """Prints text that may have several lines, such as the body of a message."""
     _origin.say()
     print(printable(text, lines=True), end=end, flush=flush)
 
 
 def print_data(text: str) -> bool:
-    """Prints text that another program will read, with nothing spelled out but what would steer a
-    terminal; returns whether there was any of that."""
+    """Prints text for another program, and escapes only terminal and bidirectional controls;
+    returns whether there were any."""
     _origin.say()
     shown = _STEERING.sub(lambda match: repr(match[0])[1:-1], text)
     sys.stdout.write(shown)
@@ -149,48 +148,48 @@ def print_json_lists(value: dict[str, Any], lists: Mapping[str, Iterable[Any]]) 
 
 
 def print_json_text(text: str) -> None:
-    """Prints what is JSON already."""
+    """Prints text that is JSON already."""
     print(json_printable(text), flush=True)
 
 
 def say(text: str, *, end: str = "\n") -> None:
-    """For people only, on standard error: standard output is for what was asked for."""
+    """Prints a message for people on standard error; standard output is for results."""
     print(printable(text), end=end, file=sys.stderr, flush=True)
 
 
 def fail(text: object) -> None:
-    """Prints an error of the command on standard error. Further lines of it, such as those that
-    Terraform printed, are indented, so that none can pass for one of the command's own."""
+    """Prints an error of the command on standard error. Further lines, such as those that Terraform
+    printed, are indented, so that none can pass for one of the command's own."""
     said = printable(str(text), lines=True).replace("\n", "\n  ")
     print(f"event-pipelines: {said}", file=sys.stderr)
 
 
 def cell(text: object) -> str:
-    """Foreign text for a line that rich prints: no mark-up, one line."""
+    """Returns untrusted text for a line that rich prints: without mark-up, in one line."""
     from rich.markup import escape
 
     return escape(printable(str(text)))
 
 
 def terminal() -> "Console":
-    """Standard output for rich. Not a terminal: lines are not wrapped."""
+    """Returns rich's console for standard output, 240 columns wide if that is no terminal."""
     from rich.console import Console
 
     return Console() if is_terminal() else Console(width=240)
 
 
 def is_terminal() -> bool:
-    """Whether a person sees what is printed on standard output, not a pipe or a file."""
+    """Whether standard output is a terminal, and not a pipe or a file."""
     return sys.stdout.isatty()
 
 
 def flush() -> None:
-    """Writes what is printed; raises BrokenPipeError when nobody reads it any more."""
+    """Writes buffered output. Raises BrokenPipeError if the reader of the pipe has gone."""
     sys.stdout.flush()
 
 
 def let_go() -> None:
-    """Throws away what is still to be written, for nobody reads it."""
+    """Discards buffered output after the reader of the pipe has gone."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -201,9 +200,9 @@ def print_table(
     text: Sequence[str] = (),
     extra: Sequence[str] = (),
 ) -> None:
-    """Prints a table of foreign text; None is an empty cell.
+    """Prints a table of untrusted text; None is an empty cell.
 
-    On a terminal as `table_lines`. Elsewhere a line for each row, with tabs between whole values.
+    On a terminal by `table_lines`; elsewhere each row is a line of tab-separated values.
     """
     if is_terminal():
         for line in table_lines(headings, rows, text=text, extra=extra):
@@ -214,7 +213,7 @@ def print_table(
 
 
 def print_note(text: str) -> None:
-    """Prints what is said about a table: elsewhere than on a terminal it is none of the records."""
+    """Prints a remark about a table; on standard error if standard output is no terminal."""
     if is_terminal():
         print_line(text)
     else:
@@ -229,11 +228,11 @@ def table_lines(
     extra: Sequence[str] = (),
     width: int | None = None,
 ) -> list[str]:
-    """A table of at most `width` columns, by default those of the terminal.
+    """Returns the lines of a table of at most `width` columns, by default those of the terminal.
 
-    Where there is no room for the columns named in `extra` they are left out, the first one first;
-    those in `text` are wrapped. Other values are copied by whoever reads them, and stay in one
-    piece: a table of which they leave too little room has a line for each value.
+    If it is too wide, the columns named in `extra` are left out, the first one first, and those in
+    `text` are wrapped. Other values are never broken, because users copy them: if they still do not
+    fit, the table has a line for each value.
     """
     width = width or shutil.get_terminal_size().columns
     values = [list(row) for row in rows]
@@ -269,7 +268,7 @@ def table_lines(
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """Lines of at most `width` where words allow it; a `command` is one word."""
+    """Returns lines of at most `width` where words allow it; text in backticks is one word."""
     lines = [""]
     for word in _words(text):
         if lines[-1] and _width(lines[-1]) + 1 + _width(word) > width:
@@ -282,7 +281,7 @@ def wrap(text: str, width: int) -> list[str]:
 def _records(
     headings: Sequence[str], cells: Sequence[Sequence[str]], text: Sequence[str], width: int
 ) -> list[str]:
-    """A block for each row, in which each value that there is has a line."""
+    """Returns a block for each row, with a line for each value that is not empty."""
     lines, indent = [], max(map(len, headings)) + len(_GAP)
     for row in cells:
         for heading, value in zip(headings, row, strict=True):
@@ -298,7 +297,7 @@ def _words(text: str) -> list[str]:
 
 
 def _width(text: str) -> int:
-    """Columns on the terminal, of which an ideogram takes two and an accent none."""
+    """Returns columns on the terminal: a wide character takes two, a combining one none."""
     if text.isascii():
         return len(text)
     wide = sum(unicodedata.east_asian_width(one) in "WF" for one in text)
@@ -325,9 +324,9 @@ def add_since(parser: argparse.ArgumentParser, default: str, text: str) -> None:
 def counting(
     title: str, console: "Console | None" = None
 ) -> Iterator[Callable[[int, int, str], None]]:
-    """Yields `show(done, total, detail)`; closes with one line that says how long it took.
+    """Yields `show(done, total, detail)`; at the end prints one line with the seconds it took.
 
-    A live line on a terminal, plain lines elsewhere; on standard error unless told otherwise.
+    Progress is a live line on a terminal, else plain lines; by default on standard error.
     """
     from rich import progress as rich
     from rich.console import Console
@@ -366,7 +365,7 @@ def counting(
 
 @contextmanager
 def uploading(size: int) -> Iterator[Callable[[int], None]]:
-    """Yields `advance(sent)`, which hears of the bytes of a file of `size` bytes as they go."""
+    """Yields `advance(sent)`, to be called with bytes sent of a file of `size` bytes."""
     from rich import progress as rich
     from rich.console import Console
 
@@ -386,7 +385,7 @@ def uploading(size: int) -> Iterator[Callable[[int], None]]:
 def first_signal(numbers: tuple[signal.Signals, ...], act: Callable[[str], None]) -> Iterator[None]:
     """Calls ``act`` with the name of the first of these signals; another raises KeyboardInterrupt.
 
-    Raises ValueError in other threads than the main one.
+    Raises ValueError outside of the main thread.
     """
     asked = False
 
@@ -407,10 +406,10 @@ def first_signal(numbers: tuple[signal.Signals, ...], act: Callable[[str], None]
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Ctrl-C inside raises KeyboardInterrupt at the end; a second one raises it at once.
+    """Defers a Ctrl-C to the end of the block; a second one raises KeyboardInterrupt at once.
 
-    Where Ctrl-C does something else already, or nothing, and in other threads than the main one,
-    which are not told of it, everything stays as it is.
+    It has no effect if SIGINT is ignored or has another handler already, nor outside of the main
+    thread, which alone gets signals.
     """
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:

@@ -1,27 +1,27 @@
-"""What the command line turns into a sentence and an exit code."""
+"""Errors that the command line prints as a sentence and turns into an exit code."""
 
 
 class UserError(Exception):
-    """Wrong use, which the user can fix: exit code 2. The message is a sentence: which input, and
-    the remedy."""
+    """Wrong use that the user can fix: exit code 2. The message is a sentence that names the input
+    and the remedy."""
 
     code = 2
 
 
 class Unfinished(UserError):
-    """The answer is known, and it is not what was asked for: exit code 1."""
+    """A command that ran and found a fault, or did not complete: exit code 1."""
 
     code = 1
 
 
 class Unanswered(UserError):
-    """AWS, the network or this machine did not answer or refused: exit code 3."""
+    """A refusal or missing response of AWS, the network or this machine: exit code 3."""
 
     code = 3
 
 
 _DENIALS = ("Denied", "Unauthori", "NotAuthori", "Forbidden", "403")
-# What to do about an error of AWS, by what its name or its class has in it.
+# Remedies for errors of AWS, by parts of the error's code or class name.
 _ADVICE = {
     "run it again in a minute": (
         *("Throttl", "TooMany", "SlowDown", "LimitExceeded", "Unavailable", "Internal"),
@@ -35,7 +35,7 @@ _ADVICE = {
 
 
 def told(error: Exception, command: str) -> str:
-    """What was tried, what AWS said and whether to run it again: of an exception of botocore."""
+    """Returns a sentence on a botocore exception: operation, message of AWS, and the remedy."""
     answer = getattr(error, "response", None) or {}
     said = answer.get("Error", {})
     name = str(said.get("Code") or type(error).__name__)
@@ -50,5 +50,5 @@ def told(error: Exception, command: str) -> str:
 
 
 def denied(code: object) -> bool:
-    """Whether an error of this name says that the credentials do not allow it."""
+    """Whether an error of this code says that the credentials do not allow the call."""
     return any(part in str(code) for part in _DENIALS)

@@ -1,8 +1,8 @@
-"""The one look of HTML pages: files that need nothing beside them, on any screen."""
+"""HTML pages of one style: self-contained files for any screen size."""
 
 import html
 
-# Colours have 4.5:1 and more on their background in both schemes, and never say anything alone.
+# Colours have a contrast of at least 4.5:1 in both schemes, and never carry meaning alone.
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; --out: #b3261e; --in: #1a7f37; }
 @media (prefers-color-scheme: dark) { :root { --out: #ff8a80; --in: #3fb950; } }
@@ -29,12 +29,12 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .75rem .3rem 0; }
 }
 .grave { border-color: var(--out); } footer { margin-top: 2rem; font-size: .85rem; opacity: .8; }
 """
-# Should an escape ever be missing, a browser still runs nothing and fetches nothing.
+# If an escape is missing, a browser still runs nothing and fetches nothing.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 def html_page(title: str, body: str, style: str = "", marker: str = "") -> str:
-    """The document of ``body``, which is HTML; ``title`` and ``marker`` are text."""
+    """Returns the document of ``body``, which is HTML; ``title`` and ``marker`` are text."""
     comment = f"<!-- {marker} -->\n" if marker else ""
     return (
         f'<!DOCTYPE html>\n{comment}<html lang="en"><head><meta charset="utf-8">\n'

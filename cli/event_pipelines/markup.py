@@ -1,4 +1,4 @@
-"""HTML in which every text is escaped unless it is `Html`: keys, cells and messages are foreign."""
+"""HTML elements that escape all text but `Html`: keys, cells and messages are untrusted."""
 
 import html
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,20 +10,20 @@ _WITHOUT_END = ("input", "img", "link", "meta")
 
 
 class Html(str):
-    """Finished markup, which only this module makes."""
+    """Finished markup, which is not escaped again."""
 
     __slots__ = ()
 
 
 def text(value: object, *, lines: bool = False) -> Html:
-    """Escaped; what does not print by itself is spelled out, as on a terminal."""
+    """Escapes text for HTML, and unprintable characters as on a terminal."""
     return Html(html.escape(printable(str(value), lines=lines)))
 
 
 def el(tag: str, /, *children: Content, **attributes: object) -> Html:
-    """An element. An attribute's name may end with _, as `class_` must, and has - for _ in it.
+    """Returns an element. Names of attributes lose a final _, as in `class_`; other _ become -.
 
-    Attributes that are None or False are left out; those that are True stand alone.
+    Attributes that are None or False are left out; True gives an attribute without a value.
     """
     said = "".join(
         f" {name.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{text(value)}"')
@@ -48,8 +48,8 @@ def _content(child: Content) -> str:
 
 
 def table(caption: str, headings: Sequence[Content], rows: Iterable[Sequence[Content]]) -> Html:
-    """On a narrow screen each row is a block, in which a value says its heading: its first part,
-    where it has several."""
+    """Returns a table. On a narrow screen each row is a block, and each value has its heading as a
+    label, or the first part of a heading with several."""
     labels = [one[0] if isinstance(one, tuple) else one for one in headings]
     cells = (zip(labels, row, strict=True) for row in rows)
     body = (el("tr", (el("td", cell, data_label=name) for name, cell in row)) for row in cells)
@@ -59,16 +59,16 @@ def table(caption: str, headings: Sequence[Content], rows: Iterable[Sequence[Con
 
 
 def facts(named: Mapping[str, Content]) -> Html:
-    """Names with their values, where there is one."""
+    """Returns names with their values, without those whose value is empty."""
     known = ((el("dt", name), el("dd", value)) for name, value in named.items() if value)
     return el("dl", known)
 
 
 def sentence(said: str) -> Content:
-    """Text in which commands stand between backticks."""
+    """Returns text with the parts between backticks as code elements."""
     return [el("code", part) if at % 2 else part for at, part in enumerate(said.split("`"))]
 
 
 def pre(value: object) -> Html:
-    """Text with lines of its own, which the keyboard can scroll."""
+    """Returns text of several lines, which can be scrolled with the keyboard."""
     return el("pre", text(value, lines=True), tabindex=0)

@@ -1,6 +1,6 @@
 """List prices in US dollars, without free tiers, volume discounts, savings plans and taxes.
 
-The one place that has any. To bring them up to date, read the pages named here and change `LISTED`.
+No other module has prices. To update them, read the pages named here and change `LISTED`.
 """
 
 # Region and month of the prices below.

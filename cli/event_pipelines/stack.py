@@ -1,4 +1,4 @@
-"""The one way to a stack: its name, its account and region, its clients and its queues."""
+"""Access to a stack: its name, its account and region, its clients and its queues."""
 
 import argparse
 import difflib
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 Command = Callable[[argparse.Namespace], int]
-# A bucket of a million objects is a million questions; a stack with tenants has hundreds of queues.
+# Concurrent requests: a bucket may take a million requests, a stack with tenants hundreds.
 ASKED_AT_ONCE = 16
 _LISTED_AT_ONCE = 1000
 _LONGEST_NAME = 80
-# What the root module tags all of a stack with, and `tenants` what it makes for a group.
+# Tags of the root module on all of a stack, and of `tenants` on what it creates for a group.
 STACK_TAG = "event-pipelines"
 GROUP_TAG = "event-pipelines-group"
 _GROUP_PARTS = ("tg-", "tenant-")
-# What follows such a word in a name is a group or tenant of the stack before it. The variables
-# `name_prefix` refuse the same.
+# In a name, such a word stands between a stack and its group or tenant. The variables `name_prefix`
+# refuse the same.
 _PART_WORD = re.compile(r"-(tg|tenant)(?=-|$)")
 
 _DESERIALIZER = TypeDeserializer()
@@ -47,19 +47,19 @@ _Thing = TypeVar("_Thing")
 _Answer = TypeVar("_Answer")
 
 
-# What --profile and --region name.
+# Values of --profile and --region.
 _chosen: dict[str, str | None] = {}
 
 
 def choose(profile: str | None, region: str | None) -> None:
-    """Sets the profile and the region of all sessions from now on; None: as boto3 finds them."""
+    """Sets profile and region of all later sessions; None leaves them to boto3's configuration."""
     _chosen.update(profile_name=profile, region_name=region)
 
 
 def session() -> boto3.session.Session:
-    """A session of the chosen profile and region, or of AWS_REGION, else as boto3 is configured.
+    """Returns a session of the chosen profile and region, else of AWS_REGION or as configured.
 
-    Raises UserError when there is no such profile, no region or none of this name.
+    Raises UserError if the profile or the region does not exist, or if no region is set.
     """
     profile, region = _chosen.get("profile_name"), _chosen.get("region_name")
     region = region or os.environ.get("AWS_REGION")
@@ -72,7 +72,7 @@ def session() -> boto3.session.Session:
 
 
 def check_region(name: str) -> None:
-    """Raises UserError unless there is a region of this name in any partition."""
+    """Raises UserError unless a region of this name exists in any partition."""
     if not name:
         raise UserError("No region is set: name it with --region or AWS_REGION.")
     if name not in (known := _regions()):
@@ -91,7 +91,7 @@ def _regions() -> tuple[str, ...]:
 def add_verb(
     verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, run: Command, text: str
 ) -> argparse.ArgumentParser:
-    """A command about a stack, which `run` does."""
+    """Adds a command about a stack, which `run` carries out; returns its parser."""
     verb = verbs.add_parser(name, help=text, description=text)
     verb.set_defaults(run=run)
     return verb
@@ -100,10 +100,10 @@ def add_verb(
 class Stack:
     """The stack with this prefix, in the account and region of `session`.
 
-    Nothing is asked of AWS before it is needed. Clients may be used from several threads. What is
-    printed from now on is said to be of this stack.
+    AWS is called only when needed. Clients may be used from several threads. Output that follows
+    names this stack as its origin.
 
-    Raises UserError when the prefix holds a word that tells groups and tenants of another stack.
+    Raises UserError if the prefix contains a word that marks groups and tenants of another stack.
     """
 
     def __init__(self, prefix: str) -> None:
@@ -120,13 +120,13 @@ class Stack:
         console.about(self.origin)
 
     def origin(self) -> dict[str, str]:
-        """The stack's name, account and region, as JSON output has them."""
+        """Returns the stack's name, account and region, as fields of JSON output."""
         where = {"stack": self.prefix, "account": "", "region": ""}
         try:
             where["region"] = self.region
             where["account"] = self.account
         except (BotoCoreError, ClientError, UserError) as error:
-            # An answer is not held back because STS, say, cannot be reached from here.
+            # Output must not fail because STS, for example, cannot be reached.
             where["account"] = f"not known ({error})"
         return where
 
@@ -173,8 +173,8 @@ class Stack:
     def client(self, service: str) -> Any:
         with self._lock:
             if service not in self._clients:
-                # A person who waits is worth a few more tries than a function. What SQS answers
-                # later than this finds messages that are no longer hidden.
+                # More attempts than in a function, because a user waits. After a longer read
+                # timeout, messages in a response of SQS would no longer be hidden.
                 config = Config(
                     retries={"mode": "standard", "total_max_attempts": 5},
                     connect_timeout=5,
@@ -189,18 +189,18 @@ class Stack:
         return Queues(self.sqs, self.prefix)
 
     def bucket(self, part: str) -> str:
-        """The name of the bucket of a pipeline, by the part of names that is the pipeline's."""
+        """Returns the name of a pipeline's bucket; `part` is the pipeline's part of names."""
         return f"{self.prefix}-{part}-{self.account}-{self.region}"
 
     def owns(self, tags: Mapping[str, str]) -> bool:
-        """Whether these are tags of something that the root module made for this stack.
+        """Whether these are tags of a resource that the root module made for this stack.
 
-        A name says little: those of the stack acme-eu begin like those of acme.
+        A name is not enough: those of the stack acme-eu begin like those of acme.
         """
         return tags.get(STACK_TAG) == self.prefix
 
     def settings_of(self, function: str) -> dict[str, str] | None:
-        """The environment variables of a function; None when there is no such function."""
+        """Returns the environment variables of a function; None if there is no such function."""
         try:
             found = self.functions.get_function_configuration(FunctionName=function)
         except ClientError as error:
@@ -219,7 +219,7 @@ class Stack:
         return True
 
     def missing(self, pipeline: str) -> UserError:
-        """What to say when the stack has no such pipeline."""
+        """Returns the error for a pipeline that the stack does not have."""
         return UserError(
             f"The stack {self.prefix} has no pipeline {pipeline} in {self.region}: deploy it, or"
             " name another stack with --prefix or another region with --region."
@@ -228,11 +228,11 @@ class Stack:
 
 @dataclass(frozen=True)
 class Queue:
-    """One queue. Counts are messages, and as approximate as SQS keeps them.
+    """One queue. Counts are messages, and as approximate as those of SQS.
 
-    `waiting` can be received now, `in_flight` are hidden by whoever received them, `delayed` are
-    not to be received yet. `dead_letters` is the name of the queue that takes what was received
-    `max_receive_count` times.
+    `waiting` messages are visible, `in_flight` are received and hidden, `delayed` are not visible
+    yet. `dead_letters` is the name of the queue that gets messages after `max_receive_count`
+    receives.
     """
 
     name: str
@@ -246,7 +246,7 @@ class Queue:
 
     @classmethod
     def of(cls, url: str, attributes: Mapping[Any, str]) -> "Queue":
-        """Reads all attributes as SQS answers them."""
+        """Reads all attributes as in a response of SQS."""
         redrive = json.loads(attributes.get("RedrivePolicy") or "{}")
         target = redrive.get("deadLetterTargetArn")
         return cls(
@@ -271,14 +271,14 @@ class Queue:
 
 @dataclass(frozen=True)
 class Queues:
-    """The queues of the stack with this prefix, where boto3 is configured for.
+    """The queues of the stack with this prefix, in the account and region of `sqs`.
 
-    A name says little, tags do: those of the stack acme-eu begin like those of acme.
+    Their tags decide, not their names: those of the stack acme-eu begin like those of acme.
     """
 
     sqs: "SQSClient"
     prefix: str
-    # By URL, as a tag found once is not looked for at every look of a watch.
+    # By URL; a tag that was found is not read again at every look of a watch.
     _owners: dict[str, str | None] = field(default_factory=dict, compare=False)
 
     @property
@@ -290,10 +290,10 @@ class Queues:
         wanted: Callable[[str], bool] = lambda _: True,
         describe: "Callable[[list[str]], Iterable[Queue | None]] | None" = None,
     ) -> list[Queue]:
-        """Every queue of the stack whose short name is `wanted`; dead-letter queues follow the
-        queue they are named after. `describe` finds out about these URLs; None: by asking SQS.
+        """Returns the queues of the stack whose short name is `wanted`; dead-letter queues follow
+        the queue they are named after. `describe` gives the queues at these URLs; None calls SQS.
 
-        Raises UserError when the stack has no queue at all.
+        Raises UserError if the stack has no queue at all.
         """
         urls = list(self._urls(f"{self.prefix}-"))
         chosen = [url for url in urls if wanted(self.short(name_of(url)))]
@@ -305,14 +305,14 @@ class Queues:
         return sorted(found, key=lambda queue: _parts(queue.name))
 
     def names(self, start: str) -> list[str]:
-        """Names of the stack's queues that begin so, dead-letter queues among them, sorted."""
+        """Returns the sorted names of all the stack's queues that begin with `start`."""
         return sorted(map(name_of, self._owned(self._urls(start))))
 
     def find(self, name: str) -> Queue:
-        """The queue of this name, which may leave out the prefix and `.fifo`.
+        """Returns the queue of this name, which may lack the prefix and `.fifo`.
 
-        Raises UserError naming similar queues when the stack has none of this name, and when a
-        queue that is called so does not carry the tag of the stack.
+        Raises UserError, naming similar queues, if the stack has no queue of this name, and if a
+        queue of this name does not have the tag of the stack.
         """
         for candidate in self._candidates(name):
             try:
@@ -327,7 +327,7 @@ class Queues:
         raise UserError(self._unknown(name))
 
     def describe(self, url: str) -> Queue | None:
-        """None when there is no such queue any more."""
+        """Returns the queue at this URL; None if it no longer exists."""
         try:
             answer = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
         except ClientError as error:
@@ -337,11 +337,11 @@ class Queues:
         return Queue.of(url, answer["Attributes"])
 
     def short(self, name: str) -> str:
-        """The name without the prefix, as every command takes it too."""
+        """Returns the name without the prefix, which every command accepts, too."""
         return name.removeprefix(f"{self.prefix}-")
 
     def _candidates(self, name: str) -> Iterator[str]:
-        # Never a queue of somebody else: these commands can empty what they find.
+        # Never a queue of another stack: these commands can empty the queue they find.
         prefix = f"{self.prefix}-"
         for whole in (name, prefix + name):
             for suffix in ("", ".fifo"):
@@ -351,7 +351,7 @@ class Queues:
                     yield candidate
 
     def owner(self, url: str) -> str | None:
-        """The prefix of the stack that a queue is of, by its tags; None: of none, or gone."""
+        """Returns the prefix of the queue's stack, by its tags; None without a tag or a queue."""
         if url not in self._owners:
             try:
                 tags = self.sqs.list_queue_tags(QueueUrl=url).get("Tags", {})
@@ -359,13 +359,13 @@ class Queues:
                 if not no_queue(error):
                     raise
                 return None
-            # Where the pipeline has no tag of its stack, `tenants` gives none.
+            # If the pipeline has no tag of its stack, `tenants` sets none.
             made_here = GROUP_TAG in tags and self.short(name_of(url)).startswith(_GROUP_PARTS)
             self._owners[url] = tags.get(STACK_TAG, self.prefix if made_here else None)
         return self._owners[url]
 
     def _owned(self, urls: Iterable[str]) -> list[str]:
-        """Those of the stack, by their tag."""
+        """Returns the URLs of the stack's queues, by their tag."""
         urls = list(urls)
         owners = each(self.owner, urls)
         return [url for url, owner in zip(urls, owners, strict=True) if owner == self.prefix]
@@ -413,13 +413,13 @@ class Queues:
 
 
 def each(ask: Callable[[_Thing], _Answer], things: Iterable[_Thing]) -> list[_Answer]:
-    """The answers in the order of the things, asked for several at a time."""
+    """Returns the results of `ask` in the order of `things`; several calls run concurrently."""
     with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
         return list(pool.map(ask, things))
 
 
 def error_code(error: ClientError) -> str:
-    """The error's name, without the namespace that older protocols put before it."""
+    """Returns the error's code without the namespace that older protocols put before it."""
     return str(error.response["Error"]["Code"]).rpartition(".")[2]
 
 
@@ -428,7 +428,7 @@ def no_queue(error: ClientError) -> bool:
 
 
 def name_of(place: str) -> str:
-    """The name at the end of a queue's ARN or URL."""
+    """Returns the name at the end of a queue's ARN or URL."""
     return re.split("[:/]", place)[-1]
 
 
@@ -438,5 +438,5 @@ def _parts(name: str) -> tuple[str, bool]:
 
 
 def item_of(item: Any) -> dict[str, Any]:
-    """An item of DynamoDB as plain values; numbers are Decimal."""
+    """Returns an item of DynamoDB as plain values; numbers are Decimal."""
     return {name: _DESERIALIZER.deserialize(value) for name, value in item.items()}

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 from event_pipelines.errors import UserError
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-# Beyond this a start would lie before the calendar's.
+# Longer durations could begin before the first year of the calendar.
 _LONGEST = timedelta(days=3650)
 _MOST_RATE = 1e6
 
 
 def duration(text: str) -> timedelta:
-    """Reads "30s", "10m", "2h" or "7d". Raises UserError that says what it takes."""
+    """Reads "30s", "10m", "2h" or "7d". Raises UserError for anything else."""
     match = re.fullmatch(r"([1-9][0-9]{0,8})([smhd])", text)
     span = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else None
     if span is None or span > _LONGEST:
@@ -24,13 +24,13 @@ def duration(text: str) -> timedelta:
 
 
 def seconds(text: str) -> int:
-    """Seconds of a duration or of digits alone; their range is the caller's. Raises UserError."""
+    """Reads a duration, or digits as seconds; the caller checks the range. Raises UserError."""
     plain = re.fullmatch(r"-?[0-9]{1,9}", text)
     return int(text) if plain else int(duration(text).total_seconds())
 
 
 def rate(text: str) -> float:
-    """How many a second, of "500/s", "30/m", "1000/h" or "5000000/d". Raises UserError."""
+    """Reads "500/s", "30/m", "1000/h" or "5000000/d" as a rate a second. Raises UserError."""
     match = re.fullmatch(r"(\d{1,12}(?:\.\d{1,6})?)/([smhd])", text.strip())
     found = float(match[1]) / duration(f"1{match[2]}").total_seconds() if match else -1.0
     if not 0 <= found <= _MOST_RATE:
@@ -47,7 +47,7 @@ def message_rate(text: str) -> float:
 
 
 def ago_or_at(text: str) -> datetime:
-    """A time as people type it: how long ago, or when. Raises UserError for anything else."""
+    """Reads a time: how long ago, or ISO 8601. Raises UserError for anything else."""
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
@@ -56,12 +56,12 @@ def ago_or_at(text: str) -> datetime:
 
 
 def iso(when: datetime, timespec: str = "milliseconds") -> str:
-    """With Z for UTC."""
+    """Returns ISO 8601 in UTC, ending with Z."""
     return when.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def parsed(text: object) -> datetime | None:
-    """The time in UTC. Returns None if unparseable; the input is untrusted."""
+    """Returns the time in UTC, or None if unparseable; the input is untrusted."""
     try:
         found = datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""axe-core, which finds what keeps people from using a page: from npm, in one pinned version."""
+"""axe-core, an accessibility checker for web pages, from npm in one pinned version."""
 
 import base64
 import hashlib
@@ -21,7 +21,7 @@ axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-
 
 
 def axe(folder: Path) -> str:
-    """The script, downloaded into ``folder``; fails when it is not the pinned one."""
+    """Returns the script, downloaded into ``folder``; fails if the SHA-512 is another."""
     assert shutil.which("npm"), INSTALL
     pack = ["npm", "pack", "--silent", f"axe-core@{VERSION}", "--pack-destination", str(folder)]
     subprocess.run(pack, check=True, capture_output=True, cwd=folder)
@@ -34,7 +34,7 @@ def axe(folder: Path) -> str:
 
 
 def violations(browser: Browser, script: str) -> list[Any]:
-    """What axe-core finds on the page that is open: rule, help and elements."""
+    """Returns the violations on the open page: rule, help and elements of each."""
     browser.evaluate(f"{script}; 0")
     found: list[Any] = browser.evaluate(_RUN)
     return found

@@ -1,4 +1,4 @@
-"""What docs/adding-a-pipeline.md says to do, done."""
+"""Carries out the steps of docs/adding-a-pipeline.md in a copy of the repository."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ ROW = re.compile(r"^\| `([\w./]+)` \| `([^`]+)` \| `([^`]+)` \|$", re.MULTILINE)
 
 
 def add_to(repository: Path) -> None:
-    """Writes the files of the page into a copy of the repository, and changes those it changes."""
+    """Writes the files of the page into a copy of the repository, and edits the files it names."""
     page = PAGE.read_text()
     for end, file, text in BLOCK.findall(page):
         path = repository / file

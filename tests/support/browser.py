@@ -1,6 +1,6 @@
-"""A headless Chromium, spoken to over two pipes: no driver, no port, no package.
+"""A headless Chromium, controlled through two pipes: no driver, no port, no package.
 
-https://chromedevtools.github.io/devtools-protocol has the methods.
+The methods are those of https://chromedevtools.github.io/devtools-protocol.
 """
 
 import base64
@@ -23,7 +23,7 @@ def installed() -> str | None:
 
 
 class Browser:
-    """One tab. Ends with the block that it is made in."""
+    """A browser with one tab, which ends with the `with` block."""
 
     def __enter__(self) -> "Browser":
         program = installed()
@@ -39,10 +39,10 @@ class Browser:
             "--hide-scrollbars",
             f"--user-data-dir={self._profile.name}",
             "--remote-debugging-pipe",
-            # Its sandbox takes no root, which is what containers run tests as.
+            # Chromium's sandbox refuses root, the user of tests in containers.
             *(["--no-sandbox"] if os.geteuid() == 0 else []),
         ]
-        # The protocol is on the descriptors 3 and 4, which this shell moves there.
+        # Chromium has the protocol on the descriptors 3 and 4; the shell moves the pipes there.
         self._process = subprocess.Popen(
             [
                 "bash",
@@ -77,7 +77,7 @@ class Browser:
         self._profile.cleanup()
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Call a method of the protocol; returns its result."""
+        """Calls a method of the protocol and returns its result."""
         self._number += 1
         request = {"id": self._number, "method": method, "params": parameters, **self._session}
         os.write(self._requests, json.dumps(request).encode() + b"\0")
@@ -89,7 +89,7 @@ class Browser:
         raise AssertionError(f"the browser ended during {method}")
 
     def _messages(self) -> Iterator[dict[str, Any]]:
-        # Events come in between; what has been read and not asked for stays for the next call.
+        # Events come in between; bytes that were read but not asked for stay for the next call.
         while True:
             while b"\0" in self._buffer:
                 message, _, self._buffer = self._buffer.partition(b"\0")
@@ -102,7 +102,7 @@ class Browser:
     def open(
         self, page: Path | str, width: int, scheme: Literal["light", "dark"] = "light"
     ) -> None:
-        """Show a file, or what a URL names, in a window of ``width`` CSS pixels."""
+        """Shows a file or a URL in a window of ``width`` CSS pixels."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -117,12 +117,12 @@ class Browser:
         self.loaded()
 
     def loaded(self) -> None:
-        """Wait until the page that is on its way has come, with all that it loads."""
-        # Not by a promise: one of a page that gives way to another is never kept.
+        """Waits until the page that is being opened has loaded, with its resources."""
+        # Not by a promise: the promise of a page that is being replaced never resolves.
         next(one for one in self._messages() if one.get("method") == "Page.loadEventFired")
 
     def evaluate(self, expression: str) -> Any:
-        """The value of JavaScript in the page; promises are awaited."""
+        """Returns the value of a JavaScript expression in the page; promises are awaited."""
         answer = self.call(
             "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
         )
@@ -130,7 +130,7 @@ class Browser:
         return answer["result"].get("value")
 
     def screenshot(self, height: int) -> bytes:
-        """PNG of the page's first ``height`` pixels."""
+        """Returns a PNG of the page's first ``height`` pixels."""
         width = self.evaluate("innerWidth")
         clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
         shot = self.call("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)

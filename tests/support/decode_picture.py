@@ -1,4 +1,4 @@
-"""Makes one derivative and reports how much memory that took on top of the imported module.
+"""Makes one derivative and prints the peak memory that it added to the imported module.
 
 Usage, in tests/: python -m support.decode_picture FUNCTIONS_DIRECTORY IMAGE SIDE FORMAT
 Prints the number of bytes.

@@ -1,4 +1,4 @@
-"""What the tests of the examples share."""
+"""Helpers of the tests of the examples."""
 
 import re
 from pathlib import Path
@@ -9,12 +9,12 @@ EXAMPLES = sorted(path.parent.name for path in REPOSITORY.glob("examples/*/main.
 
 
 def declared(kind: str, file: Path) -> set[str]:
-    """Names of the variables or outputs in a file."""
+    """Returns the names of the variables or outputs (`kind`) that a file declares."""
     return set(re.findall(rf'^{kind} "(\w+)"', file.read_text(encoding="utf-8"), re.MULTILINE))
 
 
 def packing_command(example: str) -> str:
-    """How the README makes the zip of a function of its own."""
+    """Returns the command by which an example's README makes the zip of its function."""
     readme = (REPOSITORY / "examples" / example / "README.md").read_text(encoding="utf-8")
     (command,) = re.findall(r"^mkdir .* python3 -m zipfile .*$", readme, re.MULTILINE)
     return str(command)

@@ -1,4 +1,4 @@
-"""The way to AWS, which a test can cut: connections are refused and broken while it is down."""
+"""An endpoint for AWS that a test can cut: it then refuses and breaks connections."""
 
 import socket
 import threading
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 @dataclass
 class FlakyEndpoint:
-    """Passes bytes on to `target`, TLS and all, so that whoever connects trusts its certificate."""
+    """A TCP proxy to `target`. TLS passes through: clients see the certificate of the target."""
 
     target: tuple[str, int]
     port: int = 0
@@ -32,7 +32,7 @@ class FlakyEndpoint:
         with self._lock:
             listener, self._listener = self._listener, None
             assert listener is not None
-            # Wakes whoever waits in accept; closing alone does not.
+            # Wakes the thread in accept; closing alone does not.
             with suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
             listener.close()
@@ -49,7 +49,7 @@ class FlakyEndpoint:
             far = socket.create_connection(self.target)
             with self._lock:
                 if self._listener is not listener:
-                    # Accepted in the moment of the cut.
+                    # The connection was accepted while the endpoint went down.
                     near.close()
                     far.close()
                     return

@@ -1,4 +1,4 @@
-"""A function in a process of its own, as on Lambda: what it peaks at is its own."""
+"""Runs a function in a process of its own, as Lambda does, so that its peak memory is its own."""
 
 import json
 import os
@@ -15,7 +15,7 @@ FUNCTIONS = SUPPORT.parents[1] / "functions"
 
 @dataclass(frozen=True)
 class Upload:
-    """What S3 announces; ``size`` in bytes."""
+    """The object of an S3 event; ``size`` in bytes."""
 
     event_name: str
     bucket: str
@@ -25,9 +25,9 @@ class Upload:
 
 
 class Peaks(NamedTuple):
-    """Bytes of the whole process: loaded, with the SDK and its clients, and in the end.
+    """Peak bytes of the whole process: after loading with the SDK and its clients, and at the end.
 
-    The first depends on the interpreter, the C library and whether bytecode was at hand; what the
+    `loaded` depends on the interpreter, the C library and whether bytecode was cached; what the
     work adds to it does not.
     """
 
@@ -40,9 +40,9 @@ class Peaks(NamedTuple):
 
 
 def invoke_for(upload: Upload, function: str, environment: Mapping[str, str]) -> tuple[Peaks, str]:
-    """Let ``function`` work on an upload; returns its peaks, and all that it printed.
+    """Invokes ``function`` for an upload; returns its peaks and all of its output.
 
-    ``environment`` is all that it sees, but for the path.
+    ``environment`` is its whole environment, except for PATH.
     """
     record = {
         "eventVersion": "2.1",

@@ -1,7 +1,7 @@
-"""S3, SQS and DynamoDB as far as one import needs them, served over TLS from files on disk.
+"""The part of S3, SQS and DynamoDB that one import needs, served over TLS from files on disk.
 
-So that what is measured in another process is the function and all of the SDK, and not a stand-in
-that shares its memory.
+A separate process that uses them is measured with the real SDK, not with a stand-in that shares its
+memory.
 """
 
 import json
@@ -28,9 +28,9 @@ ETAG = '"0f343b0931126a20f133d67c2b018a3b"'
 
 @dataclass
 class Services:
-    """As much of S3, SQS and DynamoDB as one import needs.
+    """The part of S3, SQS and DynamoDB that one import needs.
 
-    ``receive`` gets the body of every message that is sent.
+    ``receive`` is called with the body of every message that is sent.
     """
 
     endpoint: str
@@ -101,16 +101,16 @@ def request_handler(services: list[Services]) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Says nothing: pytest shows what matters."""
+            """Logs nothing."""
 
     return Handler
 
 
 @contextmanager
 def import_services(folder: Path) -> Iterator[Services]:
-    """Serve until the block ends. ``folder`` takes the certificates."""
+    """Serves until the block ends. ``folder`` holds the certificates."""
     authority = trustme.CA()
-    # With the whole bundle that botocore ships, because loading it is part of the footprint.
+    # The whole bundle of botocore, because loading it is part of the memory that is measured.
     bundle = folder / "bundle.pem"
     shipped = Path(botocore.__file__).with_name("cacert.pem").read_bytes()
     bundle.write_bytes(shipped + authority.cert_pem.bytes())
@@ -131,7 +131,7 @@ def import_services(folder: Path) -> Iterator[Services]:
 
 
 def customers(path: Path, rows: int) -> Path:
-    """About 130 bytes a row; every hundredth has a value of two lines with quotes in it."""
+    """Writes about 130 bytes a row; every hundredth has a value of two lines with quotes in it."""
     chance = random.Random(4)
     with path.open("w", newline="") as file:
         file.write("id,name,email,city,amount,note,created_at\r\n")
@@ -147,7 +147,7 @@ def customers(path: Path, rows: int) -> Path:
 
 
 def import_file(services: Services, path: Path) -> Peaks:
-    """Split one file in a fresh process; returns its peaks."""
+    """Splits one file in a fresh process and returns its peaks."""
     key = f"import/{path.name}"
     services.files[key] = path
     upload = Upload("ObjectCreated:CompleteMultipartUpload", BUCKET, key, path.stat().st_size, ETAG)

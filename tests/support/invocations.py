@@ -1,4 +1,4 @@
-"""A function as Lambda runs it: a batch of messages in, and what came out of it."""
+"""Invokes a function as Lambda does: with a batch of messages, returning its results."""
 
 import io
 import json
@@ -23,7 +23,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Run:
-    """What came out of one invocation. ``metrics`` are sums, ``dimensions`` those of each blob."""
+    """The results of one invocation. ``metrics`` are sums; each EMF blob has ``dimensions``."""
 
     retried: list[str]
     lines: list[dict[str, Any]]
@@ -46,7 +46,7 @@ def message(message_id: str, body: str, **attributes: str) -> dict[str, Any]:
 def invoke(
     module: Any, output: io.StringIO, records: Sequence[dict[str, Any]], remaining_ms: int = 60_000
 ) -> Run:
-    """Call the handler of ``module``, whose logger prints to ``output``."""
+    """Calls the handler of ``module``, whose logger prints to ``output``."""
     output.seek(0)
     output.truncate()
     with redirect_stdout(output):

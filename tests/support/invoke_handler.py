@@ -1,5 +1,5 @@
-"""Invokes the real handler once; reports its answer and what the whole process peaks at, in bytes:
-loaded, with the SDK and its clients, and in the end.
+"""Invokes the real handler once; reports its response and the peak bytes of the whole process:
+after loading with the SDK and its clients, and at the end.
 
 Usage: invoke_handler.py FUNCTIONS_DIRECTORY FUNCTION < EVENT. The last line on stdout is JSON.
 """
@@ -15,7 +15,7 @@ from types import SimpleNamespace
 def peak_bytes() -> int:
     status = Path("/proc/self/status")
     if status.exists():
-        # Not ru_maxrss: on Linux that starts at the peak of the process that started this one.
+        # Not ru_maxrss: on Linux that starts at the peak of the parent process.
         fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
         return int(fields["VmHWM"].split()[0]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

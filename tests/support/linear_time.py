@@ -1,7 +1,7 @@
-"""Tells whether work grows faster than its input, by processor time measured side by side.
+"""Checks whether work grows faster than its input, by processor time measured side by side.
 
-Linear work takes four times as long for four times as much, quadratic work sixteen times; six times
-is the limit. What else a machine does only adds time, so the best of several rounds counts.
+Linear work takes four times as long for a fourfold input, quadratic work sixteen times; the limit
+is six times. Other load of the machine only adds time, so the best of several rounds counts.
 """
 
 import gc
@@ -10,21 +10,21 @@ from collections.abc import Callable
 
 LIMIT = 6
 ROUNDS = 4
-# Below this a measurement is noise, and nobody waits for it.
+# Below this a measurement is noise, and the work takes no noticeable time.
 SECONDS_THAT_COUNT = 0.01
 # Inputs of up to 512 parts that take longer are exponential; the small one is at least cubic.
 SECONDS_FOR_FEW, SECONDS_FOR_SMALL = 0.5, 5
 
 
 def seconds(work: Callable[[int], object], size: int) -> float:
-    """Processor time of `work` on an input of this size."""
+    """Returns the processor seconds of `work` on an input of this size."""
     started = time.process_time()
     work(size)
     return time.process_time() - started
 
 
 def grows_too_fast(work: Callable[[int], object], small: int, large: int) -> str:
-    """Says by how much, or nothing. `work` takes the size of its input; `large` is four `small`."""
+    """Says by how much, else "". `work` takes the input's size; `large` is four times `small`."""
     for size in (16, 24, 28, 32, 64, 512, small):
         most = SECONDS_FOR_SMALL if size == small else SECONDS_FOR_FEW
         if (spent := seconds(work, size)) > most:

@@ -1,4 +1,4 @@
-"""The root module as Terraform plans it with a mocked provider: no cloud, no engine."""
+"""Plans of the root module that Terraform makes with a mocked provider: no cloud, no engine."""
 
 import json
 import os
@@ -16,13 +16,13 @@ from support.resident_provider import resident_provider
 from support.schema_filter import schema_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-# In a copied tree: how Terraform finds the provider that runs already.
+# File in a copied tree that tells Terraform how to reach the running provider.
 ATTACHMENT = "attached-provider.json"
 
 
 @dataclass(frozen=True)
 class Resource:
-    """What would be made at `address`. `values` leaves out what only an apply can tell."""
+    """A planned resource. `values` lacks what is known after the apply only."""
 
     address: str
     kind: str
@@ -35,7 +35,7 @@ class Resource:
 
 @dataclass(frozen=True)
 class Plan:
-    """One run of a test file. An output that only an apply can tell is None."""
+    """One run of a test file. Outputs that are known after the apply only are None."""
 
     resources: list[Resource]
     outputs: dict[str, Any]
@@ -48,12 +48,12 @@ class Plan:
 
 
 def copy_tree(to: Path) -> Path:
-    """A copy of everything Terraform reads, so that no test leaves a file in the repository."""
+    """Copies everything Terraform reads, so that no test leaves a file in the repository."""
     for folder in ("examples", "modules", "pipelines", "tests/terraform"):
         shutil.copytree(
             REPOSITORY / folder,
             to / folder,
-            # What someone who tried an example in place has left there.
+            # Files left by a user who tried an example in place.
             ignore=shutil.ignore_patterns(".terraform*", "terraform.tfstate*", "__pycache__"),
         )
     for file in REPOSITORY.glob("*.tf"):
@@ -63,27 +63,27 @@ def copy_tree(to: Path) -> Path:
             shutil.copy(REPOSITORY / ".terraform.lock.hcl", main.parent)
     shutil.copy(REPOSITORY / ".terraform.lock.hcl", to)
     (to / "provider-cache").mkdir()
-    # Any zip will do for a package: nothing is uploaded.
+    # Any zip will do for a package, as nothing is uploaded.
     with zipfile.ZipFile(to / "tests/terraform/packages/function.zip", "w") as package:
         package.writestr("handler.py", "handler = None\n")
     return to
 
 
 def provider_binary(tree: Path) -> Path:
-    """Where Terraform has the provider that it runs in the tree."""
+    """Returns the path of the provider that Terraform uses in the tree; initialises it first."""
     folder = tree / "modules/sqs-with-dlq"
     if not (folder / ".terraform").exists():
         run(REPOSITORY / "tools/terraform_init.sh", folder, cwd=folder, tree=tree)
-    # Not "**", which passes over the links into a cache.
+    # Not "**", which does not follow the links into a cache.
     [binary] = folder.glob(".terraform/providers/*/hashicorp/aws/*/*/terraform-provider-aws_*")
     return binary
 
 
 @contextmanager
 def attached_provider(tree: Path) -> Iterator[None]:
-    """What runs in the tree meanwhile asks one provider instead of starting its own.
+    """Makes commands in the tree use one running provider instead of starting their own.
 
-    Of the provider's kinds, those that the tree has now are known.
+    The provider knows only the kinds that the tree has now.
     """
     with (
         resident_provider(provider_binary(tree)) as provider,
@@ -95,7 +95,7 @@ def attached_provider(tree: Path) -> Iterator[None]:
 
 
 def kinds(tree: Path) -> set[str]:
-    """Kinds of resources and data sources in the tree."""
+    """Returns the kinds of resources and data sources in the tree."""
     return {
         kind
         for path in tree.rglob("*.tf")
@@ -104,8 +104,8 @@ def kinds(tree: Path) -> set[str]:
 
 
 def run(*command: str | Path, cwd: Path, tree: Path) -> str:
-    """What the command writes to standard output; fails with all it said when it fails."""
-    # A provider cache or mirror of the user's (TF_PLUGIN_*) is welcome, settings are not.
+    """Returns the standard output of the command; fails with all its output if it fails."""
+    # The user's provider cache or mirror (TF_PLUGIN_*) is kept, other settings are not.
     unwelcome = ("AWS_", "TF_VAR_", "TF_DATA_DIR", "TF_CLI_")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(unwelcome)}
     if (tree / ATTACHMENT).exists():
@@ -114,7 +114,7 @@ def run(*command: str | Path, cwd: Path, tree: Path) -> str:
         [str(part) for part in command],
         cwd=cwd,
         env={
-            # From the registry, the provider is then fetched once and not for every module.
+            # With a cache the registry is asked for the provider once, and not for every module.
             "TF_PLUGIN_CACHE_DIR": str(tree / "provider-cache"),
             **environment,
             "CHECKPOINT_DISABLE": "1",
@@ -124,16 +124,16 @@ def run(*command: str | Path, cwd: Path, tree: Path) -> str:
         capture_output=True,
         text=True,
     )
-    # A plan as JSON has the schema in its line, which nobody wants to read.
+    # A plan as JSON has the whole schema in one line: left out of the message.
     said = [line for line in finished.stdout.splitlines() if len(line) < 10_000]
     assert finished.returncode == 0, "\n".join([*said, finished.stderr])
     return finished.stdout
 
 
 def terraform_test(tree: Path, module: Path, tests: Path, *options: str) -> str:
-    """Runs all test files of a module of the tree; `tests`, their folder, is relative to it.
+    """Runs all test files of a module of the tree; `tests` is their folder, relative to `module`.
 
-    In one process, which then reads the provider's schema once.
+    One process runs them all, and so reads the provider's schema once.
     """
     folder = tree / module
     directory = f"-test-directory={tests}"
@@ -144,7 +144,7 @@ def terraform_test(tree: Path, module: Path, tests: Path, *options: str) -> str:
 
 
 def plans(tree: Path, tests: Path, module: Path = Path()) -> dict[str, Plan]:
-    """Runs a folder of tests, of the root unless `module` says otherwise; plans by run."""
+    """Runs a folder of tests of the root, or of `module`; returns the plans by run."""
     said = terraform_test(tree, module, tests, "-json", "-verbose")
     messages = [json.loads(line) for line in said.splitlines()]
     return {

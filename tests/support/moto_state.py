@@ -1,6 +1,6 @@
-"""Saves and loads what an account of moto holds, which is faster than building a stack again.
+"""Saves and loads the content of an account of moto, which is faster than building a stack again.
 
-Every load gives objects of its own, so nothing that a test does to one reaches another's.
+Every load makes objects of its own, so that tests cannot affect each other.
 """
 
 import copyreg
@@ -20,7 +20,7 @@ from moto.ssm.models import ParameterDict
 
 @dataclass(frozen=True)
 class State:
-    """`shared` are the objects that belong to the process, not to the account."""
+    """A saved account. `shared` are the objects that belong to the process, not to the account."""
 
     content: bytes
     shared: list[Any]
@@ -28,12 +28,12 @@ class State:
 
 @dataclass
 class States:
-    """What was built once, by name; of this process, because moto is."""
+    """Saved accounts by name; they are valid in this process only, as moto's objects are."""
 
     saved: dict[str, State] = field(default_factory=dict)
 
     def once(self, name: str, build: Callable[[], None], pauses: list[float]) -> None:
-        """Does what `build` does to moto and to `pauses`; loads what it left once it has."""
+        """Calls `build` and saves moto and `pauses` the first time; later loads what was saved."""
         if name not in self.saved:
             build()
             self.saved[name] = _save(pauses)
@@ -66,7 +66,7 @@ class _Pickler(pickle.Pickler):
         type(threading.Lock()): lambda _: (threading.Lock, ()),
         type(threading.RLock()): lambda _: (threading.RLock, ()),
         WeakValueDictionary: lambda one: (WeakValueDictionary, (dict(one),)),
-        # Unlike other dictionaries it takes an account and a region instead of a default.
+        # Unlike other dictionaries, this one is constructed with an account and a region.
         ParameterDict: lambda one: (
             ParameterDict,
             (one.account_id, one.region_name),

@@ -1,4 +1,4 @@
-"""Parts of picture files, and files put together of them."""
+"""Parts of picture files, and picture files made of them."""
 
 import struct
 import zlib
@@ -8,7 +8,7 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def chunk(name: bytes, data: bytes, checksum: int | None = None) -> bytes:
-    """A PNG chunk, with its own checksum or another."""
+    """Returns a PNG chunk, with its own checksum or another."""
     checksum = zlib.crc32(name + data) if checksum is None else checksum
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", checksum)
 
@@ -16,7 +16,7 @@ def chunk(name: bytes, data: bytes, checksum: int | None = None) -> bytes:
 def png(
     width: int, height: int, depth: int, colour_type: int, rows: Iterable[bytes], *chunks: bytes
 ) -> bytes:
-    """A PNG of unfiltered rows, with ``chunks`` in front of its pixels."""
+    """Returns a PNG of unfiltered rows, with ``chunks`` in front of its pixels."""
     header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
     pixels = zlib.compress(b"".join(b"\0" + row for row in rows))
     return b"".join(
@@ -36,13 +36,13 @@ def insert_chunks(content: bytes, *chunks: bytes, before: bytes = b"IDAT") -> by
 
 
 def box(name: bytes, *contents: bytes) -> bytes:
-    """A box of a file such as AVIF."""
+    """Returns a box of a file such as AVIF."""
     content = b"".join(contents)
     return struct.pack(">I4s", 8 + len(content), name) + content
 
 
 def segment(code: int, data: bytes, length: int | None = None) -> bytes:
-    """A JPEG segment, with its own length or another."""
+    """Returns a JPEG segment, with its own length or another."""
     return struct.pack(">BBH", 0xFF, code, len(data) + 2 if length is None else length) + data
 
 
@@ -52,7 +52,7 @@ def insert_segments(content: bytes, *segments: bytes, before: bytes = b"\xff\xdb
 
 
 def riff(*chunks: tuple[bytes, bytes], size: int | None = None) -> bytes:
-    """A WebP file of chunks, with its own size or another."""
+    """Returns a WebP file of chunks, with its own size or another."""
     body = b"WEBP" + b"".join(
         struct.pack("<4sI", name, len(data)) + data + b"\0" * (len(data) % 2)
         for name, data in chunks

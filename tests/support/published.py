@@ -1,4 +1,4 @@
-"""Where this repository is published, and as which version: cli/pyproject.toml says it, once."""
+"""The URL of this repository and its version, both from cli/pyproject.toml."""
 
 import tomllib
 from pathlib import Path
@@ -7,5 +7,5 @@ REPOSITORY = Path(__file__).parents[2]
 _PROJECT = tomllib.loads((REPOSITORY / "cli/pyproject.toml").read_text())["project"]
 URL: str = _PROJECT["urls"]["Repository"]
 TAG = f"v{_PROJECT['version']}"
-# What a module's source begins with.
+# The first part of a module's source.
 SOURCE = f"git::{URL}.git//"

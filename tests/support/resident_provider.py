@@ -1,7 +1,7 @@
-"""One process of the provider for all tests with a mocked one.
+"""One process of the provider for all tests with a mocked provider.
 
-Terraform starts the provider for every run of a test file, to learn its schema: five sixths of the
-processor time of such a run, though a mocked provider is asked for nothing else.
+Terraform starts the provider for every run of a test file to read its schema. That takes five
+sixths of the run's processor time, though a mocked provider gets no other request.
 """
 
 import os
@@ -12,25 +12,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Ends with whoever holds the other end of its standard input, however that one ends.
+# Ends when the process at the other end of its standard input ends, in whatever way.
 START = '"$0" -debug & exec >&-; read -r _; kill $!; wait'
 
-# It would write forty megabytes of what it is asked.
+# Debug logging would write 40 MB of requests.
 QUIET = {f"TF_LOG_SDK{part}": "OFF" for part in ("", "_FRAMEWORK", "_PROTO")}
 
 
 class ProviderNotStarted(Exception):
-    """The provider ended before it could be attached to; the message has what it wrote."""
+    """The provider ended before Terraform could attach to it; the message has its output."""
 
 
 @contextmanager
 def resident_provider(binary: Path) -> Iterator[str]:
-    """Yields the TF_REATTACH_PROVIDERS with which Terraform asks this process.
+    """Yields the value of TF_REATTACH_PROVIDERS with which Terraform uses this process.
 
-    Nothing may be applied with it: providers of two configurations would share one process. Raises
+    It must not be used for applies: providers of two configurations would share one process. Raises
     ProviderNotStarted.
     """
-    # Not a pipe for its log, which nobody would read: it would stand still when that is full.
+    # The log is no pipe: without a reader the provider would block when the pipe is full.
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
             ["sh", "-c", START, binary],

@@ -1,4 +1,4 @@
-"""Roots of Terraform other than the repository's own, applied to the local engine."""
+"""Terraform roots other than the repository's own, applied to the local engine."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ from support.mocked_plans import REPOSITORY
 def root(
     folder: Path, engine: Engine, region: str, variables: Mapping[str, Any] | None = None
 ) -> Terraform:
-    """The root in `folder`, initialised, which points at `engine`; its state is in the folder."""
+    """Initialises the root in `folder`, which keeps its state and uses `engine` as its AWS."""
     (folder / "tools").mkdir(exist_ok=True)
     shutil.copy(REPOSITORY / "tools/terraform_init.sh", folder / "tools")
     shutil.copy(REPOSITORY / ".terraform.lock.hcl", folder)
@@ -27,7 +27,7 @@ def root(
 
 
 def all_at_once(act: Callable[[Terraform], object], roots: Iterable[Terraform]) -> None:
-    """Acts on all roots: they wait for the engine far more than they work."""
+    """Acts on all roots concurrently: they mostly wait for the engine."""
     each = list(roots)
     with ThreadPoolExecutor(len(each)) as pool:
         for done in [pool.submit(act, terraform) for terraform in each]:

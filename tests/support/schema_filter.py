@@ -1,9 +1,9 @@
-"""A relay between Terraform and the AWS provider that leaves unused kinds out of its schema.
+"""A relay between Terraform and the AWS provider that leaves unused kinds out of the schema.
 
-The schema of 1,500 kinds takes Terraform a second of processor time per process to receive, and as
-much again per plan to write as JSON, which then takes a second to parse. A stack uses some thirty.
-Everything but the schema is the provider's own answer. Its wire format is protocol 5 of Terraform's
-plugins: gRPC, with messages in Protocol Buffers.
+The schema of 1,500 kinds takes each Terraform process a second of processor time to receive, and as
+much per plan to write as JSON, which takes another second to parse. A stack uses some thirty kinds.
+All other responses are the provider's own. The wire format is protocol 5 of Terraform's plugins:
+gRPC, with messages in Protocol Buffers.
 """
 
 import json
@@ -17,14 +17,14 @@ from typing import Any
 import grpc
 
 PROVIDER = "/tfplugin5.Provider/"
-# Fields of GetProviderSchema.Response that map the name of a kind to its schema: of resources, of
-# data sources, and of ephemeral resources. What it has under other numbers is small, or passed on.
+# Fields of GetProviderSchema.Response that map the name of a kind to its schema: resources, data
+# sources and ephemeral resources. Fields with other numbers are small, and passed on unchanged.
 MAPS_OF_KINDS = {2, 3, 8}
 VARINT, BYTES = 0, 2
 
 
 def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    """The number at a position, and the position after it."""
+    """Returns the number at a position and the position after it."""
     value = shift = 0
     while True:
         byte = message[at]
@@ -36,7 +36,7 @@ def _varint(message: memoryview, at: int) -> tuple[int, int]:
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, memoryview, memoryview]]:
-    """Number, content and whole encoding of each field. Raises ValueError for an unknown type."""
+    """Yields number, content and encoding of each field. Raises ValueError for an unknown type."""
     at = 0
     while at < len(message):
         start = at
@@ -50,9 +50,9 @@ def _fields(message: memoryview) -> Iterator[tuple[int, memoryview, memoryview]]
 
 
 def with_kinds(schema: bytes, kinds: Set[str]) -> bytes:
-    """A GetProviderSchema.Response without the kinds that are not among `kinds`.
+    """Returns a GetProviderSchema.Response with only the kinds in `kinds`.
 
-    Raises ValueError for what is no such message.
+    Raises ValueError if `schema` is no such message.
     """
     return b"".join(
         encoding
@@ -63,10 +63,10 @@ def with_kinds(schema: bytes, kinds: Set[str]) -> bytes:
 
 
 class _Relay(grpc.GenericRpcHandler):
-    """Answers with the provider's answers, the same request with the same one.
+    """A handler that returns the provider's responses, and the same one for the same request.
 
-    A provider with a mocked configuration is asked only what depends on the request alone: whether
-    the configuration of a resource is valid.
+    Requests to a provider with a mocked configuration depend on nothing but themselves: they ask
+    whether the configuration of a resource is valid.
     """
 
     def __init__(self, provider: grpc.Channel, kinds: Set[str]) -> None:
@@ -75,7 +75,7 @@ class _Relay(grpc.GenericRpcHandler):
         self.answers = {(f"{PROVIDER}GetSchema", b""): with_kinds(schema, kinds)}
 
     def _ask(self, method: str, request: bytes) -> bytes:
-        # Messages stay as they are: without functions that encode them, they are bytes.
+        # Without functions that encode them, messages stay bytes.
         ask: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self.provider.unary_unary(method)
         return ask(request)
 
@@ -83,7 +83,7 @@ class _Relay(grpc.GenericRpcHandler):
         self, handler_call_details: grpc.HandlerCallDetails
     ) -> "grpc.RpcMethodHandler[bytes, bytes] | None":
         method = handler_call_details.method
-        # Terraform does without the services for plugins in general, such as their output.
+        # Terraform does not need the services of plugins in general, such as their output.
         if not method.startswith(PROVIDER):
             return None
         return grpc.unary_unary_rpc_method_handler(self._answering(method))
@@ -102,13 +102,13 @@ class _Relay(grpc.GenericRpcHandler):
 
 @contextmanager
 def schema_of(attachment: str, kinds: Set[str]) -> Iterator[str]:
-    """Yields the TF_REATTACH_PROVIDERS of a relay to the provider of `attachment`.
+    """Yields the value of TF_REATTACH_PROVIDERS for a relay to the provider of `attachment`.
 
-    To Terraform, a kind that is not among `kinds` does not exist.
+    To Terraform, kinds that are not among `kinds` do not exist.
     """
     [(name, provider)] = json.loads(attachment).items()
     with (
-        # Short, because a socket's path may have 107 bytes.
+        # Short, because the path of a Unix socket has at most 107 bytes.
         tempfile.TemporaryDirectory(prefix="relay") as folder,
         ThreadPoolExecutor(4) as threads,
         grpc.insecure_channel(

@@ -1,4 +1,4 @@
-"""Stages of the capacity model, made of no more than a test is about."""
+"""Stages of the capacity model for tests, with defaults for all that a test is not about."""
 
 from dataclasses import dataclass, field
 from random import Random

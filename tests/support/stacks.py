@@ -1,7 +1,7 @@
 """Stacks on the local engine, for end-to-end tests.
 
-A queue costs the provider 25 s of waiting, so the whole root is applied once in a run. Every file
-has an engine of its own, which starts with what the first one remembered: that takes a second.
+The provider waits 25 s for a queue, so the whole root is applied once per test run. Every test file
+has an engine of its own, which starts from the checkpoint of the first one: that takes a second.
 """
 
 import fcntl
@@ -26,7 +26,7 @@ from event_pipelines.local.stack import LocalStack
 PREFIX: Final = "acme"
 REGION: Final = "eu-west-1"
 MAX_RECEIVE_COUNT = 3
-# Everything that is optional is on, because what is off has no policies to look at.
+# Every optional part is on, so that tests see its policies.
 VARIABLES: dict[str, Any] = {
     "name_prefix": PREFIX,
     "image_derivatives": {
@@ -36,15 +36,15 @@ VARIABLES: dict[str, Any] = {
     "event_audit": {"trail": {}, "max_receive_count": MAX_RECEIVE_COUNT},
     "csv_import": {
         "columns": {"price": "number"},
-        # Or a file without the column would be refused.
+        # Without a default, a file without the column would be refused.
         "defaults": {"completed": {"bool": False}, "price": {"number": 0}},
         "notices": {"email_subscribers": ["owner@example.com"]},
-        # A tenth of a second is what it has before it hands a file on to its next invocation.
+        # The splitter has 0.1 s before it hands a file on to its next invocation.
         "split": {"timeout_seconds": 60, "stop_at_remaining_seconds": 59.9},
         "max_receive_count": MAX_RECEIVE_COUNT,
     },
     "item_relay": {"max_receive_count": MAX_RECEIVE_COUNT},
-    # The users of tests/local/operations, whom policies of tenants would keep from reading.
+    # Policies of tenants would keep the users of tests/local/operations from reading.
     "tenant_routing": {
         "group_access": {
             "readers": [
@@ -64,9 +64,9 @@ def copied_stack(
     repeats_work: bool = False,
     folder: str = "home",
 ) -> Iterator[LocalStack]:
-    """The whole root with VARIABLES on an engine of its own, at which boto3 points.
+    """Yields the whole root with VARIABLES on an engine of its own, which boto3 uses.
 
-    It is not destroyed, see `destroyed`; with `changed` it gets other settings.
+    It is not destroyed, see `destroyed`; `changed` applies other settings to it.
     """
     home = Home(temporary.mktemp(folder))
     original = _original(temporary)
@@ -93,20 +93,20 @@ def copied_stack(
 
 
 def changed(stack: LocalStack, **difference: object) -> LocalStack:
-    """The stack with VARIABLES except those that differ, which is what is applied."""
+    """Applies VARIABLES with these differences to the stack and returns it."""
     return local_stack.up(
         stack.home, region=REGION, variables=VARIABLES | difference, packages_through_s3=True
     )
 
 
 def plan(temporary: pytest.TempPathFactory) -> dict[str, Any]:
-    """The plan of the whole root, of which nothing existed yet."""
+    """Returns the plan of the whole root, made before anything was applied."""
     made: dict[str, Any] = json.loads((_original(temporary) / "plan.json").read_text())
     return made
 
 
 def _original(temporary: pytest.TempPathFactory) -> Path:
-    """The folder of what is copied, made by the first worker that asks for it."""
+    """Returns the folder of the stack that is copied; the first worker to ask applies it."""
     base = temporary.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "original"
     folder.mkdir(exist_ok=True)
@@ -115,7 +115,7 @@ def _original(temporary: pytest.TempPathFactory) -> Path:
         if not (folder / "began").exists():
             (folder / "began").touch()
             _apply(folder)
-    # Written last; a second try would fail as the first did.
+    # Written last; another apply would fail as the first did.
     assert (folder / "port").exists(), f"the stack that others are copies of failed: {folder}"
     return folder
 
@@ -128,7 +128,7 @@ def _apply(folder: Path) -> None:
         (folder / "plan.json").write_text(json.dumps(made))
         root.apply_plan(lambda _: None)
         with LocalStack(home, engine, REGION, {}).environment():
-            # Buckets have sent test events: one that is worked on now would stay hidden in copies.
+            # A test event of a bucket that is in flight now would stay hidden in the copies.
             eventually(lambda: all(messages_in(url) == 0 for url in queues()), "empty queues")
         local_engine.save(engine).rename(folder / "checkpoint")
         (folder / "port").write_text(str(engine.port))
@@ -138,7 +138,7 @@ def _apply(folder: Path) -> None:
 
 @contextmanager
 def destroyed(stack: LocalStack, module: str) -> Iterator[LocalStack]:
-    """The stack; fails when `terraform destroy` of a pipeline leaves anything of it behind."""
+    """Yields the stack; fails if `terraform destroy` of a pipeline leaves any of its resources."""
     yield stack
     terraform = local_stack.terraform(stack)
     assert any(address.startswith(f"module.{module}[0].") for address in terraform.resources())
@@ -150,7 +150,7 @@ def destroyed(stack: LocalStack, module: str) -> Iterator[LocalStack]:
 
 @contextmanager
 def running_stack(path: Path, region: str, **variables: object) -> Iterator[LocalStack]:
-    """A stack applied in `path`; fails when `terraform destroy` leaves anything behind."""
+    """Yields a stack applied in `path`; fails if `terraform destroy` leaves any resources."""
     stack = local_stack.up(Home(path), region=region, variables=variables, tied_to_parent=True)
     try:
         with stack.environment():
@@ -164,7 +164,7 @@ def running_stack(path: Path, region: str, **variables: object) -> Iterator[Loca
 
 
 def left_behind() -> list[str]:
-    """Names of everything a stack is made of that the engine still has."""
+    """Returns the names of all resources of the kinds of a stack that the engine still has."""
     found: list[str] = []
     found += [bucket["Name"] for bucket in boto3.client("s3").list_buckets()["Buckets"]]
     found += queues()
@@ -192,7 +192,7 @@ def left_behind() -> list[str]:
 
 
 def alarms() -> list[dict[str, Any]]:
-    """Every alarm there is, of metrics and of other alarms."""
+    """Returns all alarms, of metrics and composite ones."""
     pages = boto3.client("cloudwatch").get_paginator("describe_alarms")
     return [
         dict(alarm)
@@ -202,7 +202,7 @@ def alarms() -> list[dict[str, Any]]:
 
 
 def eventually(condition: Callable[[], object], what: str, seconds: float = 90) -> None:
-    """Polls until `condition` is true; fails naming `what` it waited for."""
+    """Polls until `condition` is true; fails after `seconds`, naming `what` it waited for."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
@@ -210,13 +210,13 @@ def eventually(condition: Callable[[], object], what: str, seconds: float = 90) 
 
 
 def queues() -> list[str]:
-    """URLs of all queues of the region."""
+    """Returns the URLs of all queues in the region."""
     pages = boto3.client("sqs").get_paginator("list_queues").paginate()
     return [url for page in pages for url in page.get("QueueUrls", ())]
 
 
 def messages_in(url: str) -> int:
-    """Messages of a queue, waiting or in flight."""
+    """Returns the number of messages in a queue, visible or in flight."""
     names: list[Any] = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     attributes = boto3.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
     return sum(int(attributes["Attributes"][name]) for name in names)

@@ -1,4 +1,4 @@
-"""A platform for tenants, as the pipeline tenant-routing builds it, in moto."""
+"""A platform for tenants in moto, as the pipeline tenant-routing builds it."""
 
 import io
 import json
@@ -30,7 +30,7 @@ PREFIX, ACCOUNT, REGION = "acme-events", "123456789012", "eu-west-1"
 TAGS = {"project": "acme"}
 QUARANTINE = f"{PREFIX}-tenants-quarantine"
 
-# Every call that changes something, in order: claimed first, active last.
+# All calls that change something, in order: the record is claimed first and activated last.
 GROUP_CALLS = (
     "PutItem",
     "CreateQueue",
@@ -73,21 +73,21 @@ GROUP, SHARED_GROUP, TENANT = (
 _LOADER = Loader()
 _STATES = States()
 
-# What leaves everything as it was; looking into a queue hides messages and shows them again.
+# Calls that change nothing; a look into a queue hides messages and shows them again.
 _READS = ("Get", "List", "Head", "Scan", "Query", "Describe")
 _LOOKS = ("ReceiveMessage", "ChangeMessageVisibilityBatch")
 
 
 class Killed(BaseException):
-    """What a killed process sees: nothing after it."""
+    """Stands for the kill of the process; nothing of the command runs after it."""
 
 
 @dataclass
 class Calls:
-    """Every call to AWS, in order.
+    """All calls to AWS, in order.
 
-    `on_call` may act before a call, `on_answer` after it: it hears how many changes there have
-    been, 0 when this was none, and may alter the answer.
+    `on_call` may act before a call, `on_answer` after it: `on_answer` gets the number of changes so
+    far, 0 if this call was none, and may alter the response.
     """
 
     made: list[str] = field(default_factory=list)
@@ -100,7 +100,7 @@ class Calls:
         return [name for name in self.made if is_write(name)]
 
     def of(self, name: str) -> list[dict[str, Any]]:
-        """The parameters of every call of this name."""
+        """Returns the parameters of every call of this operation."""
         return [p for made, p in zip(self.made, self.parameters, strict=True) if made == name]
 
     def forget(self) -> None:
@@ -108,12 +108,12 @@ class Calls:
         self.parameters.clear()
 
     def undisturbed(self) -> None:
-        """From here on nothing is done beside the calls."""
+        """Resets `on_call` and `on_answer` to do nothing."""
         self.on_call = lambda _name, _parameters: None
         self.on_answer = lambda _name, _writes, _answer: None
 
     def failing(self, operation: str, times: int, code: str, message: str = "refused") -> None:
-        """The next so many calls of an operation fail."""
+        """Makes the next `times` calls of an operation fail."""
         left = [times]
 
         def fail(name: str, _: dict[str, Any]) -> None:
@@ -139,7 +139,7 @@ def refused(code: str, operation: str, status: int = 400, message: str = "refuse
 
 
 def killed_after(calls: Calls, nth: int, *arguments: str) -> None:
-    """Runs a command in a process that dies right after its nth change."""
+    """Runs a command that is killed right after its nth change."""
 
     def die(_name: str, writes: int, _answer: Any) -> None:
         if writes == nth:
@@ -157,7 +157,7 @@ def killed_after(calls: Calls, nth: int, *arguments: str) -> None:
 def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Calls]:
     calls, lock = Calls(), threading.Lock()
     original: Any = vars(BaseClient)["_make_api_call"]
-    # moto looks at a condition and writes in two moments, between which another thread may write.
+    # moto checks a condition and writes in two steps, between which another thread may write.
     service = threading.RLock()
 
     def call(client: Any, name: str, parameters: dict[str, Any]) -> Any:
@@ -178,7 +178,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Calls]:
 
 @contextmanager
 def platform(monkeypatch: pytest.MonkeyPatch, region: str = REGION) -> Iterator["Cloud"]:
-    """The platform in an empty account; waiting takes no time and is written down."""
+    """Yields the platform in an empty account; sleeps take no time and are recorded."""
     for name, value in (
         ("AWS_DEFAULT_REGION", region),
         ("AWS_ACCESS_KEY_ID", "testing"),
@@ -187,17 +187,17 @@ def platform(monkeypatch: pytest.MonkeyPatch, region: str = REGION) -> Iterator[
         ("COLUMNS", "240"),
     ):
         monkeypatch.setenv(name, value)
-    # moto stores this attribute of a dead-letter queue and does not give it back.
+    # moto stores this attribute of a dead-letter queue but does not return it.
     monkeypatch.setattr(Queue, "BASE_ATTRIBUTES", [*Queue.BASE_ATTRIBUTES, "RedriveAllowPolicy"])
     monkeypatch.setattr(Queue, "redrive_allow_policy", None, raising=False)
-    # moto reads a policy's conditions as if they were always met: TLS only would be nobody.
+    # moto takes a policy's conditions as always met: a TLS-only policy would deny all calls.
     monkeypatch.setattr(FakeBucket, "get_permission", lambda *_: PermissionResult.NEUTRAL)
-    # Making clients takes longer than all that a command does with them here.
+    # Making clients takes longer than what a command does with them here.
     monkeypatch.setattr(botocore.session, "create_loader", lambda _: _LOADER)
     monkeypatch.setattr(boto3.session.Session, "client", _CLIENTS[region])
     pauses: list[float] = []
     monkeypatch.setattr(time, "sleep", pauses.append)
-    # Without Docker moto answers for a function itself.
+    # Without Docker, moto itself responds in place of a function.
     with mock_aws(config={"lambda": {"use_docker": False}}):
         cloud = Cloud(region, pauses)
         cloud.once("platform", cloud.build)
@@ -215,19 +215,19 @@ def cache_of_clients() -> Callable[..., Any]:
     return client
 
 
-# A client has no state of the account: it serves every test of its region.
+# Clients hold no state of the account, so every test of a region shares them.
 _CLIENTS: defaultdict[str, Callable[..., Any]] = defaultdict(cache_of_clients)
 
 
 @dataclass
 class Cloud:
-    """The account, seen past the command line."""
+    """The account, accessed without the command line."""
 
     region: str
     pauses: list[float]
 
     def once(self, name: str, build: Callable[[], None]) -> None:
-        """Builds in the account; from the second time on the account becomes what that left."""
+        """Calls `build` the first time; later restores the account as that left it."""
         _STATES.once(f"{name} in {self.region}", build, self.pauses)
 
     def build(self) -> None:
@@ -362,7 +362,7 @@ class Cloud:
         return {name: value["S"] for name, value in found.items()} if found else None
 
     def set(self, kind: str, name: str, attribute: str, value: str) -> None:
-        """Spoils a record."""
+        """Overwrites an attribute of a record."""
         table, key = {
             "group": (f"{PREFIX}-TenantGroups", "GroupName"),
             "tenant": (f"{PREFIX}-Tenants", "Name"),
@@ -376,12 +376,12 @@ class Cloud:
         )
 
     def acknowledge_test_events(self) -> None:
-        """What the router does with the event that S3 sends to try a notification."""
+        """Removes the test events that S3 sends to try a notification, as the router does."""
         for queue in self.queues():
             boto3.client("sqs").purge_queue(QueueUrl=self.url(queue))
 
     def stop_feeding(self, queue: str) -> None:
-        """moto's functions swallow messages the moment they are sent; this leaves them there."""
+        """Disables a queue's mappings: moto's functions consume messages as soon as they come."""
         client = boto3.client("lambda")
         for one in client.list_event_source_mappings(EventSourceArn=self.arn(queue))[
             "EventSourceMappings"
@@ -409,17 +409,17 @@ class Cloud:
 
 
 def numbered(calls: tuple[str, ...], start: int = 1) -> list[Any]:
-    """The places of calls, each a case that is named after its call."""
+    """Returns test cases of the numbers of calls, each named after its call."""
     return [pytest.param(i, id=f"{i}-{name}") for i, name in enumerate(calls, start)]
 
 
 def run(*arguments: str) -> None:
-    """A command that must succeed."""
+    """Runs a command that must succeed."""
     assert main(["tenants", *arguments]) == 0
 
 
 def sentence(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 2) -> str:
-    """A command that must fail; returns its one sentence."""
+    """Runs a command that must fail; returns its one line of error."""
     capsys.readouterr()
     assert main(["tenants", *arguments]) == code
     captured = capsys.readouterr()
@@ -430,14 +430,14 @@ def sentence(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 2)
 
 
 def answer(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> Any:
-    """What a command prints for machines."""
+    """Returns the JSON output of a command."""
     capsys.readouterr()
     assert main(["tenants", *arguments, "--json"]) == code
     return json.loads(capsys.readouterr().out)
 
 
 def drift(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[tuple[str, str, str]]:
-    """What `verify` finds: of what, which part, which fault."""
+    """Returns what `verify` finds, as tuples of record, part and fault."""
     capsys.readouterr()
     code = main(["tenants", "verify", *arguments, "--json"])
     found = json.loads(capsys.readouterr().out)["drift"]

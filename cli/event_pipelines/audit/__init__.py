@@ -1,1 +1,1 @@
-"""`event-pipelines audit`: what the audit pipeline saw, from its trail or from its logs."""
+"""`event-pipelines audit`: events that the audit pipeline recorded, from its trail or logs."""

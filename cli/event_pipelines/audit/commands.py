@@ -65,7 +65,7 @@ def _tail(arguments: argparse.Namespace) -> int:
 
 
 def _follow(audit: event_audit.Audit, seen: list[AuditRecord], as_json: bool) -> NoReturn:
-    """Prints a line for each of these and of those that come until Ctrl-C."""
+    """Prints a line for each record in `seen`, and for each later one until Ctrl-C."""
     known: set[tuple[str | None, ...]] = set()
     while True:
         for record in seen:
@@ -78,7 +78,7 @@ def _follow(audit: event_audit.Audit, seen: list[AuditRecord], as_json: bool) ->
                 facts = (record.event_time, record.event_name, place, record.size, record.principal)
                 between = "  " if is_terminal() else "\t"
                 print_block(between.join(printable(str(fact or "")) for fact in facts), flush=True)
-        # Events may be recorded so late; what was recorded before that is not asked for again.
+        # Events may be recorded this late; earlier records are not read again.
         known = {record.identity for record in seen}
         time.sleep(FOLLOW_SECONDS)
         seen = audit.since(LATE)

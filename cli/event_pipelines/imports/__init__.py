@@ -1,1 +1,1 @@
-"""`event-pipelines imports`: CSV files into a table, started, watched and looked into."""
+"""`event-pipelines imports`: starts, watches and shows imports of CSV files into a table."""

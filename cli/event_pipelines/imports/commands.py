@@ -25,7 +25,7 @@ from event_pipelines.pipelines.csv_import import Import, Ledger
 from event_pipelines.stack import Stack, add_verb
 
 POLL_SECONDS = 1.0
-# How long an upload may take to show in the ledger before the watcher says that it waits.
+# Seconds without a change in the ledger after which a watcher gives up.
 STALLED_SECONDS = 300
 
 
@@ -82,7 +82,7 @@ def _start(arguments: argparse.Namespace) -> int:
 
 
 def _dry_run(ledger: Ledger, file: Path, as_json: bool) -> int:
-    """0 when all rows would be loaded, 1 when some, or the file, would be rejected."""
+    """Returns 0 if all rows would be loaded, 1 if some rows or the file would be rejected."""
     with counting(f"Reading {file.name}") as show:
         found = dry_run.read(file, *ledger.settings(), lambda rows: show(rows, 0, ""))
     if as_json:
@@ -102,7 +102,7 @@ def _watch(arguments: argparse.Namespace) -> int:
 
 
 def _follow(ledger: Ledger, import_id: str, as_json: bool) -> int:
-    """Shows an import until it ends; 0 when it is complete, 1 when it failed or loaded nothing."""
+    """Shows an import until it ends; returns 0 if it loaded rows, 1 if it failed or loaded none."""
     with counting(f"Import {import_id}") as show:
         found = follow(ledger, import_id, lambda one: show(*progress_of(one)))
     _print_import(found, as_json)
@@ -112,9 +112,9 @@ def _follow(ledger: Ledger, import_id: str, as_json: bool) -> int:
 
 
 def follow(ledger: Ledger, import_id: str, on_change: Any) -> Import:
-    """Polls the ledger until the import has ended.
+    """Polls the ledger until the import has ended; calls `on_change` with each new state.
 
-    Raises UserError when the ledger does not hear of it, or nothing moves, for five minutes.
+    Raises UserError if the ledger does not list the import, or nothing changes, for five minutes.
     """
     last: Import | None = None
     moved = time.monotonic()
@@ -134,12 +134,12 @@ def follow(ledger: Ledger, import_id: str, on_change: Any) -> Import:
 
 
 def progress_of(found: Import) -> tuple[int, int, str]:
-    """Rows done, rows known so far, and the rest in words."""
+    """Returns rows done, rows read so far, and counts, rate and time left as text."""
     seconds = (datetime.now(UTC) - datetime.fromisoformat(found.started_at)).total_seconds()
     rate = found.rows_done / seconds if seconds > 0 else 0.0
     detail = f"{found.rows_sent:,} sent, {found.rows_loaded:,} loaded, "
     detail += f"{found.rows_rejected:,} rejected, {rate:,.0f} rows/s"
-    # Only when everything is sent does anybody know how much there is.
+    # The number of rows is known only when all are sent.
     if found.status == ImportStatus.LOADING and rate > 0:
         detail += f", {max(0, found.rows_read - found.rows_done) / rate:,.0f} s left"
     return found.rows_done, found.rows_read, detail
@@ -211,7 +211,7 @@ def _rows(arguments: argparse.Namespace) -> int:
 
 
 def _plain(value: object) -> object:
-    """Numbers keep all their digits: as text where a float would lose some."""
+    """Returns a Decimal as an integer, else as text, because a float might lose digits."""
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else str(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -1,4 +1,4 @@
-"""What an import would make of a file: read by the code of the functions, with their settings."""
+"""Dry runs of imports: reads a file with the code and the settings of the functions."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -23,10 +23,10 @@ from event_pipelines.times import iso
 FIRST_ROWS = 5
 # Rejected rows that are shown; all are counted.
 SHOWN_REJECTIONS = 100
-# Of the length of those that name an import and a version.
+# Placeholders with the lengths of an import's id and a version's id.
 IMPORT_ID, VERSION_ID = "0" * 16, "0" * 32
-# Counting a message is a transaction of two items. Sending, receiving and deleting ten of them
-# takes 64 KB for each that is carried, twice, and a request.
+# Counting a message is a transaction of two items. A message of up to 64 KB takes a request to be
+# sent and one to be received; ten are deleted in one request.
 LEDGER_UNITS_PER_MESSAGE, REQUESTS_PER_MESSAGE = 4, 2.1
 
 
@@ -39,11 +39,11 @@ class Rejected:
 
 @dataclass
 class DryRun:
-    """``refused`` is why no row is sent, ``damage`` why those behind it are not.
+    """The result of a dry run: ``refused`` is why no row is sent, ``damage`` why no later one is.
 
-    ``types`` are what values become, by column; ``first_rows`` are items as DynamoDB has them
-    without the stamp. ``dollars`` are for writes, the ledger and the queue by list price; of a
-    provisioned table its hours count instead of the writes. ``seconds`` is the time to load.
+    ``types`` are types of values by column; ``first_rows`` are items as in DynamoDB, without the
+    stamp. ``dollars`` are list prices of writes, ledger and queue; with a provisioned table, hours
+    count instead of writes. ``seconds`` is the time to load.
     """
 
     refused: Rejected | None = None
@@ -76,7 +76,7 @@ def read(
     load: Mapping[str, str],
     progress: Callable[[int], None],
 ) -> DryRun:
-    """Read all of ``file`` with the environment variables of both functions."""
+    """Reads all of ``file`` with the environment variables of both functions."""
     found = DryRun()
     environment, loader = Environment(split), Environment(load)
     shape = shape_of(loader)
@@ -105,7 +105,7 @@ def read(
 
 
 def chunks(file: Path) -> Iterator[bytes]:
-    """The file in the pieces that its opening is told from."""
+    """Yields the file in pieces of the size from which `read_opening` tells its format."""
     with file.open("rb") as stream:
         while chunk := stream.read(SAMPLE_BYTES):
             yield chunk
@@ -114,7 +114,7 @@ def chunks(file: Path) -> Iterator[bytes]:
 def segments(
     chunks: Callable[[], Iterator[bytes]], name: str, opening: Opening, environment: Environment
 ) -> Iterator[Segment]:
-    """The rows of a file as the splitter sends them. Raises FileDamaged."""
+    """Yields the rows of a file as the splitter sends them. Raises FileDamaged."""
 
     def rows(offset: int) -> Iterator[bytes]:
         for chunk in content_of(chunks(), opening.compression, opening.encoding):
@@ -130,7 +130,7 @@ def segments(
 
 
 def items_of(segment: Segment, maker: ItemMaker) -> Iterator[tuple[Row, Item | RowRejected]]:
-    """Each row with the item that the loader makes of it, or why it makes none."""
+    """Yields each row with the item that the loader makes of it, or with its rejection."""
     if segment.message is None:
         return
     stored = dict([segment.message.stored] if segment.message.stored else [])
@@ -171,7 +171,7 @@ def _estimate(found: DryRun, loader: Environment) -> None:
     found.seconds = found.rows_loaded / rows_per_second
     writes = found.write_units * prices.DYNAMODB_WRITE_UNIT
     if capacity:
-        # The estimate of the settings takes all items for as large as pace.item_size_kb says.
+        # ROWS_PER_SECOND assumes that all items are as large as pace.item_size_kb.
         found.seconds = max(found.seconds, found.write_units / (capacity * SHARE_OF_CAPACITY))
         hours = found.seconds / 3600
         writes = capacity * hours * prices.DYNAMODB_PROVISIONED_WRITE_UNIT_HOUR
@@ -181,7 +181,7 @@ def _estimate(found: DryRun, loader: Environment) -> None:
 
 
 def summary(found: DryRun) -> Iterator[tuple[str, str]]:
-    """What there is to say in names and values, rows aside."""
+    """Yields names and values of the result, except rows."""
     if found.refused:
         yield "refused", f"{found.refused.reason}: {found.refused.detail}"
         return

@@ -1,6 +1,6 @@
-"""What an import made of the beginning of its file, as far as the table still has it.
+"""Reads from the table what an import made of the first rows of its file.
 
-Keys come from the file, by the code and the settings of the functions: the table is not searched.
+Keys are computed from the file by the code and the settings of the functions: no table scan.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,15 +19,15 @@ from event_pipelines.imports import dry_run
 from event_pipelines.pipelines.csv_import import Import, Ledger
 from event_pipelines.stack import item_of
 
-# Of the hundred that one call may ask for.
+# At most; one call may ask for a hundred.
 MOST = 20
 
 
 def first_items(ledger: Ledger, import_id: str) -> list[dict[str, Any]]:
-    """At most `MOST` items in the order of the file, without those of which the table has none, or
-    that another import has replaced. Empty where the file is gone.
+    """Returns at most `MOST` items in the order of the file, without those that the table lacks or
+    that another import has replaced. Empty if the file no longer exists.
 
-    Raises UserError when there is no such import.
+    Raises UserError if there is no such import.
     """
     found, (split, load) = ledger.get(import_id), ledger.settings()
     content, hash_key = ledger.beginning(found, SAMPLE_BYTES), shape_of(Environment(load)).hash_key
@@ -41,7 +41,7 @@ def first_items(ledger: Ledger, import_id: str) -> list[dict[str, Any]]:
 def _items(
     content: bytes, found: Import, split: Mapping[str, str], load: Mapping[str, str]
 ) -> Iterator[Item]:
-    # Where it is cut off, or no file that can be read, there are no rows to ask for.
+    # If the content cannot be read as CSV, there are no rows to look up.
     with suppress(FileRefused):
         opening = read_opening(iter([content]), wanted_dialect(Environment(split)))
         maker = ItemMaker(

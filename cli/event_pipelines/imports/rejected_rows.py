@@ -6,7 +6,7 @@ from typing import Any
 
 from event_pipelines.pipelines.csv_import import RejectedRow
 
-# What a spreadsheet takes for the beginning of a formula.
+# Characters with which a spreadsheet begins a formula.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -16,11 +16,11 @@ def as_csv(
     excel_safe: bool = False,
     dialect: dict[str, Any] | None = None,
 ) -> str:
-    """The rejected rows as a CSV file of their own, to be fixed and imported again.
+    """Returns the rejected rows as a CSV file of their own, to be fixed and imported again.
 
-    Delimiter and quotes are those of the file: rows that were no rows are as they stood there.
+    Delimiter and quotes are those of the file; rows that could not be parsed are copied unchanged.
     `excel_safe` puts ' before every cell that a spreadsheet would run as a formula, and makes such
-    rows one cell; that file is for reading, and not for another import.
+    unparsed rows one cell; that file is for reading, and not for another import.
     """
 
     def safe(cells: list[str]) -> list[str]:

@@ -1,1 +1,1 @@
-"""`event-pipelines items`: items into the relay, where they are, and the service at its end."""
+"""`event-pipelines items`: puts items into the relay, shows their state, serves finished ones."""

@@ -116,7 +116,7 @@ def _put_many(arguments: argparse.Namespace, items: Iterator[NewItem]) -> int:
 
 
 def _new_items(arguments: argparse.Namespace) -> Iterator[NewItem]:
-    """One item, or the numbered ones of a load. Raises UserError at once for what cannot be."""
+    """Returns one item, or the numbered ones of --count. Raises UserError for invalid arguments."""
     file, name, count = arguments.file, arguments.generate, arguments.count
     if (file is None) == (name is None):
         raise UserError("Name a FILE to put, or make up an item with --generate NAME.")
@@ -184,7 +184,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     for option, lowest, highest in (
         ("port", 0, 65_535),
         ("concurrency", 1, 64),
-        # Less would end before it is extended; SQS takes no more.
+        # A shorter timeout would end before it is extended; SQS allows no longer one.
         ("visibility", 3, 43_200),
         ("drain", 0, 3_600),
         ("until_idle", 1, 86_400),

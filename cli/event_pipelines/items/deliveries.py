@@ -1,4 +1,4 @@
-"""Messages as a queue delivers them: each is ours for a while only, and that has to be kept up."""
+"""Receives messages from a queue, and keeps them hidden while they are handled."""
 
 import threading
 import uuid
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
-# What SQS gives with one answer.
+# The most messages in one response of SQS.
 BATCH = 10
 LONGEST_DELAY_SECONDS = 900
 
@@ -36,10 +36,10 @@ class Message:
 
 
 class Lease:
-    """The time for which a message is ours. It ends once; after that nothing here touches it.
+    """The time for which a received message is hidden for us. It ends once; later calls do nothing.
 
-    So an extension that was on its way cannot undo what a worker decided, nor a worker that comes
-    too late delete what was given back. All methods raise botocore's ClientError or BotoCoreError.
+    So a late extension cannot undo what a worker decided, and a late worker cannot delete a message
+    that was handed back. All methods raise botocore's ClientError or BotoCoreError.
     """
 
     def __init__(self, sqs: "SQSClient", queue_url: str, message: Message) -> None:
@@ -55,9 +55,9 @@ class Lease:
                 self._change_visibility(seconds)
 
     def delete(self) -> bool:
-        """False when the lease had ended before, so that the message will come again.
+        """Deletes the message; False if the lease had ended, so that it is received again.
 
-        A call that fails does not end it: it can be extended, and deleting tried again.
+        A failed call does not end the lease: it can be extended, and deletion tried again.
         """
         with self._lock:
             if self._ended:
@@ -69,7 +69,7 @@ class Lease:
             return True
 
     def hand_back(self, delay_seconds: int) -> bool:
-        """Lets the message come again after a delay; False when the lease had ended before."""
+        """Makes the message visible after a delay in seconds; False if the lease had ended."""
         with self._lock:
             ours, self._ended = not self._ended, True
             if ours:
@@ -85,9 +85,9 @@ class Lease:
 
 
 class LongPolledQueue:
-    """Receives from a FIFO queue by long polls. One at a time: it is not made for more threads.
+    """A FIFO queue, received from by long polls. Not thread-safe: one poll at a time.
 
-    ``poller`` may be silent for as long as a poll takes; ``settler`` does everything else.
+    ``poller`` has a read timeout longer than a poll; ``settler`` makes all other calls.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class LongPolledQueue:
         self._attempt = str(uuid.uuid4())
 
     def receive(self, most: int) -> list[Lease]:
-        """Up to ``most`` messages, ten at the most; none when none came while it waited.
+        """Receives up to ``most`` messages, ten at most; none if none came during the poll.
 
         Raises botocore's ClientError or BotoCoreError.
         """
@@ -121,8 +121,8 @@ class LongPolledQueue:
                 ReceiveRequestAttemptId=attempt,
             )
         except BotoCoreError:
-            # The answer may have been lost with messages in it: the same attempt gets the same
-            # messages, at once. After an answer, even one that refuses, SQS wants another attempt.
+            # A response with messages may have been lost: the same attempt gets the same messages
+            # at once. After a response, even an error, SQS needs a new attempt id.
             self._attempt = attempt
             raise
         found = map(Message.from_response, answer.get("Messages", []))
@@ -130,5 +130,5 @@ class LongPolledQueue:
 
 
 def retry_delay(receive_count: int) -> int:
-    """Seconds until a message that failed is tried again: 2, 4, 8 ... 900."""
+    """Returns the seconds until a failed message is tried again: 2, 4, 8 ... 900."""
     return min(1 << min(receive_count, 10), LONGEST_DELAY_SECONDS)

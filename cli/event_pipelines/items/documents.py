@@ -1,7 +1,7 @@
-"""JSON objects as files and items have them, exactly: no number ever becomes a float.
+"""Reads and writes JSON objects of files and items exactly: no number becomes a float.
 
-Whatever a file says must be the same in the table, so everything that DynamoDB would refuse or
-change is refused here, before anything is written, with the place where it stands.
+Values must be the same in file and table. So everything that DynamoDB would refuse or change is
+refused here, before anything is written, with its place in the file.
 """
 
 import json
@@ -13,35 +13,35 @@ from typing import Any, TypeAlias
 Value: TypeAlias = "bool | str | int | Decimal | list[Value] | dict[str, Value] | None"
 Document: TypeAlias = dict[str, Value]
 
-# An item of 400 KB can be a longer file, with spaces and escapes, but not without end.
+# The file of an item of 400 KB can be longer, with spaces and escapes, up to this size.
 MAX_FILE_BYTES = 4 << 20
 # DynamoDB's limit for an item, less what the relay keeps beside the file's own values.
 MAX_VALUES_BYTES = 400 * 1024 - 4096
-# The attribute that holds the object is the first level; what lies in the last holds nothing.
+# The attribute that holds the object is the first level; the last level has only scalars.
 MAX_LEVELS = 32
 MAX_NAME_BYTES = 65_535
-# What DynamoDB numbers can be: digits that count, and the power of ten of the first of them.
+# Limits of DynamoDB's numbers: significant digits, and the power of ten of the first digit.
 MAX_DIGITS = 38
 MIN_MAGNITUDE = -130
 MAX_MAGNITUDE = 125
-# Of a number that cannot be stored, as much as helps to find it.
+# Characters of an invalid number that are quoted in the error.
 QUOTED_CHARACTERS = 40
 
 
 class NotADocument(ValueError):
-    """A file cannot be an item. The message goes on after the file's name: what is wrong, where."""
+    """A file that cannot be an item. The message follows the file's name: what is wrong, where."""
 
 
 class _Number(str):
-    """A number as it is written, until its place is known."""
+    """A number as written in the file, until its place is known."""
 
     __slots__ = ()
 
 
 def read(content: bytes) -> Document:
-    """The JSON object that a file consists of, with Decimals for its numbers.
+    """Returns the JSON object that a file consists of, with Decimals for its numbers.
 
-    Raises NotADocument for what is none, says anything twice, or does not fit into an item.
+    Raises NotADocument if it is no JSON object, repeats a name, or does not fit into an item.
     """
     if len(content) > MAX_FILE_BYTES:
         raise NotADocument(f"has more than {MAX_FILE_BYTES:,} bytes")
@@ -65,7 +65,7 @@ def read(content: bytes) -> Document:
 
 
 def size(value: Value) -> int:
-    """Bytes that a value counts for in the size of its item; never less than DynamoDB counts."""
+    """Returns the bytes of a value in the size of its item; never less than DynamoDB counts."""
     if isinstance(value, str):
         return len(value.encode())
     if isinstance(value, dict):
@@ -73,21 +73,21 @@ def size(value: Value) -> int:
     if isinstance(value, list):
         return 3 + sum(1 + size(inner) for inner in value)
     if isinstance(value, Decimal):
-        # Two digits a byte, one for the magnitude, one for a sign.
+        # Two digits take a byte; the magnitude takes one, and the sign one.
         return len(value.as_tuple().digits) // 2 + 3
     return 1
 
 
 def encode(value: Value, indent: int = 0) -> str:
-    """JSON with every digit of its numbers, names in order, in ASCII; the same for equal values.
+    """Returns ASCII JSON with all digits of numbers and sorted names; equal values give equal text.
 
-    In ASCII because it is also shown on terminals, which obey some other characters.
+    ASCII, because it is also shown on terminals, which interpret some other characters.
     """
     return "".join(_pieces(value, indent, "\n"))
 
 
 def difference(before: Document, after: Document) -> dict[str, Value]:
-    """What was added, removed and changed, by JSON pointers (RFC 6901) such as /values/price."""
+    """Returns what was added, removed and changed, by JSON pointer (RFC 6901)."""
     added: Document = {}
     removed: Document = {}
     changed: Document = {}
@@ -103,7 +103,7 @@ def difference(before: Document, after: Document) -> dict[str, Value]:
                 was, now = old[name], new[name]
                 if isinstance(was, dict) and isinstance(now, dict):
                     compare(was, now, here)
-                # As text, because True equals 1 to Python but not to anybody else.
+                # Compared as text, because True equals 1 in Python but not in JSON.
                 elif encode(was) != encode(now):
                     changed[here] = {"from": was, "to": now}
 
@@ -167,7 +167,7 @@ def _number(text: str, place: str) -> Decimal:
 
 
 def _shortest(number: Decimal) -> Decimal:
-    # With room for every digit, so that this takes zeros off the end and rounds nothing.
+    # With a precision of all digits, this strips trailing zeros and rounds nothing.
     digits = len(number.as_tuple().digits)
     return Context(prec=digits, Emin=MIN_EMIN, Emax=MAX_EMAX).normalize(number)
 
@@ -176,7 +176,7 @@ _RANGE = f"outside of what DynamoDB keeps: 1E{MIN_MAGNITUDE} to 9.9E+{MAX_MAGNIT
 
 
 def _under(place: str, name: str) -> str:
-    """The place of a value in an object, after a look at its name."""
+    """Returns the place of a value in an object. Raises NotADocument for an invalid name."""
     if not name:
         raise NotADocument(f"has an empty name in the object at {place or '/'}, as no item may")
     _check_unicode(name, place or "/")
@@ -212,10 +212,10 @@ def _pieces(value: Value, indent: int, margin: str) -> Iterator[str]:
         yield end + "]"
     elif isinstance(value, Decimal):
         number = _shortest(value)
-        # Written out where that is shorter than a person's patience.
+        # Written without an exponent unless that would be very long.
         yield format(number, "f") if abs(number.adjusted()) < MAX_DIGITS else str(number)
     else:
-        # Only what JSON itself has, so that a float cannot slip in.
+        # Only JSON's own types: a float raises KeyError.
         yield _PLAIN[type(value)](value)
 
 

@@ -1,4 +1,4 @@
-"""What the service does for one message: fetches the item and its file, and shows what changed."""
+"""Handles one message of the service: fetches the item and its file, and shows what changed."""
 
 import errno
 import hashlib
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
-# What the script writes; the rest of an item was added on its way.
+# Attributes that `items put` writes and nothing changes later.
 PUT_ATTRIBUTES = ("id", "bucket", "file_key", "created_at")
-# The function's own bookkeeping comes and goes with the message that is handled here.
+# Bookkeeping of the function, present only while its message is unsent.
 PASSING_ATTRIBUTES = ("outbox",)
 
 
@@ -37,15 +37,15 @@ class ItemBehind(Exception):
 
 
 class FileUnreadable(Exception):
-    """The file is no JSON object of an item's size any more."""
+    """The file is no longer a JSON object of an item's size."""
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How one message ended: a name that becomes a metric, and what the log should say about it.
+    """The outcome of one message: ``outcome`` becomes a metric, and ``fields`` are logged.
 
-    A message that is not ``done`` comes again. ``environmental`` says that the next message would
-    fail in the same way. ``document`` is what there is to show.
+    A message that is not ``done`` is received again. ``environmental`` says that the next message
+    would fail in the same way. ``document`` is what is shown of the item.
     """
 
     outcome: str
@@ -65,20 +65,20 @@ class Ending:
 
     @property
     def took_every_step(self) -> bool:
-        """Whether table, file and folder all worked: so does the environment."""
+        """Whether table, file and folder were used without error: the environment works."""
         return self.outcome == "shown"
 
 
 @dataclass(frozen=True)
 class ItemReport:
-    """Where the results lie: a file for each item and revision, complete or not there at all."""
+    """A folder of results: a file for each item and revision, complete or not there at all."""
 
     folder: Path
 
     def write(self, item_id: str, revision: int, document: Document) -> tuple[Path, bool]:
-        """Returns the file, and False when it was there already, the same.
+        """Writes a result; returns the file, and False if the same file existed already.
 
-        Its name is made of a digest, because an id is the business of whoever sent it.
+        Its name is made of a digest, because the item's id is untrusted.
         """
         digest = hashlib.sha256(item_id.encode()).hexdigest()[:32]
         path = self.folder / f"{digest}-{revision}.json"
@@ -90,7 +90,7 @@ class ItemReport:
             with unfinished.open("xb") as file:
                 file.write(content)
                 file.flush()
-                # The message is deleted after this; a power cut must not leave neither.
+                # The message is deleted after this; a power failure must not lose both.
                 os.fsync(file.fileno())
             unfinished.replace(path)
         finally:
@@ -99,7 +99,7 @@ class ItemReport:
         return path, True
 
     def sweep(self) -> None:
-        """Removes what a killed service left unfinished; only its own files begin with a dot."""
+        """Removes unfinished files of a killed service; only such files begin with a dot."""
         for unfinished in self.folder.glob(".*.json.*"):
             unfinished.unlink(missing_ok=True)
 
@@ -113,7 +113,7 @@ class ItemReport:
 
 @dataclass(frozen=True)
 class Showing:
-    """Handles messages; any number of threads may do so at once."""
+    """A message handler that any number of threads may call at once."""
 
     relay: Relay
     s3: "S3Client"
@@ -121,17 +121,17 @@ class Showing:
     report: ItemReport
 
     def __call__(self, message: Message) -> Ending:
-        """Raises what keeps it from showing the item, for the message to be tried again."""
+        """Shows the item of a message. Raises any error, upon which the message is tried again."""
         try:
             wanted = ItemMessage.decode(message.body)
             self._check(wanted)
         except NotAnItemMessage as error:
-            # Retried like a failure: the queue counts, and hands it to a person in the end.
+            # Retried like a failure, until it ends in the dead-letter queue.
             return Ending.failure(error, "unreadable")
         item = self._item(wanted)
         about: dict[str, object] = {"item_id": wanted.item_id, "revision": wanted.revision}
         if item["revision"] != wanted.revision:
-            # A later message shows the later revision; this one is no longer to be seen.
+            # A later message shows the later revision; this revision no longer exists.
             return Ending("superseded", fields={**about, "found_revision": str(item["revision"])})
         document = shown(item, self._file(wanted))
         path, new = self.report.write(wanted.item_id, wanted.revision, document)
@@ -154,7 +154,7 @@ class Showing:
         if "Item" not in answer:
             raise ItemMissing(f"{self.relay.table} has no item {wanted.item_id}")
         item: Document = item_of(answer["Item"])
-        # The revision is a number, as the function's own condition makes sure of.
+        # The revision is a number, which a condition of the function ensures.
         if item["revision"] < wanted.revision:  # type: ignore[operator]
             raise ItemBehind(f"item {wanted.item_id} is at revision {item['revision']}")
         return item
@@ -167,7 +167,7 @@ class Showing:
 
 
 def shown(item: Document, content: bytes) -> Document:
-    """The file as it is, the item as the script put it and as it is now, and how they differ.
+    """Returns the file, the item as it was put and as it is now, and their difference.
 
     The initial state is made of the file, not of the table, so that the difference shows whatever
     happened to the values on their way. Raises FileUnreadable.
@@ -175,7 +175,7 @@ def shown(item: Document, content: bytes) -> Document:
     try:
         values = documents.read(content)
     except documents.NotADocument as error:
-        # What is wrong where may quote the file, and this is logged; `items put` says it.
+        # The cause may quote the file, and this message is logged; `items put` prints the cause.
         raise FileUnreadable(f"{item.get('file_key')} is no item's file any more") from error
     digest = hashlib.sha256(content).hexdigest()
     final = {name: value for name, value in item.items() if name not in PASSING_ATTRIBUTES}
@@ -196,8 +196,8 @@ def shown(item: Document, content: bytes) -> Document:
     }
 
 
-# Refusals that concern whoever asks, or what all messages need, although their status is neither
-# 401, 403 nor 5xx.
+# Errors of the caller's credentials or of resources that all messages need, although their status
+# is neither 401, 403 nor 5xx.
 SAME_FOR_ALL = {
     "AWS.SimpleQueueService.NonExistentQueue", "AccessDeniedException", "AuthFailure",
     "ExpiredToken", "ExpiredTokenException", "IncompleteSignature",
@@ -210,18 +210,18 @@ SAME_FOR_ALL = {
     "Throttling", "ThrottlingException", "TokenRefreshRequired", "TooManyRequestsException",
     "UnrecognizedClientException",
 }  # fmt: skip
-# Refusals with status 403 for what one object is: archived.
+# Errors with status 403 that concern one object: it is archived.
 OF_ONE_OBJECT = {"InvalidObjectState"}
-# What the operating system says of one file and not of the folder or the disk.
+# Errors of the operating system that concern one file, not the folder or the disk.
 OF_ONE_FILE = {errno.EISDIR, errno.ENAMETOOLONG}
 
 
 def is_environmental(error: Exception) -> bool:
     """Whether every other message would most likely meet the same error.
 
-    Credentials, permissions, endpoints, table, bucket, queue, and the folder for results. One
-    message alone can meet some of them, too (S3 refuses a missing file like a forbidden one), so
-    that only other messages can tell.
+    Such errors concern credentials, permissions, endpoints, table, bucket, queue or results folder.
+    One message alone can cause some of them, too (S3 refuses a missing file like a forbidden one),
+    so that only other messages can tell.
     """
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

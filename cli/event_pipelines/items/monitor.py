@@ -1,7 +1,7 @@
-"""What the service says about itself: JSON lines, counters for Prometheus, and whether it is well.
+"""Logs of the service as JSON lines, its metrics for Prometheus, and its health.
 
-The counters are written by hand: a dozen numbers do not earn a client library's place among the
-locked dependencies.
+The metrics are formatted here: a dozen numbers do not justify another library among the locked
+dependencies.
 """
 
 import json
@@ -24,7 +24,7 @@ from event_pipelines.items.service_loop import Pace
 logger = logging.getLogger("event_pipelines.items")
 
 LOOPBACK = "127.0.0.1"
-# Polls answer every 20 seconds and leases are extended as often, so this is three of them missed.
+# Polls return every 20 s and leases are extended as often: three of them are missing then.
 SILENCE_SECONDS = 75
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _PREFIX = "event_pipelines_items"
@@ -40,7 +40,7 @@ _HELP = {
     "paused": ("gauge", "1 while something that every message needs fails, else 0."),
     "last_answer_timestamp_seconds": ("gauge", "When AWS last answered."),
 }
-# Counters that exist before anything happened, so that the first time is seen as an increase.
+# Labelled counters start at 0, so that Prometheus sees the first event as an increase.
 _LABELS = {
     "messages_total": [
         f'{{outcome="{outcome}"}}'
@@ -51,9 +51,9 @@ _LABELS = {
 
 
 class Monitor:
-    """A `service.Watch` that logs, counts, and hands over what there is to show.
+    """A `service_loop.Watch` that logs, counts, and passes documents to `show`.
 
-    The loop's thread writes, those of the server read.
+    The loop's thread writes; the threads of the HTTP server read.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Monitor:
         self._show = show
         self._clock = clock
         self._lock = threading.Lock()
-        # Counts begin as whole numbers and stay such.
+        # Counts start as integers and stay integers.
         self._numbers: dict[str, float] = {
             name + label: 0 for name in _HELP for label in _LABELS.get(name, [""])
         }
@@ -146,7 +146,7 @@ class Monitor:
         logger.info("stopped", extra={"fields": {"unfinished": unfinished}})
 
     def health(self) -> tuple[bool, dict[str, object]]:
-        """Whether all is well, and the reason if not: pauses, silence of AWS, stopping."""
+        """Returns whether all is well, and the state, such as paused, stopping or no answer."""
         with self._lock:
             silence = self._clock() - self._numbers["last_answer_timestamp_seconds"]
             state = {"in_work": self._numbers["in_work"], "seconds_since_answer": round(silence, 1)}
@@ -159,7 +159,7 @@ class Monitor:
             return True, {"status": "ok", **state}
 
     def metrics(self) -> str:
-        """Everything in Prometheus' text format."""
+        """Returns all metrics in Prometheus' text format."""
         with self._lock:
             numbers = dict(self._numbers)
         lines = []
@@ -181,9 +181,9 @@ class Monitor:
 
 @contextmanager
 def listening(monitor: Monitor, port: int | None) -> Iterator[int | None]:
-    """Answers /healthz and /metrics on loopback meanwhile; yields the port, 0 chose any.
+    """Serves /healthz and /metrics on loopback in the block; yields the port (0 chooses one).
 
-    Does nothing without a port. Raises UserError when it is taken.
+    Does nothing without a port. Raises UserError if the port cannot be used.
     """
     if port is None:
         yield None
@@ -209,7 +209,7 @@ class _Server(ThreadingHTTPServer):
 
 def _handler(monitor: Monitor) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        # Whoever connects and says nothing is let go.
+        # Seconds after which an idle connection is closed.
         timeout = 5
 
         def do_GET(self) -> None:
@@ -230,13 +230,13 @@ def _handler(monitor: Monitor) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(content)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Being asked every few seconds is no news."""
+            """Logs nothing: requests come every few seconds."""
 
     return Handler
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line, in ASCII: what a record says, and the fields it was given."""
+    """A formatter of JSON lines in ASCII: the message of a record and its fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -255,7 +255,7 @@ class JsonLines(logging.Formatter):
 
 @contextmanager
 def json_logs(stream: TextIO) -> Iterator[None]:
-    """Everything that is logged meanwhile becomes a line: by the service, and others' warnings."""
+    """Writes all log records of the block as JSON lines: the service's, and others' warnings."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines())
     root, level = logging.getLogger(), logger.level

@@ -1,8 +1,8 @@
 """Puts items into the relay: the file, then the item, then the message; each safe to repeat.
 
-Whatever the last message is about exists by then, and whoever is interrupted anywhere runs the
-same command again: what is there already is compared, not written, and a message more than needed
-changes nothing, because the function updates an item at its first revision only.
+A message is sent only when its file and its item exist. An interrupted command is run again: what
+exists is compared, not written, and an extra message changes nothing, because the function updates
+an item at its first revision only.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class NewItem:
-    """What is to be put: the file's bytes and, read from them, the item's values."""
+    """An item to put: the bytes of the file, and the values read from them."""
 
     item_id: str
     content: bytes
@@ -44,9 +44,9 @@ class NewItem:
 
 @dataclass(frozen=True)
 class Placed:
-    """What was done for one item. False says that it was there already, the same.
+    """The result for one item. False means that the same file or item existed already.
 
-    ``message_id`` is None when no message was needed, because the item has been updated.
+    ``message_id`` is None if no message was needed, because the item has been updated.
     """
 
     item_id: str
@@ -60,7 +60,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class Script:
-    """The first actor of the relay, with no more permissions than it needs."""
+    """The first step of the relay, with clients that need no more permissions than it does."""
 
     relay: Relay
     updates_url: str
@@ -69,7 +69,7 @@ class Script:
     sqs: "SQSClient"
 
     def put(self, item: NewItem) -> Placed:
-        """Raises UserError when another content has this id, and has it still afterwards."""
+        """Puts an item. Raises UserError if the id has other content, which stays unchanged."""
         key = key_of(item.item_id)
         record = {
             "id": item.item_id,
@@ -83,7 +83,7 @@ class Script:
         file_created = self._store_file(key, item)
         existing = self._store_item(record)
         message_id = None
-        # Later revisions need none, unless the function was cut off before it sent its own.
+        # Later revisions need no message, unless the function stopped before it sent its own.
         if existing is None or existing["revision"] == FIRST_REVISION or "outbox" in existing:
             message_id = self._send(item.item_id, key)
         return Placed(
@@ -97,7 +97,7 @@ class Script:
         )
 
     def _store_file(self, key: str, item: NewItem) -> bool:
-        """True when the file was not there before."""
+        """Stores the file; False if the same file existed. Raises UserError if another did."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 self.s3.put_object(
@@ -112,7 +112,7 @@ class Script:
                 status = error.response["ResponseMetadata"]["HTTPStatusCode"]
                 if status == 412:
                     break
-                # 409: somebody else is writing the same key at this moment.
+                # 409: another request is writing the same key.
                 if status != 409 or attempt == ATTEMPTS:
                     raise
             else:
@@ -124,7 +124,7 @@ class Script:
         return False
 
     def _store_item(self, record: dict[str, Any]) -> dict[str, Any] | None:
-        """The item that was there already, or None when this made it."""
+        """Stores the item; returns the same item if it existed. Raises UserError if another did."""
         write = TypeSerializer().serialize
         try:
             self.dynamodb.put_item(
@@ -139,7 +139,7 @@ class Script:
         else:
             return None
         existing = item_of(answer.get("Item", {}))
-        # What the relay changes is not compared: it may have been at work already.
+        # Attributes that the relay changes are not compared: it may have run already.
         if any(existing.get(name) != record[name] for name in ("file_key", "file_sha256")):
             raise _taken(record["id"], f"item in {self.relay.table}")
         return existing
@@ -151,7 +151,7 @@ class Script:
 
 
 def connect(relay: Relay) -> Script:
-    """Raises UserError when there is no such relay."""
+    """Returns clients for this relay. Raises UserError if it does not exist."""
     config = Config(
         max_pool_connections=THREADS, retries={"mode": "standard", "total_max_attempts": 5}
     )
@@ -166,9 +166,9 @@ def connect(relay: Relay) -> Script:
 
 
 def put_all(script: Script, items: Iterable[NewItem], on_placed: Callable[[Placed], None]) -> None:
-    """Puts many items, a few at a time; they are made only as they are needed.
+    """Puts many items, a few at a time; `items` is read only as needed.
 
-    The first failure is raised once what was under way is done, and nothing more is begun then.
+    The first error is raised when the items under way are done; no others are begun after it.
     """
     coming = iter(items)
     with ThreadPoolExecutor(THREADS) as threads:

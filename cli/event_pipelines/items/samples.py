@@ -1,4 +1,4 @@
-"""Items to try a relay with."""
+"""Sample items to try a relay with."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ COLOURS = ("blue", "green", "grey", "red")
 
 
 def sample(name: str) -> bytes:
-    """A JSON file with a few pairs of every kind; always the same for the same name."""
+    """Returns a JSON file with pairs of every type; always the same for the same name."""
     seed = hashlib.sha256(name.encode()).digest()
     # The price is text until here, so that it has two decimals in the file.
     price = f"{int.from_bytes(seed[:2]) + 100}.{seed[2] % 100:02}"

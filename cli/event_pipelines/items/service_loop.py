@@ -1,8 +1,8 @@
-"""The service's loop: polls, hands out work, keeps leases up, backs off, and stops in good order.
+"""The service's loop: polls, starts workers, extends leases, backs off, and stops gracefully.
 
-Everything that decides happens in one thread, which never waits for AWS. What does wait runs in
-threads of its own and comes back as a function in the mailbox, to be called here; so do signals.
-Threads are daemons, because one that hangs must not keep the process from ending in time.
+One thread makes all decisions and never waits for AWS. Calls that wait run in threads of their own,
+which put functions into the mailbox for the loop to call; so do signal handlers. Threads are
+daemons, because a hanging one must not keep the process from ending in time.
 """
 
 import queue
@@ -22,27 +22,27 @@ from event_pipelines.items.message_handler import Ending, is_environmental
 Task: TypeAlias = Callable[[], None]
 
 LONGEST_BACKOFF_SECONDS = 20
-# How long a message that meets a failure of the environment is held at least, before that counts
-# as the message's own: every time that it is received anew brings it closer to the dead letters.
-# It is held for as long as no other message succeeds between two of its tries.
+# For how long at least a message is held that meets a failure of the environment, before the
+# failure counts as the message's own: each new receive brings it closer to the dead-letter queue.
+# It is held as long as no other message succeeds between two of its tries.
 HOLD_SECONDS = 300
-# How many messages are held to find out whether a failure is over. One more for each that was held
-# for so long, because those might be the only ones that fail; each time after twice as long.
+# How many messages are held to find out whether a failure is over: one more for each that was held
+# for so long, because those may be the only ones that fail; each time after twice as long.
 PROBES = 2
 MOST_DOUBLINGS = 4
-# How many messages that fail alone are held besides those that are worked on.
+# How many messages that fail alone are held besides those in work.
 MOST_HELD = 50
-# Messages that are known to fail alone, by their ids.
+# How many ids of messages that fail alone are remembered.
 MAX_SUSPECTS = 1000
-# How long giving back what is unfinished may take when the time for finishing it is over.
+# How long handing back unfinished messages may take after the drain time.
 RELEASE_SECONDS = 5
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How much at once, and for how long; seconds.
+    """Concurrency and times of the service, in seconds.
 
-    ``idle`` ends the service when no message came for so long; None never does.
+    ``idle`` ends the service after so long without a message; None never does.
     """
 
     concurrency: int = 10
@@ -52,7 +52,7 @@ class Pace:
 
 
 class Mailbox(Protocol):
-    """What `queue.SimpleQueue` is: its `put` may be called from threads and signal handlers."""
+    """The interface of `queue.SimpleQueue`: threads and signal handlers may call its `put`."""
 
     def put(self, item: Task, /) -> None: ...
 
@@ -61,49 +61,49 @@ class Mailbox(Protocol):
 
 
 class Source(Protocol):
-    """What `deliveries.LongPolledQueue` is."""
+    """The interface of `deliveries.LongPolledQueue`."""
 
     def receive(self, most: int) -> list[Lease]: ...
 
 
 class Watch(Protocol):
-    """Whoever wants to know. Called in the loop's thread only."""
+    """An observer of the service. All methods are called in the loop's thread."""
 
     def started(self, pace: Pace) -> None: ...
 
     def answered(self, messages: int) -> None:
-        """A poll came back, with so many messages."""
+        """Called when a poll returns, with the number of messages it received."""
 
     def ended(
         self, message: Message, ending: Ending, seconds: float, unsettled: str | None
     ) -> None:
-        """A message was handled. ``unsettled`` is why it was neither deleted nor handed back."""
+        """Called after a message; ``unsettled`` is why it was neither deleted nor handed back."""
 
     def working(self, messages: int) -> None:
-        """So many messages are in work now."""
+        """Called with the number of messages in work when it may have changed."""
 
     def extended(self, message: Message, error: Exception | None) -> None: ...
 
     def away(self, error: Exception) -> None:
-        """Something that all messages need fails; not called again before `back`."""
+        """Called when something that all messages need fails; not again before `back`."""
 
     def back(self, seconds: float) -> None: ...
 
     def stopping(self, reason: str, in_work: int, polling: bool) -> None: ...
 
     def released(self, message: Message, error: Exception | None) -> None:
-        """A message that was not finished may be received again."""
+        """Called after an unfinished message was handed back, or that failed with `error`."""
 
     def stopped(self, unfinished: int) -> None: ...
 
 
 @dataclass
 class Work:
-    """A lease in work: when it is extended next, and until when its message is held at least.
+    """A message in work: when its lease is extended next, and until when it is held at least.
 
-    ``retry_at`` is None while a thread works on it; ``ending`` is that of a message of which only
-    the deletion is left. ``successes`` are those of others until it last failed; ``alone`` says
-    that it failed once more although there had been others since.
+    ``retry_at`` is None while a thread works on it; ``ending`` is set when only the deletion is
+    left. ``successes`` are those of other messages at its last failure; ``alone`` says that it
+    failed once more although others had succeeded since.
     """
 
     extend_at: float
@@ -120,7 +120,7 @@ def start_thread(task: Task) -> None:
 
 
 class Service:
-    """Handles messages until it is stopped. `run` is called once; `stop` from anywhere."""
+    """A loop that handles messages until stopped. Call `run` once, and `stop` from any thread."""
 
     def __init__(
         self,
@@ -154,13 +154,12 @@ class Service:
         self._deadline: float | None = None
 
     def stop(self, reason: str) -> None:
-        """Asks the service to end; also from a signal handler."""
+        """Asks the service to end; signal handlers may call it."""
         self._mailbox.put(partial(self._stop, reason))
 
     def run(self) -> None:
-        """Returns when it was stopped or idle, with nothing in work that is not finished or given
-        back. Raises what is no failure of AWS or of a message.
-        """
+        """Runs until stopped or idle; by then every message is finished or handed back. Raises
+        errors that are failures neither of AWS nor of a message."""
         self._watch.started(self._pace)
         try:
             while not self._over():
@@ -178,9 +177,9 @@ class Service:
         return finished or self._clock() >= self._deadline
 
     def _turn(self) -> None:
-        """Waits until something happened or is due, and acts upon all that happened."""
+        """Waits until something is in the mailbox or due; calls all functions in the mailbox."""
         due = self._next_due()
-        # Without anything due there is a poll, which ends.
+        # If nothing is due, a poll is open, which ends.
         timeout = None if due is None else max(0.0, due - self._clock())
         try:
             while True:
@@ -201,13 +200,13 @@ class Service:
 
     @property
     def _free(self) -> int:
-        """For how many messages there is room. While a failure lasts, few are held to try with."""
+        """How many more messages to receive. While a failure lasts, few are held as probes."""
         held = [work for work in self._leases.values() if work.postponed]
         if self._away_since is not None and held:
             now = self._clock()
             most = PROBES + sum(now >= work.hold_until for work in held)
         else:
-            # Those that fail alone take no place from others, unless they are many.
+            # Messages that fail alone take no place from others, unless they are many.
             most = self._pace.concurrency + min(len(held), MOST_HELD)
         return max(0, most - len(self._leases))
 
@@ -258,7 +257,7 @@ class Service:
             self._stop("idle")
 
     def _work(self, lease: Lease, ending: Ending | None) -> None:
-        """Handles a message and settles it; only the latter with its ``ending``."""
+        """Handles a message and settles it; with an ``ending`` given, only settles it."""
         started = self._clock()
         if ending is None:
             try:
@@ -281,14 +280,14 @@ class Service:
             if ending.done and is_environmental(error):
                 self._mailbox.put(partial(self._postponed, lease, ending, error))
                 return
-            # Nothing is lost by that: the message comes again in its time.
+            # Nothing is lost: the message is received again after its visibility timeout.
             unsettled = f"{type(error).__name__}: {error}"
         else:
             unsettled = None if ours else "it had been given back"
         self._mailbox.put(partial(self._ended, lease, ending, seconds, unsettled))
 
     def _postponed(self, lease: Lease, ending: Ending, error: Exception) -> None:
-        """Holds a message that met a failure of the environment, or lets it fail as its own."""
+        """Holds a message after a failure of the environment, or counts the failure as its own."""
         if lease not in self._leases:
             return  # given back meanwhile
         work, message = self._leases[lease], lease.message
@@ -308,7 +307,7 @@ class Service:
         else:
             work.postponed += 1
             work.ending = ending if ending.done else None
-            # Not before others are, and less often than they if it is only this one.
+            # Not before other messages are received, and less often if this one fails alone.
             work.retry_at = max(self._poll_at, self._clock() + self._pause(work.postponed))
 
     def _resume(self) -> None:
@@ -319,12 +318,12 @@ class Service:
                 self._in_background(partial(self._work, lease, work.ending))
 
     def _ended(self, lease: Lease, ending: Ending, seconds: float, unsettled: str | None) -> None:
-        # Given back meanwhile, if it is not there any more.
+        # It is not there if it was handed back meanwhile.
         self._leases.pop(lease, None)
         self._busy_at = self._clock()
         if ending.done:
             self._suspects.pop(lease.message.id, None)
-        # Not if unsettled: an item may be shown just before AWS goes away.
+        # Not if unsettled: AWS may have failed just after the item was shown.
         if ending.took_every_step and unsettled is None:
             self._successes += 1
             self._go_on()
@@ -334,7 +333,7 @@ class Service:
         self._watch.working(len(self._leases))
 
     def _back_off(self, error: Exception) -> None:
-        """For whatever fails alike for all: the queue, the table, the files or the folder."""
+        """Backs off after a failure of what all messages need: queue, table, files or folder."""
         now = self._clock()
         if now < self._poll_at:
             return  # a message received together with one that failed before
@@ -358,7 +357,7 @@ class Service:
         now = self._clock()
         for lease, work in self._leases.items():
             if now >= work.extend_at:
-                # Often enough that two of three may fail.
+                # Often enough that two of three extensions may fail.
                 work.extend_at = now + self._pace.visibility / 4
                 self._in_background(partial(self._extend, lease))
 
@@ -385,8 +384,8 @@ class Service:
         for lease in unfinished:
             self._give_back(lease)
         self._deadline = self._clock() + RELEASE_SECONDS
-        # A poll that is still open is the first to receive what is given back, so it is waited
-        # for; what it brings is given back once more, and then nobody here asks any more.
+        # An open poll would be the first to receive what is handed back, so the loop waits for it
+        # and hands back what it brings; no further poll is started.
         while self._releasing or (self._polling and unfinished):
             if self._clock() >= self._deadline:
                 break
@@ -414,7 +413,7 @@ class Service:
             try:
                 task()
             except Exception as error:
-                # A fault of the program: the loop ends by it, instead of waiting without end.
+                # A defect of the program ends the loop, which would otherwise wait without end.
                 self._mailbox.put(partial(_fail, error))
 
         self._start(guarded)

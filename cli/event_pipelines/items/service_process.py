@@ -1,4 +1,4 @@
-"""The service as a process: its clients, its folder, its signals, and what it prints."""
+"""Runs the service as a process: its clients, its folder, its signals, and its output."""
 
 import signal
 import sys
@@ -18,11 +18,11 @@ from event_pipelines.pipelines.item_relay import Relay
 from event_pipelines.stack import session
 
 LONGEST_POLL_SECONDS = 20
-# Longer than a poll may be silent; the messages of an answer that is lost are ours until then.
+# Longer than a poll may take to respond; messages of a lost response stay hidden until then.
 POLL_TIMEOUT_SECONDS = LONGEST_POLL_SECONDS + 5
 CONNECT_TIMEOUT_SECONDS = 3
 CALL_TIMEOUT_SECONDS = 5
-# Of a value on the terminal, as much as helps to know it.
+# Characters of a value that are shown on a terminal.
 SHOWN_CHARACTERS = 100
 
 
@@ -30,9 +30,9 @@ def serve(relay: Relay, output: Path, pace: Pace, port: int | None, as_json: boo
     """Shows items until SIGTERM, SIGINT, idleness or the end of the pipe that it prints to; a
     second signal ends it at once.
 
-    Items go to stdout, as text or as a JSON line each; logs go to stderr. Raises UserError when
-    the relay, the folder or the port is not to be had, and after the end that every other command
-    has at once KeyboardInterrupt or BrokenPipeError.
+    Items go to stdout, as text or as a JSON line each; logs go to stderr. Raises UserError if the
+    relay, the folder or the port cannot be used; after a graceful stop KeyboardInterrupt if SIGINT
+    caused it, and BrokenPipeError if the pipe did.
     """
     report = _report(output)
     ended: list[type[BaseException]] = []
@@ -80,8 +80,8 @@ def _report(output: Path) -> ItemReport:
 
 def _queue(relay: Relay, pace: Pace) -> LongPolledQueue:
     settler = session().client("sqs", config=_config(CALL_TIMEOUT_SECONDS, pace.concurrency))
-    # Not repeated by the client: after a refusal SQS wants another attempt's name, and the loop
-    # decides by itself how long to try.
+    # The client does not retry: after an error SQS needs a new attempt id, and the loop decides how
+    # long to retry.
     poller = session().client(
         "sqs",
         config=Config(
@@ -100,9 +100,9 @@ def _queue(relay: Relay, pace: Pace) -> LongPolledQueue:
 
 
 def _poll_seconds(pace: Pace) -> int:
-    """How long a poll waits for messages."""
-    # Whoever waits for idleness wants to hear of it in time. A poll that is open still when
-    # stopping is over takes what comes next with it, and nobody sees that for a visibility timeout.
+    """Returns for how many seconds a poll waits for messages."""
+    # A poll must end before the idle time does. A poll that outlasts the drain time receives the
+    # next message, which then stays hidden for a visibility timeout.
     return max(1, min(LONGEST_POLL_SECONDS, pace.idle or LONGEST_POLL_SECONDS, pace.drain - 1))
 
 
@@ -121,7 +121,7 @@ def _config(read_timeout: int, concurrency: int) -> Config:
         connect_timeout=CONNECT_TIMEOUT_SECONDS,
         read_timeout=read_timeout,
         retries={"mode": "standard", "total_max_attempts": 2},
-        # A connection for each worker, and as many for leases that are extended meanwhile.
+        # A connection for each worker, and as many for the extension of leases.
         max_pool_connections=2 * concurrency,
     )
 
@@ -131,7 +131,7 @@ def _print_json(document: Document) -> None:
 
 
 def _print(document: Document) -> None:
-    """The item in a few lines: its file, and what is different."""
+    """Prints the item in a few lines: its file, and the differences."""
     kept = "unchanged" if document["unchanged"] else "NOT the one that was put"
     print_line(
         f"{document['item_id']}: its file is {kept}; + added, - removed, ~ changed in the item"

@@ -1,4 +1,4 @@
-"""Where the items are: in which queue, at which revision, and how one of them is."""
+"""Counts items by queue and by revision, and reads the state of one item."""
 
 import hashlib
 from collections import Counter
@@ -16,7 +16,7 @@ from event_pipelines.stack import Queue, Stack, error_code, item_of
 
 @dataclass(frozen=True)
 class Counts:
-    """The whole relay at about one moment. ``unsent`` items are updated but not yet sent on."""
+    """Counts of a relay at about one moment. ``unsent`` items are updated but not yet sent on."""
 
     queues: list[Queue]
     items: dict[int, int]
@@ -38,7 +38,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class State:
-    """One item: how far it is, and how its file compares with what was put."""
+    """The state of one item: its stage, and how its file compares with what was put."""
 
     item: Document
     stage: str
@@ -49,9 +49,9 @@ class State:
 
 
 def counts(stack: Stack, on_page: Callable[[int], None] = lambda _: None) -> Counts:
-    """Reads the whole table; `on_page` hears how many items were counted so far.
+    """Counts queues and the whole table; calls `on_page` with the number of items so far.
 
-    Raises UserError when there is no such relay.
+    Raises UserError if there is no such relay.
     """
     relay = relay_of(stack)
     urls = [relay.queue_url(stack.sqs, queue) for queue in relay.queues]
@@ -68,7 +68,7 @@ def counts(stack: Stack, on_page: Callable[[int], None] = lambda _: None) -> Cou
 
 
 def state(stack: Stack, item_id: str) -> State:
-    """Raises UserError when the table has no such item."""
+    """Returns the state of an item. Raises UserError if the table has no such item."""
     table = relay_of(stack).table
     answer = stack.dynamodb.get_item(
         TableName=table, Key={"id": {"S": item_id}}, ConsistentRead=True

@@ -1,1 +1,1 @@
-"""What an account would not take of a plan, asked before the apply."""
+"""`event-pipelines preflight`: checks before an apply what an account would refuse."""

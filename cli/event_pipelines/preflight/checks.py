@@ -1,4 +1,4 @@
-"""Asks an account, without changing anything, what it would not take of a plan."""
+"""Checks, without changing anything, what an account would refuse of a plan."""
 
 import json
 import re
@@ -12,14 +12,14 @@ from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 from event_pipelines.plans.review.conflicts import NAMES, conflicts
 from event_pipelines.preflight.planned import Planned, Resource
 
-# Lambda keeps so many for functions without a reservation.
+# Executions that Lambda keeps for functions without a reservation.
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
 ALWAYS_UNRESERVED = 100
 
 
 @dataclass(frozen=True)
 class Finding:
-    """``subject`` is an address of the plan, a quota or a permission."""
+    """A problem of the plan. ``subject`` is an address of the plan, a quota or a permission."""
 
     check: str
     subject: str
@@ -29,7 +29,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Account:
-    """Where the plan is to be applied. ``client`` makes a client of boto3 for a service."""
+    """The account and region of the apply. ``client`` makes a client of boto3 for a service."""
 
     client: Callable[[str], Any]
     region: str
@@ -62,8 +62,8 @@ def region(account: Account, planned: Planned) -> Iterator[Finding]:
 
 
 def concurrency(account: Account, planned: Planned) -> Iterator[Finding]:
-    """A queue whose function is throttled uses up its messages' receives: healthy messages end in
-    the dead-letter queue."""
+    """Yields what exceeds the account's concurrency. A throttled function uses up the receives of
+    its queue's messages: healthy messages end in the dead-letter queue."""
     limit = account.client("lambda").get_account_settings()["AccountLimit"]
     total, unreserved = limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"]
     quota = "request a higher quota: `aws service-quotas request-service-quota-increase"
@@ -119,7 +119,7 @@ def quotas(account: Account, planned: Planned) -> Iterator[Finding]:
 
 @dataclass(frozen=True)
 class _Name:
-    """How to ask whether a name is taken: ``free`` are the codes that say it is not."""
+    """The call that tells whether a name is taken; ``free`` are the errors if it is not."""
 
     service: str
     ask: str
@@ -163,7 +163,7 @@ def names(account: Account, planned: Planned) -> Iterator[Finding]:
                 continue
             if resource.kind != "aws_s3_bucket" or code not in ("403", "301"):
                 raise
-            # Names of buckets are everybody's.
+            # Bucket names are unique across all accounts.
             problem = f"the bucket {name} is somebody else's, or in another region"
             remedy = "choose another name_prefix"
         else:
@@ -172,7 +172,7 @@ def names(account: Account, planned: Planned) -> Iterator[Finding]:
         yield Finding("name", resource.address, problem, remedy)
 
 
-# What the provider calls first to create one, and on which resource: the rest of its ARN.
+# The provider's first call to create a resource, and the rest of the resource's ARN.
 _CREATES = {
     "aws_cloudwatch_metric_alarm": ("cloudwatch:PutMetricAlarm", "{here}:alarm:{alarm_name}"),
     "aws_cloudwatch_dashboard": (
@@ -194,7 +194,7 @@ _CREATES = {
 
 
 def permissions(account: Account, planned: Planned) -> Iterator[Finding]:
-    """One resource of each kind stands for all: what names resources names them by a pattern."""
+    """Yields denied calls. One resource of each kind is enough: policies name them by patterns."""
     caller = account.identity()["Arn"]
     if caller.endswith(":root"):
         return
@@ -225,20 +225,20 @@ def _arn(account: Account, resource: Resource, caller: str) -> str:
     try:
         named = rest.format(here=f"{account.region}:{owner}", account=owner, **values)
     except KeyError:
-        # A name that AWS chooses.
+        # AWS chooses the name.
         return "*"
     return f"arn:{partition}:{action.partition(':')[0]}:{named}"
 
 
 def _principal(iam: Any, caller: str) -> str:
-    """The ARN that IAM takes: of the role behind a session, with its path."""
+    """Returns the ARN that IAM accepts: for a session that of its role, with its path."""
     session = re.fullmatch(r"arn:[^:]+:sts::\d+:assumed-role/([^/]+)/.+", caller)
     return str(iam.get_role(RoleName=session[1])["Role"]["Arn"]) if session else caller
 
 
 def key_policy(account: Account, planned: Planned) -> Iterator[Finding]:
-    """The key's own policy against `kms_key_policy_statements`, without which S3 and SNS are
-    refused at night and not at the apply."""
+    """Compares the key's policy with `kms_key_policy_statements`. Without these the apply succeeds,
+    and S3 and SNS are refused later."""
     key = planned.variable("kms_key")
     arn = key.get("arn") if isinstance(key, dict) else None
     wanted = planned.output("kms_key_policy_statements")
@@ -272,7 +272,7 @@ def _texts(value: Any) -> list[str]:
 
 
 def _allows(there: Mapping[str, Any], wanted: Mapping[str, Any], action: str) -> bool:
-    """Whether a statement allows what another one would. Its conditions may be fewer."""
+    """Whether a statement allows an action that `wanted` allows. It may have fewer conditions."""
     principal = there.get("Principal")
     services = _texts((wanted.get("Principal") or {}).get("Service"))
     to_all = principal == "*" or (isinstance(principal, dict) and principal.get("AWS") == "*")
@@ -293,7 +293,7 @@ def _matches(pattern: str, action: str) -> bool:
 
 
 def conflicts_of_the_plan(_: Account, planned: Planned) -> Iterator[Finding]:
-    """What `plan-review` warns of, too."""
+    """Yields the conflicts of which `plan-review` warns, too."""
     for one in conflicts(planned.resources):
         yield Finding(one.check, one.subject, one.problem, one.remedy)
 
@@ -310,8 +310,8 @@ CHECKS: Mapping[str, Check] = {
 
 
 def all_checks(account: Account, planned: Planned) -> tuple[list[Finding], dict[str, str]]:
-    """What was found, and by check why it could not be made. Raises what boto3 does without
-    credentials: nothing can be asked then."""
+    """Returns findings, and by check why it could not be made. Raises what boto3 raises without
+    credentials, when no check can be made."""
     found: list[Finding] = []
     unasked: dict[str, str] = {}
     for name, check in CHECKS.items():

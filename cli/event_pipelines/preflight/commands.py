@@ -23,8 +23,8 @@ def add_arguments(preflight: argparse.ArgumentParser) -> None:
 
 
 def _preflight(arguments: argparse.Namespace) -> int:
-    """Returns 1 when the account would not take the plan. Raises UserError for what is no plan, and
-    Unanswered when a check could not be made and none found anything."""
+    """Returns 1 if the account would refuse the plan. Raises UserError for an invalid plan, and
+    Unanswered if a check could not be made and no other found anything."""
     planned = Planned(load(arguments.plan))
     stack = Stack(arguments.prefix)
     found, unasked = all_checks(Account(stack.client, stack.region), planned)

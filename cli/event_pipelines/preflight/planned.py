@@ -1,4 +1,4 @@
-"""What a Terraform plan would make, as far as an account has to be asked about it."""
+"""The parts of a Terraform plan that are checked against an account."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -8,21 +8,21 @@ from typing import Any
 from event_pipelines.plans.review import conflicts
 from event_pipelines.plans.review.references import provider_keys, without_indexes
 
-# Started by a mapping that has no maximum of its own, for as long as there are messages.
+# Executions that a mapping without a maximum may start, while there are messages.
 UNBOUNDED_MAPPING = 1_000
 
 
 @dataclass(frozen=True)
 class Resource(conflicts.Resource):
-    """A managed resource as the plan would leave it; ``values`` lack what only AWS can say."""
+    """A managed resource as planned; ``values`` lack what is known after the apply only."""
 
     created: bool = field(kw_only=True)
 
 
 @dataclass(frozen=True)
 class Planned:
-    """``document`` is the plan's JSON. Secrets are in it: nothing but names, ARNs, counts and
-    regions may be printed of it."""
+    """A plan; ``document`` is its JSON. It contains secrets: nothing of it but names, ARNs, counts
+    and regions may be printed."""
 
     document: Mapping[str, Any]
 
@@ -51,29 +51,29 @@ class Planned:
         return [resource for resource in self.resources if resource.kind == kind]
 
     def variable(self, name: str) -> Any:
-        """The value of a root variable; None where there is none."""
+        """Returns the value of a root variable; None if there is none."""
         return ((self.document.get("variables") or {}).get(name) or {}).get("value")
 
     def output(self, name: str) -> Any:
-        """The planned value of an output; None where it is known after the apply only."""
+        """Returns the planned value of an output; None if it is known after the apply only."""
         change = (self.document.get("output_changes") or {}).get(name) or {}
         return change.get("after")
 
     @property
     def region(self) -> str | None:
-        """Where the provider is configured for, if the plan says it."""
+        """The region of the provider, if the variable `region` has it."""
         given = self.variable("region")
         return given if isinstance(given, str) else None
 
     @property
     def reserved(self) -> int:
-        """Concurrent executions that functions take out of the account's."""
+        """Concurrent executions that the plan's functions reserve of the account's."""
         kept = (one.values.get("reserved_concurrent_executions") for one in self._functions)
         return sum(number for number in kept if isinstance(number, int) and number > 0)
 
     @property
     def concurrency(self) -> dict[str, int]:
-        """By event source mapping, how many executions outside of reservations it may start."""
+        """The most executions that each enabled event source mapping may start, by its address."""
         return {
             mapping.address: UNBOUNDED_MAPPING if most is None else most
             for mapping, most in (

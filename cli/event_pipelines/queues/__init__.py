@@ -1,1 +1,1 @@
-"""`event-pipelines queues`: every queue of every pipeline, looked into, redriven and purged."""
+"""`event-pipelines queues`: lists, peeks into, redrives and purges the queues of all pipelines."""

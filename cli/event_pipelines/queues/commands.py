@@ -143,7 +143,7 @@ def _redrive(arguments: argparse.Namespace) -> int:
 
 
 def planned(plan: Plan) -> str:
-    """A sentence on what a redrive would do."""
+    """Returns a sentence on what a redrive would do."""
     if plan.running:
         return (
             f"A move of {plan.source.name} is already running: the command would follow it,"
@@ -159,7 +159,7 @@ def planned(plan: Plan) -> str:
 
 
 def outcome(done: Redriven) -> str:
-    """A sentence on what was moved."""
+    """Returns a sentence on what was moved."""
     said = f"Moved {done.moved:,} messages from {done.source} to {' and '.join(done.targets)}."
     if done.returned:
         said += f" {done.returned:,} of them failed again at once and are back."

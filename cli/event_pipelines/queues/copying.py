@@ -1,8 +1,8 @@
-"""Moves messages where the service does not: a copy to the target, then a deletion at the source.
+"""Moves messages where SQS cannot: sends a copy to the target, then deletes the original.
 
-No message is lost, whatever fails or dies in between: it is deleted only after the target has
-accepted its copy. What dies between the two leaves the message in both queues; in a FIFO queue the
-next run within five minutes does not make that two copies.
+No message is lost, whatever fails in between: it is deleted only after the target has accepted its
+copy. If the process ends between the two, the message is in both queues; in a FIFO queue, another
+run within five minutes makes no second copy.
 """
 
 import time
@@ -25,9 +25,9 @@ HIDDEN_SECONDS = 120
 # A call may succeed for some of its messages; boto3 does not repeat it for the others.
 ATTEMPTS = 3
 PAUSE_SECONDS = 0.2
-# What every queue takes in one call, whatever its largest message is.
+# Bytes that every queue accepts in one call, whatever its maximum message size.
 BATCH_BYTES = 256 * 1024
-# How far the count of a queue may be behind.
+# How many messages the approximate count of a queue may lack.
 _SLACK = 100
 
 
@@ -35,9 +35,9 @@ _SLACK = 100
 class Copying:
     """One run. Message ids are those of the source unless they are said to be the target's.
 
-    `only` are the messages to move, all when there is none; the others are hidden until the end.
-    `refused` says why the target did not take a message; `returned` were moved, failed again and
-    were met again before the run was over; `hidden` are left behind and not visible yet.
+    `only` are the messages to move, all if empty; other messages are hidden until the end.
+    `refused` says why the target did not accept a message; `returned` were moved, failed again and
+    were received again in the same run; `hidden` are left in the source and not visible yet.
     """
 
     sqs: "SQSClient"
@@ -50,14 +50,14 @@ class Copying:
     hidden: int = 0
     _copied: set[str] = field(default_factory=set)
     _ids_in_target: set[str] = field(default_factory=set)
-    # Receipts of messages that were copied, and of messages that were not.
+    # Receipt handles of messages that were copied, and of messages that were not.
     _undeleted: dict[str, str] = field(default_factory=dict)
     _held: dict[str, str] = field(default_factory=dict)
-    # Copied, and the last receipt deletes no more: they come back with another.
+    # Copied messages that their last receipt handle did not delete; they come back with another.
     _stuck: set[str] = field(default_factory=set)
-    # Groups of a FIFO queue of which a message was refused: no later one may overtake it.
+    # FIFO groups with a refused message: no later message may overtake it.
     _stopped: set[str] = field(default_factory=set)
-    # And of which one was not selected.
+    # FIFO groups with a message that was not selected.
     _left: set[str] = field(default_factory=set)
     _received: int = 0
 
@@ -73,15 +73,14 @@ class Copying:
     def run(self, limit: int, on_progress: Callable[[int], None]) -> None:
         """Moves at most `limit` messages, none of them twice. Raises what boto3 raises.
 
-        What is selected may be hidden by somebody else: no more are received for it than the queue
-        holds twice.
-        A limit is what ends it when every message fails at once and comes back. Ctrl-C ends it
-        when the ten messages at hand are moved; a second one at once.
+        Selected messages may be hidden by another consumer: the run ends when it has received twice
+        as many messages as the queue holds. The limit ends a run in which every message fails at
+        once and returns. Ctrl-C ends it after the ten messages at hand; a second one at once.
         """
         started = time.monotonic()
         try:
             while (room := limit - len(self._copied) - len(self.refused)) > 0:
-                # What SQS has done and not yet answered would be neither counted nor undone.
+                # An interrupted call may have taken effect and would be neither counted nor undone.
                 with held_back():
                     most = min(BATCH if self.only else room, self.rate or BATCH)
                     if not self._move_some(most, on_progress):
@@ -94,7 +93,7 @@ class Copying:
                 self._finish()
 
     def _move_some(self, most: int, on_progress: Callable[[int], None]) -> bool:
-        """False when there were none."""
+        """Moves up to `most` messages; False if there were none, or enough were received."""
         received = receive(self.sqs, self.source.url, most, HIDDEN_SECONDS)
         self._received += len(received)
         for batch in self._batches(self._new(received)):
@@ -106,7 +105,7 @@ class Copying:
         return bool(received) and not enough
 
     def _new(self, received: "list[MessageTypeDef]") -> "list[MessageTypeDef]":
-        """Those to copy, in order. A message can be received more than once in one run."""
+        """Returns the messages to copy, in order. One run can receive a message more than once."""
         new = {}
         for message in received:
             identity, receipt = message["MessageId"], message["ReceiptHandle"]
@@ -125,7 +124,7 @@ class Copying:
         return list(new.values())
 
     def _batches(self, messages: "list[MessageTypeDef]") -> "Iterator[list[MessageTypeDef]]":
-        """What may be sent in one call: of a FIFO group one message, because any may fail."""
+        """Yields the messages of one call each: one per FIFO group, because any may fail."""
         waves: list[list[MessageTypeDef]] = [messages]
         if self.source.fifo:
             groups = defaultdict(list)
@@ -186,13 +185,13 @@ class Copying:
             value = {"DataType": "String", "StringValue": trace}
             entry["MessageSystemAttributes"] = {"AWSTraceHeader": value}
         if self.target.fifo:
-            # What SQS itself gives to a message that it dead-letters. The sender's own id could
-            # still be known to the target, which would accept the copy and drop it.
+            # SQS itself does so for a dead letter. If the target still knew the sender's own id, it
+            # would accept the copy and drop it.
             entry["MessageDeduplicationId"] = message["MessageId"]
         return entry
 
     def _delete(self) -> None:
-        """Deletes what was copied; what cannot be deleted is tried again when it is seen again."""
+        """Deletes copied messages; one that stays is tried again when it is received again."""
         for attempt in range(ATTEMPTS):
             if not self._undeleted:
                 return

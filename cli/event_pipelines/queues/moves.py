@@ -1,4 +1,4 @@
-"""SQS's own message moves, started, followed and cancelled."""
+"""Starts, follows and cancels SQS's own message moves."""
 
 import time
 from collections.abc import Callable
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     )
 
 POLL_SECONDS = 1.0
-# How long a move may be missing from the list after it was accepted.
+# Seconds for which a move may be missing from the list after it was accepted.
 LISTED_WITHIN_SECONDS = 30
 _TASKS_KEPT = 10
 _UNDER_WAY = ("RUNNING", "CANCELLING")
-# Services that speak SQS and have no moves, and SQS where it has none for a kind of queue.
+# Errors of SQS-compatible services without moves, and of SQS for kinds of queues without.
 _NOT_OFFERED = ("UnsupportedOperation", "InvalidAction", "UnknownOperation")
 
 
@@ -32,9 +32,9 @@ class NotOffered(Exception):
 
 @dataclass(frozen=True)
 class Move:
-    """What SQS says of a move. `moved` is approximate, and lags behind by up to a minute.
+    """The state of a move. `moved` is approximate, and lags behind by up to a minute.
 
-    `target` is an ARN, None when every message goes back to the queue it came from.
+    `target` is an ARN, None if every message goes back to the queue it came from.
     """
 
     status: str
@@ -52,23 +52,23 @@ class Move:
 
 @dataclass
 class Mover:
-    """Moves what is in one dead-letter queue: at most one move of a queue runs at a time."""
+    """The moves of one dead-letter queue, of which SQS runs at most one at a time."""
 
     sqs: "SQSClient"
     source: Queue
-    # When the moves were started that had ended before this one looked.
+    # Start times of the moves that had ended when `running` was called.
     _ended: set[int] = field(default_factory=set)
 
     def running(self) -> Move | None:
-        """The move that is under way. Raises NotOffered."""
+        """Returns the move that is under way, or None. Raises NotOffered."""
         moves = self._listed()
         self._ended = {move.started for move in moves if not move.under_way}
         return next((move for move in moves if move.under_way), None)
 
     def start(self, target: str | None, rate: int | None) -> bool:
-        """Starts a move when none is running; False when somebody else was faster.
+        """Starts a move; False if another one is running, which may be followed instead.
 
-        That one may then be followed instead. Raises NotOffered.
+        Raises NotOffered.
         """
         request: StartMessageMoveTaskRequestTypeDef = {"SourceArn": self.source.arn}
         if target:
@@ -78,14 +78,14 @@ class Mover:
         try:
             self.sqs.start_message_move_task(**request)
         except ClientError as error:
-            # SQS has no error of its own for this.
+            # SQS has no error code for a move that is running already.
             if self.running():
                 return False
             raise _translated(error) from error
         return True
 
     def follow(self, on_progress: Callable[[Move], None]) -> Move:
-        """Waits until the move has ended. Raises Unanswered when the list never has it."""
+        """Waits until the move has ended. Raises Unanswered if SQS does not list it."""
         deadline = time.monotonic() + LISTED_WITHIN_SECONDS
         while True:
             move = self._ours()
@@ -101,9 +101,9 @@ class Mover:
             time.sleep(POLL_SECONDS)
 
     def cancel(self) -> Move | None:
-        """Ends the move, unless it has ended; None when none had begun.
+        """Cancels the move, unless it has ended, and returns it; None if none had begun.
 
-        Raises Unanswered when it may go on.
+        Raises Unanswered if it may go on.
         """
         try:
             move = self._ours()
@@ -122,7 +122,7 @@ class Mover:
         return Move("CANCELLED", move.started, moved, move.to_move, move.target, None, None)
 
     def _ours(self) -> Move | None:
-        """The newest move, unless it is an old one."""
+        """Returns the newest move that had not ended before this run; None if there is none."""
         return next((move for move in self._listed() if move.started not in self._ended), None)
 
     def _listed(self) -> list[Move]:

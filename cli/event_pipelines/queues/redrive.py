@@ -1,4 +1,4 @@
-"""Brings messages back to where they can be processed: by SQS's own move, or by copying."""
+"""Redrives messages to where they can be processed: by SQS's own move, or by copying."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -11,20 +11,20 @@ from event_pipelines.queues.copying import Copying
 from event_pipelines.queues.moves import Move, Mover, NotOffered
 from event_pipelines.stack import Queue, Queues
 
-# SQS moves no faster.
+# Messages a second; the maximum of SQS's moves.
 MAX_RATE = 500
 
-# Called with messages moved, messages to move, and what else there is to say.
+# Called with messages moved, messages to move, and a text.
 Show = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a redrive would do. `target` is None when messages go back to several queues.
+    """What a redrive would do. `target` is None if messages go back to several queues.
 
     `method` is "move" where SQS does it and "copy" where this command has to. `rate` is messages a
-    second, None for as fast as it goes. `running` is a move that was started before. `only` are ids
-    of the messages that are selected; when there is none, all are moved.
+    second, None for no limit. `running` is a move that was started before. `only` are ids of
+    selected messages; if there are none, all are moved.
     """
 
     source: Queue
@@ -78,9 +78,9 @@ class Redriven:
 def plan(
     queues: Queues, name: str, to: str | None, rate: float | None, only: Iterable[str] = ()
 ) -> Plan:
-    """How the messages of a queue would be redriven, `only` those with these ids if there are any.
+    """Plans the redrive of a queue's messages, or of those with ids in `only` if it has any.
 
-    Raises UserError when they cannot be.
+    Raises UserError if they cannot be redriven.
     """
     whole = None if rate is None else int(rate)
     if whole is not None and (whole != rate or not 1 <= whole <= MAX_RATE):
@@ -93,7 +93,7 @@ def plan(
     if target is None:
         if not feeding:
             raise UserError(_no_target(queues, source))
-        # Named, it also takes messages that came from elsewhere, as a topic's undeliverable ones.
+        # A named target also gets messages of other origin, such as a topic's undeliverable ones.
         target = feeding[0] if len(feeding) == 1 else None
     for queue in [target] if target else feeding:
         _check_pair(source, queue)
@@ -113,13 +113,13 @@ def plan(
         )
     if selected and target is None:
         raise UserError(_several(source, feeding))
-    # SQS's own move knows no selection.
+    # SQS's own move cannot select messages.
     method = "copy" if selected else method
     return Plan(source, target, feeding, method, whole, running, selected)
 
 
 def run(queues: Queues, plan: Plan, show: Show, note: Callable[[str], None]) -> Redriven:
-    """Redrives and prints the outcome, also after an interruption."""
+    """Redrives and returns the outcome, also after an interruption. Raises UserError."""
     if plan.method == "move":
         try:
             return _move(queues, plan, show, note)
@@ -207,7 +207,7 @@ def _what_broke(plan: Plan, copying: Copying, error: Exception) -> str:
 
 
 def _what_stays(plan: Plan, copying: Copying, interrupted: bool) -> str | None:
-    """One sentence on what was not moved; None when everything was."""
+    """Returns a sentence on what was not moved; None if everything was."""
     targets, said = plan.targets[0], []
     if copying.refused:
         reasons = "; ".join(sorted(set(copying.refused.values())))

@@ -1,1 +1,1 @@
-"""`event-pipelines reconcile` and `replay`: compare what a bucket holds with the outcomes."""
+"""`event-pipelines reconcile` and `replay`: compare objects with outcomes, and send them again."""

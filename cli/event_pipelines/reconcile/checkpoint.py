@@ -1,4 +1,4 @@
-"""Findings of a comparison in files, so that millions take no memory, and how far it came."""
+"""Keeps findings and progress of a comparison in files, so that millions take no memory."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ class Finding:
 
 
 class Findings:
-    """Findings in a file, which are read again and again, in the order in which they were added."""
+    """A file of findings, which can be iterated many times, in the order of their addition."""
 
     def __init__(self, lanes: Sequence[Lane]) -> None:
         self._lanes = {place_of(lane): lane for lane in lanes}
@@ -62,9 +62,9 @@ def decoded(line: Any, lanes: Mapping[str, Lane]) -> Finding:
 
 
 class Checkpoint:
-    """What a comparison of `lanes` has found, part by part, and how far it came.
+    """Findings and progress of a comparison of `lanes`, part by part.
 
-    Parameters and errors are those of CheckpointFile; `settled` is kept of the first run.
+    Parameters and errors are those of CheckpointFile; `settled` is that of the first run.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Checkpoint:
         self.settled = datetime.fromisoformat(self._parts.kept["settled"])
         self.counts: Counter[State] = Counter()
         self.candidates = 0
-        # By place, where its next part begins; None behind the last one.
+        # By place, where its next part begins; None if the last one is done.
         self.after: dict[str, Any] = {}
         for (place, after), counts, found in self._parts:
             self.after[place] = after
@@ -83,16 +83,16 @@ class Checkpoint:
             self.candidates += sum(state == State.MISSING for _, state, _ in found)
 
     def add(self, place: str, after: Any, findings: Sequence[Finding]) -> None:
-        """A part that was compared; `counts` have it already."""
+        """Adds a compared part, which `counts` include already."""
         self.candidates += sum(one.state is State.MISSING for one in findings)
         self.after[place] = after
         self._parts.add([[place, after], self.counts, [encoded(one) for one in findings]])
 
     def findings(self) -> Iterator[Finding]:
-        """Of all parts, those of runs before included."""
+        """Yields the findings of all parts, including those of earlier runs."""
         for _, _, found in self._parts:
             yield from (decoded(one, self._lanes) for one in found)
 
     def remove(self) -> None:
-        """When everything that was found is told."""
+        """Removes the file, after all findings have been printed."""
         self._parts.remove()

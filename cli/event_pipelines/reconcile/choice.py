@@ -1,4 +1,4 @@
-"""Which objects a person wants to have replayed, and of those, which a replay may help."""
+"""Selects the objects to replay: those that the user names, without those to leave out."""
 
 import codecs
 import json
@@ -29,7 +29,7 @@ def in_keys(pipeline: Deployed, file: str, lanes: Sequence[Lane]) -> tuple[list[
 
 
 def _stored_key(pipeline: Deployed, lanes: Sequence[Lane], line: str) -> str:
-    """The key that a line means: as it stands there, else decoded, of which the first is stored."""
+    """Returns the key that a line means: as written or URL-decoded, the first that is stored."""
     bucket, keys = named(line)
     mine = [lane for lane in lanes if bucket in (None, lane.bucket)]
     if mine and len(keys) == 1:
@@ -42,9 +42,9 @@ def _stored_key(pipeline: Deployed, lanes: Sequence[Lane], line: str) -> str:
 
 
 def in_list(pipeline: str, file: str, lanes: Sequence[Lane], only: str | None) -> list[Wanted]:
-    """Reads what `reconcile --json` printed; `only` is the name of a lane, None all of them.
+    """Reads the output of `reconcile --json`; `only` is the name of a lane, None all of them.
 
-    Raises UserError when it is no such list, or not about these lanes.
+    Raises UserError if it is no such list, or not about these lanes.
     """
     by_name = {lane.name: lane for lane in lanes}
     try:
@@ -72,7 +72,7 @@ def in_list(pipeline: str, file: str, lanes: Sequence[Lane], only: str | None) -
 def looked_up(
     stack: Stack, wanted: Sequence[Wanted]
 ) -> tuple[dict[Lane, list[StoredObject]], list[str]]:
-    """What is there now, whatever was there when a list was made; and the keys of what is gone."""
+    """Returns the objects that exist now, by lane, and the keys of those that no longer do."""
     places = list(dict.fromkeys((lane.bucket, key) for lane, key in wanted))
     answers = each(lambda place: find(stack.s3, *place), places)
     there = dict(zip(places, answers, strict=True))
@@ -84,8 +84,8 @@ def looked_up(
 
 
 class Choice:
-    """What a replay sends, an iterator. `total` is 0 where nobody knows before the end; `absent`
-    are keys that were named and are not there; `left_out` is complete at the end."""
+    """The objects that a replay sends, as an iterable. `total` is 0 if unknown before the end;
+    `absent` are named keys that do not exist; `left_out` is complete at the end."""
 
     def __init__(self, chosen: Iterable[Chosen], total: int, absent: Sequence[str] = ()) -> None:
         self.total = total
@@ -104,10 +104,10 @@ def sensible(
     total: int = 0,
     absent: Sequence[str] = (),
 ) -> Choice:
-    """Leaves out, and counts, what a replay would harm.
+    """Leaves out, and counts, objects that must not be replayed.
 
-    A message about what is INCOMPLETE would become a dead letter. What is EXPIRED may be done, and
-    would be done again. What is UNMATCHED was not meant for the pipeline.
+    A message about an INCOMPLETE object would become a dead letter. An EXPIRED object may be done,
+    and would be done again. An UNMATCHED object is not meant for the pipeline.
     """
 
     def kept() -> Iterator[Chosen]:
@@ -124,10 +124,10 @@ def sensible(
 
 
 def _text(file: str) -> str:
-    """A file's text, or with `-` what is piped in. Raises UserError when it cannot be read."""
+    """Returns the text of a file, `-` for standard input. Raises UserError if it is unreadable."""
     try:
         content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        # Spreadsheets and Windows begin a file with a mark that says how it is encoded.
+        # Spreadsheets and Windows begin a file with a byte order mark.
         wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         return content.decode("utf-16" if wide else "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

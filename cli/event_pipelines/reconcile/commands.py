@@ -1,4 +1,4 @@
-"""`event-pipelines reconcile`, and what `replay` has in common with it."""
+"""`event-pipelines reconcile`, and functions that `replay` shares with it."""
 
 import argparse
 import tempfile
@@ -35,7 +35,7 @@ from event_pipelines.reconcile.comparison import (
 from event_pipelines.stack import Stack
 from event_pipelines.times import iso
 
-# What an object may go through several times, by the option that names one of them.
+# Options that name one of several branches of a pipeline, such as derivatives and tenants.
 BRANCHES = tuple(each.BRANCH for each in PIPELINES.values() if each.BRANCH)
 MIN_AGE = "5m"
 SHOWN = 50
@@ -108,7 +108,7 @@ def _reconcile(arguments: argparse.Namespace) -> int:
 def located(
     arguments: argparse.Namespace, selection: Selection
 ) -> tuple[Stack, Deployed, Selection]:
-    """The stack, its pipeline, and the selection with the key prefix that is meant."""
+    """Returns stack, pipeline, and the selection with the key prefix meant. Raises UserError."""
     stack, known = Stack(arguments.prefix), PIPELINES[arguments.pipeline]
     pipeline = known.deployed(stack, selection.since)
     for option in BRANCHES:
@@ -117,7 +117,7 @@ def located(
     if bucket and bucket not in {lane.bucket for lane in pipeline.lanes}:
         raise UserError(f"{known.NAME} has no bucket {bucket}: leave s3://{bucket}/ out.")
     selections = [replace(selection, key_prefix=each) for each in prefixes]
-    # Only what can be read in two ways is worth a listing.
+    # A listing is made only if the prefix can be read in two ways.
     if len(selections) > 1:
         selections.sort(key=lambda one: not any(page for _, page in selected(pipeline, one)))
     return stack, pipeline, selections[0]
@@ -133,7 +133,7 @@ def _check_branch(option: str, given: str | None, known: Pipeline, pipeline: Dep
 
 
 def settled(arguments: argparse.Namespace) -> datetime:
-    """What was stored after that may still be on its way."""
+    """Returns the time after which a stored object may still be in process."""
     young = arguments.min_age != "0" and times.duration(arguments.min_age)
     return datetime.now(UTC) - young if young else datetime.now(UTC)
 

@@ -1,4 +1,4 @@
-"""Compares what a pipeline's bucket holds with the outcomes."""
+"""Compares the objects in a pipeline's bucket with their outcomes."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Selection:
         )
 
     def prefix(self, lane: Lane) -> str | None:
-        """What to list of a lane; None when nothing of it is selected."""
+        """Returns the key prefix to list of a lane; None if nothing of it is selected."""
         if self.lane not in (None, lane.name):
             return None
         longest = max(self.key_prefix, lane.prefix, key=len)
@@ -43,10 +43,9 @@ class Selection:
 
 @dataclass(frozen=True)
 class Comparison:
-    """`counts` are objects times lanes. `waiting` are messages in queues, any of which may be
-    about something missing; `unseen` are dead letters that were too many to be looked at. Both
-    are 0 when nothing is missing, because then nobody asked.
-    """
+    """The result of a comparison. `counts` are objects times lanes. `waiting` are messages in
+    queues, any of which may be about a missing object; `unseen` are dead letters beyond those
+    looked at. Both are 0 if nothing is missing, because they are not counted then."""
 
     counts: Mapping[State, int]
     missing: Findings
@@ -64,7 +63,7 @@ class Comparison:
 
     @property
     def lists(self) -> dict[str, Iterable[Any]]:
-        """What `as_dict` leaves out, for it may be millions."""
+        """The lists that `as_dict` leaves out, because they may have millions of members."""
         return {
             name: (finding.as_dict() for finding in found)
             for name, found in (("missing", self.missing), ("unmatched", self.unmatched))
@@ -73,9 +72,9 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Part:
-    """What is compared at a time. `place` and `after` say how far it comes: see Checkpoint.
+    """A part of a comparison, up to `after` of `place`: see Checkpoint.
 
-    `done` more objects than are in `found` were seen to be done.
+    `done` counts objects that are done and not in `found`.
     """
 
     place: str
@@ -85,7 +84,7 @@ class Part:
 
 
 def selected(pipeline: Deployed, selection: Selection) -> Iterator[tuple[Lane, list[StoredObject]]]:
-    """The objects of a selection in the lanes that take them, a page at a time."""
+    """Yields the objects of a selection in the lanes that take them, a page at a time."""
     for lane in pipeline.lanes:
         for page, _ in _pages(pipeline, selection, lane, None):
             if page:
@@ -93,7 +92,7 @@ def selected(pipeline: Deployed, selection: Selection) -> Iterator[tuple[Lane, l
 
 
 def listed(pipeline: Deployed, selection: Selection, begun: Mapping[str, Any]) -> Iterator[Part]:
-    """What is there, and its states, by listing the buckets; `begun`: see Checkpoint.after."""
+    """Yields objects and their states by listing the buckets; `begun`: see Checkpoint.after."""
     for lane in pipeline.lanes:
         place = place_of(lane)
         if begun.get(place, ()) is None:
@@ -121,10 +120,10 @@ def compare(
     checkpoint: Checkpoint,
     on_part: Callable[[int, int], None] = lambda _, __: None,
 ) -> Comparison:
-    """Finds what has nothing to show for it; `on_part` hears how many were compared and missing.
+    """Finds objects without an outcome; calls `on_part` with the numbers compared and missing.
 
-    What was stored after `checkpoint.settled` may still be on its way, and is not called missing.
-    Effects are read before the dead letters, so that nothing slips from one to the other unseen.
+    Objects stored after `checkpoint.settled` may still be in process, and do not count as missing.
+    Effects are read before dead letters, so that no object that changes meanwhile is missed.
     """
     counts = checkpoint.counts
     for part in parts:

@@ -1,10 +1,9 @@
-"""Compares lists of S3 Inventory with each other, so that only what is in question is asked for.
+"""Compares lists of S3 Inventory with each other, so that few objects need calls to AWS.
 
 A list has neither order nor the metadata of objects. So its rows are spread over files on disk,
-every object and what must have been made of it into the same one, and each of these files is
-compared in memory. An object counts as done when what must be made of it is there and not older,
-and the list has no older version of it, of which that may be made. Everything else is asked for as
-without a list.
+each object and its output into the same file, and each file is compared in memory. An object counts
+as done if its output exists and is not older, and if the list has no older version of the object,
+from which the output may have been made. All others are checked as without a list.
 """
 
 import marshal
@@ -26,15 +25,15 @@ from event_pipelines.reconcile.comparison import Part, Selection
 from event_pipelines.stack import each
 from event_pipelines.times import iso
 
-# Ten million rows are 40,000 a file, which take 20 MB.
+# Ten million rows are 40,000 a file, which take 20 MB of memory.
 FILES = 256
 _ROWS_KEPT = 128
 _LENGTH = 8
 _ASKED_AT_ONCE = 1000
 _PLACE = "inventory"
 
-# The number of the lane, the hash of the place of its output, key, time, size, etag and version;
-# the key is empty of a version that is not the current one.
+# Number of the lane, hash of the place of its output, key, time, size, ETag and version; the key of
+# a version that is not current is empty.
 _Source = tuple[int, int, str, str, str, str, str]
 
 
@@ -46,9 +45,9 @@ def listed(
     begun: Mapping[str, Any],
     show: Callable[[int], object],
 ) -> Iterator[Part]:
-    """As `comparison.listed`; `show` hears how many rows were read, which go below `folder`.
+    """As `comparison.listed`, with files in `folder`; calls `show` with the number of rows read.
 
-    Raises UserError where a bucket that is compared has no inventory.
+    Raises UserError if a compared bucket has no inventory.
     """
     first = begun.get(_PLACE, 0)
     if first is None:
@@ -71,7 +70,7 @@ class _Work:
         self._prefixes = [selection.prefix(lane) or "" for lane in self._lanes]
         self._since = iso(selection.since, "seconds")[:-1] if selection.since else ""
         self._until = iso(selection.until, "seconds")[:-1] if selection.until else "~"
-        # By bucket and the first part of keys, for there may be a lane for each of many tenants.
+        # By bucket and first part of the key, because each of many tenants may have a lane.
         self._by_place: dict[tuple[str, str], list[int]] = {}
         self._outputs: set[str] = set()
         for number, (lane, prefix) in enumerate(zip(self._lanes, self._prefixes, strict=True)):
@@ -86,7 +85,7 @@ class _Work:
             raise UserError(f"No --inventory is about {bucket}: name that of each bucket compared.")
 
     def spread(self, folder: Path, show: Callable[[int], object]) -> None:
-        """Writes the rows of all lists into FILES files of sources and of outputs each."""
+        """Writes the rows of all lists into FILES files of sources and as many of outputs."""
         with ExitStack() as opened:
             kinds = [
                 _Spread(
@@ -134,8 +133,8 @@ class _Work:
             output(crc32(text.encode()) % FILES, (hash(text), modified))
 
     def compared(self, folder: Path, number: int) -> tuple[Iterator[_Source], int]:
-        """What is in question of a file, and how many are done."""
-        # Two places of 64 equal bits are one pair in ten thousand billion.
+        """Returns the rows of a file that need calls, and the number of objects that are done."""
+        # Places are compared by 64-bit hashes: equal hashes of two places are not to be expected.
         made = dict(_read(_file(folder, "outputs", number)))
         rows = list(_read(_file(folder, "sources", number)))
         older = {row[:2] for row in rows if not row[2]}
@@ -144,7 +143,7 @@ class _Work:
         return iter(question), len(current) - len(question)
 
     def asked(self, rows: Iterator[_Source]) -> Iterator[Finding]:
-        """What S3 and the pipeline's records say of these now."""
+        """Yields the findings on these rows by S3 and the pipeline's records now."""
         while page := list(islice(rows, _ASKED_AT_ONCE)):
             by_lane: dict[int, list[StoredObject]] = {}
             for row in page:
@@ -156,7 +155,7 @@ class _Work:
                 yield from filter(None, each(self._still, judged))
 
     def _still(self, listed: Finding) -> Finding | None:
-        """The finding about what is there now; None for what was removed since the list."""
+        """Returns the finding on the current object; None if it was removed since the list."""
         lane, old = listed.lane, listed.stored
         if listed.state not in (State.MISSING, State.INCOMPLETE) or self._pipeline.every_version:
             return listed
@@ -177,7 +176,7 @@ class _Work:
 
 
 class _Spread:
-    """Rows on their way into files, some at a time."""
+    """A writer of rows into files, which buffers some of each file."""
 
     def __init__(self, files: Sequence[IO[bytes]]) -> None:
         self._files = files
@@ -194,7 +193,7 @@ class _Spread:
             self._write(number)
 
     def _write(self, number: int) -> None:
-        # Its length first: marshal asks a file for every few bytes, which takes ten times as long.
+        # The length comes first: marshal.load reads a few bytes at a time, ten times as slowly.
         content = marshal.dumps(self._kept[number])
         self._files[number].write(len(content).to_bytes(_LENGTH) + content)
         self._kept[number].clear()

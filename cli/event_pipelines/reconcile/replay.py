@@ -1,8 +1,8 @@
-"""Sends objects through a pipeline again, as if they had just been announced.
+"""Sends objects through a pipeline again, as if they had just been uploaded.
 
-Each message is about one object, and goes to the queue where the pipeline's events arrive. What
-was done before is recognised by the functions and not done again, so that whoever is interrupted
-runs the same command again.
+Each message is about one object, and goes to the queue where the pipeline's events arrive. The
+functions recognise what is done and do not do it again, so that an interrupted command can be run
+again.
 """
 
 import time
@@ -27,7 +27,7 @@ Chosen = tuple[Lane, StoredObject]
 
 
 class Replay:
-    """`rate` is in messages a second. `sent` counts them by queue, also when it was cut short."""
+    """A replay of `rate` messages a second. `sent` counts them by queue, also after an error."""
 
     def __init__(self, pipeline: Deployed, queues: Queues, rate: float) -> None:
         self._pipeline = pipeline
@@ -37,9 +37,9 @@ class Replay:
         self.sent: Counter[str] = Counter()
 
     def run(self, chosen: Iterable[Chosen], on_sent: Callable[[int], None]) -> None:
-        """Sends them all; `on_sent` hears how many are sent. Raises Unanswered when SQS refuses."""
+        """Sends all; calls `on_sent` with the number sent. Raises Unanswered if SQS refuses one."""
         started = time.monotonic()
-        # No more at a time than a second may have.
+        # A batch has no more messages than a second may have.
         for batch in _batches(chosen, max(1, min(BATCH, int(self._rate)))):
             for queue in dict.fromkeys(lane.queues[0] for lane, _ in batch):
                 self._send(queue, [one for one in batch if one[0].queues[0] == queue])

@@ -144,7 +144,7 @@ def _send(arguments: argparse.Namespace, stack: Stack, pipeline: Deployed, chose
         with counting(f"Replaying {arguments.pipeline}") as show:
             replay.run(chosen, lambda sent: show(sent, chosen.total, ""))
     finally:
-        # Also when it was interrupted: how far it came.
+        # Also after an interruption: the messages sent so far.
         if arguments.json:
             print_json({"pipeline": arguments.pipeline, "sent": dict(replay.sent)})
         else:

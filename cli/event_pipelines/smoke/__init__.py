@@ -1,1 +1,1 @@
-"""`event-pipelines smoke`: one small object or item through each pipeline, and away again."""
+"""`event-pipelines smoke`: sends a small object or item through each pipeline, and removes it."""

@@ -40,7 +40,7 @@ def add_arguments(smoke: argparse.ArgumentParser) -> None:
 
 
 def _smoke(arguments: argparse.Namespace) -> int:
-    """Raises Unfinished when an effect is missing."""
+    """Sends the probes, or prints a schedule. Raises Unfinished if an effect is missing."""
     stack = Stack(arguments.prefix)
     if arguments.schedule:
         return _print_schedule(arguments)
@@ -70,7 +70,7 @@ def _print_schedule(arguments: argparse.Namespace) -> int:
 
 
 def rows(found: list[Journey]) -> list[tuple[str, str, str, str | None]]:
-    """A row for each hop that was reached, below HEADINGS; one for a pipeline without any."""
+    """Returns a row for each hop that was reached, for HEADINGS; one for a pipeline without any."""
     return [
         (one.pipeline, one.state, hop, f"{seconds:.1f} s" if hop else None)
         for one in found

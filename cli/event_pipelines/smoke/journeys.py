@@ -19,7 +19,7 @@ POLL_SECONDS = 0.5
 
 @dataclass
 class Journey:
-    """How far the probe of a pipeline got. `hops` are seconds since it was sent, by hop.
+    """The result of a pipeline's probe. `hops` are seconds since it was sent, by hop.
 
     `stopped` says where it stopped and what to look at; `skipped` why nothing was sent. `stays` is
     what is kept by design, `left` what could not be removed.
@@ -50,7 +50,7 @@ class _Travelling:
     pending: list[Hop]
 
     def look(self) -> None:
-        """Notes the hops that are reached; the first that never will be ends the journey."""
+        """Records the hops that are reached; ends the journey at one that cannot be reached."""
         for hop in list(self.pending):
             try:
                 if not hop.reached():
@@ -73,7 +73,7 @@ class _Travelling:
 
 
 def deployed(stack: Stack) -> list[str]:
-    """The names of the pipelines that the stack has. Raises UserError when there is none."""
+    """Returns the names of the stack's pipelines. Raises UserError if there is none."""
     found = {stage.pipeline for stage in stages(stack.prefix, stack.queues.all())}
     return [name for name in PIPELINES if name in found]
 
@@ -84,11 +84,11 @@ def travel(
     seconds: float,
     show: Callable[[int, int, str], None],
 ) -> list[Journey]:
-    """Sends what each of the pipelines can be tried with, and waits at most `seconds` for it.
+    """Sends the probes of each of the pipelines, and waits at most `seconds` for their hops.
 
-    Whatever happens, all that was sent is removed before this returns or raises.
+    All that was sent is removed before this returns or raises.
     """
-    # The random part comes last: numbers are made of the last eight characters.
+    # The random part comes last: probes make numbers of the last eight characters.
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}{secrets.token_hex(4)}"
     found: list[Journey] = []
     with ExitStack() as removals:
@@ -112,7 +112,7 @@ def _prepared(stack: Stack, pipeline: str, name: str) -> list[tuple[Journey, Pro
     except NotProbed as reason:
         return [(Journey(pipeline, skipped=str(reason)), None)]
     except UserError as fault:
-        # Such as a bucket that notifies nobody: what it is sent would never arrive.
+        # For example a bucket without a notification: no event of the probe would arrive.
         return [(Journey(pipeline, stopped=f"{pipeline} stopped before it began: {fault}"), None)]
     return [(Journey(pipeline, probe.key, stays=probe.stays), probe) for probe in probes]
 
@@ -137,7 +137,7 @@ def _wait(
 
 
 def _waiting(stack: Stack, name: str) -> str:
-    """What a queue and its dead-letter queue hold, for the sentence that says where it stopped."""
+    """Says what a queue and its dead-letter queue hold, for the sentence on where it stopped."""
     try:
         queue = stack.queues.find(name)
         dead: Queue | None = stack.queues.find(queue.dead_letters) if queue.dead_letters else None

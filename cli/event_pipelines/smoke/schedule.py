@@ -1,15 +1,15 @@
-"""The Terraform that runs `event-pipelines smoke` every hour, for a root of one's own."""
+"""Terraform code that runs `event-pipelines smoke` every hour, for a root of the user's own."""
 
 import re
 from collections.abc import Sequence
 
 from event_pipelines.errors import UserError
 
-# As the variable `name_prefix` takes it, and nothing that would end a string of Terraform.
+# As the variable `name_prefix` accepts it, without characters that end a Terraform string.
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,22}[a-z0-9]")
 
-# What the command does, by the resources of a stack that it does it to. docs/operations.md has
-# the same for people.
+# Actions of the command, by the resources of a stack that they concern. docs/operations.md has the
+# same for people.
 ACTIONS: dict[str, tuple[str, ...]] = {
     "*": ("sqs:ListQueues",),
     "sqs": (
@@ -190,7 +190,7 @@ resource "aws_cloudwatch_metric_alarm" "smoke" {
 
 
 def schedule(prefix: str) -> str:
-    """Terraform for the stack of this prefix. Raises UserError for what is no name_prefix."""
+    """Returns Terraform code for the stack of this prefix. Raises UserError for an invalid one."""
     if not _NAME.fullmatch(prefix):
         raise UserError(
             f"--prefix {prefix!r} is no name_prefix: use 2 to 24 lower-case letters, digits and"

@@ -34,7 +34,7 @@ HEADINGS = (
 )
 
 
-# What a narrow terminal goes without.
+# Columns that are left out on a narrow terminal.
 EXTRA = ("retries", "arrived", "rejected")
 
 
@@ -83,7 +83,7 @@ def _watch(watcher: Watcher, arguments: argparse.Namespace) -> int:
 
 
 def _follow(watcher: Watcher, seconds: int, show: Callable[[Status], None]) -> NoReturn:
-    """Looks until Ctrl-C."""
+    """Shows the status every `seconds` seconds until Ctrl-C."""
     while True:
         show(watcher.look())
         time.sleep(seconds)
@@ -102,7 +102,7 @@ def _print(status: Status) -> None:
 
 
 def shown(status: Status) -> list[str]:
-    """The lines of the table, and under it what is wrong."""
+    """Returns the lines of the table, and below it the faults."""
     rows, before = [], ""
     for counts in status.stages:
         name = "" if counts.pipeline == before else counts.pipeline

@@ -1,4 +1,4 @@
-"""How many messages are in queues: of few as SQS answers for each, of many from CloudWatch."""
+"""Counts messages in queues: of few queues by calls to SQS, of many by CloudWatch."""
 
 import time
 from collections.abc import Sequence
@@ -9,9 +9,9 @@ from typing import Any
 
 from event_pipelines.stack import Queue, Stack, each, name_of
 
-# Beyond this, CloudWatch is asked: for each metric, $0.01 a thousand.
+# For more queues CloudWatch is called, which costs $0.01 per thousand metrics.
 ASKED_EACH = 200
-# SQS has a value a minute, a few minutes late; queues that nobody has used for hours have none.
+# SQS reports a value a minute, a few minutes late; queues unused for hours have none.
 MINUTE_SECONDS = 60
 _LOOKED_BACK = timedelta(minutes=10)
 _METRICS_A_CALL = 500
@@ -24,14 +24,14 @@ _METRICS = (
 
 @dataclass
 class Depths:
-    """Of one stack, again and again; what CloudWatch answered is right for a minute."""
+    """The queues of one stack, read repeatedly; values of CloudWatch are kept for a minute."""
 
     stack: Stack
     _known: dict[str, Queue] = field(default_factory=dict)
     _asked_at: float = 0.0
 
     def of(self, urls: Sequence[str]) -> list[Queue | None]:
-        """The queues at these URLs; None for what is not there any more."""
+        """Returns the queues at these URLs; None for one that no longer exists."""
         if len(urls) <= ASKED_EACH:
             return each(self.stack.queues.describe, urls)
         now = time.monotonic()
@@ -42,7 +42,7 @@ class Depths:
         return [self._known.get(url) or asked.get(url) for url in urls]
 
     def _measured(self, urls: Sequence[str]) -> dict[str, Queue]:
-        """Those of which CloudWatch has all figures."""
+        """Returns the queues of which CloudWatch has all metrics, by URL."""
         end = datetime.now(UTC)
         queries = iter(
             _query(f"m{number}_{place}", name_of(url), metric)
@@ -73,7 +73,7 @@ class Depths:
         name = name_of(url)
         partition = self.stack.session.get_partition_for_region(self.stack.region)
         arn = f"arn:{partition}:sqs:{self.stack.region}:{url.split('/')[-2]}:{name}"
-        # As modules/sqs-with-dlq names it, and `tenants` does.
+        # The name that modules/sqs-with-dlq and `tenants` give to a dead-letter queue.
         stem, dot, suffix = name.partition(".fifo")
         letters = f"{stem}-dlq{dot}{suffix}"
         waiting, in_flight, delayed = counts

@@ -1,4 +1,4 @@
-"""What is wrong with a stack, as far as AWS knows: a sentence for each fault, with what to do."""
+"""Faults of a stack that AWS reports: a sentence for each, with the remedy."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_lambda.type_defs import EventSourceMappingConfigurationTypeDef
 
-# A mapping in any of these polls its queue, or is about to.
+# States in which a mapping polls its queue, or is about to.
 _POLLING = ("Creating", "Enabling", "Enabled", "Updating")
 
 
@@ -37,7 +37,7 @@ def _dead_letters(name: str, count: int) -> str:
 
 
 def _mappings(stack: Stack, stage: Stage) -> Iterator[str]:
-    """A queue whose messages nobody takes, although nothing fails and no alarm need have rung."""
+    """Yields faults of the event source mappings of a stage, of which no alarm need tell."""
     mappings = _mappings_of(stack.functions, stage.function or "")
     for queue in stage.queues:
         name, mapping = stack.queues.short(queue.name), mappings.get(queue.arn)
@@ -53,7 +53,7 @@ def _mappings(stack: Stack, stage: Stage) -> Iterator[str]:
 def _mappings_of(
     functions: "LambdaClient", function: str
 ) -> dict[str, "EventSourceMappingConfigurationTypeDef"]:
-    """By the ARN of the queue; empty when there is no such function."""
+    """Returns the mappings by the ARN of the queue; empty if there is no such function."""
     pages = functions.get_paginator("list_event_source_mappings").paginate(FunctionName=function)
     try:
         return {
@@ -74,15 +74,15 @@ def _remedy(stage: Stage) -> str:
 
 
 def _alarms(stack: Stack) -> Iterator[str]:
-    """Alarms that are meant to tell somebody, muted or not.
+    """Yields active alarms that have actions, muted or not.
 
-    One without an action is a part of another: that no rows are loaded, say, which is wrong only
-    when rows wait.
+    One without an action is part of a composite alarm: for example, that no rows are loaded is a
+    fault only if rows wait.
     """
     cloudwatch = stack.cloudwatch
     pages = cloudwatch.get_paginator("describe_alarms").paginate(
         AlarmNamePrefix=f"{stack.prefix}-",
-        # Without these CloudWatch leaves composite ones out.
+        # By default CloudWatch leaves out composite alarms.
         AlarmTypes=["MetricAlarm", "CompositeAlarm"],
     )
     for page in pages:
@@ -90,6 +90,6 @@ def _alarms(stack: Stack) -> Iterator[str]:
             if alarm.get("StateValue") != "ALARM" or not alarm.get("AlarmActions"):
                 continue
             tags = cloudwatch.list_tags_for_resource(ResourceARN=alarm.get("AlarmArn", ""))["Tags"]
-            # The stack acme-staging is not a part of the stack acme.
+            # Names of the stack acme-staging begin like those of acme.
             if stack.owns({tag["Key"]: tag["Value"] for tag in tags}):
                 yield f"Alarm {alarm.get('AlarmName', '')}: {alarm.get('AlarmDescription', '')}"

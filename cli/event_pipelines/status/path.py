@@ -1,4 +1,4 @@
-"""The path of every pipeline, counted at about one moment."""
+"""Counts the messages at every stage of the pipelines, at about one moment."""
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -15,11 +15,11 @@ from event_pipelines.times import iso
 
 @dataclass(frozen=True)
 class StageCounts:
-    """One stage. Counts are messages; those of queues are as approximate as SQS keeps them.
+    """One stage. Counts are messages; those of queues are as approximate as those of SQS.
 
-    `queued`, `in_flight` and `dead` are now, the others since the beginning of what is looked at;
-    `retried` counts tries, `reasons` rejections by the reason that is logged. None: what works
-    there keeps no account of it in a log.
+    `queued`, `in_flight` and `dead` are current, the others are since the start of the tally;
+    `retried` counts tries, `reasons` rejections by the logged reason. None: the stage has no
+    function that logs outcomes.
     """
 
     pipeline: str
@@ -35,7 +35,7 @@ class StageCounts:
 
     @property
     def arrived(self) -> int | None:
-        """Every message is in exactly one place, so they add up to what came."""
+        """Messages that arrived: each is in exactly one place, so the counts add up to them."""
         if self.done is None or self.rejected is None:
             return None
         return self.queued + self.in_flight + self.dead + self.done + self.rejected
@@ -46,7 +46,7 @@ class StageCounts:
 
 @dataclass(frozen=True)
 class Status:
-    """The stack with this prefix. `faults` are sentences; times are ISO 8601 in UTC."""
+    """The status of the stack with this prefix. `faults` are sentences; times are ISO 8601, UTC."""
 
     prefix: str
     region: str
@@ -61,7 +61,7 @@ class Status:
 
     @property
     def sentences(self) -> list[str]:
-        """What is said of its health: the faults, or that there is none."""
+        """Sentences on the stack's health: the faults, or that there is none."""
         return self.faults or ["All is well."]
 
     def as_dict(self) -> dict[str, Any]:
@@ -74,19 +74,19 @@ class Status:
 
 @dataclass(frozen=True)
 class Watcher:
-    """Looks at one stack, as often as it is asked to."""
+    """A reader of one stack's status, for any number of looks."""
 
     stack: Stack
     tally: Tally
     depths: Depths
 
     def stages(self) -> list[Stage]:
-        """Raises UserError when there is no such stack."""
+        """Returns the stages of the stack. Raises UserError if there is no such stack."""
         return stages(self.stack.prefix, self.stack.queues.all(describe=self.depths.of))
 
     def look(self, found: list[Stage] | None = None) -> Status:
-        """Of the stages that were `found` just now, or raises as `stages`."""
-        # Outcomes after queues: what ends in between is counted twice, and nothing is missing.
+        """Returns the status of the stages `found`; None reads them, and raises as `stages`."""
+        # Outcomes are read after queues: what ends in between counts twice, and nothing is missing.
         found = self.stages() if found is None else found
         return Status(
             self.stack.prefix,
@@ -113,5 +113,5 @@ class Watcher:
 
 
 def watch(stack: Stack, start: datetime) -> Watcher:
-    """Counts what ended since `start`; nothing is asked of AWS yet."""
+    """Returns a watcher that counts outcomes since `start`; AWS is not called yet."""
     return Watcher(stack, Tally(stack.logs, start), Depths(stack))

@@ -1,4 +1,4 @@
-"""Counts outcomes, again and again, without reading again what was read before."""
+"""Counts outcomes in logs repeatedly, without reading earlier lines again."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -11,12 +11,12 @@ from event_pipelines.pipelines import outcomes
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
 
-# A line can take so long from the function to where it is found, and be overtaken meanwhile.
+# A log line can take this long to appear, and later lines can appear before it.
 OVERLAP = timedelta(minutes=1)
 
-# These ended without the effect, and a person can find out why.
+# Outcomes without the effect, whose reason is recorded.
 REJECTIONS = frozenset({"rejected", "quarantined", "abandoned"})
-# And these did not end: the message comes again, or becomes a dead letter.
+# Outcomes that are not final: the message is received again, or becomes a dead letter.
 RETRIES = frozenset({"failed", "deferred"})
 
 
@@ -24,7 +24,7 @@ RETRIES = frozenset({"failed", "deferred"})
 class Outcomes:
     """Outcomes of the messages of one function, by the names that it logs.
 
-    `reasons` are those of rejections, where the function says one.
+    `reasons` counts rejections by reason, where the function logs one.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -42,14 +42,14 @@ class Outcomes:
 
     @property
     def retried(self) -> int:
-        """Tries, not messages: the same one may fail again and again."""
+        """Tries, not messages: the same message may fail several times."""
         return sum(self.counts[name] for name in RETRIES)
 
 
 class Tally:
-    """Outcomes since `start`, by function; every `read` adds what has been logged meanwhile.
+    """Outcomes since `start`, by function; every `read` adds those logged since the last one.
 
-    `on_record` hears of every outcome once, as it is counted.
+    `on_record` is called once for every outcome, when it is counted.
     """
 
     def __init__(
@@ -71,20 +71,20 @@ class Tally:
         try:
             for record in outcomes.read(self._logs, function, start):
                 seen[record.identity] += 1
-                # Not by the ids of log events: the local engine gives them none.
+                # Ids of log events are not used: the local engine has none.
                 if seen[record.identity] > known_before[record.identity]:
                     known.counts[record.outcome] += 1
                     if record.outcome in REJECTIONS and "reason" in record.fields:
                         known.reasons[str(record.fields["reason"])] += 1
                     self._on_record(record)
                     known.newest = max(known.newest or record.logged, record.logged)
-                # Lines that the next look does not read again are not kept meanwhile.
+                # Lines that the next read leaves out need not be remembered.
                 if known.newest and known.newest - pruned > 2 * OVERLAP:
                     pruned = known.newest - OVERLAP
                     for one in [one for one in seen if one[1] < pruned]:
                         del seen[one]
         except BaseException:
-            # What was not reached is counted already, and is read again.
+            # Records that were not reached are counted already, and are read again.
             seen |= known_before
             raise
         finally:

@@ -1,1 +1,1 @@
-"""`event-pipelines tenants`: groups and tenants, made and looked after at run time."""
+"""`event-pipelines tenants`: creates, changes, verifies and deletes groups and tenants."""

@@ -1,7 +1,7 @@
 """A group's bucket: private, versioned, encrypted, TLS only, and its notification.
 
-What guards the data must be exactly so. What operators add beside it (tags, life cycle rules,
-notification rules) is theirs and stays.
+Settings that protect the data must be exactly so. What operators add beside them (tags, life cycle
+rules, notification rules) is kept.
 """
 
 import json
@@ -19,12 +19,12 @@ from event_pipelines.stack import error_code
 from event_pipelines.tenants import policies
 from event_pipelines.tenants.steps import MISSING, Step, canonical, refuse_foreign, tag_faults
 
-# The one region that S3 does not want to be told.
+# The only region that S3 does not accept as a LocationConstraint.
 _UNNAMED_REGION = "us-east-1"
-# What of that stands in the way of a call is over within this.
+# Conflicts with other calls are over within this time.
 _CONFLICT_SECONDS = 60
-# S3 refuses a change while another one of the same bucket or key is under way; the answer to HEAD
-# has no body that could name the conflict.
+# S3 refuses a change while another one of the same bucket or key is under way; a response to HEAD
+# has no body that could name the conflict, only the status 409.
 _CONFLICTS = ("OperationAborted", "ConflictException", "ConditionalRequestConflict", "409")
 
 _EVENTS = ["s3:ObjectCreated:*"]
@@ -49,12 +49,12 @@ class Bucket(Step):
 
     @property
     def at(self) -> Any:
-        """Names it in a call, which S3 then refuses if the bucket is another account's."""
+        """Parameters that name the bucket; S3 refuses the call if it is another account's."""
         return {"Bucket": self.name, "ExpectedBucketOwner": self.platform.names.account_id}
 
     def call(self, operation: str, **request: Any) -> Any:
-        """What S3 answers about the bucket. Waits while it refuses that because of a conflict:
-        another change, a bucket, a queue or a removal that it has not heard of everywhere yet."""
+        """Returns the response of S3 to an operation on the bucket. Retries for 60 s on conflicts:
+        with another change, or with a bucket, queue or removal that has not propagated yet."""
         named = self.at if operation != "create_bucket" else {"Bucket": self.name}
         return persist(
             lambda: getattr(self.platform.s3, operation)(**named, **request),
@@ -69,7 +69,7 @@ class Bucket(Step):
     def _transient(self, operation: str, error: ClientError) -> bool:
         code = error_code(error)
         if code == "NoSuchBucket":
-            # It is made before anything is put.
+            # Settings are put after the creation, which has not propagated yet.
             return operation.startswith("put_")
         if code == "BucketNotEmpty":
             left = self.call("list_object_versions", MaxKeys=1)
@@ -83,7 +83,7 @@ class Bucket(Step):
             return [str(error)]
 
     def exists(self) -> bool:
-        """Raises UserError when there is one that is not ours, or not for these credentials."""
+        """Whether the bucket exists. Raises UserError if it is another account's or denied."""
         try:
             self.call("head_bucket")
         except ClientError as error:
@@ -111,12 +111,12 @@ class Bucket(Step):
                 raise UserError(
                     f"The bucket {self.name} is another account's: choose another group name."
                 ) from error
-            # Another process was faster.
+            # Another process created it meanwhile.
             if error_code(error) != "BucketAlreadyOwnedByYou":
                 raise
 
     def remove(self) -> None:
-        """Raises UserError when something has been put into it meanwhile."""
+        """Deletes the bucket. Raises Unfinished if something has been put into it meanwhile."""
         try:
             self.call("delete_bucket")
         except ClientError as error:
@@ -137,10 +137,10 @@ def _compare(found: Any, wanted: Any) -> list[str]:
 
 @dataclass(frozen=True)
 class Setting(Step):
-    """A step: one thing that S3 keeps for a bucket.
+    """A step: one setting of a bucket.
 
-    `read` gives what is there in the form of `wanted`, or None; `write` makes it `wanted`.
-    `compare` says how what was found differs from what is wanted.
+    `read` returns the present value in the form of `wanted`, or None; `write` sets `wanted`.
+    `compare` returns the differences of the present value from `wanted`.
     """
 
     bucket: Bucket
@@ -163,7 +163,7 @@ class Setting(Step):
 
 
 def settings(bucket: Bucket) -> list[Step]:
-    """Everything about a group's bucket but its notification."""
+    """Returns the steps for all settings of a group's bucket, except its notification."""
     call = bucket.call
     blocked: Any = {
         "BlockPublicAcls": True,
@@ -184,7 +184,7 @@ def settings(bucket: Bucket) -> list[Step]:
         return Setting(bucket, label, wanted, lambda: _read(read, *gone), write)
 
     return [
-        # First: they may say that the bucket is not this group's.
+        # Tags come first: they may show that the bucket is not this group's.
         Tags(bucket),
         setting(
             "public access block",
@@ -235,7 +235,7 @@ def settings(bucket: Bucket) -> list[Step]:
 
 @dataclass(frozen=True)
 class Tags(Step):
-    """A step: the bucket's tags, beside those that others gave it."""
+    """A step: the bucket's tags; other tags are kept."""
 
     bucket: Bucket
 
@@ -261,11 +261,11 @@ class Tags(Step):
 
 @dataclass(frozen=True)
 class Notification(Step):
-    """A step: S3 announces every new object in the queue.
+    """A step: S3 sends an event to the queue for every new object.
 
-    S3 keeps one configuration per bucket and replaces it whole, so the rules of others are read
-    and written back with ours. It offers no condition for that: who changes the rules of the same
-    bucket by hand at the same moment can lose.
+    S3 keeps one configuration per bucket and replaces it whole, so the rules of others are read and
+    written back with ours. It offers no conditional write: a concurrent change of the rules of the
+    same bucket can be lost.
     """
 
     bucket: Bucket
@@ -335,7 +335,7 @@ class Notification(Step):
 
 
 def _rules(value: Any) -> list[Any]:
-    """The rules of one kind; EventBridge has none."""
+    """Returns the rules of one kind; EventBridge has none."""
     return value if isinstance(value, list) else []
 
 
@@ -367,7 +367,7 @@ def _lifecycle_rules(platform: Platform) -> list[dict[str, Any]]:
 
 
 def _lifecycle(bucket: Bucket) -> tuple[list[Any], dict[str, Any]]:
-    """The rules in a comparable form, and what else belongs to them."""
+    """Returns the rules in a comparable form, and the other parameters of the configuration."""
     found: Any = _read(
         lambda: bucket.call("get_bucket_lifecycle_configuration"),
         "NoSuchLifecycleConfiguration",
@@ -375,7 +375,7 @@ def _lifecycle(bucket: Bucket) -> tuple[list[Any], dict[str, Any]]:
     if found is None:
         return [], {}
     size = "TransitionDefaultMinimumObjectSize"
-    # S3 gives an empty filter back in several ways.
+    # S3 returns an empty filter in several forms.
     rules = [
         rule | ({} if "Prefix" in rule else {"Filter": rule.get("Filter") or {"Prefix": ""}})
         for rule in found["Rules"]
@@ -394,7 +394,7 @@ def _merge_lifecycle(bucket: Bucket, ours: list[Any]) -> None:
 
 
 def _encryption(kms_key_arn: str | None) -> Any:
-    """A rule as modules/private-bucket writes it."""
+    """Returns the rule that modules/private-bucket sets."""
     if kms_key_arn is None:
         return {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
     return {
@@ -407,7 +407,7 @@ def _encryption(kms_key_arn: str | None) -> Any:
 
 
 def _read_encryption(bucket: Bucket) -> list[Any] | None:
-    """The rules, of which only what is ours to say counts."""
+    """Returns the rules with only the fields that `_encryption` sets; None if there are none."""
     found = _read(
         lambda: bucket.call("get_bucket_encryption"),
         "ServerSideEncryptionConfigurationNotFoundError",
@@ -420,13 +420,13 @@ def _read_encryption(bucket: Bucket) -> list[Any] | None:
 
 
 def read_tags(bucket: Bucket) -> dict[str, str] | None:
-    """The tags of a bucket; None where it has none, or is not there."""
+    """Returns the tags of a bucket; None if it has none, or does not exist."""
     found = _read(lambda: bucket.call("get_bucket_tagging"), "NoSuchTagSet")
     return None if found is None else {tag["Key"]: tag["Value"] for tag in found["TagSet"]}
 
 
 def _read(read: Callable[[], Any], absent: str = "") -> Any:
-    """What S3 has, or None where it or the whole bucket is not there. Denied is not absent."""
+    """Returns the result of `read`; None if the setting or the bucket does not exist."""
     try:
         return read()
     except ClientError as error:

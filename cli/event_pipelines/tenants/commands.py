@@ -110,7 +110,7 @@ def _open(arguments: argparse.Namespace) -> tuple[Platform, Registry]:
 
 
 class _Steps:
-    """Tells of steps as they are carried out, and remembers them for JSON output."""
+    """Prints steps as they are carried out, and collects them for JSON output."""
 
     def __init__(self, arguments: argparse.Namespace, console: Console) -> None:
         self.done: list[Done] = []
@@ -124,7 +124,7 @@ class _Steps:
             return
         intent = {"created": "create", "fixed": "fix", "unchanged": "keep", "removed": "remove"}
         outcome = f"would {intent[done.outcome]}" if self._dry_run else done.outcome
-        # What would be done is the result of a dry run; otherwise it is how far the work is.
+        # The steps of a dry run are its result; otherwise they are progress.
         if self._dry_run:
             print_line(f"  {outcome:12} {done.what}")
         else:
@@ -159,7 +159,7 @@ def _create(arguments: argparse.Namespace) -> int:
 
 
 def _listed_tenants(file: Path) -> dict[str, str]:
-    """The groups of the tenants of a CSV file, by their names. Raises UserError."""
+    """Returns the groups in a CSV file, by the names of tenants. Raises UserError."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as opened:
             rows = list(csv.DictReader(opened))
@@ -177,7 +177,7 @@ def _listed_tenants(file: Path) -> dict[str, str]:
 
 
 def _create_all(arguments: argparse.Namespace, wanted: dict[str, str]) -> int:
-    """Makes each tenant that can be made; what is made already costs only a look."""
+    """Creates each tenant that can be created; an existing one is only compared."""
     found, registry = _open(arguments)
     made, failed = [], {}
     with counting(f"Creating {len(wanted)} tenants") as show:

@@ -1,4 +1,4 @@
-"""Taking groups and tenants away, without taking anything that nobody said to delete."""
+"""Removes groups and tenants, but no data without the option to delete it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from event_pipelines.tenants.steps import Done
 
 @dataclass(frozen=True)
 class Removal:
-    """One thing to take away; doing it again is no error."""
+    """One thing to remove; removing it twice is no error."""
 
     what: str
     remove: Callable[[], object]
@@ -24,7 +24,7 @@ class Removal:
 
 
 def refuse_remains(kind: Kind, name: str, files: Files, queues: Sequence[QueueStep]) -> None:
-    """Raises UserError when files or messages are left."""
+    """Raises UserError if files or messages are left."""
     left = files.remains()
     messages = sum(found.messages for queue in queues if (found := queue.found()))
     what = ", ".join(filter(None, [str(left), counted(messages, "message")]))
@@ -38,7 +38,7 @@ def refuse_remains(kind: Kind, name: str, files: Files, queues: Sequence[QueueSt
 def clear(
     kind: Kind, name: str, files: Files, with_data: bool, show: Callable[[int], object]
 ) -> Removal:
-    """Empties the prefix, after another look when data must not be deleted."""
+    """Returns the removal of a prefix's files, which unless `with_data` checks for files again."""
 
     def remove() -> None:
         if not with_data:

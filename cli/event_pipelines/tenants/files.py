@@ -1,4 +1,4 @@
-"""What lies in a group's bucket: told, put there and taken away."""
+"""Counts, writes and removes objects in a group's bucket."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from event_pipelines.stack import error_code
 from event_pipelines.tenants.buckets import Bucket
 from event_pipelines.tenants.steps import MISSING, Step
 
-# S3 lists and deletes as many at a time.
+# S3 lists and deletes this many at a time.
 _PAGE = 1000
 
 
 @dataclass(frozen=True)
 class Folder(Step):
-    """A step: the empty object that shows a prefix to people before anything lies below it."""
+    """A step: the empty object that makes a prefix visible before anything lies below it."""
 
     bucket: Bucket
     key: str
@@ -28,19 +28,19 @@ class Folder(Step):
         return f"prefix {self.key} in bucket {self.bucket.name}"
 
     def faults(self) -> list[str]:
-        # Not asked of the object itself, which would need the permission to read tenants' files.
+        # A listing, because HeadObject would need the permission to read tenants' files.
         try:
             listed = self.bucket.call("list_objects_v2", Prefix=self.key, MaxKeys=1)
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
                 return [MISSING]
             raise
-        # Nothing that begins with a key comes before the key itself.
+        # A key is listed before all longer keys that begin with it.
         return [] if any(o["Key"] == self.key for o in listed.get("Contents", [])) else [MISSING]
 
     def make(self) -> None:
         try:
-            # Whoever comes second must not add a version.
+            # A second writer must not add a version.
             self.bucket.call("put_object", Key=self.key, Body=b"", IfNoneMatch="*")
         except ClientError as error:
             if error_code(error) != "PreconditionFailed":
@@ -49,7 +49,7 @@ class Folder(Step):
 
 @dataclass(frozen=True)
 class Remains:
-    """What a deletion would take away permanently. Folders count as nothing."""
+    """What a deletion would remove permanently. Folders are not counted."""
 
     files: int
     older_versions: int
@@ -65,7 +65,7 @@ class Remains:
 
 
 def counted(count: int, noun: str) -> str:
-    """What people call a number of things; an empty text for none."""
+    """Returns a count with its noun, such as 2 files; an empty text for 0."""
     if not count:
         return ""
     number = f"{_PAGE} or more" if count >= _PAGE else str(count)
@@ -74,7 +74,7 @@ def counted(count: int, noun: str) -> str:
 
 @dataclass(frozen=True)
 class Files:
-    """Everything in a bucket whose key begins with `prefix`.
+    """All objects in a bucket whose keys begin with `prefix`.
 
     A tenant's prefix ends with a slash, so that acme is never taken for acme-2.
     """
@@ -83,7 +83,7 @@ class Files:
     prefix: str
 
     def remains(self) -> Remains:
-        """Counts among the first thousand versions, which is enough to refuse a deletion."""
+        """Returns counts of the first thousand versions, which is enough to refuse a deletion."""
         page = self._versions()
         files = [one for one in page.get("Versions", []) if not _is_folder(one)]
         current = sum(one["IsLatest"] for one in files)
@@ -92,8 +92,8 @@ class Files:
     def remove(self, show: Callable[[int], object]) -> None:
         """Removes every version, deletion marker and unfinished upload; shows how many so far.
 
-        Asks again from the start until nothing is left, because files may still be arriving.
-        Raises Unanswered when S3 keeps one.
+        Lists again from the start until nothing is left, because files may still be arriving.
+        Raises Unanswered if S3 keeps one.
         """
         while uploads := self._uploads():
             for upload in uploads:
@@ -120,7 +120,7 @@ class Files:
         return self._unless_gone("list_object_versions", Prefix=self.prefix, MaxKeys=_PAGE)
 
     def _uploads(self) -> list[Any]:
-        """The first thousand."""
+        """Returns the first thousand unfinished uploads."""
         found = self._unless_gone("list_multipart_uploads", Prefix=self.prefix)
         return list(found.get("Uploads", []))
 
@@ -129,12 +129,12 @@ class Files:
             upload_id = upload["UploadId"]
             self.bucket.call("abort_multipart_upload", Key=upload["Key"], UploadId=upload_id)
         except ClientError as error:
-            # Finished or aborted meanwhile.
+            # The upload was finished or aborted meanwhile.
             if error_code(error) not in ("NoSuchUpload", "NoSuchBucket"):
                 raise
 
     def _unless_gone(self, operation: str, **request: Any) -> Any:
-        """The answer, without anything in it where the bucket is not there any more."""
+        """Returns the response of an operation; an empty one if the bucket no longer exists."""
         try:
             return self.bucket.call(operation, **request)
         except ClientError as error:
@@ -154,10 +154,10 @@ class Put:
 
 
 def put(bucket: Bucket, file: Path, key: str, progress: Callable[[int], object]) -> Put:
-    """Uploads a file, in parts when it is large; `progress` hears of the bytes as they go."""
+    """Uploads a file, in parts if it is large; calls `progress` with the bytes sent."""
     owner = {"ExpectedBucketOwner": bucket.platform.names.account_id}
     bucket.platform.s3.upload_file(str(file), bucket.name, key, ExtraArgs=owner, Callback=progress)
-    # The newest version is the first; asking for the object would need the permission to read it.
+    # The newest version is listed first; HeadObject would need the permission to read the object.
     listed = bucket.call("list_object_versions", Prefix=key, MaxKeys=1)
     newest = listed["Versions"][0]
     return Put(bucket.name, key, newest["VersionId"], newest["Size"])

@@ -1,4 +1,4 @@
-"""Groups: a bucket, the queue that S3 announces its files in, and the router that reads it."""
+"""Groups: a bucket, the queue for its S3 events, and the router that receives from it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from event_pipelines.tenants.steps import Done, Step, carry_out
 
 @dataclass(frozen=True)
 class Parts:
-    """What a group consists of. Without a shared queue, `queues` is the ingest pair alone."""
+    """The resources of a group. Without a shared queue, `queues` is the ingest pair alone."""
 
     bucket: Bucket
     notification: Notification
@@ -41,7 +41,7 @@ def parts(platform: Platform, name: str, queue_mode: str) -> Parts:
 
 
 def plan(platform: Platform, registry: Registry, group: Group) -> list[Step]:
-    """The steps that make this group what its record says, in an order that always works."""
+    """Returns the steps that make this group as recorded, in an order that always works."""
     made = parts(platform, group.name, group.queue_mode)
     wanted = new_group(platform.names, group.name, group.queue_mode)
     return [
@@ -49,7 +49,7 @@ def plan(platform: Platform, registry: Registry, group: Group) -> list[Step]:
         *made.queues,
         made.bucket,
         *settings(made.bucket),
-        # S3 tries the queue when it is told of it.
+        # S3 sends a test event to the queue when the notification is set.
         made.notification,
         *made.feeds,
         records.Activation(registry, group),
@@ -64,7 +64,7 @@ def create(
     dry_run: bool,
     tell: Callable[[Done], None],
 ) -> Group:
-    """Makes a group, or finishes making it, or fixes what differs."""
+    """Creates a group, or completes it, or fixes what differs. Raises UserError."""
     platform.names.check_group(name)
     wanted = new_group(platform.names, name, queue_mode or platform.settings.queue_mode)
     group = registry.find(Group, name)
@@ -95,11 +95,11 @@ def delete(
 ) -> None:
     """Removes an empty group, and its files and messages too if `with_data`.
 
-    Raises UserError, before anything has changed, when it has tenants, or files or messages that
-    nobody said to delete.
+    Raises UserError, before anything has changed, if it has tenants, or if it has files or messages
+    and `with_data` is false.
     """
     group = registry.get(Group, platform.names.check_group(name))
-    # A record that says nothing of its queues must leave none behind.
+    # A record without a valid queue mode must leave no queues behind.
     mode = group.queue_mode if group.queue_mode in QUEUE_MODES else SHARED_FAIR
     made = parts(platform, name, mode)
     files = Files(made.bucket, "")
@@ -108,7 +108,7 @@ def delete(
         refuse_remains("group", name, files, made.queues)
     if not dry_run:
         group = registry.change_status(group, DELETING)
-        # From here on no tenant can be added, and one that slipped in before is seen.
+        # From here on no tenant can be added; one that was added just before is found.
         _refuse_tenants(registry, name)
     removals = [
         Removal(made.notification.what, made.notification.remove),

@@ -12,17 +12,17 @@ from event_pipelines.pipelines.tenant_platform import Platform, Worker
 from event_pipelines.stack import error_code
 from event_pipelines.tenants.steps import MISSING, Step, tag_faults
 
-# Lambda takes up to a minute to delete a mapping, and changes none that is being changed.
+# Lambda takes up to a minute to delete a mapping, and refuses to change one during a change.
 _SETTLED_SECONDS = 120
 _OVERTAKEN_SECONDS = 10
 
 
 @dataclass(frozen=True)
 class Feed(Step):
-    """A step: exactly one mapping from the queue to the worker, and to nobody else.
+    """A step: exactly one mapping from the queue to the worker, and to no other function.
 
-    AWS refuses a second mapping of the same two, whoever asks for it, so a lost answer or a second
-    process cannot double it there; where it is not refused, the surplus is removed.
+    AWS refuses a second mapping of the same queue and function, so a lost response or a second
+    process cannot duplicate it; where it is not refused, the surplus is removed.
     """
 
     platform: Platform
@@ -45,7 +45,7 @@ class Feed(Step):
         return faults + self._setting_faults(live[0]) + tag_faults(self._tags(live[0]), self.tags)
 
     def make(self) -> None:
-        # Another process may find two and keep the one that it made itself.
+        # Another process may find two mappings, keep its own and delete this one.
         persist(self._make, _gone, _OVERTAKEN_SECONDS)
 
     def remove(self) -> None:
@@ -59,7 +59,7 @@ class Feed(Step):
             _SETTLED_SECONDS,
             lambda: self.platform.say(f"Lambda is not ready for the {self.what} yet: waiting"),
         )
-        # The list may lag behind an answer.
+        # The list may lag behind the response.
         found = {one["UUID"]: one for one in (*created, *self._live(self._all()))}
         keep = found.pop(min(found))
         for surplus in found:
@@ -70,7 +70,7 @@ class Feed(Step):
             self.platform.functions.tag_resource(Resource=self._arn(keep), Tags=dict(self.tags))
 
     def _create_unless_there(self) -> list[Any]:
-        """What was created: one, or none when there was one already."""
+        """Returns what was created: one mapping, or none if there was one. Raises UserError."""
         every = self._all()
         for other in self._others(every):
             raise UserError(
@@ -90,7 +90,7 @@ class Feed(Step):
         ]
 
     def _update(self, uuid: str) -> None:
-        # An empty one of these takes away what somebody added.
+        # Empty values remove what somebody added.
         emptied: dict[str, Any] = {"FilterCriteria": {}, "ScalingConfig": {}}
         self.platform.functions.update_event_source_mapping(
             UUID=uuid, Enabled=True, **(emptied | self._settings())
@@ -100,8 +100,8 @@ class Feed(Step):
         try:
             self._settled(lambda: self.platform.functions.delete_event_source_mapping(UUID=uuid))
         except ClientError:
-            # One that is gone is not found, or denied to whoever may delete those of certain
-            # functions only: it is no function's any more.
+            # A deleted mapping is not found; or access is denied, if the permission names
+            # functions, because the mapping belongs to none any more.
             if uuid in (one["UUID"] for one in self._all()):
                 raise
 
@@ -118,7 +118,7 @@ class Feed(Step):
         limit = {} if concurrency is None else {"MaximumConcurrency": concurrency}
         return {
             "BatchSize": self.worker.batch_size,
-            # Without it one bad message brings its whole batch back.
+            # Without it, one failed message makes its whole batch visible again.
             "FunctionResponseTypes": ["ReportBatchItemFailures"],
             **({"ScalingConfig": limit} if limit else {}),
         }
@@ -136,7 +136,7 @@ class Feed(Step):
         return faults
 
     def _live(self, every: list[Any]) -> list[Any]:
-        """The worker's mappings of the queue, in a fixed order."""
+        """Returns the worker's mappings of the queue, in a fixed order."""
         ours = [one for one in every if one["FunctionArn"] == self.worker.function_arn]
         return sorted(ours, key=lambda one: str(one["UUID"]))
 
@@ -144,7 +144,7 @@ class Feed(Step):
         return [one for one in every if one["FunctionArn"] != self.worker.function_arn]
 
     def _all(self) -> list[Any]:
-        """The queue's mappings, without those that are going."""
+        """Returns the queue's mappings, without those that are being deleted."""
         pages = self.platform.functions.get_paginator("list_event_source_mappings").paginate(
             EventSourceArn=self.platform.names.queue_arn(self.queue)
         )
@@ -176,7 +176,7 @@ def _gone(error: ClientError) -> bool:
 
 
 def _queue_is_new(error: ClientError) -> bool:
-    # Lambda tries the queue when it is told of it, and may be the first to ask where it is.
+    # Lambda checks the queue when a mapping is created; a new queue may not have propagated yet.
     return (
         error_code(error) == "InvalidParameterValueException"
         and "NonExistentQueue" in error.response["Error"]["Message"]

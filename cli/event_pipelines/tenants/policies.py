@@ -1,8 +1,8 @@
 """Policies of groups' buckets, of their queues and tenants' queues, and of the tenants' role.
 
-A bucket's files are read, and a queue's messages received, by the stack's own role and by those
-whom `group_access` names. When it names administrators, they alone change the policies afterwards,
-so that who creates a group cannot open it to anybody later.
+Only the stack's own roles and those that `group_access` names may read a bucket's files and receive
+a queue's messages. If it names administrators, only they may change the policies later, so that the
+creator of a group cannot open it to others afterwards.
 """
 
 import json
@@ -22,7 +22,7 @@ _CHANGE_QUEUE = ["sqs:SetQueueAttributes", "sqs:AddPermission", "sqs:RemovePermi
 
 
 def of_bucket(names: Names, access: GroupAccess, arn: str) -> dict[str, Any]:
-    """The whole policy of a group's bucket."""
+    """Returns the whole policy of a group's bucket."""
     readers = [names.role_arn("files"), *access.readers, *access.administrators]
     statements = [
         _plain_http("DenyPlainHttp", "s3:*", [arn, f"{arn}/*"]),
@@ -35,9 +35,9 @@ def of_bucket(names: Names, access: GroupAccess, arn: str) -> dict[str, Any]:
 def of_queue(
     names: Names, access: GroupAccess, arn: str, worker: str, senders: Sequence[Any]
 ) -> dict[str, Any]:
-    """The whole policy of a queue, or dead-letter queue, that the role of `worker` receives from.
+    """Returns the policy of a queue or dead-letter queue that the role of `worker` receives from.
 
-    `senders` are statements that let services in.
+    `senders` are statements that allow services to send.
     """
     receivers = [names.role_arn(worker), *access.administrators]
     statements = [
@@ -67,20 +67,20 @@ def _all_but(named: Sequence[str], sid: str, actions: list[str], resource: str) 
         "Principal": "*",
         "Action": actions,
         "Resource": resource,
-        # A service acts without this key, and a negated condition is met then: denied as well.
+        # A service has no such key, and a negated condition is met then: it is denied as well.
         "Condition": {"ArnNotLike": {"aws:PrincipalArn": list(named)}},
     }
 
 
 def _sealed(access: GroupAccess, actions: list[str], resource: str) -> list[dict[str, Any]]:
-    # Without anybody named, only the account's root user could ever undo it.
+    # Without administrators, only the account's root user could ever undo it.
     if not access.administrators:
         return []
     return [_all_but(access.administrators, "DenyChangingAccess", actions, resource)]
 
 
 def differences(found: Any, wanted: Any) -> list[str]:
-    """One text: the statements that a policy must not have, and those that it lacks."""
+    """Returns one text on foreign and missing statements; none if the policies are equal."""
     if not isinstance(found, dict) or "Statement" not in found:
         return [f"is {json.dumps(found)}"]
     there, due = _statements(found), _statements(wanted)
@@ -106,7 +106,7 @@ def _statements(policy: Any) -> list[Any]:
 
 @dataclass(frozen=True)
 class Trust(Step):
-    """A step: who may become a tenant. Terraform makes it, so no repair is attempted."""
+    """A step: the trust policy of the tenants' role. Terraform sets it; it is not repaired."""
 
     platform: Platform
 
@@ -119,7 +119,7 @@ class Trust(Step):
         return differences(role["AssumeRolePolicyDocument"], self._wanted())
 
     def make(self) -> None:
-        """Raises UserError."""
+        """Raises UserError with the remedy."""
         raise UserError("apply the pipeline tenant-routing, and find out who changed it")
 
     def _wanted(self) -> dict[str, Any]:

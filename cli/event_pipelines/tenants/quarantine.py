@@ -1,7 +1,7 @@
-"""The quarantine queue: events that the router could give to nobody, each with its reason.
+"""The quarantine queue: events that the router could route to no tenant, each with its reason.
 
-SQS cannot be read without taking messages away for a while, so whoever looks takes them all, and
-shows them again at the end. What a killed process has not shown again comes back by itself.
+Reading from SQS hides messages for a while, so a look receives them all, and makes them visible
+again at the end. Those of a killed process become visible by themselves.
 """
 
 import json
@@ -19,13 +19,13 @@ from event_pipelines.pipelines.retries import pause
 from event_pipelines.pipelines.tenant_platform import Platform
 from event_pipelines.times import parsed
 
-# How long nobody else sees what is being looked at, unless it is shown again before.
+# Seconds for which a look hides messages, unless it makes them visible before.
 _HIDDEN_SECONDS = 120
 
 
 @dataclass(frozen=True)
 class Quarantined:
-    """One message. What the router could not tell is None; `event` is what S3 announced."""
+    """One message. Fields that the router could not tell are None; `event` is the event of S3."""
 
     message_id: str
     receipt: str
@@ -44,7 +44,7 @@ class Quarantined:
 
 
 class Look:
-    """A look at the queue. At its end, however it ends, what was not released is there again."""
+    """A look at the queue. However it ends, messages that were not deleted are visible again."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
@@ -53,7 +53,7 @@ class Look:
         self.seen = 0
 
     def there(self) -> int:
-        """About how many messages the queue has, hidden ones among them."""
+        """Returns about how many messages the queue has, including hidden ones."""
         attributes = self._platform.sqs.get_queue_attributes(
             QueueUrl=self._url,
             AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
@@ -72,19 +72,19 @@ class Look:
             )
 
     def batches(self) -> Iterator[list[Quarantined]]:
-        """Every message once, up to ten at a time, in no order."""
+        """Yields every message once, up to ten at a time, in no order."""
         while True:
             found = receive(self._platform.sqs, self._url, BATCH, _HIDDEN_SECONDS)
             new = [one for one in found if one["MessageId"] not in self._held]
             self._held |= {one["MessageId"]: one["ReceiptHandle"] for one in found}
-            # The first ones again: a round takes longer than they stay hidden.
+            # The first messages are back: a round takes longer than they stay hidden.
             if not new:
                 return
             self.seen += len(new)
             yield [_read(one) for one in new]
 
     def delete(self, messages: Sequence[Quarantined]) -> None:
-        """Raises UserError when SQS keeps one, which is then in the queue again."""
+        """Deletes messages. Raises Unanswered if SQS keeps one, which stays in the queue."""
         if not messages:
             return
         answer = self._platform.sqs.delete_message_batch(
@@ -106,8 +106,8 @@ class Look:
 
 @dataclass(frozen=True)
 class Released:
-    """How many events were sent on, those that were not, with the reason, and about how many
-    messages were not looked at."""
+    """The number of events that were sent on, those that were not, with the reason, and about how
+    many messages were not looked at."""
 
     sent: int
     kept: list[tuple[Quarantined, str]]
@@ -115,7 +115,7 @@ class Released:
 
 
 def listed(platform: Platform, limit: int) -> list[Quarantined]:
-    """The quarantined messages, oldest first; `limit` of them at most."""
+    """Returns the quarantined messages, oldest first; `limit` of them at most."""
     with Look(platform) as look:
         found = list(islice((one for batch in look.batches() for one in batch), limit))
     return sorted(found, key=lambda one: (one.quarantined_at or "", one.message_id))
@@ -126,16 +126,16 @@ def release(
 ) -> Released:
     """Sends the events of a tenant to its group's ingest queue, and then deletes them here.
 
-    In this order a crash repeats an event, which changes nothing, and never loses one. What one
-    look cannot see before the first messages show again is for the next, as long as one finds
-    something to send. Raises UserError when the tenant is not active: they would all come back.
+    In this order a crash repeats an event, which changes nothing, and never loses one. Messages
+    that one look could not reach are left to the next, as long as a look finds something to send.
+    Raises UserError if the tenant is not active, because the router would return all its events.
     """
     if tenant.status != ACTIVE:
         raise UserError(
             f"The tenant {tenant.name} is {tenant.status}, and the router would quarantine its"
             " events again: make it ACTIVE first."
         )
-    # One that the router turns away again would be met again, and again.
+    # Events that the router quarantines again after this moment are not sent once more.
     begun, sent, kept = datetime.now(UTC), 0, dict[str, tuple[Quarantined, str]]()
     while True:
         with Look(platform) as look:
@@ -165,7 +165,7 @@ def _released(
     sent: int,
     show: Callable[[int], object],
 ) -> int:
-    """Sends and deletes these after `sent` others; returns how many that makes."""
+    """Sends and deletes these after `sent` others; returns the new total. Raises Unanswered."""
     for batch in batches(ready):
         failed = _send(platform, tenant, batch)
         look.delete([one for i, one in enumerate(batch) if i not in failed])
@@ -180,10 +180,10 @@ def _released(
 
 
 def _let_the_router_forget(platform: Platform, tenant: Tenant) -> None:
-    """Waits until the router acts upon the tenant's record as it is now."""
+    """Waits until the router's cache has the tenant's present record."""
     age = datetime.now(UTC) - datetime.fromisoformat(tenant.updated_at)
     longest = platform.settings.negative_cache_seconds
-    # However much the clocks of two machines may differ.
+    # The limit holds however much the clocks of two machines differ.
     seconds = min(longest, longest - age.total_seconds())
     if seconds > 0:
         platform.say(f"The router may still turn {tenant.name} away: waiting for {seconds:.0f} s")
@@ -191,7 +191,7 @@ def _let_the_router_forget(platform: Platform, tenant: Tenant) -> None:
 
 
 def _send(platform: Platform, tenant: Tenant, messages: Sequence[Quarantined]) -> dict[int, str]:
-    """Sends their events; returns why SQS did not take some, by their place in `messages`."""
+    """Sends events; returns error codes of those that SQS refused, by index in `messages`."""
     answer = platform.sqs.send_message_batch(
         QueueUrl=platform.names.queue_url(platform.names.ingest_queue(tenant.group)),
         Entries=[
@@ -202,7 +202,7 @@ def _send(platform: Platform, tenant: Tenant, messages: Sequence[Quarantined]) -
 
 
 def _objection(message: Quarantined, tenant: Tenant) -> str:
-    """Why a message of this tenant's name would only come back."""
+    """Returns why the router would quarantine a tenant's message again; empty if it would not."""
     if message.event is None:
         return "holds no event of an object"
     if message.bucket != tenant.bucket:
@@ -211,7 +211,7 @@ def _objection(message: Quarantined, tenant: Tenant) -> str:
 
 
 def _read(message: Any) -> Quarantined:
-    """Somebody else's message is shown like ours, and never touched."""
+    """Parses a message; one of another format is listed as unreadable, and never released."""
     received = int(message.get("Attributes", {}).get("ApproximateReceiveCount", 0))
     identity = (message["MessageId"], message["ReceiptHandle"], received)
     try:

@@ -1,4 +1,4 @@
-"""Queues as modules/sqs-with-dlq makes them: encrypted, TLS only, dead letters beside them."""
+"""Queues as in modules/sqs-with-dlq: encrypted, TLS only, with a dead-letter queue."""
 
 import json
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ from event_pipelines.stack import Queue, error_code, no_queue
 from event_pipelines.tenants import policies
 from event_pipelines.tenants.steps import MISSING, Step, canonical, refuse_foreign, tag_faults
 
-# As large as S3 announcements and routed messages can get, four times over.
+# Four times the size of the largest S3 events and routed messages.
 _MESSAGE_BYTES = 262144
-# SQS keeps a deleted queue's name for a minute, and says so.
+# SQS refuses the name of a deleted queue for a minute.
 _NAME_FREE_SECONDS = 120
 # A new queue may be unknown for a second.
 _USABLE_SECONDS = 1.0
@@ -36,7 +36,7 @@ class QueueStep(Step):
     attributes: Mapping[str, str]
     tags: Mapping[str, str]
 
-    # A deleted queue goes on answering for up to a minute; only CreateQueue knows better.
+    # A deleted queue still responds for up to a minute; only CreateQueue refuses its name.
     answers_after_deletion = True
 
     @property
@@ -78,12 +78,12 @@ class QueueStep(Step):
                 raise
 
     def found(self) -> Queue | None:
-        """The queue as SQS describes it; None when there is none."""
+        """Returns the queue as SQS describes it; None if there is none."""
         found = self._found()
         return None if found is None else Queue.of(self.url, found)
 
     def _create(self) -> None:
-        """Creates the queue, or makes sure that one of that name is not about to vanish."""
+        """Creates the queue, or makes sure that one of that name is not being deleted."""
         create = self.platform.sqs.create_queue
         try:
             persist(
@@ -96,7 +96,7 @@ class QueueStep(Step):
                 ),
             )
         except ClientError as error:
-            # It is there, with other attributes than ours: those are set afterwards.
+            # The queue exists with other attributes: those are set afterwards.
             if error_code(error) not in ("QueueAlreadyExists", "QueueNameExists"):
                 raise
 
@@ -137,16 +137,16 @@ def pair(
     tags: Mapping[str, str],
     bucket_arn: str | None = None,
 ) -> tuple[QueueStep, QueueStep]:
-    """A queue for `consumer`, and its dead-letter queue first.
+    """Returns the dead-letter queue of a queue for `consumer`, and that queue.
 
-    `bucket_arn`: the bucket whose notifications S3 may send to it.
+    `bucket_arn`: the bucket whose notifications S3 may send to the queue.
     """
     settings, names = platform.settings, platform.names
     dlq, queue = names.queue_arn(dead_letters(name)), names.queue_arn(name)
     every = {
         "DelaySeconds": "0",
         "MaximumMessageSize": str(_MESSAGE_BYTES),
-        # SQS knows one kind of encryption at a time: naming one ends the other.
+        # SQS has one kind of encryption at a time: setting one ends the other.
         **(
             {"SqsManagedSseEnabled": "true"}
             if settings.kms_key_arn is None
@@ -196,7 +196,7 @@ def _from_bucket(bucket_arn: str, account_id: str) -> dict[str, Any]:
         "Effect": "Allow",
         "Principal": {"Service": "s3.amazonaws.com"},
         "Action": "sqs:SendMessage",
-        # A bucket's ARN names no account, and its name may become somebody else's one day.
+        # A bucket's ARN names no account, and another account may take its name later.
         "Condition": {
             "ArnEquals": {"aws:SourceArn": bucket_arn},
             "StringEquals": {"aws:SourceAccount": account_id},

@@ -1,4 +1,4 @@
-"""The steps about a record itself: that it says the truth, and that it is ACTIVE at the end."""
+"""Steps for a record itself: that its contents are right, and that it is ACTIVE at the end."""
 
 from dataclasses import dataclass
 from typing import Generic
@@ -12,7 +12,7 @@ _OWN = {"status", "created_at", "updated_at"}
 
 @dataclass(frozen=True)
 class Contents(Step, Generic[R]):
-    """A step: the record names what follows from its name, and nothing of anybody else's."""
+    """A step: the record has the attributes that follow from its name."""
 
     registry: Registry
     record: R
@@ -36,7 +36,7 @@ class Contents(Step, Generic[R]):
 
 @dataclass(frozen=True)
 class Activation(Step, Generic[R]):
-    """A step, the last one: from here on the router knows."""
+    """The last step: the record becomes ACTIVE, so that the router uses it."""
 
     registry: Registry
     record: R

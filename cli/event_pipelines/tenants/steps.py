@@ -1,7 +1,7 @@
-"""What a group or tenant is made of, piece by piece.
+"""The steps that create a group or tenant.
 
-One list of steps serves every command: creation makes them, a dry run and `verify` compare them
-with what is there, a repair makes those that differ.
+One list of steps serves every command: creation carries them out, a dry run and `verify` compare
+them with what exists, a repair carries out those that differ.
 """
 
 from abc import ABC, abstractmethod
@@ -18,25 +18,25 @@ TENANT_TAG = "event-pipelines-tenant"
 
 
 class Step(ABC):
-    """One thing that must be there, exactly so."""
+    """One resource or setting that must exist with exactly these properties."""
 
-    # Whether the thing may look as if it were there when it is about to vanish.
+    # Whether it may still seem to exist when it is about to vanish.
     answers_after_deletion = False
 
     @property
     @abstractmethod
     def what(self) -> str:
-        """Kind and name, as a person would say them."""
+        """Kind and name, for messages."""
 
     @abstractmethod
     def faults(self) -> list[str]:
-        """How it differs from what it must be: [MISSING], a few differences, or nothing."""
+        """Returns how it differs from what it must be: [MISSING], some differences, or nothing."""
 
     @abstractmethod
     def make(self) -> None:
-        """Makes it so, whatever was there, also beside another process that does the same.
+        """Creates or fixes it, whatever exists, also if another process does the same meanwhile.
 
-        Raises UserError when a person has to decide.
+        Raises UserError if a person has to decide.
         """
 
 
@@ -51,9 +51,9 @@ class Done:
 def carry_out(
     steps: Sequence[Step], unfinished: bool, dry_run: bool, tell: Callable[[Done], None]
 ) -> list[Done]:
-    """Makes what is missing or different, in order.
+    """Carries out the steps that are missing or different, in order.
 
-    `unfinished`: what looks as if it were there is made all the same where looks can deceive.
+    `unfinished` also carries out steps without faults that have `answers_after_deletion`.
     """
     done = []
     for step in steps:
@@ -68,7 +68,7 @@ def carry_out(
 
 
 def tag_faults(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
-    """Tags that are not as they must be. Tags beyond those are other people's, and theirs."""
+    """Returns texts on wrong and missing tags. Other tags belong to others and are ignored."""
     return [
         f"tag {name} is {found.get(name, 'missing')}, not {value}"
         for name, value in wanted.items()
@@ -77,9 +77,9 @@ def tag_faults(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]
 
 
 def refuse_foreign(what: str, found: Mapping[str, str], wanted: Mapping[str, str]) -> None:
-    """Raises UserError when the tags say that something is another stack's, group's or tenant's.
+    """Raises UserError if the tags say that something is another stack's, group's or tenant's.
 
-    Stacks of before prefixes like ep-tg were refused can come upon one name: ep + csv, ep-tg + csv.
+    Stacks older than the check of prefixes such as ep-tg may share names: ep + csv, ep-tg + csv.
     """
     for tag in (STACK_TAG, GROUP_TAG, TENANT_TAG):
         if found.get(tag, wanted.get(tag)) != wanted.get(tag):
@@ -90,9 +90,9 @@ def refuse_foreign(what: str, found: Mapping[str, str], wanted: Mapping[str, str
 
 
 def canonical(value: Any) -> Any:
-    """A form in which policies that mean the same are equal.
+    """Returns a form in which policies that mean the same are equal.
 
-    AWS is free to give back a list of one as a string, lists in another order, numbers as text.
+    AWS may return a list of one as a string, lists in another order, and numbers as text.
     """
     if isinstance(value, Mapping):
         return {name: canonical(one) for name, one in sorted(value.items())}

@@ -1,4 +1,4 @@
-"""Tenants: prefixes in their group's bucket, and the queue that their files are announced in."""
+"""Tenants: prefixes in their group's bucket, and the queue for the events of their files."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from event_pipelines.tenants.steps import TENANT_TAG, Done, Step, carry_out
 
 @dataclass(frozen=True)
 class Parts:
-    """What a tenant consists of. In a group with a shared queue it has no queues of its own."""
+    """The resources of a tenant. In a group with a shared queue it has no queues of its own."""
 
     bucket: Bucket
     queues: list[QueueStep]
@@ -52,7 +52,7 @@ def parts(platform: Platform, name: str, group: str, queue_mode: str) -> Parts:
 
 
 def plan(platform: Platform, registry: Registry, tenant: Tenant) -> list[Step]:
-    """The steps that make this tenant what its record says, in an order that always works."""
+    """Returns the steps that make this tenant as recorded, in an order that always works."""
     made = parts(platform, tenant.name, tenant.group, tenant.queue_mode)
     wanted = new_tenant(platform.names, tenant.name, tenant.group, tenant.queue_mode)
     return [
@@ -72,7 +72,7 @@ def create(
     dry_run: bool,
     tell: Callable[[Done], None],
 ) -> Tenant:
-    """Makes a tenant, or finishes making it, or fixes what differs."""
+    """Creates a tenant, or completes it, or fixes what differs. Raises UserError."""
     platform.names.check_tenant(name)
     group = registry.find(Group, platform.names.check_group(group_name))
     if group is None or group.status != ACTIVE:
@@ -99,7 +99,7 @@ def create(
 
 
 def change(registry: Registry, name: str, before: str, after: str, dry_run: bool) -> Tenant:
-    """Suspends or resumes. Raises UserError when the tenant is in neither status."""
+    """Sets the status to `after`. Raises UserError if it is neither `before` nor `after`."""
     tenant = registry.get(Tenant, name)
     if tenant.status not in (before, after):
         verb = "delete" if tenant.status == DELETING else f"create --group {tenant.group}"
@@ -121,23 +121,22 @@ def delete(
 ) -> None:
     """Removes a tenant, and its files and messages too if `with_data`.
 
-    What waits in a queue that it shares with others is left there: its consumer finds no such
-    tenant any more, and the messages become dead letters.
+    Messages in a queue that it shares with others are left there: the consumer no longer finds the
+    tenant, and they become dead letters.
 
-    Raises UserError, before anything has changed, when it has files or messages that nobody said
-    to delete.
+    Raises UserError, before anything has changed, if it has files or messages and `with_data` is
+    false.
     """
     tenant = registry.get(Tenant, platform.names.check_tenant(name))
-    # A record that somebody spoiled must not lead to another bucket: names are made of checked
-    # names alone.
+    # A corrupted record must not lead to another bucket: all names are made of checked names.
     platform.names.check_group(tenant.group)
-    # A record that says nothing of its queue must leave none behind.
+    # A record without a valid queue mode must leave no queue behind.
     mode = tenant.queue_mode if tenant.queue_mode in QUEUE_MODES else PER_TENANT
     made = parts(platform, name, tenant.group, mode)
     if not with_data:
         refuse_remains("tenant", name, made.files, made.queues)
     if not dry_run:
-        # From here on the router sends nothing more, as soon as it has looked again.
+        # From here on the router sends nothing more, once its cache has expired.
         tenant = registry.change_status(tenant, DELETING)
     removals = [
         *(Removal(feed.what, lambda: _stop(platform, made)) for feed in made.feeds),
@@ -150,9 +149,8 @@ def delete(
 
 
 def _stop(platform: Platform, made: Parts) -> None:
-    """Ends the processing of files, and waits for those in progress: what they become would
-    outlive the tenant.
-    """
+    """Ends the processing of files, and waits for those in progress: their results would remain
+    after the tenant is deleted."""
     for feed in made.feeds:
         feed.remove()
     waited = 0.0

@@ -1,4 +1,4 @@
-"""Compares the registry with what is really there, in both directions."""
+"""Compares the registry with the resources that exist, in both directions."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -25,7 +25,7 @@ _DENIED = ("AccessDenied", "AccessDeniedException", "Forbidden", "403")
 
 @dataclass(frozen=True)
 class Drift:
-    """One difference. `remedy` is what a person has to do, where a repair cannot or did not."""
+    """One difference. `remedy` is what a person has to do if a repair cannot or did not fix it."""
 
     kind: str
     name: str
@@ -53,7 +53,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Verification:
-    """`show` hears how many records of how many were compared, and which one was the last."""
+    """A verification. `show` is called with records compared, records in all, and the last one."""
 
     platform: Platform
     registry: Registry
@@ -62,9 +62,9 @@ class Verification:
     compared: Compared
 
     def one(self, name: str) -> list[Drift]:
-        """The drift of the group and of the tenant of this name.
+        """Returns the drift of the group and of the tenant of this name.
 
-        Raises UserError when there is neither.
+        Raises UserError if there is neither.
         """
         check("tenant", name)
         found = (self.registry.find(Group, name), self.registry.find(Tenant, name))
@@ -77,7 +77,7 @@ class Verification:
         return self._drift_of(records)
 
     def everything(self) -> list[Drift]:
-        """The drift of every group and tenant, and what is there without a record."""
+        """Returns the drift of every group and tenant, and resources without a record."""
         every_group = self.registry.all(Group)
         every_tenant = self.registry.all(Tenant)
         drift = self._drift_of([*every_group, *every_tenant])
@@ -116,11 +116,11 @@ class Verification:
         for step in self._plan(record):
             found = list(self._examine(record.kind, record.name, step, repair))
             yield from found
-            # The later steps rely on the earlier ones, and the last one tells the router.
+            # Later steps rely on earlier ones, and the last one activates the record.
             repair = repair and all(one.repaired for one in found)
 
     def _unusable(self, record: Group | Tenant) -> Drift | None:
-        """Why there is nothing to compare this record with."""
+        """Returns why this record cannot be compared; None if it can."""
         try:
             self._check_names(record)
         except UserError as error:
@@ -164,7 +164,7 @@ class Verification:
         try:
             faults = step.faults()
         except ClientError as error:
-            # Denied is neither there nor missing: it is said, and the rest is compared.
+            # If access is denied, the rest is still compared, and the denial is reported.
             if error_code(error) not in _DENIED:
                 raise
             remedy = "allow these credentials what the pipeline's manager policy allows"
@@ -187,7 +187,7 @@ class Verification:
     def _unregistered(
         self, every_group: Sequence[Group], every_tenant: Sequence[Tenant]
     ) -> Iterator[Drift]:
-        """Queues and buckets that are tagged as ours and that no record accounts for."""
+        """Yields queues and buckets that are tagged as this stack's and have no record."""
         made_groups = [groups.parts(self.platform, g.name, g.queue_mode) for g in every_group]
         made_tenants = [
             tenants.parts(self.platform, t.name, t.group, t.queue_mode) for t in every_tenant

@@ -1,1 +1,1 @@
-"""`event-pipelines trace`: the story of one object, from wherever a pipeline keeps a part of it."""
+"""`event-pipelines trace`: the history of one object, from logs, buckets, tables and queues."""

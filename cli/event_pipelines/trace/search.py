@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_sqs import SQSClient
 
-# Of each queue.
+# Messages looked at in each queue.
 MAX_LOOKED_AT = 1000
-# What the story says anyway, and what is about the function and not about the object.
+# Fields that a happening has anyway, and those about the function and not about the object.
 _LEFT_OUT = {
     "bucket", "key", "outcome", "message", "level", "location", "timestamp", "service",
     "cold_start", "function_name", "function_memory_size", "function_arn", "function_request_id",
@@ -30,7 +30,7 @@ _LEFT_OUT = {
 
 
 def story(search: Search, wanted: str | None) -> tuple[list[Happening], list[str]]:
-    """What happened, oldest first, and notes. Raises UserError if there is no such pipeline."""
+    """Returns what happened, oldest first, and notes. Raises UserError for an unknown pipeline."""
     queues, names = search.stack.queues, [wanted] if wanted else concerned(search.key)
     seen: dict[str | None, None] = {}
 
@@ -57,7 +57,7 @@ def story(search: Search, wanted: str | None) -> tuple[list[Happening], list[str
 
 
 def entries_of(pipeline: Pipeline, search: Search, stages: Sequence[Stage]) -> list[Entry]:
-    """Everything that a pipeline has of the object, and notes; `stages` are the pipeline's."""
+    """Returns all that a pipeline has of the object, and notes; `stages` are the pipeline's."""
     stack, key = search.stack, search.key
     found: list[Entry] = [
         happening
@@ -73,7 +73,7 @@ def entries_of(pipeline: Pipeline, search: Search, stages: Sequence[Stage]) -> l
 
 
 def of_another_tenant(queue: str, key: str) -> bool:
-    """What a look costs its messages is not theirs to pay."""
+    """Whether the queue is another tenant's; looking would use up receives of its messages."""
     return queue.startswith("tenant-") and not queue.startswith(
         f"tenant-{key.partition('/')[0]}-raw"
     )
@@ -82,7 +82,7 @@ def of_another_tenant(queue: str, key: str) -> bool:
 def _lines(
     logs: "CloudWatchLogsClient", pipeline: str, function: str, key: str, start: datetime
 ) -> Iterator[Happening]:
-    """One for every outcome since `start`, also of tries that failed."""
+    """Yields one for every outcome since `start`, including failed tries."""
     for record in outcomes.read(logs, function, start, pattern(key)):
         if record.fields.get("key") == key:
             facts = {name: v for name, v in record.fields.items() if name not in _LEFT_OUT}
@@ -90,9 +90,9 @@ def _lines(
 
 
 def pattern(key: str) -> str:
-    """Lets CloudWatch find the lines where it can, instead of sending them all.
+    """Returns a pattern with which CloudWatch finds the key's lines, or all outcomes.
 
-    What else than these characters means in a pattern is not documented.
+    The meaning of characters other than these in a pattern is not documented.
     """
     if re.fullmatch(r"[A-Za-z0-9._/ -]+", key):
         return f'{{ $.key = "{key}" }}'
@@ -102,7 +102,7 @@ def pattern(key: str) -> str:
 def _waiting(
     sqs: "SQSClient", pipeline: str, queues: Sequence[Queue], key: str, import_ids: Collection[str]
 ) -> Iterator[Entry]:
-    """Messages about the object. What could not be seen, or was changed by looking, is noted."""
+    """Yields messages about the object, and notes on unseen messages and on costs of looking."""
     for queue in queues:
         if queue.in_flight:
             yield f"{queue.in_flight} messages of {queue.name} are in work: not looked at"

@@ -1,4 +1,4 @@
-"""The application: which address is which view, and the stream of looks."""
+"""The ASGI application: the routes of views, files and changes, and the stream of looks."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -45,15 +45,15 @@ CHANGES: dict[str, Show] = {
     "/imports/cancel": imports_view.cancel_now,
     "/tenants/release": tenants.release_now,
 }
-# No form of ours comes near it.
+# Far more than any form of the console has.
 _MOST_FORM_BYTES = 1 << 16
-# Between two looks of a view that has not asked all it wants, how long one may take, and how many
-# views are remembered.
+# Seconds between two looks of an unfinished view, seconds that a look may take, and how many views
+# are remembered.
 _AT_ONCE, _LOOK_SECONDS, _WORKS = 0.05, 1.0, 20
 
 
 def application(console: Console) -> Starlette:
-    """What a `Guard` stands before."""
+    """Returns the application, which a `Guard` must wrap."""
     kinds = {"/console.css": "text/css", "/console.js": "text/javascript"}
 
     def asset(request: Request) -> Response:
@@ -75,7 +75,7 @@ def application(console: Console) -> Starlette:
 
 
 async def _looks(console: Console) -> AsyncIterator[str]:
-    """A server-sent event with each look, upon which a page asks for what is new."""
+    """Yields a server-sent event at each look, upon which a page reloads its content."""
     async for _ in console.looks.updates():
         yield f"data: {console.looks.number}\n\n"
 
@@ -98,7 +98,7 @@ def _answer(console: Console, show: Show) -> Callable[[Request], Any]:
 
 
 def _query(pairs: Iterable[tuple[str, str]]) -> Query:
-    """What is given several times, such as the ids of selected messages, is joined by spaces."""
+    """Returns a query; values of one name, such as selected ids, are joined by spaces."""
     query: dict[str, str] = {}
     for name, value in pairs:
         query[name] = f"{query[name]} {value}" if name in query else value
@@ -106,14 +106,14 @@ def _query(pairs: Iterable[tuple[str, str]]) -> Query:
 
 
 def _changed(console: Console, show: Show, query: Query, path: str) -> Response:
-    # What was shown before is not what is there now.
+    # Views made before the change are out of date.
     with console.lock:
         console.works.clear()
     return _made(console, show, query, path, None)
 
 
 def _shown(console: Console, show: Show, query: Query, path: str) -> Response:
-    """A view as soon as it is made; before that a page that wants its next look."""
+    """Returns a view as soon as it is made; before that a page that reloads for the next look."""
     key, works = (path, *sorted(query.items())), console.works
     with console.lock:
         work = works.get(key)
@@ -131,7 +131,7 @@ def _shown(console: Console, show: Show, query: Query, path: str) -> Response:
 
 
 def _made(console: Console, show: Show, query: Query, path: str, work: Work | None) -> Response:
-    """A view, or the sentence that says why there is none."""
+    """Returns a view, or a page with the sentence that says why there is none."""
     status, place = 200, path + "?queue" * ("queue" in query)
     try:
         view = show(console, query)
@@ -154,7 +154,7 @@ def _made(console: Console, show: Show, query: Query, path: str, work: Work | No
         return view
     asked = ""
     if work and view.refresh != 0:
-        # Who waited through several looks for it comes for it a last time.
+        # A page that waited through several looks reloads once more to get the view.
         work.fresh = time.monotonic() + (view.refresh or (2.0 if work.looks > 1 else 0.0))
         several = f" in {work.looks} looks" if work.looks > 1 else ""
         asked = f"This view asked {asked_of(work.calls)}{several}."

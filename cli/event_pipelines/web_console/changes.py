@@ -1,4 +1,4 @@
-"""What the console changes: only where it may, confirmed with its count, and written down."""
+"""Changes by the console: only where allowed, confirmed with their count, and logged."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from event_pipelines.stack import error_code
 from event_pipelines.times import iso
 from event_pipelines.web_console.markup import Html, el, form, note
 
-# Says how far a change is.
+# Reports the progress of a change.
 Say = Callable[[str], None]
 Facts = Mapping[str, object]
 _READ_ONLY = "This console is read-only: start it with --allow-changes, or copy the command."
@@ -29,7 +29,7 @@ def default_log() -> Path:
 
 @dataclass
 class Job:
-    """A change; `said` is how far it is, or how it ended."""
+    """A change; `said` is its progress, or how it ended."""
 
     what: str
     said: str = "begun"
@@ -38,9 +38,9 @@ class Job:
 
 @dataclass(frozen=True)
 class Changes:
-    """`log` gets a line of JSON before each change and one behind it, with the `origin` in it.
+    """Changes by the console. `log` gets a line of JSON before and after each, with the `origin`.
 
-    `refused` says of the changes that the credentials do not allow which operation it was.
+    `refused` maps changes that the credentials do not allow to the operation that AWS refused.
     """
 
     allowed: bool
@@ -51,7 +51,7 @@ class Changes:
     _lock: Lock = field(default_factory=Lock)
 
     def start(self, name: str, what: str, facts: Facts, act: Callable[[Say], str]) -> None:
-        """Begins a change that the view of `name` tells of; `act` gives its last word.
+        """Begins a change that the view of `name` shows; `act` returns how it ended.
 
         Raises UserError where changes are not allowed, and while one of this name goes on.
         """
@@ -60,9 +60,9 @@ class Changes:
             if name in self.jobs and self.jobs[name].state == "goes on":
                 raise UserError(f"A change of {name} goes on already: wait until it has ended.")
             job = self.jobs[name] = Job(what)
-        # Before anything is changed, so that what cannot be written down is not done.
+        # Before anything is changed, so that a change that cannot be logged is not made.
         self._write(job, facts)
-        # The server's end waits for it.
+        # No daemon thread: the process waits for its end.
         Thread(target=self._work, args=(job, facts, act), name=f"change of {name}").start()
 
     def _work(self, job: Job, facts: Facts, act: Callable[[Say], str]) -> None:
@@ -87,7 +87,7 @@ class Changes:
             file.write(json_text(json.loads(json.dumps(line, default=str))) + "\n")
 
     def told(self, name: str) -> Html | None:
-        """How far the last change of this name is."""
+        """Returns the progress of the last change of this name; None if there is none."""
         if not (job := self.jobs.get(name)):
             return None
         kind = "grave" if job.state == "failed" else ""
@@ -97,7 +97,7 @@ class Changes:
         return name in self.jobs and self.jobs[name].state == "goes on"
 
     def check(self, count: int = 0, confirmed: str = "0") -> None:
-        """Raises UserError where changes are not allowed, and of more than were confirmed."""
+        """Raises UserError if changes are not allowed, or if more are found than were confirmed."""
         if not self.allowed:
             raise UserError(_READ_ONLY)
         if not confirmed.isdecimal() or count > int(confirmed[:9]):
@@ -106,7 +106,7 @@ class Changes:
             )
 
     def form(self, path: str, button: str, **hidden: object) -> Html:
-        """A form that carries out a change; a sentence instead where it is not allowed."""
+        """Returns a form that carries out a change, or a sentence if it is not allowed."""
         if operation := self.refused.get(path.rpartition("/")[2]):
             return note(f"The credentials do not allow it: AWS refused {operation}.")
         return form(path, button, method="post", **hidden) if self.allowed else note(_READ_ONLY)

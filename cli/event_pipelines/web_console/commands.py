@@ -57,12 +57,12 @@ def _console(arguments: argparse.Namespace) -> int:
 
 
 def listening(port: int) -> socket.socket:
-    """A socket on loopback. Raises UserError when the port is none, or taken."""
+    """Returns a socket on loopback. Raises UserError if the port is invalid or taken."""
     listener = socket.socket()
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
-        # So that a browser which is quicker than the server waits.
+        # A browser that is quicker than the server waits then.
         listener.listen()
     except (OSError, OverflowError) as error:
         listener.close()
@@ -73,8 +73,8 @@ def listening(port: int) -> socket.socket:
 def make(
     arguments: argparse.Namespace, origin: dict[str, str], port: int
 ) -> "tuple[uvicorn.Server, Guard, Console]":
-    """The server, and what its address is. Nothing is asked of AWS before a page is."""
-    # Late: whoever reads the help has no web server.
+    """Returns server, guard and console. AWS is not called before a page is opened."""
+    # Imported late, because the help must not need a web server.
     import uvicorn
 
     from event_pipelines.web_console.app import application

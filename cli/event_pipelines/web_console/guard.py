@@ -1,7 +1,7 @@
-"""Lets in who has the address that the command printed, and nobody who was sent here by others.
+"""Admits browsers that opened the printed address, and no requests that other sites caused.
 
 Another site may have a name that resolves to loopback (so `Host` is checked), forms that post here
-(so `Origin` is) and links that lead here (so `Sec-Fetch-Site` is: a view may look into queues).
+(so `Origin` is) and links that lead here (so `Sec-Fetch-Site` is: a view may receive messages).
 Another server on this machine shares the site of the cookie, not the origin.
 """
 
@@ -21,7 +21,7 @@ HEADERS = {
     " img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none';"
     " frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
-    # With none at all a browser would send no origin with our own forms.
+    # With no-referrer a browser would send no origin with the console's own forms.
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -31,7 +31,7 @@ HEADERS = {
 
 @dataclass
 class Guard:
-    """Around an ASGI application that is served on loopback at `port`."""
+    """ASGI middleware around an application that is served on loopback at `port`."""
 
     application: Any
     port: int
@@ -40,7 +40,7 @@ class Guard:
 
     @property
     def address(self) -> str:
-        """What to open, with the token."""
+        """The URL to open, with the token."""
         return f"http://127.0.0.1:{self.port}/?token={self.token}"
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -55,7 +55,7 @@ class Guard:
         await answer(scope, receive, with_headers)
 
     def _answer(self, scope: Any) -> Response | None:
-        """What to say instead of what was asked for; None: go on."""
+        """Returns a response instead of the application's; None admits the request."""
         headers = Headers(scope=scope)
         host, origin = headers.getlist("host"), headers.get("origin")
         if host not in ([f"127.0.0.1:{self.port}"], [f"localhost:{self.port}"]):
@@ -64,11 +64,11 @@ class Guard:
         if origin != f"http://{host[0]}" and (changes or origin is not None):
             return _refusal(scope, "A page of another site asked for this.")
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        # Cookies do not know ports: two consoles would overwrite each other's.
+        # Cookies ignore ports: with one name, two consoles would overwrite each other's.
         cookie = f"event-pipelines-console-{self.port}"
         if not changes and _equal(dict(query).get("token", ""), self.token):
-            # Without the token, which would stay in the browser's history; two slashes at the
-            # beginning would be another host.
+            # Redirects to the address without the token, which would stay in the browser's history;
+            # two slashes at the beginning would be another host.
             rest = urlencode([(name, value) for name, value in query if name != "token"])
             opened = RedirectResponse(
                 f"/{scope['path'].lstrip('/')}" + f"?{rest}" * bool(rest), 303
@@ -88,7 +88,7 @@ def _equal(given: str, wanted: str) -> bool:
 
 
 def _refusal(scope: Any, why: str) -> Response:
-    """With a link to the same view, which works for whoever has the cookie."""
+    """Returns a refusal with a link to the same view, which works with the cookie."""
     path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
     path = path.lstrip("/\\")
     again = el("a", "Open this view", href=f"/{path}" + f"?{query}" * bool(query))

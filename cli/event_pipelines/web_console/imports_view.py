@@ -1,4 +1,4 @@
-"""Imports with how far they are, one of them in full, and how to end it."""
+"""Views of imports: their progress, one of them in full, and how to end it."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -18,7 +18,7 @@ _SHOWN = 200
 
 
 def show(console: Console, query: Query) -> View:
-    """All imports, newest first, or one."""
+    """Shows all imports, newest first, or one. Raises UserError if there is no such import."""
     ledger = csv_import.locate(console.stack)
     if query.get("id"):
         return _one(console, ledger.get(query["id"]))
@@ -37,7 +37,7 @@ def show(console: Console, query: Query) -> View:
 def _progress(one: Import) -> Html:
     done, of, detail = progress_of(one)
     if one.ended:
-        # Its rate would go on falling.
+        # The rate is left out: after the end it would go on falling.
         said = (f"{one.rows_loaded:,} loaded", f"{one.rows_rejected:,} rejected", one.reason)
         return el("span", ", ".join(filter(None, said)))
     bar = el("progress", value=str(done), max=str(of or 1), aria_label=f"rows of {one.import_id}")
@@ -60,7 +60,7 @@ def _one(console: Console, one: Import) -> View:
 
 
 def rows_made(console: Console, import_id: str, reasons: Mapping[str, int] | None) -> Content:
-    """Of the first rows of the file what the table has now, and what was rejected by reason."""
+    """Shows what the table has of the file's first rows, and rejected rows by reason."""
     items = first_items(csv_import.ledger_of(console.stack), import_id)
     names = list(dict.fromkeys(name for item in items for name in item))
     rows = [[str(item.get(name, "")) for name in names] for item in items]
@@ -74,7 +74,7 @@ def rows_made(console: Console, import_id: str, reasons: Mapping[str, int] | Non
 
 
 def confirm_cancel(console: Console, query: Query) -> View:
-    """What the end of an import would do, and a form that carries it out."""
+    """Shows what the end of an import would do, and a form that carries it out."""
     one = csv_import.locate(console.stack).get(query.get("id", ""))
     waiting = max(0, one.rows_read - one.rows_done)
     form = console.changes.form("/imports/cancel", f"End it: {waiting:,} rows would not be loaded",
@@ -87,7 +87,7 @@ def confirm_cancel(console: Console, query: Query) -> View:
 
 
 def cancel_now(console: Console, query: Query) -> Response:
-    """Ends an import. More of it may wait by now: that ends as well."""
+    """Ends an import, including rows that have come since the confirmation."""
     console.changes.check()
     ledger, identity = csv_import.locate(console.fresh()), query["id"]
 

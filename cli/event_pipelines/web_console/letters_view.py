@@ -1,4 +1,4 @@
-"""Dead letters, found, opened, selected, exported and redriven; and rejections by reason."""
+"""Views of dead letters, to search, select, export and redrive them, and of rejections."""
 
 import re
 from collections import Counter
@@ -24,12 +24,12 @@ from event_pipelines.web_console.markup import Content, Html, el, entry, form, l
 from event_pipelines.web_console.object_view import SANDBOX
 from event_pipelines.web_console.views import Console, Query, View, clock, object_link
 
-# Of a queue; a search and an export look at more.
+# Messages shown of a queue; a search and an export look at more.
 SHOWN, SEARCHED, RATE, _PICK = 50, 1000, "10", "pick"
 
 
 def show(console: Console, query: Query) -> View:
-    """All dead-letter queues, or one with its messages."""
+    """Shows all dead-letter queues, or one with its messages. Raises UserError."""
     if query.get("queue"):
         return _one(console, query)
     return View("Dead letters", console.live(_queues), console.command("queues", "list"), 0)
@@ -48,7 +48,7 @@ def _queues(console: Console, seen: Seen) -> Content:
 
 
 def _dead(console: Console, name: str) -> Queue:
-    """Raises UserError for a queue in which a look would use up receives."""
+    """Returns a dead-letter queue. Raises UserError for others: a look would use up receives."""
     queue = console.stack.queues.find(name)
     if queue.max_receive_count is not None:
         raise UserError(f"{queue.name} is no dead-letter queue: looking would use up receives.")
@@ -84,7 +84,7 @@ def _one(console: Console, query: Query) -> View:
 
 
 def _pick(queue: Queue) -> Html:
-    """What is done with the messages that are selected above, or with all."""
+    """Returns the form to redrive or export the messages selected above, or all."""
 
     def button(text: str, which: str, **more: object) -> Html:
         return el("button", text, name="of", value=which, **more)
@@ -102,7 +102,7 @@ def _pick(queue: Queue) -> Html:
 
 
 def _last_tries(console: Console, dead: Queue) -> dict[str, Record]:
-    """What the function of a dead-letter queue logged of the last try of each message."""
+    """Returns the logged outcome of the last try of each message of a dead-letter queue, by id."""
     fed = console.stack.queues.short(dead.name).partition("-dlq")[0]
     found = stages(
         console.stack.prefix, console.stack.queues.all(lambda name: name.startswith(fed))
@@ -143,7 +143,7 @@ def _letter(
 
 
 def _ids(query: Query) -> list[str]:
-    """Of the selected messages; none: all. Raises UserError when there should be some."""
+    """Returns ids of selected messages; none: all. Raises UserError if some must be selected."""
     ids = [] if query.get("of") == "all" else query.get("id", "").split()
     if query.get("of") == "selected" and not ids:
         raise UserError("No message is selected: go back and select some, or take all.")
@@ -154,7 +154,7 @@ def _ids(query: Query) -> list[str]:
 
 
 def export(console: Console, query: Query) -> Response:
-    """What `queues peek --json` prints, or the selected of it."""
+    """Returns the output of `queues peek --json`, or the selected part of it."""
     queue, ids = _dead(console, query.get("queue", "")), _ids(query)
     seen = look(console.stack.sqs, queue, SEARCHED).messages
     return lines_of(
@@ -169,7 +169,7 @@ def lines_of(name: str, records: Iterable[object]) -> Response:
 
 
 def confirm_redrive(console: Console, query: Query) -> View:
-    """A dry run, and a form that carries it out."""
+    """Shows a dry run, and a form that carries it out. Raises UserError."""
     rate, ids = query.get("rate", RATE), _ids(query)
     plan = redrive.plan(
         console.stack.queues, query.get("queue", ""), None, times.message_rate(rate), ids
@@ -191,7 +191,7 @@ def confirm_redrive(console: Console, query: Query) -> View:
 
 
 def redrive_now(console: Console, query: Query) -> Response:
-    """Redrives what was confirmed. Raises UserError when there are more messages by now."""
+    """Redrives what was confirmed. Raises UserError if there are more messages by now."""
     console.changes.check()
     stack, rate = console.fresh(), times.message_rate(query["rate"])
     plan = redrive.plan(stack.queues, query["queue"], None, rate, _ids(query))

@@ -1,4 +1,4 @@
-"""Looks at the stack while a page is open: one for all pages, rationed, with what `status` says."""
+"""Reads the status of the stack while a page is open: once for all pages, with limited calls."""
 
 import asyncio
 import json
@@ -20,11 +20,11 @@ from event_pipelines.status.path import Status, Watcher
 from event_pipelines.status.tally import REJECTIONS, RETRIES, Tally
 from event_pipelines.web_console.ration import CountedStack, Postponed, Work
 
-# Seconds until somebody hears of a look; looks for the first picture follow each other so.
+# Seconds between two checks for a look, and between two looks until the first picture.
 _AT_ONCE = 0.05
 _LOOK_SECONDS, _LATE_SECONDS = 1.0, 10.0
 _RECENT, _REJECTED = 12, 1000
-# Of what ended and what waited, the last 15 minutes.
+# Slots in which ended and waiting messages are counted, of the last 15 minutes.
 SLOT_SECONDS, _SLOTS = 30, 30
 _AGE = "ApproximateAgeOfOldestMessage"
 _AGES_EVERY, _DRAWN_EVERY = 30, 300
@@ -33,8 +33,8 @@ _PLACES = ("TABLE", "TABLE_NAME", "BUCKET", "QUEUE_URL", "TOPIC_ARN")
 
 @dataclass(frozen=True)
 class Resources:
-    """What a stage is made of. `senders` are ARNs, from the bucket to the queue; `effects` are
-    tables, buckets and queues that its function is told of."""
+    """The resources of a stage. `senders` are ARNs, from the bucket to the queue; `effects` are
+    tables, buckets and queues named in the settings of its function."""
 
     stage: Stage
     senders: tuple[str, ...]
@@ -43,11 +43,11 @@ class Resources:
 
 @dataclass(frozen=True)
 class Seen:
-    """What several looks have seen. `asked` are the calls of all of these `looks`.
+    """The result of several looks. `asked` are the calls of all of these `looks`.
 
-    `recent` and `rejected` are the newest of their kind, newest first. `past` are messages that
-    ended in each of the last slots, and the most that waited, by stage. `oldest` are seconds by
-    queue, `promised` what an alarm says of the same.
+    `recent` and `rejected` are the newest of their kind, newest first. `past` are, by stage,
+    messages that ended in each of the last slots, and the most that waited. `oldest` are ages in
+    seconds of the oldest messages by queue, `promised` the alarm thresholds for them.
     """
 
     status: Status
@@ -66,7 +66,7 @@ def _newest(records: list[Record], most: int) -> list[Record]:
 
 
 def _add(records: list[Record], record: Record, most: int) -> None:
-    """Of each function the oldest come first, so that the newest of all are known at the end."""
+    """Adds a record; a function's records come oldest first, so the newest of all are kept."""
     records.append(record)
     if len(records) > 2 * most:
         records[:] = _newest(records, most)
@@ -77,14 +77,14 @@ def _slot(at: datetime) -> int:
 
 
 class Looks:
-    """Looks every `interval` seconds as long as somebody listens."""
+    """A reader of the status that looks every `interval` seconds while a page listens."""
 
     def __init__(self, prefix: str, start: datetime, interval: float) -> None:
         self.interval = interval
         self.latest: Seen | None = None
         self.problem: str | None = None
         self.number = self.listeners = 0
-        # Whether the server is, so that nothing keeps it.
+        # Whether the server is ending; loops end then.
         self.ending: Callable[[], bool] = lambda: False
         self._stack = CountedStack(prefix)
         tally = Tally(self._stack.logs, start, self._keep)
@@ -104,7 +104,7 @@ class Looks:
         return sorted(self._stack.denied)
 
     async def updates(self) -> AsyncIterator[None]:
-        """Yields at once, and after every look; looking ends with the last who listens."""
+        """Yields at once, and after every look; looks end when the last listener has gone."""
         self.listeners += 1
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._run())
@@ -119,7 +119,7 @@ class Looks:
 
     async def _run(self) -> None:
         while self.listeners and not self.ending():
-            # Pages that are opened one after the other do not ask more often.
+            # Pages that are opened one after the other cause no more looks.
             if time.monotonic() >= self._next:
                 await asyncio.to_thread(self.look)
                 self._next = time.monotonic() + (self.interval if self.number else 0)
@@ -143,7 +143,7 @@ class Looks:
             self.problem = str(error)
         except (BotoCoreError, ClientError) as error:
             if getattr(error, "operation_name", "") in self._stack.denied:
-                return False  # The next picture does without.
+                return False  # The next picture does without this call.
             self.problem = told(error, "event-pipelines status")
         self.number += 1
         return True
@@ -191,7 +191,7 @@ class Looks:
         return Resources(stage, *self._drawn[key])
 
     def _senders(self, queue: Queue) -> Iterable[str]:
-        """ARNs of who may send to a queue, and before a topic that of who may publish to it."""
+        """Yields ARNs that may send to a queue, and before a topic those that may publish to it."""
         answer = self._stack.sqs.get_queue_attributes(QueueUrl=queue.url, AttributeNames=["Policy"])
         for arn in _sources(answer.get("Attributes", {}).get("Policy")):
             if arn.split(":")[2] == "sns":
@@ -200,7 +200,7 @@ class Looks:
             yield arn
 
     def _promised(self) -> dict[str, float]:
-        # As the faults of `status` ask.
+        # The request is the same as for the faults of `status`, so that its response is cached.
         pages = self._stack.cloudwatch.get_paginator("describe_alarms").paginate(
             AlarmNamePrefix=f"{self._stack.prefix}-", AlarmTypes=["MetricAlarm", "CompositeAlarm"]
         )

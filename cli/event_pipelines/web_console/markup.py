@@ -1,4 +1,4 @@
-"""Links, forms and pages of the console, of elements in which every text is escaped."""
+"""Links, forms and pages of the console, made of elements that escape all text."""
 
 from urllib.parse import urlencode
 
@@ -8,9 +8,9 @@ __all__ = ["Content", "Html", "el", "facts", "join", "pre", "sentence", "table",
 
 
 def address(path: str, **query: object) -> str:
-    """A path of this server with the parts of a query that have a value."""
+    """Returns a path of this server with the query parameters that have a value."""
     given = {name: value for name, value in query.items() if value not in (None, "")}
-    # Half a character, as JSON may have, is no reason to show nothing.
+    # A lone surrogate, as JSON may have, must not make a view fail.
     return f"{path}?{urlencode(given, errors='backslashreplace')}" if given else path
 
 
@@ -23,7 +23,7 @@ def entry(label: str, name: str, value: str, **more: object) -> Html:
 
 
 def form(path: str, button: Content, *entries: Content, **hidden: object) -> Html:
-    """`button` is its text, or finished buttons. With `method="post"` it changes something."""
+    """Returns a form; `button` is a text, or finished buttons. `method="post"` is for changes."""
     method, identity = hidden.pop("method", "get"), hidden.pop("form", None)
     kept = (el("input", type="hidden", name=name, value=value) for name, value in hidden.items())
     if not isinstance(button, Html):
@@ -32,19 +32,19 @@ def form(path: str, button: Content, *entries: Content, **hidden: object) -> Htm
 
 
 def command(line: str) -> Html:
-    """The command that does what a view shows, and a button that copies it."""
+    """Returns the command that does what a view shows, and a button that copies it."""
     button = el("button", "Copy", type="button", data_copy=line, aria_label=f"Copy {line}")
     return el("p", el("code", line), " ", button, class_="command")
 
 
 def note(*children: Content, kind: str = "", **attributes: object) -> Html:
-    """`kind` is "grave" or "good", which the words must say, too."""
+    """Returns a note; `kind` is "grave" or "good", which the text must say, too."""
     return el("div", *children, class_=f"note {kind}".strip(), **attributes)
 
 
 def doc(title: str, *body: Content, again: bool = False) -> Html:
-    """A whole page; its style and its script are files of this server, without which it comes
-    `again` by itself."""
+    """Returns a whole page, with style and script of this server; `again` reloads it every second
+    where scripts do not run."""
     head = (
         el("meta", charset="utf-8"),
         el("meta", name="viewport", content="width=device-width, initial-scale=1"),

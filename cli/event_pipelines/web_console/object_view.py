@@ -1,4 +1,4 @@
-"""The story of one object, with its pictures side by side."""
+"""The view of one object: its history, and its pictures side by side."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,17 +16,17 @@ from event_pipelines.web_console.imports_view import rows_made
 from event_pipelines.web_console.markup import Content, Html, el, entry, facts, form, link, note
 from event_pipelines.web_console.views import Console, Query, View, clock
 
-# By how contents begin: what a browser shows and runs nothing of.
+# Pictures that browsers can show without running anything in them, by their first bytes.
 _PICTURES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png", b"GIF8": "image/gif",
              b"RIFF": "image/webp"}  # fmt: skip
 _ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".avif")
 _MOST_BYTES = 32 << 20
-# What is no page of ours may do even less.
+# A stricter policy for content that is no page of the console.
 SANDBOX = {"Content-Security-Policy": "default-src 'none'; sandbox"}
 
 
 def show(console: Console, query: Query) -> View:
-    """Raises UserError when the time cannot be what was meant."""
+    """Shows the history of an object. Raises UserError for an invalid time."""
     key, since = query.get("key", "").strip(), query.get("since") or "24h"
     search = form("/object", "Show its story", entry("Key or s3://BUCKET/KEY", "key", key, size=40),
                   entry("since", "since", since, size=6))  # fmt: skip
@@ -64,7 +64,7 @@ def _happening(one: Happening) -> Html:
 
 
 def _advice(happenings: Sequence[Happening]) -> Iterator[Html]:
-    """What to do next, by how it ended."""
+    """Yields notes on what to do next, by the outcomes of the object."""
     for one in happenings:
         if one.what == "is a dead letter":
             letters = link("/letters", f"open {one.place}", queue=one.place)
@@ -87,9 +87,9 @@ def _pictures(console: Console, happenings: Sequence[Happening]) -> Content:
 
 
 def picture(console: Console, query: Query) -> Response:
-    """An object of the stack's buckets, if a browser can show it as a picture.
+    """Returns an object of the stack's buckets, if a browser can show it as a picture.
 
-    Raises UserError when it is of another bucket.
+    Raises UserError for another bucket.
     """
     bucket, stack = query.get("bucket", ""), console.stack
     ours = bucket.startswith(f"{stack.prefix}-")

@@ -1,4 +1,4 @@
-"""The pipelines, drawn from their resources, with what waits and what has ended at every stage."""
+"""The view of the pipelines, drawn from their resources, with counts at every stage."""
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
@@ -104,7 +104,7 @@ def _outcomes(console: Console, counts: StageCounts, made: Resources) -> Html:
 
 
 def _sparkline(ended: Sequence[int], waited: Sequence[int]) -> Html:
-    """Messages that ended, and the most that waited, in slots of the last minutes."""
+    """Draws the messages that ended and the most that waited, in slots of the last minutes."""
     minutes = len(ended) * SLOT_SECONDS // 60
     about = f"{sum(ended):,} ended in {minutes} min, at most {max(waited):,} seen waiting"
     lines = (_line(ended, "ended"), _line(waited, "waiting"))

@@ -1,7 +1,7 @@
-"""Counts what is asked of AWS, and rations it: a look asks little, the next one goes on.
+"""Counts and limits calls to AWS: a look makes few, and the next one goes on from there.
 
-botocore announces every call before it is sent, and takes an answer in its place. So the console
-runs the very functions that the commands run, which wait where they have asked enough.
+botocore emits an event before every call, whose handler may return a response instead. So the
+console runs the functions of the commands, and the handler waits when a look has made its calls.
 """
 
 import time
@@ -16,24 +16,24 @@ from event_pipelines.errors import denied
 from event_pipelines.stack import Stack
 
 MOST_CALLS = 12
-# For how many seconds an answer is remembered that changes rarely.
+# For how many seconds responses are cached that change rarely.
 _REMEMBERED = {"ListQueues": 20, "ListEventSourceMappings": 20, "DescribeAlarms": 20,
                "ListTagsForResource": 300}  # fmt: skip
-# Without these a look shows less, and nothing wrong.
+# Operations without which a look shows less, and nothing wrong.
 _OPTIONAL = ("DescribeAlarms", "GetFunctionConfiguration", "GetTopicAttributes", "GetMetricData")
-# How long work waits for whoever wants its next look; then it ends, and shows again what it hid.
+# Seconds that work waits for its next look; then it ends, and makes hidden messages visible.
 _PATIENCE = 5.0
 _SHOWS_AGAIN = "ChangeMessageVisibilityBatch"
 
 
 class Postponed(Exception):
-    """Nobody wants to know any more."""
+    """No page wants the result any more."""
 
 
 class CountedStack(Stack):
-    """A stack that works at one thing at a time, whose calls are counted and rationed.
+    """A stack that works at one thing at a time, whose calls are counted and limited.
 
-    `denied` are operations that the credentials do not allow, and that are done without.
+    `denied` are optional operations that the credentials do not allow, which get an empty response.
     """
 
     def __init__(self, prefix: str) -> None:
@@ -53,7 +53,7 @@ class CountedStack(Stack):
             return client
 
     def _before(self, model: Any, params: Any, context: Any, **_: Any) -> Any:
-        """An answer to be taken instead of AWS's; None: ask."""
+        """Returns a cached or empty response; None makes the call, after waiting for a look."""
         context["key"] = key = (model.name, str(params["url"]), str(params["body"]))
         until, answer = self._known.get(key, (0.0, None))
         if model.name in self.denied or time.monotonic() < until:
@@ -72,8 +72,8 @@ class CountedStack(Stack):
 
 
 class Work:
-    """What asks AWS, at most `MOST_CALLS` in a look. `fresh` is until when it is what one wants to
-    see, in the time of `time.monotonic`."""
+    """A function that calls AWS at most `MOST_CALLS` times in a look. `fresh` is until when its
+    result may be shown, in the time of `time.monotonic`."""
 
     def __init__(
         self, stack: CountedStack, make: Callable[["Work"], Any], patience: float = _PATIENCE
@@ -96,7 +96,7 @@ class Work:
             self._changed.notify_all()
 
     def look(self, seconds: float) -> bool:
-        """Another look, of at most so long; returns whether the work is done."""
+        """Allows another look of at most `seconds`; returns whether the work is done."""
         with self._changed:
             self._left, self._waits = MOST_CALLS, False
             self._changed.notify_all()
@@ -108,7 +108,7 @@ class Work:
         self._tell()
 
     def take(self, operation: str) -> None:
-        """Waits for its turn. Raises Postponed when nobody wants another look."""
+        """Waits until the caller may make its next call. Raises Postponed if no page is open."""
         with self._changed:
             if self._left <= 0 and not (self._gone and operation == _SHOWS_AGAIN):
                 self._waits = True

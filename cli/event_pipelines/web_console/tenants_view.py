@@ -1,4 +1,4 @@
-"""Groups and tenants with what waits for them, the quarantine, and how to release it."""
+"""The view of groups and tenants with their queues, and of the quarantine and its release."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,7 @@ _LIMIT = 200
 
 
 def show(console: Console, query: Query) -> View:
-    """Raises UserError where the stack has no tenants."""
+    """Shows groups, tenants and quarantine. Raises UserError if the stack has no tenants."""
     platform, registry = _open(console.stack)
     found = console.stack.queues.all(lambda name: name.startswith(("tg-", "tenant")))
     queues = {queue.name: queue for queue in found}
@@ -67,14 +67,14 @@ def _quarantine(platform: Platform, query: Query, count: int) -> Content:
 
 
 def _release(stack: Stack, query: Query) -> tuple[Platform, Tenant, quarantine.Released]:
-    """A dry run."""
+    """Makes a dry run of a release. Raises UserError."""
     platform, registry = _open(stack)
     tenant = registry.get(Tenant, tenant_names.check("tenant", query.get("name", "")))
     return platform, tenant, quarantine.release(platform, tenant, True, lambda _: None)
 
 
 def confirm_release(console: Console, query: Query) -> View:
-    """A dry run, and a form that carries it out."""
+    """Shows a dry run, and a form that carries it out. Raises UserError."""
     _, tenant, would = _release(console.stack, query)
     kept = [(one.message_id, why) for one, why in would.kept]
     form = console.changes.form("/tenants/release", f"Release {would.sent:,} events",
@@ -87,7 +87,7 @@ def confirm_release(console: Console, query: Query) -> View:
 
 
 def release_now(console: Console, query: Query) -> Response:
-    """Releases what was confirmed. Raises UserError when there are more events by now."""
+    """Releases what was confirmed. Raises UserError if there are more events by now."""
     console.changes.check()
     platform, tenant, would = _release(console.fresh(), query)
     console.changes.check(would.sent, query["messages"])

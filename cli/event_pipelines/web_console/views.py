@@ -1,4 +1,4 @@
-"""What all views have in common: what they are given, what they give, and the frame around them."""
+"""What all views share: the console and the query they get, the view they return, the page."""
 
 import shlex
 from collections.abc import Callable, Mapping
@@ -17,14 +17,14 @@ from event_pipelines.web_console.ration import CountedStack, Work
 Query = Mapping[str, str]
 PLACES = {"/": "Pipelines", "/object": "One object", "/letters": "Dead letters",
           "/rejections": "Rejections", "/imports": "Imports", "/tenants": "Tenants"}  # fmt: skip
-# What is hidden when the credentials do not allow it: views, messages of a queue, pictures.
+# Hidden if the credentials do not allow it: views, messages of a queue, pictures.
 HIDDEN = ("/imports", "/tenants", "/letters?queue", "/picture")
 
 
 @dataclass(frozen=True)
 class Console:
-    """`stack` is for views, which are made one after the other, so that each can say what it asked;
-    `works` are those that pages have wanted, by address.
+    """The state of the console. `stack` is for views, which are made one after the other, so that
+    each can say what it asked; `works` are those of requested views, by address.
 
     `refused` are those of `HIDDEN` that the credentials do not allow, with the operation.
     """
@@ -38,18 +38,18 @@ class Console:
     lock: Lock = field(default_factory=Lock)
 
     def command(self, *words: object, last: str = "") -> str:
-        """A command about this stack, ready to be copied into a shell; `last` is no option of it,
-        however a stranger may have called it."""
+        """Returns a command about this stack, quoted for a shell; `last` is untrusted, and never
+        taken for an option."""
         stack = ("--prefix", self.stack.prefix, "--region", self.stack.region)
         end = ["--", last] if last.startswith("-") else [last] if last else []
         return shlex.join(("event-pipelines", *map(str, words), *stack, *end))
 
     def fresh(self) -> Stack:
-        """For changes, which go on while views are asked for."""
+        """Returns a stack for changes, which go on while views are requested."""
         return Stack(self.stack.prefix)
 
     def letters(self, queue: str, *children: Content) -> Content:
-        """To the messages of a dead-letter queue, where it may be looked into."""
+        """Returns a link to the messages of a dead-letter queue, if they may be read."""
         allowed = "/letters?queue" not in self.refused
         return link("/letters", *children, queue=queue) if allowed else children
 
@@ -60,7 +60,7 @@ class Console:
         return el("img", src=source, alt=f"{what} of {key}", loading="lazy")
 
     def live(self, draw: "Callable[[Console, Seen], Content]") -> Content:
-        """What `draw` makes of the latest look."""
+        """Returns what `draw` makes of the latest look."""
         said = ("The last look failed: ", markup.sentence(self.looks.problem or ""))
         problem = self.looks.problem and note(said, kind="grave")
         if self.looks.latest is None:
@@ -70,7 +70,7 @@ class Console:
 
 @dataclass(frozen=True)
 class View:
-    """`refresh` is after how many seconds the page asks for itself again; 0: with each look."""
+    """A view; `refresh` is after how many seconds its page reloads; 0: at each look."""
 
     title: str
     body: Content
@@ -79,7 +79,7 @@ class View:
 
 
 def page(console: Console, view: View, path: str, asked: str = "") -> Html:
-    """The document of a view; `asked` says what it asked of AWS."""
+    """Returns the document of a view; `asked` says which calls to AWS it made."""
     origin, place = console.changes.origin, f"/{path.split('/')[1]}"
     mode = "changes allowed" if console.changes.allowed else "read-only"
     links = (
@@ -100,7 +100,7 @@ def page(console: Console, view: View, path: str, asked: str = "") -> Html:
 
 
 def asked_of(calls: Mapping[str, int]) -> str:
-    """What was asked of AWS, in a line."""
+    """Returns the calls to AWS as a line of text."""
     said = ", ".join(f"{name} {count}" for name, count in sorted(calls.items()))
     return f"{sum(calls.values())} API calls: {said}" if said else "no API call"
 
@@ -110,5 +110,5 @@ def clock(at: datetime | None) -> str:
 
 
 def object_link(key: str, bucket: object = None) -> Html:
-    """To the story of an object."""
+    """Returns a link to the history of an object."""
     return link("/object", key, key=f"s3://{bucket}/{key}" if bucket else key)
