@@ -243,7 +243,7 @@ def table_lines(
         columns = [[headings[each], *(row[each] for row in cells)] for each in kept]
         widths = [max(map(_width, column)) for column in columns]
         least = [
-            max(len(word) for one in column for word in _words(one))
+            max(_width(word) for one in column for word in _words(one))
             if headings[each] in text
             else widest
             for each, column, widest in zip(kept, columns, widths, strict=True)

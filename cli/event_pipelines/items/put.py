@@ -138,7 +138,10 @@ class Script:
             )
         else:
             return None
-        existing = item_of(answer.get("Item", {}))
+        if "Item" not in answer:
+            # The item was deleted between the two calls.
+            return self._store_item(record)
+        existing = item_of(answer["Item"])
         # Attributes that the relay changes are not compared: it may have run already.
         if any(existing.get(name) != record[name] for name in ("file_key", "file_sha256")):
             raise _taken(record["id"], f"item in {self.relay.table}")

@@ -68,24 +68,33 @@ class Planned:
     @property
     def reserved(self) -> int:
         """Concurrent executions that the plan's functions reserve of the account's."""
-        kept = (one.values.get("reserved_concurrent_executions") for one in self._functions)
-        return sum(number for number in kept if isinstance(number, int) and number > 0)
+        return sum(self._reservations.values())
 
     @property
     def concurrency(self) -> dict[str, int]:
-        """The most executions that each enabled event source mapping may start, by its address."""
+        """The most executions outside of reservations that each enabled event source mapping may
+        start, by its address."""
+        started = conflicts.consumers(self.resources)
         return {
             mapping.address: UNBOUNDED_MAPPING if most is None else most
             for mapping, most in (
                 (one, _maximum_concurrency(one.values))
                 for one in self.of("aws_lambda_event_source_mapping")
                 if one.values.get("enabled") is not False
+                and started.get(one.address) not in self._reservations
             )
         }
 
     @property
-    def _functions(self) -> list[Resource]:
-        return self.of("aws_lambda_function")
+    def _reservations(self) -> dict[str, int]:
+        """Reserved executions, by function."""
+        kept = {
+            str(one.values.get("function_name")): one.values.get("reserved_concurrent_executions")
+            for one in self.of("aws_lambda_function")
+        }
+        return {
+            name: number for name, number in kept.items() if isinstance(number, int) and number > 0
+        }
 
 
 def _maximum_concurrency(values: Mapping[str, Any]) -> int | None:

@@ -14,7 +14,7 @@ ASKED_EACH = 200
 # SQS reports a value a minute, a few minutes late; queues unused for hours have none.
 MINUTE_SECONDS = 60
 _LOOKED_BACK = timedelta(minutes=10)
-_METRICS_A_CALL = 500
+METRICS_A_CALL = 500
 _METRICS = (
     "ApproximateNumberOfMessagesVisible",
     "ApproximateNumberOfMessagesNotVisible",
@@ -51,7 +51,7 @@ class Depths:
         )
         found: dict[str, int] = {}
         pages = self.stack.cloudwatch.get_paginator("get_metric_data")
-        while some := list(islice(queries, _METRICS_A_CALL)):
+        while some := list(islice(queries, METRICS_A_CALL)):
             for page in pages.paginate(
                 MetricDataQueries=some,
                 StartTime=end - _LOOKED_BACK,

@@ -78,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "events that the router could give to nobody"
     held = verbs.add_parser("quarantine", help=text, description=text)
     held_verbs = held.add_subparsers(metavar="VERB", required=True)
-    verb = add_verb(held_verbs, "list", _quarantine_list, "list them, oldest first")
+    verb = add_verb(held_verbs, "list", _quarantine_list, "list them, sorted by time")
     verb.add_argument("--limit", type=int, default=1000, help="default: %(default)s")
     _add_change(held_verbs, "release", _release, "send a tenant's events to its router again")
 

@@ -115,7 +115,8 @@ class Released:
 
 
 def listed(platform: Platform, limit: int) -> list[Quarantined]:
-    """Returns the quarantined messages, oldest first; `limit` of them at most."""
+    """Returns the first `limit` messages that SQS hands out, which need not be the oldest, sorted
+    by the time of their quarantine."""
     with Look(platform) as look:
         found = list(islice((one for batch in look.batches() for one in batch), limit))
     return sorted(found, key=lambda one: (one.quarantined_at or "", one.message_id))

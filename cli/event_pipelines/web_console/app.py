@@ -116,12 +116,13 @@ def _shown(console: Console, show: Show, query: Query, path: str) -> Response:
     """Returns a view as soon as it is made; before that a page that reloads for the next look."""
     key, works = (path, *sorted(query.items())), console.works
     with console.lock:
-        work = works.get(key)
+        # The views last asked for are the last in `works`, and are kept.
+        work = works.pop(key, None)
         if work is None or (work.made.done() and time.monotonic() > work.fresh):
-            make = partial(_made, console, show, query, path)
-            work = works[key] = Work(console.stack, make)
-            for old in list(works)[:-_WORKS]:
-                del works[old]
+            work = Work(console.stack, partial(_made, console, show, query, path))
+        works[key] = work
+        for old in list(works)[:-_WORKS]:
+            del works[old]
     while not work.look(_LOOK_SECONDS):
         if path not in FILES:
             asked = note(f"{asked_of(work.calls)} so far.")

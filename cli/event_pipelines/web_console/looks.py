@@ -15,7 +15,7 @@ from event_pipelines.errors import UserError, told
 from event_pipelines.pipelines.outcomes import Record
 from event_pipelines.pipelines.pipeline import Stage
 from event_pipelines.stack import Queue
-from event_pipelines.status.depths import Depths
+from event_pipelines.status.depths import METRICS_A_CALL, Depths
 from event_pipelines.status.path import Status, Watcher
 from event_pipelines.status.tally import REJECTIONS, RETRIES, Tally
 from event_pipelines.web_console.ration import CountedStack, Postponed, Work
@@ -213,22 +213,27 @@ class Looks:
         }
 
     def _ages(self, queues: list[Queue]) -> dict[str, float]:
-        now = datetime.now(UTC)
-        asked = dict(zip(map("q{}".format, range(500)), queues, strict=False))
-        queries: list[Any] = [
-            {"Id": identity, "MetricStat": {"Period": 60, "Stat": "Maximum", "Metric": {
-                "Namespace": "AWS/SQS", "MetricName": _AGE,
-                "Dimensions": [{"Name": "QueueName", "Value": queue.name}]}}}
-            for identity, queue in asked.items()
-        ]  # fmt: skip
-        answer = self._stack.cloudwatch.get_metric_data(
-            StartTime=now - timedelta(minutes=10), EndTime=now, MetricDataQueries=queries
-        )
-        return {
-            asked[one["Id"]].name: one["Values"][0]
-            for one in answer["MetricDataResults"]
-            if one.get("Values")
-        }
+        now, ages = datetime.now(UTC), dict[str, float]()
+        for start in range(0, len(queues), METRICS_A_CALL):
+            asked = {
+                f"q{number}": queue.name
+                for number, queue in enumerate(queues[start : start + METRICS_A_CALL])
+            }
+            queries: list[Any] = [
+                {"Id": identity, "MetricStat": {"Period": 60, "Stat": "Maximum", "Metric": {
+                    "Namespace": "AWS/SQS", "MetricName": _AGE,
+                    "Dimensions": [{"Name": "QueueName", "Value": name}]}}}
+                for identity, name in asked.items()
+            ]  # fmt: skip
+            answer = self._stack.cloudwatch.get_metric_data(
+                StartTime=now - timedelta(minutes=10), EndTime=now, MetricDataQueries=queries
+            )
+            ages |= {
+                asked[one["Id"]]: one["Values"][0]
+                for one in answer["MetricDataResults"]
+                if one.get("Values")
+            }
+        return ages
 
 
 def _sources(policy: str | None) -> Iterable[str]:

@@ -20,7 +20,9 @@ from event_pipelines.local.demo.demo_output import DEMONSTRATIONS
 CLI = Path(console.__file__).parent
 HEADINGS = ("name", "count", "what was found", "remedy", "from", "key")
 TEXT, EXTRA = ("what was found", "remedy"), ("from", "count")
-WORDS = st.lists(st.sampled_from(["a", "queue", "`queues redrive a-dlq`", "日本語", "cafe\u0301"]))
+WORDS = st.lists(
+    st.sampled_from(["a", "queue", "`queues redrive a-dlq`", "日本語の説明", "cafe\u0301"])
+)
 IDS = st.text("abc-/日 .", max_size=90)
 ROWS = st.lists(
     st.tuples(

@@ -172,14 +172,25 @@ def _beginning(sources: Sequence[str], literal: str) -> Iterator[str]:
         yield sources[place]
 
 
-def _rules(resources: Sequence[Resource]) -> dict[str, list[_Rule]]:
-    functions = _alone(resources, "aws_lambda_function")
-    topics = _alone(resources, "aws_sns_topic")
-    pairs = []
+def consumers(resources: Sequence[Resource]) -> dict[str, str]:
+    """Returns the name of the function that an event source mapping starts, by its address.
+
+    A name that is only known after the apply is that of the module's function, if it has one.
+    """
+    functions, found = _alone(resources, "aws_lambda_function"), {}
     for one in _of(resources, "aws_lambda_event_source_mapping"):
-        started = name_of(one.values.get("function_name")) or functions.get(one.module)
-        if one.values.get("enabled") is not False and started:
-            pairs.append((one.values.get("event_source_arn"), _function(started)))
+        if started := name_of(one.values.get("function_name")) or functions.get(one.module):
+            found[one.address] = function_name(started)
+    return found
+
+
+def _rules(resources: Sequence[Resource]) -> dict[str, list[_Rule]]:
+    topics, started = _alone(resources, "aws_sns_topic"), consumers(resources)
+    pairs = [
+        (one.values.get("event_source_arn"), _function(started[one.address]))
+        for one in _of(resources, "aws_lambda_event_source_mapping")
+        if one.values.get("enabled") is not False and one.address in started
+    ]
     for one in _of(resources, "aws_sns_topic_subscription"):
         endpoint, topic = str(one.values.get("endpoint")), one.values.get("topic_arn")
         if not isinstance(topic, str) and one.module in topics and endpoint.startswith("arn:"):
@@ -280,10 +291,15 @@ def _last(value: Any) -> str:
     return str(value).rpartition("/")[2]
 
 
-def _function(value: Any) -> str:
-    """Returns the graph node of a function, from its name or ARN, without a qualifier."""
+def function_name(value: Any) -> str:
+    """Returns a function's name, from its name or ARN, without a qualifier."""
     parts = str(value).split(":")
-    return f"function {parts[6] if len(parts) > 6 else parts[0]}"
+    return parts[6] if len(parts) > 6 else parts[0]
+
+
+def _function(value: Any) -> str:
+    """Returns the graph node of a function, from its name or ARN."""
+    return f"function {function_name(value)}"
 
 
 def _target(value: Any) -> str:

@@ -183,6 +183,24 @@ def test_the_same_id_with_other_content_is_refused(
     assert messages_in(relay.updates) == []
 
 
+def test_an_item_that_is_deleted_while_it_is_compared_is_stored_anew(
+    script: Script, table: "Table", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script.put(laptop())
+    (item,) = table.scan()["Items"]
+    read = script.dynamodb.get_item
+
+    def read_too_late(**request: Any) -> Any:
+        table.delete_item(Key={"id": "laptop"})
+        return read(**request)
+
+    monkeypatch.setattr(script.dynamodb, "get_item", read_too_late)
+
+    assert script.put(laptop()).item_created
+    (anew,) = table.scan()["Items"]
+    assert (anew["id"], anew["file_sha256"]) == (item["id"], item["file_sha256"])
+
+
 def test_an_item_of_other_content_is_refused_even_without_its_file(
     relay: Relay, script: Script, table: "Table"
 ) -> None:

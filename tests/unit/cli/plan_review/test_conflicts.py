@@ -44,7 +44,7 @@ def function(
 
 def mapping(queue: str, name: str, **more: Any) -> Resource:
     values = {"event_source_arn": QUEUE + queue, "function_name": name, **more}
-    return resource("aws_lambda_event_source_mapping.m", **values)
+    return resource(f"aws_lambda_event_source_mapping.{queue}", **values)
 
 
 def subscription(topic: str, endpoint: str) -> Resource:

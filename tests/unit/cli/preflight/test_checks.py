@@ -42,6 +42,9 @@ def planned(*resources: dict[str, Any], **document: Any) -> Planned:
     return Planned({**values, **document})
 
 
+RESERVED: dict[str, Any] = {"function_name": "f", "reserved_concurrent_executions": 100}
+
+
 def mapping(most: int | None = None, **values: Any) -> dict[str, Any]:
     scaling = [] if most is None else [{"maximum_concurrency": most}]
     return resource("aws_lambda_event_source_mapping", scaling_config=scaling, **values)
@@ -92,6 +95,19 @@ def test_the_region_must_be_enabled_and_the_one_of_the_plan(
             ["reserve 901"],
         ),
         (10, 10, [resource("aws_lambda_function", reserved_concurrent_executions=-1)], []),
+        # Of a mapping in the function's module the plan does not know the function.
+        (200, 200, [resource("aws_lambda_function", **RESERVED), mapping()], []),
+        (
+            200,
+            200,
+            [
+                resource("aws_lambda_function", **RESERVED),
+                resource("aws_lambda_function", function_name="g"),
+                mapping(1000, function_name="arn:aws:lambda:eu-west-1:123456789012:function:f:v1"),
+                mapping(201, function_name="g"),
+            ],
+            ["may start 201"],
+        ),
     ],
 )
 def test_queues_must_not_start_more_than_the_account_runs(

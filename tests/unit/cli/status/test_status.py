@@ -310,7 +310,7 @@ def test_status_names_the_remedy_for_invalid_arguments(
 def many(account: Account, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of 12 queues with messages, of which CloudWatch knows ten; that is many here."""
     monkeypatch.setattr(depths, "ASKED_EACH", 10)
-    monkeypatch.setattr(depths, "_METRICS_A_CALL", 7)
+    monkeypatch.setattr(depths, "METRICS_A_CALL", 7)
     names = ["image-thumbnail", "image-thumbnail-dlq"]
     for number in range(5):
         account.pair(f"tenant-t{number}-raw")

@@ -13,6 +13,7 @@ from botocore.endpoint import Endpoint
 
 from event_pipelines.__main__ import main
 from event_pipelines.queues import moves
+from event_pipelines.stack import Queue
 from event_pipelines.web_console.app import FILES, VIEWS
 from event_pipelines.web_console.ration import MOST_CALLS, Work
 from unit.cli.status.conftest import Account
@@ -161,6 +162,33 @@ def test_pages_at_one_address_share_what_it_asks(serve: Serve, sent: Counter[str
     assert asked > MOST_CALLS
     assert first.text == second.text
     assert sent.total() == asked
+
+
+def test_the_views_last_asked_for_are_kept(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("event_pipelines.web_console.app._WORKS", 2)
+    served = serve()
+
+    for view in ("/rejections", "/letters", "/rejections", "/imports"):
+        served.ask(view)
+
+    kept: list[Any] = list(served.console.works)
+    assert [path for path, *_ in kept] == ["/rejections", "/imports"]
+
+
+def test_every_queue_has_an_age(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = serve().console.looks
+    asked: list[int] = []
+
+    def get_metric_data(**request: Any) -> Any:
+        asked.append(len(request["MetricDataQueries"]))
+        results = [{"Id": one["Id"], "Values": [7.0]} for one in request["MetricDataQueries"]]
+        return {"MetricDataResults": results}
+
+    monkeypatch.setattr(looks._stack.cloudwatch, "get_metric_data", get_metric_data)
+    queues = [Queue(f"q-{number}", "", "", 0, 0, 0) for number in range(1001)]
+
+    assert looks._ages(queues) == {queue.name: 7.0 for queue in queues}
+    assert asked == [500, 500, 1]
 
 
 def test_a_view_that_no_page_wants_any_more_asks_nothing_more(
