@@ -31,7 +31,7 @@ AT_A_TIME = {"maximum_concurrency": 2}
 VARIABLES = {
     "name_prefix": PREFIX,
     "alarms": None,
-    "image_derivatives": {"function": AT_A_TIME, "suffixes": "all"},
+    "image_derivatives": {"function": AT_A_TIME, **drivers.ANY_NAME},
     "event_audit": {"function": AT_A_TIME, "trail": {}},
     "csv_import": {"pace": AT_A_TIME, "split": AT_A_TIME},
     "item_relay": {"function": AT_A_TIME},
