@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import count as counting
 from itertools import filterfalse, islice
 from pathlib import Path
@@ -30,7 +31,7 @@ AT_A_TIME = {"maximum_concurrency": 2}
 VARIABLES = {
     "name_prefix": PREFIX,
     "alarms": None,
-    "image_derivatives": {"function": AT_A_TIME},
+    "image_derivatives": {"function": AT_A_TIME, **drivers.ANY_NAME},
     "event_audit": {"function": AT_A_TIME, "trail": {}},
     "csv_import": {"pace": AT_A_TIME, "split": AT_A_TIME},
     "item_relay": {"function": AT_A_TIME},
@@ -150,12 +151,13 @@ def _seconds_until_done(driver: Driver, run: str, count: int) -> float:
     operations = [driver.operations(run, number) for number in good]
     wanted = {one for operation in operations for one in operation.ids}
     queues = [queue.url for queue in driver.queues()]
+    waiting_in = partial(messages_in, sqs=drivers.client("sqs"))
     started = time.monotonic()
     in_parallel([operation.act for operation in operations])
     ended, moved, before = started, time.monotonic(), (0, count)
     missing = wanted
     while missing:
-        waiting = next(filter(None, map(messages_in, queues)), 0)
+        waiting = next(filter(None, map(waiting_in, queues)), 0)
         now = time.monotonic()
         if not waiting:
             ended, missing = now, wanted - driver.effects(run).keys()

@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 
 from faults.drill import Drill, exercises
+from faults.drivers import ANY_NAME
 from faults.proxy import FaultProxy, running
 from faults.workers import kill_worker
 from support.stacks import changed, copied_stack
@@ -19,7 +20,7 @@ AT_A_TIME = {"maximum_concurrency": 3}
 TRIES = {"max_receive_count": 3}
 DIFFERENCE = {
     # Content decides, whatever the driver calls its files.
-    "image_derivatives": {"function": AT_A_TIME, "suffixes": "all", **TRIES},
+    "image_derivatives": {"function": AT_A_TIME, **ANY_NAME, **TRIES},
     "event_audit": {"function": AT_A_TIME, "trail": {}, **TRIES},
     "csv_import": {"pace": AT_A_TIME, "split": AT_A_TIME, "rows_per_message": 3, **TRIES},
     "item_relay": {"function": AT_A_TIME, **TRIES},

@@ -421,7 +421,8 @@ def _is_at_two(item: dict[str, Any]) -> bool:
     return bool(item["revision"] == {"N": "2"})
 
 
-# With `suffixes = "all"` uploads of any name begin the pipeline.
+# Settings of the pipeline with which uploads of all these names begin it.
+ANY_NAME = {"suffixes": "all"}
 NAMES = (".jpg", ".jfif", "", ".heic", ".txt")
 
 

@@ -215,8 +215,10 @@ def queues() -> list[str]:
     return [url for page in pages for url in page.get("QueueUrls", ())]
 
 
-def messages_in(url: str) -> int:
-    """Returns the number of messages in a queue, visible or in flight."""
+def messages_in(url: str, sqs: Any | None = None) -> int:
+    """Returns the number of messages in a queue, visible or in flight, asked with the client `sqs`
+    if there is one."""
     names: list[Any] = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    attributes = boto3.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
+    sqs = sqs or boto3.client("sqs")
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)
     return sum(int(attributes["Attributes"][name]) for name in names)

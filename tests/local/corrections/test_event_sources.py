@@ -4,6 +4,7 @@ batch_response, batching_window, event_source_filter, event_source_limits, execu
 """
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -118,6 +119,30 @@ def test_a_full_batch_does_not_wait_for_its_window(corrected: Cloud) -> None:
     corrected.send(queue, "c")
 
     assert [sorted(batch) for batch in batches(corrected, function, 3)] == [["a", "b", "c"]]
+
+
+def test_an_empty_queue_is_not_looked_at_whenever_another_has_work(corrected: Cloud) -> None:
+    idle, busy = corrected.queue(), corrected.queue()
+    corrected.consumer(idle, REPORTS)
+    function = corrected.consumer(busy, REPORTS, BatchSize=1)
+    began = time.time()
+
+    corrected.send(busy, *map(str, range(100)))
+    batches(corrected, function, 100)
+
+    name = idle.arn.rpartition(":")[2]
+    found = corrected.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/SQS",
+        MetricName="NumberOfEmptyReceives",
+        Dimensions=[{"Name": "QueueName", "Value": name}],
+        StartTime=began - 60,
+        EndTime=time.time() + 60,
+        Period=60,
+        Statistics=["Sum"],
+    )
+    looks = sum(point["Sum"] for point in found["Datapoints"])
+    # One a second, and those at the ends of the time.
+    assert 1 <= looks <= time.time() - began + 3
 
 
 def test_batching_window_is_still_needed(

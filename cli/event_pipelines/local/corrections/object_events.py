@@ -12,6 +12,7 @@ Correction: the events are sent, and their fields are corrected on delivery.
 """
 
 import contextvars
+import functools
 import json
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -60,6 +61,7 @@ def apply() -> None:
     around(s3, "_delete_objects", "bucket_name body headers", _remove)
     around(s3, "_record_delete_marker", "bucket_name key prior_obj", _note_removed)
     around(s3, "_delete_persisted_object", "bucket_name key", _note_removed)
+    around(s3, "_parse_notification_config", "bucket_name", _configurations)
     fields = "bucket_name key event_name size etag deletion_type"
     extras = "object_extra record_extra"
     around(s3, "_fire_s3_event_async", f"{fields} version_id {extras}", _fire)
@@ -109,6 +111,17 @@ def _note_removed(original: Callable[..., Any], bucket_name: str, key: str, *arg
     if removal := _removal.get():
         removal.removed[key] = marker
     return marker
+
+
+def _configurations(_: Callable[..., Any], bucket: str) -> list[dict[str, Any]]:
+    return _parsed(s3._bucket_notifications.get(bucket))
+
+
+@functools.lru_cache(maxsize=1024)
+def _parsed(stored: str | None) -> list[dict[str, Any]]:
+    # What is stored names each configuration; only what a client sends may have to be given ids.
+    configurations: list[dict[str, Any]] = s3._parse_notification_config_raw(stored)
+    return configurations
 
 
 def _fire(
