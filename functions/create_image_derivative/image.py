@@ -464,18 +464,18 @@ def _decoded(
 def _averaged(
     image: ImageFile.ImageFile, stream: SplicedFile, source: _Source, target: tuple[int, int]
 ) -> _Decoded | None:
-    """Decode a PNG as what ``_resized`` would reduce it to; None where it would not."""
-    factors = tuple(int(image.size[side] / target[side] / REDUCING_GAP) or 1 for side in (0, 1))
-    if factors == (1, 1) or (source.container.key and source.container.depth == 16):
+    """Decode a PNG as what ``_resized`` would reduce it to; None where that is not its width."""
+    across, down = (int(image.size[side] / target[side] / REDUCING_GAP) or 1 for side in (0, 1))
+    if across == 1 or (source.container.key and source.container.depth == 16):
         return None
 
     def shown(band: Image.Image) -> Image.Image:
         return _premultiplied(_resampleable(_as_shown(band, source)))
 
-    averaged = png_bands.reduced(image, stream, factors, shown)
+    averaged = png_bands.reduced(image, stream, (across, down), shown)
     if averaged is None:
         return None
-    box = (0, 0, image.width / factors[0], image.height / factors[1])
+    box = (0, 0, image.width / across, image.height / down)
     return _Decoded(averaged, box, averaged=True)
 
 

@@ -4,18 +4,26 @@ Pillow's decoder gets the rows of a band as a picture of their own, after the ro
 is all that they depend on.
 """
 
-import zlib
+import struct
 from collections.abc import Callable
-from typing import IO
+from typing import cast
 
 from isal import isal_zlib
-from PIL import Image
+from PIL import Image, ImageFile
+
+from create_image_derivative.container import SplicedFile
 
 BAND_ROWS = 64
 READ_BYTES = 1 << 16
-# Of the last row of a band, which comes first in the next: Pillow can write it as it was.
-RAW_MODES = frozenset(["1", "L", "LA", "RGB", "RGBA", "P", "P;1", "P;2", "P;4", "I;16B"])
+# Raw modes that Pillow also writes, as the last row of a band comes first in the next one; and how
+# many pixels are a byte, or 1.
+RAW_MODES = {"1": 8, "P;1": 8, "P;2": 4, "P;4": 2}
+RAW_MODES |= dict.fromkeys(["L", "LA", "RGB", "RGBA", "P", "I;16B"], 1)
 UNFILTERED = b"\0"
+ZLIB_HEADER = b"\x78\x01"
+STORED_BYTES = 0xFFFF
+# Its stub takes the class for an instance.
+CORRUPT = cast("type[Exception]", isal_zlib.error)
 
 
 class Unreadable(Exception):
@@ -23,8 +31,8 @@ class Unreadable(Exception):
 
 
 def reduced(
-    image: Image.Image,
-    source: IO[bytes],
+    image: ImageFile.ImageFile,
+    source: SplicedFile,
     factors: tuple[int, int],
     shown: Callable[[Image.Image], Image.Image],
 ) -> Image.Image | None:
@@ -39,7 +47,7 @@ def reduced(
     source.seek(offset)
     try:
         return _joined(image, _Unpacked(source), str(raw_mode), factors, shown)
-    except (Unreadable, ValueError, isal_zlib.error):
+    except (Unreadable, ValueError, CORRUPT):
         return None
 
 
@@ -51,18 +59,19 @@ def _joined(
     shown: Callable[[Image.Image], Image.Image],
 ) -> Image.Image:
     height = -(-BAND_ROWS // factors[1]) * factors[1]
-    band = Image.new(image.mode, (image.width, 1 + height))
+    # With the bits that fill up a row: those below and beside them were filtered by them.
+    width = -(-image.width // RAW_MODES[raw_mode]) * RAW_MODES[raw_mode]
+    band = Image.new(image.mode, (width, 1 + height))
     band.palette, band.info = image.palette, image.info
-    above = UNFILTERED + band.crop((0, 0, image.width, 1)).tobytes("raw", raw_mode)
+    above = UNFILTERED + band.crop((0, 0, width, 1)).tobytes("raw", raw_mode)
     result = None
     for top in range(0, image.height, height):
         if top + height > image.height:
             height = image.height - top
-            band = band.crop((0, 0, image.width, 1 + height))
+            band = band.crop((0, 0, width, 1 + height))
         filtered = rows.read(height * len(above))
-        band.frombytes(zlib.compress(above + filtered, 0), "zip", raw_mode)
-        last = band.crop((0, height, image.width, 1 + height))
-        above = UNFILTERED + last.tobytes("raw", raw_mode)
+        band.frombytes(_stored(above + filtered), "zip", raw_mode)
+        above = UNFILTERED + band.crop((0, height, width, 1 + height)).tobytes("raw", raw_mode)
         part = shown(band).reduce(factors, (0, 1, image.width, 1 + height))
         result = result or Image.new(part.mode, (part.width, -(-image.height // factors[1])))
         result.paste(part, (0, top // factors[1]))
@@ -71,10 +80,20 @@ def _joined(
     return result
 
 
-class _Unpacked:
-    """What a zlib stream holds. Raises Unreadable or ``isal_zlib.error``."""
+def _stored(rows: bytes) -> bytes:
+    """A zlib stream of rows as they are, without a checksum: decoding ends with the last row."""
+    view = memoryview(rows)
+    blocks: list[bytes | memoryview] = [ZLIB_HEADER]
+    for start in range(0, len(rows), STORED_BYTES):
+        block = view[start : start + STORED_BYTES]
+        blocks += [struct.pack("<BHH", 0, len(block), len(block) ^ STORED_BYTES), block]
+    return b"".join(blocks)
 
-    def __init__(self, source: IO[bytes]) -> None:
+
+class _Unpacked:
+    """What a zlib stream holds. Raises Unreadable or CORRUPT."""
+
+    def __init__(self, source: SplicedFile) -> None:
         self._source = source
         self._unpacker = isal_zlib.decompressobj()
         self._packed = b""

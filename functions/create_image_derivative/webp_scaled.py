@@ -67,20 +67,18 @@ def _libwebp() -> ctypes.CDLL | None:
         )
     except (OSError, AttributeError):
         return None
-    initialise.argtypes = [ctypes.POINTER(_Config), ctypes.c_int]
-    data = [ctypes.c_char_p, ctypes.c_size_t]
-    features.argtypes = [*data, ctypes.POINTER(_Features), ctypes.c_int]
-    decode.argtypes = [*data, ctypes.POINTER(_Config)]
+    data, length, config = ctypes.c_char_p, ctypes.c_size_t, ctypes.POINTER(_Config)
+    initialise.argtypes = [config, ctypes.c_int]
+    features.argtypes = [data, length, ctypes.POINTER(_Features), ctypes.c_int]
+    decode.argtypes = [data, length, config]
     return library if initialise(_Config(), ABI_VERSION) else None
 
 
-def decoded(
-    content: bytes, size: tuple[int, int], least: tuple[int, int]
-) -> Image.Image | None:
+def decoded(content: bytes, size: tuple[int, int], least: tuple[int, int]) -> Image.Image | None:
     """Decode a WebP of ``size`` at the size ``least``, or whole where that is no less.
 
-    In mode RGBX; transparent ones in RGBA, and whole. Returns None for animations, for what libwebp finds
-    broken or of another size, and where it cannot be called. Raises MemoryError.
+    In mode RGBX; transparent ones in RGBA, and whole. Returns None for animations, for what libwebp
+    finds broken or of another size, and where it cannot be called. Raises MemoryError.
     """
     library = _libwebp()
     config = _Config()
@@ -99,10 +97,10 @@ def decoded(
         width, height = least
         options = config.options
         options.use_scaling, options.scaled_width, options.scaled_height = 1, width, height
-    samples = ctypes.create_string_buffer(4 * width * height)
+    samples = bytearray(4 * width * height)
     output = config.output
     output.colorspace, output.is_external_memory = RGBA, 1
-    output.rgba = ctypes.addressof(samples)
+    output.rgba = ctypes.addressof(ctypes.c_char.from_buffer(samples))
     output.stride, output.size = 4 * width, len(samples)
     status = library.WebPDecode(content, len(content), config)
     if status == OUT_OF_MEMORY:
