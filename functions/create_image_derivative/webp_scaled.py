@@ -12,6 +12,7 @@ from PIL import Image, _webp
 ABI_VERSION = 0x0210
 OK, OUT_OF_MEMORY = 0, 1
 RGBA = 1
+LOSSY = 1
 FLAGS, HAS_ALPHA = 20, 0x10
 
 
@@ -71,14 +72,15 @@ def _libwebp() -> ctypes.CDLL | None:
     initialise.argtypes = [config, ctypes.c_int]
     features.argtypes = [data, length, ctypes.POINTER(_Features), ctypes.c_int]
     decode.argtypes = [data, length, config]
-    return library if initialise(_Config(), ABI_VERSION) else None
+    return library
 
 
 def decoded(content: bytes, size: tuple[int, int], least: tuple[int, int]) -> Image.Image | None:
     """Decode a WebP of ``size`` at the size ``least``, or whole where that is no less.
 
-    In mode RGBX; transparent ones in RGBA, and whole. Returns None for animations, for what libwebp
-    finds broken or of another size, and where it cannot be called. Raises MemoryError.
+    In mode RGBX; transparent ones in RGBA. These and lossless ones are decoded whole. Returns None
+    for animations, for what libwebp finds broken or of another size, and where it cannot be called.
+    Raises MemoryError.
     """
     library = _libwebp()
     config = _Config()
@@ -92,8 +94,14 @@ def decoded(content: bytes, size: tuple[int, int], least: tuple[int, int]) -> Im
     if features.has_animation or hidden_alpha or (features.width, features.height) != size:
         return None
     width, height = size
-    # Colours of transparent pixels would be averaged into those that are seen.
-    if not features.has_alpha and least[0] < width and least[1] < height:
+    # Colours of transparent pixels would be averaged into those that are seen, and those that a
+    # lossless picture without transparency calls transparent left out.
+    if (
+        not features.has_alpha
+        and features.format == LOSSY
+        and least[0] < width
+        and least[1] < height
+    ):
         width, height = least
         options = config.options
         options.use_scaling, options.scaled_width, options.scaled_height = 1, width, height

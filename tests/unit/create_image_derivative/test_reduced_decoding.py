@@ -203,17 +203,16 @@ def test_a_webp_that_is_not_scaled_has_the_pixels_that_pillow_gives(
         picture.putalpha(Image.linear_gradient("L").resize(picture.size))
     content = encoded(picture, "WEBP", **options)
 
-    for side in (301, 170) if mode == "RGB" else (301, 170, 40):
+    for side in (301, 170) if mode == "RGB" and options is LOSSY else (301, 170, 40):
         assert outcome(content, side) == whole(content, side)
         assert short_cuts.pop() is not None
 
 
-@pytest.mark.parametrize("options", [LOSSY, LOSSLESS])
 @pytest.mark.parametrize("side", [149, 140, 110, 64, 20])
 def test_a_webp_scaled_by_libwebp_looks_like_the_filter_on_all_pixels(
-    encoded: Encoded, photograph: Photograph, short_cuts: Results, options: Any, side: int
+    encoded: Encoded, photograph: Photograph, short_cuts: Results, side: int
 ) -> None:
-    content = encoded(photograph(301, 203), "WEBP", **options)
+    content = encoded(photograph(301, 203), "WEBP", **LOSSY)
 
     made, expected = outcome(content, side)[0], whole(content, side)[0]
 
