@@ -91,7 +91,7 @@ def decoded(content: bytes, size: tuple[int, int], least: tuple[int, int]) -> Im
         return None
     extended = content.startswith(b"VP8X", 12)
     hidden_alpha = features.has_alpha and extended and not content[FLAGS] & HAS_ALPHA
-    if features.has_animation or hidden_alpha or (features.width, features.height) != size:
+    if hidden_alpha or (features.width, features.height) != size:
         return None
     width, height = size
     # Colours of transparent pixels would be averaged into those that are seen, and those that a
