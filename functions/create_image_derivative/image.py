@@ -26,13 +26,14 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from create_image_derivative import avif, gif, heic, jpeg, png, webp
+from create_image_derivative import avif, gif, heic, jpeg, png, png_bands, webp, webp_scaled
 from create_image_derivative.colour import through_profile, to_srgb
 from create_image_derivative.container import (
     ORIENTATION_TAG,
     SIDEWAYS,
     Container,
     ImageRejected,
+    SplicedFile,
     read_at,
 )
 from create_image_derivative.repair import Break, continue_downwards, find_break
@@ -108,6 +109,10 @@ UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
+# Modes for averaging colours by how much of them is seen, and what a picture comes back to.
+PREMULTIPLIED = {"LA": "La", "RGBA": "RGBa"}
+STRAIGHT = {"La": "LA", "RGBa": "RGBA", "RGBX": "RGB"}
+
 # What each format of the result is called, and how it is written. Settings of the encoders that
 # cost most of what they gain are left at what a function has time for.
 CONTENT_TYPES = {name: f"image/{name}" for name in ("jpeg", "png", "webp", "avif")}
@@ -169,10 +174,14 @@ class _Source:
 
 @dataclass(frozen=True)
 class _Decoded:
-    """Pixels, and the part of them that is the picture where scaling rounded its sides up."""
+    """Pixels, and the part of them that is the picture where scaling rounded its sides up.
+
+    ``averaged`` are those that are shown already, at least twice the target's size.
+    """
 
     image: Image.Image
-    box: tuple[float, float, float, float] | None
+    box: tuple[float, float, float, float] | None = None
+    averaged: bool = False
     repaired: bool = False
 
 
@@ -233,9 +242,8 @@ def _render(source: _Source) -> Derivative:
     _check_limits(source)
     shown = _shown_size(container)
     target = _target_size(shown, container.orientation, recipe)
-    decoded = _pixels(source, _drafting_size(shown, target))
-    image = _as_shown(decoded.image, source)
-    small = _resized(_resampleable(image), target, decoded.box)
+    decoded = _pixels(source, target)
+    small = _resized(decoded, source, target)
     # Only now: turning the full-size image first would decode all of it.
     if container.orientation in UPRIGHT:
         small = small.transpose(UPRIGHT[container.orientation])
@@ -348,7 +356,7 @@ def _coefficient_bytes(container: Container) -> int:
     return 2 * container.components * container.width * container.height
 
 
-def _pixels(source: _Source, drafting_size: tuple[int, int]) -> _Decoded:
+def _pixels(source: _Source, target: tuple[int, int]) -> _Decoded:
     """Decode the picture, and repair it where the file lacks little of it."""
     container = source.container
     repairable = source.recipe.repair and not container.lost and container.format in READERS
@@ -358,7 +366,7 @@ def _pixels(source: _Source, drafting_size: tuple[int, int]) -> _Decoded:
         raise container.flaw
     if not container.cut:
         try:
-            image, box = _decoded(source, drafting_size)
+            decoded = _decoded(source, target)
         except (ImageRejected, MemoryError):
             raise
         except Exception as error:
@@ -367,25 +375,26 @@ def _pixels(source: _Source, drafting_size: tuple[int, int]) -> _Decoded:
                 raise
             failure = _undecodable(error)
         else:
-            return _Decoded(image, box, repaired=container.flaw is not None)
+            return replace(decoded, repaired=container.flaw is not None)
     elif not repairable:
         raise failure
     if container.exact:
         pieces, tails = container.exact(source.file)
         source = replace(source, container=replace(container, pieces=pieces, tails=tails))
     with _tolerating_truncation():
-        image, box = _decoded(source, drafting_size, stand_in=0)
-        other, _ = _decoded(source, drafting_size, stand_in=255)
+        decoded = _decoded(source, target, stand_in=0)
+        other = _decoded(source, target, stand_in=255).image
+    image = decoded.image
     band = ceil(BAND_ROWS.get(container.format, 1) * image.height / container.height)
     at = find_break(image, other, band)
     if at is None and early_end:
         # The picture just happens to end in rows that look like none.
-        return _Decoded(image, box, repaired=container.flaw is not None)
+        return replace(decoded, repaired=container.flaw is not None)
     if at is not None:
         if not repairable:
             raise failure
         _close_the_gap(image, at, container, failure)
-    return _Decoded(image, box, repaired=True)
+    return replace(decoded, repaired=True)
 
 
 def _close_the_gap(
@@ -412,11 +421,11 @@ def _tolerating_truncation() -> Iterator[None]:
 
 def _decoded(
     source: _Source,
-    drafting_size: tuple[int, int],
+    target: tuple[int, int],
     *,
     stand_in: int | None = None,
     raw_mode: str | None = None,
-) -> tuple[Image.Image, tuple[float, float, float, float] | None]:
+) -> _Decoded:
     """Decode, at reduced scale where the format can.
 
     ``stand_in`` is the value of pixels that the file does not hold; above 0, noise takes the place
@@ -424,23 +433,50 @@ def _decoded(
     """
     container = source.container
     stream = container.open(source.file, noisy=bool(stand_in))
+    if container.format == "WEBP" and stand_in is None:
+        _check_memory(source, container.width * container.height)
+        least = ceil(target[0] * REDUCING_GAP), ceil(target[1] * REDUCING_GAP)
+        scaled = webp_scaled.decoded(stream.read(), (container.width, container.height), least)
+        if scaled is not None:
+            return _Decoded(scaled)
+        stream.seek(0)
     with Image.open(cast("IO[bytes]", stream), formats=[container.format]) as image:
         drafted = None
         if container.format == "JPEG" and not container.lossless:
-            drafted = image.draft(None, drafting_size)
+            drafted = image.draft(None, _drafting_size(_shown_size(container), target))
         _check_memory(source, image.width * image.height, compared=stand_in is not None)
         if raw_mode:
             image.tile = [tile._replace(args=raw_mode) for tile in image.tile]
         if stand_in is not None:
             image.im = Image.new(image.mode, image.size, stand_in).im
             image.load()
+        elif container.format == "PNG" and (averaged := _averaged(image, stream, source, target)):
+            return averaged
         elif container.format in ("PNG", "GIF"):
             _load_to_the_end(image)
         else:
             image.load()
             if container.format == "JPEG" and _ends_without_data(image):
                 raise EarlyEnd("the end marker comes early: the pixel data is truncated")
-    return image, drafted[1] if drafted else None
+    return _Decoded(image, drafted[1] if drafted else None)
+
+
+def _averaged(
+    image: ImageFile.ImageFile, stream: SplicedFile, source: _Source, target: tuple[int, int]
+) -> _Decoded | None:
+    """Decode a PNG as what ``_resized`` would reduce it to; None where that is not its width."""
+    across, down = (int(image.size[side] / target[side] / REDUCING_GAP) or 1 for side in (0, 1))
+    if across == 1 or (source.container.key and source.container.depth == 16):
+        return None
+
+    def shown(band: Image.Image) -> Image.Image:
+        return _premultiplied(_resampleable(_as_shown(band, source)))
+
+    averaged = png_bands.reduced(image, stream, (across, down), shown)
+    if averaged is None:
+        return None
+    box = (0, 0, image.width / across, image.height / down)
+    return _Decoded(averaged, box, averaged=True)
 
 
 def _load_to_the_end(image: Image.Image) -> None:
@@ -495,7 +531,7 @@ def _without_key(image: Image.Image, key: tuple[int, ...], source: _Source) -> I
         return image
     if image.mode == "RGB":
         # One decoding gives the upper bytes, another the lower ones.
-        lower, _ = _decoded(source, image.size, raw_mode="RGB;16L")
+        lower = _decoded(source, image.size, raw_mode="RGB;16L").image
         image.putalpha(_opacity([*image.split(), *lower.split()], [*_bytes(key, 8), *_bytes(key)]))
         return image
     opacity = Image.new("L", image.size)
@@ -540,23 +576,30 @@ def _resampleable(image: Image.Image) -> Image.Image:
     return image
 
 
-def _resized(
-    image: Image.Image, target: tuple[int, int], box: tuple[float, float, float, float] | None
-) -> Image.Image:
-    left, upper, right, lower = box or (0, 0, *image.size)
-    if image.mode in ("L", "RGB") and image.width < 2 * REDUCING_GAP * target[0]:
+def _premultiplied(image: Image.Image) -> Image.Image:
+    return image.convert(PREMULTIPLIED[image.mode]) if image.mode in PREMULTIPLIED else image
+
+
+def _resized(decoded: _Decoded, source: _Source, target: tuple[int, int]) -> Image.Image:
+    image = decoded.image
+    if not decoded.averaged:
+        image = _resampleable(_as_shown(image, source))
+    left, upper, right, lower = decoded.box or (0, 0, *image.size)
+    narrow = image.width < 2 * REDUCING_GAP * target[0]
+    if image.mode in ("L", "RGB", "RGBX") and narrow and not decoded.averaged:
         # Pillow does the width first. The samples to read are as many in either order, but those of
         # a column take it less time, and so the more of them should be read first.
         image = image.resize(
             (image.width, target[1]), Image.Resampling.LANCZOS, box=(0, upper, image.width, lower)
         )
         upper, lower = 0, target[1]
-    return image.resize(
+    image = image.resize(
         target,
         Image.Resampling.LANCZOS,
         box=(left, upper, right, lower),
         reducing_gap=REDUCING_GAP,
     )
+    return image.convert(STRAIGHT.get(image.mode, image.mode))
 
 
 def _within_16_bits(image: Image.Image) -> bool:

@@ -198,6 +198,20 @@ def test_a_24_megapixel_progressive_photograph_stays_below_150_megabytes(
     assert peak < 1.1 * recorded_peak("24_megapixels_progressive.jpg", 640)
 
 
+@pytest.mark.parametrize("side", [128, 640])
+@pytest.mark.parametrize(
+    "name", ["11_megapixels.png", "11_megapixels_palette.png", "11_megapixels.webp"]
+)
+def test_no_png_or_webp_is_held_whole(
+    store: ObjectStore, pictures: PictureMaker, name: str, side: int
+) -> None:
+    picture = pictures.make(name).read_bytes()
+
+    peak = invoke(store, f"ingest/{side}/{name}", picture, side)
+
+    assert peak < 85 * MEGABYTE
+
+
 @pytest.mark.parametrize("side", [320, 2400])
 @pytest.mark.parametrize(
     "name",

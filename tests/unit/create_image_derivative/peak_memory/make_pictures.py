@@ -44,6 +44,11 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "24_megapixels_progressive.jpg": lambda path: photograph(6000, 4000).save(
         path, quality=92, progressive=True
     ),
+    "11_megapixels.png": lambda path: photograph(4000, 2800).save(path, compress_level=1),
+    "11_megapixels.webp": lambda path: photograph(4000, 2800).save(path, method=0),
+    "11_megapixels_palette.png": lambda path: (
+        photograph(4000, 2800).quantize(200, Image.Quantize.FASTOCTREE).save(path)
+    ),
     "baseline.jpg": lambda path: photograph(2400, 1600).save(path, quality=92),
     "progressive_cmyk.jpg": lambda path: photograph(2400, 1600, "CMYK").save(
         path, quality=92, progressive=True
