@@ -107,10 +107,10 @@ def with_origin(value: Any) -> Any:
     return {**where, **value} if isinstance(value, dict) else value
 
 
-def print_line(text: object = "", *, flush: bool = False) -> None:
+def print_line(text: object) -> None:
     """Prints one line on standard output, with unprintable characters escaped."""
     _origin.say()
-    print(printable(str(text)), flush=flush)
+    print(printable(str(text)))
 
 
 def print_block(text: str, *, end: str = "\n", flush: bool = False) -> None:
@@ -176,6 +176,32 @@ def terminal() -> "Console":
     from rich.console import Console
 
     return Console() if is_terminal() else Console(width=240)
+
+
+def messages() -> "Console":
+    """Standard error for rich: for people only."""
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+@contextmanager
+def replacing() -> Iterator[Callable[[Sequence[str]], None]]:
+    """Yields `show(lines)`, which puts lines on the terminal in place of those before."""
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(console=terminal(), auto_refresh=False) as live:
+        yield lambda lines: live.update(Text("\n".join(lines)), refresh=True)
+
+
+def write_file(text: str) -> None:
+    """Writes what is kept in a file more often than read here: in UTF-8 whatever the terminal has.
+
+    Half a surrogate pair, which JSON can hold and UTF-8 cannot, is written as JSON writes it.
+    """
+    sys.stdout.buffer.write(text.encode(errors="backslashreplace"))
+    sys.stdout.flush()
 
 
 def is_terminal() -> bool:
@@ -329,9 +355,8 @@ def counting(
     Progress is a live line on a terminal, else plain lines; by default on standard error.
     """
     from rich import progress as rich
-    from rich.console import Console
 
-    console = console or Console(stderr=True)
+    console = console or messages()
     started = time.monotonic()
     title = cell(title)
     if console.is_terminal:
@@ -367,7 +392,6 @@ def counting(
 def uploading(size: int) -> Iterator[Callable[[int], None]]:
     """Yields `advance(sent)`, to be called with bytes sent of a file of `size` bytes."""
     from rich import progress as rich
-    from rich.console import Console
 
     columns = (
         rich.TextColumn("{task.description}"),
@@ -376,7 +400,7 @@ def uploading(size: int) -> Iterator[Callable[[int], None]]:
         rich.TransferSpeedColumn(),
         rich.TimeRemainingColumn(),
     )
-    with rich.Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with rich.Progress(*columns, console=messages(), transient=True) as progress:
         task = progress.add_task("Uploading", total=size)
         yield lambda sent: progress.advance(task, sent)
 

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from threading import RLock
@@ -32,6 +33,8 @@ Command = Callable[[argparse.Namespace], int]
 # Concurrent requests: a bucket may take a million requests, a stack with tenants hundreds.
 ASKED_AT_ONCE = 16
 _LISTED_AT_ONCE = 1000
+# What SQS says of a queue that is not there.
+NO_QUEUE = ("QueueDoesNotExist", "NonExistentQueue")
 _LONGEST_NAME = 80
 # Tags of the root module on all of a stack, and of `tenants` on what it creates for a group.
 STACK_TAG = "event-pipelines"
@@ -201,22 +204,15 @@ class Stack:
 
     def settings_of(self, function: str) -> dict[str, str] | None:
         """Returns the environment variables of a function; None if there is no such function."""
-        try:
+        with ignoring("ResourceNotFoundException"):
             found = self.functions.get_function_configuration(FunctionName=function)
-        except ClientError as error:
-            if error_code(error) != "ResourceNotFoundException":
-                raise
-            return None
-        return found.get("Environment", {}).get("Variables", {})
+            return found.get("Environment", {}).get("Variables", {})
+        return None
 
     def has_table(self, name: str) -> bool:
-        try:
-            self.dynamodb.describe_table(TableName=name)
-        except ClientError as error:
-            if error_code(error) != "ResourceNotFoundException":
-                raise
-            return False
-        return True
+        with ignoring("ResourceNotFoundException"):
+            return bool(self.dynamodb.describe_table(TableName=name))
+        return False
 
     def missing(self, pipeline: str) -> UserError:
         """Returns the error for a pipeline that the stack does not have."""
@@ -315,26 +311,19 @@ class Queues:
         queue of this name does not have the tag of the stack.
         """
         for candidate in self._candidates(name):
-            try:
+            with ignoring(*NO_QUEUE):
                 url = self.sqs.get_queue_url(QueueName=candidate)["QueueUrl"]
-            except ClientError as error:
-                if not no_queue(error):
-                    raise
-                continue
-            if queue := self.describe(url):
-                self._check_owner(queue)
-                return queue
+                if queue := self.describe(url):
+                    self._check_owner(queue)
+                    return queue
         raise UserError(self._unknown(name))
 
     def describe(self, url: str) -> Queue | None:
         """Returns the queue at this URL; None if it no longer exists."""
-        try:
+        with ignoring(*NO_QUEUE):
             answer = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
-        except ClientError as error:
-            if not no_queue(error):
-                raise
-            return None
-        return Queue.of(url, answer["Attributes"])
+            return Queue.of(url, answer["Attributes"])
+        return None
 
     def short(self, name: str) -> str:
         """Returns the name without the prefix, which every command accepts, too."""
@@ -353,16 +342,12 @@ class Queues:
     def owner(self, url: str) -> str | None:
         """Returns the prefix of the queue's stack, by its tags; None without a tag or a queue."""
         if url not in self._owners:
-            try:
+            with ignoring(*NO_QUEUE):
                 tags = self.sqs.list_queue_tags(QueueUrl=url).get("Tags", {})
-            except ClientError as error:
-                if not no_queue(error):
-                    raise
-                return None
-            # If the pipeline has no tag of its stack, `tenants` sets none.
-            made_here = GROUP_TAG in tags and self.short(name_of(url)).startswith(_GROUP_PARTS)
-            self._owners[url] = tags.get(STACK_TAG, self.prefix if made_here else None)
-        return self._owners[url]
+                # Where the pipeline has no tag of its stack, `tenants` gives none.
+                made_here = GROUP_TAG in tags and self.short(name_of(url)).startswith(_GROUP_PARTS)
+                self._owners[url] = tags.get(STACK_TAG, self.prefix if made_here else None)
+        return self._owners.get(url)
 
     def _owned(self, urls: Iterable[str]) -> list[str]:
         """Returns the URLs of the stack's queues, by their tag."""
@@ -423,8 +408,18 @@ def error_code(error: ClientError) -> str:
     return str(error.response["Error"]["Code"]).rpartition(".")[2]
 
 
+@contextmanager
+def ignoring(*codes: str) -> Iterator[None]:
+    """Ends the block quietly at an error of AWS with one of these codes."""
+    try:
+        yield
+    except ClientError as error:
+        if error_code(error) not in codes:
+            raise
+
+
 def no_queue(error: ClientError) -> bool:
-    return error_code(error) in ("QueueDoesNotExist", "NonExistentQueue")
+    return error_code(error) in NO_QUEUE
 
 
 def name_of(place: str) -> str:

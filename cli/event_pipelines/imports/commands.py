@@ -169,9 +169,8 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    _print_import(
-        csv_import.locate(Stack(arguments.prefix)).get(arguments.import_id), arguments.json
-    )
+    ledger = csv_import.locate(Stack(arguments.prefix))
+    _print_import(ledger.get(arguments.import_id), arguments.json)
     return 0
 
 

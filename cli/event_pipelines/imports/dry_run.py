@@ -69,6 +69,35 @@ class DryRun:
         if len(self.rejected) < SHOWN_REJECTIONS:
             self.rejected.append(row)
 
+    def add(self, segment: Segment, maker: ItemMaker) -> None:
+        """Counts what the loader would make of a segment's rows."""
+        self.messages += segment.message is not None
+        for row, item in items_of(segment, maker):
+            if isinstance(item, RowRejected):
+                self.reject(Rejected(row.line, item.reason, item.detail))
+                continue
+            self.rows_loaded += 1
+            self.write_units += item.units
+            if len(self.first_rows) < FIRST_ROWS:
+                attributes = item.attributes.items()
+                values = {n: next(iter(v.values())) for n, v in attributes if n != STAMP}
+                self.first_rows.append(values)
+
+    def estimate(self, loader: Environment) -> None:
+        """Sets `seconds` and `dollars` from what has been counted."""
+        capacity = loader.integer("TABLE_WRITE_CAPACITY", 0, 10_000_000, default=0)
+        rows_per_second = loader.parsed("ROWS_PER_SECOND", float, "a number", "4000")
+        self.seconds = self.rows_loaded / rows_per_second
+        writes = self.write_units * prices.DYNAMODB_WRITE_UNIT
+        if capacity:
+            # The estimate of the settings takes all items for as large as pace.item_size_kb says.
+            self.seconds = max(self.seconds, self.write_units / (capacity * SHARE_OF_CAPACITY))
+            hours = self.seconds / 3600
+            writes = capacity * hours * prices.DYNAMODB_PROVISIONED_WRITE_UNIT_HOUR
+        message = LEDGER_UNITS_PER_MESSAGE * prices.DYNAMODB_WRITE_UNIT
+        message += REQUESTS_PER_MESSAGE * prices.SQS_REQUEST
+        self.dollars = writes + self.messages * message
+
 
 def read(
     file: Path,
@@ -95,12 +124,12 @@ def read(
         for segment in segments(lambda: chunks(file), file.name, opening, environment):
             for row in segment.rejected:
                 found.reject(Rejected(row.line, row.reason, row.detail))
-            _make_items(segment, maker, found)
+            found.add(segment, maker)
             progress(found.rows_loaded + found.rows_rejected)
     except FileDamaged as damage:
         found.damage = Rejected(0, damage.reason, damage.detail)
     found.rejected.sort(key=lambda row: row.line)
-    _estimate(found, loader)
+    found.estimate(loader)
     return found
 
 
@@ -141,19 +170,6 @@ def items_of(segment: Segment, maker: ItemMaker) -> Iterator[tuple[Row, Item | R
             yield row, error
 
 
-def _make_items(segment: Segment, maker: ItemMaker, found: DryRun) -> None:
-    found.messages += segment.message is not None
-    for row, item in items_of(segment, maker):
-        if isinstance(item, RowRejected):
-            found.reject(Rejected(row.line, item.reason, item.detail))
-            continue
-        found.rows_loaded += 1
-        found.write_units += item.units
-        if len(found.first_rows) < FIRST_ROWS:
-            values = {n: next(iter(v.values())) for n, v in item.attributes.items() if n != STAMP}
-            found.first_rows.append(values)
-
-
 def _types(shape: Shape, opening: Opening) -> dict[str, str]:
     declared = shape.columns or {}
     kept = {*declared, *(shape.defaults or {}), *shape.key_columns, shape.hash_key}
@@ -163,21 +179,6 @@ def _types(shape: Shape, opening: Opening) -> dict[str, str]:
         else "dropped"
         for name in opening.header
     }
-
-
-def _estimate(found: DryRun, loader: Environment) -> None:
-    capacity = loader.integer("TABLE_WRITE_CAPACITY", 0, 10_000_000, default=0)
-    rows_per_second = loader.parsed("ROWS_PER_SECOND", float, "a number", "4000")
-    found.seconds = found.rows_loaded / rows_per_second
-    writes = found.write_units * prices.DYNAMODB_WRITE_UNIT
-    if capacity:
-        # ROWS_PER_SECOND assumes that all items are as large as pace.item_size_kb.
-        found.seconds = max(found.seconds, found.write_units / (capacity * SHARE_OF_CAPACITY))
-        hours = found.seconds / 3600
-        writes = capacity * hours * prices.DYNAMODB_PROVISIONED_WRITE_UNIT_HOUR
-    message = LEDGER_UNITS_PER_MESSAGE * prices.DYNAMODB_WRITE_UNIT
-    message += REQUESTS_PER_MESSAGE * prices.SQS_REQUEST
-    found.dollars = writes + found.messages * message
 
 
 def summary(found: DryRun) -> Iterator[tuple[str, str]]:

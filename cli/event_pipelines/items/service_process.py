@@ -6,7 +6,7 @@ from pathlib import Path
 
 from botocore.config import Config
 
-from event_pipelines.console import first_signal, let_go, print_json_text, print_line
+from event_pipelines.console import first_signal, flush, let_go, print_json_text, print_line
 from event_pipelines.errors import UserError
 from event_pipelines.items import documents
 from event_pipelines.items.deliveries import LongPolledQueue
@@ -145,7 +145,7 @@ def _print(document: Document) -> None:
     for place, change in sorted(different["changed"].items()):
         was, now = (_shortened(change[side]) for side in ("from", "to"))  # type: ignore[index,call-overload]
         print_line(f"  ~ {place} {was} -> {now}")
-    sys.stdout.flush()
+    flush()
 
 
 def _shortened(value: Value) -> str:

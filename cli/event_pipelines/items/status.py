@@ -6,12 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from event_pipelines.errors import UserError
 from event_pipelines.items.documents import Document
 from event_pipelines.pipelines.item_relay import FIRST_REVISION, relay_of
-from event_pipelines.stack import Queue, Stack, error_code, item_of
+from event_pipelines.stack import Queue, Stack, ignoring, item_of
 
 
 @dataclass(frozen=True)
@@ -88,13 +86,10 @@ def _stage(item: Document) -> str:
 
 
 def _file(stack: Stack, item: Document) -> str:
-    try:
+    with ignoring("NoSuchKey"):
         found = stack.s3.get_object(Bucket=str(item["bucket"]), Key=str(item["file_key"]))
-    except ClientError as error:
-        if error_code(error) != "NoSuchKey":
-            raise
-        return "missing"
-    digest = hashlib.sha256()
-    for chunk in found["Body"].iter_chunks():
-        digest.update(chunk)
-    return "unchanged" if digest.hexdigest() == item["file_sha256"] else "changed"
+        digest = hashlib.sha256()
+        for chunk in found["Body"].iter_chunks():
+            digest.update(chunk)
+        return "unchanged" if digest.hexdigest() == item["file_sha256"] else "changed"
+    return "missing"

@@ -1,7 +1,6 @@
 """`event-pipelines local`: the stack on this machine."""
 
 import argparse
-import json
 import os
 import shlex
 import sys
@@ -13,7 +12,15 @@ from pathlib import Path
 import boto3
 from rich.console import Console
 
-from event_pipelines.console import counting, print_json, print_line, print_table, terminal
+from event_pipelines.console import (
+    counting,
+    messages,
+    print_block,
+    print_json,
+    print_line,
+    print_table,
+    terminal,
+)
 from event_pipelines.errors import UserError
 from event_pipelines.local import console_process
 from event_pipelines.local import engine as local_engine
@@ -22,7 +29,7 @@ from event_pipelines.local.demo import demo_output, images, photographs
 from event_pipelines.local.home import Home
 from event_pipelines.local.stack import DEFAULT_REGION, LocalStack
 from event_pipelines.local.terraform import following
-from event_pipelines.stack import Queues, check_region
+from event_pipelines.stack import Queues, add_verb, check_region
 
 
 def add_arguments(local: argparse.ArgumentParser) -> None:
@@ -47,11 +54,10 @@ def _add(
     run: Callable[[argparse.Namespace], int],
     text: str,
 ) -> argparse.ArgumentParser:
-    verb = verbs.add_parser(name, help=text, description=text)
+    verb = add_verb(verbs, name, run, text)
     verb.add_argument(
         "--home", type=Path, help="folder for state, logs and report (default: .local)"
     )
-    verb.set_defaults(run=run)
     return verb
 
 
@@ -75,7 +81,7 @@ def _region(arguments: argparse.Namespace) -> str:
 
 
 def _up(arguments: argparse.Namespace) -> int:
-    home, console = _home(arguments), Console(stderr=True)
+    home, console = _home(arguments), messages()
     with counting("Applying the stack", console) as show:
         stack = local_stack.up(
             home,
@@ -85,14 +91,14 @@ def _up(arguments: argparse.Namespace) -> int:
             on_activity=following(show),
         )
     if arguments.json:
-        print(json.dumps({"environment": _environment(stack), "outputs": stack.outputs}, indent=2))
+        print_json({"environment": _environment(stack), "outputs": stack.outputs}, indent=2)
     else:
         _print_how_to_look_around(stack)
     return 0
 
 
 def _down(arguments: argparse.Namespace) -> int:
-    home, console = _home(arguments), Console(stderr=True)
+    home, console = _home(arguments), messages()
     stack = local_stack.current(home)
     if stack is None:
         stopped = local_engine.stop(home.path)
@@ -110,27 +116,17 @@ def _status(arguments: argparse.Namespace) -> int:
     stack = local_stack.current(home)
     if stack is None:
         state = "an engine without a stack" if local_engine.running(home.path) else "nothing"
-        print(
-            json.dumps({"running": False})
-            if arguments.json
-            else f"Running in {home.path}: {state}."
-        )
+        if arguments.json:
+            print_json({"running": False})
+        else:
+            print_line(f"Running in {home.path}: {state}.")
         return 1
     with stack.environment():
         queues = _queue_depths(stack.outputs["name_prefix"])
     if arguments.json:
-        print(
-            json.dumps(
-                {
-                    "running": True,
-                    "endpoint": stack.engine.endpoint,
-                    "pid": stack.engine.pid,
-                    "region": stack.region,
-                    "queues": queues,
-                },
-                indent=2,
-            )
-        )
+        engine = {"endpoint": stack.engine.endpoint, "pid": stack.engine.pid}
+        answer = {"running": True, **engine, "region": stack.region, "queues": queues}
+        print_json(answer, indent=2)
         return 0
     print_line(
         f"Engine at {stack.engine.endpoint}, process {stack.engine.pid}, region {stack.region}"
@@ -141,7 +137,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    home, console = _home(arguments), Console(stderr=True) if arguments.json else terminal()
+    home, console = _home(arguments), messages() if arguments.json else terminal()
     collection = list(photographs.collection(arguments.photo))
     if local_engine.running(home.path):
         raise UserError(
@@ -181,7 +177,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     elif arguments.keep:
         _print_how_to_look_around(stack)
         said = address or f"did not start, see {home.path / 'console.log'}"
-        print(f"The web console, which ends with it:\n  {said}")
+        print_block(f"The web console, which ends with it:\n  {said}")
     if arguments.keep:
         # Without a display, it would open a text browser in the terminal.
         if address and (sys.platform == "darwin" or os.environ.get("DISPLAY")):
@@ -235,8 +231,8 @@ def _print_how_to_look_around(stack: LocalStack) -> None:
     home = (
         "" if stack.home == Home() else f" --home {shlex.quote(os.path.relpath(stack.home.path))}"
     )
-    print(
-        # A profile or keys in the environment would override the exports.
+    print_block(
+        # A profile or keys would have a say in spite of the exports.
         f"\nThe stack is running. To look around with the AWS CLI:\n{exports}\n"
         "  unset AWS_PROFILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN\n"
         f"  aws s3 ls --recursive s3://{bucket}\n"

@@ -220,33 +220,14 @@ def stop(home: Path) -> bool:
     return True
 
 
-@dataclass(frozen=True)
 class _Layout:
-    home: Path
-
-    @property
-    def directory(self) -> Path:
-        return self.home.absolute() / "engine"
-
-    @property
-    def lock(self) -> Path:
-        return self.directory / "lock"
-
-    @property
-    def log(self) -> Path:
-        return self.directory / "engine.log"
-
-    @property
-    def record(self) -> Path:
-        return self.directory / "engine.json"
-
-    @property
-    def credentials(self) -> Path:
-        return self.directory / root_credentials.NAME
-
-    @property
-    def temporary(self) -> Path:
-        return self.directory / "tmp"
+    def __init__(self, home: Path) -> None:
+        self.home, self.directory = home, home.absolute() / "engine"
+        self.lock = self.directory / "lock"
+        self.log = self.directory / "engine.log"
+        self.record = self.directory / "engine.json"
+        self.credentials = self.directory / root_credentials.NAME
+        self.temporary = self.directory / "tmp"
 
     def read_record(self) -> Engine | None:
         """Return the recorded engine; None without a record, or if another version wrote it."""
@@ -515,10 +496,8 @@ def _sweep(layout: _Layout) -> None:
 def _exists(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
+    except (ProcessLookupError, PermissionError) as error:
+        return isinstance(error, PermissionError)
     return True
 
 

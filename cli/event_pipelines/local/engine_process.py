@@ -65,7 +65,7 @@ def _serve(settings: Settings) -> None:
     # Imported late: it reads the environment on import, and corrections check MiniStack first.
     import ministack.app
 
-    from event_pipelines.local import checkpoint, serving
+    from event_pipelines.local import checkpoint, tls_server
     from event_pipelines.local.authentication import Authentication
     from event_pipelines.local.repeated_attempts import RepeatedAttempts
 
@@ -80,7 +80,7 @@ def _serve(settings: Settings) -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     with socket.socket(fileno=settings.listener) as listener:
-        serving.serve(
+        tls_server.serve(
             Authentication(application),
             listener,
             certificate=settings.certificate,

@@ -10,8 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from event_pipelines.contracts.imports import (
     CONTINUE,
     CONTROL_PART,
@@ -29,7 +27,7 @@ from event_pipelines.pipelines.pipeline import Deployed, Lane, Search, Stage, St
 from event_pipelines.pipelines.probe import FOLDER, Hop, ObjectProbe, Probe, Stopped
 from event_pipelines.pipelines.rejections import DeadLetters
 from event_pipelines.pipelines.sample_csv import SampleFile
-from event_pipelines.stack import Stack, error_code, item_of
+from event_pipelines.stack import Stack, ignoring, item_of
 from event_pipelines.times import iso, parsed
 
 NAME = "csv-import"
@@ -170,7 +168,7 @@ class Ledger:
             ":splitting": {"S": ImportStatus.SPLITTING},
             ":loading": {"S": ImportStatus.LOADING},
         }
-        try:
+        with ignoring("ConditionalCheckFailedException"):
             self.stack.dynamodb.update_item(
                 TableName=self.ledger_table,
                 Key={"import_id": {"S": import_id}, "part": {"S": CONTROL_PART}},
@@ -182,14 +180,11 @@ class Ledger:
                 ExpressionAttributeNames={"#status": "status", "#reason": "reason"},
                 ExpressionAttributeValues=values,
             )
-        except ClientError as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise
-            raise UserError(
-                f"Import {import_id} has ended as {self.get(import_id).status}: there is nothing"
-                " to cancel."
-            ) from error
-        return self.get(import_id)
+            return self.get(import_id)
+        raise UserError(
+            f"Import {import_id} has ended as {self.get(import_id).status}: there is nothing to"
+            " cancel."
+        )
 
     def all(self) -> list[Import]:
         """Returns every import in the ledger, oldest first."""
@@ -241,17 +236,13 @@ class Ledger:
         """Returns the first `size` bytes of an import's file; b"" if it is gone or was replaced."""
         version: Any = {"VersionId": found.version_id} if found.version_id else {}
         for bucket in self.sources:
-            try:
+            with ignoring(*_GONE):
                 answer = self.stack.s3.get_object(
                     Bucket=bucket, Key=found.key, Range=f"bytes=0-{size - 1}", **version
                 )
-            except ClientError as error:
-                if error_code(error) not in _GONE:
-                    raise
-                continue
-            identity = import_id(bucket, found.key, found.version_id, answer["ETag"])
-            if identity == found.import_id:
-                return answer["Body"].read()
+                identity = import_id(bucket, found.key, found.version_id, answer["ETag"])
+                if identity == found.import_id:
+                    return answer["Body"].read()
         return b""
 
 
@@ -404,7 +395,7 @@ class _File(ObjectProbe):
         split = (f"{prefix}-csv-split", f"{prefix}-csv-imports")
         rows = next(iter(self.stack.queues.names(f"{prefix}-csv-rows")), f"{prefix}-csv-rows")
         return [
-            Hop("import begun", self._begun, *split),
+            Hop("import begun", lambda: self._found() is not None, *split),
             Hop("row sent", self._sent, *split),
             Hop("item in the table", self._loaded, f"{prefix}-csv-load", rows),
         ]
@@ -418,9 +409,6 @@ class _File(ObjectProbe):
             reasons = "; ".join(f"{row.reason}: {row.detail}" for row in rows)
             raise Stopped(f"the row was rejected: {reasons}")
         return found
-
-    def _begun(self) -> bool:
-        return self._found() is not None
 
     def _sent(self) -> bool:
         found = self._found()
@@ -436,7 +424,7 @@ class _File(ObjectProbe):
         super().remove()
 
     def _remove_item(self) -> None:
-        try:
+        with ignoring("ConditionalCheckFailedException"):
             self.stack.dynamodb.delete_item(
                 TableName=self._ledger.table,
                 Key=self._file.item_key(self._import_id),
@@ -445,9 +433,6 @@ class _File(ObjectProbe):
                 ExpressionAttributeNames={"#stamp": STAMP},
                 ExpressionAttributeValues={":import": {"S": f"#{self._import_id}#"}},
             )
-        except ClientError as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise
 
 
 def trace(search: Search, stages: Sequence[Stage]) -> Iterator[Entry]:  # noqa: ARG001

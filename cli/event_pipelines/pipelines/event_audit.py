@@ -11,8 +11,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from event_pipelines.contracts.audit_trail import LOGGED, hour_of, object_key
 from event_pipelines.contracts.events import NUMBERED
 from event_pipelines.pipelines import objects, outcomes
@@ -30,7 +28,7 @@ from event_pipelines.pipelines.pipeline import (
 )
 from event_pipelines.pipelines.probe import FOLDER, Hop, ObjectProbe, Probe
 from event_pipelines.pipelines.rejections import Rejections, is_of
-from event_pipelines.stack import Stack, error_code, item_of
+from event_pipelines.stack import Stack, ignoring, item_of
 from event_pipelines.times import parsed
 
 NAME = "event-audit"
@@ -278,14 +276,11 @@ def _in_trail(stack: Stack, bucket: str, object_name: str) -> Iterator[Entry]:
         ExpressionAttributeNames={"#object": "object"},
         ExpressionAttributeValues={":object": {"S": object_key(bucket, object_name)}},
     )
-    try:
+    # A trail is a choice.
+    with ignoring("ResourceNotFoundException"):
         for page in pages:
             for item in page["Items"]:
                 record = _record(item_of(item))
                 names = ("event_name", "version_id", "size", "principal", "source_address", "late")
                 facts = known(**{name: getattr(record, name) for name in names})
                 yield Happening(parsed(record.event_time), NAME, table, "happened", facts)
-    except ClientError as error:
-        # The trail is optional.
-        if error_code(error) != "ResourceNotFoundException":
-            raise

@@ -5,12 +5,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from event_pipelines.contracts.rejections import record_stem
 from event_pipelines.pipelines.object_refs import read_record, records_below
 from event_pipelines.pipelines.objects import head
-from event_pipelines.stack import error_code
+from event_pipelines.stack import ignoring
 from event_pipelines.times import iso
 
 if TYPE_CHECKING:
@@ -130,8 +128,5 @@ class ObjectHistory:
 
     def _unless_gone(self, pages: Any) -> Iterator[Any]:
         """Yields nothing without the bucket: a pipeline's queues may outlive its bucket."""
-        try:
+        with ignoring("NoSuchBucket"):
             yield from pages
-        except ClientError as error:
-            if error_code(error) != "NoSuchBucket":
-                raise

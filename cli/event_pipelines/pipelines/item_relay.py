@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
 from event_pipelines.contracts.item_messages import ITEM_ID, ItemMessage, NotAnItemMessage
 from event_pipelines.errors import UserError
 from event_pipelines.pipelines.history import Entry, Happening, ObjectHistory
@@ -23,7 +21,7 @@ from event_pipelines.pipelines.probe import Hop, Probe
 from event_pipelines.pipelines.queue_messages import BATCH, receive, release
 from event_pipelines.pipelines.rejections import Rejections
 from event_pipelines.pipelines.retries import pause
-from event_pipelines.stack import Stack, item_of, no_queue
+from event_pipelines.stack import NO_QUEUE, Stack, ignoring, item_of
 from event_pipelines.times import iso, parsed
 
 if TYPE_CHECKING:
@@ -78,15 +76,12 @@ class Relay:
 
     def queue_url(self, sqs: "SQSClient", queue: str) -> str:
         """Returns a queue's URL. Raises UserError if the queue, so the relay, does not exist."""
-        try:
+        with ignoring(*NO_QUEUE):
             return sqs.get_queue_url(QueueName=queue)["QueueUrl"]
-        except ClientError as error:
-            if not no_queue(error):
-                raise
-            raise UserError(
-                f"There is no item relay {self.name} in {self.region} (no queue {queue}): deploy"
-                " it, or name another stack with --prefix or another region with --region."
-            ) from error
+        raise UserError(
+            f"There is no item relay {self.name} in {self.region} (no queue {queue}): deploy"
+            " it, or name another stack with --prefix or another region with --region."
+        )
 
 
 def relay_of(stack: Stack) -> Relay:

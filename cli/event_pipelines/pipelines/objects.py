@@ -109,7 +109,7 @@ def stored(
                 version["LastModified"].astimezone(UTC),
             )
             for version in page.get("Versions", [])
-            if (every_version or version["IsLatest"]) and not _is_folder(version)
+            if (every_version or version["IsLatest"]) and not is_folder(version)
         )
         if page.get("IsTruncated"):
             made.after = (page["NextKeyMarker"], page["NextVersionIdMarker"])
@@ -216,5 +216,5 @@ def version_of(version_id: str | None) -> str | None:
     return None if version_id == "null" else version_id
 
 
-def _is_folder(version: Mapping[str, Any]) -> bool:
+def is_folder(version: Mapping[str, Any]) -> bool:
     return bool(version["Key"].endswith("/") and version["Size"] == 0)

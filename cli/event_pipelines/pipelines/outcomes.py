@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
-from event_pipelines.stack import error_code
+from event_pipelines.stack import ignoring
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -44,15 +42,12 @@ def read(
         startTime=int(start.timestamp() * 1000),
         filterPattern=pattern,
     )
-    try:
+    with ignoring("ResourceNotFoundException"):
         for page in pages:
             for event in page["events"]:
                 logged = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
                 for line, fields in lines(event["message"]):
                     yield Record(function, (event["logStreamName"], logged, line), fields)
-    except ClientError as error:
-        if error_code(error) != "ResourceNotFoundException":
-            raise
 
 
 def lines(message: str) -> Iterator[tuple[str, dict[str, Any]]]:

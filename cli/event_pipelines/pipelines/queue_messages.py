@@ -2,7 +2,7 @@
 
 import base64
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -66,10 +66,10 @@ def release(sqs: "SQSClient", url: str, receipts: Collection[str]) -> int:
     return hidden
 
 
-def batches(things: Collection[_Thing]) -> Iterator[list[_Thing]]:
-    """Yields the things in lists of at most ten."""
+def batches(things: Iterable[_Thing], size: int = BATCH) -> Iterator[list[_Thing]]:
+    """`size` at a time."""
     left = iter(things)
-    while batch := list(islice(left, BATCH)):
+    while batch := list(islice(left, size)):
         yield batch
 
 

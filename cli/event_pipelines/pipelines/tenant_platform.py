@@ -5,12 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from event_pipelines.contracts.tenant_registry import PER_TENANT, SHARED_FAIR
 from event_pipelines.errors import UserError
 from event_pipelines.pipelines.tenant_names import Names
-from event_pipelines.stack import Stack, error_code
+from event_pipelines.stack import Stack, ignoring
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -96,16 +94,15 @@ def locate(stack: Stack, say: Callable[[str], None]) -> Platform:
     """Returns the platform of the stack. Raises UserError if there is none, or if it describes
     another region."""
     parameter = f"/{stack.prefix}/tenants/platform"
-    try:
+    found = None
+    with ignoring("ParameterNotFound"):
         found = stack.client("ssm").get_parameter(Name=parameter)
-    except ClientError as error:
-        if error_code(error) != "ParameterNotFound":
-            raise
+    if found is None:
         raise UserError(
             f"There is no parameter {parameter} in {stack.region}: deploy the pipeline"
             " tenant-routing, or name another stack with --prefix or another region with"
             " --region."
-        ) from error
+        )
     settings = read(parameter, found["Parameter"]["Value"])
     if settings.names.region != stack.region:
         raise UserError(

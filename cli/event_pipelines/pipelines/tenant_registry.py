@@ -25,7 +25,7 @@ from event_pipelines.errors import UserError
 from event_pipelines.pipelines.retries import persist
 from event_pipelines.pipelines.tenant_names import Names
 from event_pipelines.pipelines.tenant_platform import Platform
-from event_pipelines.stack import error_code
+from event_pipelines.stack import ignoring
 from event_pipelines.times import iso
 
 R = TypeVar("R", Group, Tenant)
@@ -121,17 +121,14 @@ class Registry:
 
     def claim_group(self, group: Group) -> Group:
         """Writes the record unless one of this name exists; returns the record in the table."""
-        try:
+        with ignoring("ConditionalCheckFailedException"):
             self._dynamodb.put_item(
                 TableName=self._tables[Group],
                 Item=group.as_item(),
                 ConditionExpression="attribute_not_exists(GroupName)",
             )
-        except ClientError as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise
-            return self.get(Group, group.name)
-        return group
+            return group
+        return self.get(Group, group.name)
 
     def claim_tenant(self, tenant: Tenant) -> Tenant:
         """Like `claim_group`, but only into an active group: a group in deletion gets no tenants.
@@ -183,16 +180,13 @@ class Registry:
         if record.status == status:
             return record
         changed = replace(record, status=status, updated_at=iso(datetime.now(UTC), "microseconds"))
-        try:
+        with ignoring("ConditionalCheckFailedException"):
             self._update(record, changed, {"status", "updated_at"}, of_status=record.status)
-        except ClientError as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise
-            now = self.find(type(record), record.name)
-            if now is None or (now.created_at, now.status) != (record.created_at, status):
-                raise _overtaken(record, now) from error
-            return now
-        return changed
+            return changed
+        now = self.find(type(record), record.name)
+        if now is None or (now.created_at, now.status) != (record.created_at, status):
+            raise _overtaken(record, now)
+        return now
 
     def correct(self, record: R, wanted: R) -> None:
         """Sets a record's attributes to those of `wanted` but for name, status, creation time."""
@@ -200,16 +194,11 @@ class Registry:
         fields = {f for f in record.attributes if getattr(wanted, f) != getattr(record, f)} - kept
         if not fields:
             return
-        try:
-            self._update(
-                record,
-                replace(wanted, updated_at=iso(datetime.now(UTC), "microseconds")),
-                fields | {"updated_at"},
-            )
-        except ClientError as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise
-            raise _overtaken(record, self.find(type(record), record.name)) from error
+        changed = replace(wanted, updated_at=iso(datetime.now(UTC), "microseconds"))
+        with ignoring("ConditionalCheckFailedException"):
+            self._update(record, changed, fields | {"updated_at"})
+            return
+        raise _overtaken(record, self.find(type(record), record.name))
 
     def _update(
         self, record: Record, changed: Record, fields: Iterable[str], of_status: str | None = None
@@ -235,7 +224,8 @@ class Registry:
 
     def forget(self, record: R) -> None:
         """Deletes a record in status DELETING, unless it was deleted or created anew meanwhile."""
-        try:
+        # Somebody else finished the same deletion, or the answer to our own was lost.
+        with ignoring("ConditionalCheckFailedException"):
             self._dynamodb.delete_item(
                 TableName=self._tables[type(record)],
                 Key={record.attributes["name"]: {"S": record.name}},
@@ -246,10 +236,6 @@ class Registry:
                     ":deleting": {"S": DELETING},
                 },
             )
-        except ClientError as error:
-            # Another process finished the deletion, or the response to this request was lost.
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise
 
 
 def not_active(group: Group | None, name: str) -> UserError:

@@ -34,10 +34,6 @@ class Account:
     client: Callable[[str], Any]
     region: str
 
-    def identity(self) -> Mapping[str, str]:
-        found: Mapping[str, str] = self.client("sts").get_caller_identity()
-        return found
-
 
 Check = Callable[[Account, Planned], Iterator[Finding]]
 
@@ -195,7 +191,7 @@ _CREATES = {
 
 def permissions(account: Account, planned: Planned) -> Iterator[Finding]:
     """Yields denied calls. One resource of each kind is enough: policies name them by patterns."""
-    caller = account.identity()["Arn"]
+    caller = account.client("sts").get_caller_identity()["Arn"]
     if caller.endswith(":root"):
         return
     wanted = {
@@ -281,15 +277,11 @@ def _allows(there: Mapping[str, Any], wanted: Mapping[str, Any], action: str) ->
     return (
         there.get("Effect") == "Allow"
         and (to_all or set(services) <= set(named))
-        and any(_matches(pattern, action) for pattern in _texts(there.get("Action")))
+        and any(fnmatchcase(action.lower(), one.lower()) for one in _texts(there.get("Action")))
         and all(
             (wanted.get("Condition") or {}).get(name) == conditions[name] for name in conditions
         )
     )
-
-
-def _matches(pattern: str, action: str) -> bool:
-    return fnmatchcase(action.lower(), pattern.lower())
 
 
 def conflicts_of_the_plan(_: Account, planned: Planned) -> Iterator[Finding]:

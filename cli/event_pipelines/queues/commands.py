@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from event_pipelines import times
 from event_pipelines.console import (
     counting,
@@ -22,7 +20,7 @@ from event_pipelines.errors import Unfinished, UserError
 from event_pipelines.pipelines.queue_messages import HIDDEN_SECONDS, cost_of_looking, look
 from event_pipelines.queues import redrive
 from event_pipelines.queues.redrive import Plan, Redriven
-from event_pipelines.stack import Queue, Queues, Stack, add_verb, error_code
+from event_pipelines.stack import Queue, Queues, Stack, add_verb, ignoring
 
 DEFAULT_COUNT = 10
 MAX_COUNT = 1000
@@ -194,12 +192,10 @@ def _agreed(queue: Queue, terminal: bool, read: Callable[[], str]) -> bool:
 
 
 def _delete_all(queues: Queues, queue: Queue) -> None:
-    try:
+    with ignoring("PurgeQueueInProgress"):
         queues.sqs.purge_queue(QueueUrl=queue.url)
-    except ClientError as error:
-        if error_code(error) != "PurgeQueueInProgress":
-            raise
-        raise UserError(
-            f"{queue.name} was purged less than 60 s ago and SQS is still at it: wait a minute, and"
-            " purge it again if it holds messages then."
-        ) from error
+        return
+    raise UserError(
+        f"{queue.name} was purged less than 60 s ago and SQS is still at it: wait a minute, and"
+        " purge it again if it holds messages then."
+    )

@@ -7,14 +7,13 @@ again.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from event_pipelines.errors import Unanswered
 from event_pipelines.pipelines.objects import StoredObject
 from event_pipelines.pipelines.pipeline import Deployed, Lane
-from event_pipelines.pipelines.queue_messages import BATCH
+from event_pipelines.pipelines.queue_messages import BATCH, batches
 from event_pipelines.stack import Queues
 
 if TYPE_CHECKING:
@@ -39,8 +38,8 @@ class Replay:
     def run(self, chosen: Iterable[Chosen], on_sent: Callable[[int], None]) -> None:
         """Sends all; calls `on_sent` with the number sent. Raises Unanswered if SQS refuses one."""
         started = time.monotonic()
-        # A batch has no more messages than a second may have.
-        for batch in _batches(chosen, max(1, min(BATCH, int(self._rate)))):
+        # No more at a time than a second may have.
+        for batch in batches(chosen, max(1, min(BATCH, int(self._rate)))):
             for queue in dict.fromkeys(lane.queues[0] for lane, _ in batch):
                 self._send(queue, [one for one in batch if one[0].queues[0] == queue])
             on_sent(self.sent.total())
@@ -69,9 +68,3 @@ class Replay:
             f"SQS refuses messages to {queue} ({refused['Code']}) after {self.sent.total()} were"
             " sent: repeat the command when that is fixed, what is done is not done again."
         )
-
-
-def _batches(chosen: Iterable[Chosen], size: int) -> Iterator[list[Chosen]]:
-    left = iter(chosen)
-    while batch := list(islice(left, size)):
-        yield batch

@@ -6,9 +6,6 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
-from rich.live import Live
-from rich.text import Text
-
 from event_pipelines import times
 from event_pipelines.console import (
     add_since,
@@ -17,9 +14,9 @@ from event_pipelines.console import (
     print_line,
     print_table,
     printable,
+    replacing,
     say,
     table_lines,
-    terminal,
     wrap,
 )
 from event_pipelines.errors import UserError
@@ -74,12 +71,8 @@ def _watch(watcher: Watcher, arguments: argparse.Namespace) -> int:
         return _follow(watcher, arguments.interval, lambda status: print_json(status.as_dict()))
     if not is_terminal():
         return _follow(watcher, arguments.interval, _print)
-    with Live(console=terminal(), auto_refresh=False) as live:
-        return _follow(
-            watcher,
-            arguments.interval,
-            lambda status: live.update(Text("\n".join(shown(status))), refresh=True),
-        )
+    with replacing() as show:
+        return _follow(watcher, arguments.interval, lambda status: show(shown(status)))
 
 
 def _follow(watcher: Watcher, seconds: int, show: Callable[[Status], None]) -> NoReturn:

@@ -45,7 +45,7 @@ class Depths:
         """Returns the queues of which CloudWatch has all metrics, by URL."""
         end = datetime.now(UTC)
         queries = iter(
-            _query(f"m{number}_{place}", name_of(url), metric)
+            metric_query(f"m{number}_{place}", name_of(url), metric)
             for number, url in enumerate(urls)
             for place, metric in enumerate(_METRICS)
         )
@@ -81,7 +81,8 @@ class Depths:
         return Queue(name, url, arn, waiting, in_flight, delayed, target)
 
 
-def _query(identity: str, queue: str, metric: str) -> Any:
+def metric_query(identity: str, queue: str, metric: str) -> Any:
+    """A query for the greatest value of each minute."""
     dimension = {"Name": "QueueName", "Value": queue}
     measured = {"Namespace": "AWS/SQS", "MetricName": metric, "Dimensions": [dimension]}
     stat = {"Metric": measured, "Period": MINUTE_SECONDS, "Stat": "Maximum"}

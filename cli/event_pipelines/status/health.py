@@ -3,11 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
 from event_pipelines.pipelines import tenant_routing
 from event_pipelines.pipelines.pipeline import Stage
-from event_pipelines.stack import Stack, error_code
+from event_pipelines.stack import Stack, ignoring
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -55,16 +53,13 @@ def _mappings_of(
 ) -> dict[str, "EventSourceMappingConfigurationTypeDef"]:
     """Returns the mappings by the ARN of the queue; empty if there is no such function."""
     pages = functions.get_paginator("list_event_source_mappings").paginate(FunctionName=function)
-    try:
+    with ignoring("ResourceNotFoundException"):
         return {
             mapping.get("EventSourceArn", ""): mapping
             for page in pages
             for mapping in page["EventSourceMappings"]
         }
-    except ClientError as error:
-        if error_code(error) != "ResourceNotFoundException":
-            raise
-        return {}
+    return {}
 
 
 def _remedy(stage: Stage) -> str:

@@ -15,7 +15,7 @@ from event_pipelines.contracts.tenant_keys import REJECTED_TAG
 from event_pipelines.errors import Unfinished, UserError
 from event_pipelines.pipelines.retries import persist
 from event_pipelines.pipelines.tenant_platform import Platform
-from event_pipelines.stack import error_code
+from event_pipelines.stack import error_code, ignoring
 from event_pipelines.tenants import policies
 from event_pipelines.tenants.steps import MISSING, Step, canonical, refuse_foreign, tag_faults
 
@@ -427,12 +427,8 @@ def read_tags(bucket: Bucket) -> dict[str, str] | None:
 
 def _read(read: Callable[[], Any], absent: str = "") -> Any:
     """Returns the result of `read`; None if the setting or the bucket does not exist."""
-    try:
+    with ignoring(absent, "NoSuchBucket"):
         return read()
-    except ClientError as error:
-        if error_code(error) not in (absent, "NoSuchBucket"):
-            raise
-        return None
 
 
 def _destination_unknown(error: ClientError) -> bool:

@@ -7,11 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from event_pipelines.console import (
     cell,
     counting,
+    messages,
     print_json,
     print_line,
     print_note,
@@ -112,11 +111,11 @@ def _open(arguments: argparse.Namespace) -> tuple[Platform, Registry]:
 class _Steps:
     """Prints steps as they are carried out, and collects them for JSON output."""
 
-    def __init__(self, arguments: argparse.Namespace, console: Console) -> None:
+    def __init__(self, arguments: argparse.Namespace) -> None:
         self.done: list[Done] = []
         self._quiet: bool = arguments.json
         self._dry_run: bool = arguments.dry_run
-        self._console = console
+        self.console = messages()
 
     def __call__(self, done: Done) -> None:
         self.done.append(done)
@@ -129,7 +128,7 @@ class _Steps:
             print_line(f"  {outcome:12} {done.what}")
         else:
             line = f"  {outcome:9} {cell(done.what)}"
-            self._console.print(line, highlight=False, soft_wrap=True)
+            self.console.print(line, highlight=False, soft_wrap=True)
 
     def as_list(self) -> list[dict[str, str]]:
         return [asdict(done) for done in self.done]
@@ -137,7 +136,7 @@ class _Steps:
 
 def _create_group(arguments: argparse.Namespace) -> int:
     found, registry = _open(arguments)
-    steps = _Steps(arguments, Console(stderr=True))
+    steps = _Steps(arguments)
     group = groups.create(
         found, registry, arguments.name, arguments.queue_mode, arguments.dry_run, steps
     )
@@ -150,7 +149,7 @@ def _create(arguments: argparse.Namespace) -> int:
     if arguments.listed or not (arguments.name and arguments.group):
         raise UserError("Name a tenant and its --group, or a file of tenants with --from.")
     found, registry = _open(arguments)
-    steps = _Steps(arguments, Console(stderr=True))
+    steps = _Steps(arguments)
     tenant = tenants.create(
         found, registry, arguments.name, arguments.group, arguments.dry_run, steps
     )
@@ -182,7 +181,7 @@ def _create_all(arguments: argparse.Namespace, wanted: dict[str, str]) -> int:
     made, failed = [], {}
     with counting(f"Creating {len(wanted)} tenants") as show:
         for number, (name, group) in enumerate(wanted.items(), 1):
-            steps = _Steps(arguments, Console(stderr=True))
+            steps = _Steps(arguments)
             try:
                 made.append(tenants.create(found, registry, name, group, arguments.dry_run, steps))
             except UserError as error:
@@ -358,9 +357,8 @@ def _delete_group(arguments: argparse.Namespace) -> int:
 
 def _remove(arguments: argparse.Namespace, kind: str, delete: Callable[..., None]) -> int:
     found, registry = _open(arguments)
-    console = Console(stderr=True)
-    steps = _Steps(arguments, console)
-    with counting(f"Deleting {kind} {arguments.name}", console) as show:
+    steps = _Steps(arguments)
+    with counting(f"Deleting {kind} {arguments.name}", steps.console) as show:
         delete(
             found,
             registry,

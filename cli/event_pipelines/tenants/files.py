@@ -8,7 +8,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from event_pipelines.errors import Unanswered
-from event_pipelines.stack import error_code
+from event_pipelines.pipelines.objects import is_folder
+from event_pipelines.stack import ignoring
 from event_pipelines.tenants.buckets import Bucket
 from event_pipelines.tenants.steps import MISSING, Step
 
@@ -39,12 +40,9 @@ class Folder(Step):
         return [] if any(o["Key"] == self.key for o in listed.get("Contents", [])) else [MISSING]
 
     def make(self) -> None:
-        try:
-            # A second writer must not add a version.
+        # Whoever comes second must not add a version.
+        with ignoring("PreconditionFailed"):
             self.bucket.call("put_object", Key=self.key, Body=b"", IfNoneMatch="*")
-        except ClientError as error:
-            if error_code(error) != "PreconditionFailed":
-                raise
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ class Files:
     def remains(self) -> Remains:
         """Returns counts of the first thousand versions, which is enough to refuse a deletion."""
         page = self._versions()
-        files = [one for one in page.get("Versions", []) if not _is_folder(one)]
+        files = [one for one in page.get("Versions", []) if not is_folder(one)]
         current = sum(one["IsLatest"] for one in files)
         return Remains(current, len(files) - current, len(self._uploads()))
 
@@ -97,7 +95,10 @@ class Files:
         """
         while uploads := self._uploads():
             for upload in uploads:
-                self._abort(upload)
+                name = {"Key": upload["Key"], "UploadId": upload["UploadId"]}
+                # Finished or aborted meanwhile.
+                with ignoring("NoSuchUpload", "NoSuchBucket"):
+                    self.bucket.call("abort_multipart_upload", **name)
         removed = 0
         while True:
             page = self._versions()
@@ -124,23 +125,11 @@ class Files:
         found = self._unless_gone("list_multipart_uploads", Prefix=self.prefix)
         return list(found.get("Uploads", []))
 
-    def _abort(self, upload: Any) -> None:
-        try:
-            upload_id = upload["UploadId"]
-            self.bucket.call("abort_multipart_upload", Key=upload["Key"], UploadId=upload_id)
-        except ClientError as error:
-            # The upload was finished or aborted meanwhile.
-            if error_code(error) not in ("NoSuchUpload", "NoSuchBucket"):
-                raise
-
     def _unless_gone(self, operation: str, **request: Any) -> Any:
         """Returns the response of an operation; an empty one if the bucket no longer exists."""
-        try:
+        with ignoring("NoSuchBucket"):
             return self.bucket.call(operation, **request)
-        except ClientError as error:
-            if error_code(error) != "NoSuchBucket":
-                raise
-            return {}
+        return {}
 
 
 @dataclass(frozen=True)
@@ -161,7 +150,3 @@ def put(bucket: Bucket, file: Path, key: str, progress: Callable[[int], object])
     listed = bucket.call("list_object_versions", Prefix=key, MaxKeys=1)
     newest = listed["Versions"][0]
     return Put(bucket.name, key, newest["VersionId"], newest["Size"])
-
-
-def _is_folder(version: Any) -> bool:
-    return bool(version["Key"].endswith("/") and version["Size"] == 0)

@@ -45,8 +45,9 @@ class Feed(Step):
         return faults + self._setting_faults(live[0]) + tag_faults(self._tags(live[0]), self.tags)
 
     def make(self) -> None:
-        # Another process may find two mappings, keep its own and delete this one.
-        persist(self._make, _gone, _OVERTAKEN_SECONDS)
+        # Another process may find two and keep the one that it made itself.
+        gone = "ResourceNotFoundException"
+        persist(self._make, lambda error: error_code(error) == gone, _OVERTAKEN_SECONDS)
 
     def remove(self) -> None:
         for one in self._live(self._all()):
@@ -169,10 +170,6 @@ class Feed(Step):
 
 def _busy(error: ClientError) -> bool:
     return error_code(error) in ("ResourceConflictException", "ResourceInUseException")
-
-
-def _gone(error: ClientError) -> bool:
-    return error_code(error) == "ResourceNotFoundException"
 
 
 def _queue_is_new(error: ClientError) -> bool:

@@ -5,12 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from event_pipelines.pipelines.retries import pause, persist
 from event_pipelines.pipelines.tenant_names import dead_letters
 from event_pipelines.pipelines.tenant_platform import Platform, Worker
-from event_pipelines.stack import Queue, error_code, no_queue
+from event_pipelines.stack import NO_QUEUE, Queue, error_code, ignoring, no_queue
 from event_pipelines.tenants import policies
 from event_pipelines.tenants.steps import MISSING, Step, canonical, refuse_foreign, tag_faults
 
@@ -71,11 +69,8 @@ class QueueStep(Step):
             self.platform.sqs.tag_queue(QueueUrl=self.url, Tags=dict(self.tags))
 
     def remove(self) -> None:
-        try:
+        with ignoring(*NO_QUEUE):
             self.platform.sqs.delete_queue(QueueUrl=self.url)
-        except ClientError as error:
-            if not no_queue(error):
-                raise
 
     def found(self) -> Queue | None:
         """Returns the queue as SQS describes it; None if there is none."""
@@ -85,7 +80,8 @@ class QueueStep(Step):
     def _create(self) -> None:
         """Creates the queue, or makes sure that one of that name is not being deleted."""
         create = self.platform.sqs.create_queue
-        try:
+        # It may be there with other attributes than ours: those are set afterwards.
+        with ignoring("QueueAlreadyExists", "QueueNameExists"):
             persist(
                 lambda: create(QueueName=self.name, Attributes=self._wanted, tags=dict(self.tags)),
                 lambda error: error_code(error) == "QueueDeletedRecently",
@@ -95,10 +91,6 @@ class QueueStep(Step):
                     " name until then: waiting"
                 ),
             )
-        except ClientError as error:
-            # The queue exists with other attributes: those are set afterwards.
-            if error_code(error) not in ("QueueAlreadyExists", "QueueNameExists"):
-                raise
 
     def _attribute_faults(self, found: Mapping[str, str]) -> list[str]:
         faults = []
@@ -115,12 +107,9 @@ class QueueStep(Step):
         return faults
 
     def _found(self) -> dict[str, str] | None:
-        try:
+        with ignoring(*NO_QUEUE):
             return self._read()
-        except ClientError as error:
-            if not no_queue(error):
-                raise
-            return None
+        return None
 
     def _read(self) -> dict[str, str]:
         answer = self.platform.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])

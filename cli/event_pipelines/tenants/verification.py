@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from event_pipelines.contracts.tenant_registry import ACTIVE, DELETING, Group, Tenant
-from event_pipelines.errors import UserError
+from event_pipelines.errors import UserError, denied
 from event_pipelines.pipelines.checkpoint_file import CheckpointFile
 from event_pipelines.pipelines.tenant_names import check
 from event_pipelines.pipelines.tenant_platform import QUEUE_MODES, Platform
@@ -19,8 +19,6 @@ from event_pipelines.tenants import groups, tenants
 from event_pipelines.tenants.buckets import Bucket, read_tags
 from event_pipelines.tenants.policies import Trust
 from event_pipelines.tenants.steps import Step
-
-_DENIED = ("AccessDenied", "AccessDeniedException", "Forbidden", "403")
 
 
 @dataclass(frozen=True)
@@ -164,8 +162,8 @@ class Verification:
         try:
             faults = step.faults()
         except ClientError as error:
-            # If access is denied, the rest is still compared, and the denial is reported.
-            if error_code(error) not in _DENIED:
+            # Denied is neither there nor missing: it is said, and the rest is compared.
+            if not denied(error_code(error)):
                 raise
             remedy = "allow these credentials what the pipeline's manager policy allows"
             yield Drift(kind, name, step.what, "access denied", remedy=remedy)
@@ -178,7 +176,7 @@ class Verification:
             except UserError as error:
                 remedy = str(error)
             except ClientError as error:
-                if error_code(error) not in _DENIED:
+                if not denied(error_code(error)):
                     raise
                 remedy = "repair it as one of the administrators that group_access names"
         for fault in faults:

@@ -7,7 +7,6 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -15,7 +14,7 @@ from event_pipelines.errors import UserError, told
 from event_pipelines.pipelines.outcomes import Record
 from event_pipelines.pipelines.pipeline import Stage
 from event_pipelines.stack import Queue
-from event_pipelines.status.depths import METRICS_A_CALL, Depths
+from event_pipelines.status.depths import METRICS_A_CALL, Depths, metric_query
 from event_pipelines.status.path import Status, Watcher
 from event_pipelines.status.tally import REJECTIONS, RETRIES, Tally
 from event_pipelines.web_console.ration import CountedStack, Postponed, Work
@@ -215,18 +214,12 @@ class Looks:
     def _ages(self, queues: list[Queue]) -> dict[str, float]:
         now, ages = datetime.now(UTC), dict[str, float]()
         for start in range(0, len(queues), METRICS_A_CALL):
-            asked = {
-                f"q{number}": queue.name
-                for number, queue in enumerate(queues[start : start + METRICS_A_CALL])
-            }
-            queries: list[Any] = [
-                {"Id": identity, "MetricStat": {"Period": 60, "Stat": "Maximum", "Metric": {
-                    "Namespace": "AWS/SQS", "MetricName": _AGE,
-                    "Dimensions": [{"Name": "QueueName", "Value": name}]}}}
-                for identity, name in asked.items()
-            ]  # fmt: skip
+            some = enumerate(queues[start : start + METRICS_A_CALL])
+            asked = {f"q{number}": queue.name for number, queue in some}
             answer = self._stack.cloudwatch.get_metric_data(
-                StartTime=now - timedelta(minutes=10), EndTime=now, MetricDataQueries=queries
+                StartTime=now - timedelta(minutes=10),
+                EndTime=now,
+                MetricDataQueries=[metric_query(*one, _AGE) for one in asked.items()],
             )
             ages |= {
                 asked[one["Id"]]: one["Values"][0]

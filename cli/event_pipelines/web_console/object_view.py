@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from botocore.exceptions import ClientError
 from starlette.responses import PlainTextResponse, Response
 
 from event_pipelines import times
@@ -10,7 +9,7 @@ from event_pipelines.errors import UserError
 from event_pipelines.pipelines.history import Happening
 from event_pipelines.pipelines.object_refs import named
 from event_pipelines.pipelines.pipeline import Search
-from event_pipelines.stack import error_code
+from event_pipelines.stack import ignoring
 from event_pipelines.trace.search import story
 from event_pipelines.web_console.imports_view import rows_made
 from event_pipelines.web_console.markup import Content, Html, el, entry, facts, form, link, note
@@ -95,11 +94,10 @@ def picture(console: Console, query: Query) -> Response:
     ours = bucket.startswith(f"{stack.prefix}-")
     if not (ours and bucket.endswith(f"-{stack.account}-{stack.region}")):
         raise UserError(f"The bucket {bucket} is not of {stack.prefix}: name one that is.")
-    try:
+    found = None
+    with ignoring("NoSuchKey", "NoSuchBucket"):
         found = stack.s3.get_object(Bucket=bucket, Key=query.get("key", ""))
-    except ClientError as error:
-        if error_code(error) not in ("NoSuchKey", "NoSuchBucket"):
-            raise
+    if found is None:
         return PlainTextResponse("There is no such object.", 404)
     content = found["Body"].read(_MOST_BYTES)
     kind = next((kind for start, kind in _PICTURES.items() if content.startswith(start)), None)

@@ -90,7 +90,6 @@ class ObjectEvent:
     principal: str | None = None
     source_ip: str | None = None
     request_id: str | None = None
-    configuration_id: str | None = None
     envelope_id: str | None = field(default=None, compare=False)
     data: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
@@ -206,7 +205,6 @@ def _from_notification(record: object) -> ObjectEvent:
         principal=_optional(_part(record, "userIdentity", {}), "principalId"),
         source_ip=_optional(_part(record, "requestParameters", {}), "sourceIPAddress"),
         request_id=_optional(_part(record, "responseElements", {}), "x-amz-request-id"),
-        configuration_id=_optional(s3, "configurationId"),
         data=_data({n: value for n, value in record.items() if n.endswith("EventData")}),
     )
 

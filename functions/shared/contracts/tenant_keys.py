@@ -62,13 +62,6 @@ def is_tenant_name(text: str) -> bool:
     return TENANT_NAME.fullmatch(text) is not None
 
 
-def raw_file(key: str) -> tuple[str, str] | None:
-    """Return tenant and path of a raw file, without checking the path; None for other keys."""
-    tenant, _, rest = key.partition("/")
-    area, _, path = rest.partition("/")
-    return (tenant, path) if is_tenant_name(tenant) and area == RAW and path else None
-
-
 def area_prefix(tenant: str, area: str) -> str:
     return f"{tenant}/{area}/"
 

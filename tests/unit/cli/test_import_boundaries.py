@@ -93,3 +93,28 @@ def test_plans_and_what_they_import_need_the_standard_library_alone() -> None:
     }
 
     assert found == set()
+
+
+def written_past_the_console(path: Path) -> Iterator[str]:
+    """Calls that print, write to a standard stream, or make something of rich's."""
+    tree = ast.parse(path.read_text())
+    rich = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "rich"
+        for alias in node.names
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            streams = ("sys.stdout.", "sys.stderr.")
+            if called == "print" or called.startswith(streams) or called.split(".")[0] in rich:
+                yield f"{path.name}:{node.lineno} {called}"
+
+
+def test_only_the_console_prints_and_makes_what_rich_draws() -> None:
+    # The prelude is part of a function's process, whose output is its log.
+    others = (one for one in SOURCES if one.name not in ("console.py", "_worker_prelude.py"))
+
+    assert [found for path in others for found in written_past_the_console(path)] == []
+    assert list(written_past_the_console(CLI / "console.py"))

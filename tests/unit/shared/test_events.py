@@ -31,7 +31,6 @@ EXPECTED = ObjectEvent(
     principal="AWS:AROAEXAMPLE:photographer",
     source_ip="192.0.2.10",
     request_id="C3D13FE58DE4C810",
-    configuration_id="uploads",
 )
 
 EXPECTED_OF_EVENTBRIDGE = ObjectEvent(

@@ -155,10 +155,6 @@ def _validate_rule(name: str, rule: Any) -> None:
         raise InvalidPattern(f"{name} has a malformed {operator}: {operand!r}")
 
 
-def _is_range(above: str, bottom: float, below: str, top: float) -> bool:
-    return above[0] == ">" and below[0] == "<" and bottom < top
-
-
 def _operand_fits(operator: str, operand: Any) -> bool:
     if operator == "exists":
         return isinstance(operand, bool)
@@ -171,8 +167,9 @@ def _operand_fits(operator: str, operand: Any) -> bool:
                 isinstance(bound, int | float) and not isinstance(bound, bool)
                 for bound in operand[1::2]
             )
-            # In a range of two comparisons, the lower bound comes first.
-            and (len(operand) == 2 or _is_range(*operand))
+            # Of two, the lower bound is the first.
+            and (len(operand) == 2 or (operand[0][0], operand[2][0]) == (">", "<"))
+            and (len(operand) == 2 or operand[1] < operand[3])
         )
     if operator == "anything-but":
         if not isinstance(operand, Mapping):

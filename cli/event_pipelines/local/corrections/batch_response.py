@@ -50,19 +50,13 @@ def is_valid(response: Any, message_ids: frozenset[str]) -> bool:
 
 
 def _run_batch(
-    original: Callable[..., None],
-    esm: dict[str, Any],
-    func_rec: Any,
-    event: dict[str, Any],
-    batch: list[dict[str, Any]],
-    queue_url: str,
-    queue_name: str,
+    original: Callable[..., None], esm: Any, func_rec: Any, event: Any, batch: Any, *queue: str
 ) -> None:
     partial = "ReportBatchItemFailures" in esm.get("FunctionResponseTypes", [])
     ids = frozenset(record["messageId"] for record in event["Records"]) if partial else None
     token = _awaited.set(ids)
     try:
-        original(esm, func_rec, event, batch, queue_url, queue_name)
+        original(esm, func_rec, event, batch, *queue)
     finally:
         _awaited.reset(token)
 

@@ -53,16 +53,10 @@ def _refusal(data: dict[str, Any]) -> Any:
 
 
 def _run_batch(
-    original: Callable[..., None],
-    esm: dict[str, Any],
-    func_rec: Any,
-    event: dict[str, Any],
-    batch: list[dict[str, Any]],
-    queue_url: str,
-    queue_name: str,
+    original: Callable[..., None], esm: Any, func_rec: Any, event: Any, batch: Any, *queue: str
 ) -> None:
     kept = {record["messageId"] for record in event["Records"]}
     filtered_out = {message["receipt_handle"] for message in batch if message["id"] not in kept}
-    sqs._delete_messages_for_esm(queue_url, filtered_out)
+    sqs._delete_messages_for_esm(queue[0], filtered_out)
     remaining = [message for message in batch if message["id"] in kept]
-    original(esm, func_rec, event, remaining, queue_url, queue_name)
+    original(esm, func_rec, event, remaining, *queue)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
-from botocore.exceptions import ClientError
 from PIL import Image
 
 from event_pipelines.contracts.derivatives import SUFFIXES
 from event_pipelines.local.demo.photographs import Photograph
+from event_pipelines.stack import ignoring
 
 # Derivatives of every kind, in addition to the defaults.
 DERIVATIVES = {
@@ -181,13 +181,10 @@ def function_logs(pipeline: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     for derivative in pipeline["derivatives"].values():
         group = derivative["log_group"]
         lines[group] = []
-        try:
-            pages = client.get_paginator("filter_log_events").paginate(logGroupName=group)
-            events = [event for page in pages for event in page["events"]]
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ResourceNotFoundException":
-                raise
-            continue
+        pages = client.get_paginator("filter_log_events").paginate(logGroupName=group)
+        events: list[Any] = []
+        with ignoring("ResourceNotFoundException"):
+            events += (event for page in pages for event in page["events"])
         for event in events:
             for line in event["message"].split("\n"):
                 try:

@@ -10,15 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from botocore.exceptions import ClientError
-
 from event_pipelines.console import counting
 from event_pipelines.contracts.tenant_messages import UNKNOWN_TENANT
 from event_pipelines.contracts.tenant_registry import Group, Tenant
 from event_pipelines.local.demo.report import MISSING, Chapter, Demo
 from event_pipelines.pipelines.tenant_platform import Platform, locate
 from event_pipelines.pipelines.tenant_registry import Registry
-from event_pipelines.stack import Stack, error_code
+from event_pipelines.stack import Stack, ignoring
 from event_pipelines.tenants import files, groups, quarantine, tenants
 
 GROUP = "demo"
@@ -161,13 +159,10 @@ def _result(platform: Platform, bucket: str, delivery: Delivery, tenant: Tenant)
 
 
 def _lines(platform: Platform, bucket: str, key: str) -> list[str] | None:
-    try:
+    with ignoring("NoSuchKey"):
         body = platform.s3.get_object(Bucket=bucket, Key=key)["Body"]
-    except ClientError as error:
-        if error_code(error) == "NoSuchKey":
-            return None
-        raise
-    return body.read().decode().rstrip("\n").split("\n")
+        return body.read().decode().rstrip("\n").split("\n")
+    return None
 
 
 def _wait(look: Callable[[], list[str] | None]) -> list[str] | None:

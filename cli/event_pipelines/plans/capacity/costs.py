@@ -27,27 +27,27 @@ class Dollars:
     def total(self) -> float:
         return self.functions + self.queues + self.topics + self.objects + self.tables + self.logs
 
-
-def add_hop(
-    dollars: Dollars, hop: Hop, work: Work, counts: Counts, message_bytes: int, sent_in: int
-) -> None:
-    """Adds a hop's costs. `sent_in`: messages in one call of the sender to its queue."""
-    if hop.code != "service":
-        gigabytes = hop.memory_mb / 1024
-        dollars.functions += counts.invocations * prices.LAMBDA_REQUEST
-        dollars.functions += (
-            counts.billed_seconds * gigabytes * prices.LAMBDA_GB_SECOND[hop.architecture]
+    def add_hop(
+        self, hop: Hop, work: Work, counts: Counts, message_bytes: int, sent_in: int
+    ) -> None:
+        """Adds a hop's costs. `sent_in`: messages in one call of whoever sends to its queue."""
+        if hop.code != "service":
+            gigabytes = hop.memory_mb / 1024
+            self.functions += counts.invocations * prices.LAMBDA_REQUEST
+            self.functions += (
+                counts.billed_seconds * gigabytes * prices.LAMBDA_GB_SECOND[hop.architecture]
+            )
+            self.logs += prices.LOGS_BYTE * (
+                counts.received * work.log_bytes + counts.invocations * INVOCATION_LOG_BYTES
+            )
+        self.queues += _requests(hop, counts, message_bytes, sent_in) * (
+            prices.SQS_FIFO_REQUEST if hop.fifo else prices.SQS_REQUEST
         )
-        dollars.logs += prices.LOGS_BYTE * (
-            counts.received * work.log_bytes + counts.invocations * INVOCATION_LOG_BYTES
+        self.objects += counts.received * (work.gets * prices.S3_GET + work.puts * prices.S3_PUT)
+        self.tables += counts.received * (
+            work.write_units * prices.DYNAMODB_WRITE_UNIT
+            + work.read_units * prices.DYNAMODB_READ_UNIT
         )
-    dollars.queues += _requests(hop, counts, message_bytes, sent_in) * (
-        prices.SQS_FIFO_REQUEST if hop.fifo else prices.SQS_REQUEST
-    )
-    dollars.objects += counts.received * (work.gets * prices.S3_GET + work.puts * prices.S3_PUT)
-    dollars.tables += counts.received * (
-        work.write_units * prices.DYNAMODB_WRITE_UNIT + work.read_units * prices.DYNAMODB_READ_UNIT
-    )
 
 
 def _requests(hop: Hop, counts: Counts, message_bytes: int, sent_in: int) -> float:

@@ -2,13 +2,13 @@
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 
 from event_pipelines import prices
 from event_pipelines.contracts.tenant_registry import SHARED_FAIR
-from event_pipelines.plans.capacity import costs
 from event_pipelines.plans.capacity.age_histogram import AgeHistogram
 from event_pipelines.plans.capacity.arrivals import Load
 from event_pipelines.plans.capacity.costs import Dollars
@@ -305,12 +305,12 @@ class _Run:
 
     # --- Flow
 
-    def _onward(self, hop: Hop) -> "_Deliver | None":
+    def _onward(self, hop: Hop) -> "Callable[[Lot], None] | None":
         follower = {"split": "load", "route": "process", "update": "serve"}.get(hop.name)
         names = {each.name for each in self.pipeline.hops}
         if follower not in names or self.pipeline.name in (IMAGES, AUDIT):
             return None
-        return _Deliver(self, str(follower))
+        return partial(self.onward, follower=str(follower))
 
     def enter(self, lot: Lot) -> None:
         """Puts new events into the first queue; for images, into the queue of each derivative."""
@@ -350,7 +350,7 @@ class _Run:
                 continue
             lot = Lot(now, now, many, tenant=tenant, surge=surge, poison=bad)
             under_way = self._delay() if delayed else 0.0
-            self.clock.at(now + under_way, _Enter(self, lot, copies))
+            self.clock.at(now + under_way, partial(self.arrived, lot, copies))
 
     def _delay(self) -> float:
         if self.pipeline.name == RELAY:
@@ -522,8 +522,7 @@ class _Run:
         dollars = Dollars()
         for hop in hops:
             batched = {"load": 4, "process": 10}.get(hop.hop.name, 1)
-            costs.add_hop(
-                dollars,
+            dollars.add_hop(
                 hop.hop,
                 self.work(hop.hop),
                 hop.counts,
@@ -556,25 +555,6 @@ class _Run:
             return None
         last = hops[-1].counts.slowest_of
         return max((age for tenant, age in last.items() if tenant), default=0.0)
-
-
-@dataclass(frozen=True)
-class _Enter:
-    run: _Run
-    lot: Lot
-    copies: int
-
-    def __call__(self) -> None:
-        self.run.arrived(self.lot, self.copies)
-
-
-@dataclass(frozen=True)
-class _Deliver:
-    run: _Run
-    follower: str
-
-    def __call__(self, lot: Lot) -> None:
-        self.run.onward(lot, self.follower)
 
 
 def _around(seconds: float) -> Distribution:

@@ -174,16 +174,12 @@ class _Plan:
 
     def _imports(self, hops: tuple[Hop, ...]) -> Pipeline:
         table = self._table(hops[0].function, "-csv-items") or {}
-        environment = next(
-            (_environment(after) for _, code, after in self._functions(IMPORTS) if "split" in code),
-            {},
+        split, load = (
+            next((_environment(v) for _, code, v in self._functions(IMPORTS) if code == name), {})
+            for name in ("split_csv", "load_csv_rows")
         )
-        rows = environment.get("ROWS_PER_MESSAGE") or self._given(
+        rows = split.get("ROWS_PER_MESSAGE") or self._given(
             IMPORTS, ("rows_per_message",), _ROWS_PER_MESSAGE
-        )
-        load = next(
-            (_environment(after) for _, code, after in self._functions(IMPORTS) if "load" in code),
-            {},
         )
         return Pipeline(
             IMPORTS,

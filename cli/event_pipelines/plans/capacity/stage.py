@@ -85,7 +85,6 @@ class Counts:
     dead: int = 0
     received: int = 0
     invocations: int = 0
-    cold_starts: int = 0
     timeouts: int = 0
     billed_seconds: float = 0.0
     table_wait: float = 0.0
@@ -220,7 +219,6 @@ class Stage:
         lasting = 0.0
         if self.busy > self._warm:
             self._warm = self.busy
-            counts.cold_starts += 1
             lasting = terms.cold_start
         each = self._batches(count)
         lasting += sum(each)

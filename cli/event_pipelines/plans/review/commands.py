@@ -1,10 +1,9 @@
 """`event-pipelines plan-review`."""
 
 import argparse
-import sys
 from dataclasses import replace
 
-from event_pipelines.console import fail
+from event_pipelines.console import fail, write_file
 from event_pipelines.errors import UserError
 from event_pipelines.plans.review import fail_on, render_json
 from event_pipelines.plans.review.document import Renderer, rendered
@@ -73,10 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         renderer = RENDERERS[arguments.format]()
         text = rendered(document(found, arguments.name), renderer, budget or None)
-    # Always UTF-8, whatever the terminal's encoding: the output is mostly written to a file. Lone
-    # surrogates, which JSON can hold and UTF-8 cannot, are written as escapes.
-    sys.stdout.buffer.write(text.encode(errors="backslashreplace"))
-    sys.stdout.flush()
+    write_file(text)
     for failure in found.failures:
         fail(f"refused by --fail-on {failure}")
     return REFUSED if found.failures else 0

@@ -450,7 +450,8 @@ def _mapping(reader: _Reader) -> Found:
     criteria = values.get("filter_criteria")
     if isinstance(criteria, Unknown | Secret):
         patterns.append(f"filter {criteria!r}")
-    for one in _listed_values(reader.block("filter_criteria").get("filter")):
+    filters = reader.block("filter_criteria").get("filter")
+    for one in filters if isinstance(filters, list) else ():
         patterns.append(_filter(one.get("pattern") if isinstance(one, dict) else one))
     parts = [" or ".join(sorted(patterns))] if patterns else []
     if values.get("enabled") is False:
@@ -538,10 +539,6 @@ def _text(value: Any) -> str:
     if isinstance(value, str):
         return printable(value)
     return "" if value is None else shown(value)
-
-
-def _listed_values(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _listed(value: Any) -> str:

@@ -133,16 +133,14 @@ def _differences(found: Sequence[Difference]) -> list[dict[str, Any]]:
     return [
         {
             "path": each.path,
-            "kind": "sensitive" if _hidden(each) else each.kind,
+            "kind": "sensitive"
+            if each.kind == "changed" and shown(each.before) == shown(each.after)
+            else each.kind,
             "before": plain(each.before),
             "after": plain(each.after),
         }
         for each in found
     ]
-
-
-def _hidden(each: Difference) -> bool:
-    return each.kind == "changed" and shown(each.before) == shown(each.after)
 
 
 def _settings(change: Change) -> dict[str, Any]:

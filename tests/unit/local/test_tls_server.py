@@ -2,7 +2,7 @@
 
 import pytest
 
-from event_pipelines.local.serving import _WholeAnswers
+from event_pipelines.local.tls_server import _WholeAnswers
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n"
