@@ -361,7 +361,7 @@ class Relay(Driver):
     def __init__(self, outputs: dict[str, Any]) -> None:
         self._pipeline = outputs["item_relay"]
         self.functions = [self._pipeline["function"]]
-        self._script = put.connect(item_relay.relay_of(Stack(PREFIX)))
+        self._script = put.connect(Stack(PREFIX))
         self._finished: list[tuple[str, int]] = []
 
     def queues(self) -> list[Queue]:

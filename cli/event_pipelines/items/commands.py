@@ -75,7 +75,7 @@ def _put(arguments: argparse.Namespace) -> int:
     items = _new_items(arguments)
     if arguments.count is not None:
         return _put_many(arguments, items)
-    placed = put.connect(relay_of(Stack(arguments.prefix))).put(next(items))
+    placed = put.connect(Stack(arguments.prefix)).put(next(items))
     if arguments.json:
         print_json(asdict(placed))
         return 0
@@ -93,7 +93,7 @@ def _say(kind: str, name: str, created: bool) -> None:
 
 
 def _put_many(arguments: argparse.Namespace, items: Iterator[NewItem]) -> int:
-    script = put.connect(relay_of(Stack(arguments.prefix)))
+    script = put.connect(Stack(arguments.prefix))
     total: int = arguments.count
     counts: Counter[str] = Counter()
     started = time.monotonic()

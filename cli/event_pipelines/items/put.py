@@ -13,16 +13,14 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from boto3.dynamodb.types import TypeSerializer
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from event_pipelines.contracts.item_messages import ItemMessage
 from event_pipelines.errors import UserError
 from event_pipelines.items.documents import Document
-from event_pipelines.pipelines.item_relay import FIRST_REVISION, Relay, key_of
-from event_pipelines.stack import item_of
+from event_pipelines.pipelines.item_relay import FIRST_REVISION, Relay, key_of, relay_of
+from event_pipelines.stack import Stack, item_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -153,19 +151,11 @@ class Script:
         return sent["MessageId"]
 
 
-def connect(relay: Relay) -> Script:
-    """Returns clients for this relay. Raises UserError if it does not exist."""
-    config = Config(
-        max_pool_connections=THREADS, retries={"mode": "standard", "total_max_attempts": 5}
-    )
-    sqs = boto3.client("sqs", config=config)
-    return Script(
-        relay=relay,
-        updates_url=relay.queue_url(sqs, relay.updates),
-        s3=boto3.client("s3", config=config),
-        dynamodb=boto3.client("dynamodb", config=config),
-        sqs=sqs,
-    )
+def connect(stack: Stack) -> Script:
+    """Raises UserError when the stack has no relay."""
+    relay = relay_of(stack)
+    url = relay.queue_url(stack.sqs, relay.updates)
+    return Script(relay, url, stack.s3, stack.dynamodb, stack.sqs)
 
 
 def put_all(script: Script, items: Iterable[NewItem], on_placed: Callable[[Placed], None]) -> None:

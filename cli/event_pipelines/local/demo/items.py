@@ -14,7 +14,6 @@ from event_pipelines.console import counting
 from event_pipelines.items import documents, put, samples
 from event_pipelines.items.put import NewItem
 from event_pipelines.local.demo.report import Chapter, Demo
-from event_pipelines.pipelines.item_relay import relay_of
 from event_pipelines.stack import Stack
 
 ITEMS = 10
@@ -51,8 +50,8 @@ def changes(document: dict[str, Any]) -> list[str]:
 
 
 def run(name_prefix: str, show: Callable[[int, int, str], None]) -> Account:
-    """Starts the service, puts the items, waits for their documents and stops the service."""
-    script = put.connect(relay_of(Stack(name_prefix)))
+    """Starts the service, puts the items, waits until all are shown and stops the service."""
+    script = put.connect(Stack(name_prefix))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         command = [sys.executable, "-m", "event_pipelines", "items", "serve"]

@@ -12,6 +12,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from event_pipelines.items import put
 from event_pipelines.items.put import Script
 from event_pipelines.pipelines.item_relay import Relay
+from event_pipelines.stack import Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -46,7 +47,7 @@ def relay(monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
 
 @pytest.fixture
 def script(relay: Relay) -> Script:
-    return put.connect(relay)
+    return put.connect(Stack(relay.name.removesuffix("-relay")))
 
 
 @pytest.fixture

@@ -103,6 +103,21 @@ def test_a_file_becomes_an_object_an_item_and_a_message(
     ]
 
 
+def test_an_item_is_put_where_region_says(
+    relay: Relay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "laptop.json"
+    path.write_bytes(LAPTOP)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+
+    assert main(["items", "put", str(path), "--region", relay.region]) == 0
+
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", relay.region)
+    assert [message["item_id"] for message in messages_in(relay.updates)] == ["laptop"]
+
+
 @pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("step", STEPS)
 def test_whoever_is_killed_runs_the_same_again(
