@@ -152,7 +152,7 @@ class Script:
 
 
 def connect(stack: Stack) -> Script:
-    """Raises UserError when the stack has no relay."""
+    """Returns the script for the stack's relay. Raises UserError if it has none."""
     relay = relay_of(stack)
     url = relay.queue_url(stack.sqs, relay.updates)
     return Script(relay, url, stack.s3, stack.dynamodb, stack.sqs)
