@@ -11,7 +11,7 @@ from shared.contracts.derivatives import derivative_key, output_prefix
 
 # Part of every derivative's fingerprint. Increase it when the pixels or bytes of a recipe change,
 # so that replayed events renew the derivatives of older versions.
-RENDERER_VERSION = 6
+RENDERER_VERSION = 5
 
 # Memory of the process before decoding: interpreter, boto3, Pillow and the Lambda runtime, with
 # room for memory that earlier images left allocated.
