@@ -45,11 +45,7 @@ new Promise(done => {
 }))).then(() => 1)
 """
 # Commands about one of the demo's files: a web page with the name of a picture.
-SESSION = (
-    ("status",),
-    ("trace", "ingest/page.jpg"),
-    ("queues", "peek", "image-card-dlq"),
-)
+SESSION = (("status",), ("trace", "ingest/page.jpg"), ("queues", "peek", "image-card-dlq"))
 
 
 def recorded(command: Path, session: tuple[tuple[str, ...], ...]) -> Text:

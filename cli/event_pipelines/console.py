@@ -179,7 +179,7 @@ def terminal() -> "Console":
 
 
 def messages() -> "Console":
-    """Standard error for rich: for people only."""
+    """Returns rich's console on standard error."""
     from rich.console import Console
 
     return Console(stderr=True)
@@ -196,9 +196,9 @@ def replacing() -> Iterator[Callable[[Sequence[str]], None]]:
 
 
 def write_file(text: str) -> None:
-    """Writes what is kept in a file more often than read here: in UTF-8 whatever the terminal has.
+    """Writes output that is mostly kept in a file: in UTF-8, whatever the terminal's encoding.
 
-    Half a surrogate pair, which JSON can hold and UTF-8 cannot, is written as JSON writes it.
+    Lone surrogates, which JSON can hold and UTF-8 cannot, are written as escapes.
     """
     sys.stdout.buffer.write(text.encode(errors="backslashreplace"))
     sys.stdout.flush()

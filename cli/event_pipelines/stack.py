@@ -33,7 +33,7 @@ Command = Callable[[argparse.Namespace], int]
 # Concurrent requests: a bucket may take a million requests, a stack with tenants hundreds.
 ASKED_AT_ONCE = 16
 _LISTED_AT_ONCE = 1000
-# What SQS says of a queue that is not there.
+# Error codes of SQS for a queue that does not exist.
 NO_QUEUE = ("QueueDoesNotExist", "NonExistentQueue")
 _LONGEST_NAME = 80
 # Tags of the root module on all of a stack, and of `tenants` on what it creates for a group.
@@ -344,7 +344,7 @@ class Queues:
         if url not in self._owners:
             with ignoring(*NO_QUEUE):
                 tags = self.sqs.list_queue_tags(QueueUrl=url).get("Tags", {})
-                # Where the pipeline has no tag of its stack, `tenants` gives none.
+                # If the pipeline has no tag of its stack, `tenants` sets none.
                 made_here = GROUP_TAG in tags and self.short(name_of(url)).startswith(_GROUP_PARTS)
                 self._owners[url] = tags.get(STACK_TAG, self.prefix if made_here else None)
         return self._owners.get(url)
@@ -410,7 +410,7 @@ def error_code(error: ClientError) -> str:
 
 @contextmanager
 def ignoring(*codes: str) -> Iterator[None]:
-    """Ends the block quietly at an error of AWS with one of these codes."""
+    """Ends the block without an exception at an error of AWS with one of these codes."""
     try:
         yield
     except ClientError as error:

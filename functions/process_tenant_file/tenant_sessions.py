@@ -75,9 +75,6 @@ class TenantSessions:
             RoleSessionName=f"tenant-{tenant.name}",
             DurationSeconds=DURATION_SECONDS,
             # The role's policy derives the bucket and the prefix from these tags.
-            Tags=[
-                {"Key": "tenant", "Value": tenant.name},
-                {"Key": "group", "Value": tenant.group},
-            ],
+            Tags=[{"Key": "tenant", "Value": tenant.name}, {"Key": "group", "Value": tenant.group}],
         )["Credentials"]
         return _TenantSession(self._client(credentials), credentials["Expiration"])

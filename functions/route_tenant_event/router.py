@@ -22,11 +22,7 @@ from shared.contracts.tenant_messages import (
 )
 from shared.times import iso, now
 
-COUNTS = {
-    Source.HIT: "RegistryHit",
-    Source.MISS: "RegistryMiss",
-    Source.STALE: "RegistryStale",
-}
+COUNTS = {Source.HIT: "RegistryHit", Source.MISS: "RegistryMiss", Source.STALE: "RegistryStale"}
 
 
 class TenantWithoutQueue(Exception):

@@ -16,10 +16,7 @@ class ReadIncomplete(Exception):
 
 
 def attempts(
-    count: int,
-    first_pause: float,
-    longest_pause: float,
-    sleep: Callable[[float], None],
+    count: int, first_pause: float, longest_pause: float, sleep: Callable[[float], None]
 ) -> Iterator[int]:
     """Yields 1 to ``count``, with random pauses between them (full jitter), in seconds.
 

@@ -180,11 +180,7 @@ class Splitter:
         return self._settled("split", state, invocation)
 
     def _damaged(
-        self,
-        state: ImportState,
-        reached: Progress,
-        damaged: FileDamaged,
-        invocation: Invocation,
+        self, state: ImportState, reached: Progress, damaged: FileDamaged, invocation: Invocation
     ) -> Outcome:
         """Load the rows before the damage; the import fails once that is done."""
         if reached.rows_sent == 0:

@@ -90,7 +90,7 @@ class DryRun:
         self.seconds = self.rows_loaded / rows_per_second
         writes = self.write_units * prices.DYNAMODB_WRITE_UNIT
         if capacity:
-            # The estimate of the settings takes all items for as large as pace.item_size_kb says.
+            # ROWS_PER_SECOND assumes that all items are as large as pace.item_size_kb.
             self.seconds = max(self.seconds, self.write_units / (capacity * SHARE_OF_CAPACITY))
             hours = self.seconds / 3600
             writes = capacity * hours * prices.DYNAMODB_PROVISIONED_WRITE_UNIT_HOUR
@@ -100,10 +100,7 @@ class DryRun:
 
 
 def read(
-    file: Path,
-    split: Mapping[str, str],
-    load: Mapping[str, str],
-    progress: Callable[[int], None],
+    file: Path, split: Mapping[str, str], load: Mapping[str, str], progress: Callable[[int], None]
 ) -> DryRun:
     """Reads all of ``file`` with the environment variables of both functions."""
     found = DryRun()

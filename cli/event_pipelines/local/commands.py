@@ -232,7 +232,7 @@ def _print_how_to_look_around(stack: LocalStack) -> None:
         "" if stack.home == Home() else f" --home {shlex.quote(os.path.relpath(stack.home.path))}"
     )
     print_block(
-        # A profile or keys would have a say in spite of the exports.
+        # A profile or keys in the environment would override the exports.
         f"\nThe stack is running. To look around with the AWS CLI:\n{exports}\n"
         "  unset AWS_PROFILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN\n"
         f"  aws s3 ls --recursive s3://{bucket}\n"

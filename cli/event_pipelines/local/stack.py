@@ -181,8 +181,6 @@ def _local_variables(home: Home, region: str) -> dict[str, Any]:
         "force_destroy_buckets": True,
         # Local users are root, whom the tenants' bucket policies would otherwise deny.
         "tenant_routing": {
-            "group_access": {
-                "administrators": [f"arn:aws:iam::{local_engine.ACCOUNT_ID}:root"],
-            }
+            "group_access": {"administrators": [f"arn:aws:iam::{local_engine.ACCOUNT_ID}:root"]}
         },
     }

@@ -181,10 +181,8 @@ class Ledger:
                 ExpressionAttributeValues=values,
             )
             return self.get(import_id)
-        raise UserError(
-            f"Import {import_id} has ended as {self.get(import_id).status}: there is nothing to"
-            " cancel."
-        )
+        status = self.get(import_id).status
+        raise UserError(f"Import {import_id} has ended as {status}: there is nothing to cancel.")
 
     def all(self) -> list[Import]:
         """Returns every import in the ledger, oldest first."""

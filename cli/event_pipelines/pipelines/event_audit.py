@@ -276,7 +276,7 @@ def _in_trail(stack: Stack, bucket: str, object_name: str) -> Iterator[Entry]:
         ExpressionAttributeNames={"#object": "object"},
         ExpressionAttributeValues={":object": {"S": object_key(bucket, object_name)}},
     )
-    # A trail is a choice.
+    # The trail is optional.
     with ignoring("ResourceNotFoundException"):
         for page in pages:
             for item in page["Items"]:

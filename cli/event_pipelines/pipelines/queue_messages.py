@@ -67,7 +67,7 @@ def release(sqs: "SQSClient", url: str, receipts: Collection[str]) -> int:
 
 
 def batches(things: Iterable[_Thing], size: int = BATCH) -> Iterator[list[_Thing]]:
-    """`size` at a time."""
+    """Yields the things in lists of at most `size`."""
     left = iter(things)
     while batch := list(islice(left, size)):
         yield batch

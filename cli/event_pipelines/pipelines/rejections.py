@@ -7,12 +7,7 @@ from threading import RLock
 from typing import TYPE_CHECKING
 
 from event_pipelines.contracts.rejections import record_stem
-from event_pipelines.pipelines.object_refs import (
-    ObjectRef,
-    read_record,
-    records_below,
-    refs_in,
-)
+from event_pipelines.pipelines.object_refs import ObjectRef, read_record, records_below, refs_in
 from event_pipelines.pipelines.objects import StoredObject
 from event_pipelines.pipelines.queue_messages import look
 from event_pipelines.stack import Queues, each

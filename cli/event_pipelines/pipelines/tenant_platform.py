@@ -110,13 +110,7 @@ def locate(stack: Stack, say: Callable[[str], None]) -> Platform:
             f" {settings.names.region}: name that with --region or AWS_REGION."
         )
     return Platform(
-        settings,
-        stack.s3,
-        stack.sqs,
-        stack.dynamodb,
-        stack.functions,
-        stack.client("iam"),
-        say,
+        settings, stack.s3, stack.sqs, stack.dynamodb, stack.functions, stack.client("iam"), say
     )
 
 

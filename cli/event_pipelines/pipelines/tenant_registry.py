@@ -224,7 +224,7 @@ class Registry:
 
     def forget(self, record: R) -> None:
         """Deletes a record in status DELETING, unless it was deleted or created anew meanwhile."""
-        # Somebody else finished the same deletion, or the answer to our own was lost.
+        # Another process finished the deletion, or the response to this request was lost.
         with ignoring("ConditionalCheckFailedException"):
             self._dynamodb.delete_item(
                 TableName=self._tables[type(record)],

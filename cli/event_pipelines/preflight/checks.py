@@ -132,10 +132,7 @@ _NAMES = {
         ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"),
     ),
     "aws_lambda_function": _Name(
-        "lambda",
-        "get_function_configuration",
-        "FunctionName",
-        ("ResourceNotFoundException",),
+        "lambda", "get_function_configuration", "FunctionName", ("ResourceNotFoundException",)
     ),
     "aws_dynamodb_table": _Name(
         "dynamodb", "describe_table", "TableName", ("ResourceNotFoundException",)

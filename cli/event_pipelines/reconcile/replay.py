@@ -38,7 +38,7 @@ class Replay:
     def run(self, chosen: Iterable[Chosen], on_sent: Callable[[int], None]) -> None:
         """Sends all; calls `on_sent` with the number sent. Raises Unanswered if SQS refuses one."""
         started = time.monotonic()
-        # No more at a time than a second may have.
+        # A batch has no more messages than a second may have.
         for batch in batches(chosen, max(1, min(BATCH, int(self._rate)))):
             for queue in dict.fromkeys(lane.queues[0] for lane, _ in batch):
                 self._send(queue, [one for one in batch if one[0].queues[0] == queue])

@@ -79,10 +79,7 @@ def deployed(stack: Stack) -> list[str]:
 
 
 def travel(
-    stack: Stack,
-    pipelines: Sequence[str],
-    seconds: float,
-    show: Callable[[int, int, str], None],
+    stack: Stack, pipelines: Sequence[str], seconds: float, show: Callable[[int, int, str], None]
 ) -> list[Journey]:
     """Sends the probes of each of the pipelines, and waits at most `seconds` for their hops.
 

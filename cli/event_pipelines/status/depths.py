@@ -82,7 +82,7 @@ class Depths:
 
 
 def metric_query(identity: str, queue: str, metric: str) -> Any:
-    """A query for the greatest value of each minute."""
+    """Returns a query for the maximum of each minute."""
     dimension = {"Name": "QueueName", "Value": queue}
     measured = {"Namespace": "AWS/SQS", "MetricName": metric, "Dimensions": [dimension]}
     stat = {"Metric": measured, "Period": MINUTE_SECONDS, "Stat": "Maximum"}

@@ -369,8 +369,7 @@ def _lifecycle_rules(platform: Platform) -> list[dict[str, Any]]:
 def _lifecycle(bucket: Bucket) -> tuple[list[Any], dict[str, Any]]:
     """Returns the rules in a comparable form, and the other parameters of the configuration."""
     found: Any = _read(
-        lambda: bucket.call("get_bucket_lifecycle_configuration"),
-        "NoSuchLifecycleConfiguration",
+        lambda: bucket.call("get_bucket_lifecycle_configuration"), "NoSuchLifecycleConfiguration"
     )
     if found is None:
         return [], {}

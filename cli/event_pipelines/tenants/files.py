@@ -40,7 +40,7 @@ class Folder(Step):
         return [] if any(o["Key"] == self.key for o in listed.get("Contents", [])) else [MISSING]
 
     def make(self) -> None:
-        # Whoever comes second must not add a version.
+        # A second writer must not add a version.
         with ignoring("PreconditionFailed"):
             self.bucket.call("put_object", Key=self.key, Body=b"", IfNoneMatch="*")
 
@@ -96,7 +96,7 @@ class Files:
         while uploads := self._uploads():
             for upload in uploads:
                 name = {"Key": upload["Key"], "UploadId": upload["UploadId"]}
-                # Finished or aborted meanwhile.
+                # The upload was finished or aborted meanwhile.
                 with ignoring("NoSuchUpload", "NoSuchBucket"):
                     self.bucket.call("abort_multipart_upload", **name)
         removed = 0

@@ -45,7 +45,7 @@ class Feed(Step):
         return faults + self._setting_faults(live[0]) + tag_faults(self._tags(live[0]), self.tags)
 
     def make(self) -> None:
-        # Another process may find two and keep the one that it made itself.
+        # Another process may find two mappings, keep its own and delete this one.
         gone = "ResourceNotFoundException"
         persist(self._make, lambda error: error_code(error) == gone, _OVERTAKEN_SECONDS)
 

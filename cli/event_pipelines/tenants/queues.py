@@ -80,7 +80,7 @@ class QueueStep(Step):
     def _create(self) -> None:
         """Creates the queue, or makes sure that one of that name is not being deleted."""
         create = self.platform.sqs.create_queue
-        # It may be there with other attributes than ours: those are set afterwards.
+        # The queue may exist with other attributes: those are set afterwards.
         with ignoring("QueueAlreadyExists", "QueueNameExists"):
             persist(
                 lambda: create(QueueName=self.name, Attributes=self._wanted, tags=dict(self.tags)),

@@ -162,7 +162,7 @@ class Verification:
         try:
             faults = step.faults()
         except ClientError as error:
-            # Denied is neither there nor missing: it is said, and the rest is compared.
+            # If access is denied, the rest is still compared, and the denial is reported.
             if not denied(error_code(error)):
                 raise
             remedy = "allow these credentials what the pipeline's manager policy allows"

@@ -90,12 +90,7 @@ class ItemMaker:
     """
 
     def __init__(
-        self,
-        shape: Shape,
-        header: Sequence[str],
-        import_id: str,
-        started_at: str,
-        unnamed: int = 0,
+        self, shape: Shape, header: Sequence[str], import_id: str, started_at: str, unnamed: int = 0
     ) -> None:
         self._shape = shape
         self._import_id = import_id

@@ -167,7 +167,7 @@ def _operand_fits(operator: str, operand: Any) -> bool:
                 isinstance(bound, int | float) and not isinstance(bound, bool)
                 for bound in operand[1::2]
             )
-            # Of two, the lower bound is the first.
+            # In a range of two comparisons, the lower bound comes first.
             and (len(operand) == 2 or (operand[0][0], operand[2][0]) == (">", "<"))
             and (len(operand) == 2 or operand[1] < operand[3])
         )

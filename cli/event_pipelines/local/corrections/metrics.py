@@ -57,10 +57,7 @@ def apply() -> None:
     )
     around(s3, "_deliver_event_to_sqs", "arn event_payload bucket_region bucket_name", _deliver)
     around(
-        lambda_svc,
-        "_execute_function_dispatch",
-        "func config event request_id started",
-        _invoke,
+        lambda_svc, "_execute_function_dispatch", "func config event request_id started", _invoke
     )
     around(
         lambda_svc, "_emit_lambda_metrics", "function_name duration_ms error throttle", _throttled

@@ -80,9 +80,7 @@ def _complete(
     parts = [upload.get("parts", {}).get(number) for number in numbers[:-1]]
     if any(part and len(part["body"]) < _SMALLEST_PART for part in parts):
         return s3._error(
-            "EntityTooSmall",
-            "Your proposed upload is smaller than the minimum allowed size",
-            400,
+            "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size", 400
         )
     response = original(bucket_name, key, body, query_params, *headers)
     if response[0] == 200 and _TAGS in upload:

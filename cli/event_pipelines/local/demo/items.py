@@ -50,7 +50,7 @@ def changes(document: dict[str, Any]) -> list[str]:
 
 
 def run(name_prefix: str, show: Callable[[int, int, str], None]) -> Account:
-    """Starts the service, puts the items, waits until all are shown and stops the service."""
+    """Starts the service, puts the items, waits for their documents and stops the service."""
     script = put.connect(Stack(name_prefix))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

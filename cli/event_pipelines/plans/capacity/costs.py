@@ -30,7 +30,7 @@ class Dollars:
     def add_hop(
         self, hop: Hop, work: Work, counts: Counts, message_bytes: int, sent_in: int
     ) -> None:
-        """Adds a hop's costs. `sent_in`: messages in one call of whoever sends to its queue."""
+        """Adds a hop's costs. `sent_in`: messages in one call of the sender to its queue."""
         if hop.code != "service":
             gigabytes = hop.memory_mb / 1024
             self.functions += counts.invocations * prices.LAMBDA_REQUEST

@@ -25,10 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "plan", metavar="PLAN", help="what `terraform show -json` wrote, or - for standard input"
     )
     parser.add_argument(
-        "--format",
-        choices=tuple(RENDERERS),
-        default="markdown",
-        help="default: %(default)s",
+        "--format", choices=tuple(RENDERERS), default="markdown", help="default: %(default)s"
     )
     parser.add_argument(
         "--fail-on",
