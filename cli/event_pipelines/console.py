@@ -195,7 +195,7 @@ def replacing() -> Iterator[Callable[[Sequence[str]], None]]:
         yield lambda lines: live.update(Text("\n".join(lines)), refresh=True)
 
 
-def write_file(text: str) -> None:
+def write_output(text: str) -> None:
     """Writes output that is mostly kept in a file: in UTF-8, whatever the terminal's encoding.
 
     Lone surrogates, which JSON can hold and UTF-8 cannot, are written as escapes.

@@ -3,7 +3,7 @@
 import argparse
 from dataclasses import replace
 
-from event_pipelines.console import fail, write_file
+from event_pipelines.console import fail, write_output
 from event_pipelines.errors import UserError
 from event_pipelines.plans.review import fail_on, render_json
 from event_pipelines.plans.review.document import Renderer, rendered
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         renderer = RENDERERS[arguments.format]()
         text = rendered(document(found, arguments.name), renderer, budget or None)
-    write_file(text)
+    write_output(text)
     for failure in found.failures:
         fail(f"refused by --fail-on {failure}")
     return REFUSED if found.failures else 0
