@@ -62,11 +62,11 @@ def test_an_upgrade_destroys_and_replaces_nothing(plans: dict[str, Plan]) -> Non
     planned = {each.address: name_of(each) for each in plans["every_option"].resources}
     # What got a `count`, Terraform moves to the first by itself.
     planned |= {address.removesuffix("[0]"): name for address, name in planned.items()}
-    moved = moves()
+    moved, left = moves(), forgotten()
     lost = {
         address: name
         for address, name in applied().items()
-        if address.partition("[")[0] not in forgotten()
+        if address.partition("[")[0] not in left
         and (
             name not in ("-", planned.get(moved.get(address, address)))
             or moved.get(address, address) not in planned
