@@ -80,6 +80,7 @@ def test_comparison_keeps_no_more_than_a_page_in_memory(cloud: Cloud) -> None:
     assert pipeline.most <= 2 * PAGE
 
 
+@pytest.mark.usefixtures("only_later_objects_are_collected")
 @pytest.mark.parametrize("cut", ["between parts", "in a part"])
 def test_an_interrupted_comparison_goes_on_from_its_checkpoint(
     cloud: Cloud, tmp_path: Path, cut: str
