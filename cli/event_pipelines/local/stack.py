@@ -14,7 +14,12 @@ from event_pipelines.errors import Unanswered
 from event_pipelines.local import engine as local_engine
 from event_pipelines.local.engine import Engine
 from event_pipelines.local.home import REPOSITORY, Home
-from event_pipelines.local.terraform import Activity, Terraform, require_terraform
+from event_pipelines.local.terraform import (
+    Activity,
+    Terraform,
+    TerraformFailed,
+    require_terraform,
+)
 
 DEFAULT_REGION = "eu-west-1"
 CODE_BUCKET = "event-pipelines-local-code"
@@ -103,7 +108,7 @@ def planned(
 def current(home: Home) -> LocalStack | None:
     """Returns the stack in `home`; None unless its engine runs and the root module was applied."""
     engine = local_engine.running(home.path)
-    if engine is None or not (home.terraform / "terraform.tfstate").exists():
+    if engine is None:
         return None
     outputs = _terraform(home, engine, DEFAULT_REGION).outputs()
     if "region" not in outputs:
@@ -117,12 +122,13 @@ def applied_so_far(home: Home, region: str) -> LocalStack | None:
     None as long as there are none, and while Terraform writes its state.
     """
     engine = local_engine.running(home.path)
-    try:
-        state = json.loads((home.terraform / "terraform.tfstate").read_text())
-    except (FileNotFoundError, ValueError):
+    if engine is None:
         return None
-    outputs = {name: output["value"] for name, output in state["outputs"].items()}
-    return LocalStack(home, engine, region, outputs) if engine and outputs else None
+    try:
+        outputs = _terraform(home, engine, region).outputs()
+    except TerraformFailed:
+        return None
+    return LocalStack(home, engine, region, outputs) if outputs else None
 
 
 def terraform(stack: LocalStack) -> Terraform:

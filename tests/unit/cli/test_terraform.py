@@ -144,6 +144,18 @@ def test_a_failed_plan_is_no_answer(terraform: Terraform) -> None:
         terraform.has_changes()
 
 
+def test_outputs_are_those_in_the_state(terraform: Terraform) -> None:
+    assert terraform.outputs() == {}
+
+    written = json.dumps({"version": 4, "outputs": {"region": {"value": "x", "type": "string"}}})
+    terraform.state.write_text(written)
+    assert terraform.outputs() == {"region": "x"}
+
+    terraform.state.write_text(written[:20])
+    with pytest.raises(TerraformFailed, match=str(terraform.state)):
+        terraform.outputs()
+
+
 def test_data_sources_are_not_left_behind(terraform: Terraform) -> None:
     terraform.state.write_text("{}")
     says(terraform, 0, "aws_sqs_queue.q", "module.a[0].data.aws_region.r", "data.aws_partition.p")
