@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from bisect import insort
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
@@ -60,19 +61,12 @@ class Seen:
     looks: int
 
 
-def _newest(records: list[Record], most: int) -> list[Record]:
-    return sorted(records, key=lambda one: one.logged, reverse=True)[:most]
-
-
-def _add(records: list[Record], record: Record, most: int) -> None:
-    """Adds a record; a function's records come oldest first, so the newest of all are kept."""
-    records.append(record)
-    if len(records) > 2 * most:
-        records[:] = _newest(records, most)
-
-
 def _slot(at: datetime) -> int:
     return int(at.timestamp()) // SLOT_SECONDS
+
+
+def _newest_first(record: Record) -> float:
+    return -record.logged.timestamp()
 
 
 class Looks:
@@ -163,15 +157,17 @@ class Looks:
             waited[now] = max(waited[now], counts.queued + counts.in_flight)
             past.append(([ended[slot] for slot in slots], [waited[slot] for slot in slots]))
         return Seen(
-            status, resources, _newest(self._recent, _RECENT),
-            _newest(self._rejected, _REJECTED), past, dict(self._oldest), promised,
-            dict(work.calls), work.looks,
+            status, resources, list(self._recent), list(self._rejected), past,
+            dict(self._oldest), promised, dict(work.calls), work.looks,
         )  # fmt: skip
 
     def _keep(self, record: Record) -> None:
-        _add(self._recent, record, _RECENT)
+        # Sorted, because records come function by function.
+        insort(self._recent, record, key=_newest_first)
+        del self._recent[_RECENT:]
         if record.outcome in REJECTIONS:
-            _add(self._rejected, record, _REJECTED)
+            insort(self._rejected, record, key=_newest_first)
+            del self._rejected[_REJECTED:]
         if record.outcome not in RETRIES:
             self._ended[record.function][_slot(record.logged)] += 1
 
