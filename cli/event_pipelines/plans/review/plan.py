@@ -15,6 +15,8 @@ from event_pipelines.plans.review.secret_texts import Secrets
 
 SUPPORTED_MAJOR = "1"
 REMEDY = "run `terraform plan -out=tfplan`, then `terraform show -json tfplan > plan.json`"
+# Help on an argument that is read by `read` or `load`.
+SOURCE_HELP = "what `terraform show -json` wrote, or - for standard input"
 
 
 class NotAPlan(UserError):
