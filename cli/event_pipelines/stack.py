@@ -419,6 +419,7 @@ def ignoring(*codes: str) -> Iterator[None]:
 
 
 def no_queue(error: ClientError) -> bool:
+    """Whether the error says that the queue does not exist."""
     return error_code(error) in NO_QUEUE
 
 

@@ -266,6 +266,7 @@ def locate(stack: Stack) -> Ledger:
 
 
 def ledger_of(stack: Stack) -> Ledger:
+    """Returns the ledger of the stack, whether or not its pipeline is deployed."""
     name = f"{stack.prefix}-csv"
     return Ledger(stack, stack.bucket("csv"), f"{name}-items", f"{name}-ledger")
 
@@ -290,6 +291,7 @@ def _rejected(line: dict[str, Any]) -> RejectedRow:
 
 
 def deployed(stack: Stack, since: datetime | None) -> Deployed:  # noqa: ARG001
+    """Returns the pipeline with a lane for each source bucket; raises as `Pipeline.deployed`."""
     return _Imports(stack)
 
 
@@ -366,6 +368,7 @@ def _state(status: str, updated_at: str) -> State:
 
 
 def probes(stack: Stack, name: str) -> Sequence[Probe]:
+    """Returns a probe that imports one row; raises as `Pipeline.probes`."""
     return [_File(locate(stack), name)]
 
 
@@ -434,6 +437,7 @@ class _File(ObjectProbe):
 
 
 def trace(search: Search, stages: Sequence[Stage]) -> Iterator[Entry]:  # noqa: ARG001
+    """Yields the file's versions, the start and the state of their imports, and rejections."""
     ledger = ledger_of(search.stack)
     for source in ledger.sources:
         versions = ObjectHistory(search.stack.s3, NAME, source, search.key).versions()

@@ -157,6 +157,7 @@ def _record(fields: dict[str, Any]) -> AuditRecord:
 
 
 def deployed(stack: Stack, since: datetime | None) -> Deployed:
+    """Returns the pipeline with a lane for each audited bucket; raises as `Pipeline.deployed`."""
     return _Deployed(stack, since)
 
 
@@ -218,6 +219,7 @@ class _Deployed(Deployed):
 
 
 def probes(stack: Stack, name: str) -> Sequence[Probe]:
+    """Returns a probe that uploads to the first audited bucket; raises as `Pipeline.deployed`."""
     return [_Upload(stack, f"{FOLDER}{name}.txt")]
 
 
@@ -261,6 +263,7 @@ def _by_key(seen: Sequence[AuditRecord]) -> dict[str, list[ObjectRef]]:
 
 
 def trace(search: Search, stages: Sequence[Stage]) -> Iterator[Entry]:  # noqa: ARG001
+    """Yields the object's versions in the audited buckets, and its events if there is a trail."""
     stack = search.stack
     settings = stack.settings_of(f"{stack.prefix}-audit-other") or {}
     for bucket in objects.sources(settings, stack.bucket("audit")):

@@ -105,6 +105,7 @@ def checked_id(item_id: str) -> str:
 
 
 def deployed(stack: Stack, since: datetime | None) -> Deployed:  # noqa: ARG001
+    """Returns the pipeline with one lane, to the function. Raises UserError if it is missing."""
     return _Items(stack)
 
 
@@ -150,6 +151,7 @@ class _Items(Deployed):
 
 
 def probes(stack: Stack, name: str) -> Sequence[Probe]:
+    """Returns a probe that puts one item. Raises UserError if the pipeline is missing."""
     if stack.settings_of(f"{relay_of(stack).name}-update") is None:
         raise stack.missing(NAME)
     return [_Item(stack, f"smoke-{name}")]
@@ -247,6 +249,7 @@ def _item_id(lane: Lane, key: str) -> str:
 
 
 def trace(search: Search, stages: Sequence[Stage]) -> Iterator[Entry]:  # noqa: ARG001
+    """Yields the file's versions and rejections, and when its item was put and updated."""
     relay = relay_of(search.stack)
     bucket = ObjectHistory(search.stack.s3, NAME, relay.bucket, search.key)
     yield from bucket.versions()

@@ -16,6 +16,7 @@ _POLLING = ("Creating", "Enabling", "Enabled", "Updating")
 
 
 def faults(stack: Stack, stages: Sequence[Stage]) -> Iterator[str]:
+    """Yields a sentence for each: dead letters first, then mappings, then alarms."""
     for stage in stages:
         for queue in stage.dead_letters:
             if queue.messages:

@@ -24,6 +24,7 @@ _DESCRIPTION = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `capacity`."""
     parser.description = _DESCRIPTION
     add = parser.add_argument
     add("--plan", required=True, metavar="PLAN", help=SOURCE_HELP)

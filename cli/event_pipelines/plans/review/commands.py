@@ -21,6 +21,7 @@ RENDERERS: dict[str, type[Renderer]] = {"markdown": Markdown, "text": Text, "htm
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `plan-review`."""
     parser.add_argument("plan", metavar="PLAN", help=SOURCE_HELP)
     parser.add_argument(
         "--format", choices=tuple(RENDERERS), default="markdown", help="default: %(default)s"
