@@ -263,7 +263,7 @@ def _from_base64(run: str) -> bytes:
 
 def _from_base32(run: str) -> bytes:
     # Lengths of 1, 3 or 6 modulo 8 encode no whole number of bytes.
-    whole = run[: len(run) - {1: 1, 3: 1, 6: 1}.get(len(run) % 8, 0)]
+    whole = run[: len(run) - (len(run) % 8 in (1, 3, 6))]
     return base64.b32decode(whole + "=" * (-len(whole) % 8))
 
 

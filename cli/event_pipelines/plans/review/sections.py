@@ -99,12 +99,11 @@ def _headline(review: Review) -> Inline:
                 Strong(text) if action in ("destroy", "replace") else text,
             ]
     if not parts:
-        others = counts["outputs"] or counts["deferred"]
         parts = [
             "only outputs change"
             if counts["outputs"]
             else "nothing of it yet"
-            if others
+            if counts["deferred"]
             else "see below"
         ]
     return tuple(part for part in parts if part)
@@ -166,12 +165,11 @@ def _notes(review: Review) -> Iterable[Note]:
                 " plan. Applying it does not reach the configuration.",
             )
         )
-    broken = [check for check in plan.checks if check.status in ("fail", "error")]
-    for check in broken[:FEW_LINES]:
+    for check in plan.checks[:FEW_LINES]:
         said = "; ".join(check.problems) or "it could not be evaluated"
         yield Note(("Check ", Code(printable(check.address)), " fails: ", Code(printable(said))))
-    if len(broken) > FEW_LINES:
-        yield Note((f"{len(broken) - FEW_LINES:,} more checks fail.",))
+    if len(plan.checks) > FEW_LINES:
+        yield Note((f"{len(plan.checks) - FEW_LINES:,} more checks fail.",))
     for one in review.conflicts[:FEW_LINES]:
         said = printable(f"{one.problem}; {one.remedy}")
         yield Note((Strong("warning"), " ", Code(printable(one.subject)), ": ", Code(said)))
