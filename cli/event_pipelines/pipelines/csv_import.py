@@ -129,12 +129,8 @@ class Ledger:
 
     def settings(self) -> tuple[dict[str, str], dict[str, str]]:
         """Returns environment variables of splitter and loader. Raises UserError without them."""
-        split, load = (
-            self.stack.settings_of(f"{self.stack.prefix}-csv-{part}") for part in ("split", "load")
-        )
-        if split is None or load is None:
-            raise self.stack.missing(NAME)
-        return split, load
+        name, required = f"{self.stack.prefix}-csv", self.stack.required_settings
+        return required(f"{name}-split", NAME), required(f"{name}-load", NAME)
 
     def find(self, import_id: str) -> Import | None:
         item = self.stack.dynamodb.get_item(
@@ -299,9 +295,7 @@ class _Imports(Deployed):
     def __init__(self, stack: Stack) -> None:
         name = f"{stack.prefix}-csv"
         bucket, queue = stack.bucket("csv"), f"{name}-imports"
-        settings = stack.settings_of(f"{name}-split")
-        if settings is None:
-            raise stack.missing(NAME)
+        settings = stack.required_settings(f"{name}-split", NAME)
         self._ledger = settings["LEDGER_TABLE"]
         self._remembered_since = datetime.now(UTC) - timedelta(
             days=int(settings["LEDGER_RETENTION_DAYS"])

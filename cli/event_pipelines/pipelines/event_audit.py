@@ -169,9 +169,7 @@ class _Deployed(Deployed):
     def __init__(self, stack: Stack, since: datetime | None) -> None:
         found = find(stack)
         # Every audit pipeline has the catch-all route.
-        settings = stack.settings_of(f"{found.name}-other")
-        if settings is None:
-            raise stack.missing(NAME)
+        settings = stack.required_settings(f"{found.name}-other", NAME)
         buckets = objects.sources(settings, stack.bucket("audit"))
         topic, triggers = f"{found.name}-events", EVERYTHING
         if "SOURCE_BUCKETS" not in settings:

@@ -112,9 +112,7 @@ def deployed(stack: Stack, since: datetime | None) -> Deployed:  # noqa: ARG001
 class _Items(Deployed):
     def __init__(self, stack: Stack) -> None:
         relay = relay_of(stack)
-        settings = stack.settings_of(f"{relay.name}-update")
-        if settings is None:
-            raise stack.missing(NAME)
+        settings = stack.required_settings(f"{relay.name}-update", NAME)
         self._table = settings["TABLE_NAME"]
         # Only the first queue is compared: effects of the service behind the second are unknown.
         updates, updates_dead, *_ = relay.queues
@@ -152,8 +150,7 @@ class _Items(Deployed):
 
 def probes(stack: Stack, name: str) -> Sequence[Probe]:
     """Returns a probe that puts one item. Raises UserError if the pipeline is missing."""
-    if stack.settings_of(f"{relay_of(stack).name}-update") is None:
-        raise stack.missing(NAME)
+    stack.required_settings(f"{relay_of(stack).name}-update", NAME)
     return [_Item(stack, f"smoke-{name}")]
 
 

@@ -16,6 +16,7 @@ from event_pipelines.pipelines.outcomes import Record
 from event_pipelines.pipelines.pipeline import Stage
 from event_pipelines.stack import Queue
 from event_pipelines.status.depths import METRICS_A_CALL, Depths, metric_query
+from event_pipelines.status.health import alarm_pages
 from event_pipelines.status.path import Status, Watcher
 from event_pipelines.status.tally import REJECTIONS, RETRIES, Tally
 from event_pipelines.web_console.ration import CountedStack, Postponed, Work
@@ -195,10 +196,8 @@ class Looks:
             yield arn
 
     def _promised(self) -> dict[str, float]:
-        # The request is the same as for the faults of `status`, so that its response is cached.
-        pages = self._stack.cloudwatch.get_paginator("describe_alarms").paginate(
-            AlarmNamePrefix=f"{self._stack.prefix}-", AlarmTypes=["MetricAlarm", "CompositeAlarm"]
-        )
+        # The request is that of the faults of `status`, so that its response is cached.
+        pages = alarm_pages(self._stack)
         alarms = (alarm for page in pages for alarm in page.get("MetricAlarms", []))
         return {
             dimension["Value"]: alarm["Threshold"]
