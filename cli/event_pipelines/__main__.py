@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from event_pipelines import console
-from event_pipelines.errors import Unanswered, UserError, told
+from event_pipelines.errors import INTERRUPTED, Unanswered, UserError, told
 from event_pipelines.examples import EXAMPLES
 
 # Each group is the module `commands` of the package of its name, imported only when it is used:
@@ -46,7 +46,7 @@ _EXTRAS = {
     "local": ("httptools", "ministack", "PIL", "sqlean", "trustme", "uvicorn"),
 }
 _PREFIX = "EVENT_PIPELINES_NAME_PREFIX"
-INTERRUPTED, PIPE_CLOSED = 130, 141
+PIPE_CLOSED = 141
 EXIT_CODES = {
     0: "all is well, or done",
     1: "found something: a fault, what is missing, what was not done",

@@ -342,6 +342,7 @@ def _shown(value: object) -> object:
 
 
 def add_since(parser: argparse.ArgumentParser, default: str, text: str) -> None:
+    """Adds --since as text, which `times.ago_or_at` parses; `text` is the beginning of its help."""
     help_text = f"{text}: 30s, 10m, 2h, 7d ago, or ISO 8601 (default: %(default)s)"
     parser.add_argument("--since", metavar="TIME", default=default, help=help_text)
 

@@ -1,5 +1,8 @@
 """Errors that the command line prints as a sentence and turns into an exit code."""
 
+# Exit code after Ctrl-C.
+INTERRUPTED = 130
+
 
 class UserError(Exception):
     """Wrong use that the user can fix: exit code 2. The message is a sentence that names the input

@@ -34,6 +34,7 @@ def el(tag: str, /, *children: Content, **attributes: object) -> Html:
 
 
 def join(children: Iterable[Content]) -> Html:
+    """Returns the children without anything between them."""
     return Html("".join(map(_content, children)))
 
 

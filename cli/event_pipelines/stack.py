@@ -209,6 +209,13 @@ class Stack:
             return found.get("Environment", {}).get("Variables", {})
         return None
 
+    def required_settings(self, function: str, pipeline: str) -> dict[str, str]:
+        """As `settings_of`. Raises UserError if the function, so its pipeline, is missing."""
+        settings = self.settings_of(function)
+        if settings is None:
+            raise self.missing(pipeline)
+        return settings
+
     def has_table(self, name: str) -> bool:
         with ignoring("ResourceNotFoundException"):
             return bool(self.dynamodb.describe_table(TableName=name))
@@ -419,6 +426,7 @@ def ignoring(*codes: str) -> Iterator[None]:
 
 
 def no_queue(error: ClientError) -> bool:
+    """Whether the error says that the queue does not exist."""
     return error_code(error) in NO_QUEUE
 
 

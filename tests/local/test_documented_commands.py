@@ -26,9 +26,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from event_pipelines.__main__ import INTERRUPTED, main
+from event_pipelines.__main__ import main
 from event_pipelines.contracts.imports import CONTROL_PART, ImportStatus
 from event_pipelines.contracts.tenant_keys import silver_key
+from event_pipelines.errors import INTERRUPTED
 from event_pipelines.local.home import REPOSITORY
 from event_pipelines.local.stack import LocalStack
 from event_pipelines.pipelines import csv_import, event_audit

@@ -32,6 +32,8 @@ LEDGER_UNITS_PER_MESSAGE, REQUESTS_PER_MESSAGE = 4, 2.1
 
 @dataclass(frozen=True)
 class Rejected:
+    """A rejection of a row; of the file if it is refused (line 1) or damaged (line 0)."""
+
     line: int
     reason: str
     detail: str

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError
 
+from event_pipelines.pipelines.queue_messages import BATCH
+
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
-# The most messages in one response of SQS.
-BATCH = 10
 LONGEST_DELAY_SECONDS = 900
 
 

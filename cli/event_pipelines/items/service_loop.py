@@ -115,7 +115,7 @@ class Work:
     alone: bool = False
 
 
-def start_thread(task: Task) -> None:
+def _start_thread(task: Task) -> None:
     threading.Thread(target=task, daemon=True).start()
 
 
@@ -130,7 +130,7 @@ class Service:
         pace: Pace,
         *,
         mailbox: Mailbox | None = None,
-        start: Callable[[Task], None] = start_thread,
+        start: Callable[[Task], None] = _start_thread,
         clock: Callable[[], float] = time.monotonic,
         draw: Callable[[], float] = random.random,
     ) -> None:

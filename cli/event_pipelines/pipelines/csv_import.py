@@ -129,12 +129,8 @@ class Ledger:
 
     def settings(self) -> tuple[dict[str, str], dict[str, str]]:
         """Returns environment variables of splitter and loader. Raises UserError without them."""
-        split, load = (
-            self.stack.settings_of(f"{self.stack.prefix}-csv-{part}") for part in ("split", "load")
-        )
-        if split is None or load is None:
-            raise self.stack.missing(NAME)
-        return split, load
+        name, required = f"{self.stack.prefix}-csv", self.stack.required_settings
+        return required(f"{name}-split", NAME), required(f"{name}-load", NAME)
 
     def find(self, import_id: str) -> Import | None:
         item = self.stack.dynamodb.get_item(
@@ -266,6 +262,7 @@ def locate(stack: Stack) -> Ledger:
 
 
 def ledger_of(stack: Stack) -> Ledger:
+    """Returns the ledger of the stack, whether or not its pipeline is deployed."""
     name = f"{stack.prefix}-csv"
     return Ledger(stack, stack.bucket("csv"), f"{name}-items", f"{name}-ledger")
 
@@ -290,6 +287,7 @@ def _rejected(line: dict[str, Any]) -> RejectedRow:
 
 
 def deployed(stack: Stack, since: datetime | None) -> Deployed:  # noqa: ARG001
+    """Returns the pipeline with a lane for each source bucket; raises as `Pipeline.deployed`."""
     return _Imports(stack)
 
 
@@ -297,9 +295,7 @@ class _Imports(Deployed):
     def __init__(self, stack: Stack) -> None:
         name = f"{stack.prefix}-csv"
         bucket, queue = stack.bucket("csv"), f"{name}-imports"
-        settings = stack.settings_of(f"{name}-split")
-        if settings is None:
-            raise stack.missing(NAME)
+        settings = stack.required_settings(f"{name}-split", NAME)
         self._ledger = settings["LEDGER_TABLE"]
         self._remembered_since = datetime.now(UTC) - timedelta(
             days=int(settings["LEDGER_RETENTION_DAYS"])
@@ -366,6 +362,7 @@ def _state(status: str, updated_at: str) -> State:
 
 
 def probes(stack: Stack, name: str) -> Sequence[Probe]:
+    """Returns a probe that imports one row; raises as `Pipeline.probes`."""
     return [_File(locate(stack), name)]
 
 
@@ -434,6 +431,7 @@ class _File(ObjectProbe):
 
 
 def trace(search: Search, stages: Sequence[Stage]) -> Iterator[Entry]:  # noqa: ARG001
+    """Yields the file's versions, the start and the state of their imports, and rejections."""
     ledger = ledger_of(search.stack)
     for source in ledger.sources:
         versions = ObjectHistory(search.stack.s3, NAME, source, search.key).versions()

@@ -157,6 +157,7 @@ def _record(fields: dict[str, Any]) -> AuditRecord:
 
 
 def deployed(stack: Stack, since: datetime | None) -> Deployed:
+    """Returns the pipeline with a lane for each audited bucket; raises as `Pipeline.deployed`."""
     return _Deployed(stack, since)
 
 
@@ -168,9 +169,7 @@ class _Deployed(Deployed):
     def __init__(self, stack: Stack, since: datetime | None) -> None:
         found = find(stack)
         # Every audit pipeline has the catch-all route.
-        settings = stack.settings_of(f"{found.name}-other")
-        if settings is None:
-            raise stack.missing(NAME)
+        settings = stack.required_settings(f"{found.name}-other", NAME)
         buckets = objects.sources(settings, stack.bucket("audit"))
         topic, triggers = f"{found.name}-events", EVERYTHING
         if "SOURCE_BUCKETS" not in settings:
@@ -218,6 +217,7 @@ class _Deployed(Deployed):
 
 
 def probes(stack: Stack, name: str) -> Sequence[Probe]:
+    """Returns a probe that uploads to the first audited bucket; raises as `Pipeline.deployed`."""
     return [_Upload(stack, f"{FOLDER}{name}.txt")]
 
 
@@ -261,6 +261,7 @@ def _by_key(seen: Sequence[AuditRecord]) -> dict[str, list[ObjectRef]]:
 
 
 def trace(search: Search, stages: Sequence[Stage]) -> Iterator[Entry]:  # noqa: ARG001
+    """Yields the object's versions in the audited buckets, and its events if there is a trail."""
     stack = search.stack
     settings = stack.settings_of(f"{stack.prefix}-audit-other") or {}
     for bucket in objects.sources(settings, stack.bucket("audit")):

@@ -30,6 +30,7 @@ NO_REPLAY: str | None = None
 
 
 def deployed(stack: Stack, since: datetime | None) -> Deployed:  # noqa: ARG001
+    """Returns the pipeline, a lane per derivative and bucket; raises as `Pipeline.deployed`."""
     return _Images(stack)
 
 
@@ -109,6 +110,7 @@ class _Images(Deployed):
 
 
 def probes(stack: Stack, name: str) -> Sequence[Probe]:
+    """Returns a probe for all derivatives of one source bucket; raises as `Pipeline.probes`."""
     return [_Picture(_Images(stack), name)]
 
 
@@ -148,6 +150,7 @@ def _settings(stack: Stack, name: str) -> dict[str, dict[str, str]]:
 
 
 def trace(search: Search, stages: Sequence[Stage]) -> Iterator[Entry]:
+    """Yields the picture's versions, the derivatives that exist, and rejections."""
     stack = search.stack
     own = stack.bucket("image")
     settings = stack.settings_of(f"{stack.prefix}-image-{stages[0].name}") or {}

@@ -105,15 +105,14 @@ def checked_id(item_id: str) -> str:
 
 
 def deployed(stack: Stack, since: datetime | None) -> Deployed:  # noqa: ARG001
+    """Returns the pipeline with one lane, to the function. Raises UserError if it is missing."""
     return _Items(stack)
 
 
 class _Items(Deployed):
     def __init__(self, stack: Stack) -> None:
         relay = relay_of(stack)
-        settings = stack.settings_of(f"{relay.name}-update")
-        if settings is None:
-            raise stack.missing(NAME)
+        settings = stack.required_settings(f"{relay.name}-update", NAME)
         self._table = settings["TABLE_NAME"]
         # Only the first queue is compared: effects of the service behind the second are unknown.
         updates, updates_dead, *_ = relay.queues
@@ -150,8 +149,8 @@ class _Items(Deployed):
 
 
 def probes(stack: Stack, name: str) -> Sequence[Probe]:
-    if stack.settings_of(f"{relay_of(stack).name}-update") is None:
-        raise stack.missing(NAME)
+    """Returns a probe that puts one item. Raises UserError if the pipeline is missing."""
+    stack.required_settings(f"{relay_of(stack).name}-update", NAME)
     return [_Item(stack, f"smoke-{name}")]
 
 
@@ -247,6 +246,7 @@ def _item_id(lane: Lane, key: str) -> str:
 
 
 def trace(search: Search, stages: Sequence[Stage]) -> Iterator[Entry]:  # noqa: ARG001
+    """Yields the file's versions and rejections, and when its item was put and updated."""
     relay = relay_of(search.stack)
     bucket = ObjectHistory(search.stack.s3, NAME, relay.bucket, search.key)
     yield from bucket.versions()

@@ -94,6 +94,7 @@ def records_below(
 
 
 def read_record(s3: "S3Client", bucket: str, key: str) -> Record:
+    """Returns the record at a key; its references have the record's time."""
     body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     document = document_of(body.decode(errors="replace"))
     # A message that was not an object event is recorded whole, in `body`.

@@ -212,9 +212,10 @@ def announcement(version: StoredObject, region: str) -> str:
 
 
 def version_of(version_id: str | None) -> str | None:
-    # S3 gives the version id "null" to objects written while versioning is off or suspended.
+    """Returns the id; None for "null", which S3 gives while versioning is off or suspended."""
     return None if version_id == "null" else version_id
 
 
 def is_folder(version: Mapping[str, Any]) -> bool:
+    """Whether a listed version marks a folder: it is empty, and its key ends in a slash."""
     return bool(version["Key"].endswith("/") and version["Size"] == 0)

@@ -36,4 +36,5 @@ def persist(
 
 
 def pause(seconds: float) -> None:
+    """Waits. Tests replace it, because `time.sleep` is that of every thread."""
     time.sleep(seconds)

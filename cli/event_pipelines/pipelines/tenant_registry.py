@@ -97,6 +97,16 @@ class Registry:
             )
         return found
 
+    def both(self, name: str) -> tuple[Group | None, Tenant | None]:
+        """Returns the group and the tenant of this name. Raises UserError if there is neither."""
+        found = (self.find(Group, name), self.find(Tenant, name))
+        if not any(found):
+            raise UserError(
+                f"There is no group and no tenant {name}: `event-pipelines tenants list` shows"
+                " those there are."
+            )
+        return found
+
     def all(self, record: type[R]) -> list[R]:
         """Returns all groups, or all tenants, by name."""
         pages = self._dynamodb.get_paginator("scan").paginate(

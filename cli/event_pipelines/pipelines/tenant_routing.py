@@ -40,6 +40,7 @@ PROBED = "smoke"
 
 
 def deployed(stack: Stack, since: datetime | None) -> Deployed:  # noqa: ARG001
+    """Returns the pipeline with a lane for each tenant that is not DELETING. Raises UserError."""
     return _Tenants(stack)
 
 
@@ -78,6 +79,7 @@ def _lane(tenant: Tenant, ingest: str, quarantine: str) -> Lane:
 
 
 def probes(stack: Stack, name: str) -> Sequence[Probe]:
+    """Returns a probe for each active tenant that `PROBED` names; raises as `Pipeline.probes`."""
     found = tenant_platform.locate(stack, say=lambda _: None)
     tenants = [
         tenant
@@ -124,6 +126,7 @@ class _File(ObjectProbe):
 
 
 def trace(search: Search, stages: Sequence[Stage]) -> Iterator[Entry]:  # noqa: ARG001
+    """Yields the tenant's status, the raw file's versions, its silver file and rejections."""
     match = KEYS.fullmatch(search.key)
     if match is None:
         return

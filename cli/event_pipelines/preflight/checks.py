@@ -39,6 +39,7 @@ Check = Callable[[Account, Planned], Iterator[Finding]]
 
 
 def region(account: Account, planned: Planned) -> Iterator[Finding]:
+    """Yields a finding if the plan is for another region, or the region is not enabled."""
     if planned.region is not None and planned.region != account.region:
         yield Finding(
             "region",
@@ -88,6 +89,7 @@ def concurrency(account: Account, planned: Planned) -> Iterator[Finding]:
 
 
 def quotas(account: Account, planned: Planned) -> Iterator[Finding]:
+    """Yields quotas of IAM and S3 that the planned resources would exceed."""
     summary = account.client("iam").get_account_summary()["SummaryMap"]
     used: list[tuple[str, str, int, int]] = [
         (kind, name, int(summary[name]), int(summary[f"{name}Quota"]))
@@ -143,6 +145,7 @@ _NAMES = {
 
 
 def names(account: Account, planned: Planned) -> Iterator[Finding]:
+    """Yields new resources whose names the account, or for buckets any account, has already."""
     for resource in planned.resources:
         how = _NAMES.get(resource.kind)
         name = resource.values.get(NAMES[resource.kind]) if how else None

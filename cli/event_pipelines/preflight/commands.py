@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from event_pipelines.console import print_json, print_line, say
 from event_pipelines.errors import Unanswered
-from event_pipelines.plans.review.plan import load
+from event_pipelines.plans.review.plan import SOURCE_HELP, load
 from event_pipelines.preflight.checks import CHECKS, Account, all_checks
 from event_pipelines.preflight.planned import Planned
 from event_pipelines.stack import Stack
@@ -14,12 +14,7 @@ from event_pipelines.stack import Stack
 def add_arguments(preflight: argparse.ArgumentParser) -> None:
     """Adds the options of `preflight`."""
     preflight.set_defaults(run=_preflight)
-    preflight.add_argument(
-        "--plan",
-        required=True,
-        metavar="PLAN",
-        help="what `terraform show -json` wrote, or - for standard input",
-    )
+    preflight.add_argument("--plan", required=True, metavar="PLAN", help=SOURCE_HELP)
 
 
 def _preflight(arguments: argparse.Namespace) -> int:

@@ -1,11 +1,12 @@
 """The parts of a Terraform plan that are checked against an account."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from event_pipelines.plans.review import conflicts
+from event_pipelines.plans.review.plan import resources_of
 from event_pipelines.plans.review.references import provider_keys, without_indexes
 
 # Executions that a mapping without a maximum may start, while there are messages.
@@ -43,7 +44,7 @@ class Planned:
                 keys.get(without_indexes(found["address"]), ""),
                 created=found["address"] in created,
             )
-            for found in _walk(root)
+            for _, found in resources_of(root)
             if found.get("mode") == "managed" and found["type"].startswith("aws_")
         ]
 
@@ -102,9 +103,3 @@ def _maximum_concurrency(values: Mapping[str, Any]) -> int | None:
         if isinstance(scaling.get("maximum_concurrency"), int):
             return int(scaling["maximum_concurrency"])
     return None
-
-
-def _walk(module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    yield from module.get("resources") or []
-    for child in module.get("child_modules") or []:
-        yield from _walk(child)

@@ -16,7 +16,7 @@ from event_pipelines.console import (
     print_table,
     say,
 )
-from event_pipelines.errors import Unfinished, UserError
+from event_pipelines.errors import INTERRUPTED, Unfinished, UserError
 from event_pipelines.pipelines.queue_messages import HIDDEN_SECONDS, cost_of_looking, look
 from event_pipelines.queues import redrive
 from event_pipelines.queues.redrive import Plan, Redriven
@@ -24,7 +24,6 @@ from event_pipelines.stack import Queue, Queues, Stack, add_verb, ignoring
 
 DEFAULT_COUNT = 10
 MAX_COUNT = 1000
-INTERRUPTED = 130
 
 
 def add_arguments(queues: argparse.ArgumentParser) -> None:

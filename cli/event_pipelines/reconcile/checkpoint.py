@@ -34,27 +34,28 @@ class Findings:
         self._count = 0
 
     def add(self, finding: Finding) -> None:
-        self._file.add(encoded(finding))
+        self._file.add(_encoded(finding))
         self._count += 1
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[Finding]:
-        return (decoded(one, self._lanes) for one in self._file)
+        return (_decoded(one, self._lanes) for one in self._file)
 
 
 def place_of(lane: Lane) -> str:
+    """Returns the name of a lane in checkpoint files, NAME@BUCKET."""
     return f"{lane.name}@{lane.bucket}"
 
 
-def encoded(finding: Finding) -> Any:
+def _encoded(finding: Finding) -> Any:
     stored = finding.stored.as_dict()
     stored.pop("bucket")
     return [place_of(finding.lane), finding.state, stored]
 
 
-def decoded(line: Any, lanes: Mapping[str, Lane]) -> Finding:
+def _decoded(line: Any, lanes: Mapping[str, Lane]) -> Finding:
     place, state, stored = line
     stored["last_modified"] = datetime.fromisoformat(stored["last_modified"])
     lane = lanes[place]
@@ -86,12 +87,12 @@ class Checkpoint:
         """Adds a compared part, which `counts` include already."""
         self.candidates += sum(one.state is State.MISSING for one in findings)
         self.after[place] = after
-        self._parts.add([[place, after], self.counts, [encoded(one) for one in findings]])
+        self._parts.add([[place, after], self.counts, [_encoded(one) for one in findings]])
 
     def findings(self) -> Iterator[Finding]:
         """Yields the findings of all parts, including those of earlier runs."""
         for _, _, found in self._parts:
-            yield from (decoded(one, self._lanes) for one in found)
+            yield from (_decoded(one, self._lanes) for one in found)
 
     def remove(self) -> None:
         """Removes the file, after all findings have been printed."""

@@ -145,6 +145,7 @@ def compared(
     selection: Selection,
     checkpoint: Checkpoint | None = None,
 ) -> Comparison:
+    """Returns the comparison, by --inventory or listings. `checkpoint` None: from the beginning."""
     checkpoint = checkpoint or Checkpoint(None, pipeline.lanes, {}, settled(arguments))
     lists = [inventory.at(stack.s3, url) for url in getattr(arguments, "inventory", ())]
     for one in lists:
@@ -183,6 +184,7 @@ def _print(compared: Comparison, branch: str) -> None:
 
 
 def warn(compared: Comparison) -> None:
+    """Says how many messages wait or were not seen, and remedies for UNMATCHED and INCOMPLETE."""
     if compared.waiting:
         say(
             f"About {compared.waiting:,} messages still wait in the pipeline's queues: what they"
@@ -200,6 +202,7 @@ def warn(compared: Comparison) -> None:
 
 
 def selection_of(arguments: argparse.Namespace) -> Selection:
+    """Returns what the options of `add_selection` select."""
     return Selection(
         arguments.key_prefix,
         arguments.since,

@@ -94,12 +94,14 @@ def travel(
             for journey, probe in _prepared(stack, pipeline, name):
                 found.append(journey)
                 if probe is not None:
-                    removals.callback(_remove, probe, journey)
+                    removals.callback(probe.remove)
                     began = monotonic()
                     probe.send()
                     hops = list(probe.hops())
                     under_way.append(_Travelling(stack.prefix, journey, probe, began, hops))
         _wait(stack, under_way, seconds, show)
+    for one in under_way:
+        one.journey.left = one.probe.left
     return found
 
 
@@ -145,8 +147,3 @@ def _waiting(stack: Stack, name: str) -> str:
         f"with {queue.waiting} waiting and {queue.in_flight} in flight in {name} and {letters}"
         " dead letters"
     )
-
-
-def _remove(probe: Probe, journey: Journey) -> None:
-    probe.remove()
-    journey.left += probe.left

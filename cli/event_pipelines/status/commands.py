@@ -24,13 +24,10 @@ from event_pipelines.stack import Stack
 from event_pipelines.status import path
 from event_pipelines.status.path import StageCounts, Status, Watcher
 
-MAX_INTERVAL = 3600
 HEADINGS = (
     *("pipeline", "stage", "arrived", "queued", "in flight", "done", "rejected", "dead"),
     "retries",
 )
-
-
 # Columns that are left out on a narrow terminal.
 EXTRA = ("retries", "arrived", "rejected")
 
@@ -49,11 +46,14 @@ def add_arguments(status: argparse.ArgumentParser) -> None:
     )
 
 
+def check_interval(seconds: int) -> None:
+    """Raises UserError unless there are 1 to 3,600 seconds between two looks."""
+    if not 1 <= seconds <= 3600:
+        raise UserError(f"--interval {seconds} is out of range: seconds, 1 to 3600.")
+
+
 def _status(arguments: argparse.Namespace) -> int:
-    if not 1 <= arguments.interval <= MAX_INTERVAL:
-        raise UserError(
-            f"--interval {arguments.interval} is out of range: seconds, 1 to {MAX_INTERVAL}."
-        )
+    check_interval(arguments.interval)
     start = times.ago_or_at(arguments.since)
     watcher = path.watch(Stack(arguments.prefix), start)
     if arguments.watch:

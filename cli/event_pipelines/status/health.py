@@ -1,6 +1,6 @@
 """Faults of a stack that AWS reports: a sentence for each, with the remedy."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from event_pipelines.pipelines import tenant_routing
@@ -8,6 +8,7 @@ from event_pipelines.pipelines.pipeline import Stage
 from event_pipelines.stack import Stack, ignoring
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch.type_defs import DescribeAlarmsOutputTypeDef
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_lambda.type_defs import EventSourceMappingConfigurationTypeDef
 
@@ -16,6 +17,7 @@ _POLLING = ("Creating", "Enabling", "Enabled", "Updating")
 
 
 def faults(stack: Stack, stages: Sequence[Stage]) -> Iterator[str]:
+    """Yields a sentence for each: dead letters first, then mappings, then alarms."""
     for stage in stages:
         for queue in stage.dead_letters:
             if queue.messages:
@@ -68,23 +70,26 @@ def _remedy(stage: Stage) -> str:
     return "apply the stack again"
 
 
+def alarm_pages(stack: Stack) -> "Iterable[DescribeAlarmsOutputTypeDef]":
+    """Returns pages of alarms by the prefix of their names, which may be those of other stacks."""
+    return stack.cloudwatch.get_paginator("describe_alarms").paginate(
+        AlarmNamePrefix=f"{stack.prefix}-",
+        # By default CloudWatch leaves out composite alarms.
+        AlarmTypes=["MetricAlarm", "CompositeAlarm"],
+    )
+
+
 def _alarms(stack: Stack) -> Iterator[str]:
     """Yields active alarms that have actions, muted or not.
 
     One without an action is part of a composite alarm: for example, that no rows are loaded is a
     fault only if rows wait.
     """
-    cloudwatch = stack.cloudwatch
-    pages = cloudwatch.get_paginator("describe_alarms").paginate(
-        AlarmNamePrefix=f"{stack.prefix}-",
-        # By default CloudWatch leaves out composite alarms.
-        AlarmTypes=["MetricAlarm", "CompositeAlarm"],
-    )
-    for page in pages:
+    for page in alarm_pages(stack):
         for alarm in (*page.get("CompositeAlarms", []), *page.get("MetricAlarms", [])):
             if alarm.get("StateValue") != "ALARM" or not alarm.get("AlarmActions"):
                 continue
-            tags = cloudwatch.list_tags_for_resource(ResourceARN=alarm.get("AlarmArn", ""))["Tags"]
+            answer = stack.cloudwatch.list_tags_for_resource(ResourceARN=alarm.get("AlarmArn", ""))
             # Names of the stack acme-staging begin like those of acme.
-            if stack.owns({tag["Key"]: tag["Value"] for tag in tags}):
+            if stack.owns({tag["Key"]: tag["Value"] for tag in answer["Tags"]}):
                 yield f"Alarm {alarm.get('AlarmName', '')}: {alarm.get('AlarmDescription', '')}"

@@ -247,7 +247,7 @@ def _list(arguments: argparse.Namespace) -> int:
 def _show(arguments: argparse.Namespace) -> int:
     found, registry = _open(arguments)
     name = tenant_names.check("tenant", arguments.name)
-    group, tenant = registry.find(Group, name), registry.find(Tenant, name)
+    group, tenant = registry.both(name)
     shown: dict[str, Any] = {}
     if group is not None:
         group_queues = groups.parts(found, name, group.queue_mode).queues
@@ -255,11 +255,6 @@ def _show(arguments: argparse.Namespace) -> int:
     if tenant is not None:
         tenant_queues = tenants.parts(found, name, tenant.group, tenant.queue_mode).queues
         shown["tenant"] = {**tenant.as_dict(), "Queues": _depths(tenant_queues)}
-    if not shown:
-        raise UserError(
-            f"There is no group and no tenant {name}: `event-pipelines tenants list` shows those"
-            " there are."
-        )
     if arguments.json:
         print_json(shown, indent=2)
         return 0

@@ -28,6 +28,7 @@ class Parts:
 
 
 def parts(platform: Platform, name: str, queue_mode: str) -> Parts:
+    """Returns the resources that follow from the names, whether or not they exist."""
     names, workers = platform.names, platform.settings
     tags = platform.settings.tags | {GROUP_TAG: name}
     bucket = Bucket(platform, names.bucket(name), tags)

@@ -50,21 +50,18 @@ class Done:
 
 def carry_out(
     steps: Sequence[Step], unfinished: bool, dry_run: bool, tell: Callable[[Done], None]
-) -> list[Done]:
+) -> None:
     """Carries out the steps that are missing or different, in order.
 
     `unfinished` also carries out steps without faults that have `answers_after_deletion`.
     """
-    done = []
     for step in steps:
         faults = step.faults()
         made = unfinished or faults == [MISSING]
         outcome = "unchanged" if not faults else "created" if made else "fixed"
         if not dry_run and (faults or (unfinished and step.answers_after_deletion)):
             step.make()
-        done.append(Done(step.what, outcome))
-        tell(done[-1])
-    return done
+        tell(Done(step.what, outcome))
 
 
 def tag_faults(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:

@@ -38,6 +38,7 @@ class Parts:
 
 
 def parts(platform: Platform, name: str, group: str, queue_mode: str) -> Parts:
+    """Returns the resources that follow from the names, whether or not they exist."""
     group_tags = platform.settings.tags | {GROUP_TAG: group}
     tags = group_tags | {TENANT_TAG: name}
     bucket = Bucket(platform, platform.names.bucket(group), group_tags)

@@ -65,14 +65,7 @@ class Verification:
         Raises UserError if there is neither.
         """
         check("tenant", name)
-        found = (self.registry.find(Group, name), self.registry.find(Tenant, name))
-        records = [record for record in found if record is not None]
-        if not records:
-            raise UserError(
-                f"There is no group and no tenant {name}: `event-pipelines tenants list` shows"
-                " those there are."
-            )
-        return self._drift_of(records)
+        return self._drift_of([one for one in self.registry.both(name) if one is not None])
 
     def everything(self) -> list[Drift]:
         """Returns the drift of every group and tenant, and resources without a record."""

@@ -23,6 +23,7 @@ _READ_ONLY = "This console is read-only: start it with --allow-changes, or copy 
 
 
 def default_log() -> Path:
+    """Returns a path below $XDG_STATE_HOME, else below ~/.local/state."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
     return Path(state) / "event-pipelines/console.jsonl"
 

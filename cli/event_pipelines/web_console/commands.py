@@ -10,14 +10,13 @@ from event_pipelines import times
 from event_pipelines.console import add_since, flush, print_json, print_line, say
 from event_pipelines.errors import UserError
 from event_pipelines.stack import Stack
+from event_pipelines.status.commands import check_interval
 
 if TYPE_CHECKING:
     import uvicorn
 
     from event_pipelines.web_console.guard import Guard
     from event_pipelines.web_console.views import Console
-
-MAX_INTERVAL = 3600
 
 
 def add_arguments(console: argparse.ArgumentParser) -> None:
@@ -35,10 +34,7 @@ def add_arguments(console: argparse.ArgumentParser) -> None:
 
 
 def _console(arguments: argparse.Namespace) -> int:
-    if not 1 <= arguments.interval <= MAX_INTERVAL:
-        raise UserError(
-            f"--interval {arguments.interval} is out of range: seconds, 1 to {MAX_INTERVAL}."
-        )
+    check_interval(arguments.interval)
     times.ago_or_at(arguments.since)
     stack = Stack(arguments.prefix)
     origin = {"stack": stack.prefix, "account": stack.account, "region": stack.region}

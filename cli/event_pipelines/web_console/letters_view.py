@@ -157,12 +157,12 @@ def export(console: Console, query: Query) -> Response:
     """Returns the output of `queues peek --json`, or the selected part of it."""
     queue, ids = _dead(console, query.get("queue", "")), _ids(query)
     seen = look(console.stack.sqs, queue, SEARCHED).messages
-    return lines_of(
+    return _lines_of(
         f"{queue.name}.jsonl", (one for one in seen if not ids or one["message_id"] in ids)
     )
 
 
-def lines_of(name: str, records: Iterable[object]) -> Response:
+def _lines_of(name: str, records: Iterable[object]) -> Response:
     lines = "".join(f"{json_text(record)}\n" for record in records)
     how = {"Content-Disposition": f'attachment; filename="{name}"', **SANDBOX}
     return Response(lines, media_type="application/x-ndjson", headers=how)
@@ -206,6 +206,7 @@ def redrive_now(console: Console, query: Query) -> Response:
 
 
 def rejections(console: Console, query: Query) -> View:
+    """Shows rejections by reason, and the newest that the query matches."""
     line = console.command("status", "--since", console.since, "--json")
     return View("Rejections", console.live(lambda _, seen: _drawn(seen, query)), line, refresh=0)
 
@@ -254,7 +255,8 @@ def _found(seen: Seen, query: Query) -> list[tuple[str, Record]]:
 
 
 def export_rejections(console: Console, query: Query) -> Response:
+    """Returns all that the query matches as JSON lines. Raises UserError before the first look."""
     if console.looks.latest is None:
         raise UserError("Nothing has been looked at yet: open Rejections first.")
     found = _found(console.looks.latest, query)
-    return lines_of("rejections.jsonl", ({"pipeline": name, **one.fields} for name, one in found))
+    return _lines_of("rejections.jsonl", ({"pipeline": name, **one.fields} for name, one in found))

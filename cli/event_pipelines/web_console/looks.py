@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from bisect import insort
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from event_pipelines.pipelines.outcomes import Record
 from event_pipelines.pipelines.pipeline import Stage
 from event_pipelines.stack import Queue
 from event_pipelines.status.depths import METRICS_A_CALL, Depths, metric_query
+from event_pipelines.status.health import alarm_pages
 from event_pipelines.status.path import Status, Watcher
 from event_pipelines.status.tally import REJECTIONS, RETRIES, Tally
 from event_pipelines.web_console.ration import CountedStack, Postponed, Work
@@ -60,19 +62,12 @@ class Seen:
     looks: int
 
 
-def _newest(records: list[Record], most: int) -> list[Record]:
-    return sorted(records, key=lambda one: one.logged, reverse=True)[:most]
-
-
-def _add(records: list[Record], record: Record, most: int) -> None:
-    """Adds a record; a function's records come oldest first, so the newest of all are kept."""
-    records.append(record)
-    if len(records) > 2 * most:
-        records[:] = _newest(records, most)
-
-
 def _slot(at: datetime) -> int:
     return int(at.timestamp()) // SLOT_SECONDS
+
+
+def _newest_first(record: Record) -> float:
+    return -record.logged.timestamp()
 
 
 class Looks:
@@ -163,15 +158,17 @@ class Looks:
             waited[now] = max(waited[now], counts.queued + counts.in_flight)
             past.append(([ended[slot] for slot in slots], [waited[slot] for slot in slots]))
         return Seen(
-            status, resources, _newest(self._recent, _RECENT),
-            _newest(self._rejected, _REJECTED), past, dict(self._oldest), promised,
-            dict(work.calls), work.looks,
+            status, resources, list(self._recent), list(self._rejected), past,
+            dict(self._oldest), promised, dict(work.calls), work.looks,
         )  # fmt: skip
 
     def _keep(self, record: Record) -> None:
-        _add(self._recent, record, _RECENT)
+        # Sorted, because records come function by function.
+        insort(self._recent, record, key=_newest_first)
+        del self._recent[_RECENT:]
         if record.outcome in REJECTIONS:
-            _add(self._rejected, record, _REJECTED)
+            insort(self._rejected, record, key=_newest_first)
+            del self._rejected[_REJECTED:]
         if record.outcome not in RETRIES:
             self._ended[record.function][_slot(record.logged)] += 1
 
@@ -199,10 +196,8 @@ class Looks:
             yield arn
 
     def _promised(self) -> dict[str, float]:
-        # The request is the same as for the faults of `status`, so that its response is cached.
-        pages = self._stack.cloudwatch.get_paginator("describe_alarms").paginate(
-            AlarmNamePrefix=f"{self._stack.prefix}-", AlarmTypes=["MetricAlarm", "CompositeAlarm"]
-        )
+        # The request is that of the faults of `status`, so that its response is cached.
+        pages = alarm_pages(self._stack)
         alarms = (alarm for page in pages for alarm in page.get("MetricAlarms", []))
         return {
             dimension["Value"]: alarm["Threshold"]

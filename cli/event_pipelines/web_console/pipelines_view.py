@@ -15,6 +15,7 @@ Past = tuple[Sequence[int], Sequence[int]]
 
 
 def show(console: Console, query: Query) -> View:  # noqa: ARG001
+    """Shows every stage with its faults and counts, and the latest outcomes."""
     line = console.command("status", "--since", console.since, "--watch")
     return View("Pipelines", console.live(_drawn), line, refresh=0)
 

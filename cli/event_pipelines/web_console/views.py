@@ -106,6 +106,7 @@ def asked_of(calls: Mapping[str, int]) -> str:
 
 
 def clock(at: datetime | None) -> str:
+    """Returns a time in UTC in whole seconds, without the T; "" for None."""
     return iso(at, "seconds").replace("T", " ") if at else ""
 
 

@@ -9,6 +9,7 @@ from event_pipelines.plans.capacity import model, quantities, report, settings
 from event_pipelines.plans.capacity.arrivals import Load
 from event_pipelines.plans.capacity.settings import PIPELINES
 from event_pipelines.plans.capacity.workloads import WORK
+from event_pipelines.plans.review.plan import SOURCE_HELP
 
 BROKEN = 1
 _MOST_TENANTS = 200
@@ -23,14 +24,10 @@ _DESCRIPTION = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `capacity`."""
     parser.description = _DESCRIPTION
     add = parser.add_argument
-    add(
-        "--plan",
-        required=True,
-        metavar="PLAN",
-        help="what `terraform show -json` wrote, or - for standard input",
-    )
+    add("--plan", required=True, metavar="PLAN", help=SOURCE_HELP)
     add("--rate", metavar="N/s", help="objects that arrive: 500/s, 30/m, 1000/h, 5000000/d")
     add("--for", dest="span", default="15m", metavar="TIME", help="how long (default: %(default)s)")
     add("--backlog", metavar="N", help="objects that wait when it begins")

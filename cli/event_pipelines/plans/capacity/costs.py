@@ -40,7 +40,7 @@ class Dollars:
             self.logs += prices.LOGS_BYTE * (
                 counts.received * work.log_bytes + counts.invocations * INVOCATION_LOG_BYTES
             )
-        self.queues += _requests(hop, counts, message_bytes, sent_in) * (
+        self.queues += _requests(counts, message_bytes, sent_in) * (
             prices.SQS_FIFO_REQUEST if hop.fifo else prices.SQS_REQUEST
         )
         self.objects += counts.received * (work.gets * prices.S3_GET + work.puts * prices.S3_PUT)
@@ -50,12 +50,10 @@ class Dollars:
         )
 
 
-def _requests(hop: Hop, counts: Counts, message_bytes: int, sent_in: int) -> float:
+def _requests(counts: Counts, message_bytes: int, sent_in: int) -> float:
     """Returns the number of send, receive and delete requests. Empty receives are not counted."""
     carried = message_bytes / prices.SQS_REQUEST_BYTES
-    calls = counts.invocations * math.ceil(min(hop.batch_size, _CALL) / _CALL)
-    if hop.batch_size > _CALL:
-        calls = max(counts.invocations, math.ceil(counts.received / _CALL))
+    calls = max(counts.invocations, math.ceil(counts.received / _CALL))
     sent = max(counts.arrived / sent_in, counts.arrived * carried)
     received = max(calls, counts.received * carried)
     return sent + received + max(calls, counts.done / _CALL)

@@ -30,6 +30,8 @@ class Distribution(Protocol):
 
 @dataclass(frozen=True)
 class Fixed:
+    """A distribution of one value."""
+
     seconds: float
 
     @property

@@ -43,11 +43,8 @@ class Scaling:
     def calm(self, now: float) -> None:
         """Records that no messages wait any more."""
         if self._pressed is not None:
-            self._level = min(
-                self._level + (now - self._pressed) * MORE_PER_MINUTE / 60, float(self.maximum)
-            )
-            self._pressed = None
-            self._calm = now
+            self.limit(now)
+            self._pressed, self._calm = None, now
 
     @property
     def growing(self) -> bool:

@@ -185,12 +185,8 @@ def span(seconds: float) -> str:
     whole = round(seconds)
     if whole < 60:
         return f"{whole}s"
-    for unit, name, below, smaller in (
-        (60, "m", 1, "s"),
-        (3600, "h", 60, "m"),
-        (86_400, "d", 3600, "h"),
-    ):
-        if whole < {"m": 3600, "h": 86_400}.get(name, float("inf")):
-            rest = whole % unit // below
-            return f"{whole // unit}{name} {rest}{smaller}" if rest else f"{whole // unit}{name}"
-    raise AssertionError(seconds)
+    unit, name, below, smaller = 86_400, "d", 3600, "h"
+    if whole < 86_400:
+        unit, name, below, smaller = (60, "m", 1, "s") if whole < 3600 else (3600, "h", 60, "m")
+    rest = whole % unit // below
+    return f"{whole // unit}{name} {rest}{smaller}" if rest else f"{whole // unit}{name}"

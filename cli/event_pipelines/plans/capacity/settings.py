@@ -10,9 +10,10 @@ from event_pipelines.contracts.imports import WriteMode
 from event_pipelines.contracts.tenant_registry import PER_TENANT
 from event_pipelines.errors import UserError
 from event_pipelines.plans.review import plan as plans
+from event_pipelines.plans.review.derivatives import PIPELINE, variables_of
 
 # Names as in `event_pipelines.pipelines`, which is not imported because it needs packages.
-IMAGES = "image-derivatives"
+IMAGES = PIPELINE
 AUDIT = "event-audit"
 IMPORTS = "csv-import"
 TENANTS = "tenant-routing"
@@ -175,7 +176,7 @@ class _Plan:
     def _imports(self, hops: tuple[Hop, ...]) -> Pipeline:
         table = self._table(hops[0].function, "-csv-items") or {}
         split, load = (
-            next((_environment(v) for _, code, v in self._functions(IMPORTS) if code == name), {})
+            next((variables_of(v) for _, code, v in self._functions(IMPORTS) if code == name), {})
             for name in ("split_csv", "load_csv_rows")
         )
         rows = split.get("ROWS_PER_MESSAGE") or self._given(
@@ -317,7 +318,7 @@ class _Plan:
             max_receives=int(receives),
             fifo=bool(values.get("fifo_queue")),
             promise=self._promises.get(queue),
-            events=_environment(function).get("ROUTE_EVENTS") or "",
+            events=variables_of(function).get("ROUTE_EVENTS") or "",
         )
 
     def _table(self, function: str, ending: str) -> Mapping[str, Any] | None:
@@ -347,12 +348,6 @@ def _uploads(hops: tuple[Hop, ...]) -> tuple[Hop, ...]:
     """Returns the routes of an upload: those that name its event, else the catch-all."""
     named = [hop for hop in hops if "ObjectCreated:Put" in hop.events.split(",")]
     return tuple(named or [hop for hop in hops if not hop.events] or hops[:1])
-
-
-def _environment(function: Mapping[str, Any]) -> Mapping[str, str]:
-    blocks = function.get("environment") or [{}]
-    variables = (blocks[0] or {}).get("variables")
-    return variables if isinstance(variables, Mapping) else {}
 
 
 def _architecture(function: Mapping[str, Any]) -> str:

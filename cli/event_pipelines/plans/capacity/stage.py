@@ -123,7 +123,8 @@ class Stage:
         self.busy = 0
         self._random = random
         self._warm = 0
-        self._inside = 0
+        # Messages that arrived and are neither done, dead nor expired.
+        self.inside = 0
         self._looked = 0.0
         self._bound: Bound | None = None
         self._bound_since = 0.0
@@ -137,16 +138,11 @@ class Stage:
         lot.sent = now
         self.counts.arrived += lot.count
         self._account_for(now)
-        self._inside += lot.count
+        self.inside += lot.count
         if lot.surge:
             self.ended(-lot.count)
         self.queue.put(lot, now)
         self.dispatch()
-
-    @property
-    def inside(self) -> int:
-        """Number of messages that arrived and are neither done, dead nor expired."""
-        return self._inside
 
     def dispatch(self) -> None:
         """Starts as many invocations as the limits allow now."""
@@ -180,7 +176,7 @@ class Stage:
             expired, of_surge = queue.expired, queue.expired_surge
             lots = queue.take(size * turns, now)
             if queue.expired != expired:
-                self._inside -= queue.expired - expired
+                self.inside -= queue.expired - expired
                 self.ended(queue.expired_surge - of_surge)
             if lots:
                 self._start(lots, now)
@@ -285,7 +281,7 @@ class Stage:
     def _succeed(self, lot: Lot, good: int, now: float) -> None:
         counts = self.counts
         counts.done += good
-        self._inside -= good
+        self.inside -= good
         age = now - lot.sent
         counts.ages.add(age, good)
         whole = now - lot.uploaded
@@ -308,7 +304,7 @@ class Stage:
                 again.append(lot)
                 continue
             self.counts.dead += lot.count
-            self._inside -= lot.count
+            self.inside -= lot.count
             self.counts.last = now
             if lot.surge:
                 self.ended(lot.count)
@@ -323,7 +319,7 @@ class Stage:
         passed = now - self._looked
         if passed:
             self.counts.busy_seconds += self.busy * passed
-            self.counts.message_seconds += self._inside * passed
+            self.counts.message_seconds += self.inside * passed
             self._looked = now
 
     def _tries_until_failure(self) -> int:

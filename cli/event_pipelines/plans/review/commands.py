@@ -7,7 +7,7 @@ from event_pipelines.console import fail, write_output
 from event_pipelines.errors import UserError
 from event_pipelines.plans.review import fail_on, render_json
 from event_pipelines.plans.review.document import Renderer, rendered
-from event_pipelines.plans.review.plan import read
+from event_pipelines.plans.review.plan import SOURCE_HELP, read
 from event_pipelines.plans.review.render_html import Page
 from event_pipelines.plans.review.render_markdown import Markdown
 from event_pipelines.plans.review.render_text import Text
@@ -21,9 +21,8 @@ RENDERERS: dict[str, type[Renderer]] = {"markdown": Markdown, "text": Text, "htm
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "plan", metavar="PLAN", help="what `terraform show -json` wrote, or - for standard input"
-    )
+    """Adds the options of `plan-review`."""
+    parser.add_argument("plan", metavar="PLAN", help=SOURCE_HELP)
     parser.add_argument(
         "--format", choices=tuple(RENDERERS), default="markdown", help="default: %(default)s"
     )

@@ -25,7 +25,8 @@ NAMES = {
 }
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketNotificationConfiguration.html
 RULES_PER_BUCKET = 100
-_NOTIFIED = {"topic": "topic_arn", "queue": "queue_arn", "lambda_function": "lambda_function_arn"}
+# Blocks of a bucket notification, each with the ARN of its target in the attribute BLOCK_arn.
+NOTIFIED = ("topic", "queue", "lambda_function")
 _SENDING = ("sqs:sendmessage", "sns:publish", "s3:putobject", "lambda:invokefunction")
 
 
@@ -88,7 +89,7 @@ def _namespace(resource: Resource) -> tuple[Any, ...]:
 
 def _too_many_rules(resources: Iterable[Resource]) -> Iterator[Conflict]:
     for resource in _of(resources, "aws_s3_bucket_notification"):
-        rules = sum(len(_listed(resource.values.get(kind))) for kind in _NOTIFIED)
+        rules = sum(len(_listed(resource.values.get(kind))) for kind in NOTIFIED)
         if rules > RULES_PER_BUCKET:
             yield Conflict(
                 "quota",
@@ -203,9 +204,9 @@ def _rules(resources: Sequence[Resource]) -> dict[str, list[_Rule]]:
             found[source].append(_Rule(target))
     for one in _of(resources, "aws_s3_bucket_notification"):
         bucket = one.values.get("bucket")
-        for kind, attribute in _NOTIFIED.items() if isinstance(bucket, str) else ():
+        for kind in NOTIFIED if isinstance(bucket, str) else ():
             for rule in _listed(one.values.get(kind)):
-                arn = rule.get(attribute) if isinstance(rule, dict) else None
+                arn = rule.get(f"{kind}_arn") if isinstance(rule, dict) else None
                 if isinstance(arn, str) and arn.startswith("arn:"):
                     ends = (name_of(rule.get(f"filter_{end}")) for end in ("prefix", "suffix"))
                     some = found[f"arn:{arn.split(':')[1]}:s3:::{bucket}"]

@@ -16,15 +16,16 @@ DECISIVE = (
 def remade_prefixes(changes: Iterable[Change]) -> Iterator[str]:
     """Yields the key prefixes of existing derivatives whose settings change."""
     for change in changes:
-        before, after = _variables(change.before), _variables(change.after)
+        before, after = variables_of(change.before), variables_of(change.after)
         if after.get("PIPELINE") != PIPELINE or before.get("PIPELINE") != PIPELINE:
             continue
         if any(before.get(name) != after.get(name) for name in DECISIVE):
             yield str(after.get("OUTPUT_PREFIX"))
 
 
-def _variables(values: Any) -> dict[str, Any]:
+def variables_of(values: Any) -> dict[str, Any]:
     """Returns a function's environment variables; {} if it has none or they are sensitive."""
-    blocks = values.get("environment") if isinstance(values, dict) else None
-    variables = blocks[0].get("variables") if isinstance(blocks, list) and blocks else None
-    return variables if isinstance(variables, dict) else {}
+    match values:
+        case {"environment": [{"variables": dict(variables)}, *_]}:
+            return variables
+    return {}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from event_pipelines.console import printable
+from event_pipelines.plans.review.conflicts import NOTIFIED
 from event_pipelines.plans.review.plan import Change, Plan
 from event_pipelines.plans.review.plan_values import (
     KNOWN_AFTER_APPLY,
@@ -343,11 +344,8 @@ def _bucket_notification(reader: _Reader) -> Found:
     if bucket is None:
         return
     rules: dict[tuple[Node, str, str], list[str]] = {}
-    for block_name, attribute, kind in (
-        ("topic", "topic_arn", "topic"),
-        ("queue", "queue_arn", "queue"),
-        ("lambda_function", "lambda_function_arn", "function"),
-    ):
+    for block_name in NOTIFIED:
+        kind, attribute = block_name.removeprefix("lambda_"), f"{block_name}_arn"
         if isinstance(reader.values.get(block_name), Unknown):
             target = Node(kind, f"{KNOWN_AFTER_APPLY}, by {reader.change.label}")
             yield bucket, target, KNOWN_AFTER_APPLY

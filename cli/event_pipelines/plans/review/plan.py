@@ -15,6 +15,8 @@ from event_pipelines.plans.review.secret_texts import Secrets
 
 SUPPORTED_MAJOR = "1"
 REMEDY = "run `terraform plan -out=tfplan`, then `terraform show -json tfplan > plan.json`"
+# Help on an argument that is read by `read` or `load`.
+SOURCE_HELP = "what `terraform show -json` wrote, or - for standard input"
 
 
 class NotAPlan(UserError):
@@ -203,10 +205,10 @@ def _plan(found: Mapping[str, Any]) -> Plan:
     masker = Masker(secrets)
     entries = found.get("resource_changes") or []
     changes = [_change(entry, masker, prior) for entry in entries]
-    for entry in found.get("deferred_changes") or []:
-        changes.append(
-            _change(entry["resource_change"], masker, prior, entry.get("reason") or "unknown")
-        )
+    changes += (
+        _change(entry["resource_change"], masker, prior, entry.get("reason") or "unknown")
+        for entry in found.get("deferred_changes") or []
+    )
     planned = {change.address for change in changes}
     left_alone = [entry for address, entry in prior.items() if address not in planned]
     relevant = found.get("relevant_attributes")
@@ -294,7 +296,7 @@ def _imported(importing: Mapping[str, Any], masker: Masker) -> str:
 def _prior_resources(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yields the managed resources of the prior state as no-op changes."""
     values = (found.get("prior_state") or {}).get("values") or {}
-    for module, resource in _walk(values.get("root_module") or {}):
+    for module, resource in resources_of(values.get("root_module") or {}):
         if resource.get("mode") != "managed" or resource.get("deposed_key"):
             continue
         held, marks = resource.get("values"), resource.get("sensitive_values")
@@ -311,11 +313,12 @@ def _prior_resources(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         }
 
 
-def _walk(module: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def resources_of(module: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields module address and resource, of a module of a state or planned values and below it."""
     for resource in module.get("resources") or []:
         yield module.get("address") or "", resource
     for child in module.get("child_modules") or []:
-        yield from _walk(child)
+        yield from resources_of(child)
 
 
 def _outputs(found: Mapping[str, Any], masker: Masker) -> Iterator[Output]:

@@ -60,6 +60,7 @@ def _step(match: re.Match[str]) -> tuple[str, Key]:
 
 
 def without_indexes(address: str) -> str:
+    """Returns module.a["x"].aws_sqs_queue.q[0] as module.a.aws_sqs_queue.q."""
     return re.sub(r'\[(?:\d+|"(?:[^"\\]|\\.)*")\]', "", address)
 
 

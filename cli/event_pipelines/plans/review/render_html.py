@@ -30,34 +30,34 @@ class Page:
     def block(self, block: Block) -> str:
         match block:
             case Bullet():
-                below = "".join(f"<li>{inline(line)}</li>\n" for line in block.below)
+                below = "".join(f"<li>{_inline(line)}</li>\n" for line in block.below)
                 inner = f"<ul>{below}</ul>" if below else ""
-                return f"<ul><li>{inline(block.line)}{inner}{_diff(block.diff)}</li></ul>\n"
+                return f"<ul><li>{_inline(block.line)}{inner}{_diff(block.diff)}</li></ul>\n"
             case Diff():
                 return f"{_diff(block.lines)}\n"
             case Note():
                 kind = "note grave" if block.grave else "note"
-                return f'<p class="{kind}">{inline(block.line)}</p>\n'
+                return f'<p class="{kind}">{_inline(block.line)}</p>\n'
 
     def section(self, section: Section, items: Sequence[str], left_out: int) -> str:
         title = html.escape(section.title)
         rest = f"<p>and {left_out:,} more, left out for lack of room</p>\n" if left_out else ""
-        intro = f"<p>{inline(section.intro)}</p>\n" if section.intro else ""
+        intro = f"<p>{_inline(section.intro)}</p>\n" if section.intro else ""
         body = f"{intro}{''.join(items)}{rest}"
         if section.folded:
             return f"<details><summary>{title}</summary>\n{body}</details>\n"
         return f"<section><h2>{title}</h2>\n{body}</section>\n"
 
     def page(self, document: Document, notes: Sequence[Note], sections: Sequence[str]) -> str:
-        facts = "".join(f"<li>{inline(fact)}</li>\n" for fact in document.facts)
+        facts = "".join(f"<li>{_inline(fact)}</li>\n" for fact in document.facts)
         said = "".join(map(self.block, (*document.notes, *notes)))
-        heading = f"<h1>{html.escape(document.title)}: {inline(document.headline)}</h1>\n"
-        footer = f"<footer>{inline(document.footer)}</footer>"
+        heading = f"<h1>{html.escape(document.title)}: {_inline(document.headline)}</h1>\n"
+        footer = f"<footer>{_inline(document.footer)}</footer>"
         body = f"{heading}{said}<ul>{facts}</ul>\n{''.join(sections)}{footer}"
         return html_page(document.title, body, marker=document.marker)
 
 
-def inline(spans: Inline) -> str:
+def _inline(spans: Inline) -> str:
     return "".join(map(_span, spans))
 
 

@@ -29,17 +29,17 @@ class Markdown:
     def block(self, block: Block) -> str:
         match block:
             case Bullet():
-                below = "".join(f"  - {inline(line)}\n" for line in block.below)
+                below = "".join(f"  - {_inline(line)}\n" for line in block.below)
                 diff = f"\n{_fenced(block.diff, '  ')}\n" if block.diff else ""
-                return f"- {inline(block.line)}\n{below}{diff}"
+                return f"- {_inline(block.line)}\n{below}{diff}"
             case Diff():
                 return f"\n{_fenced(block.lines, '')}\n"
             case Note():
                 kind = "CAUTION" if block.grave else "WARNING"
-                return f"> [!{kind}]\n> {inline(block.line)}\n\n"
+                return f"> [!{kind}]\n> {_inline(block.line)}\n\n"
 
     def section(self, section: Section, items: Sequence[str], left_out: int) -> str:
-        intro = f"{inline(section.intro)}\n\n" if section.intro else ""
+        intro = f"{_inline(section.intro)}\n\n" if section.intro else ""
         rest = f"\n- and {left_out:,} more, left out for lack of room\n" if left_out else ""
         if not section.folded:
             return f"#### {section.title}\n\n{intro}{''.join(items)}{rest}\n"
@@ -47,17 +47,17 @@ class Markdown:
         return f"<details>{summary}\n\n{intro}{''.join(items)}{rest}\n</details>\n\n"
 
     def page(self, document: Document, notes: Sequence[Note], sections: Sequence[str]) -> str:
-        facts = "".join(f"- {inline(fact)}\n" for fact in document.facts)
+        facts = "".join(f"- {_inline(fact)}\n" for fact in document.facts)
         marker = f"<!-- {document.marker} -->\n"
-        headline = f"### {document.title}: {inline(document.headline)}\n\n"
+        headline = f"### {document.title}: {_inline(document.headline)}\n\n"
         said = "".join(map(self.block, (*document.notes, *notes)))
-        footer = f"<sub>{inline(document.footer)}</sub>\n"
+        footer = f"<sub>{_inline(document.footer)}</sub>\n"
         # Lines in fences are never empty, so this collapses only space between blocks.
         body = f"{marker}{headline}{said}{facts}\n{''.join(sections)}{footer}"
         return re.sub(r"\n{3,}", "\n\n", body)
 
 
-def inline(spans: Inline) -> str:
+def _inline(spans: Inline) -> str:
     return "".join(map(_span, spans))
 
 

@@ -26,26 +26,26 @@ class Text:
     def block(self, block: Block) -> str:
         match block:
             case Bullet():
-                below = "".join(f"    {inline(line)}\n" for line in block.below)
-                return f"  {inline(block.line)}\n{below}{_lines(block.diff, '      ')}"
+                below = "".join(f"    {_inline(line)}\n" for line in block.below)
+                return f"  {_inline(block.line)}\n{below}{_lines(block.diff, '      ')}"
             case Diff():
                 return f"{_lines(block.lines, '  ')}\n"
             case Note():
-                return f"! {inline(block.line)}\n"
+                return f"! {_inline(block.line)}\n"
 
     def section(self, section: Section, items: Sequence[str], left_out: int) -> str:
-        intro = f"  {inline(section.intro)}\n" if section.intro else ""
+        intro = f"  {_inline(section.intro)}\n" if section.intro else ""
         rest = f"  and {left_out:,} more, left out for lack of room\n" if left_out else ""
         return f"\n{section.title}\n{'-' * len(section.title)}\n{intro}{''.join(items)}{rest}"
 
     def page(self, document: Document, notes: Sequence[Note], sections: Sequence[str]) -> str:
-        facts = "".join(f"  {inline(fact)}\n" for fact in document.facts)
+        facts = "".join(f"  {_inline(fact)}\n" for fact in document.facts)
         said = "".join(map(self.block, (*document.notes, *notes)))
-        headline = f"{document.title}: {inline(document.headline)}\n"
-        return f"{headline}{said}{facts}{''.join(sections)}\n{inline(document.footer)}\n"
+        headline = f"{document.title}: {_inline(document.headline)}\n"
+        return f"{headline}{said}{facts}{''.join(sections)}\n{_inline(document.footer)}\n"
 
 
-def inline(spans: Inline) -> str:
+def _inline(spans: Inline) -> str:
     return "".join(_span(span) for span in spans)
 
 

@@ -34,7 +34,7 @@ from event_pipelines.plans.review.references import provider_keys, without_index
 IDENTITIES = ("arn", "url", "id", "name", "bucket", "function_name")
 # Attributes that name the holders of a policy which is a resource of its own.
 HOLDERS = (
-    *("role", "user", "group", "roles", "users", "groups"),
+    *policies.ATTACHMENTS,
     *("queue_url", "arn", "bucket", "function_name", "key_id", "secret_arn", "resource_arn"),
 )
 HOLDER_TYPES = frozenset(

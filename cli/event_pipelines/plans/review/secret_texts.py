@@ -114,7 +114,7 @@ class Needles:
                 if text[start : start + length] in self._pieces:
                     found.append((start, start + length))
                     break
-        return merged(found)
+        return _merged(found)
 
 
 _SPACES = str.maketrans("\n\t\r", "   ")
@@ -129,7 +129,7 @@ def _folded(text: str) -> str:
     return "".join(small if len(small := sign.lower()) == 1 else sign for sign in text)
 
 
-def merged(spans: Iterable[Span]) -> list[Span]:
+def _merged(spans: Iterable[Span]) -> list[Span]:
     joined: list[Span] = []
     for start, end in sorted(spans):
         if joined and start <= joined[-1][1]:
@@ -263,7 +263,7 @@ def _from_base64(run: str) -> bytes:
 
 def _from_base32(run: str) -> bytes:
     # Lengths of 1, 3 or 6 modulo 8 encode no whole number of bytes.
-    whole = run[: len(run) - {1: 1, 3: 1, 6: 1}.get(len(run) % 8, 0)]
+    whole = run[: len(run) - (len(run) % 8 in (1, 3, 6))]
     return base64.b32decode(whole + "=" * (-len(whole) % 8))
 
 
@@ -396,7 +396,7 @@ class Secrets:
             for span, meaning in _decoded_runs(text, SHORTEST_WITHIN):
                 if self.spans(meaning, depth + 1):
                     found.append(span)
-        return merged(found)
+        return _merged(found)
 
     def is_alone(self, text: str, depth: int = 0) -> bool:
         """Whether `text` is a short secret in any form, or several of them joined."""

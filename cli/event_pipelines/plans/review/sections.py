@@ -74,7 +74,7 @@ def words(text: str) -> Inline:
     return tuple(Code(part) if odd % 2 else part for odd, part in enumerate(parts) if part)
 
 
-def several(number: int, one: str, more: str | None = None) -> str:
+def _several(number: int, one: str, more: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else more or one + 's'}"
 
 
@@ -99,12 +99,11 @@ def _headline(review: Review) -> Inline:
                 Strong(text) if action in ("destroy", "replace") else text,
             ]
     if not parts:
-        others = counts["outputs"] or counts["deferred"]
         parts = [
             "only outputs change"
             if counts["outputs"]
             else "nothing of it yet"
-            if others
+            if counts["deferred"]
             else "see below"
         ]
     return tuple(part for part in parts if part)
@@ -117,8 +116,8 @@ def _facts(review: Review) -> Iterable[Inline]:
     added = sum(step.sign == "+" for step in path.steps)
     removed = sum(step.sign == "-" for step in path.steps)
     said = [
-        several(removed, "connection removed", "connections removed") if removed else "",
-        several(added, "connection added", "connections added") if added else "",
+        _several(removed, "connection removed", "connections removed") if removed else "",
+        _several(added, "connection added", "connections added") if added else "",
         f"{len(path.interrupted):,} cut while the plan is applied" if path.interrupted else "",
     ]
     if any(said):
@@ -127,23 +126,23 @@ def _facts(review: Review) -> Iterable[Inline]:
     gained = sum(len(policy.added) for policy in review.permissions)
     lost = sum(len(policy.removed) for policy in review.permissions)
     if gained or lost:
-        warned: Inline = (", ", Strong(several(len(flags), "warning"))) if flags else ()
+        warned: Inline = (", ", Strong(_several(len(flags), "warning"))) if flags else ()
         changes = [
-            several(gained, "statement added", "statements added") if gained else "",
-            several(lost, "statement removed", "statements removed") if lost else "",
+            _several(gained, "statement added", "statements added") if gained else "",
+            _several(lost, "statement removed", "statements removed") if lost else "",
         ]
         yield ("Permissions: ", ", ".join(filter(None, changes)), *warned)
     if remade := sorted(remade_prefixes(review.plan.changes)):
         yield (
-            f"{several(len(remade), 'prefix', 'prefixes')} of derivatives, made again when their"
+            f"{_several(len(remade), 'prefix', 'prefixes')} of derivatives, made again when their"
             " uploads are replayed: ",
             Code(printable(" ".join(remade))),
         )
     if review.counts["deferred"]:
-        yield (f"{several(review.counts['deferred'], 'change')} left to a later plan",)
+        yield (f"{_several(review.counts['deferred'], 'change')} left to a later plan",)
     if review.drift:
         yield (
-            f"{several(review.counts['drift'], 'resource')} changed outside Terraform, and this"
+            f"{_several(review.counts['drift'], 'resource')} changed outside Terraform, and this"
             " plan depends on it",
         )
 
@@ -166,12 +165,11 @@ def _notes(review: Review) -> Iterable[Note]:
                 " plan. Applying it does not reach the configuration.",
             )
         )
-    broken = [check for check in plan.checks if check.status in ("fail", "error")]
-    for check in broken[:FEW_LINES]:
+    for check in plan.checks[:FEW_LINES]:
         said = "; ".join(check.problems) or "it could not be evaluated"
         yield Note(("Check ", Code(printable(check.address)), " fails: ", Code(printable(said))))
-    if len(broken) > FEW_LINES:
-        yield Note((f"{len(broken) - FEW_LINES:,} more checks fail.",))
+    if len(plan.checks) > FEW_LINES:
+        yield Note((f"{len(plan.checks) - FEW_LINES:,} more checks fail.",))
     for one in review.conflicts[:FEW_LINES]:
         said = printable(f"{one.problem}; {one.remedy}")
         yield Note((Strong("warning"), " ", Code(printable(one.subject)), ": ", Code(said)))
@@ -272,10 +270,10 @@ def _warning(change: PolicyChange) -> Item:
 
 def _policy(change: PolicyChange) -> Item:
     counts = [
-        several(len(change.removed), "statement removed", "statements removed"),
-        several(len(change.added), "statement added", "statements added"),
+        _several(len(change.removed), "statement removed", "statements removed"),
+        _several(len(change.added), "statement added", "statements added"),
     ]
-    stay = f", {several(change.kept, 'statement')} unchanged" if change.kept else ""
+    stay = f", {_several(change.kept, 'statement')} unchanged" if change.kept else ""
     line: Inline = (Code(change.label), " ", Code(printable(change.attribute)))
     short = (Bullet((*line, f": {counts[0]}, {counts[1]}{stay}")),)
     below: list[Inline] = [(Code(note),) for note in change.notes]
@@ -332,7 +330,7 @@ def _event_path(review: Review) -> Iterable[Item]:
         narrow = draw(tree, review.path, context=False)
         line: Inline = (
             Code(str(tree.root)),
-            f": {several(tree.changed, 'connection changes', 'connections change')}"
+            f": {_several(tree.changed, 'connection changes', 'connections change')}"
             + (f", {tree.cut} cut" if tree.cut else ""),
         )
         yield Item(((Diff(full),), (Diff(narrow),), (Bullet(line),)))
@@ -472,7 +470,7 @@ def _drift(review: Review) -> Section:
     title = _counted("Changed outside Terraform", review.counts["drift"])
     intro: Inline = ()
     if review.unchanged_drift:
-        rest = several(review.unchanged_drift, "more resource differs", "more resources differ")
+        rest = _several(review.unchanged_drift, "more resource differs", "more resources differ")
         intro = (f"{rest} from the state in ways that this plan does not depend on.",)
     return Section(title, tuple(_updates(review.drift)), folded=True, intro=intro)
 
