@@ -710,8 +710,7 @@ def test_several_files_in_one_message_are_all_imported(world: Any) -> None:
     body = json.dumps({"Records": first["Records"] + second["Records"]})
     message = Message("message-1", body, 1)
 
-    tally = splitter_module.Tally()
-    outcomes = list(world.splitter().outcomes(message, lambda: 900_000, tally))
+    outcomes = list(world.splitter().outcomes(message, lambda: 900_000))
 
     assert [outcome.name for outcome in outcomes] == ["split", "split"]
     assert len(world.cells()) == 8
