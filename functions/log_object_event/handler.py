@@ -37,4 +37,5 @@ event_log = EventLog(
 
 @telemetry.logger.inject_lambda_context
 def handler(event: Mapping[str, Any], context: LambdaContext) -> BatchResponse:
+    """Log events; the response names the messages to deliver again."""
     return process_batch(event, context, each_object(event_log.handle, event_log.refuse), telemetry)

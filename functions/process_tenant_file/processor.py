@@ -29,6 +29,8 @@ class ForeignMessage(Exception):
 
 @dataclass(frozen=True)
 class FileProcessor:
+    """Processor of tenants' files, with a session of the tenant's role for each tenant."""
+
     settings: Settings
     dynamodb: "DynamoDBClient"
     sessions: TenantSessions

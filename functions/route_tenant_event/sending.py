@@ -57,6 +57,8 @@ class Parcel:
 
 @dataclass(frozen=True)
 class Sender:
+    """Sender of parcels. ``clock`` and ``sleep`` are in seconds."""
+
     sqs: "SQSClient"
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep

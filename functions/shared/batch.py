@@ -30,6 +30,8 @@ class OutOfTime(Exception):
 
 
 class ItemFailure(TypedDict):
+    """One message to deliver again, by its message id."""
+
     itemIdentifier: str
 
 

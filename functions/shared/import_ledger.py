@@ -144,6 +144,7 @@ class Recorded:
 
 
 def message_part(first_row: int) -> str:
+    """Return the range key of a message's item, which sorts by the number of its first row."""
     return f"{MESSAGE_PART}{first_row:012d}"
 
 

@@ -27,6 +27,8 @@ class RowsNotSent(Exception):
 
 @dataclass(frozen=True)
 class RowQueue:
+    """Standard or FIFO queue of rows; ``url`` ends with .fifo for the latter."""
+
     sqs: "SQSClient"
     url: str
     sleep: Callable[[float], None] = time.sleep

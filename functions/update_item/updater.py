@@ -57,6 +57,8 @@ class ItemRefused(InvalidInput):
 
 @dataclass(frozen=True)
 class ItemUpdater:
+    """Updater of items; ``sqs`` sends to the queue of ``settings.next_queue_url``."""
+
     settings: Settings
     table: ItemTable
     s3: "S3Client"
