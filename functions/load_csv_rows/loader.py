@@ -127,7 +127,9 @@ class Loader:
     def _stored_rows(self, key: str) -> bytes:
         """Read stored rows. Raises NotARowMessage, ClientError or BotoCoreError."""
         if not key.startswith(self._settings.large_rows_prefix):
-            raise NotARowMessage("the message refers to rows that no splitter stored")
+            raise NotARowMessage(
+                "the message refers to stored rows outside of the prefix for large rows"
+            )
         stored = self._s3().get_object(Bucket=self._settings.rejections_bucket, Key=key)
         return stored["Body"].read()
 
@@ -136,7 +138,7 @@ class Loader:
         if state is None:
             # Not rejected: the rows may be valid, and a dead letter can be sent again once the
             # settings name the right ledger.
-            raise ImportUnknown(f"The ledger does not know the import {import_id}")
+            raise ImportUnknown(f"The ledger has no import {import_id}")
         if state.status is ImportStatus.FAILED:
             # The import has to be repeated; more rows would only add to the cleanup.
             for message_id, rows in row_messages.items():

@@ -62,16 +62,17 @@ class FileProcessor:
         ).get("Item")
         tenant = Tenant.from_item(item) if item else None
         if tenant is None or tenant.status == DELETING:
-            raise TenantGone(f"The registry has no tenant {file.tenant} any more")
+            raise TenantGone(f"The tenant {file.tenant} is deleted, or being deleted")
         if (tenant.group, tenant.bucket) != (file.group, file.bucket):
             raise ForeignMessage(
-                f"The tenant {file.tenant} belongs to another group or bucket than the message says"
+                f"The registry has another group or bucket for the tenant {file.tenant} than the"
+                " message"
             )
         expected = self.settings.queue_of(tenant)
         if expected is None or queue != expected:
             raise ForeignMessage(
-                f"The message came from the queue {queue or 'None'}, and files of"
-                f" {file.tenant} come from {expected}"
+                f"The message came from the queue {queue or 'None'}, but the queue of the tenant"
+                f" {file.tenant} is {expected}"
             )
         return tenant
 

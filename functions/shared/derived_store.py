@@ -78,7 +78,9 @@ class DerivedStore:
                     return settled
             else:
                 return None
-        raise StoreContended(f"{put['Key']} changed {ATTEMPTS} times while it was stored")
+        raise StoreContended(
+            f"{put['Key']} was overwritten {ATTEMPTS} times while this function wrote it"
+        )
 
 
 def _status(error: ClientError) -> int:

@@ -53,7 +53,7 @@ class RowQueue:
                 return
         codes = sorted({failed["Code"] for failed in response.get("Failed", [])})
         raise RowsNotSent(
-            f"{len(unsent)} messages of import {import_id} were refused {ATTEMPTS} times:"
+            f"SQS refused {len(unsent)} messages of import {import_id} {ATTEMPTS} times:"
             f" {', '.join(codes) or 'no reason given'}"
         )
 

@@ -133,7 +133,7 @@ class Splitter:
     def _proceed(self, known: str, invocation: Invocation) -> Outcome:
         state = self.ledger.get(known)
         if state is None:
-            detail = f"the ledger does not know the import {known}"
+            detail = f"the ledger has no import {known}"
             return self._kept(invocation, "import_unknown", detail)
         return self._split(state, invocation)
 
@@ -260,8 +260,8 @@ class Splitter:
             # The other half of the time is left for sending the rows that follow.
             if invocation.remaining_ms() < self.settings.stop_at_remaining_ms / 2:
                 raise ImportStalled(
-                    "Reading a gzip file up to where it was left takes all the time of an"
-                    " invocation: give the function more time, or upload the file uncompressed."
+                    "Reading the file up to its checkpoint takes a whole invocation: raise the"
+                    " timeout of the function, or upload the file as uncompressed UTF-8."
                 )
 
     def _continued(self, state: ImportState, invocation: Invocation) -> Outcome:
@@ -269,8 +269,8 @@ class Splitter:
         if state.progress.hops > self.settings.max_hops:
             raise FileRefused(
                 "too_many_hops",
-                f"after {self.settings.max_hops} continuations the file is not at its end: split it"
-                " into several, or give the function more time",
+                f"the file is not finished after {self.settings.max_hops} continuations: split it"
+                " into several files, or raise the timeout of the function",
             )
         self.sqs.send_message(
             QueueUrl=self.settings.imports_queue_url,

@@ -351,7 +351,7 @@ def test_what_a_decoder_says_is_kept_apart() -> None:
     rejected = rejection(png(64, 64, (b"IDAT", zlib.compress(b"\0" * 64 * 193)[:10])))
 
     assert "not processed" in str(rejected.complaint)
-    assert rejected.detail == "decoding it ended in OSError; 0% of its rows could be decoded"
+    assert rejected.detail == "the decoder raised OSError; 0% of its rows could be decoded"
 
 
 @pytest.mark.parametrize(

@@ -613,7 +613,7 @@ def test_rows_that_sqs_keeps_refusing_are_sent_from_the_checkpoint(world: Any) -
     outcome = world.deliver(body)
 
     assert outcome.retry
-    assert "RowsNotSent: 1 messages of import" in outcome.fields["detail"]
+    assert "RowsNotSent: SQS refused 1 messages of import" in outcome.fields["detail"]
     world.sqs.refuse = lambda _: ()
     world.deliver(body)
     assert sorted(world.cells(), key=lambda row: int(row[0])) == rows(100)
