@@ -101,8 +101,8 @@ def test_a_build_ends_with_the_sentence(workspace: Workspace) -> None:
     handler = workspace.functions / "beta" / "handler.py"
     handler.write_text("import importlib\n")
     assert workspace.refusal("beta") == (
-        "functions/beta/handler.py, line 1 imports importlib, by which it may import "
-        "what the build cannot see: use import statements."
+        "functions/beta/handler.py, line 1 imports importlib, which may import "
+        "what the build cannot find: use import statements."
     )
 
     for name, remedy in (
@@ -112,7 +112,7 @@ def test_a_build_ends_with_the_sentence(workspace: Workspace) -> None:
         handler.write_text(f"def f():\n    import {name}\n")
         assert workspace.refusal("beta") == (
             f"functions/beta/handler.py, line 2 imports {name}, which neither the Lambda runtime "
-            f"nor a wheel brings: {remedy}."
+            f"nor a locked wheel provides: {remedy}."
         )
 
     handler.write_text("from shared import events\n")
