@@ -8,7 +8,7 @@ locals {
     for rejections in var.rejections[*] : "rejections" => {
       description = join(" ", [
         "${rejections.threshold} or more ${rejections.what}",
-        "They are not retried, because the result would be the same; a record of each has the reason.",
+        "They are not retried: a retry would end the same. A record of each has the reason.",
         rejections.remedy,
       ])
       metric_name = "Rejected"

@@ -45,7 +45,7 @@ run "settings_reach_each_alarm" {
       ],
       [
         "acme-orders-rejections",
-        "7 or more orders were empty. They are not retried, because the result would be the same; a record of each has the reason. Read the log.",
+        "7 or more orders were empty. They are not retried: a retry would end the same. A record of each has the reason. Read the log.",
         "EventPipelines", "Rejected", { pipeline = "orders" }, "Sum", 300,
         "GreaterThanOrEqualToThreshold", 7, 1, "notBreaching", var.actions, var.actions, var.tags,
       ],
