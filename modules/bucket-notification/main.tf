@@ -191,7 +191,7 @@ resource "aws_s3_bucket_notification" "bucket" {
         length(target.events) > 0 && length(setsubtract(target.events, local.event_names)) == 0
       ])
       error_message = join(" ", [
-        "S3 does not have these events:",
+        "S3 has no such events:",
         "${join("; ", local.unknown_events)}.",
         "Give at least one event, each with its s3: prefix, out of ${join(", ", local.event_names)}.",
       ])

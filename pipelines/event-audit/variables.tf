@@ -124,7 +124,7 @@ variable "routes" {
       for event in flatten(values(var.routes)[*].events) : startswith(event, "s3:") || contains(keys(local.event_names), event)
     ])
     error_message = join(" ", [
-      "S3 does not have these events:",
+      "S3 has no such events:",
       join("", [
         join(", ", [
           for event in flatten(values(var.routes)[*].events) :
@@ -160,7 +160,7 @@ variable "events" {
   validation {
     condition = alltrue([for event in var.events : contains(keys(local.event_names), event)])
     error_message = join(" ", [
-      "S3 does not have these events: ${join(", ", setsubtract(var.events, keys(local.event_names)))}.",
+      "S3 has no such events: ${join(", ", setsubtract(var.events, keys(local.event_names)))}.",
       "events are written without s3: and must be of ${join(", ", keys(local.event_names))}.",
     ])
   }
