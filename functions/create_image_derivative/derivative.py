@@ -94,7 +94,7 @@ class DerivativeMaker:
         if size is not None and size > self.settings.max_source_bytes:
             raise ImageRejected(
                 "source_too_large",
-                f"the object has {size} bytes, more than {self.settings.max_source_bytes}",
+                f"{size} bytes exceed the {self.settings.max_source_bytes} allowed",
             )
 
     def _download(self, event: ObjectEvent, file: IO[bytes]) -> Outcome | None:

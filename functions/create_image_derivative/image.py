@@ -210,9 +210,7 @@ def make_derivative(source: IO[bytes], source_bytes: int, recipe: Recipe) -> Der
         detail = f"the image has more than {recipe.max_pixels} pixels"
         raise ImageRejected("pixel_limit", detail) from error
     except UnidentifiedImageError as error:
-        raise ImageRejected(
-            "broken_image", f"the file begins like {name}, and cannot be decoded"
-        ) from error
+        raise ImageRejected("broken_image", f"the {name} cannot be decoded") from error
     except Exception as error:
         if _is_of_the_machine(error):
             raise
@@ -696,14 +694,12 @@ TRANSPORT_PACKET_BYTES = 188
 def _identified(source: IO[bytes], recipe: Recipe) -> str:
     """The format that the content begins like. Raises ImageRejected unless it is allowed."""
     name = _format_name(read_at(source, 0, START_BYTES))
-    allowed = ", ".join(sorted(recipe.formats))
+    allowed = f"an allowed format ({', '.join(sorted(recipe.formats))})"
     if name is None:
-        raise ImageRejected("not_an_image", f"the content is not of an allowed format ({allowed})")
+        raise ImageRejected("not_an_image", f"the content is not of {allowed}")
     if name not in recipe.formats:
         remedy = f": {HEIC_REMEDY}" if name == "HEIC" else ""
-        raise ImageRejected(
-            "unsupported_format", f"{name} is not an allowed format ({allowed}){remedy}"
-        )
+        raise ImageRejected("unsupported_format", f"{name} is not {allowed}{remedy}")
     return name
 
 

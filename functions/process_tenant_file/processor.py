@@ -65,8 +65,7 @@ class FileProcessor:
             raise TenantGone(f"The tenant {file.tenant} is deleted, or being deleted")
         if (tenant.group, tenant.bucket) != (file.group, file.bucket):
             raise ForeignMessage(
-                f"The registry has another group or bucket for the tenant {file.tenant} than the"
-                " message"
+                f"The tenant {file.tenant} has another group or bucket in the registry"
             )
         expected = self.settings.queue_of(tenant)
         if expected is None or queue != expected:

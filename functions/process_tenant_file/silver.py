@@ -196,8 +196,7 @@ def _output_key(file: TenantMessage) -> str:
     """Return the silver key. Raises FileRefused if a key of the output is too long for S3."""
     if len(_rejected_key(file).encode()) > MAX_KEY_BYTES:
         raise FileRefused(
-            "key_too_long",
-            f"the keys of its output would have more than {MAX_KEY_BYTES} bytes: shorten its name",
+            "key_too_long", f"the output keys exceed {MAX_KEY_BYTES} bytes: shorten the file name"
         )
     return silver_key(file.tenant, file.path)
 

@@ -33,6 +33,5 @@ def admit(event: ObjectEvent, name: str, standing: Standing) -> Tenant:
     if group is None:
         raise NotRoutable(GROUP_UNKNOWN, f"the registry has no group {tenant.group}")
     if group.status != ACTIVE or group.bucket != event.bucket:
-        detail = f"the group {group.name} is not ACTIVE, or has another bucket in the registry"
-        raise NotRoutable(GROUP_UNKNOWN, detail)
+        raise NotRoutable(GROUP_UNKNOWN, f"group {group.name} is not ACTIVE or has another bucket")
     return tenant

@@ -58,9 +58,7 @@ class Message:
     def check_time(self) -> None:
         """Raises OutOfTime after the deadline of the message."""
         if time.monotonic() >= self.deadline:
-            raise OutOfTime(
-                "The message took more than half of the time that the invocation had left"
-            )
+            raise OutOfTime("The message took more than half of the invocation's remaining time")
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Message":

@@ -78,9 +78,7 @@ class DerivedStore:
                     return settled
             else:
                 return None
-        raise StoreContended(
-            f"{put['Key']} was overwritten {ATTEMPTS} times while this function wrote it"
-        )
+        raise StoreContended(f"{put['Key']} was changed {ATTEMPTS} times during the write")
 
 
 def _status(error: ClientError) -> int:

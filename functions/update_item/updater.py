@@ -125,9 +125,7 @@ class ItemUpdater:
             # A missing bucket answers 404, too, for which the message must not be rejected.
             if error.response["Error"]["Code"] != "NoSuchKey":
                 raise
-            raise ItemRefused(
-                "file_missing", "the file of the item does not exist", item
-            ) from error
+            raise ItemRefused("file_missing", "the file does not exist", item) from error
         etag = response["ETag"].strip('"')
         digest = hashlib.sha256()
         with closing(response["Body"]) as body:

@@ -142,9 +142,7 @@ def announcements(payload: str | Mapping[str, Any]) -> list[Announcement]:
         return [Announcement(_from_eventbridge(document), document)]
     if document.get("Event") == "s3:TestEvent":
         return []
-    raise NotAnObjectEvent(
-        "the message is neither an S3 notification nor an S3 event of EventBridge"
-    )
+    raise NotAnObjectEvent("the message is neither an S3 notification nor an EventBridge event")
 
 
 def is_older(sequencer: str | None, other: str | None) -> bool:

@@ -52,9 +52,7 @@ def _sign(environment: Environment, name: str, default: str = "") -> str:
             raise ValueError
         return value
 
-    return environment.parsed(
-        name, parse, "one ASCII character other than a letter or digit", default
-    )
+    return environment.parsed(name, parse, "one ASCII character, no letter or digit", default)
 
 
 def _is_sign(value: str) -> bool:

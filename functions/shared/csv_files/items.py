@@ -234,9 +234,7 @@ class ItemMaker:
             try:
                 text.isascii() or text.encode()
             except UnicodeEncodeError:
-                raise RowRejected(
-                    "not_unicode", f"{name} has an unpaired surrogate, which is not Unicode text"
-                ) from None
+                raise RowRejected("not_unicode", f"{name} has an unpaired surrogate") from None
 
     def _key(self, number: int, attributes: Mapping[str, Attribute]) -> Attribute:
         if not self._key_columns:

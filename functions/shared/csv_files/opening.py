@@ -303,8 +303,7 @@ class _Beginning:
         for number, name in enumerate(names, 1):
             if NO_NAME.search(name):
                 raise FileRefused(
-                    "broken_header",
-                    f"the name of column {number} has control characters or foreign line ends",
+                    "broken_header", f"the name of column {number} has control characters"
                 )
 
     def _sep_line(self) -> str | None:
@@ -349,9 +348,7 @@ class _Beginning:
             fits = len(table[0]) > 1 and share > shares.get(said, 0.0)
             if fits or (single and _width(table[1:]) > 1 and len(self._wanted.header) != 1):
                 name = SEPARATORS.get(each, repr(each))
-                raise _unclear(
-                    f"{seen}, but header and rows have equally many columns only with {name}"
-                )
+                raise _unclear(f"{seen}, but only {name} splits header and rows alike")
         return replace(wanted, delimiter=said)
 
     def _refuse_contradicted(self, delimiter: str) -> None:

@@ -487,9 +487,7 @@ class RecordReader:
         taken = self._taken
         if isinstance(error, RecordTooLong) or "field larger" in str(error):
             if len(taken) == 1 or self._ends_in_quotes(LONG_LOOK_AHEAD_BYTES, long=True):
-                return len(taken), Problem(
-                    "row_too_large", f"the row has more than {MAX_RECORD_BYTES} bytes"
-                )
+                return len(taken), ROW_TOO_LARGE
             return 1, UNTERMINATED
         if "unexpected end" in str(error):
             dialect = self._dialect
@@ -578,6 +576,7 @@ class RowReader(RecordReader):
 
 
 ESCAPE_AT_END = Problem("escape_at_end", "the file ends after an escape character")
+ROW_TOO_LARGE = Problem("row_too_large", f"the row has more than {MAX_RECORD_BYTES} bytes")
 UNTERMINATED = Problem("unterminated_quote", "a quote on this line is not closed")
 
 
