@@ -32,8 +32,8 @@ variable "name_prefix" {
   validation {
     condition = !can(regex("^(aws|ssm|xn--|sthree-|amzn-s3-demo-)", "${var.name_prefix}-"))
     error_message = join(" ", [
-      "name_prefix must not begin with aws or ssm, which Systems Manager keeps for its own parameters, nor with xn--, sthree- or",
-      "amzn-s3-demo-, which S3 takes for no bucket.",
+      "name_prefix must not begin with aws or ssm, which Systems Manager reserves for its parameters, nor with xn--, sthree- or",
+      "amzn-s3-demo-, which S3 reserves.",
     ])
   }
 }
@@ -342,9 +342,10 @@ variable "tenant_routing" {
 variable "alarms" {
   description = <<-EOT
     Alarms on dead letters, on what waits too long, on rejections, errors and throttles; null for none.
-    - `email_subscribers`: addresses that are told when one starts and when it ends, each after confirming AWS's invitation.
+    - `email_subscribers`: addresses that are notified when an alarm enters and leaves ALARM, each after confirming AWS's
+      invitation.
     - `topic_arn`: an existing topic to send to, in the stack's region, instead of the stack's own. Its policy must let CloudWatch publish.
-    - `rejections`: how many rejections of one pipeline within five minutes set one off.
+    - `rejections`: the number of rejections of one pipeline within five minutes that triggers an alarm.
   EOT
   type = object({
     email_subscribers = optional(set(string), [])
@@ -362,7 +363,7 @@ variable "alarms" {
       : can(regex("^arn:[a-z0-9-]+:sns:${var.region}:[0-9]{12}:[A-Za-z0-9_-]{1,256}$", var.alarms.topic_arn))
     )
     error_message = join(" ", [
-      "alarms.topic_arn must be the ARN of a standard SNS topic in ${var.region}: CloudWatch tells only topics of its own region.",
+      "alarms.topic_arn must be the ARN of a standard SNS topic in ${var.region}: alarms notify only topics of their region.",
       "Leave it out to let the stack make one.",
     ])
   }
@@ -374,15 +375,15 @@ variable "alarms" {
 
   validation {
     condition     = var.alarms == null ? true : var.alarms.rejections >= 1
-    error_message = "alarms.rejections must be 1 or more: at 0 an alarm could never end."
+    error_message = "alarms.rejections must be 1 or more: at 0 it would always be in ALARM."
   }
 }
 
 variable "kms_key" {
   description = <<-EOT
-    Customer managed key that encrypts everything the stack keeps: objects, messages, items, logs, environments.
-    Its own policy must hold the default statement that lets the account's IAM policies decide, and those of the
-    output `kms_key_policy_statements`, before it is named here. Null leaves encryption to keys of AWS.
+    Customer managed key that encrypts everything the stack keeps: objects, messages, items, logs, environments. Its own policy must
+    hold the default statement that lets the account's IAM policies decide, and those of the output `kms_key_policy_statements`,
+    before it is named here. Null uses keys of AWS.
   EOT
   type = object({
     arn = string
@@ -445,7 +446,7 @@ variable "vpc" {
     gateway only; null leaves them outside:
     - `subnet_ids`: 1 to 16 of one VPC, two availability zones or more for one to fail.
     - `security_group_ids`: 1 to 5 of the same VPC.
-    - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs a range of them.
+    - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs an IPv6 CIDR block.
   EOT
   type = object({
     subnet_ids         = set(string)
@@ -457,8 +458,8 @@ variable "vpc" {
 
 variable "trust_source_account" {
   description = <<-EOT
-    Whether the functions' roles let Lambda in for this account only, by `aws:SourceAccount` in their trust policies. AWS's own samples
-    have the condition; turn it off if functions or their queues stand still for it.
+    Whether the trust policies of the functions' roles require that `aws:SourceAccount` is this account, as in AWS's samples. Set it
+    to false if Lambda cannot assume the roles, so that functions do not run or queues are not polled.
   EOT
   type        = bool
   default     = true

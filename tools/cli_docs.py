@@ -92,6 +92,7 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[s
 
 
 def main(arguments: Sequence[str], file: Path = PAGE) -> int:
+    """Write the page; with --check, return 1 if it is stale."""
     options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     options.add_argument("--check", action="store_true", help="write nothing, say if it is stale")
     text = page() + "\n"

@@ -36,6 +36,7 @@ def serialised(code: CodeType) -> bytes:
 
 
 def main(sources: str, destination: str) -> None:
+    """Write the zip ``destination`` and print the sources that do not compile."""
     with ZipFile(sources) as archive, ZipFile(destination, "w") as compiled:
         for name in sorted(archive.namelist()):
             try:

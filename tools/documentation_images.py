@@ -97,6 +97,7 @@ def show_console(browser: Any, address: str) -> None:
 
 
 def main() -> None:
+    """Write the images of the running stack. Exits with a message when no stack runs."""
     sys.path.append(str(REPOSITORY / "tests"))
     from event_pipelines.local import stack as local_stack
     from event_pipelines.local.home import Home

@@ -112,7 +112,7 @@ def _imports(node: ast.AST, name: str) -> Iterator[Import]:
 
 def _dynamic(place: str, what: str) -> ImportNotFollowed:
     return ImportNotFollowed(
-        f"{place} {what}, by which it may import what the build cannot see: use import statements."
+        f"{place} {what}, which may import what the build cannot find: use import statements."
     )
 
 

@@ -262,7 +262,7 @@ def _add(members: dict[str, Member], name: str, member: Member) -> None:
     present = members.setdefault(name, member)
     if present.content != member.content:
         raise PackageInvalid(
-            f"{present.origin} and {member.origin} both bring {name}: rename one, or lock only one."
+            f"{present.origin} and {member.origin} contain {name}: rename one, or lock only one."
         )
 
 
@@ -279,7 +279,7 @@ def _check_external(
         if name in function_names(functions):
             remedy = f"move what others need of the function {name} to functions/{SHARED}"
         raise imported.external[name].refused(
-            f"which neither the Lambda runtime nor a wheel brings: {remedy}"
+            f"which neither the Lambda runtime nor a locked wheel provides: {remedy}"
         )
 
 
@@ -420,8 +420,8 @@ def _checked_extras(extras: Sequence[str], names: Sequence[str], functions: Path
     known = sorted(set().union(*(function_extras(functions, name) for name in names)))
     if unknown := sorted(set(extras) - set(known)):
         raise FunctionUnknown(
-            f"no function that is built has {', '.join(unknown)} to be built with: "
-            + (f"use {', '.join(known)}." if known else "leave --with out.")
+            f"--with: no function to build has the extra {', '.join(unknown)}: "
+            + (f"use {', '.join(known)}." if known else "leave it out.")
         )
     return sorted(set(extras))
 

@@ -225,6 +225,7 @@ def _cell(markdown: str) -> str:
 
 
 def main(arguments: Sequence[str], repository: Path = REPOSITORY) -> int:
+    """Write every module's README; return 1 if one is stale (--check) or invalid."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing, name what is stale")
     check: bool = parser.parse_args(arguments).check

@@ -101,7 +101,7 @@ def read_container(source: IO[bytes], size: int, format_name: str = "AVIF") -> C
     if meta is None:
         raise broken(f"the {format_name} ends before the description of its picture")
     if meta.end - meta.start > MAX_META_BYTES:
-        raise too_many("bytes of description", MAX_META_BYTES)
+        raise too_many("bytes in its meta box", MAX_META_BYTES)
     missing = max(0, last.end - size)
     tails, lost = gap(missing, last.end - last.start)
     found = _meta(boxes, meta, size + missing)
@@ -110,7 +110,7 @@ def read_container(source: IO[bytes], size: int, format_name: str = "AVIF") -> C
         raise broken(f"the {format_name} does not say how large its picture is")
     pieces = _patched(patches, min(last.end, size))
     if format_name == "AVIF":
-        picture = _item(source, found, found.primary, Budget("parts of items", MAX_SEGMENTS))
+        picture = _item(source, found, found.primary, Budget("extents of items", MAX_SEGMENTS))
         pieces = (avif_writer.head(picture, last.end), (0, min(last.end, size)))
     return replace(
         container,
@@ -268,7 +268,7 @@ def _read_locations(found: _Meta, data: bytes, data_start: int, size: int) -> No
         return _integer(data[position - wide : position])
 
     wide = 4 if version == 2 else 2
-    budget = Budget("parts of items", MAX_SEGMENTS)
+    budget = Budget("extents of items", MAX_SEGMENTS)
     for _ in range(number(wide)):
         budget.spend()
         item = number(wide)
@@ -313,7 +313,7 @@ def _item(
     kind = found.types.get(number, b"")
     tiles = found.references.get((b"dimg", number), []) if kind == b"grid" else []
     if kind not in (b"av01", b"grid") or any(found.types.get(tile) != b"av01" for tile in tiles):
-        raise broken("the picture of the AVIF is neither coded nor a grid of such")
+        raise broken("the primary item of the AVIF is neither an AV1 image nor a grid of them")
     contents = _contents(source, found, number)
     item = Item(kind, spans, {})
     if size := contents.get(b"ispe") or (colour and colour.properties.get(b"ispe")):

@@ -54,14 +54,17 @@ class ImageRejected(InvalidInput):
 
 
 def broken(detail: str) -> ImageRejected:
+    """Return the rejection of a damaged image; ``detail`` is logged and must not quote the file."""
     return ImageRejected("broken_image", detail)
 
 
 def too_many(parts: str, limit: int) -> ImageRejected:
+    """Return the rejection of a file with more than ``limit`` of ``parts``, a plural noun."""
     return ImageRejected("segment_limit", f"the file has more than {limit} {parts}")
 
 
 def without_end() -> ImageRejected:
+    """Return the flaw of a file that stops before its end marker; a repair ignores it."""
     return ImageRejected("truncated", "the file has no end marker")
 
 
@@ -178,6 +181,7 @@ class Container:
 
 
 def read_at(source: IO[bytes], offset: int, length: int) -> bytes:
+    """Return ``length`` bytes from ``offset``, or fewer at the end of the file."""
     source.seek(offset)
     return source.read(length)
 

@@ -93,7 +93,8 @@ class DerivativeMaker:
             raise ImageRejected("empty", "the object has no content")
         if size is not None and size > self.settings.max_source_bytes:
             raise ImageRejected(
-                "source_too_large", f"{size} bytes are more than {self.settings.max_source_bytes}"
+                "source_too_large",
+                f"{size} bytes exceed the {self.settings.max_source_bytes} allowed",
             )
 
     def _download(self, event: ObjectEvent, file: IO[bytes]) -> Outcome | None:

@@ -19,4 +19,5 @@ maker = DerivativeMaker(Settings.from_environment(environment), s3())
 
 @telemetry.logger.inject_lambda_context
 def handler(event: Mapping[str, Any], context: LambdaContext) -> BatchResponse:
+    """Make derivatives; the response names the messages to deliver again."""
     return process_batch(event, context, each_object(maker.handle, maker.refuse), telemetry)

@@ -207,10 +207,10 @@ def make_derivative(source: IO[bytes], source_bytes: int, recipe: Recipe) -> Der
     except (ImageRejected, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        detail = f"the file promises more than {recipe.max_pixels} pixels"
+        detail = f"the image has more than {recipe.max_pixels} pixels"
         raise ImageRejected("pixel_limit", detail) from error
     except UnidentifiedImageError as error:
-        raise ImageRejected("broken_image", f"starts like {name} but cannot be read") from error
+        raise ImageRejected("broken_image", f"the {name} cannot be decoded") from error
     except Exception as error:
         if _is_of_the_machine(error):
             raise
@@ -225,7 +225,7 @@ def _is_of_the_machine(error: Exception) -> bool:
 
 def _undecodable(error: Exception) -> ImageRejected:
     reason = "truncated" if "truncated" in str(error).lower() else "broken_image"
-    return ImageRejected(reason, f"decoding it ended in {type(error).__name__}", str(error))
+    return ImageRejected(reason, f"the decoder raised {type(error).__name__}", str(error))
 
 
 def _tiff(source: IO[bytes]) -> Container:
@@ -332,8 +332,8 @@ def _check_memory(source: _Source, pixels: int, *, compared: bool = False) -> No
     if needed > recipe.memory_bytes:
         raise ImageRejected(
             "memory_limit",
-            f"decoding this {container.format} may take {needed >> 20} MiB, more than the"
-            f" {recipe.memory_bytes >> 20} MiB there are for it; more function memory admits it",
+            f"decoding this {container.format} may take {needed >> 20} MiB, and the function has"
+            f" {recipe.memory_bytes >> 20} MiB for it: raise its memory size",
         )
 
 
@@ -360,7 +360,7 @@ def _pixels(source: _Source, target: tuple[int, int]) -> _Decoded:
     """Decode the picture, and repair it where the file lacks little of it."""
     container = source.container
     repairable = source.recipe.repair and not container.lost and container.format in READERS
-    failure = ImageRejected("truncated", "the file ends before its pixels do")
+    failure = ImageRejected("truncated", "the file ends before its pixel data does")
     early_end = False
     if container.flaw and not source.recipe.repair:
         raise container.flaw
@@ -564,11 +564,11 @@ def _resampleable(image: Image.Image) -> Image.Image:
         image = image.convert("I")
     if image.mode in ("I", "I;16"):
         if image.mode == "I" and not _within_16_bits(image):
-            raise ImageRejected("unsupported_pixels", "32-bit samples have no agreed white")
+            raise ImageRejected("unsupported_pixels", "white is undefined for 32-bit samples")
         # convert() alone clips: everything above 255, which is nearly everything, turns white.
         return image.point(lambda value: value * (1 / 256)).convert("L")
     if image.mode == "F":
-        raise ImageRejected("unsupported_pixels", "floating-point samples have no agreed white")
+        raise ImageRejected("unsupported_pixels", "white is undefined for floating-point samples")
     if image.has_transparency_data:
         return image if image.mode in ("RGBA", "LA") else image.convert("RGBA")
     if image.mode in ("P", "1"):
@@ -685,7 +685,7 @@ BRANDS = (
     ((b"jxl ",), "JPEG XL"),
     ((b"crx ",), "camera raw"),
 )
-HEIC_REMEDY = "package with `build.sh --with heic` and have HEIC among allowed_formats"
+HEIC_REMEDY = "package with `build.sh --with heic` and add HEIC to allowed_formats"
 # What may stand in front of a PDF, and of the root of an SVG.
 START_BYTES = 1024
 TRANSPORT_PACKET_BYTES = 188
@@ -694,12 +694,12 @@ TRANSPORT_PACKET_BYTES = 188
 def _identified(source: IO[bytes], recipe: Recipe) -> str:
     """The format that the content begins like. Raises ImageRejected unless it is allowed."""
     name = _format_name(read_at(source, 0, START_BYTES))
-    allowed = ", ".join(sorted(recipe.formats))
+    allowed = f"an allowed format ({', '.join(sorted(recipe.formats))})"
     if name is None:
-        raise ImageRejected("not_an_image", f"the content is none of {allowed}")
+        raise ImageRejected("not_an_image", f"the content is not of {allowed}")
     if name not in recipe.formats:
         remedy = f": {HEIC_REMEDY}" if name == "HEIC" else ""
-        raise ImageRejected("unsupported_format", f"{name} is not among {allowed}{remedy}")
+        raise ImageRejected("unsupported_format", f"{name} is not {allowed}{remedy}")
     return name
 
 

@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from load_csv_rows.loader import Loader, Tally
+from load_csv_rows.loader import Loader
 from load_csv_rows.pace import Pace
 from load_csv_rows.settings import Settings
 from load_csv_rows.table_client import table_client
@@ -21,7 +22,8 @@ environment = Environment(os.environ)
 telemetry = Telemetry.from_environment(environment)
 settings = Settings.from_environment(environment)
 ledger = ImportLedger(dynamodb(), settings.ledger_table, settings.ledger_retention_days)
-loader = Loader(
+new_loader = partial(
+    Loader,
     settings,
     # Invocations in the same execution environment share the pace.
     TableWriter(
@@ -39,21 +41,21 @@ loader = Loader(
 
 @telemetry.logger.inject_lambda_context
 def handler(event: Mapping[str, Any], context: LambdaContext) -> BatchResponse:
+    """Load the rows of a batch; the response names the messages to deliver again."""
     records = event["Records"]
-    tally = Tally()
-    finish = loader.load(
+    loader = new_loader()
+    loader.load(
         [Message.from_record(record) for record in records],
         context.get_remaining_time_in_millis(),
         # Only FIFO queues number their messages.
         ordered=any("SequenceNumber" in record["attributes"] for record in records),
-        tally=tally,
     )
-    response = process_batch(event, context, finish, telemetry)
+    response = process_batch(event, context, loader.finish, telemetry)
     if records:
         telemetry.count(
-            RowsLoaded=tally.rows_loaded,
-            RowsRejected=tally.rows_rejected,
-            WriteUnits=tally.write_units,
-            ThrottledCalls=tally.throttled_calls,
+            RowsLoaded=loader.rows_loaded,
+            RowsRejected=loader.rows_rejected,
+            WriteUnits=loader.write_units,
+            ThrottledCalls=loader.throttled_calls,
         )
     return response

@@ -6,13 +6,13 @@ in between, the message is received again and gives the same items and counts.
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from load_csv_rows.settings import Settings
-from load_csv_rows.table_writer import Report, Settled, TableWriter
+from load_csv_rows.table_writer import Settled, TableWriter
 from shared.batch import Message, Outcome
 from shared.contracts.imports import ImportStatus, WriteMode, rejected_rows_prefix
 from shared.csv_files.cells import quoted
@@ -45,31 +45,11 @@ class Load:
     rejected: Sequence[RejectedRow]
 
 
-@dataclass
-class Delivery:
-    """State of the messages of one batch, by message id, before they are finished."""
-
-    loads: dict[str, Load] = field(default_factory=dict)
-    settled: dict[str, Callable[[], Outcome]] = field(default_factory=dict)
-    results: Results = field(default_factory=dict)
-    error: Exception | None = None
-
-
-@dataclass
-class Tally:
-    """Counts of a batch, for metrics. Rows count when their message is counted."""
-
-    rows_loaded: int = 0
-    rows_rejected: int = 0
-    write_units: float = 0.0
-    throttled_calls: int = 0
-
-
 class Loader:
-    """Loader of batches of messages.
+    """Loader of one batch of messages, and its counts for metrics.
 
-    A batch is written as a whole, so that messages of few rows share calls, and then finished
-    message by message.
+    The batch is written as a whole, so that messages of few rows share calls, and then finished
+    message by message. Rows count when their message is counted.
     """
 
     def __init__(
@@ -87,77 +67,83 @@ class Loader:
         self._s3 = s3
         self._ending = ending
         self._clock = clock
+        # Both by message id: messages to write, and how to finish the others.
+        self._loads: dict[str, Load] = {}
+        self._settled: dict[str, Callable[[], Outcome]] = {}
+        self._waiting: RowsByKey = {}
+        self._results: Results = {}
+        self._error: Exception | None = None
+        self._ordered = False
+        self._held_up = False
+        self.rows_loaded = 0
+        self.rows_rejected = 0
+        self.write_units = 0.0
+        self.throttled_calls = 0
 
-    def load(
-        self, messages: Sequence[Message], remaining_ms: int, ordered: bool, tally: Tally
-    ) -> Callable[[Message], Iterator[Outcome]]:
-        """Write the rows of ``messages``, and return the function that finishes a message.
+    def load(self, messages: Sequence[Message], remaining_ms: int, ordered: bool) -> None:
+        """Write the rows of ``messages``, to be finished by ``finish`` afterwards.
 
         Writing stops early enough to leave ``stop_ms`` of ``remaining_ms`` for finishing.
         ``ordered`` messages are of a FIFO queue: after a message that is retried, all later ones
         are retried too, or its rows would overwrite theirs.
         """
         deadline = self._clock() + (remaining_ms - self._settings.stop_ms) / 1000
-        delivery = self._open(messages)
-        self._write(delivery, deadline, tally)
-        held_up = False
+        self._ordered = ordered
+        self._open(messages)
+        self._write(deadline)
 
-        def finish(message: Message) -> Iterator[Outcome]:
-            nonlocal held_up
-            if held_up:
-                yield _deferred("a message before it has to come first")
-                return
-            try:
-                outcome = self._finish(message, delivery, tally)
-            except Exception as error:
-                outcome = Outcome.failure(error)
-            held_up = ordered and outcome.retry
-            yield outcome
+    def finish(self, message: Message) -> Iterator[Outcome]:
+        """Work for ``process_batch``: count one message, and yield its only outcome."""
+        if self._held_up:
+            yield _deferred("an earlier message of the FIFO queue is retried first")
+            return
+        try:
+            outcome = self._finish(message)
+        except Exception as error:
+            outcome = Outcome.failure(error)
+        self._held_up = self._ordered and outcome.retry
+        yield outcome
 
-        return finish
-
-    def _open(self, messages: Sequence[Message]) -> Delivery:
+    def _open(self, messages: Sequence[Message]) -> None:
         """Decode the messages, and read their state from the ledger once per import."""
-        delivery = Delivery()
         imports: dict[str, dict[str, RowMessage]] = defaultdict(dict)
         for message in messages:
             try:
                 rows = RowMessage.decode(message.body, self._stored_rows)
             except NotARowMessage as error:
-                delivery.settled[message.id] = partial(self._refused, message, error)
+                self._settled[message.id] = partial(self._refused, message, error)
             except Exception as error:
-                delivery.settled[message.id] = partial(Outcome.failure, error)
+                self._settled[message.id] = partial(Outcome.failure, error)
             else:
                 imports[rows.import_id][message.id] = rows
         for import_id, row_messages in imports.items():
             try:
-                self._open_import(import_id, row_messages, delivery)
+                self._open_import(import_id, row_messages)
             except Exception as error:
                 failed = Outcome.failure(error)
                 for message_id, rows in row_messages.items():
-                    delivery.settled[message_id] = partial(_about, rows, failed)
-        return delivery
+                    self._settled[message_id] = partial(_about, rows, failed)
 
     def _stored_rows(self, key: str) -> bytes:
         """Read stored rows. Raises NotARowMessage, ClientError or BotoCoreError."""
         if not key.startswith(self._settings.large_rows_prefix):
-            raise NotARowMessage("the message refers to rows that no splitter stored")
+            raise NotARowMessage(
+                "the message refers to stored rows outside of the prefix for large rows"
+            )
         stored = self._s3().get_object(Bucket=self._settings.rejections_bucket, Key=key)
         return stored["Body"].read()
 
-    def _open_import(
-        self, import_id: str, row_messages: Mapping[str, RowMessage], delivery: Delivery
-    ) -> None:
+    def _open_import(self, import_id: str, row_messages: Mapping[str, RowMessage]) -> None:
         state = self._ledger.get(import_id)
         if state is None:
             # Not rejected: the rows may be valid, and a dead letter can be sent again once the
             # settings name the right ledger.
-            raise ImportUnknown(f"The ledger does not know the import {import_id}")
+            raise ImportUnknown(f"The ledger has no import {import_id}")
         if state.status is ImportStatus.FAILED:
             # The import has to be repeated; more rows would only add to the cleanup.
             for message_id, rows in row_messages.items():
                 abandoned = Outcome("abandoned", fields={"detail": state.reason})
-                delivery.settled[message_id] = partial(_about, rows, abandoned)
+                self._settled[message_id] = partial(_about, rows, abandoned)
             return
         first_rows = {rows.first_row for rows in row_messages.values()}
         complete = state.status is ImportStatus.COMPLETE
@@ -165,9 +151,9 @@ class Loader:
         for message_id, rows in row_messages.items():
             # Not written again: the table may hold a newer item by now.
             if rows.first_row in counted:
-                delivery.settled[message_id] = partial(self._duplicate, rows, state)
+                self._settled[message_id] = partial(self._duplicate, rows, state)
             else:
-                delivery.loads[message_id] = self._prepared(rows, state)
+                self._loads[message_id] = self._prepared(rows, state)
 
     def _prepared(self, rows: RowMessage, state: ImportState) -> Load:
         maker = ItemMaker(
@@ -182,23 +168,24 @@ class Loader:
                 rejected.append(_rejected(row, error))
         return Load(rows, items, rejected)
 
-    def _write(self, delivery: Delivery, deadline: float, tally: Tally) -> None:
-        waiting = self._rows_by_key(delivery.loads.values())
-        while waiting:
-            report = self._writer.write([found[0][0] for found in waiting.values()], deadline)
-            tally.write_units += report.units
-            tally.throttled_calls += report.throttled
-            unsettled = len(waiting) - len(report.settled)
-            self._apply(waiting, report, delivery.results)
-            if unsettled:
-                delivery.error = report.error
+    def _write(self, deadline: float) -> None:
+        self._waiting = self._rows_by_key()
+        while self._waiting:
+            items = [messages[0][0] for messages in self._waiting.values()]
+            report = self._writer.write(items, deadline)
+            self.write_units += report.units
+            self.throttled_calls += report.throttled
+            self._apply(report.settled)
+            if len(report.settled) < len(items):
+                self._error = report.error
                 return
 
-    def _rows_by_key(self, loads: Iterable[Load]) -> RowsByKey:
+    def _rows_by_key(self) -> RowsByKey:
         last_wins = self._settings.write_mode is not WriteMode.INSERT_ONLY
         by_key: dict[str, dict[tuple[str, int], deque[Item]]] = defaultdict(dict)
         # A message that is twice in the batch is written once; both find the results of its rows.
-        for message, load in {(x.rows.import_id, x.rows.first_row): x for x in loads}.items():
+        loads = {(load.rows.import_id, load.rows.first_row): load for load in self._loads.values()}
+        for message, load in loads.items():
             for _, item in load.items:
                 rows = by_key[item.key].setdefault(message, deque())
                 if last_wins:
@@ -210,8 +197,9 @@ class Loader:
             for key, messages in by_key.items()
         }
 
-    def _apply(self, waiting: RowsByKey, report: Report, results: Results) -> None:
-        for key, settled in report.settled.items():
+    def _apply(self, settled_keys: Mapping[str, Settled]) -> None:
+        waiting, results = self._waiting, self._results
+        for key, settled in settled_keys.items():
             messages = waiting[key]
             if settled.refusal is not None:
                 refused = messages[0].popleft()
@@ -231,22 +219,22 @@ class Loader:
             return None
         return RowRejected("already_exists", f"there is an item with the key {quoted(item.key)}")
 
-    def _finish(self, message: Message, delivery: Delivery, tally: Tally) -> Outcome:
-        settled = delivery.settled.get(message.id)
+    def _finish(self, message: Message) -> Outcome:
+        settled = self._settled.get(message.id)
         if settled is not None:
             return settled()
-        load = delivery.loads[message.id]
-        unwritten = sum(item.stamp not in delivery.results for _, item in load.items)
+        load, results = self._loads[message.id], self._results
+        unwritten = sum(item.stamp not in results for _, item in load.items)
         if not unwritten:
-            return self._record(load, delivery.results, tally)
-        if delivery.error:
-            outcome = Outcome.failure(delivery.error)
+            return self._record(load)
+        if self._error:
+            outcome = Outcome.failure(self._error)
         else:
-            outcome = _deferred("there was no time left to write it")
+            outcome = _deferred("the invocation has no time left to write the rows")
         return _about(load.rows, outcome, unwritten=unwritten)
 
-    def _record(self, load: Load, results: Results, tally: Tally) -> Outcome:
-        rows, settings = load.rows, self._settings
+    def _record(self, load: Load) -> Outcome:
+        rows, settings, results = load.rows, self._settings, self._results
         row_results = ((row, results[item.stamp]) for row, item in load.items)
         rejected = [
             *load.rejected,
@@ -264,8 +252,8 @@ class Loader:
         )
         if not recorded.counted:
             return self._duplicate(rows, recorded.state)
-        tally.rows_loaded += loaded
-        tally.rows_rejected += len(rejected)
+        self.rows_loaded += loaded
+        self.rows_rejected += len(rejected)
         outcome = self._ending.of(recorded.state).added_to(Outcome("loaded"))
         return _about(rows, outcome, loaded=loaded, rejected=len(rejected), record=record)
 

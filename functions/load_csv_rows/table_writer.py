@@ -84,6 +84,11 @@ class Report:
     units: float = 0.0
     throttled: int = 0
 
+    def add(self, answer: Answer) -> None:
+        self.settled.update(answer.settled)
+        self.units += answer.units or 0.0
+        self.throttled += answer.throttled
+
 
 class Map(Protocol):
     """``map``, or a variant that calls the function for several items at a time."""
@@ -132,7 +137,8 @@ class TableWriter:
             except Exception as error:
                 report.error = error
                 break
-            self._account(report, calling, answer)
+            report.add(answer)
+            self._adjust_pace(calling, answer)
             # Back to the front of the queue, so that messages are finished in their order.
             waiting.extendleft(reversed(answer.unwritten))
             if not answer.unwritten:
@@ -159,13 +165,10 @@ class TableWriter:
             return self._put_batch(items)
         return sum(self._in_parallel(self._put_on_condition, items), Answer(units=0.0))
 
-    def _account(self, report: Report, items: Sequence[Item], answer: Answer) -> None:
-        report.settled.update(answer.settled)
+    def _adjust_pace(self, items: Sequence[Item], answer: Answer) -> None:
         if answer.units is not None:
-            report.units += answer.units
             self._pace.settle(answer.units - _units(items))
         if answer.throttled:
-            report.throttled += 1
             self._pace.throttled()
 
     def _pause(self, failures: int, deadline: float) -> bool:

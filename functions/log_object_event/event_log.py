@@ -85,7 +85,7 @@ class EventLog:
         if any(takes(neighbour.event_name) for neighbour in object_events(message.body)):
             return Outcome("elsewhere", event)
         return self._rejections.of_message(
-            message, "not_of_this_route", "no record of the message is of this route", event
+            message, "not_of_this_route", "the message has no event of this route", event
         )
 
     @property

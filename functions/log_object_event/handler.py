@@ -19,7 +19,7 @@ environment = Environment(os.environ)
 telemetry = Telemetry.from_environment(environment)
 if telemetry.logger.log_level > logging.INFO:
     raise ConfigurationError(
-        "The log level drops the lines that this function is there to write: set it to INFO."
+        "The log level suppresses the lines about events, which are of level INFO: set it to INFO."
     )
 settings = Settings.from_environment(environment)
 telemetry.logger.append_keys(route=settings.route.name)
@@ -37,4 +37,5 @@ event_log = EventLog(
 
 @telemetry.logger.inject_lambda_context
 def handler(event: Mapping[str, Any], context: LambdaContext) -> BatchResponse:
+    """Log events; the response names the messages to deliver again."""
     return process_batch(event, context, each_object(event_log.handle, event_log.refuse), telemetry)

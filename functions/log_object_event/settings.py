@@ -52,8 +52,8 @@ def _route(environment: Environment) -> Route:
     given = [v for v in ("ROUTE_EVENTS", "ROUTE_EXCEPT") if environment.optional(v)]
     if len(given) != 1:
         raise ConfigurationError(
-            "A route either has events or takes all but some: set one of the environment variables"
-            " ROUTE_EVENTS and ROUTE_EXCEPT, not both."
+            "Set exactly one of the environment variables ROUTE_EVENTS (events of the route) and"
+            " ROUTE_EXCEPT (all events but these)."
         )
     (variable,) = given
     events = environment.parsed(

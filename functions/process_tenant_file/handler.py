@@ -22,4 +22,5 @@ processor = FileProcessor(settings, dynamodb(), TenantSessions(sts(), settings.t
 
 @telemetry.logger.inject_lambda_context
 def handler(event: Mapping[str, Any], context: LambdaContext) -> BatchResponse:
+    """Convert files; the response names the messages to deliver again."""
     return process_batch(event, context, processor.outcomes, telemetry, bounded=True)

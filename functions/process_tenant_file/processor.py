@@ -29,6 +29,8 @@ class ForeignMessage(Exception):
 
 @dataclass(frozen=True)
 class FileProcessor:
+    """Processor of tenants' files, with a session of the tenant's role for each tenant."""
+
     settings: Settings
     dynamodb: "DynamoDBClient"
     sessions: TenantSessions
@@ -60,16 +62,16 @@ class FileProcessor:
         ).get("Item")
         tenant = Tenant.from_item(item) if item else None
         if tenant is None or tenant.status == DELETING:
-            raise TenantGone(f"The registry has no tenant {file.tenant} any more")
+            raise TenantGone(f"The tenant {file.tenant} is deleted, or being deleted")
         if (tenant.group, tenant.bucket) != (file.group, file.bucket):
             raise ForeignMessage(
-                f"The tenant {file.tenant} belongs to another group or bucket than the message says"
+                f"The tenant {file.tenant} has another group or bucket in the registry"
             )
         expected = self.settings.queue_of(tenant)
         if expected is None or queue != expected:
             raise ForeignMessage(
-                f"The message came from the queue {queue or 'None'}, and files of"
-                f" {file.tenant} come from {expected}"
+                f"The message came from the queue {queue or 'None'}, but the queue of the tenant"
+                f" {file.tenant} is {expected}"
             )
         return tenant
 

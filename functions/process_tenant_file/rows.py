@@ -21,7 +21,7 @@ NOT_UTF8 = Problem("not_utf8", "the object holds bytes that are not UTF-8")
 NOT_AN_OBJECT = Problem("not_an_object", "the value is not a JSON object")
 REPEATED_NAME = Problem("duplicate_name", "the object has two members of the same name")
 NOT_A_NUMBER = Problem("not_a_number", "the object holds NaN or Infinity, which are not JSON")
-HALF_A_CHARACTER = Problem("not_unicode", "the object holds half of a surrogate pair")
+HALF_A_CHARACTER = Problem("not_unicode", "the object has an unpaired surrogate")
 TOO_DEEP = Problem("nested_too_deep", "the object is nested too deeply to be read")
 TOO_LARGE = Problem("object_too_large", f"the object has more than {MAX_RECORD_BYTES} bytes")
 
@@ -53,8 +53,8 @@ def reader_of(path: str) -> Callable[[IO[bytes]], Iterator[Row]]:
             return reader
     raise FileRefused(
         "unsupported_type",
-        f"the name does not say what the file is: end it in {', '.join(READERS)},"
-        " with .gz behind it where it is compressed",
+        f"the file name has no known extension: end it in {', '.join(READERS)}, followed by .gz if"
+        " it is compressed",
     )
 
 
@@ -200,7 +200,7 @@ def _document_rows(window: _Window) -> Iterator[Row]:
         raise _broken("it begins with neither { nor [")
     if window.next_character():
         raise _broken(
-            f"something follows its end, on line {window.line}: if there is an object on every"
+            f"text follows its end, on line {window.line}: if there is an object on every"
             " line, call it .jsonl"
         )
 
@@ -252,7 +252,7 @@ def _line_row(decoder: _Decoder, number: int, line_number: int, line: bytes) -> 
             text = content.decode()
             end, problem = decoder.read(text, 0)
             if end < len(text):
-                problem = Problem("broken_json", "something follows the value on its line")
+                problem = Problem("broken_json", "text follows the value on its line")
         except UnicodeDecodeError:
             problem = NOT_UTF8
         except RecursionError:

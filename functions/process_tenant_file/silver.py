@@ -128,7 +128,7 @@ class SilverMaker:
             content.write(chunk)
         content.seek(0)
         if content.read(len(GZIP_MAGIC)) == GZIP_MAGIC:
-            raise FileRefused("compressed_twice", "the file is compressed twice: once is enough")
+            raise FileRefused("compressed_twice", "the file is compressed twice: compress it once")
         content.seek(0)
 
     def _convert(self, rows: Iterable[Row], silver: IO[bytes], rejected: IO[bytes]) -> Converted:
@@ -196,7 +196,7 @@ def _output_key(file: TenantMessage) -> str:
     """Return the silver key. Raises FileRefused if a key of the output is too long for S3."""
     if len(_rejected_key(file).encode()) > MAX_KEY_BYTES:
         raise FileRefused(
-            "key_too_long", f"what is made of the file needs a key of more than {MAX_KEY_BYTES}"
+            "key_too_long", f"the output keys exceed {MAX_KEY_BYTES} bytes: shorten the file name"
         )
     return silver_key(file.tenant, file.path)
 

@@ -25,6 +25,7 @@ router = Router(registry, Sender(sqs(SENDING_LIMITS)), settings.quarantine_queue
 
 @telemetry.logger.inject_lambda_context
 def handler(event: Mapping[str, Any], context: LambdaContext) -> BatchResponse:
+    """Route events; the response names the messages to deliver again."""
     work = router.route(
         [Message.from_record(record) for record in event["Records"]],
         context.get_remaining_time_in_millis,

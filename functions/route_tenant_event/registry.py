@@ -9,7 +9,7 @@ import math
 import random
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import islice
@@ -183,7 +183,8 @@ class Registry:
         remaining = iter(wanted)
         while chunk := list(islice(remaining, KEYS_PER_CALL)):
             try:
-                self._read_chunk(chunk, records, consistent=consistent)
+                for found in self._read_chunk(chunk, consistent=consistent):
+                    records |= found
             except (ClientError, BotoCoreError, ReadIncomplete) as error:
                 self._failure = error
                 self._asks_again_at = self._clock() + self._settings.negative_cache_seconds
@@ -191,8 +192,8 @@ class Registry:
         return records, None
 
     def _read_chunk(
-        self, wanted: list[_RecordId], records: dict[_RecordId, Item | None], *, consistent: bool
-    ) -> None:
+        self, wanted: list[_RecordId], *, consistent: bool
+    ) -> Iterator[dict[_RecordId, Item | None]]:
         pauses = attempts(ATTEMPTS, FIRST_PAUSE_SECONDS, math.inf, self._sleep)
         for response in batch_get(self._dynamodb, self._request(wanted, consistent), pauses):
             found = {
@@ -205,7 +206,7 @@ class Registry:
                 for table, request in response.get("UnprocessedKeys", {}).items()
                 for key in request["Keys"]
             }
-            records.update({one: found.get(one) for one in wanted if one not in unread})
+            yield {one: found.get(one) for one in wanted if one not in unread}
             wanted = [one for one in wanted if one in unread]
 
     def _request(self, wanted: Iterable[_RecordId], consistent: bool) -> Any:

@@ -52,6 +52,8 @@ class Decision:
 
 @dataclass(frozen=True)
 class Router:
+    """Router of batches; ``quarantine_url`` is the queue of events that reach no tenant."""
+
     registry: Registry
     sender: Sender
     quarantine_url: str

@@ -57,6 +57,8 @@ class Parcel:
 
 @dataclass(frozen=True)
 class Sender:
+    """Sender of parcels. ``clock`` and ``sleep`` are in seconds."""
+
     sqs: "SQSClient"
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -73,7 +75,7 @@ class Sender:
         slowest_ms = 0.0
         for call in _calls(parcels):
             if remaining_ms() < 2 * slowest_ms:
-                errors |= dict.fromkeys(call, NoTimeLeft("there was no time left to send it"))
+                errors |= dict.fromkeys(call, NoTimeLeft("the invocation has no time left to send"))
                 continue
             started = self.clock()
             errors |= self._send(parcels, call)
@@ -97,7 +99,7 @@ class Sender:
             errors = {i: error for i, error in errors.items() if i not in accepted}
             for index in refused:
                 code = failed[index]["Code"] if index in failed else "no reason given"
-                errors[index] = NotAccepted(f"SQS did not accept it: {code}")
+                errors[index] = NotAccepted(f"SQS did not accept the message: {code}")
             waiting = [i for i in refused if i not in failed or not failed[i]["SenderFault"]]
             if not waiting:
                 break

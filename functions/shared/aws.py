@@ -39,27 +39,31 @@ ORDINARY = Limits()
 
 @cache
 def s3() -> "S3Client":
+    """Return the client with the permissions of the function's role."""
     return cast("S3Client", client("s3", _config(ORDINARY)))
 
 
 @cache
 def dynamodb(limits: Limits = ORDINARY) -> "DynamoDBClient":
+    """Return the client with ``limits``; each value of ``limits`` has its own client."""
     return cast("DynamoDBClient", client("dynamodb", _config(limits)))
 
 
 @cache
 def sns() -> "SNSClient":
-    # Notices are sent at the end of work, when little time is left.
+    """Return the client for notices, which are sent when little time is left: 5 s per read."""
     return cast("SNSClient", client("sns", _config(Limits(read=5))))
 
 
 @cache
 def sqs(limits: Limits = ORDINARY) -> "SQSClient":
+    """Return the client with ``limits``; each value of ``limits`` has its own client."""
     return cast("SQSClient", client("sqs", _config(limits)))
 
 
 @cache
 def sts() -> "STSClient":
+    """Return the client that assumes tenants' roles."""
     return cast("STSClient", client("sts", _config(ORDINARY)))
 
 

@@ -30,6 +30,8 @@ class OutOfTime(Exception):
 
 
 class ItemFailure(TypedDict):
+    """One message to deliver again, by its message id."""
+
     itemIdentifier: str
 
 
@@ -56,7 +58,7 @@ class Message:
     def check_time(self) -> None:
         """Raises OutOfTime after the deadline of the message."""
         if time.monotonic() >= self.deadline:
-            raise OutOfTime("The message took half of the time that its batch had left")
+            raise OutOfTime("The message took more than half of the invocation's remaining time")
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Message":

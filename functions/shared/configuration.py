@@ -99,8 +99,8 @@ def refuse_overlaps(prefixes: Mapping[str, str]) -> None:
     for (name, prefix), (other_name, other) in combinations(prefixes.items(), 2):
         if prefix.startswith(other) or other.startswith(prefix):
             raise ConfigurationError(
-                f"{other_name} ({other}) and {name} ({prefix}) overlap: set them to folders beside"
-                " each other, or what is written would be taken for uploads."
+                f"{other_name} ({other}) and {name} ({prefix}) overlap: set them to separate"
+                " folders, or the function would process its own output as uploads."
             )
 
 

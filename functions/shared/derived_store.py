@@ -78,7 +78,7 @@ class DerivedStore:
                     return settled
             else:
                 return None
-        raise StoreContended(f"{put['Key']} changed {ATTEMPTS} times while it was stored")
+        raise StoreContended(f"{put['Key']} was changed {ATTEMPTS} times during the write")
 
 
 def _status(error: ClientError) -> int:

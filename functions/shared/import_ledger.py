@@ -47,8 +47,8 @@ class CheckpointLost(Exception):
 
     def __init__(self, state: "ImportState") -> None:
         super().__init__(
-            f"Import {state.import_id} is {state.status} at offset"
-            f" {state.progress.next_offset}, where {state.holder} took it"
+            f"{state.holder} has moved the checkpoint of import {state.import_id}: {state.status},"
+            f" offset {state.progress.next_offset}"
         )
         self.state = state
 
@@ -144,6 +144,7 @@ class Recorded:
 
 
 def message_part(first_row: int) -> str:
+    """Return the range key of a message's item, which sorts by the number of its first row."""
     return f"{MESSAGE_PART}{first_row:012d}"
 
 
@@ -436,7 +437,7 @@ class ImportLedger:
 
 
 def _unknown(import_id: str) -> ImportUnknown:
-    return ImportUnknown(f"The ledger does not know the import {import_id}")
+    return ImportUnknown(f"The ledger has no import {import_id}")
 
 
 def _passes(error: ClientError) -> bool:

@@ -87,7 +87,7 @@ class StoredObject:
             if status == 404:
                 raise SourceGone(f"{self.key} is deleted") from error
             if status == 412:
-                raise SourceReplaced(f"{self.key} has other content now") from error
+                raise SourceReplaced(f"{self.key} was overwritten after the event") from error
             raise
 
 

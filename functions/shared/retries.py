@@ -44,4 +44,4 @@ def batch_get(
         if not request:
             return
     unread = sum(len(table["Keys"]) for table in request.values())
-    raise ReadIncomplete(f"DynamoDB left {unread} of the keys it was asked for unread")
+    raise ReadIncomplete(f"DynamoDB returned no answer for {unread} keys (UnprocessedKeys)")

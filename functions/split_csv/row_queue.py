@@ -27,6 +27,8 @@ class RowsNotSent(Exception):
 
 @dataclass(frozen=True)
 class RowQueue:
+    """Standard or FIFO queue of rows; ``url`` ends with .fifo for the latter."""
+
     sqs: "SQSClient"
     url: str
     sleep: Callable[[float], None] = time.sleep
@@ -51,7 +53,7 @@ class RowQueue:
                 return
         codes = sorted({failed["Code"] for failed in response.get("Failed", [])})
         raise RowsNotSent(
-            f"{len(unsent)} messages of import {import_id} were refused {ATTEMPTS} times:"
+            f"SQS refused {len(unsent)} messages of import {import_id} {ATTEMPTS} times:"
             f" {', '.join(codes) or 'no reason given'}"
         )
 

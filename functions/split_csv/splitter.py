@@ -47,13 +47,6 @@ class ImportStalled(Exception):
     """The time of an invocation does not suffice to advance."""
 
 
-@dataclass
-class Tally:
-    """Counts for metrics. Rows count when their record is stored, again for each delivery."""
-
-    rows_rejected: int = 0
-
-
 @dataclass(frozen=True)
 class Invocation:
     """One delivery of one message, and the time that is left to handle it, in milliseconds.
@@ -63,7 +56,6 @@ class Invocation:
 
     message: Message
     remaining_ms: Callable[[], int]
-    tally: Tally
     event: ObjectEvent | None = None
     nonce: str = field(default_factory=lambda: uuid.uuid4().hex)
 
@@ -75,8 +67,13 @@ class Invocation:
         return holder is not None and holder.startswith(f"{self.message.id}/")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Splitter:
+    """Splitter of the files of one batch. ``rows_rejected`` counts their rejected rows for metrics.
+
+    They count when their record is stored, again for each delivery.
+    """
+
     settings: Settings
     s3: "S3Client"
     sqs: "SQSClient"
@@ -84,10 +81,9 @@ class Splitter:
     rows: RowQueue
     ending: ImportEnding
     block_bytes: int = BLOCK_BYTES
+    rows_rejected: int = field(default=0, init=False)
 
-    def outcomes(
-        self, message: Message, remaining_ms: Callable[[], int], tally: Tally
-    ) -> Iterable[Outcome]:
+    def outcomes(self, message: Message, remaining_ms: Callable[[], int]) -> Iterable[Outcome]:
         """Work for ``process_batch``: a message about uploads, or one that continues an import.
 
         Errors that a retry may fix are raised, or give an outcome that asks for a retry: AWS does
@@ -96,13 +92,13 @@ class Splitter:
         """
         known = _import_to_continue(message.body)
         if known is not None:
-            return [self._proceed(known, Invocation(message, remaining_ms, tally))]
+            return [self._proceed(known, Invocation(message, remaining_ms))]
 
         def handle(event: ObjectEvent, message: Message) -> Outcome:
-            return self._upload(event, Invocation(message, remaining_ms, tally, event))
+            return self._upload(event, Invocation(message, remaining_ms, event))
 
         def foreign(message: Message, error: NotAnObjectEvent) -> Outcome:
-            invocation = Invocation(message, remaining_ms, tally)
+            invocation = Invocation(message, remaining_ms)
             return self._kept(invocation, "not_an_object_event", str(error))
 
         return each_object(handle, foreign)(message)
@@ -137,7 +133,7 @@ class Splitter:
     def _proceed(self, known: str, invocation: Invocation) -> Outcome:
         state = self.ledger.get(known)
         if state is None:
-            detail = f"the ledger does not know the import {known}"
+            detail = f"the ledger has no import {known}"
             return self._kept(invocation, "import_unknown", detail)
         return self._split(state, invocation)
 
@@ -234,7 +230,7 @@ class Splitter:
                 prefix = rejected_rows_prefix(prefix, state.import_id)
                 key = f"{prefix}split-{segment.rejected[0].row:012d}.jsonl"
                 store_rejected_rows(self.s3, bucket, key, segment.rejected)
-                invocation.tally.rows_rejected += len(segment.rejected)
+                self.rows_rejected += len(segment.rejected)
             yield segment
 
     def _stored_apart(
@@ -264,8 +260,8 @@ class Splitter:
             # The other half of the time is left for sending the rows that follow.
             if invocation.remaining_ms() < self.settings.stop_at_remaining_ms / 2:
                 raise ImportStalled(
-                    "Reading a gzip file up to where it was left takes all the time of an"
-                    " invocation: give the function more time, or upload the file uncompressed."
+                    "Reading the file up to its checkpoint takes a whole invocation: raise the"
+                    " timeout of the function, or upload the file as uncompressed UTF-8."
                 )
 
     def _continued(self, state: ImportState, invocation: Invocation) -> Outcome:
@@ -273,8 +269,8 @@ class Splitter:
         if state.progress.hops > self.settings.max_hops:
             raise FileRefused(
                 "too_many_hops",
-                f"after {self.settings.max_hops} continuations the file is not at its end: split it"
-                " into several, or give the function more time",
+                f"the file is not finished after {self.settings.max_hops} continuations: split it"
+                " into several files, or raise the timeout of the function",
             )
         self.sqs.send_message(
             QueueUrl=self.settings.imports_queue_url,

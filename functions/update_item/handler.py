@@ -21,4 +21,5 @@ updater = ItemUpdater(settings, ItemTable(dynamodb(), settings.table), s3(), sqs
 
 @telemetry.logger.inject_lambda_context
 def handler(event: Mapping[str, Any], context: LambdaContext) -> BatchResponse:
+    """Update items; the response names the messages to deliver again."""
     return process_batch(event, context, updater.outcomes, telemetry)

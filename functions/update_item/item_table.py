@@ -119,7 +119,7 @@ def _item(item_id: str, attributes: Mapping[str, Any]) -> Item:
     def value(name: str, kind: str) -> str:
         found = attributes.get(name, {}).get(kind)
         if found is None:
-            raise NotARelayItem(f"the item has no {name} as the script writes it")
+            raise NotARelayItem(f"the item has no {name} of type {kind}, as `items put` writes it")
         return str(found)
 
     revision = value("revision", "N")

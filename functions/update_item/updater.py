@@ -57,6 +57,8 @@ class ItemRefused(InvalidInput):
 
 @dataclass(frozen=True)
 class ItemUpdater:
+    """Updater of items; ``sqs`` sends to the queue of ``settings.next_queue_url``."""
+
     settings: Settings
     table: ItemTable
     s3: "S3Client"
@@ -92,7 +94,7 @@ class ItemUpdater:
         self._check_place(request)
         found = self.table.get(request.item_id)
         if (request.bucket, request.key) != (found.bucket, found.file_key):
-            raise ItemRefused("another_file", "the item says that it is made of another file")
+            raise ItemRefused("another_file", "the message names another file than the item")
         item = self._updated(found, request) if found.revision == request.revision else found
         if item.revision <= request.revision:
             raise ItemBehind(
@@ -123,7 +125,7 @@ class ItemUpdater:
             # A missing bucket answers 404, too, for which the message must not be rejected.
             if error.response["Error"]["Code"] != "NoSuchKey":
                 raise
-            raise ItemRefused("file_missing", "the file is not there", item) from error
+            raise ItemRefused("file_missing", "the file does not exist", item) from error
         etag = response["ETag"].strip('"')
         digest = hashlib.sha256()
         with closing(response["Body"]) as body:
@@ -133,7 +135,7 @@ class ItemUpdater:
             while chunk := body.read(READ_BYTES):
                 digest.update(chunk)
         if digest.hexdigest() != item.file_sha256:
-            detail = "the file is not the one that the item was made of"
+            detail = "the SHA-256 of the file is not file_sha256 of the item"
             raise ItemRefused("file_changed", detail, item, etag)
         return item.file_sha256
 

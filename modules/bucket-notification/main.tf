@@ -183,7 +183,7 @@ resource "aws_s3_bucket_notification" "bucket" {
   lifecycle {
     precondition {
       condition     = length(local.targets) > 0 || var.eventbridge
-      error_message = "The bucket would notify nobody: give queues, topics or functions an entry, or set eventbridge = true."
+      error_message = "The bucket has no notification target: add an entry to queues, topics or functions, or set eventbridge = true."
     }
     precondition {
       condition = alltrue([
@@ -238,7 +238,7 @@ resource "aws_s3_bucket_notification" "bucket" {
     precondition {
       condition = length(local.loops) == 0
       error_message = join(" ", [
-        "Consumers would be started by what they write themselves:",
+        "Consumers would be triggered by their own output:",
         "${join("; ", local.named_loops)}.",
         "Write outside the filters of the ObjectCreated rules, or narrow those.",
       ])

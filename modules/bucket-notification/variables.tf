@@ -121,7 +121,7 @@ variable "functions" {
 
 variable "eventbridge" {
   description = <<-EOT
-    Whether the bucket also tells EventBridge about every event, unfiltered: the way for further owners to listen without touching this
+    Whether the bucket also sends every event, unfiltered, to EventBridge, so that further consumers need no change of this
     configuration.
   EOT
   type        = bool
@@ -131,8 +131,8 @@ variable "eventbridge" {
 
 variable "writes_back" {
   description = <<-EOT
-    Where consumers of these events write into the same bucket: `prefix`, and `suffix` if what they write always ends alike. No
-    ObjectCreated rule may match such a key, or each write would start the next.
+    Where consumers of these events write into the same bucket: `prefix`, and `suffix` if all keys of their output have one. No
+    ObjectCreated rule may match such a key, or consumers would trigger themselves.
   EOT
   type = list(object({
     prefix = string

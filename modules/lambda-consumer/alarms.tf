@@ -1,7 +1,7 @@
 locals {
   what_waits = (
     var.alarm == null ? "" : var.alarm.name_prefix == null ? "" :
-    "`event-pipelines queues list --prefix ${var.alarm.name_prefix}` shows what waits and what has become a dead letter."
+    "`event-pipelines queues list --prefix ${var.alarm.name_prefix}` lists waiting messages and dead letters."
   )
 }
 
@@ -14,10 +14,10 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
     "too little memory.",
     var.queue == null
     ? join(" ", [
-      "Lambda repeats a call that nobody waits for, then reports it to the failure destination, if there is one; messages of a queue that",
-      "is mapped to it elsewhere come back until that queue gives them up.",
+      "Lambda retries an asynchronous invocation, then sends it to the failure destination, if there is one; messages of a queue with an",
+      "event source mapping outside of this module are received again until the maxReceiveCount of that queue.",
     ])
-    : "Every message of a failed batch comes back, and after the queue's last try it goes to the dead-letter queue.",
+    : "Every message of a failed batch is received again, up to max_receive_count times, then it goes to the dead-letter queue.",
     "Read ${local.log_group_name} at the time of the alarm and remove the cause.",
     local.what_waits,
   ])
@@ -45,15 +45,15 @@ resource "aws_cloudwatch_metric_alarm" "throttles" {
 
   alarm_name = "${var.name}-throttles"
   alarm_description = join(" ", [
-    "Lambda refused to start ${var.name} ${var.alarm.throttles} or more times within ${var.alarm.period_seconds} seconds: its reserved",
-    "concurrency, or what the account has, is used up.",
+    "Lambda throttled ${var.name} ${var.alarm.throttles} or more times within ${var.alarm.period_seconds} seconds: its reserved",
+    "concurrency, or the account's, is used up.",
     var.queue == null
     ? join(" ", [
-      "Calls that nobody waits for are repeated for up to six hours, others fail at once; of messages of a queue that is mapped to it",
-      "elsewhere each refusal counts as a try.",
+      "Asynchronous invocations are retried for up to six hours, synchronous ones fail; for messages of a queue with an event source",
+      "mapping outside of this module, each throttled invocation counts as a receive.",
     ])
-    : "Each refusal counts as a try of its messages, which may end in the dead-letter queue untouched.",
-    "Lower maximum_concurrency, raise reserved_concurrency, or have the account's limit raised.",
+    : "Each throttled invocation counts as a receive of its messages, which may reach the dead-letter queue unprocessed.",
+    "Lower maximum_concurrency, raise reserved_concurrency, or request a higher concurrency quota for the account.",
     local.what_waits,
   ])
 
@@ -80,12 +80,12 @@ resource "aws_cloudwatch_metric_alarm" "recursion" {
 
   alarm_name = "${var.name}-recursion-stopped"
   alarm_description = join(" ", [
-    "Lambda stopped ${var.name} because it seemed to feed itself: about 16 times in a row an event came back to it through a queue, topic",
+    "Lambda detected a recursive loop and stopped ${var.name}: an event led to about 16 invocations in a row through a queue, topic",
     "or bucket.",
-    "What it was to work on goes to a dead-letter queue or failure destination, or is lost without one.",
+    "The event goes to a dead-letter queue or failure destination, or is lost without one.",
     var.recursive_loop == "Allow"
-    ? "It may do so here, which something outside Terraform has undone: apply again."
-    : "Find what it writes that starts it again, and break the loop.",
+    ? "recursive_loop = \"Allow\" permits the loop, but was changed outside of Terraform: apply again."
+    : "Find which of its writes triggers it again, and remove that trigger.",
     local.what_waits,
   ])
 

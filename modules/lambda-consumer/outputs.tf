@@ -9,7 +9,7 @@ output "function" {
 }
 
 output "function_arn_static" {
-  description = "The function's ARN as it will be, known before the function exists: for policies that name it, without waiting for it."
+  description = "The function's ARN, known before the function exists: for policies that name it without depending on it."
   value       = local.function_arn
 }
 

@@ -263,13 +263,13 @@ variable "queue" {
   validation {
     condition = var.queue == null ? true : !var.queue.fifo || var.batch_size <= 10 && var.batching_window_seconds == 0
     error_message = join(" ", [
-      "A FIFO queue hands over 10 messages at most and does not gather them: set batch_size (${var.batch_size}) to 10 or less and",
+      "A FIFO queue delivers 10 messages at most and has no batching window: set batch_size (${var.batch_size}) to 10 or less and",
       "batching_window_seconds (${var.batching_window_seconds}) to 0.",
     ])
   }
   validation {
     condition     = var.queue != null || var.batching_window_seconds == 0
-    error_message = "batching_window_seconds gathers a queue's messages, and there is no queue: set it to 0, or give queue."
+    error_message = "batching_window_seconds needs a queue: set it to 0, or set queue."
   }
 }
 
@@ -319,7 +319,7 @@ variable "maximum_concurrency" {
   }
   validation {
     condition     = var.maximum_concurrency == null || var.queue != null
-    error_message = "maximum_concurrency bounds what a queue starts, and there is no queue: use reserved_concurrency."
+    error_message = "maximum_concurrency needs a queue: use reserved_concurrency."
   }
   validation {
     condition = var.maximum_concurrency == null || var.provisioned_pollers == null
@@ -367,7 +367,7 @@ variable "provisioned_pollers" {
   }
   validation {
     condition     = var.provisioned_pollers == null || var.queue != null
-    error_message = "provisioned_pollers read a queue, and there is no queue: leave them out, or give queue."
+    error_message = "provisioned_pollers need a queue: remove them, or set queue."
   }
 }
 
@@ -409,7 +409,7 @@ variable "filter_patterns" {
   }
   validation {
     condition     = length(var.filter_patterns) == 0 || var.queue != null
-    error_message = "filter_patterns sift a queue, and there is no queue: leave them out, or give queue."
+    error_message = "filter_patterns need a queue: remove them, or set queue."
   }
 }
 
@@ -455,10 +455,9 @@ variable "policies" {
 
 variable "key_uses" {
   description = <<-EOT
-    What the code itself does with what `kms_key` encrypts, beside `queue`, so that its role may use the key for that and through that
-    service:
-    `read_objects`, `write_objects`, `receive_messages`, `send_messages`, `publish`, `read_items` or `write_items`.
-    Without `kms_key` they grant nothing.
+    Uses of `kms_key` by the code, beside reading `queue`; the role may use the key for these only through their service:
+    `read_objects`, `write_objects`, `receive_messages`, `send_messages`, `publish`, `read_items` or `write_items`. Without
+    `kms_key` they grant nothing.
   EOT
   type        = set(string)
   default     = []
@@ -472,8 +471,8 @@ variable "key_uses" {
 
 variable "role_arn" {
   description = <<-EOT
-    Existing role of this account for the function, instead of one of its own; known when planning, so write it from the role's name.
-    The module grants it nothing: attach the output `role_policy` before the function is made.
+    Existing role of this account for the function, instead of one of its own; known when planning, so write it from the role's
+    name. The module does not change it: attach the output `role_policy` before the function is created.
   EOT
   type        = string
   default     = null
@@ -512,7 +511,7 @@ variable "failure_destination" {
   }
   validation {
     condition     = var.failure_destination == null || var.queue == null
-    error_message = "failure_destination never hears of a queue's messages: leave it out, the queue's dead-letter queue takes what fails."
+    error_message = "failure_destination is for asynchronous invocations: remove it, a queue's failed messages go to its dead-letter queue."
   }
 }
 
@@ -555,8 +554,8 @@ variable "maximum_event_age_seconds" {
 
 variable "recursive_loop" {
   description = <<-EOT
-    What Lambda does when it sees the function start itself about 16 times over, through SQS, SNS or S3: Terminate stops it, Allow is
-    for code that feeds its own queue on purpose.
+    What Lambda does when it detects a recursive loop of about 16 invocations through SQS, SNS or S3: Terminate stops the function,
+    Allow is for code that sends to its own queue on purpose.
   EOT
   type        = string
   default     = "Terminate"
@@ -588,8 +587,8 @@ variable "log_group" {
     Where the function logs:
     - `name`: `/aws/lambda/<name>` unless given.
     - `create`: false takes a group that exists, also one that several functions share. Its retention, class and key are then its owner's.
-    - `class`: `STANDARD` (what CloudWatch makes of null) or `INFREQUENT_ACCESS`, which costs half and turns no line into a metric. A
-      change replaces the group.
+    - `class`: `STANDARD` (default of CloudWatch for null) or `INFREQUENT_ACCESS`, which costs half and has no metrics from log
+      lines. A change replaces the group.
   EOT
   type = object({
     name   = optional(string)
@@ -678,12 +677,12 @@ variable "tracing" {
 variable "alarm" {
   description = <<-EOT
     CloudWatch alarms on the function; null for none:
-    - `actions`: ARNs to tell when one goes off and when it ends, such as an SNS topic.
-    - `errors`: failed invocations within a period that set it off.
-    - `throttles`: throttled invocations within a period that set it off.
+    - `actions`: ARNs that are notified when an alarm enters and leaves ALARM, such as an SNS topic.
+    - `errors`: failed invocations within a period that trigger the alarm.
+    - `throttles`: throttled invocations within a period that trigger the alarm.
     - `period_seconds`: length of a period.
     - `name_prefix`: that of a stack of this project, whose `event-pipelines` commands the descriptions then name.
-    One more goes off when Lambda stops the function for feeding itself.
+    One more alarm is triggered when Lambda stops the function because of a recursive loop.
   EOT
   type = object({
     actions        = list(string)
@@ -700,11 +699,11 @@ variable "alarm" {
       ? true
       : alltrue([for arn in var.alarm.actions : can(regex("^arn:[^:]+:[^:]+:(${local.region})?:", arn))])
     )
-    error_message = "alarm.actions must be ARNs in the function's region, ${local.region}: an alarm tells nobody elsewhere."
+    error_message = "alarm.actions must be ARNs in the function's region, ${local.region}: alarms notify only in their own region."
   }
   validation {
     condition     = var.alarm == null ? true : var.alarm.errors >= 1 && var.alarm.throttles >= 1
-    error_message = "alarm.errors and alarm.throttles must be at least 1: at 0 the alarm never ends."
+    error_message = "alarm.errors and alarm.throttles must be at least 1: at 0 they would always be in ALARM."
   }
   validation {
     condition     = var.alarm == null ? true : var.alarm.period_seconds >= 60 && var.alarm.period_seconds % 60 == 0
@@ -745,7 +744,7 @@ variable "vpc" {
     Puts the function into a VPC, from which it reaches other services through endpoints or a NAT gateway only; null leaves it outside:
     - `subnet_ids`: 1 to 16 of one VPC, two availability zones or more for one to fail.
     - `security_group_ids`: 1 to 5 of the same VPC.
-    - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs a range of them.
+    - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs an IPv6 CIDR block.
   EOT
   type = object({
     subnet_ids         = set(string)
@@ -772,8 +771,8 @@ variable "vpc" {
 
 variable "trust_source_account" {
   description = <<-EOT
-    Whether the function's role lets Lambda in for this account only, by `aws:SourceAccount` in its trust policy. AWS's own samples have
-    the condition; turn it off if functions or their queues stand still for it.
+    Whether the trust policy of the function's role requires that `aws:SourceAccount` is this account, as in AWS's samples. Set it
+    to false if Lambda cannot assume the role, so that the function does not run or its queue is not polled.
   EOT
   type        = bool
   default     = true

@@ -8,7 +8,7 @@ locals {
     for rejections in var.rejections[*] : "rejections" => {
       description = join(" ", [
         "${rejections.threshold} or more ${rejections.what}",
-        "Nothing tries them again, for it would end the same way: a record of each says why.",
+        "They are not retried: a retry would end the same. A record of each has the reason.",
         rejections.remedy,
       ])
       metric_name = "Rejected"

@@ -4,6 +4,6 @@ output "alarms" {
 }
 
 output "notifying_names" {
-  description = "Names of the alarms that tell somebody, in the order of their keys."
+  description = "Names of the alarms that send notifications (`notifies`), in the order of their keys."
   value       = [for key, alarm in aws_cloudwatch_metric_alarm.alarm : alarm.alarm_name if local.alarms[key].notifies]
 }

@@ -15,9 +15,9 @@ variable "alarms" {
     - `description`: what is wrong and what to do about it. It is in every notification.
     - `namespace`, `metric_name`, `dimensions`, `statistic`, `period_seconds`: what is measured; `dimensions` are the variable of that
       name where left out.
-    - `comparison_operator`, `threshold`, `evaluation_periods`: when it goes off: after so many periods in a row.
+    - `comparison_operator`, `threshold`, `evaluation_periods`: when it enters ALARM: after so many periods in a row.
     - `treat_missing_data`: `notBreaching` for a metric that comes only with work; `breaching`, `ignore` or `missing`.
-    - `notifies`: false for an alarm that is only part of a composite one.
+    - `notifies`: false for an alarm that is only part of a composite alarm and sends no notification.
   EOT
   type = map(object({
     description         = string
@@ -49,7 +49,7 @@ variable "alarms" {
       && contains(["breaching", "ignore", "missing", "notBreaching"], alarm.treat_missing_data)
       && can(regex("^(GreaterThanOrEqualTo|GreaterThan|LessThanOrEqualTo|LessThan)Threshold$", alarm.comparison_operator))
     ])
-    error_message = "CloudWatch does not know a statistic, comparison_operator or treat_missing_data in alarms."
+    error_message = "alarms has a statistic, comparison_operator or treat_missing_data that CloudWatch does not have."
   }
   validation {
     condition = alltrue([
@@ -64,9 +64,9 @@ variable "alarms" {
 variable "rejections" {
   description = <<-EOT
     One more alarm, `rejections`, on the metric `Rejected` with `dimensions`; null makes none:
-    - `threshold`: how many within 5 minutes set it off.
+    - `threshold`: how many within 5 minutes trigger the alarm.
     - `what`: continues "10 or more ", and says what was refused and why that happens.
-    - `remedy`: where the records of them are and what to do. Between the two the alarm says that nothing tries them again.
+    - `remedy`: where the records of them are and what to do. Between the two the alarm says that they are not retried.
   EOT
   type = object({
     threshold = number
@@ -77,7 +77,7 @@ variable "rejections" {
 
   validation {
     condition     = var.rejections == null || !contains(keys(var.alarms), "rejections")
-    error_message = "alarms has an alarm rejections, which the variable rejections makes: leave out one of them."
+    error_message = "alarms has the key rejections, which the variable rejections adds itself: remove one of them."
   }
 }
 
@@ -89,7 +89,7 @@ variable "dimensions" {
 }
 
 variable "actions" {
-  description = "ARNs to tell when an alarm goes off and when it ends, such as an SNS topic."
+  description = "ARNs that are notified when an alarm enters and leaves ALARM, such as an SNS topic."
   type        = list(string)
   nullable    = false
 
@@ -99,7 +99,7 @@ variable "actions" {
   }
   validation {
     condition     = alltrue([for arn in var.actions : can(regex("^arn:[^:]+:[^:]+:(${local.region})?:", arn))])
-    error_message = "actions must be ARNs in the alarms' region, ${local.region}: an alarm tells nobody elsewhere."
+    error_message = "actions must be ARNs in the alarms' region, ${local.region}: alarms notify only in their own region."
   }
 }
 

@@ -244,7 +244,7 @@ resource "aws_sns_topic_subscription" "queue" {
       condition = !lookup(local.filters, each.key, local.unfiltered).too_deep
       error_message = join(" ", [
         "filter_policy of subscription ${each.key} nests deeper than four levels, and an S3 event has no more:",
-        "is there a key too many?",
+        "remove the extra key.",
       ])
     }
 
@@ -259,7 +259,7 @@ resource "aws_sns_topic_subscription" "queue" {
     precondition {
       condition = lookup(local.filter_reduced, each.key, "\u0002") == "\u0002"
       error_message = join(" ", [
-        "filter_policy of subscription ${each.key} is none that SNS knows: values are strings, numbers, true, false and null, or compare",
+        "filter_policy of subscription ${each.key} is not valid for SNS: values are strings, numbers, true, false and null, or compare",
         "by anything-but (strings or numbers, not both), cidr, equals-ignore-case, exists, numeric ([\">\", 0, \"<=\", 9]), prefix, suffix",
         "or wildcard; $or has two or more objects.",
       ])

@@ -105,8 +105,8 @@ variable "publishers" {
 
 variable "policy_statements" {
   description = <<-EOT
-    Further statements for the topic's policy, each a JSON object with `Sid`, `Effect`, `Principal` and `Action`; `Resource` may be left
-    out and becomes the topic. The module owns the topic's policy, so a separate aws_sns_topic_policy would fight it.
+    Further statements for the topic's policy, each a JSON object with `Sid`, `Effect`, `Principal` and `Action`; `Resource` may be
+    left out and becomes the topic. The module owns the topic's policy, so it conflicts with a separate aws_sns_topic_policy.
   EOT
   type        = list(string)
   default     = []
@@ -244,7 +244,7 @@ variable "subscriptions" {
   validation {
     condition = length(distinct([for subscription in var.subscriptions : subscription.queue_arn])) == length(var.subscriptions)
     error_message = join(" ", [
-      "Two subscriptions name the same queue, and SNS keeps one subscription per queue, over which they would fight: merge their",
+      "Two subscriptions name the same queue, but SNS has one subscription per queue, which both would change: merge their",
       "filter policies, or use two queues.",
     ])
   }
@@ -304,7 +304,7 @@ variable "subscriptions" {
       for subscription in var.subscriptions : subscription.dlq == null ? true : subscription.dlq.arn != subscription.queue_arn
     ])
     error_message = join(" ", [
-      "dlq.arn of a subscription is the queue that could not be reached in the first place: name another queue, such as the dlq of",
+      "dlq.arn of a subscription is its queue_arn, to which delivery would have failed: name another queue, such as the dlq of",
       "sqs-with-dlq (check: ${join(", ", keys(var.subscriptions))}).",
     ])
   }

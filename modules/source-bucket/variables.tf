@@ -15,7 +15,7 @@ variable "source_bucket" {
     notification is the caller's:
     - `name`: the bucket. Nothing of it is changed.
     - `further`: names of more buckets of the same account, taken in the same way.
-    - `account_id`: the account of the bucket; null is this one. Another account's bucket is in this region.
+    - `account_id`: the account of the bucket; null is this one. A bucket of another account must be in this region.
     - `via`: `eventbridge`, by rules of this module on the default event bus, for which the bucket's owner turns its EventBridge
       notifications on; or `s3`, by rules that its owner adds to the bucket's one notification.
     - `kms_key_arn`: the customer managed key that its objects are encrypted with, which is needed to read them.
@@ -91,11 +91,11 @@ variable "queues" {
   description = <<-EOT
     Queues that get events by EventBridge, by the end of their rule's name. Empty for a pipeline that takes events by S3's notification
     only:
-    - `name`, `dlq_name`: the queue, and that which takes what EventBridge could not deliver. By names, so that their policies can name
-      the rules.
+    - `name`, `dlq_name`: the queue, and the dead-letter queue of its rule. They are names, not references, so that the queues'
+      policies can name the rules.
     - `events`: what it gets, by the names of S3's notifications without `s3:`. EventBridge has none for replication, retention,
       annotations and lost objects.
-    - `catch_all`: it gets all but `events`, and what S3 may send one day.
+    - `catch_all`: it gets all events but `events`, also kinds that S3 adds later.
   EOT
   type = map(object({
     name      = string
@@ -112,12 +112,12 @@ variable "queues" {
   }
   validation {
     condition     = alltrue([for queue in values(var.queues) : length(queue.events) > 0])
-    error_message = "Each of queues needs events, also to take all but those."
+    error_message = "Each of queues needs events, also with catch_all, which takes all but those."
   }
   validation {
     condition = alltrue([for queue in values(var.queues) : length(setsubtract(queue.events, keys(local.events))) == 0])
     error_message = join(" ", [
-      "EventBridge does not tell of ${join(", ", setsubtract(flatten(values(var.queues)[*].events), keys(local.events)))}.",
+      "EventBridge has no event for ${join(", ", setsubtract(flatten(values(var.queues)[*].events), keys(local.events)))}.",
       "Leave it out of what queues get, or set source_bucket.via = \"s3\"; known are ${join(", ", keys(local.events))}.",
     ])
   }
@@ -129,8 +129,8 @@ variable "queues" {
 
 variable "key_prefix" {
   description = <<-EOT
-    What keys begin with that are read; with `via = "eventbridge"` and no suffix the rules ask for it as well. A rule compares a key
-    once, so with suffixes the functions leave alone what is not below the prefix.
+    Prefix of the keys that are read; with `via = "eventbridge"` and no suffix the rules match it, too. A rule has one comparison
+    per key, so with suffixes the functions ignore keys without the prefix.
   EOT
   type        = string
   default     = ""
@@ -138,14 +138,14 @@ variable "key_prefix" {
 }
 
 variable "key_suffixes" {
-  description = "What keys end in, in any letter case; empty for every ending."
+  description = "Suffixes of the keys, in any letter case; empty for all keys."
   type        = set(string)
   default     = []
   nullable    = false
 }
 
 variable "read_actions" {
-  description = "What the roles do with the objects."
+  description = "S3 actions of the roles on the objects."
   type        = list(string)
   default     = ["s3:GetObject"]
   nullable    = false

@@ -172,8 +172,8 @@ resource "aws_sqs_queue" "queue" {
     precondition {
       condition = var.max_receive_count >= 2 || var.consumer == null || var.dlq == null
       error_message = join(" ", [
-        "max_receive_count must be 2 or more with a consumer: a function that is throttled once would make dead letters of messages that",
-        "nobody looked at.",
+        "max_receive_count must be 2 or more with a consumer: if the function is throttled once, messages would become dead letters",
+        "unprocessed.",
       ])
     }
 
@@ -203,8 +203,8 @@ resource "aws_cloudwatch_metric_alarm" "dlq_depth" {
   alarm_name = "${local.dlq_name}-has-messages"
   alarm_description = join(" ", [
     "${local.dlq_name} holds ${var.alarm.dlq_messages} or more messages:",
-    "${local.queue_name} gave each to its consumer ${var.max_receive_count} times in vain, or SNS or EventBridge could not deliver them.",
-    "Nothing retries them.",
+    "the consumer of ${local.queue_name} failed ${var.max_receive_count} times on each, or SNS or EventBridge could not deliver them.",
+    "They are not retried.",
     var.alarm.name_prefix == null
     ? "Read one message and the consumer's log, remove the cause, then redrive the dead-letter queue"
     : join(" ", [
@@ -242,7 +242,7 @@ resource "aws_cloudwatch_metric_alarm" "oldest_message" {
     var.alarm.name_prefix == null
     ? "Look at the consumer's errors, throttles and concurrency"
     : "Run `event-pipelines queues list --prefix ${var.alarm.name_prefix}` and look at the consumer's errors, throttles and concurrency",
-    "before the retention of ${format("%.3g", var.message_retention_seconds / 86400)} days deletes what waits.",
+    "before the retention of ${format("%.3g", var.message_retention_seconds / 86400)} days deletes the messages.",
   ])
 
   namespace   = "AWS/SQS"

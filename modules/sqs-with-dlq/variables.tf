@@ -150,8 +150,8 @@ variable "delay_seconds" {
 
 variable "receive_wait_time_seconds" {
   description = <<-EOT
-    How long a receive waits for a message unless the receiver says otherwise; Lambda does. 0 answers at once, and an empty answer costs
-    as much as a full one.
+    How long a receive waits for a message (long polling) unless the receiver sets its own time, as Lambda does. With 0 a receive
+    returns at once, and an empty response costs as much as a full one.
   EOT
   type        = number
   default     = 0
@@ -168,8 +168,8 @@ variable "receive_wait_time_seconds" {
 
 variable "max_message_size" {
   description = <<-EOT
-    Largest message that both queues take, in bytes. Null leaves the largest that the provider knows: one S3 notification can have 64
-    KB, and what is larger than the limit is a failed delivery.
+    Largest message that both queues take, in bytes. Null uses the provider's maximum. An S3 notification can have 64 KB; a message
+    above the limit cannot be delivered.
   EOT
   type        = number
   default     = null
@@ -191,12 +191,13 @@ variable "max_message_size" {
 
 variable "dlq" {
   description = <<-EOT
-    Where messages go after `max_receive_count` receives. By default to a queue of the module's own; null for nowhere, and they come
-    back until their retention ends. From a queue that has a redrive policy, null does not take it: make it null when the queue is made.
-    - `existing_arn`: a queue that exists, of the same account, region and kind, known when planning. Its own settings let this queue
-      use it, and its owner watches it: `alarm` does not.
-    - `redrive_allow_policy`: whether the module's own dead-letter queue says that this queue alone may use it. False for a region or an
-      engine that does not know the setting.
+    Where messages go after `max_receive_count` receives. By default to a queue of the module's own; null for none: messages are
+    received again until their retention ends. Null does not remove the redrive policy of an existing queue, so set it when the
+    queue is created.
+    - `existing_arn`: a queue that exists, of the same account, region and kind, known when planning. Its redrive allow policy must
+      permit this queue, and `alarm` does not cover it.
+    - `redrive_allow_policy`: whether the redrive allow policy of the module's own dead-letter queue permits this queue only. False
+      for a region or an engine without that setting.
   EOT
   type = object({
     existing_arn         = optional(string)
@@ -210,7 +211,7 @@ variable "dlq" {
     )) && var.dlq.existing_arn != local.queue_arn
     error_message = join(" ", [
       "dlq.existing_arn must be the ARN of another queue of this account and region (${local.arn_prefix}:...), FIFO if this one is:",
-      "SQS moves messages to no other.",
+      "SQS takes no other as dead-letter queue.",
     ])
   }
 }
@@ -420,8 +421,8 @@ variable "dlq_senders" {
 
 variable "policy_statements" {
   description = <<-EOT
-    Further statements for the queue's policy, each a JSON object with `Sid`, `Effect`, `Principal` and `Action`; `Resource` may be left
-    out and becomes the queue. The module owns the queue's policy, so a separate aws_sqs_queue_policy would fight it.
+    Further statements for the queue's policy, each a JSON object with `Sid`, `Effect`, `Principal` and `Action`; `Resource` may be
+    left out and becomes the queue. The module owns the queue's policy, so it conflicts with a separate aws_sqs_queue_policy.
   EOT
   type        = list(string)
   default     = []
@@ -544,12 +545,12 @@ variable "alarm" {
       ? true
       : alltrue([for arn in var.alarm.actions : can(regex("^arn:[^:]+:[^:]+:(${local.region})?:", arn))])
     )
-    error_message = "alarm.actions must lie in the queue's region, ${local.region}: an alarm tells nobody elsewhere."
+    error_message = "alarm.actions must lie in the queue's region, ${local.region}: alarms notify only in their own region."
   }
 
   validation {
     condition     = var.alarm == null ? true : var.alarm.dlq_messages >= 1
-    error_message = "alarm.dlq_messages must be 1 or more: at 0 the alarm could never end."
+    error_message = "alarm.dlq_messages must be 1 or more: at 0 it would always be in ALARM."
   }
 
   validation {

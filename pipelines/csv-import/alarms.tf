@@ -9,13 +9,13 @@ module "alarms" {
   rejections = {
     threshold = var.alarm.rejections
     what      = "files or messages were refused as a whole within 5 minutes: not CSV, or not in an encoding that is read."
-    remedy    = "Run `event-pipelines imports list --prefix ${var.name_prefix}` for which and why; upload a corrected file to import it."
+    remedy    = "Run `event-pipelines imports list --prefix ${var.name_prefix}` to see which and why; upload a corrected file to import it."
   }
   alarms = {
     row-rejections = {
       description = join(" ", [
-        "${var.alarm.rejections} or more rows were refused within 5 minutes: a cell does not fit its column, a key is missing, or a line",
-        "is no row. The other rows of their files are loaded.",
+        "${var.alarm.rejections} or more rows were refused within 5 minutes: a value does not have its column's type, a key is missing, or",
+        "a line is not a valid row. The other rows of their files are loaded.",
         "Run `event-pipelines imports list --prefix ${var.name_prefix}` for the imports,",
         "and `event-pipelines imports rejections ID --prefix ${var.name_prefix}` for their rows as CSV, to correct and import again.",
       ])
@@ -24,7 +24,7 @@ module "alarms" {
     }
     imports-empty = {
       description = join(" ", [
-        "An import was complete within 5 minutes and nothing of it was loaded: every row of the file was rejected, or it has none.",
+        "An import completed within 5 minutes without loading a row: the file has no rows, or all were rejected.",
         "Run `event-pipelines imports list --prefix ${var.name_prefix}` for which,",
         "and `event-pipelines imports rejections ID --prefix ${var.name_prefix}` for the reasons; correct the settings or the file, and",
         "upload it again.",
@@ -44,8 +44,8 @@ module "alarms" {
     # composite alarm of both that notifies.
     rows-waiting = {
       description = join(" ", [
-        "Rows have waited in ${module.rows_queue.queue.name} for ${var.stalled_after_seconds} seconds without a break. Tells nobody: it is",
-        "half of ${local.name}-import-stalled.",
+        "${module.rows_queue.queue.name} has had visible rows for ${var.stalled_after_seconds} seconds. Sends no notification: with",
+        "${local.name}-no-rows-loaded it makes up the composite alarm ${local.name}-import-stalled.",
       ])
       namespace          = "AWS/SQS"
       metric_name        = "ApproximateNumberOfMessagesVisible"
@@ -56,8 +56,9 @@ module "alarms" {
     }
     no-rows-loaded = {
       description = join(" ", [
-        "No message of ${module.rows_queue.queue.name} was finished for ${var.stalled_after_seconds} seconds, as is right while nothing is",
-        "imported. Tells nobody: it is half of ${local.name}-import-stalled.",
+        "No message of ${module.rows_queue.queue.name} was deleted for ${var.stalled_after_seconds} seconds, which is normal while nothing",
+        "is imported. Sends no notification: with ${local.name}-rows-waiting it makes up the composite alarm",
+        "${local.name}-import-stalled.",
       ])
       namespace           = "AWS/SQS"
       metric_name         = "NumberOfMessagesDeleted"
@@ -75,10 +76,9 @@ resource "aws_cloudwatch_composite_alarm" "stalled" {
 
   alarm_name = "${local.name}-import-stalled"
   alarm_description = join(" ", [
-    "Rows have waited for ${var.stalled_after_seconds} seconds and not one message of them was finished, though a batch takes no more than",
-    "half of ${var.load.timeout_seconds} seconds:",
-    "${local.name}-load does not run, or its table takes nothing.",
-    "Nothing is lost before the ${local.rows_retention_seconds / 86400} days of the queue are over.",
+    "Rows have waited for ${var.stalled_after_seconds} seconds and none was loaded, although a batch takes at most half of",
+    "${var.load.timeout_seconds} seconds: ${local.name}-load does not run, or its table rejects or throttles every write.",
+    "The queue keeps the rows for ${local.rows_retention_seconds / 86400} days.",
     "Run `event-pipelines imports list --prefix ${var.name_prefix}` and `event-pipelines queues list --prefix ${var.name_prefix}`,",
     "then look at the errors and throttles of ${local.name}-load and the throttled writes of ${local.items_table}.",
   ])

@@ -13,8 +13,8 @@ variable "name_prefix" {
   validation {
     condition = !can(regex("^(aws|ssm|xn--|sthree-|amzn-s3-demo-)", "${var.name_prefix}-"))
     error_message = join(" ", [
-      "name_prefix must not begin with aws or ssm, which Systems Manager keeps for its own parameters, nor with xn--, sthree- or",
-      "amzn-s3-demo-, which S3 takes for no bucket.",
+      "name_prefix must not begin with aws or ssm, which Systems Manager reserves for its parameters, nor with xn--, sthree- or",
+      "amzn-s3-demo-, which S3 reserves.",
     ])
   }
 }
@@ -103,9 +103,9 @@ variable "source_bucket" {
     A bucket that exists as the source, instead of one that the pipeline makes. Nothing of it is changed, so what its notification has
     already stays:
     - `name`, `further`: the bucket, and more buckets of the same account.
-    - `account_id`: the account of the bucket; null is this one. It is in this region.
-    - `via`: `eventbridge`, by rules of this pipeline, for which the owner turns the bucket's EventBridge notifications on; or `s3`, by
-      rules that the owner adds to its notification.
+    - `account_id`: the account of the bucket, which is in this region; null is this account.
+    - `via`: `eventbridge`, by rules of this pipeline, for which the owner enables EventBridge notifications of the bucket; or `s3`,
+      by rules that the owner adds to its notification configuration.
     - `kms_key_arn`: the customer managed key that its objects are encrypted with.
 
     What its owner has to do is in the output `pipeline.source`; modules/source-bucket describes it.
@@ -122,18 +122,18 @@ variable "source_bucket" {
 
 variable "dialect" {
   description = <<-EOT
-    How files are written; what is left out is told from each file, or is as RFC 4180 has it:
-    - `delimiter`: what separates values, one ASCII character; `auto` decides among `,` `;` tab and `|` by the file's beginning, and
-      refuses a file that fits two of them.
-    - `quote`: what surrounds values that hold a delimiter or a line feed; empty: quotes are text.
-    - `escape`: what stands before a character that is meant literally, such as `\\` in files that MySQL and Redshift write; empty:
-      quotes are doubled.
+    Format of the files; what is not set is detected in each file, or follows RFC 4180:
+    - `delimiter`: separator of values, one ASCII character; `auto` detects `,` `;` tab or `|` by the file's beginning, and refuses
+      a file that fits two of them.
+    - `quote`: character around values that contain a delimiter or a line feed; empty: quotes are text.
+    - `escape`: character before one that is meant literally, such as `\\` in files that MySQL and Redshift write; empty: quotes are
+      doubled.
     - `comment`: lines that begin with it are no rows; empty: there are none.
     - `skip_lines`: lines to leave out before the header, 0 to 1000.
     - `header`: names of the columns of files that begin with their first row; empty: the first line names them.
     - `encoding`: `auto` reads UTF-8 and, told by its first bytes, UTF-16; or `utf-8`, `utf-16`, `utf-16-le`, `utf-16-be`, `windows-1252`.
-    - `trim`: takes spaces off the `names` of columns, off `all` values, too, or off `none`.
-    - `decimal`: the sign before the decimals of numbers, `.` or `,`.
+    - `trim`: removes spaces around the `names` of columns, around names and values (`all`), or around `none`.
+    - `decimal`: decimal separator of numbers, `.` or `,`.
     - `empty`: an empty cell without a default becomes an empty `text` (and nothing in a column of another type), is left out (`omit`),
       or is `null`.
     - `missing`: a row with fewer cells than the header is rejected (`reject`), or the others are taken for empty (`empty`).
@@ -215,9 +215,9 @@ variable "dialect" {
 
 variable "columns" {
   description = <<-EOT
-    Types of the file's columns, by the name in its header: `string`, `number`, `bool` or `timestamp`. A value that is none of its
-    column's type rejects its row, and a file without the column is refused unless `defaults` has a value for it. A column that is not
-    named here is kept as text or dropped, as `unknown_columns` says.
+    Types of the file's columns, by the name in its header: `string`, `number`, `bool` or `timestamp`. A row is rejected if a value
+    does not have its column's type, and a file without the column is refused unless `defaults` has a value for it. A column that is
+    not named here is kept as text or dropped, as `unknown_columns` says.
   EOT
   type        = map(string)
   default     = {}
@@ -235,13 +235,13 @@ variable "columns" {
   }
   validation {
     condition     = length(setintersection(keys(var.columns), ["", "import_stamp"])) == 0
-    error_message = "columns must name columns of the file's header; import_stamp is what every item says about the row that it is from."
+    error_message = "columns must name columns of the file's header; import_stamp is an attribute of every item."
   }
   validation {
     condition = contains(["string", "timestamp"], lookup(var.columns, var.table.hash_key, "string"))
     error_message = join(" ", [
-      "columns makes ${var.table.hash_key} a ${lookup(var.columns, var.table.hash_key, "string")}, and it is the table's hash key,",
-      "which holds text: leave it out of columns, or give table.hash_key another name.",
+      "columns gives ${var.table.hash_key} the type ${lookup(var.columns, var.table.hash_key, "string")}, but it is the table's hash",
+      "key, a string: remove it from columns, or give table.hash_key another name.",
     ])
   }
 }
@@ -267,9 +267,9 @@ variable "unknown_columns" {
 
 variable "key_columns" {
   description = <<-EOT
-    Columns whose values together identify an item, so that a row of a later file meets the item of an earlier one. Empty: a column that
-    is called like the table's hash key does, and in a file without one every row is an item of its own, identified by its import and
-    row number.
+    Columns whose values together identify an item, so that a row of a later file meets the item of an earlier one. Empty: the
+    column with the name of the table's hash key identifies it; in a file without that column every row is an item of its own,
+    identified by its import and row number.
   EOT
   type        = list(string)
   default     = []
@@ -286,7 +286,7 @@ variable "key_columns" {
   }
   validation {
     condition     = length(distinct(var.key_columns)) == length(var.key_columns)
-    error_message = "key_columns names a column twice: once is enough."
+    error_message = "key_columns names a column twice: name each once."
   }
   validation {
     condition = (
@@ -294,9 +294,9 @@ variable "key_columns" {
       || !contains(concat(keys(var.columns), var.key_columns), var.table.hash_key)
     )
     error_message = join(" ", [
-      "The column ${var.table.hash_key} has the name of the table's hash key, which key_columns makes out of other columns, so every",
-      "row would be rejected: use it alone in key_columns, take it out of key_columns and columns, or give table.hash_key another",
-      "name.",
+      "The column ${var.table.hash_key} has the name of the table's hash key, which is made of other columns (key_columns), so",
+      "every row would be rejected: use it alone in key_columns, remove it from key_columns and columns, or give table.hash_key",
+      "another name.",
     ])
   }
 }
@@ -358,7 +358,7 @@ variable "defaults" {
   validation {
     condition = length(setintersection(keys(var.defaults), concat(["", "import_stamp", var.table.hash_key], var.key_columns))) == 0
     error_message = join(" ", [
-      "defaults must name fields, and none that the import makes itself: take out",
+      "defaults must not name attributes that the import sets: remove",
       "${join(", ", setintersection(keys(var.defaults), concat(["", "import_stamp", var.table.hash_key], var.key_columns)))} (the",
       "table's hash key, key_columns and import_stamp have no default).",
     ])
@@ -418,9 +418,9 @@ variable "max_rejected_percent" {
 
 variable "pace" {
   description = <<-EOT
-    How fast the row queue is worked off:
-    - `table_write_capacity`: write units a second that the table is provisioned with; the functions together use 80 % of it. Null makes
-      the table on-demand and lets the functions write as fast as it takes.
+    How fast the rows of the queue are loaded:
+    - `table_write_capacity`: write units a second that the table is provisioned with; the functions together use 80 % of it. Null
+      makes the table on-demand and lets the functions write as fast as DynamoDB accepts.
     - `maximum_concurrency`: most load functions at a time, 2 to 1000; 5 when left out. A provisioned table's capacity is shared equally
       among them.
     - `one_at_a_time`: makes the row queue a FIFO queue with one message group, so that one load function runs at a time, in the order
@@ -500,7 +500,7 @@ variable "pace" {
   validation {
     condition = !var.pace.one_at_a_time ? true : coalesce(var.pace.batch_size, 1) <= 10 && var.pace.batching_window_seconds == 0
     error_message = join(" ", [
-      "With pace.one_at_a_time the row queue is a FIFO queue, which hands over 10 messages at most and does not gather them: set",
+      "With pace.one_at_a_time the row queue is a FIFO queue, which delivers 10 messages at most and has no batching window: set",
       "pace.batch_size to 10 or less and leave pace.batching_window_seconds out.",
     ])
   }
@@ -571,7 +571,7 @@ variable "split" {
     condition = var.split.stop_at_remaining_seconds >= 10 && var.split.stop_at_remaining_seconds < var.split.timeout_seconds
     error_message = join(" ", [
       "split.stop_at_remaining_seconds must be at least 10, which sending what was read may take, and less than split.timeout_seconds",
-      "(${var.split.timeout_seconds}), or every invocation would stop as soon as it began.",
+      "(${var.split.timeout_seconds}), or every invocation would stop at once.",
     ])
   }
   validation {
@@ -603,8 +603,8 @@ variable "load" {
 
 variable "ledger" {
   description = <<-EOT
-    The ledger of imports: days after which an import is forgotten (counted from its beginning and again from its end), and whether AWS
-    refuses to delete the table.
+    The ledger of imports: days after which an import is deleted from it (counted from its beginning and again from its end), and
+    whether AWS refuses to delete the table.
   EOT
   type = object({
     retention_days      = optional(number, 90)
@@ -672,8 +672,8 @@ variable "max_receive_count" {
 
 variable "late_after_seconds" {
   description = <<-EOT
-    What the pipeline promises: the rows of a file begin to be read within this many seconds. With `alarm`, one goes off on a message
-    that has waited longer.
+    Target of the pipeline: seconds within which the rows of a file begin to be read. With `alarm`, a message that has waited longer
+    triggers an alarm.
   EOT
   type        = number
   default     = 3600
@@ -685,7 +685,7 @@ variable "late_after_seconds" {
       && floor(var.late_after_seconds) == var.late_after_seconds
     )
     error_message = join(" ", [
-      "late_after_seconds must be a whole number from 60 (CloudWatch looks once a minute) to 345599 (the queue deletes what is four",
+      "late_after_seconds must be a whole number from 60 (CloudWatch evaluates once a minute) to 345599 (the queue deletes what is four",
       "days old).",
     ])
   }
@@ -693,7 +693,7 @@ variable "late_after_seconds" {
 
 variable "stalled_after_seconds" {
   description = <<-EOT
-    After how many seconds in which rows waited and none was loaded an import counts as stalled and, with `alarm`, sets one off.
+    Seconds for which rows must wait without any being loaded until imports count as stalled, which with `alarm` triggers an alarm.
   EOT
   type        = number
   default     = 1800
@@ -702,17 +702,17 @@ variable "stalled_after_seconds" {
   validation {
     condition = var.stalled_after_seconds >= 900 && var.stalled_after_seconds <= 86400 && var.stalled_after_seconds % 300 == 0
     error_message = join(" ", [
-      "stalled_after_seconds must be a multiple of 300 from 900, as long as one batch may take, to 86400, a day: CloudWatch looks at",
-      "five minutes at a time and one day back.",
+      "stalled_after_seconds must be a multiple of 300 from 900, as long as one batch may take, to 86400, a day: the alarm's",
+      "periods are five minutes, and CloudWatch evaluates one day at most.",
     ])
   }
 }
 
 variable "alarm" {
   description = <<-EOT
-    Where alarms are sent: on dead letters, files that wait too long, imports that fail or stand still, rejected files and rows, errors,
-    throttles, and rows that have waited for half of their queue's retention. Rejections set one off from `rejections` within five
-    minutes. Null creates none.
+    Where alarms are sent: on dead letters, files that wait too long, imports that fail or stand still, rejected files and rows,
+    errors, throttles, and rows that have waited for half of their queue's retention. `rejections` is the number of rejections
+    within five minutes that triggers an alarm. Null creates none.
   EOT
   type = object({
     actions    = list(string)
@@ -722,14 +722,14 @@ variable "alarm" {
 
   validation {
     condition     = var.alarm == null ? true : var.alarm.rejections >= 1
-    error_message = "alarm.rejections must be 1 or more: at 0 the alarm could never end."
+    error_message = "alarm.rejections must be 1 or more: at 0 it would always be in ALARM."
   }
 }
 
 variable "kms_key" {
   description = <<-EOT
-    Encrypts objects, messages, both tables, logs and the functions' environment with this customer managed key, whose policy must let
-    the services in `key_sources` and CloudWatch Logs use it. Null leaves that to keys of AWS.
+    Encrypts objects, messages, both tables, logs and the functions' environment with this customer managed key, whose policy must
+    let the services in `key_sources` and CloudWatch Logs use it. Null uses keys of AWS.
   EOT
   type = object({
     arn = string
@@ -787,7 +787,7 @@ variable "vpc" {
     gateway only; null leaves them outside:
     - `subnet_ids`: 1 to 16 of one VPC, two availability zones or more for one to fail.
     - `security_group_ids`: 1 to 5 of the same VPC.
-    - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs a range of them.
+    - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs an IPv6 CIDR block.
   EOT
   type = object({
     subnet_ids         = set(string)
@@ -799,8 +799,8 @@ variable "vpc" {
 
 variable "trust_source_account" {
   description = <<-EOT
-    Whether the functions' roles let Lambda in for this account only, by `aws:SourceAccount` in their trust policies. AWS's own samples
-    have the condition; turn it off if functions or their queues stand still for it.
+    Whether the trust policies of the functions' roles require that `aws:SourceAccount` is this account, as in AWS's samples. Set it
+    to false if Lambda cannot assume the roles, so that functions do not run or queues are not polled.
   EOT
   type        = bool
   default     = true

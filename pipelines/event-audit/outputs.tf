@@ -35,8 +35,8 @@ output "pipeline" {
   precondition {
     condition = length(local.unwatched_events) == 0
     error_message = join(" ", [
-      "routes names what events does not watch: ${join(", ", local.unwatched_events)}. Add them to events, or take them out of routes:",
-      "their queues would never receive anything.",
+      "routes has events that are not in events: ${join(", ", local.unwatched_events)}. Add them to events, or remove them from routes:",
+      "S3 would not send them.",
     ])
   }
 }

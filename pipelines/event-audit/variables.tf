@@ -13,8 +13,8 @@ variable "name_prefix" {
   validation {
     condition = !can(regex("^(aws|ssm|xn--|sthree-|amzn-s3-demo-)", "${var.name_prefix}-"))
     error_message = join(" ", [
-      "name_prefix must not begin with aws or ssm, which Systems Manager keeps for its own parameters, nor with xn--, sthree- or",
-      "amzn-s3-demo-, which S3 takes for no bucket.",
+      "name_prefix must not begin with aws or ssm, which Systems Manager reserves for its parameters, nor with xn--, sthree- or",
+      "amzn-s3-demo-, which S3 reserves.",
     ])
   }
 }
@@ -49,10 +49,10 @@ variable "source_bucket" {
     A bucket that exists as the source, instead of one that the pipeline makes. Nothing of it is changed, so what its notification has
     already stays:
     - `name`, `further`: the bucket, and more buckets of the same account.
-    - `account_id`: the account of the bucket; null is this one. It is in this region.
-    - `via`: `s3`, by rules that the owner adds to the bucket's notification; or `eventbridge`, by a rule for each route, for which the
-      owner turns the bucket's EventBridge notifications on. What these have no name for (replication, retention) is then in no log, and
-      `events` narrows nothing: what no route names is in `other`.
+    - `account_id`: the account of the bucket, which is in this region; null is this account.
+    - `via`: `s3`, by rules that the owner adds to the bucket's notification configuration; or `eventbridge`, by a rule for each
+      route, for which the owner enables EventBridge notifications of the bucket. EventBridge has no events of replication and
+      retention, which are then not logged, and `events` has no effect: all events that no route names go to `other`.
     - `kms_key_arn`: the customer managed key that its objects are encrypted with.
 
     What its owner has to do is in the output `pipeline.source`; modules/source-bucket describes it.
@@ -103,7 +103,7 @@ variable "routes" {
   }
   validation {
     condition     = !contains(keys(var.routes), "other")
-    error_message = "The route other is made by the pipeline, of everything that routes leaves out: give yours another name."
+    error_message = "The pipeline itself adds the route other, for the events that no route names: give yours another name."
   }
   validation {
     condition = alltrue([for settings in values(var.routes) : length(settings.events) > 0])
@@ -139,8 +139,8 @@ variable "routes" {
 
 variable "events" {
   description = <<-EOT
-    Events of the bucket that are watched at all, by the same names as in `routes`. By default every kind that S3 has had for years;
-    annotations and retention, the youngest, can be added.
+    Events of the bucket that are watched at all, by the same names as in `routes`. By default all but the newest kinds, annotations
+    and retention, which can be added.
   EOT
   type        = set(string)
   default = [
@@ -160,8 +160,8 @@ variable "events" {
   validation {
     condition = alltrue([for event in var.events : contains(keys(local.event_names), event)])
     error_message = join(" ", [
-      "S3 has no such events: ${join(", ", setsubtract(var.events, keys(local.event_names)))}. events are written without s3: and must",
-      "be of ${join(", ", keys(local.event_names))}.",
+      "S3 has no such events: ${join(", ", setsubtract(var.events, keys(local.event_names)))}.",
+      "events are written without s3: and must be of ${join(", ", keys(local.event_names))}.",
     ])
   }
   validation {
@@ -169,7 +169,7 @@ variable "events" {
     error_message = join(" ", [
       "events names these twice, alone and with their family:",
       "${join(", ", [for event in var.events : event if !endswith(event, ":*") && contains(var.events, "${split(":", event)[0]}:*")])}.",
-      "Leave out one or the other.",
+      "Remove one or the other.",
     ])
   }
 }
@@ -263,8 +263,8 @@ variable "email_subscribers" {
 
 variable "late_after_seconds" {
   description = <<-EOT
-    What the pipeline promises: an event is logged within this many seconds. With `alarm`, one goes off on a message that has waited
-    longer.
+    Target of the pipeline: seconds within which an event is logged. With `alarm`, a message that has waited longer triggers an
+    alarm.
   EOT
   type        = number
   default     = 900
@@ -276,7 +276,7 @@ variable "late_after_seconds" {
       && floor(var.late_after_seconds) == var.late_after_seconds
     )
     error_message = join(" ", [
-      "late_after_seconds must be a whole number from 60 (CloudWatch looks once a minute) to 345599 (the queue deletes what is four",
+      "late_after_seconds must be a whole number from 60 (CloudWatch evaluates once a minute) to 345599 (the queue deletes what is four",
       "days old).",
     ])
   }
@@ -284,8 +284,8 @@ variable "late_after_seconds" {
 
 variable "alarm" {
   description = <<-EOT
-    Where alarms are sent: on dead letters, events that wait too long, rejections, errors and throttles. Rejections set one off from
-    `rejections` within five minutes. Null creates none.
+    Where alarms are sent: on dead letters, events that wait too long, rejections, errors and throttles. `rejections` is the number
+    of rejections within five minutes that triggers an alarm. Null creates none.
   EOT
   type = object({
     actions    = list(string)
@@ -295,14 +295,14 @@ variable "alarm" {
 
   validation {
     condition     = var.alarm == null ? true : var.alarm.rejections >= 1
-    error_message = "alarm.rejections must be 1 or more: at 0 the alarm could never end."
+    error_message = "alarm.rejections must be 1 or more: at 0 it would always be in ALARM."
   }
 }
 
 variable "kms_key" {
   description = <<-EOT
-    Encrypts objects, messages, the trail, logs and the functions' environment with this customer managed key, whose policy must let the
-    services in `key_sources` and CloudWatch Logs use it. Null leaves that to keys of AWS.
+    Encrypts objects, messages, the trail, logs and the functions' environment with this customer managed key, whose policy must let
+    the services in `key_sources` and CloudWatch Logs use it. Null uses keys of AWS.
   EOT
   type = object({
     arn = string
@@ -360,7 +360,7 @@ variable "vpc" {
     gateway only; null leaves them outside:
     - `subnet_ids`: 1 to 16 of one VPC, two availability zones or more for one to fail.
     - `security_group_ids`: 1 to 5 of the same VPC.
-    - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs a range of them.
+    - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs an IPv6 CIDR block.
   EOT
   type = object({
     subnet_ids         = set(string)
@@ -372,8 +372,8 @@ variable "vpc" {
 
 variable "trust_source_account" {
   description = <<-EOT
-    Whether the functions' roles let Lambda in for this account only, by `aws:SourceAccount` in their trust policies. AWS's own samples
-    have the condition; turn it off if functions or their queues stand still for it.
+    Whether the trust policies of the functions' roles require that `aws:SourceAccount` is this account, as in AWS's samples. Set it
+    to false if Lambda cannot assume the roles, so that functions do not run or queues are not polled.
   EOT
   type        = bool
   default     = true

@@ -13,8 +13,8 @@ variable "name_prefix" {
   validation {
     condition = !can(regex("^(aws|ssm|xn--|sthree-|amzn-s3-demo-)", "${var.name_prefix}-"))
     error_message = join(" ", [
-      "name_prefix must not begin with aws or ssm, which Systems Manager keeps for its own parameters, nor with xn--, sthree- or",
-      "amzn-s3-demo-, which S3 takes for no bucket.",
+      "name_prefix must not begin with aws or ssm, which Systems Manager reserves for its parameters, nor with xn--, sthree- or",
+      "amzn-s3-demo-, which S3 reserves.",
     ])
   }
 }
@@ -50,9 +50,9 @@ variable "source_bucket" {
     A bucket that exists as the source, instead of one that the pipeline makes. Nothing of it is changed, so what its notification has
     already stays:
     - `name`, `further`: the bucket, and more buckets of the same account.
-    - `account_id`: the account of the bucket; null is this one. It is in this region.
-    - `via`: `eventbridge`, by rules of this pipeline, for which the owner turns the bucket's EventBridge notifications on; or `s3`, by
-      rules that the owner adds to its notification.
+    - `account_id`: the account of the bucket, which is in this region; null is this account.
+    - `via`: `eventbridge`, by rules of this pipeline, for which the owner enables EventBridge notifications of the bucket; or `s3`,
+      by rules that the owner adds to its notification configuration.
     - `kms_key_arn`: the customer managed key that its objects are encrypted with.
 
     What its owner has to do is in the output `pipeline.source`; modules/source-bucket describes it.
@@ -243,9 +243,9 @@ variable "limits" {
 
 variable "tolerate" {
   description = <<-EOT
-    What may be wrong with a picture that is made all the same: `truncated`, its last rows, checksum or end marker, if nine tenths of
-    its rows can be decoded (the derivative then carries `repaired` in its metadata, and the metric `Repaired` counts it); or `nothing`,
-    which records a rejection instead.
+    Damage for which a derivative is made nevertheless: `truncated`, missing last rows, a wrong checksum or a missing end marker, if
+    nine tenths of the rows can be decoded (the derivative then carries `repaired` in its metadata, and the metric `Repaired` counts
+    it); or `nothing`, which records a rejection instead.
   EOT
   type        = string
   default     = "truncated"
@@ -386,8 +386,8 @@ variable "email_subscribers" {
 
 variable "late_after_seconds" {
   description = <<-EOT
-    What the pipeline promises: a picture waits for its derivatives for no more than this many seconds. With `alarm`, one goes off on a
-    message that has waited longer.
+    Target of the pipeline: seconds within which the derivatives of a picture are made. With `alarm`, a message that has waited
+    longer triggers an alarm.
   EOT
   type        = number
   default     = 900
@@ -399,7 +399,7 @@ variable "late_after_seconds" {
       && floor(var.late_after_seconds) == var.late_after_seconds
     )
     error_message = join(" ", [
-      "late_after_seconds must be a whole number from 60 (CloudWatch looks once a minute) to 345599 (the queue deletes what is four",
+      "late_after_seconds must be a whole number from 60 (CloudWatch evaluates once a minute) to 345599 (the queue deletes what is four",
       "days old).",
     ])
   }
@@ -407,8 +407,8 @@ variable "late_after_seconds" {
 
 variable "alarm" {
   description = <<-EOT
-    Where alarms are sent: on dead letters, pictures that wait too long, rejections, errors and throttles. Rejections set one off from
-    `rejections` within five minutes. Null creates none.
+    Where alarms are sent: on dead letters, pictures that wait too long, rejections, errors and throttles. `rejections` is the
+    number of rejections within five minutes that triggers an alarm. Null creates none.
   EOT
   type = object({
     actions    = list(string)
@@ -418,14 +418,14 @@ variable "alarm" {
 
   validation {
     condition     = var.alarm == null ? true : var.alarm.rejections >= 1
-    error_message = "alarm.rejections must be 1 or more: at 0 the alarm could never end."
+    error_message = "alarm.rejections must be 1 or more: at 0 it would always be in ALARM."
   }
 }
 
 variable "kms_key" {
   description = <<-EOT
-    Encrypts objects, messages, logs and the functions' environment with this customer managed key, whose policy must let the services
-    in `key_sources` and CloudWatch Logs use it. Null leaves that to keys of AWS.
+    Encrypts objects, messages, logs and the functions' environment with this customer managed key, whose policy must let the
+    services in `key_sources` and CloudWatch Logs use it. Null uses keys of AWS.
   EOT
   type = object({
     arn = string
@@ -483,7 +483,7 @@ variable "vpc" {
     gateway only; null leaves them outside:
     - `subnet_ids`: 1 to 16 of one VPC, two availability zones or more for one to fail.
     - `security_group_ids`: 1 to 5 of the same VPC.
-    - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs a range of them.
+    - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs an IPv6 CIDR block.
   EOT
   type = object({
     subnet_ids         = set(string)
@@ -495,8 +495,8 @@ variable "vpc" {
 
 variable "trust_source_account" {
   description = <<-EOT
-    Whether the functions' roles let Lambda in for this account only, by `aws:SourceAccount` in their trust policies. AWS's own samples
-    have the condition; turn it off if functions or their queues stand still for it.
+    Whether the trust policies of the functions' roles require that `aws:SourceAccount` is this account, as in AWS's samples. Set it
+    to false if Lambda cannot assume the roles, so that functions do not run or queues are not polled.
   EOT
   type        = bool
   default     = true

@@ -16,8 +16,8 @@ variable "name_prefix" {
   validation {
     condition = !can(regex("^(aws|ssm|xn--|sthree-|amzn-s3-demo-)", "${var.name_prefix}-"))
     error_message = join(" ", [
-      "name_prefix must not begin with aws or ssm, which Systems Manager keeps for its own parameters, nor with xn--, sthree- or",
-      "amzn-s3-demo-, which S3 takes for no bucket.",
+      "name_prefix must not begin with aws or ssm, which Systems Manager reserves for its parameters, nor with xn--, sthree- or",
+      "amzn-s3-demo-, which S3 reserves.",
     ])
   }
 }
@@ -64,23 +64,23 @@ variable "function" {
   validation {
     condition = var.function.timeout_seconds <= 42
     error_message = join(" ", [
-      "function.timeout_seconds must be at most 42: a delivery that dies after sending is repeated 6 x timeout later and may take",
-      "another timeout to send again, and the finished queue drops a repeated message for no more than 300 seconds.",
+      "function.timeout_seconds must be at most 42: an invocation that stops after sending is retried after 6 x timeout and may take",
+      "another timeout to send again, but the finished queue deduplicates messages for 300 seconds only.",
     ])
   }
   validation {
     condition = var.function.batch_size <= 10
     error_message = join(" ", [
       "function.batch_size must be at most 10: more need a batching window,",
-      "which would delay the repetition of a delivery that died.",
+      "which would delay the retry of an invocation that stopped.",
     ])
   }
 }
 
 variable "service" {
   description = <<-EOT
-    What the service is expected to do: how long a message stays hidden once the service has received it (the service prolongs that for
-    as long as it works), and after how many seconds in the finished queue a message counts as late and, with `alarm`, sets one off.
+    Settings of the service: how long a received message stays invisible (the service extends that for as long as it works), and for
+    how many seconds a message may wait in the finished queue until it counts as late and, with `alarm`, triggers an alarm.
   EOT
   type = object({
     visibility_timeout_seconds = optional(number, 120)
@@ -98,7 +98,7 @@ variable "service" {
   }
   validation {
     condition     = var.service.late_after_seconds >= 60
-    error_message = "service.late_after_seconds must be at least 60: CloudWatch looks once a minute."
+    error_message = "service.late_after_seconds must be at least 60: CloudWatch evaluates once a minute."
   }
 }
 
@@ -177,8 +177,8 @@ variable "max_receive_count" {
 
 variable "late_after_seconds" {
   description = <<-EOT
-    What the pipeline promises: an item is updated within this many seconds; `service.late_after_seconds` is the service's promise. With
-    `alarm`, one goes off on a message that has waited longer.
+    Target of the pipeline: seconds within which an item is updated; `service.late_after_seconds` is that of the service. With
+    `alarm`, a message that has waited longer triggers an alarm.
   EOT
   type        = number
   default     = 900
@@ -190,7 +190,7 @@ variable "late_after_seconds" {
       && floor(var.late_after_seconds) == var.late_after_seconds
     )
     error_message = join(" ", [
-      "late_after_seconds must be a whole number from 60 (CloudWatch looks once a minute) to 345599 (the queue deletes what is four",
+      "late_after_seconds must be a whole number from 60 (CloudWatch evaluates once a minute) to 345599 (the queue deletes what is four",
       "days old).",
     ])
   }
@@ -198,8 +198,9 @@ variable "late_after_seconds" {
 
 variable "alarm" {
   description = <<-EOT
-    Where alarms are sent: on dead letters, items that wait too long for their update, finished items that the service does not fetch,
-    rejections, errors and throttles. Rejections set one off from `rejections` within five minutes. Null creates none.
+    Where alarms are sent: on dead letters, items that wait too long for their update, finished items that the service does not
+    fetch, rejections, errors and throttles. `rejections` is the number of rejections within five minutes that triggers an alarm.
+    Null creates none.
   EOT
   type = object({
     actions    = list(string)
@@ -209,14 +210,14 @@ variable "alarm" {
 
   validation {
     condition     = var.alarm == null ? true : var.alarm.rejections >= 1
-    error_message = "alarm.rejections must be 1 or more: at 0 the alarm could never end."
+    error_message = "alarm.rejections must be 1 or more: at 0 it would always be in ALARM."
   }
 }
 
 variable "kms_key" {
   description = <<-EOT
     Encrypts objects, messages, items, logs and the function's environment with this customer managed key, whose policy must let the
-    services in `key_sources` and CloudWatch Logs use it. Null leaves that to keys of AWS.
+    services in `key_sources` and CloudWatch Logs use it. Null uses keys of AWS.
   EOT
   type = object({
     arn = string
@@ -277,7 +278,7 @@ variable "vpc" {
     gateway only; null leaves them outside:
     - `subnet_ids`: 1 to 16 of one VPC, two availability zones or more for one to fail.
     - `security_group_ids`: 1 to 5 of the same VPC.
-    - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs a range of them.
+    - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs an IPv6 CIDR block.
   EOT
   type = object({
     subnet_ids         = set(string)
@@ -289,8 +290,8 @@ variable "vpc" {
 
 variable "trust_source_account" {
   description = <<-EOT
-    Whether the functions' roles let Lambda in for this account only, by `aws:SourceAccount` in their trust policies. AWS's own samples
-    have the condition; turn it off if functions or their queues stand still for it.
+    Whether the trust policies of the functions' roles require that `aws:SourceAccount` is this account, as in AWS's samples. Set it
+    to false if Lambda cannot assume the roles, so that functions do not run or queues are not polled.
   EOT
   type        = bool
   default     = true

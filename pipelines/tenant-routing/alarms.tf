@@ -9,8 +9,8 @@ module "alarms" {
   alarms = {
     quarantine-has-messages = {
       description = join(" ", [
-        "${local.name}-quarantine holds events that no tenant may have: of a tenant that is unknown, suspended or not ready, or with a key",
-        "that names none.",
+        "${local.name}-quarantine holds events that cannot be routed: the tenant is unknown, suspended or not ACTIVE, or the key names",
+        "none.",
         "`event-pipelines tenants quarantine list --prefix ${var.name_prefix}` says why; create or resume the tenant and run",
         "`event-pipelines tenants quarantine release TENANT --prefix ${var.name_prefix}`,",
         "before the retention of ${local.quarantine_retention_seconds / 86400} days deletes them.",

@@ -96,7 +96,7 @@ module "router" {
   }
 }
 
-# Events that may not go to a tenant wait here for a person. The queue keeps messages for the maximum of
+# Events that cannot be routed wait here for an operator. The queue keeps messages for the maximum of
 # SQS, and a message may be received a thousand times before it becomes a dead letter.
 module "quarantine" {
   source = "../../modules/sqs-with-dlq"

@@ -1,7 +1,7 @@
 variable "name_prefix" {
   description = <<-EOT
-    First part of every resource name, also of those that `event-pipelines tenants` makes. Each character more is one less for the names
-    of groups, whose buckets carry it, too.
+    First part of every resource name, also of those that `event-pipelines tenants` creates. Names of groups share the limit of
+    bucket names with it.
   EOT
   type        = string
   nullable    = false
@@ -16,15 +16,15 @@ variable "name_prefix" {
   validation {
     condition = !can(regex("^(aws|ssm|xn--|sthree-|amzn-s3-demo-)", "${var.name_prefix}-"))
     error_message = join(" ", [
-      "name_prefix must not begin with aws or ssm, which Systems Manager keeps for its own parameters, nor with xn--, sthree- or",
-      "amzn-s3-demo-, which S3 takes for no bucket.",
+      "name_prefix must not begin with aws or ssm, which Systems Manager reserves for its parameters, nor with xn--, sthree- or",
+      "amzn-s3-demo-, which S3 reserves.",
     ])
   }
   validation {
     condition = !can(regex("-(tg|tenant)(-|$)", var.name_prefix))
     error_message = join(" ", [
-      "name_prefix must not have tg or tenant as a word after the first: by these the groups and tenants of the stack that is called",
-      "like what precedes them are told, and its buckets would be taken for this one's.",
+      "name_prefix must not have tg or tenant as a word after the first: a stack with the name_prefix before that word uses it in the",
+      "names of its groups and tenants, and could take this stack's buckets for its own.",
     ])
   }
 }
@@ -66,8 +66,8 @@ variable "code_bucket" {
 
 variable "queue_mode" {
   description = <<-EOT
-    Where the events of new groups go unless `create-group` says otherwise: `per_tenant` gives every tenant a queue, `shared_fair` every
-    group one that its tenants share fairly. A group keeps the mode that it was made with.
+    Queues of new groups unless `create-group` sets another mode: `per_tenant` gives every tenant a queue, `shared_fair` gives every
+    group one fair queue for all of its tenants. A group keeps the mode with which it was created.
   EOT
   type        = string
   default     = "per_tenant"
@@ -81,8 +81,8 @@ variable "queue_mode" {
 
 variable "cache" {
   description = <<-EOT
-    How long the router believes what it read in the registry, in seconds: of a tenant that is there (`seconds`; a suspension takes up
-    to this long and a fifth more to be in force), of one that is not (`negative_seconds`), and while the registry cannot be read
+    How long the router caches the registry, in seconds: tenants that exist (`seconds`; a suspension takes effect within this time
+    and a fifth more), tenants that do not (`negative_seconds`), and entries that are used while the registry cannot be read
     (`stale_seconds`, 0 for not at all).
   EOT
   type = object({
@@ -102,8 +102,8 @@ variable "cache" {
   validation {
     condition = var.cache.negative_seconds <= var.cache.seconds
     error_message = join(" ", [
-      "cache.negative_seconds (${var.cache.negative_seconds}) must not be above cache.seconds (${var.cache.seconds}): a tenant that",
-      "was just made would be unknown for longer than a suspended one is still served.",
+      "cache.negative_seconds (${var.cache.negative_seconds}) must not be above cache.seconds (${var.cache.seconds}): a new tenant",
+      "would be unknown for longer than a suspended one is still served.",
     ])
   }
   validation {
@@ -112,8 +112,8 @@ variable "cache" {
       && floor(var.cache.stale_seconds) == var.cache.stale_seconds
     )
     error_message = join(" ", [
-      "cache.stale_seconds must be a whole number from 0 to 86400: a registry that cannot be read may keep a suspended tenant going",
-      "for a day at most.",
+      "cache.stale_seconds must be a whole number from 0 to 86400: while the registry cannot be read, a suspended tenant is served",
+      "for that long.",
     ])
   }
   validation {
@@ -121,7 +121,7 @@ variable "cache" {
     condition = var.cache.stale_seconds == 0 || var.cache.stale_seconds >= 1.2 * var.cache.seconds
     error_message = join(" ", [
       "cache.stale_seconds must be 0 (never use old answers) or at least ${ceil(1.2 * var.cache.seconds)}, cache.seconds and a fifth:",
-      "whatever is old enough to be asked for again would be too old to be used.",
+      "otherwise an entry that has expired would already be too old to be used.",
     ])
   }
 }
@@ -242,8 +242,8 @@ variable "queues" {
 
 variable "group_bucket" {
   description = <<-EOT
-    Life-cycle rules of the groups' buckets: days after which older versions are deleted, unfinished uploads are aborted, and what could
-    not be made of a file is removed from `TENANT/rejected/`. Files and what is made of them stay.
+    Life-cycle rules of the groups' buckets: days after which older versions are deleted, unfinished uploads are aborted, and
+    rejected rows and records are removed from `TENANT/rejected/`. Raw and silver files stay.
   EOT
   type = object({
     noncurrent_version_days = optional(number, 30)
@@ -303,7 +303,7 @@ variable "group_access" {
 }
 
 variable "registry" {
-  description = "Whether AWS refuses to delete the two tables. They say what belongs to which tenant; nothing else does."
+  description = "Whether AWS refuses to delete the two tables, the only record of what belongs to which tenant."
   type = object({
     deletion_protection = optional(bool, false)
   })
@@ -314,7 +314,7 @@ variable "registry" {
 variable "alarm" {
   description = <<-EOT
     Where alarms are sent: on events in quarantine, failed records, rejected files, dead letters of the quarantine, errors and
-    throttles. Rejections set one off from `rejections` within five minutes. Null creates none.
+    throttles. `rejections` is the number of rejections within five minutes that triggers an alarm. Null creates none.
   EOT
   type = object({
     actions    = list(string)
@@ -324,14 +324,14 @@ variable "alarm" {
 
   validation {
     condition     = var.alarm == null ? true : var.alarm.rejections >= 1
-    error_message = "alarm.rejections must be 1 or more: at 0 the alarm could never end."
+    error_message = "alarm.rejections must be 1 or more: at 0 it would always be in ALARM."
   }
 }
 
 variable "kms_key" {
   description = <<-EOT
-    Encrypts the registry, messages, logs and the functions' environment, and what `event-pipelines tenants` makes, with this customer
-    managed key, whose policy must let the services in `key_sources` and CloudWatch Logs use it. Null leaves that to keys of AWS.
+    Encrypts the registry, messages, logs and the functions' environment, and what `event-pipelines tenants` makes, with this
+    customer managed key, whose policy must let the services in `key_sources` and CloudWatch Logs use it. Null uses keys of AWS.
   EOT
   type = object({
     arn = string
@@ -384,7 +384,7 @@ variable "vpc" {
     gateway only; null leaves them outside:
     - `subnet_ids`: 1 to 16 of one VPC, two availability zones or more for one to fail.
     - `security_group_ids`: 1 to 5 of the same VPC.
-    - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs a range of them.
+    - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs an IPv6 CIDR block.
   EOT
   type = object({
     subnet_ids         = set(string)
@@ -396,8 +396,8 @@ variable "vpc" {
 
 variable "trust_source_account" {
   description = <<-EOT
-    Whether the functions' roles let Lambda in for this account only, by `aws:SourceAccount` in their trust policies. AWS's own samples
-    have the condition; turn it off if functions or their queues stand still for it.
+    Whether the trust policies of the functions' roles require that `aws:SourceAccount` is this account, as in AWS's samples. Set it
+    to false if Lambda cannot assume the roles, so that functions do not run or queues are not polled.
   EOT
   type        = bool
   default     = true

@@ -10,6 +10,7 @@ MAX_HASH_KEY = 2048
 
 
 def object_key(bucket: str, key: str) -> str:
+    """Return the hash key of an object's events, shortened by ``fitted`` to DynamoDB's limit."""
     return fitted(f"{bucket}/{key}", MAX_HASH_KEY)
 
 

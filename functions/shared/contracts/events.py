@@ -99,7 +99,7 @@ class ObjectEvent:
         if self.event_name.startswith("ObjectCreated:"):
             return True
         if self.event_name.partition(":")[0] not in CREATING_NOTHING:
-            raise NotAnObjectEvent("a record is of an unknown kind of event")
+            raise NotAnObjectEvent("a record has an unknown event name")
         return False
 
     @property
@@ -142,7 +142,7 @@ def announcements(payload: str | Mapping[str, Any]) -> list[Announcement]:
         return [Announcement(_from_eventbridge(document), document)]
     if document.get("Event") == "s3:TestEvent":
         return []
-    raise NotAnObjectEvent("the message has neither Records nor the shape of an EventBridge event")
+    raise NotAnObjectEvent("the message is neither an S3 notification nor an EventBridge event")
 
 
 def is_older(sequencer: str | None, other: str | None) -> bool:

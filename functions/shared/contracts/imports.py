@@ -14,6 +14,8 @@ SHARE_OF_CAPACITY = 0.8
 
 
 class ImportStatus(StrEnum):
+    """Status of an import; COMPLETE and FAILED are final."""
+
     SPLITTING = "SPLITTING"
     LOADING = "LOADING"  # everything is sent
     COMPLETE = "COMPLETE"

@@ -1,6 +1,6 @@
 """Messages of the item relay: an item and its revision.
 
-Both queues carry the same format. A message of the script says that an item is at revision 1 and
+Both queues carry the same format. A message of `items put` says that an item is at revision 1 and
 ready for its update; a message of the function, that it is at revision 2 and ready for the service.
 A message is a JSON object in ASCII, with the members
 
@@ -57,7 +57,7 @@ class ItemMessage:
         if type(version) is not int or version != SCHEMA_VERSION:
             raise NotAnItemMessage(f"the message has a schema_version other than {SCHEMA_VERSION}")
         if not isinstance(item_id, str) or not ITEM_ID.fullmatch(item_id):
-            raise NotAnItemMessage("the message has no item_id that an item can have")
+            raise NotAnItemMessage("the message has no valid item_id")
         if type(revision) is not int or revision < 1:
             raise NotAnItemMessage("the message has no revision")
         return cls(item_id, _text(document, "bucket"), _text(document, "key"), revision)

@@ -63,6 +63,7 @@ def is_tenant_name(text: str) -> bool:
 
 
 def area_prefix(tenant: str, area: str) -> str:
+    """Return the common beginning of a tenant's keys in RAW, SILVER or REJECTED, with its slash."""
     return f"{tenant}/{area}/"
 
 

@@ -41,6 +41,8 @@ QUOTED_CHARACTERS = 60
 
 
 class ColumnType(StrEnum):
+    """Types of columns, by their names in settings."""
+
     STRING = "string"
     NUMBER = "number"
     BOOL = "bool"
@@ -100,6 +102,7 @@ def read_timestamp(text: str) -> Attribute:
 
 
 def iso_utc(text: str) -> str:
+    """Return the text that ``read_timestamp`` reads. Raises UnreadableCell."""
     match = TIMESTAMP.fullmatch(text.strip(SPACES))
     try:
         if match is None:
@@ -135,6 +138,7 @@ def attribute_size(attribute: Attribute) -> int:
 
 
 def text_size(text: str) -> int:
+    """Return the bytes of ``text`` in UTF-8. Raises UnicodeEncodeError for surrogates."""
     return len(text) if text.isascii() else len(text.encode())
 
 
@@ -163,5 +167,6 @@ def _out_of_range(text: str) -> UnreadableCell:
 
 
 def quoted(text: str) -> str:
+    """Return ``text`` as a Python literal, cut after QUOTED_CHARACTERS."""
     cut = text if len(text) <= QUOTED_CHARACTERS else text[:QUOTED_CHARACTERS] + "…"
     return repr(cut)

@@ -22,7 +22,7 @@ def wanted_dialect(environment: Environment) -> WantedDialect:
     """Raises ConfigurationError that names the variable and what to set it to."""
     quote = environment.text("QUOTE", '"')
     dialect = Dialect(
-        delimiter=environment.parsed("DELIMITER", _delimiter, f"{AUTO} or one sign", AUTO),
+        delimiter=environment.parsed("DELIMITER", _delimiter, f"{AUTO} or one character", AUTO),
         quote="" if quote == NO_QUOTES else _sign(environment, "QUOTE", '"'),
         escape=_sign(environment, "ESCAPE"),
         comment=_sign(environment, "COMMENT"),
@@ -31,7 +31,7 @@ def wanted_dialect(environment: Environment) -> WantedDialect:
     signs += [dialect.delimiter] if dialect.delimiter != AUTO else []
     if len(set(signs)) < len(signs):
         raise ConfigurationError(
-            "DELIMITER, QUOTE, ESCAPE and COMMENT must differ: set each to a sign of its own."
+            "DELIMITER, QUOTE, ESCAPE and COMMENT must differ: set each to another character."
         )
     return WantedDialect(
         dialect,
@@ -52,7 +52,7 @@ def _sign(environment: Environment, name: str, default: str = "") -> str:
             raise ValueError
         return value
 
-    return environment.parsed(name, parse, "one sign of ASCII, no letter or digit", default)
+    return environment.parsed(name, parse, "one ASCII character, no letter or digit", default)
 
 
 def _is_sign(value: str) -> bool:

@@ -32,28 +32,28 @@ class ExpectedColumns:
             if name not in header:
                 raise FileRefused(
                     "key_column_missing",
-                    f"the header has no column {name}, which key_columns names: correct the"
+                    f"the header has no column {name}, which is in key_columns: correct the"
                     " setting, or the header",
                 )
         if self.hash_key in header and tuple(self.keys) not in ((), (self.hash_key,)):
             raise FileRefused(
                 "key_column_replaced",
-                f"the column {self.hash_key} has the name of the table's key, which key_columns"
-                " makes of other columns: rename it",
+                f"the column {self.hash_key} has the name of the table's key, which is made of"
+                " key_columns: rename it",
             )
         for name in self.made:
             if name in header:
                 raise FileRefused(
                     "column_replaced",
-                    f"the column {name} has the name of an attribute that expires_after_days"
-                    " makes: rename it",
+                    f"the column {name} has the name of the attribute that expires_after_days"
+                    " adds: rename it",
                 )
         for name in self.typed:
             if name not in header and name not in self.defaults:
                 raise FileRefused(
                     "column_missing",
-                    f"the header has no column {name}, whose type columns says: correct the"
-                    " setting or the header, or give the field a default",
+                    f"the header has no column {name}, which is in columns: correct the"
+                    " setting or the header, or add it to defaults",
                 )
         free = [name for name in header if name not in self.typed and name not in self.keys]
         for name in set(self.defaults).difference(header):
@@ -61,6 +61,6 @@ class ExpectedColumns:
                 number = [one.lower() for one in header].index(near[0]) + 1
                 raise FileRefused(
                     "default_misspelt",
-                    f"defaults names {name}, and column {number} is called nearly so: correct the"
-                    " setting, or the header",
+                    f"{name} in defaults is not a column, but nearly the name of column"
+                    f" {number}: correct the setting, or the header",
                 )

@@ -152,16 +152,16 @@ class ItemMaker:
         """Return the reason and detail of a problem of the header, which rejects every row."""
         names = set(self._header)
         if len(names) < len(self._header):
-            return "duplicate_column", "the header has two columns of one name"
+            return "duplicate_column", "the header has two columns of the same name"
         if "" in names:
             return "unnamed_column", "the header has a column without a name"
         missing = [name for name in self._key_columns if name not in names]
         if missing:
-            detail = f"the header has no column {missing[0]}, which makes the key"
+            detail = f"the header has no column {missing[0]}, which is part of the key"
             return "key_column_missing", detail
         hash_key = self._shape.hash_key
         if hash_key in names and self._key_columns != (hash_key,):
-            detail = f"the column {hash_key} has the name of the key, which other columns make"
+            detail = f"the column {hash_key} has the name of the key, which is made of others"
             return "key_column_replaced", detail
         return None
 
@@ -224,7 +224,7 @@ class ItemMaker:
                 f"the row has {len(cells)} cells, the header {len(self._header)}",
             )
         if len(cells) > 1 and tuple(cells) == self._header:
-            raise RowRejected("header_repeated", "the row has the names of the header")
+            raise RowRejected("header_repeated", "the row repeats the header")
         together = "".join(cells)
         if together.isascii() and "\0" not in together:
             return
@@ -234,7 +234,7 @@ class ItemMaker:
             try:
                 text.isascii() or text.encode()
             except UnicodeEncodeError:
-                raise RowRejected("not_unicode", f"{name} has half a character") from None
+                raise RowRejected("not_unicode", f"{name} has an unpaired surrogate") from None
 
     def _key(self, number: int, attributes: Mapping[str, Attribute]) -> Attribute:
         if not self._key_columns:
@@ -243,7 +243,7 @@ class ItemMaker:
         texts = [value.get("S") or _text_of(value) for value in values]
         for name, text in zip(self._key_columns, texts, strict=True):
             if not text.strip(SPACES):
-                raise RowRejected("empty_key", f"{name} is empty and belongs to the key")
+                raise RowRejected("empty_key", f"{name} is empty and part of the key")
         if self._key_columns == (self._shape.hash_key,) and "N" in values[0]:
             return values[0]
         key = texts[0] if len(texts) == 1 else KEY_SEPARATOR.join(map(_escaped, texts))

@@ -61,8 +61,8 @@ def refuse_misfits(
     if alike and len(problems) == len(rows) >= FEWEST_BROKEN_ROWS:
         raise FileRefused(
             problems[0].reason,
-            f"each of the first {len(rows)} rows is broken alike, the first of them as follows:"
-            f" {problems[0].detail}: correct how the file is written, or dialect.quote and"
+            f"all of the first {len(rows)} rows are invalid for the same reason. The first:"
+            f" {problems[0].detail}. Correct the export of the file, or dialect.quote and"
             " dialect.escape",
         )
     fitting = [cells for cells in good if _fits(cells, names, dialect, fill_short_rows)]
@@ -74,12 +74,12 @@ def refuse_misfits(
         raise FileRefused(
             "header_does_not_fit",
             f"the header has {len(names)} columns, and {'few' if fitting else 'none'} of the first"
-            f" {len(good)} rows have as many, but {seen}: correct the header, leave lines above it"
-            " out with dialect.skip_lines, or "
+            f" {len(good)} rows have as many, but {seen}: correct the header, skip lines above"
+            " it with dialect.skip_lines, or "
             + (
-                'set dialect.missing = "empty" if rows leave out their ends'
+                'set dialect.missing = "empty" if rows omit their last values'
                 if short
-                else f"put values that hold {dialect.delimiter!r} into quotes"
+                else f"quote values that contain {dialect.delimiter!r}"
             ),
         )
 
@@ -103,8 +103,8 @@ def _refuse_quoted_names(names: Sequence[str], dialect: Dialect) -> None:
         if quoted and (opening == dialect.quote or len(quoted) == len(names)):
             raise FileRefused(
                 "quotes_unclear",
-                f"the name of column {quoted[0]} has quotes {opening}{closing} around it that were"
-                " not read as quotes: set dialect.quote, or take away the spaces before them",
+                f"the name of column {quoted[0]} has quotes {opening}{closing} around it that are"
+                " not those of the dialect: set dialect.quote, or remove the spaces before them",
             )
 
 
@@ -120,8 +120,8 @@ def _refuse_quotes_of_values(rows: Sequence[Sequence[str]], dialect: Dialect) ->
             if quoted and (sign != dialect.quote or all(value[0] == " " for value in filled)):
                 raise FileRefused(
                     "quotes_unclear",
-                    f"every value of column {number} has quotes {sign} around it that were not read"
-                    " as quotes: set dialect.quote, or take away the spaces before them",
+                    f"every value of column {number} has quotes {sign} around it that are not"
+                    " those of the dialect: set dialect.quote, or remove the spaces before them",
                 )
 
 
@@ -139,14 +139,14 @@ def _refuse_other_signs(
 
     def refused(what: str, setting: str, sign: str, reason: str) -> FileRefused:
         remedy = f"with dialect.{setting} = {json.dumps(sign)}: set it, or correct the file"
-        return FileRefused(reason, f"{what}, and would not be {remedy}")
+        return FileRefused(reason, f"{what}, but not {remedy}")
 
     if not dialect.escape and any(NULL in row.cells for row in rows):
         raise refused(f"values are {NULL}", "escape", "\\", "escape_unclear")
     found = bad(rows, dialect)
     if not found or found < len(rows) * SHARE_BAD:
         return
-    what = f"{found} of the first {len(rows)} rows are bad"
+    what = f"{found} of the first {len(rows)} rows are invalid"
     signs = ("", dialect.escape), ("'", dialect.escape), (dialect.quote, "\\")
     others = [replace(dialect, quote=quote, escape=escape) for quote, escape in signs]
     unquoted, apostrophes, backslashes = (bad(read_as(other), other) for other in others)
@@ -172,8 +172,8 @@ def _refuse_values_as_names(names: Sequence[str], rows: Sequence[Sequence[str]])
         if like and filled and all(v.isdecimal() if whole else kind(v) == like for v in filled):
             raise FileRefused(
                 "header_missing",
-                f"the name of column {number} is of one kind with all values below ({like}): name"
-                " the columns with dialect.header, with dialect.skip_lines = 1 if it is a name",
+                f"the name of column {number} looks like all values below ({like}): set"
+                " dialect.header, and dialect.skip_lines = 1 if the first line is a header",
             )
 
 
@@ -204,8 +204,8 @@ def _refuse_separator_columns(
 def _several_signs(separator: str) -> FileRefused:
     return FileRefused(
         "delimiter_unclear",
-        f"all lines can be cut by {separator!r}, and a delimiter is one sign: export the file with"
-        " another, and say which with dialect.delimiter",
+        f"all lines can be split at {separator!r}, but a delimiter is one character: export the"
+        " file with another one, and set dialect.delimiter to it",
     )
 
 

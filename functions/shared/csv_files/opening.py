@@ -135,15 +135,15 @@ def _encoding(sample: bytes, zipped: bool, wanted: str) -> str:
             raise FileRefused("utf_32", f"the file is UTF-32: {AS_UTF_8}")
     kind = "compressed with gzip" if sample.startswith(GZIP_MAGIC) else kind_of_bytes(sample)
     if kind:
-        what = f"the gzip file holds something that is {kind}" if zipped else f"the file is {kind}"
-        remedy = "export it as CSV, and compress it with gzip or not at all"
+        what = f"the content of the gzip file is {kind}" if zipped else f"the file is {kind}"
+        remedy = "export it as CSV, uncompressed or compressed with gzip"
         raise FileRefused("not_csv", f"{what}: {remedy}")
     marked = next((name for mark, name in UTF_16_MARKS.items() if sample.startswith(mark)), None)
     if wanted == AUTO:
         return marked or _utf_16_by_zeros(sample) or "utf-8"
     if wanted.startswith("utf-16"):
         if sample and b"\0" not in sample:
-            raise _not_as_set("not_utf_16", wanted, "the file is none")
+            raise _not_as_set("not_utf_16", wanted, "the file is not UTF-16")
         return marked or _utf_16_by_zeros(sample) or UTF_16[wanted]
     if marked:
         raise FileRefused("utf_16", f"the file is UTF-16: {AS_UTF_8}")
@@ -151,14 +151,14 @@ def _encoding(sample: bytes, zipped: bool, wanted: str) -> str:
         if sample.startswith(UTF_8_MARK):
             return "utf-8"
         if not sample.isascii() and _decodes(sample.rpartition(b"\n")[0] or sample):
-            seen = "all text beyond ASCII is UTF-8"
+            seen = "all non-ASCII text is UTF-8"
             raise _not_as_set("not_windows_1252", wanted, seen)
     return wanted
 
 
 def _not_as_set(reason: str, wanted: str, seen: str) -> FileRefused:
-    remedy = "correct the setting, or leave it out"
-    return FileRefused(reason, f"dialect.encoding says {wanted}, and {seen}: {remedy}")
+    remedy = "correct or remove the setting"
+    return FileRefused(reason, f"dialect.encoding is {wanted}, but {seen}: {remedy}")
 
 
 def _utf_16_by_zeros(sample: bytes) -> str | None:
@@ -191,7 +191,7 @@ def _check_text(sample: bytes, whole: bool, wanted: str) -> None:
         setting = ""
         if wanted == AUTO and b"\0" not in sample:
             setting = ', or set dialect.encoding = "windows-1252" if it is that'
-        raise FileRefused("not_utf8", f"most text beyond ASCII is not UTF-8: {AS_UTF_8}{setting}")
+        raise FileRefused("not_utf8", f"most non-ASCII text is not UTF-8: {AS_UTF_8}{setting}")
 
 
 def _is_foreign(sample: bytes) -> bool:
@@ -223,7 +223,7 @@ class _Beginning:
         if sample.startswith(TWICE_ENCODED_MARK, self._start):
             raise FileRefused(
                 "not_utf8",
-                "the file was converted to UTF-8 twice: save it as UTF-8 from its source",
+                "the file was encoded as UTF-8 twice: export it again as UTF-8",
             )
         self._said = self._sep_line()
         for _ in range(wanted.skip_lines):
@@ -295,15 +295,15 @@ class _Beginning:
             if cells == [name.casefold() for name in names]:
                 raise FileRefused(
                     "header_repeated",
-                    f"line {record.line} has the names of dialect.header: leave that setting out,"
-                    f" or set dialect.skip_lines to {record.next_line - 1}",
+                    f"line {record.line} has the names of dialect.header: remove that setting, or"
+                    f" set dialect.skip_lines to {record.next_line - 1}",
                 )
 
     def _refuse_foreign(self, names: Sequence[str]) -> None:
         for number, name in enumerate(names, 1):
             if NO_NAME.search(name):
                 raise FileRefused(
-                    "broken_header", f"the name of column {number} has characters that no text has"
+                    "broken_header", f"the name of column {number} has control characters"
                 )
 
     def _sep_line(self) -> str | None:
@@ -313,16 +313,16 @@ class _Beginning:
             unreadable = UNREADABLE_SEP_LINE.match(self._sample, self._start)
             if unreadable and self._wanted.dialect.delimiter == AUTO:
                 raise _unclear(
-                    f"its line {self._line} should say what separates values, and says"
-                    f" {unreadable[1].decode(errors='replace')!r}, which is no single sign"
+                    f"its line {self._line} declares the delimiter (sep=), but"
+                    f" {unreadable[1].decode(errors='replace')!r} is not one character"
                 )
             return None
         said, wanted = found[1].decode("latin-1"), self._wanted.dialect.delimiter
         if wanted not in (AUTO, said):
             raise FileRefused(
                 "delimiter_unclear",
-                f"its first line says that {said!r} separates values, and dialect.delimiter says"
-                f" {wanted!r}: correct the setting, or leave it out",
+                f"its first line declares the delimiter {said!r}, but dialect.delimiter is"
+                f" {wanted!r}: correct or remove the setting",
             )
         self._start, self._line = found.end(), self._line + 1
         return said
@@ -338,7 +338,7 @@ class _Beginning:
         said = self._said
         if said is None:
             return replace(wanted, delimiter=self._decided())
-        seen = f"its first line says that {said!r} separates values"
+        seen = f"its first line declares the delimiter {said!r}"
         if said.isalnum() or not said.isascii() or said == wanted.quote:
             raise _unclear(seen)
         tables = {each: self._table(each) for each in dict.fromkeys((said, *DELIMITERS))}
@@ -348,7 +348,7 @@ class _Beginning:
             fits = len(table[0]) > 1 and share > shares.get(said, 0.0)
             if fits or (single and _width(table[1:]) > 1 and len(self._wanted.header) != 1):
                 name = SEPARATORS.get(each, repr(each))
-                raise _unclear(f"{seen}, and header and rows are cut alike by {name} only")
+                raise _unclear(f"{seen}, but only {name} splits header and rows alike")
         return replace(wanted, delimiter=said)
 
     def _refuse_contradicted(self, delimiter: str) -> None:
@@ -360,9 +360,9 @@ class _Beginning:
             if len(table) > 1 and _alike(table):
                 raise FileRefused(
                     "delimiter_unclear",
-                    f"dialect.delimiter says {delimiter!r}, which no line has, and all lines can be"
-                    f" cut by {SEPARATORS[each]} into {len(table[0])} columns: correct the setting,"
-                    " or name the one column with dialect.header",
+                    f"dialect.delimiter is {delimiter!r}, which no line has, but all lines can be"
+                    f" split at {SEPARATORS[each]} into {len(table[0])} columns: correct the"
+                    " setting, or name the one column with dialect.header",
                 )
 
     def _decided(self) -> str:
@@ -384,15 +384,15 @@ class _Beginning:
         best, _ = most = max(shares.values())
         first, *others = [each for each in cut if shares[each] == most]
         if others or (len(cut) > 1 and best < 0.5):
-            parts = [f"by {SEPARATORS[each]} into {_width(cut[each])} columns" for each in cut]
-            what = "the rows can be cut" if named else "the header can be cut"
-            raise _unclear(f"{what} {' and '.join(parts)}, and nothing tells which")
+            parts = [f"at {SEPARATORS[each]} into {_width(cut[each])} columns" for each in cut]
+            what = "the rows can be split" if named else "the header can be split"
+            raise _unclear(f"{what} {' or '.join(parts)}")
         if not best and len(tables[first]) > 1:
             for each, table in tables.items():
                 if each != first and _width(table[1:]) > 1:
                     raise _unclear(
-                        f"the first line is cut by {SEPARATORS[first]} into {len(cut[first][0])}"
-                        f" columns, and the others by {SEPARATORS[each]} into {_width(table[1:])}"
+                        f"the first line is split at {SEPARATORS[first]} into {len(cut[first][0])}"
+                        f" columns, but the others at {SEPARATORS[each]} into {_width(table[1:])}"
                     )
         return first
 
@@ -401,16 +401,16 @@ class _Beginning:
         if (named := len(self._wanted.header)) > 1:
             widths = {each: _width(table[1:]) for each, table in tables.items()}
             seen = [f"{SEPARATORS[e]} into {width}" for e, width in widths.items() if width > 1]
-            what = f"is cut by {' and by '.join(seen)}" if seen else "is cut by none"
-            raise _unclear(f"dialect.header has {named} columns, and the file {what}")
+            what = f"splits at {' or at '.join(seen)}" if seen else "has no delimiter"
+            raise _unclear(f"dialect.header has {named} columns, but the file {what}")
         for each, table in tables.items():
             if (width := _width(table[1:])) > 1:
-                what = f"the rows, but not the header, can be cut by {SEPARATORS[each]}"
+                what = f"the rows, but not the header, can be split at {SEPARATORS[each]}"
                 raise _unclear(f"{what} into {width} columns")
             cells = [row[0] for row in table if len(row) == 1]
             counts = {cell.count(each) for cell in cells}
             if each in "".join(cells[:1]) and len(cells) > 1 and len(counts) == 1:
-                raise _unclear(f"every line is one value, which can be cut by {SEPARATORS[each]}")
+                raise _unclear(f"every line is one value, which can be split at {SEPARATORS[each]}")
         first = self._first(replace(self._wanted.dialect, delimiter=","))
         header = first.whole if first else ""
         for each in OTHER_SEPARATORS:
@@ -418,12 +418,12 @@ class _Beginning:
             table = self._table(each) if each in header else []
             if len(table) > 1 and _alike(table) and (each != " " or _has_numbers(table)):
                 name = SEPARATORS.get(each, repr(each))
-                raise _unclear(f"all lines can be cut by {name} into {len(table[0])} columns")
+                raise _unclear(f"all lines can be split at {name} into {len(table[0])} columns")
         for each, table in tables.items():
             cut = sum(len(row) > 1 for row in table[1:])
             if len(table) > FEWEST_LINES and cut >= len(table) * SHARE_CUT:
                 name = SEPARATORS[each]
-                raise _unclear(f"{cut} of the first {len(table) - 1} rows can be cut by {name}")
+                raise _unclear(f"{cut} of the first {len(table) - 1} rows can be split at {name}")
 
     def _table(self, delimiter: str) -> list[list[str]]:
         """Return the names and the cells of the first rows; nothing if the header is broken."""
@@ -524,9 +524,7 @@ def _without_empty_end(cells: Sequence[str]) -> Sequence[str]:
 
 
 def _unclear(seen: str) -> FileRefused:
-    return FileRefused(
-        "delimiter_unclear", f"{seen}: say what separates its values with dialect.delimiter"
-    )
+    return FileRefused("delimiter_unclear", f"{seen}: set dialect.delimiter")
 
 
 def _check_names(names: Sequence[str], line: int) -> None:

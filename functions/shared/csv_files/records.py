@@ -487,7 +487,7 @@ class RecordReader:
         taken = self._taken
         if isinstance(error, RecordTooLong) or "field larger" in str(error):
             if len(taken) == 1 or self._ends_in_quotes(LONG_LOOK_AHEAD_BYTES, long=True):
-                return len(taken), Problem("row_too_large", "the row is longer than a row may be")
+                return len(taken), ROW_TOO_LARGE
             return 1, UNTERMINATED
         if "unexpected end" in str(error):
             dialect = self._dialect
@@ -499,7 +499,7 @@ class RecordReader:
         if "new-line" in str(error):
             problem = Problem(
                 "bare_carriage_return",
-                f"a carriage return without quotes around it, on line {self._line + last - 1}",
+                f"a carriage return outside of quotes, on line {self._line + last - 1}",
             )
         else:
             text = self._dialect.visible(taken[-1])
@@ -510,7 +510,7 @@ class RecordReader:
             character = len(taken[-1][: position + 1].decode(errors="replace"))
             problem = Problem(
                 "text_after_quote",
-                "text follows the quote that closes a value, on line"
+                "text follows the closing quote of a value, on line"
                 f" {self._line + last - 1} at character {character}",
             )
         closed = self._ends_in_quotes(BROKEN_LOOK_AHEAD_BYTES, long=False)
@@ -575,8 +575,9 @@ class RowReader(RecordReader):
             yield record
 
 
-ESCAPE_AT_END = Problem("escape_at_end", "the file ends behind an escape, inside of a value")
-UNTERMINATED = Problem("unterminated_quote", "a quote on this line is not closed as it has to be")
+ESCAPE_AT_END = Problem("escape_at_end", "the file ends after an escape character")
+ROW_TOO_LARGE = Problem("row_too_large", f"the row has more than {MAX_RECORD_BYTES} bytes")
+UNTERMINATED = Problem("unterminated_quote", "a quote on this line is not closed")
 
 
 def debt_after(debt: int, size: int, reread: int = 0) -> int:

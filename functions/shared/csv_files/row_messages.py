@@ -78,12 +78,12 @@ class RowMessage:
             raise NotARowMessage(f"the message has a version other than {VERSION}")
         header = document.get("header")
         if not _is_text(header):
-            raise NotARowMessage("the message has no header of names")
+            raise NotARowMessage("the header of the message is not a list of names")
         unnamed = document.get("unnamed", 0)
         if type(unnamed) is not int or unnamed < 0:
             raise NotARowMessage("the message has an invalid number of unnamed cells")
         if stored and isinstance(key := document.get("stored"), str):
-            document["rows"] = _document(stored(key), "what the message refers to")
+            document["rows"] = _document(stored(key), "the object that the message refers to")
         return cls(
             import_id=_text(document, "import_id"),
             bucket=_text(document, "bucket"),
@@ -175,11 +175,11 @@ def _document(body: str | bytes, what: str = "the message") -> Any:
 def _rows(document: dict[str, Any]) -> tuple[Row, ...]:
     number, skipped, rows = (document.get(name) for name in ("first_row", "skipped", "rows"))
     if type(number) is not int or number < 1:
-        raise NotARowMessage("the message has no number of its first row")
+        raise NotARowMessage("the message has no valid first_row")
     if skipped is None:
         skipped = []
     if not isinstance(skipped, list) or not all(type(n) is int for n in skipped):
-        raise NotARowMessage("the message has skipped rows that are not numbers")
+        raise NotARowMessage("the skipped rows of the message are not numbers")
     if number in skipped:
         raise NotARowMessage("the message skips its own first row")
     if not isinstance(rows, list) or not rows:
@@ -188,7 +188,7 @@ def _rows(document: dict[str, Any]) -> tuple[Row, ...]:
     read: list[Row] = []
     for row in rows:
         if not (isinstance(row, list) and len(row) == 2 and type(row[0]) is int):
-            raise NotARowMessage("a row is not a line number and its cells")
+            raise NotARowMessage("a row is not a pair of a line number and a list of cells")
         if not _is_text(row[1]):
             raise NotARowMessage("a row has a cell that is not text")
         while number in without:

@@ -70,7 +70,7 @@ def shape_of(environment: Environment) -> Shape:
     for name in (STAMP, hash_key, *key_columns):
         if name in defaults or (name == STAMP and name in (hash_key, *key_columns, *declared)):
             raise ConfigurationError(
-                f"The attribute {name} is made by the import: take it out of the environment"
+                f"The import or its key sets the attribute {name}: remove it from the environment"
                 " variables that name columns."
             )
     unknown = environment.choice("UNKNOWN_COLUMNS", ("keep", "drop"), "keep")

@@ -243,7 +243,7 @@ run "a_queue_fed_function" {
   assert {
     condition = (
       !strcontains(aws_cloudwatch_metric_alarm.errors[0].alarm_description, "event-pipelines")
-      && strcontains(aws_cloudwatch_metric_alarm.recursion[0].alarm_description, "break the loop")
+      && strcontains(aws_cloudwatch_metric_alarm.recursion[0].alarm_description, "remove that trigger")
     )
     error_message = "Without a prefix no command of this project is named, and a loop is for a person to break."
   }
@@ -403,7 +403,7 @@ run "a_directly_called_function" {
   }
   assert {
     condition     = strcontains(aws_cloudwatch_metric_alarm.recursion[0].alarm_description, "apply again")
-    error_message = "A function that may feed itself is stopped only when it has lost that setting."
+    error_message = "A function with recursive_loop = Allow is stopped only when it has lost that setting."
   }
 }
 

@@ -45,7 +45,7 @@ run "settings_reach_each_alarm" {
       ],
       [
         "acme-orders-rejections",
-        "7 or more orders were empty. Nothing tries them again, for it would end the same way: a record of each says why. Read the log.",
+        "7 or more orders were empty. They are not retried: a retry would end the same. A record of each has the reason. Read the log.",
         "EventPipelines", "Rejected", { pipeline = "orders" }, "Sum", 300,
         "GreaterThanOrEqualToThreshold", 7, 1, "notBreaching", var.actions, var.actions, var.tags,
       ],
@@ -57,7 +57,7 @@ run "settings_reach_each_alarm" {
       output.alarms["idle"].alarm_name == "acme-orders-idle"
       && jsonencode(output.notifying_names) == jsonencode(["acme-orders-refusals", "acme-orders-rejections"])
     )
-    error_message = "Who shows alarms needs the alarms, and the names of those that tell somebody."
+    error_message = "Who shows alarms needs the alarms, and the names of those that send notifications."
   }
 }
 

@@ -239,7 +239,7 @@ run "everything_at_once" {
 
   assert {
     condition = (
-      strcontains(aws_cloudwatch_metric_alarm.dlq_depth[0].alarm_description, "3 times in vain")
+      strcontains(aws_cloudwatch_metric_alarm.dlq_depth[0].alarm_description, "failed 3 times on each")
       && strcontains(aws_cloudwatch_metric_alarm.dlq_depth[0].alarm_description, "retention of 7 days")
     )
     error_message = "the depth alarm says what happened and how long there is to act"

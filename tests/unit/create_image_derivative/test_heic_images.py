@@ -151,8 +151,8 @@ def test_heic_is_off_unless_it_is_allowed_and_the_refusal_says_how(photograph: P
 
     assert rejected.reason == "unsupported_format"
     assert rejected.detail == (
-        "HEIC is not among AVIF, GIF, JPEG, PNG, WEBP: package with `build.sh --with heic` and have"
-        " HEIC among allowed_formats"
+        "HEIC is not an allowed format (AVIF, GIF, JPEG, PNG, WEBP): package with `build.sh --with"
+        " heic` and add HEIC to allowed_formats"
     )
 
 
@@ -195,5 +195,5 @@ def test_a_package_without_the_decoder_names_the_remedy(photograph: Photograph) 
     )
 
     assert finished.stderr == b""
-    assert finished.stdout.startswith(b"unsupported_format HEIC is not among AVIF")
+    assert finished.stdout.startswith(b"unsupported_format HEIC is not an allowed format (AVIF")
     assert b"build.sh --with heic" in finished.stdout

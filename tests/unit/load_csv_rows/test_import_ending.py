@@ -294,6 +294,6 @@ def test_ledger_that_keeps_leaving_out_keys_fails_after_ten_attempts(
     monkeypatch.setattr(account.dynamodb, "batch_get_item", lambda **_: left)
     ledger = ImportLedger(account.dynamodb, LEDGER, 90, sleep=slept.append)
 
-    with pytest.raises(ReadIncomplete, match="left 1 of the keys"):
+    with pytest.raises(ReadIncomplete, match="no answer for 1 keys"):
         ledger.recorded("0" * 16, [1])
     assert len(slept) == 9

@@ -205,7 +205,7 @@ def test_different_values_never_share_a_key() -> None:
         (keyed("id", "sku"), {"sku": "x", "id": "1"}, "key_column_replaced", "column id"),
         (CLASSIC, {"name": "x", "": "y"}, "unnamed_column", "without a name"),
         (CLASSIC, {"name": "a\0b"}, "nul_character", "name has a NUL"),
-        (CLASSIC, {"name": "\ud83d"}, "not_unicode", "name has half a character"),
+        (CLASSIC, {"name": "\ud83d"}, "not_unicode", "name has an unpaired surrogate"),
         (typed(n=ColumnType.NUMBER), {"n": "five"}, "not_a_number", "n: 'five' is not a number"),
         (typed(n=ColumnType.NUMBER), {"n": "1" * 39}, "number_too_precise", "n: "),
         (typed(n=ColumnType.NUMBER), {"n": "1e126"}, "number_out_of_range", "n: "),

@@ -18,7 +18,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from load_csv_rows.loader import Loader, Tally
+from load_csv_rows.loader import Loader
 from load_csv_rows.pace import Pace
 from load_csv_rows.settings import Settings
 from load_csv_rows.table_writer import TableWriter
@@ -174,7 +174,7 @@ class World:
         return ImportEnding(ledger, self.plan.percent, lambda: sns, "topic")
 
     def loader(self, worker: Worker | None, faults: Faults) -> Loader:
-        """A loader as one environment has it, whose every call may go wrong."""
+        """A loader of one batch, whose every call may go wrong."""
 
         def disturbed(client: Any) -> Any:
             return Chaos(client, worker, faults) if worker else client
@@ -233,14 +233,15 @@ class World:
 
 def without_faults(world: World) -> dict[str, Any]:
     """One worker, each message once and in order."""
-    loader = world.loader(None, Faults(random.Random(), 0, 0))
     for one in world.imports():
         one.begin()
     for one in world.imports():
         messages = world.messages(one)
         for rows in messages:
             message = Message("m", rows.encode(), 1)
-            (outcome,) = loader.load([message], 600_000, ordered=False, tally=Tally())(message)
+            loader = world.loader(None, Faults(random.Random(), 0, 0))
+            loader.load([message], 600_000, ordered=False)
+            (outcome,) = loader.finish(message)
             assert outcome.name == "loaded"
         world.ending(world.ledger(), world).of(one.sent(len(messages)))
     return world.result()
@@ -300,10 +301,9 @@ class Schedule:
         remaining_ms = self.chance.choice([60_000, 60_000, 10_300])
         retried = list(batch)
         try:
-            finish = self.world.loader(worker, self.faults).load(
-                messages, remaining_ms, ordered=False, tally=Tally()
-            )
-            outcomes = [self._account(finish(message)) for message in messages]
+            loader = self.world.loader(worker, self.faults)
+            loader.load(messages, remaining_ms, ordered=False)
+            outcomes = [self._account(loader.finish(message)) for message in messages]
             retried = [m for m, outcome in zip(batch, outcomes, strict=True) if outcome.retry]
         except Killed:
             # Perhaps it had just ended an import, and nobody heard of it.

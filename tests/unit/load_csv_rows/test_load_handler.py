@@ -165,7 +165,7 @@ def test_an_import_that_the_ledger_does_not_know_ends_as_a_dead_letter(
     run = function.load(*one.messages())
 
     assert run.retried == ["m0"]
-    assert "does not know the import" in run.lines[0]["detail"]
+    assert "The ledger has no import" in run.lines[0]["detail"]
     assert account.items() == {}
 
 

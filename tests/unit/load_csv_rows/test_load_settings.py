@@ -161,5 +161,5 @@ def test_a_default_has_the_type_of_its_column(
 def test_what_the_import_makes_cannot_be_said(
     environment: dict[str, str], changes: dict[str, str]
 ) -> None:
-    with pytest.raises(ConfigurationError, match="is made by the import"):
+    with pytest.raises(ConfigurationError, match="sets the attribute"):
         read(environment, **changes)

@@ -185,7 +185,7 @@ def test_quarantine_keeps_what_it_takes_to_send_the_event_again(
     assert one == {
         "schema_version": 1,
         "reason": "unknown_tenant",
-        "detail": "no tenant is called nobody",
+        "detail": "the registry has no tenant nobody",
         "tenant": "nobody",
         "group": None,
         "bucket": "example-retail",

@@ -131,9 +131,9 @@ def test_text_published_by_hand_is_no_object_event(body: Callable[[str], str], n
         ("null", "not a JSON object"),
         ('"Records"', "not a JSON object"),
         ("[]", "not a JSON object"),
-        ("{}", "neither Records"),
-        ('{"hello": "world"}', "neither Records"),
-        ('{"Type": "SubscriptionConfirmation", "Message": "confirm"}', "neither Records"),
+        ("{}", "neither an S3"),
+        ('{"hello": "world"}', "neither an S3"),
+        ('{"Type": "SubscriptionConfirmation", "Message": "confirm"}', "neither an S3"),
         ('{"Type": "Notification", "Message": 7}', "not a JSON object"),
         ('{"Records": {"0": 1}}', "not a list"),
         ('{"Records": [7]}', "not come from S3"),
@@ -305,7 +305,7 @@ def test_only_object_created_events_create_an_object(name: str, creates: bool) -
 def test_an_unknown_kind_is_neither_a_creation_nor_none(name: str) -> None:
     (event,) = object_events({"Records": [notification(eventName=name)]})
 
-    with pytest.raises(NotAnObjectEvent, match="unknown kind"):
+    with pytest.raises(NotAnObjectEvent, match="unknown event name"):
         _ = event.creates_object
 
 

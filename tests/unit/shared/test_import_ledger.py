@@ -296,7 +296,7 @@ def test_of_two_who_start_at_one_checkpoint_one_moves_it(ledger: ImportLedger) -
     moved = ledger.checkpoint(begun, FIRST, "a/1")
 
     # Even to the very same place: its messages would be counted as sent twice.
-    with pytest.raises(CheckpointLost, match="where a/1 took it") as lost:
+    with pytest.raises(CheckpointLost, match="a/1 has moved the checkpoint") as lost:
         ledger.checkpoint(begun, FIRST, "b/1")
     with pytest.raises(CheckpointLost):
         ledger.finish_splitting(begun, LAST, "b/1")

@@ -36,7 +36,7 @@ from shared.contracts.events import EVENTBRIDGE_NAMES
 from shared.import_ending import ImportEnding
 from shared.import_ledger import ImportLedger
 from split_csv.row_queue import RowQueue
-from split_csv.splitter import Splitter, Tally
+from split_csv.splitter import Splitter
 
 BUCKET = "example-objects"
 REJECTIONS = "example-rejections"
@@ -231,7 +231,7 @@ def _account() -> Account:
         {
             "image": each_object(maker.handle, maker.refuse),
             "audit": each_object(log.handle, log.refuse),
-            "csv": lambda message: splitter.outcomes(message, remaining_ms, Tally()),
+            "csv": lambda message: splitter.outcomes(message, remaining_ms),
             "route": lambda message: router.route([message], remaining_ms)(message),
         },
         tenant,

@@ -123,7 +123,7 @@ def test_what_is_wrong_is_said_without_quoting_the_message() -> None:
 
 QUARANTINED = QuarantineMessage(
     reason="unknown_tenant",
-    detail="no tenant is called acme",
+    detail="the registry has no tenant acme",
     tenant="acme",
     group=None,
     bucket="example-group",

@@ -28,7 +28,7 @@ from shared.import_ending import ImportEnding
 from shared.import_ledger import ImportLedger, ImportState
 from split_csv.row_queue import RowQueue
 from split_csv.settings import Settings
-from split_csv.splitter import Splitter, Tally
+from split_csv.splitter import Splitter
 from unit.load_csv_rows.fake_ledger import FakeLedgerTable
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class World:
         self.deliveries += 1
         message = Message(message_id or f"message-{self.deliveries}", body, 1)
         try:
-            (outcome,) = (splitter or self.splitter()).outcomes(message, remaining_ms, Tally())
+            (outcome,) = (splitter or self.splitter()).outcomes(message, remaining_ms)
         except Exception as error:
             return Outcome.failure(error)
         return outcome

@@ -86,7 +86,7 @@ def test_pauses_are_random_and_grow_to_a_limit() -> None:
 def test_what_is_refused_to_the_end_is_an_error_that_says_so() -> None:
     sqs, pauses = Sqs({"1": 99, "801": 99}), list[float]()
 
-    with pytest.raises(RowsNotSent, match=r"2 messages of import cbdabd.*8 times: InternalError"):
+    with pytest.raises(RowsNotSent, match=r"2 messages of import cbdabd.* 8 times: InternalError"):
         queue(sqs, pauses).send("cbdabd336994bab7", MESSAGES)
 
     assert len(sqs.calls) == ATTEMPTS

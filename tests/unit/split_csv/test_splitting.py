@@ -613,7 +613,7 @@ def test_rows_that_sqs_keeps_refusing_are_sent_from_the_checkpoint(world: Any) -
     outcome = world.deliver(body)
 
     assert outcome.retry
-    assert "RowsNotSent: 1 messages of import" in outcome.fields["detail"]
+    assert "RowsNotSent: SQS refused 1 messages of import" in outcome.fields["detail"]
     world.sqs.refuse = lambda _: ()
     world.deliver(body)
     assert sorted(world.cells(), key=lambda row: int(row[0])) == rows(100)
@@ -710,8 +710,7 @@ def test_several_files_in_one_message_are_all_imported(world: Any) -> None:
     body = json.dumps({"Records": first["Records"] + second["Records"]})
     message = Message("message-1", body, 1)
 
-    tally = splitter_module.Tally()
-    outcomes = list(world.splitter().outcomes(message, lambda: 900_000, tally))
+    outcomes = list(world.splitter().outcomes(message, lambda: 900_000))
 
     assert [outcome.name for outcome in outcomes] == ["split", "split"]
     assert len(world.cells()) == 8

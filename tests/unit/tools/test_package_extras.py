@@ -52,10 +52,10 @@ def test_a_build_without_it_takes_an_extra_out_again(with_extra: Workspace) -> N
 
 def test_an_extra_that_nothing_has_is_refused(with_extra: Workspace) -> None:
     assert with_extra.refusal("--with", "jxl") == (
-        "no function that is built has jxl to be built with: use heic."
+        "--with: no function to build has the extra jxl: use heic."
     )
     assert with_extra.refusal("beta", "--with", "heic") == (
-        "no function that is built has heic to be built with: leave --with out."
+        "--with: no function to build has the extra heic: leave it out."
     )
 
 

@@ -74,13 +74,13 @@ def test_imports_are_followed_wherever_they_stand(handler: str, shared: set[str]
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
-        ("import importlib", "imports importlib, by which it may"),
-        ("import importlib.metadata", "imports importlib.metadata, by which it may"),
-        ("from importlib import import_module", "imports importlib, by which it may"),
-        ("import runpy as r", "imports runpy, by which it may"),
-        ("import builtins", "imports builtins, by which it may"),
-        ("def f(n): return __import__(n)", "uses __import__, by which it may"),
-        ("load = exec", "uses exec, by which it may"),
+        ("import importlib", "imports importlib, which may import"),
+        ("import importlib.metadata", "imports importlib.metadata, which may import"),
+        ("from importlib import import_module", "imports importlib, which may import"),
+        ("import runpy as r", "imports runpy, which may import"),
+        ("import builtins", "imports builtins, which may import"),
+        ("def f(n): return __import__(n)", "uses __import__, which may import"),
+        ("load = exec", "uses exec, which may import"),
         ("from shared import nothing", "imports shared.nothing, but there is no"),
         ("from shared.nothing import x", "imports shared.nothing, but there is no"),
         ("import alpha.tests", "imports alpha.tests, but there is no"),
@@ -101,8 +101,8 @@ def test_a_build_ends_with_the_sentence(workspace: Workspace) -> None:
     handler = workspace.functions / "beta" / "handler.py"
     handler.write_text("import importlib\n")
     assert workspace.refusal("beta") == (
-        "functions/beta/handler.py, line 1 imports importlib, by which it may import "
-        "what the build cannot see: use import statements."
+        "functions/beta/handler.py, line 1 imports importlib, which may import "
+        "what the build cannot find: use import statements."
     )
 
     for name, remedy in (
@@ -112,7 +112,7 @@ def test_a_build_ends_with_the_sentence(workspace: Workspace) -> None:
         handler.write_text(f"def f():\n    import {name}\n")
         assert workspace.refusal("beta") == (
             f"functions/beta/handler.py, line 2 imports {name}, which neither the Lambda runtime "
-            f"nor a wheel brings: {remedy}."
+            f"nor a locked wheel provides: {remedy}."
         )
 
     handler.write_text("from shared import events\n")

@@ -199,7 +199,7 @@ def test_two_wheels_that_bring_the_same_file(workspace: Workspace) -> None:
     workspace.lock("beta", *pins)
 
     assert workspace.refusal("--runtime", RUNTIME, "beta") == (
-        "one-1.0-py3-none-any.whl and two-1.0-py3-none-any.whl both bring common.py: "
+        "one-1.0-py3-none-any.whl and two-1.0-py3-none-any.whl contain common.py: "
         "rename one, or lock only one."
     )
 
