@@ -123,5 +123,6 @@ def chapter(account: Account) -> Chapter:
 
 
 def demonstrate(demo: Demo) -> Chapter:
+    """Uploads, copies, tags and deletes; returns which route logged each operation."""
     with counting("Auditing six operations", demo.console) as progress:
         return chapter(run(demo.output, demo.name_prefix, progress))

@@ -24,6 +24,8 @@ _POLL_SECONDS = 0.2
 
 
 class Demonstration(Protocol):
+    """The module of a pipeline's chapter."""
+
     def demonstrate(self, demo: Demo) -> Chapter:
         """Sends real files through a pipeline and returns the outcome of each."""
 

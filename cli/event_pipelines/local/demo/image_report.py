@@ -179,6 +179,7 @@ def _preview(content: bytes) -> tuple[bytes, tuple[int, int]]:
 
 
 def demonstrate(demo: Demo) -> Chapter:
+    """Uploads the collection; returns each derivative or rejection, and one dead letter."""
     pipeline, collection = demo.output, demo.collection
     with counting(f"Deriving from {len(collection)} uploads", demo.console) as progress:
         account = images.run(pipeline, collection, progress)

@@ -252,6 +252,7 @@ def _result(
 
 
 def faults_of(result: Result, derivatives: dict[str, Any]) -> list[str]:
+    """Returns a sentence for each difference from what the photograph should become."""
     what = f"{result.photograph.name} ({result.derivative})"
     if result.outcome == "missing":
         return [f"{what} has neither a derivative nor a rejection nor a dead letter."]

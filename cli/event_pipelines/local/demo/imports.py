@@ -128,6 +128,7 @@ def chapter(account: Account) -> Chapter:
 
 
 def demonstrate(demo: Demo) -> Chapter:
+    """Imports a CSV file; returns its rejected rows, and differences from what SQLite reads."""
     with (
         tempfile.TemporaryDirectory() as folder,
         counting(f"Importing {ROWS:,} rows", demo.console) as progress,

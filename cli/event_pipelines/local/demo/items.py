@@ -98,5 +98,6 @@ def chapter(account: Account) -> Chapter:
 
 
 def demonstrate(demo: Demo) -> Chapter:
+    """Puts items and runs the service; returns each item before and after its update."""
     with counting(f"Relaying {ITEMS} items", demo.console) as progress:
         return chapter(run(demo.name_prefix, progress))

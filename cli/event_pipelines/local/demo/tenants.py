@@ -198,6 +198,7 @@ def chapter(account: Account) -> Chapter:
 
 
 def demonstrate(demo: Demo) -> Chapter:
+    """Creates a group and tenants with a file each; returns the rows that reached silver."""
     with counting("Onboarding tenants", demo.console) as progress:
         return chapter(run(demo.name_prefix, progress))
 

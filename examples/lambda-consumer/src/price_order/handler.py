@@ -30,4 +30,5 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 
 def total_of(order: dict[str, Any]) -> Decimal:
+    """Returns the price of all lines. Raises KeyError, or TypeError, if a line lacks a number."""
     return sum((line["price"] * line["quantity"] for line in order["lines"]), Decimal())
