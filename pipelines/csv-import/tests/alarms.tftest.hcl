@@ -98,7 +98,7 @@ run "alarms" {
   }
 }
 
-run "promises_just_legal" {
+run "thresholds_just_legal" {
   command = plan
 
   variables {
@@ -109,7 +109,7 @@ run "promises_just_legal" {
 
   assert {
     condition     = contains(output.alarm_names, "acme-csv-imports-oldest-message-age")
-    error_message = "A promise may be as long as the queue keeps a message."
+    error_message = "late_after_seconds may be as long as the queue keeps a message."
   }
 }
 

@@ -50,7 +50,7 @@ run "alarms" {
   }
 }
 
-run "promises_just_legal" {
+run "thresholds_just_legal" {
   command = plan
 
   variables {
@@ -60,7 +60,7 @@ run "promises_just_legal" {
 
   assert {
     condition     = contains(output.alarm_names, "acme-image-mobile-oldest-message-age")
-    error_message = "A promise may be as long as the queue keeps a message."
+    error_message = "late_after_seconds may be as long as the queue keeps a message."
   }
 }
 
