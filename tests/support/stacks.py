@@ -202,11 +202,16 @@ def alarms() -> list[dict[str, Any]]:
 
 
 def eventually(condition: Callable[[], object], what: str, seconds: float = 90) -> None:
-    """Polls until `condition` is true; fails after `seconds`, naming `what` it waited for."""
-    deadline = time.monotonic() + seconds
+    """Polls until `condition` is true; fails after `seconds`, naming `what` it waited for.
+
+    Polls become rarer, from 0.05 s to 0.5 s apart, because each costs processor time, here and in
+    the engine, that what is waited for needs.
+    """
+    deadline, pause = time.monotonic() + seconds, 0.05
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(0.1)
+        time.sleep(pause)
+        pause = min(0.5, pause * 1.25)
 
 
 def queues() -> list[str]:
