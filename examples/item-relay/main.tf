@@ -26,7 +26,7 @@ module "relay" {
   name_prefix = var.name_prefix
   package     = local.packages["update_item"]
 
-  # Users that exist already, by the part that they play.
+  # Existing users, by group.
   members = {
     script  = var.script_users
     service = var.service_users
