@@ -46,7 +46,7 @@ locals {
     ],
     [
       # After https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html, its
-      # wildcards written out. The context names the account, so that no other's logs come with it.
+      # wildcards written out. The context has the account, which excludes the logs of others.
       for function_logs in length(local.paths) == 0 ? [] : ["${var.name_prefix}-*"] : {
         Sid       = "Logs"
         Effect    = "Allow"

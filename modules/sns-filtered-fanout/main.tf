@@ -251,8 +251,8 @@ resource "aws_sns_topic_subscription" "queue" {
     precondition {
       condition = alltrue([for leaf in lookup(local.filters, each.key, local.unfiltered).leaves : can(leaf.values[0])])
       error_message = join(" ", [
-        "filter_policy of subscription ${each.key} has a key without values: SNS wants a non-empty list at the end of every path, [\"x\"]",
-        "even for a single value.",
+        "filter_policy of subscription ${each.key} has a key without values: SNS requires a non-empty list at the end of every path,",
+        "[\"x\"] even for a single value.",
       ])
     }
 

@@ -164,7 +164,7 @@ locals {
 
 resource "aws_ssm_parameter" "platform" {
   name        = local.platform_name
-  description = "What event-pipelines tenants makes groups and tenants with"
+  description = "Settings of event-pipelines tenants for groups and tenants"
   type        = "String"
   # The document holds no secret, also with `kms_key`, and a plan should show its changes.
   insecure_value = local.platform
@@ -183,9 +183,9 @@ resource "aws_ssm_parameter" "platform" {
     precondition {
       condition = var.queues.message_retention_seconds > local.longest_tries_seconds
       error_message = join(" ", [
-        "queues.message_retention_seconds must be above ${local.longest_tries_seconds}, what ${var.queues.max_receive_count} tries of 6 x",
-        "${max(var.router.timeout_seconds, var.consumer.timeout_seconds)} seconds may take: what still fails then would be deleted instead",
-        "of becoming a dead letter.",
+        "queues.message_retention_seconds must be above ${local.longest_tries_seconds}, what ${var.queues.max_receive_count} tries of 6",
+        "x ${max(var.router.timeout_seconds, var.consumer.timeout_seconds)} seconds may take: messages would be deleted instead of",
+        "becoming dead letters.",
       ])
     }
     precondition {
