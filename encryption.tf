@@ -16,7 +16,7 @@ locals {
     length(local.owners) == 0 ? jsonencode(local.account_id) : jsonencode(concat([local.account_id], local.owners))
   )
 
-  # Services that send to what is encrypted, and for which sources they may.
+  # Services that send to encrypted resources, and their sources.
   key_users = {
     s3     = { sid = "NotificationsOfBuckets", sources = sort(flatten(local.key_sources[*].s3)) }
     sns    = { sid = "DeliveriesOfTopics", sources = sort(flatten(local.key_sources[*].sns)) }

@@ -48,7 +48,7 @@ variable "package" {
   validation {
     # Every zip begins with PK\003\004.
     condition     = fileexists(var.package.path) ? startswith(filebase64(var.package.path), "UEsDB") : true
-    error_message = "${var.package.path} is no zip: give the archive that ./build.sh or zip wrote, not what is in it."
+    error_message = "${var.package.path} is not a zip: give the archive that ./build.sh or zip wrote, not its content."
   }
   validation {
     condition = var.package.content_hash == null || can(regex("^[A-Za-z0-9+/]{43}=$", var.package.content_hash))
@@ -335,8 +335,8 @@ variable "maximum_concurrency" {
       try(var.maximum_concurrency <= var.reserved_concurrency, false),
     ])
     error_message = join(" ", [
-      "maximum_concurrency must not be above reserved_concurrency (${var.reserved_concurrency}): what is above it would be throttled,",
-      "and every throttled message counts as received.",
+      "maximum_concurrency must not be above reserved_concurrency (${var.reserved_concurrency}): invocations above it would be",
+      "throttled, and every throttled message counts as received.",
     ])
   }
 }

@@ -65,7 +65,7 @@ variable "capacity" {
 
   validation {
     condition     = var.capacity == null || length(var.indexes) == 0
-    error_message = "With indexes the table is billed by request: each would need a capacity of its own. Leave out capacity or indexes."
+    error_message = "With indexes the table is billed by request: each would need its own capacity. Leave out capacity or indexes."
   }
   validation {
     condition     = var.capacity == null ? true : alltrue([for units in values(var.capacity) : units >= 1 && floor(units) == units])

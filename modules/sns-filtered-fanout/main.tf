@@ -13,8 +13,8 @@ locals {
   # names the queues in its subscriptions, and both policies are complete in the first plan.
   topic_arn = "arn:${data.aws_partition.current.partition}:sns:${local.region}:${local.account_id}:${var.name}"
 
-  # A topic without a policy of its own gets the default of AWS, which lets every identity of the
-  # account, and services acting for it, publish, subscribe and delete. So it always has a policy.
+  # A topic without a policy gets the default of AWS, which lets every identity of the account, and
+  # services acting for it, publish, subscribe and delete. So it always has a policy.
   topic_policy = jsonencode({
     Version = "2012-10-17"
     Statement = concat(

@@ -259,7 +259,7 @@ variable "unknown_columns" {
   }
   validation {
     condition     = var.unknown_columns != "drop" || length(var.columns) + length(var.key_columns) > 0
-    error_message = "unknown_columns = \"drop\" without columns would drop every column of the file: name in columns what is to be stored."
+    error_message = "unknown_columns = \"drop\" without columns would drop every column of the file: list the columns to store."
   }
 }
 
@@ -681,8 +681,8 @@ variable "late_after_seconds" {
       && floor(var.late_after_seconds) == var.late_after_seconds
     )
     error_message = join(" ", [
-      "late_after_seconds must be a whole number from 60 (CloudWatch evaluates once a minute) to 345599 (the queue deletes what is four",
-      "days old).",
+      "late_after_seconds must be a whole number from 60 (CloudWatch evaluates once a minute) to 345599 (the queue deletes messages",
+      "after four days).",
     ])
   }
 }

@@ -28,7 +28,7 @@ module "key" {
 }
 
 resource "aws_iam_policy" "script" {
-  # IAM is global: the same stack in another region has policies and groups of its own.
+  # IAM is global: the same stack in another region has its own policies and groups.
   name        = "${local.name}-script-${local.region}"
   path        = var.iam_path
   description = "What the script of ${local.name} needs in ${local.region}: store a file and its item, and say so"

@@ -135,7 +135,7 @@ locals {
       Action   = ["lambda:ListTags", "lambda:TagResource"]
       Resource = "arn:${local.partition}:lambda:${local.region}:${local.account_id}:event-source-mapping:*"
     },
-    # `verify` reports whether anybody but the consumer may assume the role of a tenant.
+    # `verify` reports whether others than the consumer may assume the role of a tenant.
     { Sid = "ReadTrust", Effect = "Allow", Action = "iam:GetRole", Resource = local.files_role_arn },
     {
       Sid    = "FindWhatThereIs"
@@ -176,8 +176,8 @@ resource "aws_ssm_parameter" "platform" {
       # only its tags are known before resources are created.
       condition = length(jsonencode(local.platform_tags)) <= 2048
       error_message = join(" ", [
-        "The tags for what is made at run time take ${length(jsonencode(local.platform_tags))} characters as JSON and the platform",
-        "document has room for 2048: set fewer or shorter ones; default_tags of the provider count, too.",
+        "The tags of resources that are created at run time take ${length(jsonencode(local.platform_tags))} characters as JSON and the",
+        "platform document has room for 2048: set fewer or shorter ones; default_tags of the provider count, too.",
       ])
     }
     precondition {

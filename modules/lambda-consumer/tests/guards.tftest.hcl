@@ -139,7 +139,7 @@ run "longest_event_age" {
   }
 }
 
-# --- What is refused. Several variables share a run where no guard reads another's variable: one that
+# --- Refused values. Several variables share a run if no guard reads another's variable: one that
 # is refused already keeps the guards that read it from being checked.
 
 run "refuses_too_little" {

@@ -242,7 +242,7 @@ run "everything_at_once" {
       strcontains(aws_cloudwatch_metric_alarm.dlq_depth[0].alarm_description, "failed 3 times on each")
       && strcontains(aws_cloudwatch_metric_alarm.dlq_depth[0].alarm_description, "retention of 7 days")
     )
-    error_message = "the depth alarm says what happened and how long there is to act"
+    error_message = "the depth alarm describes cause and remaining retention"
   }
 
   assert {
