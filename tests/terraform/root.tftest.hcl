@@ -382,7 +382,7 @@ run "values_that_cannot_work" {
   expect_failures = [var.region, var.name_prefix, var.pipelines]
 }
 
-run "a_prefix_that_tells_groups_of_another_stack" {
+run "a_prefix_like_groups_of_another_stack" {
   command = plan
 
   variables {
