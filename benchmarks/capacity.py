@@ -98,7 +98,7 @@ def results(scenario: Scenario) -> list[Result]:
 
 def row(scenario: Scenario, result: Result) -> str:
     """Returns a row of the table in benchmarks/README.md."""
-    holds = {True: "yes", False: "no", None: "-"}[result.holds]
+    holds = {True: "yes", False: "no", None: "-"}[result.within_max_age]
     lost = sum(hop.lost for hop in result.hops)
     found = result.bottleneck
     cells = (

@@ -26,7 +26,7 @@ ORDER = [
 ]
 CAPACITY_HEADINGS = (
     "| scenario | pipeline | drained after | oldest message | other tenants wait | at once"
-    " | $ per million objects | promise holds | bottleneck |\n|" + "---|" * 9
+    " | $ per million objects | below the alarm threshold | bottleneck |\n|" + "---|" * 9
 )
 MET = {True: "yes", False: "**no**", None: ""}
 

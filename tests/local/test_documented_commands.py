@@ -389,7 +389,7 @@ PROMISES: dict[str, Promise] = {
     "queues redrive image-DERIVATIVE-dlq": redrive("image-thumbnail-dlq"),
     "queues redrive image-thumbnail-dlq": redrive("image-thumbnail-dlq"),
     "queues redrive image-thumbnail-dlq --rate 10/s": redrive("image-thumbnail-dlq"),
-    "queues purge image-thumbnail-dlq": Promise("nobody is there to confirm", 2),
+    "queues purge image-thumbnail-dlq": Promise("there is no terminal to confirm", 2),
     "queues purge image-thumbnail-dlq --yes": Promise(
         "Purged", before=dead("image-thumbnail-dlq"), after=empty("image-thumbnail-dlq")
     ),

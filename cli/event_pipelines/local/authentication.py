@@ -9,6 +9,7 @@ signer is verified once; a principal's permissions are cached until IAM changes.
 """
 
 import contextvars
+import functools
 import re
 import uuid
 from collections.abc import Callable, MutableMapping
@@ -137,19 +138,28 @@ class Authentication:
 class _Request:
     def __init__(self, scope: MutableMapping[str, Any]) -> None:
         self._method, self._path = scope["method"], scope["path"]
-        self._headers: dict[str, str] = {}
-        for raw, value in scope["headers"]:
-            # Repeated headers are joined as in MiniStack, so that both see the same value.
-            name, text = raw.decode("latin-1").lower(), sigv4.decode_header_value(value)
-            has = name in self._headers
-            self._headers[name] = f"{self._headers[name]}, {text}" if has else text
+        self._raw_headers = scope["headers"]
         text = scope["query_string"].decode("utf-8", "replace")
         self._query = parse_qs(text, keep_blank_values=True)
         iam_evaluator.pin_signed_request(
-            self._method, scope["raw_path"].decode("latin-1"), self._query, scope["headers"]
+            self._method, scope["raw_path"].decode("latin-1"), self._query, self._raw_headers
         )
         self._signed = iam_evaluator._signed_request.get()
-        self._service = router.detect_service(self._method, self._path, self._headers, self._query)
+
+    # Most requests are let through without either.
+    @functools.cached_property
+    def _headers(self) -> dict[str, str]:
+        headers: dict[str, str] = {}
+        for raw, value in self._raw_headers:
+            # Repeated headers are joined as in MiniStack, so that both see the same value.
+            name, text = raw.decode("latin-1").lower(), sigv4.decode_header_value(value)
+            headers[name] = f"{headers[name]}, {text}" if name in headers else text
+        return headers
+
+    @functools.cached_property
+    def _service(self) -> str:
+        service: str = router.detect_service(self._method, self._path, self._headers, self._query)
+        return service
 
     def unknown_signer(self) -> AuthError | None:
         if self._signed is None:
@@ -158,7 +168,8 @@ class _Request:
         if not key:
             return _MISSING
         responses.set_request_account_id(iam_evaluator.find_iam_access_key_account(key) or key)
-        responses.set_request_region(router.extract_region(self._headers, self._query))
+        headers = self._signed.headers or self._headers
+        responses.set_request_region(router.extract_region(headers, self._query))
         found = iam_evaluator.resolve_credential(key, responses.get_account_id())
         if isinstance(found, iam_evaluator.CredentialResolutionError):
             return AuthError(found.code, found.message)

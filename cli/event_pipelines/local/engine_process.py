@@ -71,6 +71,8 @@ def _serve(settings: Settings) -> None:
 
     if settings.checkpoint is not None:
         checkpoint.load(settings.checkpoint)
+    # Buffered, because MiniStack makes several random ids for each request.
+    os.urandom = Path("/dev/urandom").open("rb").read  # noqa: SIM115
     # Not served by MiniStack's own command, because that also binds port 443 if it can, and writes
     # files with a process id.
     application = ministack.app.app

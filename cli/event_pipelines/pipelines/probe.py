@@ -70,7 +70,7 @@ class ObjectProbe(Probe):
     @property
     def stored(self) -> StoredObject:
         if self._stored is None:
-            raise Stopped(f"s3://{self.bucket}/{self.key} was removed by somebody else")
+            raise Stopped(f"s3://{self.bucket}/{self.key} was deleted by another client")
         return self._stored
 
     def store(self) -> None:

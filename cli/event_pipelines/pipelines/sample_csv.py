@@ -42,7 +42,7 @@ class SampleFile:
         if not any(types.get(one) in _UNIQUE for one in keys):
             raise NotProbed(
                 f"The table's keys are made of {', '.join(keys)}, none of them a text or a number,"
-                " so that a row could replace somebody's item: nothing is sent."
+                " so that a row could replace an existing item: nothing is sent."
             )
         columns = list(wanted.header) or list(dict.fromkeys([*keys, *expected.typed, "note"]))
         cells = [_cell(types.get(one), name if one in keys else "smoke") for one in columns]

@@ -111,7 +111,7 @@ def quotas(account: Account, planned: Planned) -> Iterator[Finding]:
                 "quota",
                 name,
                 f"the account has {there:,} of {most:,}, and the plan creates {more:,}",
-                f"delete what nobody uses, or request a higher quota for {name.lower()}",
+                f"delete unused ones, or request a higher quota for {name.lower()}",
             )
 
 

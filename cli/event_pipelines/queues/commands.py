@@ -183,8 +183,8 @@ def _agreed(queue: Queue, terminal: bool, read: Callable[[], str]) -> bool:
     about = f"about {queue.messages:,} messages of {queue.name}"
     if not terminal:
         raise UserError(
-            f"This would delete {about} permanently, and nobody is there to confirm it: run it in a"
-            " terminal, or with --yes."
+            f"This would delete {about} permanently, and there is no terminal to confirm it: run it"
+            " in a terminal, or with --yes."
         )
     say(f"Delete {about} permanently? [y/N] ", end="")
     return read().strip().lower() in ("y", "yes")

@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verb.add_argument("file", type=Path, metavar="FILE")
     verb.add_argument("--as", dest="path", metavar="PATH", help="path below NAME/raw/")
 
-    text = "events that the router could give to nobody"
+    text = "events that the router could not send to a tenant"
     held = verbs.add_parser("quarantine", help=text, description=text)
     held_verbs = held.add_subparsers(metavar="VERB", required=True)
     verb = add_verb(held_verbs, "list", _quarantine_list, "list them, sorted by time")

@@ -48,7 +48,7 @@ class Seen:
 
     `recent` and `rejected` are the newest of their kind, newest first. `past` are, by stage,
     messages that ended in each of the last slots, and the most that waited. `oldest` are ages in
-    seconds of the oldest messages by queue, `promised` the alarm thresholds for them.
+    seconds of the oldest messages by queue, `max_ages` the alarm thresholds for them.
     """
 
     status: Status
@@ -57,7 +57,7 @@ class Seen:
     rejected: list[Record]
     past: list[tuple[list[int], list[int]]]
     oldest: dict[str, float]
-    promised: dict[str, float]
+    max_ages: dict[str, float]
     asked: dict[str, int]
     looks: int
 
@@ -144,7 +144,7 @@ class Looks:
 
     def _seen(self, work: Work) -> Seen:
         found = self._watcher.stages()
-        status, promised = self._watcher.look(found), self._promised()
+        status, max_ages = self._watcher.look(found), self._max_ages()
         if time.monotonic() >= self._next_drawn:
             self._drawn, self._next_drawn = {}, time.monotonic() + _DRAWN_EVERY
         resources = [self._resources(stage) for stage in found]
@@ -159,7 +159,7 @@ class Looks:
             past.append(([ended[slot] for slot in slots], [waited[slot] for slot in slots]))
         return Seen(
             status, resources, list(self._recent), list(self._rejected), past,
-            dict(self._oldest), promised, dict(work.calls), work.looks,
+            dict(self._oldest), max_ages, dict(work.calls), work.looks,
         )  # fmt: skip
 
     def _keep(self, record: Record) -> None:
@@ -195,7 +195,7 @@ class Looks:
                 yield from _sources(topic.get("Attributes", {}).get("Policy"))
             yield arn
 
-    def _promised(self) -> dict[str, float]:
+    def _max_ages(self) -> dict[str, float]:
         # The request is that of the faults of `status`, so that its response is cached.
         pages = alarm_pages(self._stack)
         alarms = (alarm for page in pages for alarm in page.get("MetricAlarms", []))

@@ -77,7 +77,7 @@ def _waiting(seen: Seen, counts: StageCounts, made: Resources) -> Content:
     yield _number(counts.queued, "queued")
     yield _number(counts.in_flight, "in flight")
     for queue in made.stage.queues:
-        age, limit = seen.oldest.get(queue.name), seen.promised.get(queue.name)
+        age, limit = seen.oldest.get(queue.name), seen.max_ages.get(queue.name)
         late = age is not None and limit is not None and age > limit
         oldest = f"oldest {age:,.0f} s" if age is not None else ""
         of = f"alarm above {limit:,.0f} s" if limit else ""

@@ -57,7 +57,7 @@ run "thresholds_just_legal" {
 
   assert {
     condition     = contains(output.alarm_names, "acme-relay-updates-oldest-message-age")
-    error_message = "The threshold may be as long as the queue's retention."
+    error_message = "late_after_seconds may be as long as the queue keeps a message."
   }
 }
 

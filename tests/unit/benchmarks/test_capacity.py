@@ -38,7 +38,7 @@ def test_a_scenario_gives_what_is_committed(benchmark: ModuleType, name: str) ->
     dollars = committed["dollars"]["per_million_objects"]
     assert result.dollars_per_million == pytest.approx(dollars, rel=0.01)
     assert result.bottleneck.setting == committed["bottleneck"]["setting"]
-    assert result.holds is committed["promise_holds"]
+    assert result.within_max_age is committed["within_max_age"]
 
 
 def test_a_validation_predicts_what_equal_batches_take(benchmark: ModuleType) -> None:

@@ -1,6 +1,8 @@
 """The parts of corrections that can be tried without an engine."""
 
 import re
+import time
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 
 from event_pipelines.local import corrections
-from event_pipelines.local.corrections import batch_response
+from event_pipelines.local.corrections import batch_response, queue_requests, update_expressions
 from event_pipelines.local.corrections._ministack import (
     PINNED_VERSION,
     CorrectionMismatch,
@@ -52,6 +54,42 @@ def test_a_partial_batch_response_is_acted_on(response: Any) -> None:
 @pytest.mark.parametrize("response", MALFORMED)
 def test_a_malformed_batch_response_is_not_acted_on(response: Any) -> None:
     assert not batch_response.is_valid(response, IDS)
+
+
+def test_a_fifo_queue_forgets_the_ids_of_more_than_five_minutes_ago() -> None:
+    now = time.time()
+    known = {"old": {"expire": now - 1}, "older": {"expire": now}, "new": {"expire": now + 60}}
+    queue = {"dedup_cache": known}
+
+    queue_requests._forget_ids(lambda _: None, queue)
+
+    assert list(queue["dedup_cache"]) == ["new"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"a": {"L": [{"S": "x"}, {"BOOL": True}]}}, defaultdict(dict, {"a": {"b": [1]}}), None],
+)
+def test_a_copy_of_an_item_shares_nothing_with_it(value: Any) -> None:
+    copied = update_expressions._copied(value)
+
+    assert (copied, type(copied)) == (value, type(value))
+    assert value is None or copied["a"] is not value["a"]
+
+
+class Greeter:
+    language = "en"
+
+    def greet(self, name: str) -> str:
+        return f"{self.language}: {name}"
+
+
+def test_a_correction_wraps_a_method() -> None:
+    owner = type("Owner", (Greeter,), {})
+
+    around(owner, "greet", "self name", lambda original, self, name: original(self, name).upper())
+
+    assert owner().greet("you") == "EN: YOU"
 
 
 def louder(original: Callable[..., str], name: str, *, mark: str = "!") -> str:

@@ -30,8 +30,9 @@ def around(owner: Any, name: str, parameters: str, wrapper: Callable[..., Any]) 
             f"version, or adapt the correction to this one."
         )
 
-    @functools.wraps(original)
-    def replacement(*args: Any, **kwargs: Any) -> Any:
-        return wrapper(original, *args, **kwargs)
-
-    setattr(owner, name, replacement)
+    replacement: Callable[..., Any] = functools.partial(wrapper, original)
+    if inspect.isclass(owner):
+        # Only a function becomes a method, but corrections are called a dozen times a request.
+        called = replacement
+        replacement = lambda *args, **kwargs: called(*args, **kwargs)  # noqa: E731
+    setattr(owner, name, functools.update_wrapper(replacement, original))

@@ -10,6 +10,7 @@ fails as on AWS. The report has the peak of the process that served the invocati
 import contextvars
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ _HAS_PROC = Path("/proc/self/status").exists()
 
 # Peak memory in MB of the process whose invocation this thread is about to report.
 _reported: contextvars.ContextVar[int | None] = contextvars.ContextVar("_reported", default=None)
+# Workers whose invocation is under way; set when one is added.
+_invoked: set[Any] = set()
+_begun = threading.Event()
 
 
 def apply() -> None:
@@ -39,6 +43,7 @@ def apply() -> None:
         _invoke,
     )
     around(lambda_svc, "_probe_peak_memory_mb", "func", _report)
+    threading.Thread(target=_follow, name="memory", daemon=True).start()
 
 
 class Watch:
@@ -87,12 +92,12 @@ def _spawn(original: Callable[..., None], worker: Any) -> None:
 def _invoke(
     original: Callable[..., dict[str, Any]], worker: Any, event: Any, request_id: str, **rest: Any
 ) -> dict[str, Any]:
-    ended = threading.Event()
-    threading.Thread(target=_follow, args=(worker, ended), daemon=True).start()
+    _invoked.add(worker)
+    _begun.set()
     try:
         response = original(worker, event, request_id, **rest)
     finally:
-        ended.set()
+        _invoked.discard(worker)
     watch: Watch = worker.memory_watch
     # A peak since the last measurement counts as well, if the system records it.
     watch.look()
@@ -105,12 +110,17 @@ def _invoke(
     }
 
 
-def _follow(worker: Any, ended: threading.Event) -> None:
-    """Measures the process during an invocation only: on AWS, an idle environment is frozen."""
-    while not ended.wait(_LINUX_INTERVAL_SECONDS if _HAS_PROC else _OTHER_INTERVAL_SECONDS):
-        # Not set before the first process has started.
-        if watch := getattr(worker, "memory_watch", None):
-            watch.look()
+def _follow() -> None:
+    """Measures processes during an invocation only: on AWS, an idle environment is frozen."""
+    while True:
+        _begun.wait()
+        _begun.clear()
+        while _invoked:
+            time.sleep(_LINUX_INTERVAL_SECONDS if _HAS_PROC else _OTHER_INTERVAL_SECONDS)
+            for worker in list(_invoked):
+                # Not set before the first process has started.
+                if watch := getattr(worker, "memory_watch", None):
+                    watch.look()
 
 
 def _report(original: Callable[..., int], func: Any) -> int:

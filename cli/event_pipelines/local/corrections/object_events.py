@@ -15,7 +15,6 @@ import contextvars
 import functools
 import json
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,8 +28,6 @@ _WITH_SIZE = ("ObjectCreated:", "ObjectRestore:")
 _SEQUENCED = ("ObjectCreated:", "ObjectRemoved:")
 _MARKER = "ObjectRemoved:DeleteMarkerCreated"
 _ETAG_OF_NOTHING = "d41d8cd98f00b204e9800998ecf8427e"
-# Replaces one thread per event. Some of the threads wait for a function.
-_senders = ThreadPoolExecutor(max_workers=64, thread_name_prefix="s3-events")
 
 
 @dataclass
@@ -150,13 +147,8 @@ def _deliver(
 ) -> None:
     for record in payload.get("Records", ()):
         _correct(record["s3"]["object"], record["eventName"], "eTag")
-    _in_background(original, arn, payload, *args, **more)
-
-
-def _in_background(work: Callable[..., Any], *args: Any, **more: Any) -> None:
-    context = contextvars.copy_context()
-    # The callback raises, and so logs, exceptions of the work.
-    _senders.submit(context.run, work, *args, **more).add_done_callback(Future.result)
+    # In the request's thread: MiniStack starts functions and calls HTTP endpoints in others.
+    original(arn, payload, *args, **more)
 
 
 def _dispatch(original: Callable[..., Any], event: dict[str, Any], *args: Any) -> Any:
@@ -169,7 +161,7 @@ def _dispatch(original: Callable[..., Any], event: dict[str, Any], *args: Any) -
         del detail["object"]["sequencer"]
     if version:
         detail["object"]["version-id"] = version
-    return _in_background(original, event | {"Detail": json.dumps(detail)}, *args)
+    return original(event | {"Detail": json.dumps(detail)}, *args)
 
 
 def _correct(described: dict[str, Any], name: str, etag: str) -> None:

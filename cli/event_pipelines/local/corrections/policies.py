@@ -20,6 +20,7 @@ import functools
 import json
 import re
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from ministack.core import iam_evaluator
@@ -46,6 +47,9 @@ def apply() -> None:
     around(iam_evaluator, "_fnmatch_compile", "pattern ignore_case", _compile)
     around(iam_evaluator, "_resolve_condition_key", "key ctx", _condition_key)
     around(iam_evaluator, "validate_policy_document", "doc", _validate)
+    # A resource's policy is parsed for each request, and never changed.
+    loads = functools.lru_cache(maxsize=1024)(json.loads)
+    iam_evaluator.json = SimpleNamespace(**vars(json) | {"loads": loads})
 
 
 def _validate(original: Callable[..., str | None], doc: Any) -> str | None:

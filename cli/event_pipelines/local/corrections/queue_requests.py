@@ -49,6 +49,7 @@ _purged: dict[str, float] = {}
 def apply() -> None:
     around(sqs, "_collect_fifo", "q max_n vis_timeout now", _collect_fifo)
     around(sqs, "_collect_msgs", "q max_n vis_timeout", _collect)
+    around(sqs, "_prune_dedup", "q", _forget_ids)
     checked = {
         "CreateQueue": ("_act_create_queue", _create),
         "SetQueueAttributes": ("_act_set_queue_attributes", _set),
@@ -145,6 +146,13 @@ def _collect_fifo(
         message["receive_count"] += 1
         message["first_receive_at"] = message["first_receive_at"] or now
     return taken
+
+
+def _forget_ids(_: Callable[..., None], q: dict[str, Any]) -> None:
+    # MiniStack looks at all ids of five minutes for each message. The oldest is the first.
+    known = q["dedup_cache"]
+    while known and next(iter(known.values()))["expire"] <= time.time():
+        del known[next(iter(known))]
 
 
 def _collect(original: Callable[..., Any], q: dict[str, Any], *args: Any) -> list[dict[str, Any]]:

@@ -4,10 +4,14 @@ AWS: each clause occurs once, an assignment has an equals sign, ADD and DELETE h
 two paths overlap.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.UpdateExpressions.html
 MiniStack: ignores what it cannot parse, and applies the last of overlapping paths.
-Correction: the same expressions are refused.
+Correction: the same expressions are refused. Items, which MiniStack copies four times for each
+update, are copied in less time.
 """
 
+import copy
+import marshal
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from ministack.services import dynamodb
@@ -33,12 +37,21 @@ class _Targets(set[tuple[Any, ...]]):
 
 
 def apply() -> None:
+    dynamodb.copy = SimpleNamespace(deepcopy=_copied)
     around(
         dynamodb,
         "_apply_update_expression",
         "item expr attr_values attr_names updated_attrs",
         _apply_expression,
     )
+
+
+def _copied(value: Any) -> Any:
+    """Returns a deep copy, as `copy.deepcopy` does."""
+    try:
+        return marshal.loads(marshal.dumps(value))  # noqa: S302
+    except ValueError:
+        return copy.deepcopy(value)
 
 
 def _apply_expression(

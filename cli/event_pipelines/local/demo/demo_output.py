@@ -157,7 +157,7 @@ def _status(outputs: dict[str, Any], started: datetime, console: Console) -> lis
     console.print("What `event-pipelines status` says now:")
     _print_lines(shown(status), console)
     if not status.healthy:
-        console.print("So it exits with 1: what was sent to fail waits for somebody to act.")
+        console.print("It exits with 1, because events that were sent to fail have failed.")
     derivatives = (outputs["image_derivatives"] or {}).get("derivatives", {})
     # Alarms report the same dead letters, and the rejections that were provoked.
     on_purpose = ("Alarm ", *(f"1 dead letter in image-{name}-dlq:" for name in derivatives))

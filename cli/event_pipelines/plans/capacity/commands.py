@@ -18,8 +18,8 @@ _MOST_WORKERS = 10_000
 _DESCRIPTION = (
     "How long the pipelines of a plan take for a load, how old messages become, whether the plan's"
     " age alarms stay silent, what it costs and which setting is in the way. Simulated: needs"
-    " neither network nor credentials. Ends with 1 when a promise does not hold, or messages are"
-    " deleted unread."
+    " neither network nor credentials. Ends with 1 when an alarm threshold is exceeded, or messages"
+    " are deleted unread."
 )
 
 
@@ -86,7 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(report.as_dict(results), indent=2)
     else:
         print_block(report.text(results), end="")
-    return BROKEN if any(result.holds is False or result.unread for result in results) else 0
+    exceeded = any(result.within_max_age is False or result.unread for result in results)
+    return BROKEN if exceeded else 0
 
 
 def _question(arguments: argparse.Namespace) -> model.Question:

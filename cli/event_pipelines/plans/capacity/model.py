@@ -104,15 +104,15 @@ class HopResult:
         return self.counts.dead + self.expired
 
     @property
-    def holds(self) -> bool | None:
+    def within_max_age(self) -> bool | None:
         """Whether the queue's age alarm stays silent; None if it has no such alarm.
 
         False also if messages expire, or if invocations time out and messages become dead.
         """
-        if self.hop.promise is None:
+        if self.hop.max_age is None:
             return None
         late = self.counts.timeouts and self.counts.dead
-        return self.counts.oldest < self.hop.promise and not self.expired and not late
+        return self.counts.oldest < self.hop.max_age and not self.expired and not late
 
 
 @dataclass(frozen=True)
@@ -143,9 +143,9 @@ class Result:
         return max(blocked, key=lambda hop: hop.bound_seconds, default=None)
 
     @property
-    def holds(self) -> bool | None:
+    def within_max_age(self) -> bool | None:
         """Whether all age alarms stay silent; None if the plan has none for this pipeline."""
-        known = [hop.holds for hop in self.hops if hop.holds is not None]
+        known = [hop.within_max_age for hop in self.hops if hop.within_max_age is not None]
         return all(known) if known else None
 
     @property

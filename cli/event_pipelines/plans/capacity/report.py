@@ -20,7 +20,7 @@ def _result(result: Result) -> dict[str, Any]:
     bottleneck, dollars = result.bottleneck, result.dollars
     return {
         "pipeline": result.pipeline.name,
-        "promise_holds": result.holds,
+        "within_max_age": result.within_max_age,
         "messages_deleted_unread": result.unread,
         "objects": result.objects,
         "object_mb": result.object_mb,
@@ -69,8 +69,8 @@ def _stage(hop: HopResult) -> dict[str, Any]:
             "p50": _rounded(counts.ages.quantile(0.5)),
             "p99": _rounded(counts.ages.quantile(0.99)),
         },
-        "promise_seconds": hop.hop.promise,
-        "promise_holds": hop.holds,
+        "max_age_seconds": hop.hop.max_age,
+        "within_max_age": hop.within_max_age,
         "most_at_once": counts.most_busy,
         "mean_at_once": round(counts.busy_seconds / counts.last, 1) if counts.last else 0.0,
     }
@@ -95,7 +95,7 @@ def _lines(result: Result) -> Iterator[str]:
         True: "below the alarm threshold",
         False: "ALARM THRESHOLD EXCEEDED",
         None: "no age alarm in the plan",
-    }[result.holds]
+    }[result.within_max_age]
     size = f"{result.object_mb:g} MB" if result.object_mb else "any size"
     lost = f"; {result.unread:,} MESSAGES ARE DELETED UNREAD" if result.unread else ""
     yield f"{result.pipeline.name}: {verdict}{lost}"
@@ -147,7 +147,7 @@ def _bottleneck(result: Result) -> str:
 
 
 _HEADINGS = (
-    "stage", "messages", "done", "dead", "expired", "oldest", "promise", "p50", "p99", "at once",
+    "stage", "messages", "done", "dead", "expired", "oldest", "max age", "p50", "p99", "at once",
 )  # fmt: skip
 
 
@@ -170,8 +170,8 @@ def _row(hop: HopResult) -> tuple[str, ...]:
         f"{hop.expired:,}",
         span(counts.oldest),
         "-"
-        if hop.hop.promise is None
-        else f"{span(hop.hop.promise)} {'ok' if hop.holds else 'NO'}",
+        if hop.hop.max_age is None
+        else f"{span(hop.hop.max_age)} {'ok' if hop.within_max_age else 'NO'}",
         span(counts.ages.quantile(0.5)),
         span(counts.ages.quantile(0.99)),
         f"{counts.most_busy:,}",

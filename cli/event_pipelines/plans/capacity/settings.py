@@ -50,7 +50,7 @@ class NoPipelines(UserError):
 class Hop:
     """A queue and the function that consumes it. Times are in seconds.
 
-    `maximum_concurrency` None: no limit but Lambda's. `promise`: the threshold of the queue's age
+    `maximum_concurrency` None: no limit but Lambda's. `max_age`: the threshold of the queue's age
     alarm; None: it has no such alarm.
     """
 
@@ -68,7 +68,7 @@ class Hop:
     retention: float
     max_receives: int
     fifo: bool
-    promise: float | None
+    max_age: float | None
     events: str = ""
 
 
@@ -132,7 +132,7 @@ class _Plan:
             for _, name, after in self._all("aws_sqs_queue")
             if name == "queue" and after.get("name")
         }
-        self._promises = {
+        self._max_ages = {
             str(after["alarm_name"]).removesuffix("-oldest-message-age"): float(after["threshold"])
             for _, name, after in self._all("aws_cloudwatch_metric_alarm")
             if name == "oldest_message" and after.get("threshold") is not None
@@ -252,7 +252,7 @@ class _Plan:
                 retention=float(term(("queues", "message_retention_seconds"), _RETENTION)),
                 max_receives=int(term(("queues", "max_receive_count"), _MAX_RECEIVES)),
                 fifo=False,
-                promise=None,
+                max_age=None,
             )
 
         return Pipeline(
@@ -317,7 +317,7 @@ class _Plan:
             retention=float(values.get("message_retention_seconds") or _RETENTION),
             max_receives=int(receives),
             fifo=bool(values.get("fifo_queue")),
-            promise=self._promises.get(queue),
+            max_age=self._max_ages.get(queue),
             events=variables_of(function).get("ROUTE_EVENTS") or "",
         )
 

@@ -38,14 +38,14 @@ def test_the_answer_to_a_machine(capsys: pytest.CaptureFixture[str]) -> None:
     assert ask(*SMALL, "--backlog", "1000", "--json") == 0
 
     (found,) = json.loads(capsys.readouterr().out)["pipelines"]
-    assert (found["pipeline"], found["promise_holds"], found["objects"]) == (
+    assert (found["pipeline"], found["within_max_age"], found["objects"]) == (
         "event-audit",
         True,
         1000,
     )
     (stage,) = found["stages"]
     assert stage["done"] == 1000
-    assert stage["promise_seconds"] == 900
+    assert stage["max_age_seconds"] == 900
     assert found["dollars"]["per_million_objects"] > 0
 
 
@@ -56,7 +56,7 @@ def test_the_answer_to_a_machine(capsys: pytest.CaptureFixture[str]) -> None:
         pytest.param("20", id="no batch ends within the timeout"),
     ],
 )
-def test_a_promise_that_does_not_hold_is_an_exit_code(
+def test_an_exceeded_alarm_threshold_is_an_exit_code(
     seconds: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = ("--seconds", f"log_object_event={seconds}", "--account-concurrency", "50")

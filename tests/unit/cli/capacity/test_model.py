@@ -1,4 +1,4 @@
-"""Whole pipelines of real plans: promises that hold and that do not, what is in the way, what it
+"""Whole pipelines of real plans: exceeded alarm thresholds and others, what is in the way, what it
 costs, and that every object is accounted for."""
 
 from dataclasses import replace
@@ -46,23 +46,23 @@ def test_every_object_of_a_backlog_is_accounted_for(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_a_load_far_below_what_it_can_carry_keeps_its_promise(name: str) -> None:
+def test_a_load_far_below_what_it_can_carry_stays_below_the_alarm_threshold(name: str) -> None:
     result = run(name, Load(rate=1, seconds=300), object_mb=0.01)
 
     assert not result.growth
-    assert result.holds is not False
+    assert result.within_max_age is not False
     assert result.bottleneck is None
     assert result.whole.quantile(0.5) < 10
 
 
-def test_a_promise_does_not_hold_when_too_few_may_run_at_once() -> None:
+def test_the_alarm_threshold_is_exceeded_when_too_few_may_run_at_once() -> None:
     found = pipeline("image-derivatives")
     load = Load(backlog=50_000)
 
     wide, narrow = (model.run(limited(found, maximum), Question(load)) for maximum in (500, 5))
 
-    assert wide.holds
-    assert narrow.holds is False
+    assert wide.within_max_age
+    assert narrow.within_max_age is False
     assert narrow.bottleneck is not None
     assert narrow.bottleneck.bound is Bound.CONCURRENCY
     assert narrow.bottleneck.setting == "image_derivatives.function.maximum_concurrency = 5"
@@ -94,7 +94,7 @@ def test_a_table_of_100_write_units_sets_the_pace_of_an_import() -> None:
     assert result.drained == pytest.approx(rows / 80, rel=0.1)
     assert result.bottleneck is not None
     assert result.bottleneck.setting == "csv_import.pace.table_write_capacity = 100"
-    assert result.holds
+    assert result.within_max_age
 
 
 def test_a_rate_above_what_can_be_carried_is_said_to_fall_behind() -> None:
@@ -113,7 +113,7 @@ def test_a_burst_is_drained_and_the_rate_kept_up_with() -> None:
     result = run("event-audit", Load(rate=10, burst=100, seconds=600))
 
     assert not result.growth
-    assert result.holds
+    assert result.within_max_age
     # The steady load, and 99 times as much in the minute of the burst.
     assert result.objects == pytest.approx(10 * 600 + 990 * 60, rel=0.02)
     assert result.drained is not None

@@ -50,9 +50,9 @@ def test_the_defaults_of_the_whole_stack() -> None:
     assert thumbnail.queue == "event-pipelines-image-thumbnail"
     assert (thumbnail.batch_size, thumbnail.maximum_concurrency) == (5, None)
     assert (thumbnail.memory_mb, thumbnail.timeout, thumbnail.visibility) == (1024, 60, 360)
-    assert (thumbnail.promise, thumbnail.max_receives, thumbnail.retention) == (900, 5, 345_600)
+    assert (thumbnail.max_age, thumbnail.max_receives, thumbnail.retention) == (900, 5, 345_600)
     assert [hop.name for hop in found["event-audit"].hops] == ["upload"]
-    assert [(hop.name, hop.batch_size, hop.promise) for hop in found["csv-import"].hops] == [
+    assert [(hop.name, hop.batch_size, hop.max_age) for hop in found["csv-import"].hops] == [
         ("split", 1, 3600),
         ("load", 10, 604_800),
     ]
@@ -115,13 +115,13 @@ def test_after_an_apply_nothing_is_assumed() -> None:
     assert found["tenant-routing"].queue_mode == "shared_fair"
 
 
-def test_a_stack_without_alarms_makes_no_promise() -> None:
+def test_a_stack_without_alarms_has_no_max_age() -> None:
     plan = load("defaults")
     plan["resource_changes"] = [
         entry for entry in plan["resource_changes"] if "alarm" not in entry["type"]
     ]
 
-    assert {hop.promise for pipeline in named(plan).values() for hop in pipeline.hops} == {None}
+    assert {hop.max_age for pipeline in named(plan).values() for hop in pipeline.hops} == {None}
 
 
 def test_the_plan_of_one_pipeline_as_terraform_writes_it() -> None:
