@@ -1,4 +1,4 @@
-# One dashboard for the stack: alarms, then for every pipeline that is deployed its way from left to right.
+# One dashboard for the stack: alarms, then the path of every deployed pipeline from left to right.
 
 locals {
   paths = concat(
@@ -9,7 +9,7 @@ locals {
     module.item_relay[*].path,
   )
 
-  # What CloudWatch shows in one alarm widget.
+  # CloudWatch's limit for one alarm widget.
   alarm_chunks = chunklist([
     for name in sort(local.alarm_names) :
     "arn:${data.aws_partition.current.partition}:cloudwatch:${var.region}:${data.aws_caller_identity.current.account_id}:alarm:${name}"
@@ -18,7 +18,7 @@ locals {
   # CloudWatch finds metrics by words; a hyphen separates two.
   prefix_words = replace(var.name_prefix, "-", " ")
 
-  # The parts of a way, as series; which statistic goes with each is said where they are drawn.
+  # The parts of a path, as series; the graphs below set their statistics.
   series = [
     for path in local.paths : {
       arrived   = path.arrived
@@ -75,7 +75,7 @@ locals {
           }]
         ],
       )
-      # What the bill counts: time in functions, requests to queues, units of tables.
+      # Billed quantities: duration of functions, requests to queues, units of tables.
       cost = concat(
         [for name in path.functions : ["AWS/Lambda", "Duration", "FunctionName", name]],
         [for name in path.queues : ["AWS/SQS", "NumberOfMessagesReceived", "QueueName", name]],
@@ -141,7 +141,7 @@ locals {
       ]
     ]),
     [
-      # By reason from the logs: a metric for every reason would be billed each month, seen or not.
+      # By reason from the logs: a metric for every reason would be billed each month.
       for number, path in local.paths : {
         type = "log", x = 0, y = local.graphs_top + number * local.pipeline_rows + 12, width = 24, height = 5
         properties = jsonencode({
@@ -165,14 +165,15 @@ locals {
 resource "aws_cloudwatch_dashboard" "regional" {
   count = length(local.paths) == 0 ? 0 : 1
 
-  # An account has its dashboards for all regions together: those of two would overwrite each other.
+  # Dashboards are global in an account: without the region, those of two regions would overwrite
+  # each other.
   dashboard_name = "${var.name_prefix}-${var.region}"
   dashboard_body = jsonencode({
     widgets = [for widget in local.widgets : merge(widget, { properties = jsondecode(widget.properties) })]
   })
 }
 
-# It was called `PREFIX` alone. By now that name may be the dashboard of the stack in another region, so it stays.
+# Its former name was `PREFIX`. A stack in another region may have a dashboard of that name now, so it is kept.
 removed {
   from = aws_cloudwatch_dashboard.stack
 

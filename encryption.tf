@@ -16,7 +16,7 @@ locals {
     length(local.owners) == 0 ? jsonencode(local.account_id) : jsonencode(concat([local.account_id], local.owners))
   )
 
-  # Services that send to what is encrypted, and for which sources they may.
+  # Services that send to encrypted resources, and their sources.
   key_users = {
     s3     = { sid = "NotificationsOfBuckets", sources = sort(flatten(local.key_sources[*].s3)) }
     sns    = { sid = "DeliveriesOfTopics", sources = sort(flatten(local.key_sources[*].sns)) }
@@ -46,7 +46,7 @@ locals {
     ],
     [
       # After https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html, its
-      # wildcards written out. The context names the account, so that no other's logs come with it.
+      # wildcards written out. The context has the account, which excludes the logs of others.
       for function_logs in length(local.paths) == 0 ? [] : ["${var.name_prefix}-*"] : {
         Sid       = "Logs"
         Effect    = "Allow"

@@ -9,7 +9,7 @@ provider "aws" {
 
 locals {
   # What build.sh wrote beside the zips. Runtime and architecture come from there and nowhere else,
-  # so that a function cannot be told to run on something its wheels were not built for.
+  # so that a function always runs on what its wheels were built for.
   manifest = jsondecode(file("${var.package_directory}/manifest.json"))
 
   packages = {

@@ -34,14 +34,14 @@ output "tenant_routing" {
 }
 
 output "tenant_manager_policy" {
-  description = "IAM policy (JSON) for whoever runs `event-pipelines tenants`; null when tenant-routing is not in `pipelines`."
+  description = "IAM policy (JSON) for users of `event-pipelines tenants`; null when tenant-routing is not in `pipelines`."
   value       = one(module.tenant_routing[*].manager_policy)
 }
 
 output "tenant_manager_boundary" {
   description = <<-EOT
-    Permissions boundary (IAM policy JSON) for whoever has `tenant_manager_policy`: make a policy of it and set that as the boundary of
-    the user or role; null when tenant-routing is not in `pipelines`.
+    Permissions boundary (IAM policy JSON) for identities with `tenant_manager_policy`: create a policy from it and set that as the
+    boundary of the user or role; null when tenant-routing is not in `pipelines`.
   EOT
   value       = one(module.tenant_routing[*].manager_boundary)
 }
@@ -56,8 +56,8 @@ output "alarms" {
 
 output "kms_key_policy_statements" {
   description = <<-EOT
-    What the policy of a key for `kms_key` must say beside the default statement that lets the account's IAM policies decide, as a list
-    of statements (JSON): the services that use it for this stack. There with and without `kms_key`, so that the key can be made ready
+    What the policy of a key for `kms_key` must say beside the default statement that lets the account's IAM policies decide, as a list of
+    statements (JSON): the services that use it for this stack. It is set with and without `kms_key`, so that the key can be prepared
     first.
   EOT
   value       = jsonencode(local.kms_key_policy_statements)

@@ -25,8 +25,8 @@ variable "name_prefix" {
   validation {
     condition = !can(regex("-(tg|tenant)(-|$)", var.name_prefix))
     error_message = join(" ", [
-      "name_prefix must not have tg or tenant as a word after the first: by these the groups and tenants of the stack that is called",
-      "like what precedes them are told, and its buckets would be taken for this one's.",
+      "name_prefix must not have tg or tenant as a word after the first: a stack with the name_prefix before that word uses it in the",
+      "names of its groups and tenants, and could take this stack's buckets for its own.",
     ])
   }
   validation {
@@ -425,7 +425,7 @@ variable "s3_use_path_style" {
 }
 
 variable "permissions_boundary_arn" {
-  description = "IAM policy that bounds what every role of the stack may do, whatever the role's own policies say. Null sets no boundary."
+  description = "ARN of the IAM policy that is the permissions boundary of every role of the stack. Null sets no boundary."
   type        = string
   default     = null
 }
@@ -444,7 +444,7 @@ variable "vpc" {
   description = <<-EOT
     Puts the functions into a VPC, from which they reach other services through endpoints (docs/security.md has the list) or a NAT
     gateway only; null leaves them outside:
-    - `subnet_ids`: 1 to 16 of one VPC, two availability zones or more for one to fail.
+    - `subnet_ids`: 1 to 16 of one VPC, in two or more availability zones.
     - `security_group_ids`: 1 to 5 of the same VPC.
     - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs an IPv6 CIDR block.
   EOT

@@ -15,7 +15,7 @@ module "notification" {
     invoices = {
       arn             = module.queue["invoices"].queue.arn
       filter_prefix   = "invoices/"
-      filter_suffixes = [".pdf", ".PDF"] # S3 compares letter case
+      filter_suffixes = [".pdf", ".PDF"] # case-sensitive
     }
     removals = {
       arn    = module.queue["removals"].queue.arn
@@ -23,10 +23,10 @@ module "notification" {
     }
   }
 
-  # Others listen by an EventBridge rule of their own: a bucket has one notification and one owner.
+  # For other consumers, by EventBridge rules: a bucket has only one notification configuration.
   eventbridge = true
 
-  # Whoever reads the invoices writes here. A rule that matched it would start the reader again.
+  # The invoices' consumer writes here. A rule that matched it would trigger the consumer again.
   writes_back = [{ prefix = "texts/" }]
 }
 

@@ -1,10 +1,10 @@
 output "bucket" {
-  description = "The bucket. Known once its notification is in place, so that nothing written to it goes unnoticed."
+  description = "The bucket. Known once its notification exists, so that every later upload causes an event."
   value       = module.notification.bucket
 }
 
 output "rules" {
-  description = "What is sent where, as S3 holds it, by the rule's id."
+  description = "The notification's rules, by their ids."
   value       = module.notification.rules
 }
 

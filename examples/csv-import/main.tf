@@ -3,7 +3,7 @@ provider "aws" {
 }
 
 locals {
-  # Which zips there are, and what they were built for.
+  # The zips, and what they were built for.
   manifest = jsondecode(file("${var.package_directory}/manifest.json"))
 
   packages = {
@@ -34,7 +34,7 @@ module "customers" {
   write_mode  = "last_row_wins"
 
   pace                 = { table_write_capacity = 50 }
-  expected_rows        = 500000 # refused, if they could not be loaded in time
+  expected_rows        = 500000 # the plan fails if this takes too long
   max_rejected_percent = 5
   notices              = {}
   force_destroy_bucket = var.force_destroy

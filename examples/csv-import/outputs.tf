@@ -4,7 +4,7 @@ output "bucket" {
 }
 
 output "table" {
-  description = "Table that the rows become items of."
+  description = "Table to which rows are written."
   value       = module.customers.pipeline.table
 }
 
@@ -14,6 +14,6 @@ output "rows_per_second" {
 }
 
 output "notices_topic_arn" {
-  description = "Topic that hears of every import that completed or failed."
+  description = "Topic for notices of completed and failed imports."
   value       = module.customers.pipeline.topic_arn
 }

@@ -1,12 +1,12 @@
-# What such an account has before this stack comes: in yours, data sources or names take the place of these.
+# Resources that such an account has already: in yours, replace them by data sources or names.
 
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
 
-# --- Identities: nothing without this boundary, nothing outside of this path
+# --- Identities: every role needs this boundary and this path
 
 resource "aws_iam_policy" "boundary" {
-  #checkov:skip=CKV_AWS_288:A boundary grants nothing, it bounds what roles grant themselves.
+  #checkov:skip=CKV_AWS_288:A boundary grants nothing, it limits the permissions of roles.
   #checkov:skip=CKV_AWS_290:As above.
   #checkov:skip=CKV_AWS_355:As above.
   name = "corp-workload-boundary"
@@ -31,10 +31,10 @@ resource "aws_iam_policy" "boundary" {
   })
 }
 
-# --- Network: two subnets without a way out, and the endpoints that docs/security.md lists
+# --- Network: two subnets without internet access, and the endpoints that docs/security.md lists
 
 resource "aws_vpc" "workloads" {
-  #checkov:skip=CKV2_AWS_11:Flow logs are the business of whoever owns the network.
+  #checkov:skip=CKV2_AWS_11:The network's owner enables flow logs.
   #checkov:skip=CKV2_AWS_12:As above.
   cidr_block           = "10.20.0.0/24"
   enable_dns_hostnames = true
@@ -146,7 +146,7 @@ resource "aws_cloudwatch_log_group" "shared" {
   retention_in_days = 400
 }
 
-# --- A bucket of another team, whose notification tells its own queue of removals
+# --- A bucket of another team, whose notification sends removals to its queue
 
 module "documents" {
   source = "../../modules/private-bucket"

@@ -8,7 +8,7 @@ locals {
   vpc       = { subnet_ids = aws_subnet.private[*].id, security_group_ids = [aws_security_group.functions.id] }
 }
 
-# CSV files arrive by an EventBridge rule, which nobody has to write into the bucket's notification.
+# CSV files arrive by an EventBridge rule, without a change of the bucket's notification.
 module "import" {
   # From another repository:
   # source = "git::https://github.com/OWNER/terraform-aws-event-pipelines.git//pipelines/csv-import?ref=v0.1.0"
@@ -25,7 +25,7 @@ module "import" {
   force_destroy_bucket     = var.force_destroy
 }
 
-# Pictures arrive by rules in the notification, which its owner adds below.
+# Pictures arrive by rules that the bucket's owner adds to its notification below.
 module "images" {
   # From another repository:
   # source = "git::https://github.com/OWNER/terraform-aws-event-pipelines.git//pipelines/image-derivatives?ref=v0.1.0"
@@ -42,7 +42,7 @@ module "images" {
   force_destroy_bucket     = var.force_destroy
 }
 
-# The owner's: one notification, with what was in it, and what the pipeline asks for.
+# The owner's notification, with its existing rule and those of the pipeline.
 module "notification" {
   source = "../../modules/bucket-notification"
 
@@ -51,11 +51,11 @@ module "notification" {
   topics      = module.images.pipeline.source.notification.topics
   eventbridge = true
 
-  # S3 tries each destination at once, and the topic is encrypted.
+  # S3 tests each target when it is set, and the topic is encrypted.
   depends_on = [aws_kms_key_policy.workload]
 }
 
-# A function of one's own under the same rules, which logs where all teams do.
+# A custom function with the same restrictions, which logs to the group that all teams share.
 module "removal_log" {
   source = "../../modules/lambda-consumer"
 

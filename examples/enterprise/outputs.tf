@@ -1,19 +1,19 @@
 output "bucket" {
-  description = "The bucket of the other team. Known once its notification is in place, so that nothing written to it goes unnoticed."
+  description = "The bucket of the other team. Known once its notification exists, so that every later upload causes an event."
   value       = module.notification.bucket
 }
 
 output "derivatives_bucket" {
-  description = "Where pictures of the documents go, below derived/NAME/BUCKET/."
+  description = "Bucket of the derivatives, below derived/NAME/BUCKET/."
   value       = module.images.pipeline.bucket
 }
 
 output "table" {
-  description = "Where rows of the documents go."
+  description = "Table to which rows are written."
   value       = module.import.pipeline.table
 }
 
 output "log_group" {
-  description = "The log group that the account had."
+  description = "The account's existing log group."
   value       = module.removal_log.log_group_name
 }

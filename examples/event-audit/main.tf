@@ -3,7 +3,7 @@ provider "aws" {
 }
 
 locals {
-  # Which zips there are, and what they were built for.
+  # The zips, and what they were built for.
   manifest = jsondecode(file("${var.package_directory}/manifest.json"))
 
   packages = {
@@ -26,7 +26,7 @@ module "audit" {
   name_prefix = var.name_prefix
   package     = local.packages["log_object_event"]
 
-  # What no route names is logged by the route `other`.
+  # The route `other` logs events that no route lists.
   routes = {
     upload  = { events = ["ObjectCreated:Put", "ObjectCreated:Post", "ObjectCreated:CompleteMultipartUpload"] }
     copy    = { events = ["ObjectCreated:Copy"] }

@@ -1,5 +1,5 @@
 output "bucket" {
-  description = "The watched bucket."
+  description = "The audited bucket."
   value       = module.audit.pipeline.bucket
 }
 
@@ -9,6 +9,6 @@ output "trail_table" {
 }
 
 output "log_groups" {
-  description = "Where each route logs, by route."
+  description = "Log group of each route."
   value       = { for name, route in module.audit.pipeline.routes : name => route.log_group }
 }

@@ -3,7 +3,7 @@ provider "aws" {
 }
 
 locals {
-  # Which zips there are, and what they were built for.
+  # The zips, and what they were built for.
   manifest = jsondecode(file("${var.package_directory}/manifest.json"))
 
   packages = {

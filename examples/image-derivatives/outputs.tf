@@ -9,6 +9,6 @@ output "output_prefixes" {
 }
 
 output "on_call_topic_arn" {
-  description = "Topic to which alarms go: subscribe whoever is on call."
+  description = "Topic that alarms notify: add subscriptions to it."
   value       = module.on_call.topic_arn
 }

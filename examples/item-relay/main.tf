@@ -3,7 +3,7 @@ provider "aws" {
 }
 
 locals {
-  # Which zips there are, and what they were built for.
+  # The zips, and what they were built for.
   manifest = jsondecode(file("${var.package_directory}/manifest.json"))
 
   packages = {
@@ -26,7 +26,7 @@ module "relay" {
   name_prefix = var.name_prefix
   package     = local.packages["update_item"]
 
-  # Users that exist already, by the part that they play.
+  # Existing users, by group.
   members = {
     script  = var.script_users
     service = var.service_users

@@ -1,5 +1,5 @@
 output "policy_arn" {
-  description = "Policy for whoever reads the reports."
+  description = "Policy for readers of the reports."
   value       = aws_iam_policy.read.arn
 }
 

@@ -13,7 +13,7 @@ variable "force_destroy" {
 }
 
 variable "kms_key_arn" {
-  description = "Customer managed key that encrypts the reports. Null leaves that to S3's own key, which needs no permission."
+  description = "Customer managed key that encrypts the reports. Null uses SSE-S3, which needs no key permissions."
   type        = string
   default     = null
 }

@@ -13,13 +13,13 @@ module "price_order" {
   source = "../../modules/lambda-consumer"
 
   name        = "price-order"
-  description = "Adds up an order and files the total"
+  description = "Computes and stores an order's total"
   handler     = "price_order.handler.handler"
 
   package = {
     path = local.zip
-    # Of the sources, not of the zip, which holds the time at which it was packed: the same sources
-    # are then the same function, whoever packs them.
+    # Of the sources, not of the zip, which has its creation time: the same sources then always
+    # have the same hash.
     content_hash = base64sha256(join("", [
       for file in sort(fileset("${path.module}/src", "**/*.py")) : "${file}:${filesha256("${path.module}/src/${file}")}"
     ]))
@@ -48,7 +48,7 @@ module "orders" {
   source = "../../modules/sqs-with-dlq"
 
   name              = "orders-to-price"
-  consumer          = { timeout_seconds = local.timeout } # the visibility timeout follows from it
+  consumer          = { timeout_seconds = local.timeout } # sets the visibility timeout
   max_receive_count = 3
 }
 

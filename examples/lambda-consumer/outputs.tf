@@ -1,10 +1,10 @@
 output "queue_url" {
-  description = "Where to send orders."
+  description = "URL of the queue of orders."
   value       = module.orders.queue.url
 }
 
 output "dlq_url" {
-  description = "Where orders end that could not be priced."
+  description = "Dead-letter queue of orders that could not be priced."
   value       = module.orders.dlq.url
 }
 
@@ -14,6 +14,6 @@ output "table" {
 }
 
 output "log_group" {
-  description = "Where the function logs."
+  description = "Log group of the function."
   value       = module.price_order.log_group_name
 }

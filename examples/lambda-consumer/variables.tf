@@ -6,7 +6,7 @@ variable "region" {
 }
 
 variable "runtime" {
-  description = "Lambda runtime of the function. It is plain Python and runs on each of them."
+  description = "Lambda runtime of the function. The code runs on all supported Python versions."
   type        = string
   default     = "python3.13"
   nullable    = false

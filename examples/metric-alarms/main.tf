@@ -18,7 +18,7 @@ module "alarms" {
       threshold   = 10
     }
     no-orders = {
-      description         = "No order was placed for an hour. Look whether the shop can be reached."
+      description         = "No order was placed for an hour. Check whether the shop is reachable."
       namespace           = "Shop"
       metric_name         = "OrdersPlaced"
       dimensions          = { shop = "main" }

@@ -6,7 +6,7 @@ variable "region" {
 }
 
 variable "email_subscribers" {
-  description = "Addresses that are told, each after confirming AWS's invitation."
+  description = "Addresses to notify, each after confirming AWS's invitation."
   type        = set(string)
   default     = []
   nullable    = false

@@ -15,6 +15,6 @@ module "bucket" {
   lifecycle_rules = {
     expire-drafts = { prefix = "drafts/", expire_days = 14 }
   }
-  # What is replaced or deleted by mistake can be had back for two months.
+  # Replaced or deleted objects can be restored for two months.
   leftover_days = { noncurrent = 60 }
 }

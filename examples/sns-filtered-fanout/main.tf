@@ -19,7 +19,7 @@ module "orders" {
 }
 
 locals {
-  # Who gets which messages. A filter looks into the message's body, a JSON object.
+  # The filters of the subscriptions, on the message's body, a JSON object.
   subscribers = {
     search   = { filter_policy = null }
     billing  = { filter_policy = jsonencode({ event = ["paid", "refunded"] }) }
@@ -33,8 +33,8 @@ module "queue" {
 
   name = "orders-${each.key}"
 
-  # The static ARN waits for nothing, so topic and queues can name each other. What SNS cannot
-  # deliver goes straight to the dead-letter queue.
+  # The static ARN has no dependency, so topic and queues can name each other. SNS sends messages
+  # that it cannot deliver to the dead-letter queue.
   senders     = { orders = { service = "sns", source_arn = module.orders.topic_arn_static } }
   dlq_senders = { orders = { service = "sns", source_arn = module.orders.topic_arn_static } }
 }

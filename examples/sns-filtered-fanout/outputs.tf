@@ -1,5 +1,5 @@
 output "topic_arn" {
-  description = "Where to publish."
+  description = "ARN of the topic."
   value       = module.orders.topic_arn
 }
 

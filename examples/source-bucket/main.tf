@@ -4,7 +4,7 @@ provider "aws" {
 
 data "aws_caller_identity" "current" {}
 
-# The bucket of somebody else, with a notification of its own: removals go to a queue.
+# The bucket of another owner, whose notification sends removals to a queue.
 module "uploads" {
   source = "../../modules/private-bucket"
 
@@ -27,11 +27,11 @@ module "notification" {
     removals = { arn = module.removals.queue.arn, events = ["s3:ObjectRemoved:*"] }
   }
 
-  # All that the rules below need, and the only change to what there was.
+  # The only change, which the rules below need.
   eventbridge = true
 }
 
-# What works on the uploads, and does not touch the bucket.
+# The new consumer of the uploads, which does not change the bucket.
 module "source" {
   # From another repository:
   # source = "git::https://github.com/OWNER/terraform-aws-event-pipelines.git//modules/source-bucket?ref=v0.1.0"

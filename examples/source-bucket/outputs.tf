@@ -1,14 +1,14 @@
 output "bucket" {
-  description = "The bucket that was there before."
+  description = "The existing bucket."
   value       = module.notification.bucket
 }
 
 output "queue_urls" {
-  description = "The queue of its owner and the one of the newcomer."
+  description = "The queue of its owner and the one of the new consumer."
   value       = { removals = module.removals.queue.url, texts = module.texts.queue.url }
 }
 
 output "read_statements" {
-  description = "What a role needs to read the uploads."
+  description = "Statements for a role that reads the uploads."
   value       = module.source.read_statements
 }

@@ -9,8 +9,8 @@ module "invoices" {
 
   name = "invoices"
 
-  # Rendering an invoice takes up to two minutes. For a Lambda function, give `consumer` instead and
-  # let this follow from its timeout.
+  # Rendering an invoice takes up to two minutes. For a Lambda function, set `consumer`
+  # instead, which derives this value.
   visibility_timeout_seconds = 300
   max_receive_count          = 3
 
@@ -32,13 +32,13 @@ data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
 
 locals {
-  # One pattern for both alarms; only this queue's have names that begin so.
+  # One pattern for both alarms; only this queue's alarms match it.
   account_id = data.aws_caller_identity.current.account_id
   alarm_arns = "arn:${data.aws_partition.current.partition}:cloudwatch:${var.region}:${local.account_id}:alarm:invoices-*"
 }
 
-# For the role of whatever works off the queue. Senders of the same account need nothing but
-# sqs:SendMessage in a policy of their own.
+# For the role of the queue's consumer. Senders of the same account only need sqs:SendMessage in
+# their own policy.
 resource "aws_iam_policy" "worker" {
   name        = "invoices-worker-${var.region}"
   description = "Receive, prolong and delete messages of the queue invoices"

@@ -1,10 +1,10 @@
 output "queue_url" {
-  description = "Where to send messages to and receive them from."
+  description = "URL of the queue."
   value       = module.invoices.queue.url
 }
 
 output "dlq_url" {
-  description = "Where messages end that were received three times and never deleted."
+  description = "Dead-letter queue of messages that were received three times."
   value       = module.invoices.dlq.url
 }
 
@@ -14,6 +14,6 @@ output "worker_policy_arn" {
 }
 
 output "on_call_topic_arn" {
-  description = "Topic to which the alarms go: subscribe whoever is on call."
+  description = "Topic that the alarms notify: add subscriptions to it."
   value       = module.on_call.topic_arn
 }

@@ -3,7 +3,7 @@ provider "aws" {
 }
 
 locals {
-  # Which zips there are, and what they were built for.
+  # The zips, and what they were built for.
   manifest = jsondecode(file("${var.package_directory}/manifest.json"))
 
   packages = {
@@ -29,9 +29,9 @@ module "tenants" {
     process = local.packages["process_tenant_file"]
   }
 
-  # Many small tenants: one queue for each group, shared fairly.
+  # Many small tenants: one fair queue for each group.
   queue_mode = "shared_fair"
   consumer   = { max_file_mb = 20, maximum_concurrency = 5 }
-  # Set it once there are tenants.
+  # Enable it once there are tenants.
   registry = { deletion_protection = false }
 }

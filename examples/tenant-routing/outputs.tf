@@ -1,5 +1,5 @@
 output "manager_policy_arn" {
-  description = "Policy for whoever runs `event-pipelines tenants`."
+  description = "Policy for users of `event-pipelines tenants`."
   value       = module.tenants.pipeline.manager_policy_arn
 }
 
@@ -9,6 +9,6 @@ output "tables" {
 }
 
 output "quarantine_queue_url" {
-  description = "Where events wait that belong to no tenant."
+  description = "Quarantine queue, for events without an active tenant."
   value       = module.tenants.pipeline.quarantine_queue_url
 }

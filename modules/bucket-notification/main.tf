@@ -54,7 +54,7 @@ locals {
     ]
   ])
 
-  # S3 takes one suffix per rule, so every suffix becomes a rule of its own. Its id holds only the
+  # S3 takes one suffix per rule, so every suffix becomes a separate rule. Its id holds only the
   # caller's values and none that AWS returns, so that a rule never changes its id.
   rules = merge([
     for target in local.targets : {

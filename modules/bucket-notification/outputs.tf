@@ -1,7 +1,7 @@
 output "bucket" {
   description = <<-EOT
-    Name of the bucket. Known once the notification is in place: refer to it from whatever must not write earlier, because S3 sends
-    no events for objects that exist already.
+    Name of the bucket. Known once the notification is in place: refer to it from resources that must not write earlier, because S3 sends
+    no events for existing objects.
   EOT
   value       = aws_s3_bucket_notification.bucket.bucket
 }

@@ -1,5 +1,5 @@
 variable "bucket" {
-  description = "Name of the bucket whose whole notification configuration this module owns. Rules that anyone else wrote are removed."
+  description = "Name of the bucket whose whole notification configuration this module owns. Rules from elsewhere are removed."
   type        = string
   nullable    = false
 
@@ -12,11 +12,11 @@ variable "bucket" {
 variable "queues" {
   description = <<-EOT
     SQS queues to notify, by a name of your choice that becomes part of the rules' ids:
-    - `arn`: the queue. Standard queues only, in the bucket's region; their policy must already admit the bucket.
+    - `arn`: the queue. Standard queues only, in the bucket's region; their policy must already permit the bucket.
     - `events`: S3 event names, every kind of creation by default. `s3:ObjectCreated:*` stands for all that begin so.
     - `filter_prefix`: only keys that begin with it.
     - `filter_suffixes`: only keys that end with one of them. S3 compares letter case and takes one suffix per rule, so each makes a
-      rule of its own.
+      separate rule.
   EOT
   type = map(object({
     arn             = string
@@ -49,7 +49,7 @@ variable "queues" {
 
 variable "topics" {
   description = <<-EOT
-    SNS topics to notify: the same fields as in `queues`. Standard topics only, in the bucket's region; their policy must already admit
+    SNS topics to notify: the same fields as in `queues`. Standard topics only, in the bucket's region; their policy must already permit
     the bucket.
   EOT
   type = map(object({
@@ -83,8 +83,8 @@ variable "topics" {
 
 variable "functions" {
   description = <<-EOT
-    Lambda functions to call: the same fields as in `queues`, and `name`, the function's name. An `arn` that ends in a version or an
-    alias calls that one. The permission to be called is part of this module.
+    Lambda functions to call: the same fields as in `queues`, and `name`, the function's name. An `arn` may end in a version or an alias.
+    The module creates the permission for S3.
   EOT
   type = map(object({
     arn             = string

@@ -31,12 +31,12 @@ resource "aws_lambda_event_source_mapping" "queue" {
 
   event_source_arn = var.queue.arn
   function_name    = aws_lambda_function.function.arn
-  # Set explicitly, because a mapping that someone disabled would stay disabled otherwise.
+  # Set explicitly, because a mapping that was disabled elsewhere would stay disabled otherwise.
   enabled = true
 
   batch_size                         = var.batch_size
   maximum_batching_window_in_seconds = var.batching_window_seconds
-  # Without it, one bad message returns its whole batch, and at last to the dead-letter queue.
+  # Without it, one failed message causes retries of its whole batch, up to the dead-letter queue.
   function_response_types = ["ReportBatchItemFailures"]
   # This key only ever encrypts the filter patterns.
   kms_key_arn = length(var.filter_patterns) == 0 ? null : one(var.kms_key[*].arn)

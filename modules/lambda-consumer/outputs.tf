@@ -14,7 +14,7 @@ output "function_arn_static" {
 }
 
 output "role" {
-  description = "The function's role: name, arn. Attach further policies to the name only if `policies` cannot say it."
+  description = "The function's role: name, arn. Attach further policies to the name only if `policies` is not sufficient."
   value = {
     name = var.role_arn == null ? one(aws_iam_role.function[*].name) : reverse(split("/", var.role_arn))[0]
     arn  = var.role_arn == null ? one(aws_iam_role.function[*].arn) : var.role_arn

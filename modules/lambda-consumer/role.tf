@@ -9,8 +9,8 @@ module "key" {
 locals {
   # Permissions that the module itself needs. With `role_arn`, the owner of that role grants them.
   statements = {
-    # No logs:CreateLogGroup: an invocation still running during a destroy would bring the group back,
-    # without its retention, and the next apply would stop at a group that exists already.
+    # No logs:CreateLogGroup: an invocation still running during a destroy would recreate the group
+    # without its retention, and the next apply would fail because the group exists.
     logs = [{
       Effect   = "Allow"
       Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]

@@ -24,10 +24,10 @@ variable "description" {
 variable "package" {
   description = <<-EOT
     The zip to run:
-    - `path`: where it lies. Write it relative to the root module, or every other checkout shows a difference.
-    - `content_hash`: base64 SHA-256 of what makes the function behave as it does. The code is updated when it changes and not
-      otherwise. Without it the zip's own bytes count.
-    - `size_bytes`: size of the zip, to know in time that it needs `code_bucket`.
+    - `path`: its path, relative to the root module, or plans differ between checkouts.
+    - `content_hash`: base64 SHA-256 of sources and dependencies. The code is updated only when it changes. Without it the hash of the
+      zip is used.
+    - `size_bytes`: size of the zip, to check whether it needs `code_bucket`.
     - `handler`, `runtime`, `architecture`: where its code starts and what it was built for: the defaults of the variables of these names.
       A variable `runtime` or `architecture` with another value is refused.
   EOT
@@ -48,7 +48,7 @@ variable "package" {
   validation {
     # Every zip begins with PK\003\004.
     condition     = fileexists(var.package.path) ? startswith(filebase64(var.package.path), "UEsDB") : true
-    error_message = "${var.package.path} is no zip: give the archive that ./build.sh or zip wrote, not what is in it."
+    error_message = "${var.package.path} is not a zip: give the archive that ./build.sh or zip wrote, not its content."
   }
   validation {
     condition = var.package.content_hash == null || can(regex("^[A-Za-z0-9+/]{43}=$", var.package.content_hash))
@@ -335,16 +335,16 @@ variable "maximum_concurrency" {
       try(var.maximum_concurrency <= var.reserved_concurrency, false),
     ])
     error_message = join(" ", [
-      "maximum_concurrency must not be above reserved_concurrency (${var.reserved_concurrency}): what is above it would be throttled,",
-      "and every throttled message counts as received.",
+      "maximum_concurrency must not be above reserved_concurrency (${var.reserved_concurrency}): invocations above it would be",
+      "throttled, and every throttled message counts as received.",
     ])
   }
 }
 
 variable "provisioned_pollers" {
   description = <<-EOT
-    Pollers kept running for the queue, `minimum` always and up to `maximum` under load, where the ordinary ones scale too slowly. Each
-    is paid for by the hour.
+    Pollers kept running for the queue, `minimum` always and up to `maximum` under load, where the ordinary ones scale too slowly. Each is
+    billed by the hour.
   EOT
   type = object({
     minimum = number
@@ -393,7 +393,7 @@ variable "filter_patterns" {
     ])
     error_message = join(" ", [
       "filter_patterns compare members of an SQS record, such as body or messageAttributes; with another name, such as the data of a",
-      "stream, none matches and Lambda deletes every message.",
+      "stream, no message matches and Lambda deletes every message.",
     ])
   }
   validation {
@@ -415,8 +415,8 @@ variable "filter_patterns" {
 
 variable "policies" {
   description = <<-EOT
-    What the code itself may do, as IAM policy JSON by a name of your choice. What the module itself needs (logs, queue, keys, failure
-    destination, tracing) it grants on its own.
+    Permissions of the code, as IAM policy JSON by a name of your choice. The module adds those that it needs itself (logs, queue, keys,
+    failure destination, tracing).
   EOT
   type        = map(string)
   default     = {}
@@ -471,8 +471,8 @@ variable "key_uses" {
 
 variable "role_arn" {
   description = <<-EOT
-    Existing role of this account for the function, instead of one of its own; known when planning, so write it from the role's
-    name. The module does not change it: attach the output `role_policy` before the function is created.
+    Existing role of this account for the function; it must be known when planning, so compose it from the role's name. The module does
+    not change it: attach the output `role_policy` before the function is created.
   EOT
   type        = string
   default     = null
@@ -489,7 +489,7 @@ variable "role_arn" {
 
 variable "failure_destination" {
   description = <<-EOT
-    Where Lambda reports an asynchronous call that used up its retries, event included: `arn` of an SQS queue or SNS topic, and
+    Where Lambda sends an asynchronous invocation that failed all retries, with its event: `arn` of an SQS queue or SNS topic, and
     `kms_key_arn` if a customer key encrypts it. Only for a function without a queue; a queue has its dead-letter queue.
   EOT
   type = object({
@@ -516,7 +516,7 @@ variable "failure_destination" {
 }
 
 variable "maximum_retry_attempts" {
-  description = "How often Lambda repeats a failed asynchronous call, 0 to 2; null leaves its own 2. Only for a function without a queue."
+  description = "Retries of a failed asynchronous invocation, 0 to 2; null uses Lambda's default, 2. Only for a function without a queue."
   type        = number
   default     = null
 
@@ -532,8 +532,8 @@ variable "maximum_retry_attempts" {
 
 variable "maximum_event_age_seconds" {
   description = <<-EOT
-    How long Lambda keeps an asynchronous call waiting before it gives up, 60 to 21600; null leaves its own 21600. Only for a function
-    without a queue.
+    Maximum age of an asynchronous invocation's event, 60 to 21600; null uses Lambda's default, 21600. Only for a function without a
+    queue.
   EOT
   type        = number
   default     = null
@@ -569,7 +569,7 @@ variable "recursive_loop" {
 
 variable "reserved_concurrency" {
   description = <<-EOT
-    Concurrency set aside for the function and its upper bound; -1 takes part in the account's common pool, 0 stops the function. With a
+    Concurrency set aside for the function and its upper bound; -1 uses the account's unreserved concurrency, 0 stops the function. With a
     queue, set `maximum_concurrency` as well and no higher.
   EOT
   type        = number
@@ -604,8 +604,7 @@ variable "log_group" {
       && !startswith(coalesce(var.log_group.name, "-"), "aws/")
     )
     error_message = join(" ", [
-      "log_group.name must be 1 to 512 letters, digits and _ / . # -,",
-      "and not begin with aws/, which CloudWatch keeps for itself.",
+      "log_group.name must be 1 to 512 letters, digits and _ / . # -, and not begin with aws/, which CloudWatch reserves.",
     ])
   }
   validation {
@@ -630,7 +629,7 @@ variable "log_retention_days" {
       var.log_retention_days
     )
     error_message = join(" ", [
-      "log_retention_days must be one that CloudWatch knows: 0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096,",
+      "log_retention_days must be one that CloudWatch supports: 0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096,",
       "1827, 2192, 2557, 2922, 3288 or 3653.",
     ])
   }
@@ -653,7 +652,7 @@ variable "log_level" {
 
 variable "kms_key" {
   description = <<-EOT
-    Customer key that encrypts the environment, the logs and the filter patterns: `arn`. Its policy must admit the services, see the
+    Customer key that encrypts the environment, the logs and the filter patterns: `arn`. Its policy must allow the services, see the
     README.
   EOT
   type = object({
@@ -707,12 +706,12 @@ variable "alarm" {
   }
   validation {
     condition     = var.alarm == null ? true : var.alarm.period_seconds >= 60 && var.alarm.period_seconds % 60 == 0
-    error_message = "alarm.period_seconds must be a multiple of 60: Lambda's metrics come by the minute."
+    error_message = "alarm.period_seconds must be a multiple of 60: Lambda's metrics have periods of a minute."
   }
 }
 
 variable "permissions_boundary_arn" {
-  description = "IAM policy that bounds what the role may do, whatever its own policies say. Null sets no boundary."
+  description = "ARN of the IAM policy that is the role's permissions boundary. Null sets no boundary."
   type        = string
   default     = null
 
@@ -742,7 +741,7 @@ variable "iam_path" {
 variable "vpc" {
   description = <<-EOT
     Puts the function into a VPC, from which it reaches other services through endpoints or a NAT gateway only; null leaves it outside:
-    - `subnet_ids`: 1 to 16 of one VPC, two availability zones or more for one to fail.
+    - `subnet_ids`: 1 to 16 of one VPC, in two or more availability zones.
     - `security_group_ids`: 1 to 5 of the same VPC.
     - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs an IPv6 CIDR block.
   EOT
@@ -780,7 +779,7 @@ variable "trust_source_account" {
 }
 
 variable "tags" {
-  description = "Tags for everything that takes them."
+  description = "Tags for all resources that support them."
   type        = map(string)
   default     = {}
   nullable    = false

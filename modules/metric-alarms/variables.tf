@@ -16,7 +16,7 @@ variable "alarms" {
     - `namespace`, `metric_name`, `dimensions`, `statistic`, `period_seconds`: what is measured; `dimensions` are the variable of that
       name where left out.
     - `comparison_operator`, `threshold`, `evaluation_periods`: when it enters ALARM: after so many periods in a row.
-    - `treat_missing_data`: `notBreaching` for a metric that comes only with work; `breaching`, `ignore` or `missing`.
+    - `treat_missing_data`: `notBreaching` for a metric without data while idle; `breaching`, `ignore` or `missing`.
     - `notifies`: false for an alarm that is only part of a composite alarm and sends no notification.
   EOT
   type = map(object({
@@ -57,7 +57,7 @@ variable "alarms" {
       && alarm.evaluation_periods >= 1 && floor(alarm.evaluation_periods) == alarm.evaluation_periods
       && alarm.period_seconds * alarm.evaluation_periods <= (alarm.period_seconds >= 3600 ? 604800 : 86400)
     ])
-    error_message = "Alarms look back a day at most (seven with periods of an hour or more), in whole periods of a multiple of 60 seconds."
+    error_message = "Alarms evaluate a day at most (seven with periods of an hour or more), in whole periods of a multiple of 60 seconds."
   }
 }
 
@@ -66,7 +66,7 @@ variable "rejections" {
     One more alarm, `rejections`, on the metric `Rejected` with `dimensions`; null makes none:
     - `threshold`: how many within 5 minutes trigger the alarm.
     - `what`: continues "10 or more ", and says what was refused and why that happens.
-    - `remedy`: where the records of them are and what to do. Between the two the alarm says that they are not retried.
+    - `remedy`: where their records are and what to do. The sentence between both says that they are not retried.
   EOT
   type = object({
     threshold = number

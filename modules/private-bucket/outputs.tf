@@ -1,5 +1,5 @@
 output "bucket" {
-  description = "The bucket: name, arn, kms_key_arn (null for SSE-S3). Whoever uses it waits until it is versioned, encrypted and private."
+  description = "The bucket: name, arn, kms_key_arn (null for SSE-S3). It depends on versioning, encryption and access block."
   # All values are known in the first plan; depends_on adds the dependencies of the resource's attributes, and more.
   value = {
     name        = var.name
@@ -20,7 +20,7 @@ output "bucket" {
 
 output "bucket_arn_static" {
   description = <<-EOT
-    ARN written from the bucket's name, known in the first plan: for `senders` of queues and `publishers` of topics it notifies.
+    ARN composed from the bucket's name, known in the first plan: for `senders` of queues and `publishers` of topics it notifies.
   EOT
   value       = local.arn
 }

@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Name of the bucket. Names are global: end them in account and region, so that nobody else has them."
+  description = "Name of the bucket. Names are global: end them in account and region to make them unique."
   type        = string
   nullable    = false
 
@@ -59,7 +59,7 @@ variable "lifecycle_rules" {
 }
 
 variable "leftover_days" {
-  description = "Days after which S3 deletes older versions (`noncurrent`) and aborts uploads that nobody completed (`incomplete_upload`)."
+  description = "Days after which S3 deletes older versions (`noncurrent`) and aborts incomplete multipart uploads (`incomplete_upload`)."
   type = object({
     noncurrent        = optional(number, 30)
     incomplete_upload = optional(number, 7)
@@ -75,9 +75,8 @@ variable "leftover_days" {
 
 variable "object_lock_days" {
   description = <<-EOT
-    Days for which nobody can delete or overwrite a version of an object (object lock in compliance mode, not even the account's root
-    user). Null locks nothing. Set it when the bucket is made: S3 never takes object lock away again, and to add it here replaces the
-    bucket.
+    Days for which a version of an object cannot be deleted or overwritten (object lock in compliance mode, also for the account's root
+    user). Null locks nothing. Set it when the bucket is created: S3 cannot disable object lock, and enabling it here replaces the bucket.
   EOT
   type        = number
   default     = null

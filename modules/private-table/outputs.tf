@@ -4,6 +4,6 @@ output "table" {
 }
 
 output "table_arn_static" {
-  description = "ARN written from the table's name, known in the first plan: for policies, which then do not wait for the table."
+  description = "ARN composed from the table's name, known in the first plan: for policies, without a dependency on the table."
   value       = local.arn
 }

@@ -10,13 +10,13 @@ variable "name" {
 }
 
 variable "hash_key" {
-  description = "Attribute by which items are found, a string."
+  description = "Hash key, a string attribute."
   type        = string
   nullable    = false
 }
 
 variable "range_key" {
-  description = "Attribute by which items of one `hash_key` are ordered, a string. Null: each `hash_key` has one item."
+  description = "Range key, a string attribute. Null: each `hash_key` has one item."
   type        = string
   default     = null
 
@@ -27,7 +27,7 @@ variable "range_key" {
 }
 
 variable "indexes" {
-  description = "Global secondary indexes by name: the same items, whole, by other attributes, which are strings, too."
+  description = "Global secondary indexes by name, with string keys; all attributes are projected."
   type = map(object({
     hash_key  = string
     range_key = optional(string)
@@ -56,7 +56,7 @@ variable "ttl_attribute" {
 }
 
 variable "capacity" {
-  description = "Units that are provisioned instead of billing by request, for a table without `indexes`."
+  description = "Provisioned units instead of on-demand billing, for a table without `indexes`."
   type = object({
     read  = number
     write = number
@@ -65,7 +65,7 @@ variable "capacity" {
 
   validation {
     condition     = var.capacity == null || length(var.indexes) == 0
-    error_message = "With indexes the table is billed by request: each would need a capacity of its own. Leave out capacity or indexes."
+    error_message = "With indexes the table is billed by request: each would need its own capacity. Leave out capacity or indexes."
   }
   validation {
     condition     = var.capacity == null ? true : alltrue([for units in values(var.capacity) : units >= 1 && floor(units) == units])

@@ -13,8 +13,8 @@ locals {
   # names the queues in its subscriptions, and both policies are complete in the first plan.
   topic_arn = "arn:${data.aws_partition.current.partition}:sns:${local.region}:${local.account_id}:${var.name}"
 
-  # A topic without a policy of its own gets the default of AWS, which lets every identity of the
-  # account, and services acting for it, publish, subscribe and delete. So it always has a policy.
+  # A topic without a policy gets the default of AWS, which lets every identity of the account, and
+  # services acting for it, publish, subscribe and delete. So it always has a policy.
   topic_policy = jsonencode({
     Version = "2012-10-17"
     Statement = concat(
@@ -251,8 +251,8 @@ resource "aws_sns_topic_subscription" "queue" {
     precondition {
       condition = alltrue([for leaf in lookup(local.filters, each.key, local.unfiltered).leaves : can(leaf.values[0])])
       error_message = join(" ", [
-        "filter_policy of subscription ${each.key} has a key without values: SNS wants a non-empty list at the end of every path, [\"x\"]",
-        "even for a single value.",
+        "filter_policy of subscription ${each.key} has a key without values: SNS requires a non-empty list at the end of every path,",
+        "[\"x\"] even for a single value.",
       ])
     }
 

@@ -1,5 +1,5 @@
 output "topic_arn" {
-  description = "ARN of the topic. Whoever uses it waits for the topic and its policy, as a bucket notification must."
+  description = "ARN of the topic. It depends on the topic and its policy, as a bucket notification must."
   # The composed ARN is known in the first plan; depends_on adds the dependency that the resource's own ARN has.
   value      = local.topic_arn
   depends_on = [aws_sns_topic.topic]
@@ -7,7 +7,7 @@ output "topic_arn" {
 
 output "topic_arn_static" {
   description = <<-EOT
-    ARN of the topic written from its name, which waits for nothing: for the `senders` of the queues that the topic subscribes, where
+    ARN of the topic composed from its name, without a dependency: for the `senders` of the queues that the topic subscribes, where
     `topic_arn` would be a cycle.
   EOT
   value       = local.topic_arn

@@ -15,7 +15,7 @@ variable "publishers" {
     - `service`: `s3` or `cloudwatch`, for `source_arn`, the bucket or the alarm, which belongs to `source_account` (the topic's account
       by default).
     - `account_id`: identities of that account whose own IAM policies allow it. Those of the topic's account need no entry.
-    - `organization_id`: identities of every account of that organisation, on the same terms.
+    - `organization_id`: likewise identities of every account of that organisation.
   EOT
   type = map(object({
     service         = optional(string)

@@ -98,7 +98,7 @@ locals {
     ) if queue.catch_all
   }
 
-  # Includes the account, because whoever may put events on the bus could name any bucket.
+  # Includes the account, because a principal that may put events on the bus could name any bucket.
   of_buckets = {
     source  = ["aws.s3"]
     account = [local.owner]

@@ -18,8 +18,8 @@ output "rule_senders" {
 
 output "key_sources" {
   description = <<-EOT
-    On whose behalf AWS services use the key of the queues and topics: ARNs of buckets that notify (`s3`) and of rules (`events`), and
-    the accounts of buckets that are not of this one (`owners`).
+    Sources on whose behalf AWS services use the key of the queues and topics: ARNs of buckets (`s3`) and rules (`events`), and other
+    accounts that own buckets (`owners`).
   EOT
   value = {
     s3     = local.by_rule ? [] : local.bucket_arns

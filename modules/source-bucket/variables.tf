@@ -11,13 +11,12 @@ variable "name" {
 
 variable "source_bucket" {
   description = <<-EOT
-    The bucket whose objects start the pipeline, and whose notification belongs to somebody else; null is `own_bucket`, whose
-    notification is the caller's:
-    - `name`: the bucket. Nothing of it is changed.
-    - `further`: names of more buckets of the same account, taken in the same way.
+    The bucket of another owner whose objects trigger the pipeline; null uses `own_bucket`, whose notification the caller manages:
+    - `name`: the bucket, which is not changed.
+    - `further`: names of more buckets of the same account.
     - `account_id`: the account of the bucket; null is this one. A bucket of another account must be in this region.
-    - `via`: `eventbridge`, by rules of this module on the default event bus, for which the bucket's owner turns its EventBridge
-      notifications on; or `s3`, by rules that its owner adds to the bucket's one notification.
+    - `via`: `eventbridge`, by rules of this module on the default event bus, for which the bucket's owner enables EventBridge
+      notifications; or `s3`, by rules that the owner adds to the bucket's notification.
     - `kms_key_arn`: the customer managed key that its objects are encrypted with, which is needed to read them.
   EOT
   type = object({
@@ -70,7 +69,7 @@ variable "source_bucket" {
 }
 
 variable "own_bucket" {
-  description = "Name of the bucket that the caller makes: the source without `source_bucket`, and else none of the sources."
+  description = "Name of the bucket that the caller creates: the source without `source_bucket`, otherwise not a source."
   type        = string
   nullable    = false
 
@@ -89,13 +88,12 @@ variable "own_bucket" {
 
 variable "queues" {
   description = <<-EOT
-    Queues that get events by EventBridge, by the end of their rule's name. Empty for a pipeline that takes events by S3's notification
-    only:
+    Queues that receive events by EventBridge, by the end of their rule's name. Empty if events come by S3's notification only:
     - `name`, `dlq_name`: the queue, and the dead-letter queue of its rule. They are names, not references, so that the queues'
       policies can name the rules.
-    - `events`: what it gets, by the names of S3's notifications without `s3:`. EventBridge has none for replication, retention,
+    - `events`: its events, by the names of S3's notifications without `s3:`. EventBridge has none for replication, retention,
       annotations and lost objects.
-    - `catch_all`: it gets all events but `events`, also kinds that S3 adds later.
+    - `catch_all`: it receives all events except `events`, also kinds that S3 adds later.
   EOT
   type = map(object({
     name      = string

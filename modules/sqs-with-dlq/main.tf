@@ -195,8 +195,8 @@ resource "aws_sqs_queue" "queue" {
   }
 }
 
-# Only visible messages count: somebody already examines messages in flight. The age of a dead
-# letter counts from its first delivery, which does not show when it arrived here.
+# Only visible messages count: messages in flight are being examined. The age of a dead letter
+# counts from its first delivery, which does not show when it arrived here.
 resource "aws_cloudwatch_metric_alarm" "dlq_depth" {
   count = var.alarm != null && local.own_dlq ? 1 : 0
 

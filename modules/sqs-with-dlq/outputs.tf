@@ -18,8 +18,8 @@ output "queue" {
 
 output "queue_arn_static" {
   description = <<-EOT
-    ARN of the queue written from its name, which waits for nothing: for whatever the queue's own policy must name, where `queue.arn`
-    would be a cycle.
+    ARN of the queue composed from its name, without a dependency: for resources that the queue's policy names, where `queue.arn` would be
+    a cycle.
   EOT
   value       = local.queue_arn
 }

@@ -84,14 +84,14 @@ variable "visibility_timeout_seconds" {
       var.visibility_timeout_seconds >= 6 * var.consumer.timeout_seconds + var.consumer.batching_window_seconds
     )
     error_message = join(" ", [
-      "visibility_timeout_seconds must be at least 6 x consumer.timeout_seconds + consumer.batching_window_seconds, or a message",
-      "reappears while it is still being worked on: raise it, or leave it out to have it derived.",
+      "visibility_timeout_seconds must be at least 6 x consumer.timeout_seconds + consumer.batching_window_seconds, or a message is",
+      "received again while it is being processed: raise it, or leave it out to have it derived.",
     ])
   }
 }
 
 variable "message_retention_seconds" {
-  description = "How long the queue keeps a message that nobody deletes."
+  description = "How long the queue keeps a message that is not deleted."
   type        = number
   default     = 345600
   nullable    = false
@@ -142,8 +142,8 @@ variable "delay_seconds" {
   validation {
     condition = var.delay_seconds < var.message_retention_seconds
     error_message = join(" ", [
-      "delay_seconds must be less than message_retention_seconds (${var.message_retention_seconds}), or messages are deleted before",
-      "anyone sees them.",
+      "delay_seconds must be less than message_retention_seconds (${var.message_retention_seconds}), or messages are deleted before a",
+      "receive.",
     ])
   }
 }
@@ -218,8 +218,7 @@ variable "dlq" {
 
 variable "max_receive_count" {
   description = <<-EOT
-    How often a message is handed to the consumer before it moves to the dead-letter queue. A throttled delivery counts too, so AWS
-    advises 5 or more for Lambda.
+    Receives of a message before it moves to the dead-letter queue. Throttled receives count, so AWS advises 5 or more for Lambda.
   EOT
   type        = number
   default     = 5
@@ -518,9 +517,9 @@ variable "policy_statements" {
 
 variable "alarm" {
   description = <<-EOT
-    Alarms, sent to `actions` (topic ARNs) when they start and when they end: the dead-letter queue holds `dlq_messages` or more
-    messages and, if `age_seconds` is set, the oldest message in the queue has waited that long. With `name_prefix`, that of a stack of
-    this project, their descriptions say which `event-pipelines` commands to run.
+    Alarms that notify `actions` (topic ARNs) when they enter and leave ALARM: the dead-letter queue holds `dlq_messages` or more messages
+    and, if `age_seconds` is set, the oldest message in the queue has waited that long. With `name_prefix`, that of a stack of this
+    project, their descriptions say which `event-pipelines` commands to run.
   EOT
   type = object({
     actions      = list(string)

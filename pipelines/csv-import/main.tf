@@ -172,7 +172,7 @@ module "rows_queue" {
   }
   message_retention_seconds = local.rows_retention_seconds
   max_receive_count         = var.max_receive_count
-  # Rows are expected to wait in this queue; the alarm goes off at half of the retention period.
+  # Rows are expected to wait in this queue; the alarm's threshold is half of the retention period.
   alarm   = one([for alarm in local.alarm[*] : merge(alarm, { age_seconds = local.rows_retention_seconds / 2 })])
   kms_key = var.kms_key
   tags    = var.tags

@@ -22,7 +22,7 @@ locals {
   table_rows_per_second = (var.pace.table_write_capacity == null ? 4000 : var.pace.table_write_capacity * 0.8) / local.units_per_row
   table_share           = local.table_rows_per_second / local.workers
   # Throughput of one function on a table without limits, by its memory and so by its CPU share; a
-  # conservative estimate. A conditional write takes a call of its own.
+  # conservative estimate. A conditional write needs a separate call.
   function_rows_per_second = min(var.load.memory_size_mb, 1769) * (var.write_mode == "overwrite" ? 2 : 0.5)
   worker_rows_per_second   = min(local.table_share, local.function_rows_per_second)
   # All messages of an import are counted in one item of the ledger, in a transaction each.

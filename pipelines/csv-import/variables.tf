@@ -77,7 +77,7 @@ variable "import_prefix" {
 }
 
 variable "rejections_prefix" {
-  description = "Key prefix below which every row that can never become an item is recorded, and every file that can never be read."
+  description = "Key prefix below which rejected rows and files are recorded."
   type        = string
   default     = "rejections/"
   nullable    = false
@@ -100,8 +100,7 @@ variable "rejections_prefix" {
 
 variable "source_bucket" {
   description = <<-EOT
-    A bucket that exists as the source, instead of one that the pipeline makes. Nothing of it is changed, so what its notification has
-    already stays:
+    An existing bucket as the source, instead of one that the pipeline creates. It is not changed, and keeps its notification:
     - `name`, `further`: the bucket, and more buckets of the same account.
     - `account_id`: the account of the bucket, which is in this region; null is this account.
     - `via`: `eventbridge`, by rules of this pipeline, for which the owner enables EventBridge notifications of the bucket; or `s3`,
@@ -126,17 +125,17 @@ variable "dialect" {
     - `delimiter`: separator of values, one ASCII character; `auto` detects `,` `;` tab or `|` by the file's beginning, and refuses
       a file that fits two of them.
     - `quote`: character around values that contain a delimiter or a line feed; empty: quotes are text.
-    - `escape`: character before one that is meant literally, such as `\\` in files that MySQL and Redshift write; empty: quotes are
-      doubled.
-    - `comment`: lines that begin with it are no rows; empty: there are none.
+    - `escape`: escape character, such as `\\` in files that MySQL and Redshift write; empty: quotes are doubled.
+    - `comment`: lines that begin with it are ignored; empty: no comments.
     - `skip_lines`: lines to leave out before the header, 0 to 1000.
-    - `header`: names of the columns of files that begin with their first row; empty: the first line names them.
-    - `encoding`: `auto` reads UTF-8 and, told by its first bytes, UTF-16; or `utf-8`, `utf-16`, `utf-16-le`, `utf-16-be`, `windows-1252`.
+    - `header`: column names for files without a header; empty: the first line has them.
+    - `encoding`: `auto` reads UTF-8 and, detected by its first bytes, UTF-16; or `utf-8`, `utf-16`, `utf-16-le`, `utf-16-be`,
+      `windows-1252`.
     - `trim`: removes spaces around the `names` of columns, around names and values (`all`), or around `none`.
     - `decimal`: decimal separator of numbers, `.` or `,`.
     - `empty`: an empty cell without a default becomes an empty `text` (and nothing in a column of another type), is left out (`omit`),
       or is `null`.
-    - `missing`: a row with fewer cells than the header is rejected (`reject`), or the others are taken for empty (`empty`).
+    - `missing`: a row with fewer cells than the header is rejected (`reject`), or missing cells count as empty (`empty`).
   EOT
   type = object({
     delimiter  = optional(string, "auto")
@@ -248,8 +247,7 @@ variable "columns" {
 
 variable "unknown_columns" {
   description = <<-EOT
-    What becomes of columns that neither `columns` nor `key_columns` names: `keep` stores them as text, `drop` leaves them out of the
-    items.
+    Columns that neither `columns` nor `key_columns` names: `keep` stores them as text, `drop` omits them.
   EOT
   type        = string
   default     = "keep"
@@ -261,15 +259,14 @@ variable "unknown_columns" {
   }
   validation {
     condition     = var.unknown_columns != "drop" || length(var.columns) + length(var.key_columns) > 0
-    error_message = "unknown_columns = \"drop\" without columns would drop every column of the file: name in columns what is to be stored."
+    error_message = "unknown_columns = \"drop\" without columns would drop every column of the file: list the columns to store."
   }
 }
 
 variable "key_columns" {
   description = <<-EOT
-    Columns whose values together identify an item, so that a row of a later file meets the item of an earlier one. Empty: the
-    column with the name of the table's hash key identifies it; in a file without that column every row is an item of its own,
-    identified by its import and row number.
+    Columns whose values together identify an item, also in later files. Empty: the column with the name of the table's hash key
+    identifies it; in a file without that column every row is a separate item, identified by its import and row number.
   EOT
   type        = list(string)
   default     = []
@@ -303,9 +300,9 @@ variable "key_columns" {
 
 variable "write_mode" {
   description = <<-EOT
-    What happens when an item with the same key is there already: `overwrite` replaces it, `insert_only` keeps it and rejects the row,
-    `last_row_wins` replaces it unless it stems from a later row or a later import. `overwrite` writes 25 items a call and the others
-    one; where two rows of one file share a key, only `last_row_wins` says which of them stays.
+    What happens when an item with the same key exists: `overwrite` replaces it, `insert_only` keeps it and rejects the row,
+    `last_row_wins` replaces it unless it is from a later row or import. `overwrite` writes 25 items a call and the others one; if two
+    rows of one file share a key, only `last_row_wins` defines which one stays.
   EOT
   type        = string
   default     = "overwrite"
@@ -385,8 +382,8 @@ variable "expires_after_days" {
 
 variable "rows_per_message" {
   description = <<-EOT
-    Most rows in one message of the row queue; a message also never exceeds 64,000 bytes. 1 gives the classic message per row, at 400
-    times the calls and the writes to the ledger.
+    Most rows in one message of the row queue; a message also never exceeds 64,000 bytes. 1 sends one message per row, with 400 times the
+    calls and writes to the ledger.
   EOT
   type        = number
   default     = 400
@@ -400,8 +397,8 @@ variable "rows_per_message" {
 
 variable "max_rejected_percent" {
   description = <<-EOT
-    Share of a file's rows that may be rejected before its import as a whole counts as failed, once all of it is read. What is loaded by
-    then stays, what still waits is not loaded. 100 never fails an import.
+    Percentage of rejected rows above which an import fails, after the whole file is read. Loaded rows stay, waiting rows are not loaded.
+    100 never fails an import.
   EOT
   type        = number
   default     = 100
@@ -424,10 +421,10 @@ variable "pace" {
     - `maximum_concurrency`: most load functions at a time, 2 to 1000; 5 when left out. A provisioned table's capacity is shared equally
       among them.
     - `one_at_a_time`: makes the row queue a FIFO queue with one message group, so that one load function runs at a time, in the order
-      of the rows. Changing it replaces the queue with what is in it.
+      of the rows. Changing it replaces the queue and deletes its messages.
     - `batch_size`: messages per invocation. Left out, as many as can be written within half of `load.timeout_seconds`, 10 at most.
     - `batching_window_seconds`: how long to wait for a batch to fill, as a `batch_size` above 10 needs.
-    - `item_size_kb`: size of an item that the estimates assume; a write unit writes 1 KB, started ones count.
+    - `item_size_kb`: size of an item that the estimates assume; a write unit writes 1 KB, rounded up.
   EOT
   type = object({
     table_write_capacity    = optional(number)
@@ -493,8 +490,8 @@ variable "pace" {
       : var.pace.batch_size <= 10 || var.pace.batching_window_seconds >= 1
     )
     error_message = join(" ", [
-      "pace.batch_size above 10 needs pace.batching_window_seconds of at least 1. More rows per invocation come cheaper by",
-      "rows_per_message.",
+      "pace.batch_size above 10 needs pace.batching_window_seconds of at least 1. For more rows per invocation, rows_per_message costs",
+      "less.",
     ])
   }
   validation {
@@ -597,7 +594,7 @@ variable "load" {
 
   validation {
     condition     = var.load.timeout_seconds >= 30
-    error_message = "load.timeout_seconds must be at least 30: the function keeps 10 of them for what follows the writing."
+    error_message = "load.timeout_seconds must be at least 30: the function reserves 10 of them for the work after writing."
   }
 }
 
@@ -620,7 +617,7 @@ variable "ledger" {
     )
     error_message = join(" ", [
       "ledger.retention_days must be a whole number of days from 30 to 3650: rows may wait 14 days in their queue and 14 more as dead",
-      "letters, and the ledger must still know their import.",
+      "letters, and the ledger must still have their import.",
     ])
   }
 }
@@ -646,16 +643,15 @@ variable "lifecycle_days" {
   validation {
     condition = var.lifecycle_days.import >= 5 && var.lifecycle_days.noncurrent >= 5
     error_message = join(" ", [
-      "lifecycle_days.import and lifecycle_days.noncurrent must be 5 or more: an upload may wait 4 days for its turn, and its file",
-      "must still be there.",
+      "lifecycle_days.import and lifecycle_days.noncurrent must be 5 or more: an upload may wait 4 days, and its file must still exist.",
     ])
   }
 }
 
 variable "notices" {
   description = <<-EOT
-    Sends a message for every import that completed or failed to a topic of its own, and from there to these e-mail addresses, which AWS
-    asks to confirm first. Null sends none and makes no topic.
+    Publishes a message for every completed or failed import to a topic, to which these e-mail addresses are subscribed; AWS asks them to
+    confirm first. Null creates no topic.
   EOT
   type = object({
     email_subscribers = optional(set(string), [])
@@ -664,7 +660,7 @@ variable "notices" {
 }
 
 variable "max_receive_count" {
-  description = "How often a message is tried before it goes to the dead-letter queue."
+  description = "Receives of a message before it moves to the dead-letter queue."
   type        = number
   default     = 5
   nullable    = false
@@ -685,8 +681,8 @@ variable "late_after_seconds" {
       && floor(var.late_after_seconds) == var.late_after_seconds
     )
     error_message = join(" ", [
-      "late_after_seconds must be a whole number from 60 (CloudWatch evaluates once a minute) to 345599 (the queue deletes what is four",
-      "days old).",
+      "late_after_seconds must be a whole number from 60 (CloudWatch evaluates once a minute) to 345599 (the queue deletes messages",
+      "after four days).",
     ])
   }
 }
@@ -710,9 +706,9 @@ variable "stalled_after_seconds" {
 
 variable "alarm" {
   description = <<-EOT
-    Where alarms are sent: on dead letters, files that wait too long, imports that fail or stand still, rejected files and rows,
-    errors, throttles, and rows that have waited for half of their queue's retention. `rejections` is the number of rejections
-    within five minutes that triggers an alarm. Null creates none.
+    Where alarms are sent: on dead letters, files that wait too long, imports that fail or stall, rejected files and rows, errors,
+    throttles, and rows that have waited for half of their queue's retention. `rejections` is the number of rejections within five minutes
+    that triggers an alarm. Null creates none.
   EOT
   type = object({
     actions    = list(string)
@@ -768,7 +764,7 @@ variable "force_destroy_bucket" {
 
 variable "permissions_boundary_arn" {
   description = <<-EOT
-    IAM policy that bounds what every role of the pipeline may do, whatever the role's own policies say. Null sets no boundary.
+    ARN of the IAM policy that is the permissions boundary of every role of the pipeline. Null sets no boundary.
   EOT
   type        = string
   default     = null
@@ -785,7 +781,7 @@ variable "vpc" {
   description = <<-EOT
     Puts the functions into a VPC, from which they reach other services through endpoints (docs/security.md has the list) or a NAT
     gateway only; null leaves them outside:
-    - `subnet_ids`: 1 to 16 of one VPC, two availability zones or more for one to fail.
+    - `subnet_ids`: 1 to 16 of one VPC, in two or more availability zones.
     - `security_group_ids`: 1 to 5 of the same VPC.
     - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs an IPv6 CIDR block.
   EOT

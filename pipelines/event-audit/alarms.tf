@@ -9,8 +9,8 @@ module "alarms" {
   rejections = {
     threshold = var.alarm.rejections
     what = join(" ", [
-      "messages within 5 minutes were no object events: something other than ${local.bucket} sends to the topic or its queues.",
-      "No event is missing for it.",
+      "messages within 5 minutes were not object events: a sender other than ${local.bucket} sends to the topic or its queues. No event",
+      "is lost.",
     ])
     remedy = join(" ", [
       "Run `event-pipelines audit tail --prefix ${var.name_prefix}` to see that events still arrive,",

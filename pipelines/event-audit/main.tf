@@ -70,7 +70,7 @@ locals {
     },
     {
       # Names only, no prefixes: SNS takes one kind of comparison in one anything-but, and this must
-      # be the exact opposite of all routes together.
+      # match exactly the events of no route.
       other = {
         events        = local.routed_events
         catch_all     = true

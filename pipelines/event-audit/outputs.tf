@@ -1,8 +1,8 @@
 output "pipeline" {
   description = <<-EOT
-    What the pipeline is made of: bucket (null with `source_bucket`), what the owner of that has to do (`source`, null without), bucket
-    of rejection records, topic ARN, trail table and bucket of locked records (null without), and per route its events (of `other`, a
-    catch-all: the events it leaves to the rest), queue, dead-letter queue, function name, role name and log group.
+    What the pipeline is made of: bucket (null with `source_bucket`), what the owner of that has to do (`source`, null without), bucket of
+    rejection records, topic ARN, trail table and bucket of locked records (null without), and per route its events (of the catch-all
+    `other`: the events that it excludes), queue, dead-letter queue, function name, role name and log group.
   EOT
   value = {
     bucket            = one(module.watched[*].bucket.name)
@@ -51,9 +51,9 @@ output "alarm_names" {
 
 output "path" {
   description = <<-EOT
-    The way of an event, left to right, for a dashboard: what sends it (`arrived`: namespace, metric, dimensions and their values),
-    queues and those that are made at run time (`queues_found_by`: words of their names), dead-letter queues, metrics of what is done
-    and what is rejected, functions, their log groups, and tables.
+    The path of an event, left to right, for a dashboard: metrics of arrivals (`arrived`: namespace, metric, dimensions and their values),
+    queues, words in the names of queues created at run time (`queues_found_by`), dead-letter queues, metrics of results and rejections,
+    functions, their log groups, and tables.
   EOT
   value = {
     title    = "Event audit"
@@ -76,8 +76,8 @@ output "path" {
 
 output "key_sources" {
   description = <<-EOT
-    On whose behalf AWS services use `kms_key`, for its policy: ARNs of buckets that notify (`s3`), of topics that fan out (`sns`) and
-    of rules (`events`), and accounts of buckets that are not of this one (`owners`).
+    Sources on whose behalf AWS services use `kms_key`, for its policy: ARNs of buckets (`s3`), topics (`sns`) and rules (`events`), and
+    other accounts that own buckets (`owners`).
   EOT
   value       = merge(module.source.key_sources, { sns = [module.topic.topic_arn_static] })
 }

@@ -39,7 +39,7 @@ module "records" {
   lifecycle_rules = { expire-records = { expire_days = max(var.trail.retention_days, var.trail.object_lock_days) } }
 }
 
-# One item per event of an object, in the order in which S3 numbered them, and again by the hour.
+# One item per event of an object, in the order of S3's sequencer, with an index by hour.
 module "trail" {
   source = "../../modules/private-table"
   count  = var.trail == null ? 0 : 1

@@ -46,8 +46,7 @@ variable "code_bucket" {
 
 variable "source_bucket" {
   description = <<-EOT
-    A bucket that exists as the source, instead of one that the pipeline makes. Nothing of it is changed, so what its notification has
-    already stays:
+    An existing bucket as the source, instead of one that the pipeline creates. It is not changed, and keeps its notification:
     - `name`, `further`: the bucket, and more buckets of the same account.
     - `account_id`: the account of the bucket, which is in this region; null is this account.
     - `via`: `s3`, by rules that the owner adds to the bucket's notification configuration; or `eventbridge`, by a rule for each
@@ -69,9 +68,9 @@ variable "source_bucket" {
 
 variable "routes" {
   description = <<-EOT
-    Kinds of events that get a queue, a dead-letter queue and a function of their own, by a name of your choice. `events` are names as
-    S3 writes them inside a message, without `s3:`; `ObjectRemoved:*` stands for every known name of the family. What no route names
-    goes to the route `other`, which always exists.
+    Kinds of events with a separate queue, dead-letter queue and function, by a name of your choice. `events` are names as S3 writes them
+    inside a message, without `s3:`; `ObjectRemoved:*` stands for every known name of the family. All other events go to the route
+    `other`, which always exists.
   EOT
   type = map(object({
     events = list(string)
@@ -86,8 +85,8 @@ variable "routes" {
   validation {
     condition = length(var.routes) > 0
     error_message = join(" ", [
-      "routes must name at least one route, for example { upload = { events = [\"ObjectCreated:*\"] } }: what it leaves out goes to",
-      "the route other.",
+      "routes must name at least one route, for example { upload = { events = [\"ObjectCreated:*\"] } }: all other events go to the",
+      "route other.",
     ])
   }
   validation {
@@ -139,8 +138,7 @@ variable "routes" {
 
 variable "events" {
   description = <<-EOT
-    Events of the bucket that are watched at all, by the same names as in `routes`. By default all but the newest kinds, annotations
-    and retention, which can be added.
+    Events that the bucket sends, by the same names as in `routes`. By default all except the newest kinds, annotations and retention.
   EOT
   type        = set(string)
   default = [
@@ -176,10 +174,10 @@ variable "events" {
 
 variable "trail" {
   description = <<-EOT
-    Keeps every event as an item in a DynamoDB table, where a repeated one counts once and a late one is recognised, for
-    `retention_days` after it was written. `deletion_protection` makes AWS refuse to delete the table. With `object_lock_days` each
-    record is also an object of a bucket with object lock, which for so many days nobody can change or delete, the account's root user
-    and `terraform destroy` included. Null keeps log lines only.
+    Keeps every event as an item in a DynamoDB table, where a repeated one counts once and a late one is recognised, for `retention_days`
+    after it was written. `deletion_protection` makes AWS refuse to delete the table. With `object_lock_days` each record is also an
+    object of a bucket with object lock, which for so many days cannot be changed or deleted, not even by the account's root user or
+    `terraform destroy`. Null keeps log lines only.
   EOT
   type = object({
     retention_days      = optional(number, 90)
@@ -228,8 +226,8 @@ variable "lifecycle_days" {
 
 variable "function" {
   description = <<-EOT
-    Size of each route's function: memory in MB, timeout in seconds, messages per invocation, how long to wait for them to gather, and
-    how many invocations may run at once (null: as many as the account allows).
+    Size of each route's function: memory in MB, timeout in seconds, messages per invocation, batching window in seconds, and how many
+    invocations may run at once (null: as many as the account allows).
   EOT
   type = object({
     memory_size_mb          = optional(number, 256)
@@ -243,21 +241,21 @@ variable "function" {
 }
 
 variable "max_receive_count" {
-  description = "How often a message is tried before it goes to the dead-letter queue."
+  description = "Receives of a message before it moves to the dead-letter queue."
   type        = number
   default     = 5
   nullable    = false
 }
 
 variable "email_subscribers" {
-  description = "E-mail addresses that get every event. AWS asks each to confirm first; the message is the event's JSON."
+  description = "E-mail addresses that receive every event. AWS asks each to confirm first; the message is the event's JSON."
   type        = set(string)
   default     = []
   nullable    = false
 
   validation {
     condition     = length(var.email_subscribers) == 0 || try(var.source_bucket.via, "s3") == "s3"
-    error_message = "With source_bucket.via = \"eventbridge\" events do not pass the topic: email_subscribers would get nothing."
+    error_message = "With source_bucket.via = \"eventbridge\" events do not use the topic: email_subscribers would receive nothing."
   }
 }
 
@@ -276,8 +274,8 @@ variable "late_after_seconds" {
       && floor(var.late_after_seconds) == var.late_after_seconds
     )
     error_message = join(" ", [
-      "late_after_seconds must be a whole number from 60 (CloudWatch evaluates once a minute) to 345599 (the queue deletes what is four",
-      "days old).",
+      "late_after_seconds must be a whole number from 60 (CloudWatch evaluates once a minute) to 345599 (the queue deletes messages",
+      "after four days).",
     ])
   }
 }
@@ -341,7 +339,7 @@ variable "force_destroy_buckets" {
 
 variable "permissions_boundary_arn" {
   description = <<-EOT
-    IAM policy that bounds what every role of the pipeline may do, whatever the role's own policies say. Null sets no boundary.
+    ARN of the IAM policy that is the permissions boundary of every role of the pipeline. Null sets no boundary.
   EOT
   type        = string
   default     = null
@@ -358,7 +356,7 @@ variable "vpc" {
   description = <<-EOT
     Puts the functions into a VPC, from which they reach other services through endpoints (docs/security.md has the list) or a NAT
     gateway only; null leaves them outside:
-    - `subnet_ids`: 1 to 16 of one VPC, two availability zones or more for one to fail.
+    - `subnet_ids`: 1 to 16 of one VPC, in two or more availability zones.
     - `security_group_ids`: 1 to 5 of the same VPC.
     - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs an IPv6 CIDR block.
   EOT

@@ -8,7 +8,7 @@ module "alarms" {
   tags       = var.tags
   rejections = {
     threshold = var.alarm.rejections
-    what      = "derivatives were refused within 5 minutes: their pictures are broken, too large, or not what they are named."
+    what      = "derivatives were refused within 5 minutes: their pictures are broken, too large, or of another format than their names."
     remedy = join(" ", [
       "Run `event-pipelines queues list --prefix ${var.name_prefix}` to see that nothing else is wrong,",
       "and `aws s3 ls --recursive s3://${local.bucket}/${var.rejections_prefix}` for the records; upload a corrected picture under the",

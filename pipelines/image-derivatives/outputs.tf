@@ -39,9 +39,9 @@ output "alarm_names" {
 
 output "path" {
   description = <<-EOT
-    The way of an event, left to right, for a dashboard: what sends it (`arrived`: namespace, metric, dimensions and their values),
-    queues and those that are made at run time (`queues_found_by`: words of their names), dead-letter queues, metrics of what is done
-    and what is rejected, functions, their log groups, and tables.
+    The path of an event, left to right, for a dashboard: metrics of arrivals (`arrived`: namespace, metric, dimensions and their values),
+    queues, words in the names of queues created at run time (`queues_found_by`), dead-letter queues, metrics of results and rejections,
+    functions, their log groups, and tables.
   EOT
   value = {
     title    = "Image derivatives"
@@ -64,8 +64,8 @@ output "path" {
 
 output "key_sources" {
   description = <<-EOT
-    On whose behalf AWS services use `kms_key`, for its policy: ARNs of buckets that notify (`s3`), of topics that fan out (`sns`) and
-    of rules (`events`), and accounts of buckets that are not of this one (`owners`).
+    Sources on whose behalf AWS services use `kms_key`, for its policy: ARNs of buckets (`s3`), topics (`sns`) and rules (`events`), and
+    other accounts that own buckets (`owners`).
   EOT
   value       = merge(module.source.key_sources, { sns = [module.topic.topic_arn_static] })
 }

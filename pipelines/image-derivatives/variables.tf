@@ -47,8 +47,7 @@ variable "code_bucket" {
 
 variable "source_bucket" {
   description = <<-EOT
-    A bucket that exists as the source, instead of one that the pipeline makes. Nothing of it is changed, so what its notification has
-    already stays:
+    An existing bucket as the source, instead of one that the pipeline creates. It is not changed, and keeps its notification:
     - `name`, `further`: the bucket, and more buckets of the same account.
     - `account_id`: the account of the bucket, which is in this region; null is this account.
     - `via`: `eventbridge`, by rules of this pipeline, for which the owner enables EventBridge notifications of the bucket; or `s3`,
@@ -70,12 +69,12 @@ variable "source_bucket" {
 variable "derivatives" {
   description = <<-EOT
     Derivatives to make from every picture, by name: the box in pixels that the result fits into (`contain`, aspect ratio kept) or fills
-    (`cover`: what is over is cut off, and `position` says which part stays), never enlarged; its `format` (`auto` is WebP for what is
-    transparent, JPEG for the rest, and adds no suffix to keys); `quality` from 1 to 95 (null: 82 for JPEG, 80 for WebP, 60 for AVIF);
-    `background` as #rrggbb behind what is transparent (null: transparency stays where the format has it, and JPEG gets white); and
-    `cache_control` of its objects. Each gets a queue, a dead-letter queue and a function of its own, and writes below
-    `derived/<name>/`. Changed settings show in a plan as a new `settings_id` in the output `pipeline`, once for each prefix whose
-    derivatives are made again when their uploads are replayed.
+    (`cover`: the excess is cropped, and `position` says which part stays), never enlarged; its `format` (`auto` is WebP for transparent
+    pictures, otherwise JPEG, and adds no suffix to keys); `quality` from 1 to 95 (null: 82 for JPEG, 80 for WebP, 60 for AVIF);
+    `background` as #rrggbb behind transparent areas (null: transparency stays if the format has it, and JPEG gets white); and
+    `cache_control` of its objects. Each has a separate queue, dead-letter queue and function, and writes below `derived/<name>/`. Changed
+    settings show in a plan as a new `settings_id` in the output `pipeline`, once for each prefix whose derivatives are made again when
+    their uploads are replayed.
   EOT
   type = map(object({
     max_width     = number
@@ -139,7 +138,7 @@ variable "derivatives" {
   }
   validation {
     condition     = alltrue([for derivative in values(var.derivatives) : derivative.fit == "cover" || derivative.position == "centre"])
-    error_message = "position in derivatives only means something with fit = \"cover\": set that, or leave position out."
+    error_message = "position in derivatives has an effect only with fit = \"cover\": set that, or leave position out."
   }
   validation {
     condition = alltrue([
@@ -159,8 +158,8 @@ variable "derivatives" {
 variable "extensions" {
   description = <<-EOT
     File name extensions, without the dot and in lower case, whose uploads start the pipeline, in whatever letter case they are written.
-    The content decides what a file is; this only keeps other files from being looked at. Those that no rule matches are found by
-    `event-pipelines reconcile image-derivatives`. An empty set is the same as `suffixes = "all"`, with which extensions do not count.
+    The format is detected by content; extensions only select events. `event-pipelines reconcile image-derivatives` lists files that no
+    rule matches. An empty set is the same as `suffixes = "all"`, with which extensions do not count.
   EOT
   type        = set(string)
   default     = ["jpg", "jpeg", "png", "webp", "gif", "avif"]
@@ -174,9 +173,8 @@ variable "extensions" {
 
 variable "suffixes" {
   description = <<-EOT
-    Which uploads below the source prefix start the pipeline: `extensions`, those that end in one of `extensions`; or `all`, by one
-    rule: content decides, and what is no picture ends as a rejection record. Names of other kinds (`.jfif`, `.heic`, none) then leave a
-    trace, too.
+    Which uploads below the source prefix start the pipeline: `extensions`, those that end in one of `extensions`; or `all`, by one rule:
+    uploads that are not pictures then cause a rejection record, also with other names (`.jfif`, `.heic`, none).
   EOT
   type        = string
   default     = "extensions"
@@ -190,7 +188,7 @@ variable "suffixes" {
 
 variable "allowed_formats" {
   description = <<-EOT
-    Image formats that are decoded, by Pillow's names; anything else ends as a rejection record. TIFF is known but off by default; HEIC
+    Image formats that are decoded, by Pillow's names; anything else causes a rejection record. TIFF is supported but off by default; HEIC
     needs a package that was built with it (`build.sh --with heic`).
   EOT
   type        = set(string)
@@ -215,8 +213,8 @@ variable "allowed_formats" {
 
 variable "limits" {
   description = <<-EOT
-    The largest upload that is decoded, in pixels and in bytes, and its shortest side in pixels; anything beyond ends as a rejection
-    record. Memory of the function may end it earlier.
+    The largest upload that is decoded, in pixels and in bytes, and its shortest side in pixels; anything beyond causes a rejection
+    record. The function's memory may lower the limits.
   EOT
   type = object({
     max_pixels       = optional(number, 200000000)
@@ -288,7 +286,7 @@ variable "output_prefix" {
   validation {
     condition = !startswith(var.output_prefix, var.source_prefix) && !startswith(var.source_prefix, var.output_prefix)
     error_message = join(" ", [
-      "output_prefix must lie outside source_prefix (${var.source_prefix}) and not contain it: what the functions write would start them",
+      "output_prefix must lie outside source_prefix (${var.source_prefix}) and not contain it: the functions' output would trigger them",
       "again.",
     ])
   }
@@ -310,7 +308,7 @@ variable "rejections_prefix" {
   validation {
     condition = !startswith(var.rejections_prefix, var.source_prefix) && !startswith(var.source_prefix, var.rejections_prefix)
     error_message = join(" ", [
-      "rejections_prefix must lie outside source_prefix (${var.source_prefix}) and not contain it: what the functions write would start",
+      "rejections_prefix must lie outside source_prefix (${var.source_prefix}) and not contain it: the functions' output would trigger",
       "them again.",
     ])
   }
@@ -327,7 +325,7 @@ variable "lifecycle_days" {
     (`incomplete_upload`) and rejection records expire (`rejections`).
   EOT
   type = object({
-    # Without a default: Terraform would put it in place of a null that is meant.
+    # No default: Terraform would replace an explicit null by it.
     ingest            = optional(number)
     noncurrent        = optional(number, 1)
     incomplete_upload = optional(number, 1)
@@ -344,8 +342,8 @@ variable "lifecycle_days" {
 
 variable "function" {
   description = <<-EOT
-    Size of each derivative's function: memory in MB (which decides how large a picture it accepts: it rejects what could not be decoded
-    within it), timeout in seconds, messages per invocation, and how many may run at once (null: as many as the account allows).
+    Size of each derivative's function: memory in MB (which limits the pictures that it accepts: it rejects larger ones), timeout in
+    seconds, messages per invocation, and how many may run at once (null: as many as the account allows).
   EOT
   type = object({
     memory_size_mb      = optional(number, 1024)
@@ -366,21 +364,21 @@ variable "function" {
 }
 
 variable "max_receive_count" {
-  description = "How often a message is tried before it goes to the dead-letter queue."
+  description = "Receives of a message before it moves to the dead-letter queue."
   type        = number
   default     = 5
   nullable    = false
 }
 
 variable "email_subscribers" {
-  description = "E-mail addresses that get every upload notification. AWS asks each to confirm first; the message is the event's JSON."
+  description = "E-mail addresses that receive every upload notification. AWS asks each to confirm first; the message is the event's JSON."
   type        = set(string)
   default     = []
   nullable    = false
 
   validation {
     condition     = length(var.email_subscribers) == 0 || try(var.source_bucket.via, "s3") == "s3"
-    error_message = "With source_bucket.via = \"eventbridge\" events do not pass the topic: email_subscribers would get nothing."
+    error_message = "With source_bucket.via = \"eventbridge\" events do not use the topic: email_subscribers would receive nothing."
   }
 }
 
@@ -399,8 +397,8 @@ variable "late_after_seconds" {
       && floor(var.late_after_seconds) == var.late_after_seconds
     )
     error_message = join(" ", [
-      "late_after_seconds must be a whole number from 60 (CloudWatch evaluates once a minute) to 345599 (the queue deletes what is four",
-      "days old).",
+      "late_after_seconds must be a whole number from 60 (CloudWatch evaluates once a minute) to 345599 (the queue deletes messages",
+      "after four days).",
     ])
   }
 }
@@ -464,7 +462,7 @@ variable "force_destroy_bucket" {
 
 variable "permissions_boundary_arn" {
   description = <<-EOT
-    IAM policy that bounds what every role of the pipeline may do, whatever the role's own policies say. Null sets no boundary.
+    ARN of the IAM policy that is the permissions boundary of every role of the pipeline. Null sets no boundary.
   EOT
   type        = string
   default     = null
@@ -481,7 +479,7 @@ variable "vpc" {
   description = <<-EOT
     Puts the functions into a VPC, from which they reach other services through endpoints (docs/security.md has the list) or a NAT
     gateway only; null leaves them outside:
-    - `subnet_ids`: 1 to 16 of one VPC, two availability zones or more for one to fail.
+    - `subnet_ids`: 1 to 16 of one VPC, in two or more availability zones.
     - `security_group_ids`: 1 to 5 of the same VPC.
     - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs an IPv6 CIDR block.
   EOT

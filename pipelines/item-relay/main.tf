@@ -85,7 +85,7 @@ module "finished_queue" {
 
   name = "${local.name}-finished"
   # FIFO for deduplication: a message that is sent again within five minutes is dropped. Every item
-  # is a group of its own, so that none waits for another.
+  # is a separate message group, so that none waits for another.
   fifo                       = { high_throughput = true }
   visibility_timeout_seconds = var.service.visibility_timeout_seconds
   message_retention_seconds  = local.finished_retention_seconds

@@ -3,8 +3,8 @@ locals {
     relay = jsonencode({ Version = "2012-10-17", Statement = [
       { Sid = "ReadFiles", Effect = "Allow", Action = "s3:GetObject", Resource = "${local.bucket_arn}/${local.files_prefix}*" },
       # Without it S3 answers 403 instead of 404 for a missing key, and a deleted file would look
-      # like a broken permission. No condition on the prefix: what S3 compares with it when it
-      # makes this choice is not documented.
+      # like a broken permission. No condition on the prefix: AWS does not document which prefix S3
+      # compares here.
       { Sid = "TellMissingFromForbidden", Effect = "Allow", Action = "s3:ListBucket", Resource = local.bucket_arn },
       { Sid = "RecordRejections", Effect = "Allow", Action = "s3:PutObject", Resource = "${local.bucket_arn}/${local.rejections_prefix}*" },
       # No PutItem: the function creates no items.
@@ -28,7 +28,7 @@ module "key" {
 }
 
 resource "aws_iam_policy" "script" {
-  # IAM is global: the same stack in another region has policies and groups of its own.
+  # IAM is global: the same stack in another region has its own policies and groups.
   name        = "${local.name}-script-${local.region}"
   path        = var.iam_path
   description = "What the script of ${local.name} needs in ${local.region}: store a file and its item, and say so"
@@ -80,7 +80,7 @@ resource "aws_iam_group" "service" {
   path = var.iam_path
 }
 
-# Users who run both script and service with one access key, for trials.
+# Users who run both script and service with one access key, for tests.
 resource "aws_iam_group" "operator" {
   name = "${local.name}-operator-${local.region}"
   path = var.iam_path

@@ -1,7 +1,6 @@
 variable "name_prefix" {
   description = <<-EOT
-    First part of every resource name; the pipeline adds `-relay`. The script and the service are given the same prefix and find
-    everything by it.
+    First part of every resource name; the pipeline adds `-relay`. The script and the service derive all names from it.
   EOT
   type        = string
   nullable    = false
@@ -169,7 +168,7 @@ variable "lifecycle_days" {
 }
 
 variable "max_receive_count" {
-  description = "How often a message of either queue is tried before it goes to the dead-letter queue."
+  description = "Receives of a message in either queue before it moves to the dead-letter queue."
   type        = number
   default     = 5
   nullable    = false
@@ -190,17 +189,17 @@ variable "late_after_seconds" {
       && floor(var.late_after_seconds) == var.late_after_seconds
     )
     error_message = join(" ", [
-      "late_after_seconds must be a whole number from 60 (CloudWatch evaluates once a minute) to 345599 (the queue deletes what is four",
-      "days old).",
+      "late_after_seconds must be a whole number from 60 (CloudWatch evaluates once a minute) to 345599 (the queue deletes messages",
+      "after four days).",
     ])
   }
 }
 
 variable "alarm" {
   description = <<-EOT
-    Where alarms are sent: on dead letters, items that wait too long for their update, finished items that the service does not
-    fetch, rejections, errors and throttles. `rejections` is the number of rejections within five minutes that triggers an alarm.
-    Null creates none.
+    Where alarms are sent: on dead letters, items that wait too long for their update, finished items that the service does not receive,
+    rejections, errors and throttles. `rejections` is the number of rejections within five minutes that triggers an alarm. Null creates
+    none.
   EOT
   type = object({
     actions    = list(string)
@@ -256,7 +255,7 @@ variable "force_destroy_bucket" {
 
 variable "permissions_boundary_arn" {
   description = <<-EOT
-    IAM policy that bounds what every role of the pipeline may do, whatever the role's own policies say. Null sets no boundary.
+    ARN of the IAM policy that is the permissions boundary of every role of the pipeline. Null sets no boundary.
   EOT
   type        = string
   default     = null
@@ -276,7 +275,7 @@ variable "vpc" {
   description = <<-EOT
     Puts the functions into a VPC, from which they reach other services through endpoints (docs/security.md has the list) or a NAT
     gateway only; null leaves them outside:
-    - `subnet_ids`: 1 to 16 of one VPC, two availability zones or more for one to fail.
+    - `subnet_ids`: 1 to 16 of one VPC, in two or more availability zones.
     - `security_group_ids`: 1 to 5 of the same VPC.
     - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs an IPv6 CIDR block.
   EOT

@@ -115,7 +115,7 @@ module "consumer" {
   source = "../../modules/lambda-consumer"
 
   name                 = "${local.name}-process"
-  description          = "Turns every raw file of a tenant into its silver one, as that tenant and no other"
+  description          = "Converts every raw file of a tenant into its silver file, with that tenant's permissions"
   package              = var.packages.process
   code_bucket          = var.code_bucket
   trust_source_account = var.trust_source_account

@@ -135,7 +135,7 @@ locals {
       Action   = ["lambda:ListTags", "lambda:TagResource"]
       Resource = "arn:${local.partition}:lambda:${local.region}:${local.account_id}:event-source-mapping:*"
     },
-    # `verify` reports whether anybody but the consumer may assume the role of a tenant.
+    # `verify` reports whether others than the consumer may assume the role of a tenant.
     { Sid = "ReadTrust", Effect = "Allow", Action = "iam:GetRole", Resource = local.files_role_arn },
     {
       Sid    = "FindWhatThereIs"
@@ -164,7 +164,7 @@ locals {
 
 resource "aws_ssm_parameter" "platform" {
   name        = local.platform_name
-  description = "What event-pipelines tenants makes groups and tenants with"
+  description = "Settings of event-pipelines tenants for groups and tenants"
   type        = "String"
   # The document holds no secret, also with `kms_key`, and a plan should show its changes.
   insecure_value = local.platform
@@ -176,16 +176,16 @@ resource "aws_ssm_parameter" "platform" {
       # only its tags are known before resources are created.
       condition = length(jsonencode(local.platform_tags)) <= 2048
       error_message = join(" ", [
-        "The tags for what is made at run time take ${length(jsonencode(local.platform_tags))} characters as JSON and the platform",
-        "document has room for 2048: set fewer or shorter ones; default_tags of the provider count, too.",
+        "The tags of resources that are created at run time take ${length(jsonencode(local.platform_tags))} characters as JSON and the",
+        "platform document has room for 2048: set fewer or shorter ones; default_tags of the provider count, too.",
       ])
     }
     precondition {
       condition = var.queues.message_retention_seconds > local.longest_tries_seconds
       error_message = join(" ", [
-        "queues.message_retention_seconds must be above ${local.longest_tries_seconds}, what ${var.queues.max_receive_count} tries of 6 x",
-        "${max(var.router.timeout_seconds, var.consumer.timeout_seconds)} seconds may take: what still fails then would be deleted instead",
-        "of becoming a dead letter.",
+        "queues.message_retention_seconds must be above ${local.longest_tries_seconds}, what ${var.queues.max_receive_count} tries of 6",
+        "x ${max(var.router.timeout_seconds, var.consumer.timeout_seconds)} seconds may take: messages would be deleted instead of",
+        "becoming dead letters.",
       ])
     }
     precondition {

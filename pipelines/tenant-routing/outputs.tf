@@ -1,8 +1,8 @@
 output "pipeline" {
   description = <<-EOT
-    What the platform is made of: registry tables, quarantine queue with its dead-letter queue, the parameter that the command line
-    reads, functions with their roles and log groups, the role in which a tenant's files are touched, the policy for whoever runs
-    `event-pipelines tenants`, and the queue mode of new groups.
+    What the platform is made of: registry tables, quarantine queue with its dead-letter queue, the parameter that the command line reads,
+    functions with their roles and log groups, the role for access to tenants' files, the policy for users of `event-pipelines tenants`,
+    and the queue mode of new groups.
   EOT
   value = {
     groups_table         = module.groups.table.name
@@ -29,9 +29,9 @@ output "manager_policy" {
 
 output "manager_boundary" {
   description = <<-EOT
-    The permissions boundary for whoever has `manager_policy`, as IAM policy JSON: create a policy of it and set that as the boundary of
-    the user or role. It allows no more than the policy, and denies reading files, receiving messages and assuming roles, whatever else
-    is granted.
+    The permissions boundary for identities with `manager_policy`, as IAM policy JSON: create a policy from it and set that as their
+    boundary. It allows no more than the policy, and denies reading files, receiving messages and assuming roles, whatever else is
+    granted.
   EOT
   value       = local.manager_boundary_json
 
@@ -56,9 +56,9 @@ output "alarm_names" {
 
 output "path" {
   description = <<-EOT
-    The way of an event, left to right, for a dashboard: what sends it (`arrived`: namespace, metric, dimensions and their values),
-    queues and those that are made at run time (`queues_found_by`: words of their names), dead-letter queues, metrics of what is done
-    and what is rejected, functions, their log groups, and tables.
+    The path of an event, left to right, for a dashboard: metrics of arrivals (`arrived`: namespace, metric, dimensions and their values),
+    queues, words in the names of queues created at run time (`queues_found_by`), dead-letter queues, metrics of results and rejections,
+    functions, their log groups, and tables.
   EOT
   value = {
     title    = "Tenant routing"
@@ -81,7 +81,7 @@ output "path" {
 
 output "key_sources" {
   description = <<-EOT
-    On whose behalf AWS services use `kms_key`, for its policy: ARNs of buckets that notify (`s3`) and of topics that fan out (`sns`).
+    Sources on whose behalf AWS services use `kms_key`, for its policy: ARNs of buckets (`s3`) and topics (`sns`).
   EOT
   value       = { s3 = [local.group_bucket_arn], sns = [] }
 }

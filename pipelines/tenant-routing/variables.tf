@@ -192,7 +192,7 @@ variable "consumer" {
     condition = 10 * var.consumer.max_file_mb <= var.consumer.ephemeral_storage_mb
     error_message = join(" ", [
       "consumer.ephemeral_storage_mb must be at least ${10 * var.consumer.max_file_mb}, ten times consumer.max_file_mb: a silver file,",
-      "whose rows repeat the names of their columns, may take eight times what the raw one does, and both lie there meanwhile.",
+      "whose rows repeat the names of their columns, may be eight times as large as the raw one, and both are stored there.",
     ])
   }
 }
@@ -272,9 +272,9 @@ variable "group_bucket" {
 
 variable "group_access" {
   description = <<-EOT
-    Who may reach what `event-pipelines tenants` makes, beside the stack's own roles: ARNs of IAM roles, of users and of the account's
-    root, or patterns of them. `administrators` read files, receive messages, and, once there are any, change the policies of groups'
-    buckets and the attributes of queues, which everybody else is denied; `readers` read files.
+    Principals with access to the resources of `event-pipelines tenants`, besides the stack's own roles: ARNs of IAM roles, of users and
+    of the account's root, or patterns of them. `administrators` may read files, receive messages, and, once there are any, are the only
+    ones who may change the policies of groups' buckets and the attributes of queues; `readers` may read files.
   EOT
   type = object({
     administrators = optional(list(string), [])
@@ -296,14 +296,14 @@ variable "group_access" {
   validation {
     condition = length(jsonencode(var.group_access)) <= 512
     error_message = join(" ", [
-      "group_access takes ${length(jsonencode(var.group_access))} characters as JSON and the platform document has room for 512: give",
-      "these people one role, or name several by a pattern.",
+      "group_access takes ${length(jsonencode(var.group_access))} characters as JSON and the platform document has room for 512: list",
+      "one role, or match several by a pattern.",
     ])
   }
 }
 
 variable "registry" {
-  description = "Whether AWS refuses to delete the two tables, the only record of what belongs to which tenant."
+  description = "Whether AWS refuses to delete the two tables, the only record of tenants' resources."
   type = object({
     deletion_protection = optional(bool, false)
   })
@@ -363,7 +363,7 @@ variable "log_retention_days" {
 
 variable "permissions_boundary_arn" {
   description = <<-EOT
-    IAM policy that bounds what every role of the pipeline may do, whatever the role's own policies say. Null sets no boundary.
+    ARN of the IAM policy that is the permissions boundary of every role of the pipeline. Null sets no boundary.
   EOT
   type        = string
   default     = null
@@ -382,7 +382,7 @@ variable "vpc" {
   description = <<-EOT
     Puts the functions into a VPC, from which they reach other services through endpoints (docs/security.md has the list) or a NAT
     gateway only; null leaves them outside:
-    - `subnet_ids`: 1 to 16 of one VPC, two availability zones or more for one to fail.
+    - `subnet_ids`: 1 to 16 of one VPC, in two or more availability zones.
     - `security_group_ids`: 1 to 5 of the same VPC.
     - `ipv6`: whether they reach IPv6 addresses as well; every subnet needs an IPv6 CIDR block.
   EOT

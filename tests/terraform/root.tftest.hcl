@@ -8,14 +8,14 @@ variables {
 }
 
 # test_dashboard.py, test_encryption.py, test_runbook.py and test_upgrade.py read these plans, too. A run of the root is
-# three seconds of work: an assertion on settings that another run has already belongs there.
+# three seconds of work: put an assertion on settings that another run has into that run.
 
 run "defaults" {
   command = plan
 
   assert {
     condition     = output.alarms.topic_arn == "arn:aws:sns:eu-west-1:123456789012:event-pipelines-alarms" && length(module.alarms) == 1
-    error_message = "Alarms are on, and go to one topic of the stack's own."
+    error_message = "By default alarms must exist and notify the stack's own topic."
   }
   assert {
     condition = length(setsubtract([
@@ -40,11 +40,11 @@ run "defaults" {
       "event-pipelines-tenants-quarantine-has-messages",
       "event-pipelines-tenants-rejections",
     ], output.alarms.names)) == 0
-    error_message = "Every pipeline has alarms on what may go wrong in it."
+    error_message = "Every pipeline must have its alarms."
   }
   assert {
     condition     = length(distinct(output.alarms.names)) == length(output.alarms.names)
-    error_message = "No alarm takes another's name."
+    error_message = "Alarm names must be unique."
   }
   assert {
     condition = output.dashboard == "event-pipelines-eu-west-1" && [
@@ -52,7 +52,7 @@ run "defaults" {
       split("\n", widget.properties.markdown)[0]
       if widget.type == "text"
     ] == ["## Image derivatives", "## Event audit", "## CSV import", "## Tenant routing", "## Item relay"]
-    error_message = "One dashboard shows every pipeline."
+    error_message = "One dashboard must show every pipeline."
   }
   assert {
     condition = [
@@ -60,7 +60,7 @@ run "defaults" {
       widget.properties.title
       if widget.type == "metric" && widget.y == 8
     ] == ["Arrived", "Queued", "In flight", "Done", "Rejected", "Dead"]
-    error_message = "A pipeline's way goes from left to right."
+    error_message = "The graphs of a pipeline must be from left to right."
   }
   assert {
     condition = {
@@ -71,7 +71,7 @@ run "defaults" {
       ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", "event-pipelines-image-mobile-dlq"],
       ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", "event-pipelines-image-thumbnail-dlq"],
     ]
-    error_message = "Every dead-letter queue of the pipeline is in the graph of the dead."
+    error_message = "Every dead-letter queue of the pipeline must be in the graph of dead letters."
   }
   assert {
     condition = [
@@ -79,14 +79,14 @@ run "defaults" {
       length(widget.properties.alarms)
       if widget.type == "alarm"
     ] == [length(output.alarms.names)]
-    error_message = "Every alarm is on it, in one widget of up to 100."
+    error_message = "Every alarm must be on the dashboard, in one widget of up to 100."
   }
   assert {
     condition = alltrue([
       for pipeline in [output.csv_import, output.event_audit, output.image_derivatives, output.item_relay, output.tenant_routing] :
       pipeline != null
     ])
-    error_message = "Every pipeline runs unless the caller says otherwise."
+    error_message = "By default every pipeline must be created."
   }
 }
 
@@ -118,7 +118,7 @@ run "settings_reach_the_pipelines" {
     tenant_routing = {
       queue_mode = "shared_fair"
     }
-    # test_locked_down.py looks for these in every resource.
+    # test_locked_down.py checks these in every resource.
     permissions_boundary_arn = "arn:aws:iam::123456789012:policy/boundary"
     iam_path                 = "/teams/media/"
     vpc                      = { subnet_ids = ["subnet-01234567"], security_group_ids = ["sg-01234567"] }
@@ -126,19 +126,19 @@ run "settings_reach_the_pipelines" {
 
   assert {
     condition     = join(",", keys(output.image_derivatives.derivatives)) == "banner"
-    error_message = "Derivatives are the caller's."
+    error_message = "The caller's derivatives must be used."
   }
   assert {
     condition     = join(",", keys(output.event_audit.routes)) == "other,put"
-    error_message = "Routes are the caller's, and the catch-all."
+    error_message = "Routes must be the caller's and the catch-all."
   }
   assert {
     condition     = output.event_audit.trail_table == "event-pipelines-audit-trail"
-    error_message = "A trail is kept on request."
+    error_message = "A trail must exist when set."
   }
   assert {
     condition     = output.csv_import.pace.rows_per_second == 40
-    error_message = "Four fifths of a provisioned table's capacity are used."
+    error_message = "Four fifths of a provisioned table's capacity must be used."
   }
   assert {
     condition     = output.item_relay.groups.operator == "event-pipelines-relay-operator-eu-west-1"
@@ -146,7 +146,7 @@ run "settings_reach_the_pipelines" {
   }
   assert {
     condition     = output.tenant_routing.queue_mode == "shared_fair"
-    error_message = "The queue mode is the caller's."
+    error_message = "The caller's queue mode must be used."
   }
   assert {
     condition     = length(module.alarms) == 1
@@ -159,7 +159,7 @@ run "what_is_not_deployed_is_not_shown" {
 
   variables {
     pipelines = ["item-relay"]
-    # The European sovereign cloud, whose regions have names of their own.
+    # The European sovereign cloud, whose regions have other names.
     region = "eusc-de-east-1"
   }
 
@@ -169,7 +169,7 @@ run "what_is_not_deployed_is_not_shown" {
       widget.properties.markdown
       if widget.type == "text"
     ] == ["## Item relay\nscript → updates queue → update → finished queue → service"]
-    error_message = "The dashboard follows what is deployed."
+    error_message = "The dashboard must have only deployed pipelines."
   }
 }
 
@@ -182,7 +182,7 @@ run "all_but_one" {
 
   assert {
     condition     = length([for name in output.alarms.names : name if strcontains(name, "-tenants-")]) == 0
-    error_message = "What is not deployed has no alarms."
+    error_message = "There must be no alarms for pipelines that are not deployed."
   }
 }
 
@@ -205,7 +205,7 @@ run "every_option" {
       "acme-csv-rows.fifo-oldest-message-age",
       "acme-csv-rows-dlq.fifo-has-messages",
     ], output.alarms.names)) == 0
-    error_message = "A row queue that keeps its order has alarms like any other."
+    error_message = "A FIFO row queue must have the same alarms."
   }
 }
 
@@ -214,7 +214,7 @@ run "no_pipeline" {
 
   variables {
     pipelines = []
-    # 24 characters: as long as a prefix may be.
+    # 24 characters: the longest prefix.
     name_prefix = "a23456789-123456789-1234"
     kms_key     = { arn = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
   }
@@ -224,11 +224,11 @@ run "no_pipeline" {
       for pipeline in [output.csv_import, output.event_audit, output.image_derivatives, output.item_relay, output.tenant_routing] :
       pipeline == null
     ])
-    error_message = "A pipeline that is not named is not created."
+    error_message = "A pipeline that is not in pipelines must not be created."
   }
   assert {
     condition     = output.tenant_manager_policy == null
-    error_message = "Nor is there a policy for managing its tenants."
+    error_message = "There must be no policy for managing its tenants."
   }
   assert {
     condition     = output.dashboard == null && length(output.alarms.names) == 0
@@ -236,7 +236,7 @@ run "no_pipeline" {
   }
   assert {
     condition     = output.kms_key_policy_statements == "[]"
-    error_message = "Without pipelines nobody uses the key."
+    error_message = "Without pipelines the key's policy needs no statements."
   }
 }
 
@@ -253,7 +253,7 @@ run "more_alarms_than_a_widget_takes" {
       [widget.y, length(widget.properties.alarms)]
       if widget.type == "alarm"
     ] == [[0, 100], [6, length(output.alarms.names) - 100]] && length(output.alarms.names) < 107
-    error_message = "The rest of the alarms is in a widget of its own."
+    error_message = "The other alarms must be in a separate widget."
   }
 }
 
@@ -268,7 +268,7 @@ run "keys_of_aws" {
 
   assert {
     condition     = module.item_relay[0].key_sources == { s3 = [], sns = [] } && length(local.kms_key_policy_statements) == 4
-    error_message = "What a key's policy must say is known before there is a key."
+    error_message = "The statements for the key's policy must be known without a key."
   }
 }
 
@@ -284,7 +284,7 @@ run "customer_key" {
 
   assert {
     condition     = length(local.kms_key_policy_statements) == 4
-    error_message = "S3, SNS, CloudWatch's alarms and its logs use the key."
+    error_message = "The key's policy must allow S3, SNS, CloudWatch alarms and CloudWatch Logs."
   }
 }
 
@@ -300,18 +300,18 @@ run "customer_key_of_one_pipeline" {
 
   assert {
     condition     = [for statement in local.kms_key_policy_statements : statement.Sid] == ["Logs"]
-    error_message = "A pipeline that nothing notifies needs the key for its logs only."
+    error_message = "A pipeline without notifications needs the key for its logs only."
   }
   assert {
     condition     = output.alarms == null && length(module.alarms) == 0
-    error_message = "Null leaves alarms and topic out."
+    error_message = "With null there must be no alarms and no topic."
   }
   assert {
     condition = (
       jsondecode(aws_cloudwatch_dashboard.regional[0].dashboard_body).widgets[0].type == "text"
       && jsondecode(aws_cloudwatch_dashboard.regional[0].dashboard_body).widgets[0].y == 0
     )
-    error_message = "Without alarms the pipelines move up."
+    error_message = "Without alarms the pipelines' widgets must begin at the top."
   }
 }
 
@@ -328,15 +328,15 @@ run "customer_key_for_alarms_to_a_topic_that_exists" {
 
   assert {
     condition     = [for statement in local.kms_key_policy_statements : statement.Sid] == ["NotificationsOfBuckets", "Logs"]
-    error_message = "Another's topic is encrypted by another's key, and without a topic of the pipeline's own SNS needs none."
+    error_message = "With another owner's topic and none of the pipeline's own, SNS must not be in the key's policy."
   }
   assert {
     condition     = output.alarms.topic_arn == "arn:aws:sns:eu-west-1:210987654321:on-call" && length(module.alarms) == 0
-    error_message = "With a topic of the caller's, the stack makes none."
+    error_message = "With topic_arn the stack must create no topic."
   }
 }
 
-# Every validation is tripped by itself, beside those of variables that it does not look at.
+# Every validation fails alone, or with those of variables that it does not read.
 run "topic_of_another_region_and_key_by_alias" {
   command = plan
 
@@ -382,7 +382,7 @@ run "values_that_cannot_work" {
   expect_failures = [var.region, var.name_prefix, var.pipelines]
 }
 
-run "a_prefix_that_tells_groups_of_another_stack" {
+run "a_prefix_like_groups_of_another_stack" {
   command = plan
 
   variables {

@@ -6,7 +6,7 @@ variables {
   bucket = "example-uploads"
 }
 
-# The nearest legal neighbours of what the runs below refuse.
+# Valid values closest to what the runs below refuse.
 
 run "just_legal" {
   command = plan
@@ -14,7 +14,7 @@ run "just_legal" {
   variables {
     bucket = "abc"
     queues = {
-      # Every event that exists, each in a rule of its own prefix.
+      # Every event that exists, each in a rule with another prefix.
       "creations" = {
         arn           = "arn:aws:sqs:eu-west-1:123456789012:q"
         filter_prefix = "a/"
@@ -52,7 +52,7 @@ run "just_legal" {
       }
     }
     functions = {
-      # What it writes back lands beside its input and ends otherwise.
+      # The output has the input's prefix and another suffix.
       "f234567890123456789012345678901234567890123456789012345678901234" = {
         arn             = "arn:aws:lambda:eu-west-1:123456789012:function:f"
         name            = "f"
@@ -124,7 +124,7 @@ run "refuses_keys_that_make_no_ids" {
   expect_failures = [var.queues, var.topics, var.functions]
 }
 
-run "refuses_to_notify_nobody" {
+run "refuses_no_notification_target" {
   command = plan
 
   expect_failures = [aws_s3_bucket_notification.bucket]

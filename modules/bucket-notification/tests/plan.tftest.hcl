@@ -88,7 +88,7 @@ run "every_kind_of_target_gets_its_rules_and_functions_their_permission" {
       ] == [
       ["queue:audit", "arn:aws:sqs:eu-west-1:123456789012:audit", toset(["s3:ObjectRemoved:*", "s3:ObjectTagging:Put"]), "ingest/", ""],
     ]
-    error_message = "The queue's rule must reach S3 whole."
+    error_message = "The queue's rule must have all settings."
   }
   assert {
     condition = [
@@ -97,7 +97,7 @@ run "every_kind_of_target_gets_its_rules_and_functions_their_permission" {
       ["topic:images:.JPG", "arn:aws:sns:eu-west-1:123456789012:images", toset(["s3:ObjectCreated:*"]), "ingest/", ".JPG"],
       ["topic:images:.jpg", "arn:aws:sns:eu-west-1:123456789012:images", toset(["s3:ObjectCreated:*"]), "ingest/", ".jpg"],
     ]
-    error_message = "The topic's rules must reach S3 whole, in the order of their ids."
+    error_message = "The topic's rules must have all settings, in the order of their ids."
   }
   assert {
     condition = [
@@ -110,7 +110,7 @@ run "every_kind_of_target_gets_its_rules_and_functions_their_permission" {
         toset(["s3:ObjectRestore:Completed"]), "orders/", "",
       ],
     ]
-    error_message = "The functions' rules must reach S3 whole."
+    error_message = "The functions' rules must have all settings."
   }
   assert {
     condition     = aws_s3_bucket_notification.bucket.bucket == "example-uploads" && aws_s3_bucket_notification.bucket.eventbridge
@@ -124,11 +124,11 @@ run "every_kind_of_target_gets_its_rules_and_functions_their_permission" {
       ["split-csv", null, "lambda:InvokeFunction", "s3.amazonaws.com", "arn:aws:s3:::example-uploads", "123456789012"],
       ["split-orders", "live", "lambda:InvokeFunction", "s3.amazonaws.com", "arn:aws:s3:::example-uploads", "123456789012"],
     ])
-    error_message = "Each function must admit exactly this bucket of this account, on the alias that is called."
+    error_message = "Each function must permit exactly this bucket of this account, on the alias that is called."
   }
   assert {
     condition     = output.bucket == "example-uploads"
-    error_message = "The output must hand the bucket's name on."
+    error_message = "The output must be the bucket's name."
   }
 }
 
@@ -155,6 +155,6 @@ run "one_function_can_serve_two_buckets" {
 
   assert {
     condition     = aws_lambda_permission.bucket["csv"].statement_id == "bucket-notification-csv-${substr(md5("example-archive"), 0, 8)}"
-    error_message = "The statement's id must tell the buckets apart, or the second would replace the first."
+    error_message = "The statement's id must differ by bucket, or the second would replace the first."
   }
 }

@@ -26,18 +26,18 @@ run "each_use_has_its_actions_through_one_service" {
         " GenerateDataKeyWithoutPlaintext ReEncryptFrom ReEncryptTo",
       ])
     }
-    error_message = "Each use takes what its service asks for, and nothing else."
+    error_message = "Each use allows the actions that its service requires, and no others."
   }
   assert {
     condition = alltrue([
       for statement in flatten(values(output.statements)) :
       statement.Effect == "Allow" && statement.Resource == var.kms_key.arn && join(",", keys(statement.Condition)) == "StringEquals"
     ])
-    error_message = "Every statement is about this key, and only through a service."
+    error_message = "Every statement allows this key only, through a service."
   }
   assert {
     condition     = length(distinct([for statement in flatten(values(output.statements)) : statement.Sid])) == 7
-    error_message = "Statements of one policy need names that differ."
+    error_message = "Statements of one policy need unique Sids."
   }
 }
 

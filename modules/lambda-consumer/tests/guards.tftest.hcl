@@ -5,11 +5,11 @@ mock_provider "aws" {
 variables {
   name    = "resize-images"
   handler = "resize_images.handler.handler"
-  # Any zip will do for a package: nothing is uploaded.
+  # Any zip can be the package: nothing is uploaded.
   package = { path = "../../tests/terraform/packages/function.zip" }
 }
 
-# --- The nearest legal neighbours of what the runs below refuse
+# --- Valid values closest to what the runs below refuse
 
 run "least_of_everything" {
   command = plan
@@ -81,7 +81,7 @@ run "most_of_everything" {
     log_level               = "FATAL"
     policies                = { (format("p%063d", 0)) = jsonencode({ Version = "2012-10-17", Statement = [] }) }
     kms_key                 = { arn = "arn:aws:kms:eu-west-1:123456789012:key/mrk-1" }
-    # A slash at both ends of 510.
+    # 510 characters between two slashes.
     iam_path  = format("/%0510d/", 0)
     layers    = [for number in range(5) : "arn:aws:lambda:eu-west-1:210987654321:layer:tools:${number}"]
     log_group = { name = format("/%0511d", 0), class = "INFREQUENT_ACCESS" }
@@ -139,8 +139,8 @@ run "longest_event_age" {
   }
 }
 
-# --- What is refused. Several variables share a run where no guard reads another's variable: one that
-# is refused already keeps the guards that read it from being asked.
+# --- Refused values. Several variables share a run if no guard reads another's variable: one that
+# is refused already keeps the guards that read it from being checked.
 
 run "refuses_too_little" {
   command = plan
@@ -219,10 +219,10 @@ run "refuses_other_shapes" {
     environment             = { AWS_REGION = "eu-west-1" }
     reserved_concurrency    = 1.5
     alarm                   = { actions = [], period_seconds = 90 }
-    # No policy, and a path without an end.
+    # No policy, and a path without a slash at its end.
     permissions_boundary_arn = "arn:aws:iam::123456789012:role/boundary"
     iam_path                 = "/teams"
-    # Of another region; and a name that CloudWatch keeps.
+    # Of another region; and a name that CloudWatch reserves.
     layers    = ["arn:aws:lambda:eu-central-1:123456789012:layer:tools:1"]
     log_group = { name = "aws/lambda/x" }
     vpc       = { subnet_ids = ["subnet-01234567"], security_group_ids = ["default"] }
@@ -693,7 +693,7 @@ run "refuses_all_actions_but_some" {
   expect_failures = [var.policies]
 }
 
-# Beside the 198 characters of the policy "logs"; white space counts for nothing.
+# Besides the 198 characters of the policy "logs"; white space is not counted.
 run "most_that_a_role_takes" {
   command = plan
 
@@ -847,7 +847,7 @@ run "takes_a_filter_of_4096_characters" {
 
   assert {
     condition     = length(var.filter_patterns[0]) == 4096
-    error_message = "The longest that Lambda takes."
+    error_message = "A pattern of 4096 characters is accepted."
   }
 }
 

@@ -5,7 +5,7 @@ mock_provider "aws" {
 variables {
   name    = "resize-images"
   handler = "resize_images.handler.handler"
-  # Any zip will do for a package: nothing is uploaded.
+  # Any zip can be the package: nothing is uploaded.
   package = { path = "../../tests/terraform/packages/function.zip" }
 }
 
@@ -21,7 +21,7 @@ run "a_queue_fed_function" {
       runtime      = "python3.13"
       architecture = "arm64"
     }
-    # The whole object, as sqs-with-dlq puts it out.
+    # The whole object, as sqs-with-dlq outputs it.
     queue = {
       arn                        = "arn:aws:sqs:eu-west-1:123456789012:images"
       url                        = "https://sqs.eu-west-1.amazonaws.com/123456789012/images"
@@ -68,7 +68,7 @@ run "a_queue_fed_function" {
       aws_iam_role.function[0].permissions_boundary == "arn:aws:iam::123456789012:policy/teams/boundary"
       && aws_iam_role.function[0].path == "/teams/pictures/"
     )
-    error_message = "The role must be below the path and inside the boundary."
+    error_message = "The role must have the path and the boundary."
   }
   assert {
     condition = (
@@ -143,14 +143,14 @@ run "a_queue_fed_function" {
       aws_iam_role_policy.code["images"].policy == var.policies.images
       && aws_iam_role_policy.code["images"].name == "code-images"
     )
-    error_message = "The caller's policy must be attached as it is, under a name that collides with none of the module's."
+    error_message = "The caller's policy must be attached unchanged, with a name that is none of the module's."
   }
   assert {
     condition = (
       length(aws_iam_role_policy.environment) + length(aws_iam_role_policy.failure_destination) + length(aws_iam_role_policy.tracing)
       == 0
     )
-    error_message = "What is not asked for must not be granted."
+    error_message = "Permissions of unset options must not be granted."
   }
   assert {
     condition = (
@@ -181,7 +181,7 @@ run "a_queue_fed_function" {
       && aws_lambda_function.function.tracing_config[0].mode == "PassThrough"
       && aws_lambda_function.function.tags == tomap({ team = "pictures" })
     )
-    error_message = "The function must be what the variables say, with the content hash as its only reason to be deployed again."
+    error_message = "The function must have the variables' settings, and only the content hash may cause a new deployment."
   }
   assert {
     condition = (
@@ -196,7 +196,7 @@ run "a_queue_fed_function" {
         "{\"body\":{\"kind\":[\"jpg\"]}}", "{\"body\":{\"kind\":[\"png\"]}}"
       ]
     )
-    error_message = "The mapping must carry the batch, the window, the bound and the filters, and always partial batch responses."
+    error_message = "The mapping must have batch, window, concurrency limit, filters and always partial batch responses."
   }
   assert {
     condition = (
@@ -231,7 +231,7 @@ run "a_queue_fed_function" {
         ["arn:aws:sns:eu-west-1:123456789012:alarms"],
       ],
     ])
-    error_message = "All alarms must watch this function, tell the actions and count from the given thresholds."
+    error_message = "All alarms must be on this function, with the given actions and thresholds."
   }
   assert {
     condition = (
@@ -245,7 +245,7 @@ run "a_queue_fed_function" {
       !strcontains(aws_cloudwatch_metric_alarm.errors[0].alarm_description, "event-pipelines")
       && strcontains(aws_cloudwatch_metric_alarm.recursion[0].alarm_description, "remove that trigger")
     )
-    error_message = "Without a prefix no command of this project is named, and a loop is for a person to break."
+    error_message = "Without a prefix the descriptions name no command of this project, and say that a loop needs a person."
   }
   assert {
     condition = (
@@ -275,7 +275,7 @@ run "what_is_left_out_follows_the_package" {
       aws_lambda_function.function.handler == "split_csv.handler.handler"
       && aws_lambda_function.function.runtime == "python3.12" && aws_lambda_function.function.architectures == tolist(["x86_64"])
     )
-    error_message = "The package knows where its code starts and what it was built for."
+    error_message = "The package must supply handler, runtime and architecture."
   }
 }
 
@@ -302,11 +302,11 @@ run "a_directly_called_function" {
     condition = jsondecode(aws_iam_role.function[0].assume_role_policy).Statement == [
       { Effect = "Allow", Principal = { Service = "lambda.amazonaws.com" }, Action = "sts:AssumeRole" }
     ]
-    error_message = "Without the condition on the account, Lambda and nobody else may assume the role."
+    error_message = "Without the condition on the account, only Lambda may assume the role."
   }
   assert {
     condition     = aws_iam_role.function[0].name == format("split-csv-%045d-%s", 0, substr(md5("${var.name}-eu-west-1"), 0, 8))
-    error_message = "A role name over 64 characters must be cut and told apart by a hash."
+    error_message = "A role name over 64 characters must be cut and made unique by a hash."
   }
   assert {
     condition = jsondecode(aws_iam_role_policy.failure_destination[0].policy) == {
@@ -345,7 +345,7 @@ run "a_directly_called_function" {
         }
       }]
     }
-    error_message = "The key must open only this function's environment."
+    error_message = "The key must decrypt only this function's environment."
   }
   assert {
     condition = (
@@ -374,21 +374,21 @@ run "a_directly_called_function" {
       length(aws_lambda_event_source_mapping.queue) == 0 && length(aws_iam_role_policy.queue) == 0
       && length(aws_lambda_function.function.environment) == 0 && output.event_source_mapping_uuid == null
     )
-    error_message = "Without a queue there must be no mapping and no right to any queue."
+    error_message = "Without a queue there must be no mapping and no permission on any queue."
   }
   assert {
     condition = (
       aws_lambda_function.function.source_code_hash == filebase64sha256("../../tests/terraform/packages/function.zip")
       && aws_lambda_function.function.reserved_concurrent_executions == -1
     )
-    error_message = "Without a content hash the bytes of the zip must count."
+    error_message = "Without a content hash the zip's hash must be used."
   }
   assert {
     condition = (
       !strcontains(aws_cloudwatch_metric_alarm.errors[0].alarm_description, "dead-letter queue")
       && strcontains(aws_cloudwatch_metric_alarm.errors[0].alarm_description, "failure destination")
     )
-    error_message = "The alarm of a directly called function must not speak of a queue."
+    error_message = "The alarm of a directly invoked function must not mention a queue."
   }
   assert {
     condition = alltrue([
@@ -412,7 +412,7 @@ run "through_a_code_bucket_with_customer_keys_pollers_and_fifo" {
 
   variables {
     tags = { for number in range(11) : format("tag%02d", number) => "x" }
-    # Slashes and plus signs of base64 would make folders and spaces of the key.
+    # Slashes and plus signs of base64 would be folders and spaces in the key.
     package = {
       path         = "../../tests/terraform/packages/function.zip"
       content_hash = "ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/abc="
@@ -438,11 +438,11 @@ run "through_a_code_bucket_with_customer_keys_pollers_and_fifo" {
       ] == [
       for service in ["sqs", "s3"] : "${service}.eu-west-1.amazonaws.com arn:aws:kms:eu-west-1:123456789012:key/function"
     ]
-    error_message = "The code may use the key for what it says it does, through the service that does it."
+    error_message = "The code may use the key only for key_uses, through their services."
   }
   assert {
     condition     = length(aws_s3_object.package[0].tags) == 10 && length(aws_lambda_function.function.tags) == 11
-    error_message = "S3 takes ten tags on an object; the function has them all."
+    error_message = "The object must have no more than S3's ten tags; the function has all."
   }
   assert {
     condition = (
@@ -450,7 +450,7 @@ run "through_a_code_bucket_with_customer_keys_pollers_and_fifo" {
       && aws_s3_object.package[0].key == "lambda/resize-images/ab-_ab-_ab-_ab-_ab-_ab-_ab-_ab-_ab-_ab-_abc.zip"
       && aws_s3_object.package[0].source == "../../tests/terraform/packages/function.zip"
     )
-    error_message = "The zip must lie under a key that holds the content hash."
+    error_message = "The zip's key must contain the content hash."
   }
   assert {
     condition = (
@@ -459,7 +459,7 @@ run "through_a_code_bucket_with_customer_keys_pollers_and_fifo" {
       && aws_lambda_function.function.s3_key == aws_s3_object.package[0].key
       && aws_lambda_function.function.source_code_hash == "ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/ab+/abc="
     )
-    error_message = "The function must take its code from the bucket and keep the content hash."
+    error_message = "The function must have its code from the bucket, and the content hash."
   }
   assert {
     condition = jsondecode(aws_iam_role_policy.queue[0].policy).Statement[1] == {
@@ -478,7 +478,7 @@ run "through_a_code_bucket_with_customer_keys_pollers_and_fifo" {
       && aws_lambda_event_source_mapping.queue[0].kms_key_arn == "arn:aws:kms:eu-west-1:123456789012:key/function"
       && aws_lambda_event_source_mapping.queue[0].batch_size == 10
     )
-    error_message = "The mapping must carry the pollers, and the key for its filters."
+    error_message = "The mapping must have the pollers, and the key for its filters."
   }
 }
 
@@ -493,14 +493,14 @@ run "reports_failures_to_a_topic" {
     condition = jsondecode(aws_iam_role_policy.failure_destination[0].policy).Statement == [
       { Effect = "Allow", Action = "sns:Publish", Resource = "arn:aws:sns:eu-west-1:123456789012:failed-calls" }
     ]
-    error_message = "A topic is published to, not sent to."
+    error_message = "A topic needs sns:Publish, not sqs:SendMessage."
   }
   assert {
     condition = (
       aws_lambda_function_event_invoke_config.function[0].maximum_retry_attempts == 2
       && aws_lambda_function_event_invoke_config.function[0].maximum_event_age_in_seconds == 21600
     )
-    error_message = "What is not asked for must be written out as Lambda has it, or the second plan would not be empty."
+    error_message = "Unset options must be set to Lambda's defaults, or the second plan would not be empty."
   }
 }
 
@@ -516,7 +516,7 @@ run "never_retries" {
       aws_lambda_function_event_invoke_config.function[0].maximum_retry_attempts == 0
       && length(aws_lambda_function_event_invoke_config.function[0].destination_config) == 0
     )
-    error_message = "Zero retries must not be taken for none given."
+    error_message = "Zero retries must not count as unset."
   }
 }
 
@@ -547,7 +547,7 @@ run "works_in_a_role_and_a_log_group_that_exist" {
       && length(aws_iam_role.function) == 0 && length(aws_iam_role_policy.logs) == 0 && length(aws_iam_role_policy.queue) == 0
       && length(aws_iam_role_policy.code) == 0
     )
-    error_message = "The function must work in the role, and nothing may be attached to it."
+    error_message = "The function must use the role, and no policy may be attached to it."
   }
   assert {
     condition = jsondecode(output.role_policy) == {
@@ -567,7 +567,7 @@ run "works_in_a_role_and_a_log_group_that_exist" {
         { Effect = "Allow", Action = "s3:GetObject", Resource = "arn:aws:s3:::images/*" },
       ]
     }
-    error_message = "The owner of the role must be told all that it needs."
+    error_message = "The output must have all permissions that the role needs."
   }
   assert {
     condition = (
@@ -575,7 +575,7 @@ run "works_in_a_role_and_a_log_group_that_exist" {
       && aws_lambda_function.function.logging_config[0].log_group == "/teams/pictures"
       && output.log_group_name == "/teams/pictures"
     )
-    error_message = "The function must log into the group that exists."
+    error_message = "The function must log to the existing group."
   }
   assert {
     condition = aws_lambda_function.function.layers == tolist([

@@ -50,14 +50,14 @@ run "settings_reach_each_alarm" {
         "GreaterThanOrEqualToThreshold", 7, 1, "notBreaching", var.actions, var.actions, var.tags,
       ],
     ])
-    error_message = "Every setting must reach its alarm, and what is left out must be as described."
+    error_message = "Every alarm must have its settings, and the described defaults for others."
   }
   assert {
     condition = (
       output.alarms["idle"].alarm_name == "acme-orders-idle"
       && jsonencode(output.notifying_names) == jsonencode(["acme-orders-refusals", "acme-orders-rejections"])
     )
-    error_message = "Who shows alarms needs the alarms, and the names of those that send notifications."
+    error_message = "The outputs must have the alarms, and the names of those that send notifications."
   }
 }
 

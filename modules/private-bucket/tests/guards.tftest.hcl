@@ -6,7 +6,7 @@ variables {
   name = "acme-uploads"
 }
 
-# The nearest legal neighbours of what the runs below refuse.
+# Valid values closest to what the runs below refuse.
 
 run "just_legal" {
   command = plan
@@ -37,7 +37,7 @@ run "longest_name_just_legal" {
 
   assert {
     condition     = length(aws_s3_bucket.bucket.bucket) == 63
-    error_message = "This run is meant to sit exactly on the limit."
+    error_message = "This run must use exactly the limit."
   }
 }
 

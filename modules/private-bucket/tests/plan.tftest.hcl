@@ -11,7 +11,7 @@ run "defaults_keep_every_object_and_remove_leftovers" {
 
   assert {
     condition     = aws_s3_bucket.bucket.bucket == var.name && !aws_s3_bucket.bucket.force_destroy
-    error_message = "A bucket with objects in it must survive a destroy unless the caller says otherwise."
+    error_message = "By default a destroy must not delete a bucket with objects."
   }
   assert {
     condition     = aws_s3_bucket_versioning.bucket.versioning_configuration[0].status == "Enabled"
@@ -22,11 +22,11 @@ run "defaults_keep_every_object_and_remove_leftovers" {
       aws_s3_bucket_public_access_block.bucket.block_public_acls && aws_s3_bucket_public_access_block.bucket.block_public_policy
       && aws_s3_bucket_public_access_block.bucket.ignore_public_acls && aws_s3_bucket_public_access_block.bucket.restrict_public_buckets
     )
-    error_message = "Nothing may make the bucket public."
+    error_message = "All public access must be blocked."
   }
   assert {
     condition     = aws_s3_bucket_ownership_controls.bucket.rule[0].object_ownership == "BucketOwnerEnforced"
-    error_message = "Access lists must be off: the bucket's owner owns every object."
+    error_message = "ACLs must be off: the bucket's owner owns every object."
   }
   assert {
     condition = (
@@ -35,7 +35,7 @@ run "defaults_keep_every_object_and_remove_leftovers" {
       && one(aws_s3_bucket_server_side_encryption_configuration.bucket.rule).apply_server_side_encryption_by_default[0].kms_master_key_id
       == null
     )
-    error_message = "Without a key of the caller's, S3 encrypts with its own."
+    error_message = "Without kms_key, S3 encrypts with SSE-S3."
   }
   assert {
     condition = jsondecode(aws_s3_bucket_policy.bucket.policy) == {
@@ -58,7 +58,7 @@ run "defaults_keep_every_object_and_remove_leftovers" {
         rule.abort_incomplete_multipart_upload[0].days_after_initiation, rule.expiration[0].expired_object_delete_marker,
       ]
     ]) == jsonencode([["remove-leftovers", "Enabled", 30, 7, true]])
-    error_message = "By default only what can no longer be seen is removed."
+    error_message = "By default only noncurrent versions and leftovers are removed."
   }
   assert {
     condition = (
@@ -95,31 +95,31 @@ run "customer_key_rules_and_tags_reach_the_bucket" {
       && one(aws_s3_bucket_server_side_encryption_configuration.bucket.rule).bucket_key_enabled
       && output.bucket.kms_key_arn == var.kms_key.arn
     )
-    error_message = "The caller's key must encrypt, by way of a bucket key."
+    error_message = "The caller's key must encrypt objects, with a bucket key."
   }
   assert {
     condition = (
       aws_s3_bucket.bucket.object_lock_enabled && output.object_lock_days == 1
       && aws_s3_bucket_object_lock_configuration.bucket[0].rule[0].default_retention[0].mode == "COMPLIANCE"
     )
-    error_message = "Versions must be locked from when they are written, against everybody."
+    error_message = "Versions must be locked in compliance mode from when they are written."
   }
   assert {
     condition     = aws_s3_bucket.bucket.force_destroy && aws_s3_bucket.bucket.tags == tomap({ team = "pictures" })
-    error_message = "Settings of the bucket must reach it."
+    error_message = "The bucket must have its settings."
   }
   assert {
     condition = jsonencode([
       for rule in aws_s3_bucket_lifecycle_configuration.bucket.rule : [rule.id, rule.status, rule.expiration[0].days]
       if rule.id != "remove-leftovers"
     ]) == jsonencode([["expire-all", "Enabled", 90], ["expire-uploads", "Enabled", 30]])
-    error_message = "Each rule must do what it says, and one without days must not be there."
+    error_message = "Each rule must have its settings, and one without days must not exist."
   }
   assert {
     condition = [
       for rule in aws_s3_bucket_lifecycle_configuration.bucket.rule : rule.filter[0].prefix if rule.id == "expire-uploads"
     ] == ["ingest/"]
-    error_message = "A rule must keep to its prefix."
+    error_message = "A rule must be limited to its prefix."
   }
   assert {
     condition = jsonencode(output.lifecycle_rules) == jsonencode({
@@ -127,6 +127,6 @@ run "customer_key_rules_and_tags_reach_the_bucket" {
       expire-all       = { prefix = null, expire_days = 90 }
       remove-leftovers = { noncurrent_days = 5, incomplete_upload_days = 2 }
     })
-    error_message = "The rules must be put out as they are."
+    error_message = "The output must have the rules unchanged."
   }
 }

@@ -15,7 +15,7 @@ run "table_is_recoverable_and_billed_by_request" {
       output.table.name == "orders" && output.table.billing_mode == "PAY_PER_REQUEST" && output.table.point_in_time_recovery[0].enabled
       && !output.table.deletion_protection_enabled && length(output.table.ttl) == 0
     )
-    error_message = "Nothing has to be said for a table that can be restored and costs nothing idle."
+    error_message = "By default the table has point-in-time recovery and is on-demand."
   }
   assert {
     condition     = [for each in output.table.attribute : "${each.name} ${each.type}"] == ["id S"]
@@ -23,7 +23,7 @@ run "table_is_recoverable_and_billed_by_request" {
   }
   assert {
     condition     = output.table_arn_static == "arn:aws:dynamodb:eu-west-1:123456789012:table/orders"
-    error_message = "Policies can name the table before it exists."
+    error_message = "The table's ARN must be known in the first plan."
   }
 }
 
@@ -52,7 +52,7 @@ run "keys_of_table_and_indexes_are_declared_once" {
       for index in output.table.global_secondary_index :
       join(" ", compact([index.name, index.hash_key, index.range_key, index.projection_type]))
     ] == ["by_customer customer line ALL", "by_day day ALL"]
-    error_message = "An index has the whole items."
+    error_message = "An index must project all attributes."
   }
   assert {
     condition = (
@@ -60,7 +60,7 @@ run "keys_of_table_and_indexes_are_declared_once" {
       && output.table.deletion_protection_enabled && !output.table.point_in_time_recovery[0].enabled
       && one(output.table.server_side_encryption).kms_key_arn == var.kms_key.arn && output.table.tags == var.tags
     )
-    error_message = "Every setting reaches the table."
+    error_message = "The table must have every setting."
   }
 }
 
@@ -86,7 +86,7 @@ run "capacity_is_provisioned" {
 
   assert {
     condition     = output.table.billing_mode == "PROVISIONED" && output.table.read_capacity == 1 && output.table.write_capacity == 25
-    error_message = "A table with a capacity is billed by it."
+    error_message = "A table with a capacity must be provisioned."
   }
 }
 
@@ -140,6 +140,6 @@ run "takes_as_many_indexes_as_dynamodb" {
 
   assert {
     condition     = length(output.table.global_secondary_index) == 20
-    error_message = "20 are not too many."
+    error_message = "20 indexes are allowed."
   }
 }

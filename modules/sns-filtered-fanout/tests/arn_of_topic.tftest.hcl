@@ -1,5 +1,5 @@
 # The mocked ARN of the topic is another one than the policies name, as it would be if the provider
-# worked in another account than its data sources report. A file of its own, because an override is
+# worked in another account than its data sources report. A separate file, because an override is
 # ignored for what an earlier run of the same file has created.
 
 mock_provider "aws" {

@@ -1,5 +1,5 @@
-# Every guard once tripped and once just satisfied. A run trips at most one guard of each variable it
-# lists, and terraform test demands a failure from every one of them.
+# Every guard fails once and is just satisfied once. A run fails at most one guard of each variable it
+# lists, and terraform test requires a failure of each.
 
 mock_provider "aws" {
   source = "../../tests/terraform/mocks"
@@ -294,7 +294,7 @@ run "a_queue_as_its_own_dead_letter_queue" {
   expect_failures = [var.subscriptions]
 }
 
-# From here on one subscription per guard; terraform test demands a failure of each.
+# From here on one subscription per guard; terraform test requires a failure of each.
 run "filters_that_sns_would_refuse" {
   command = plan
 
@@ -460,7 +460,7 @@ run "refuses_a_publisher_that_is_two" {
   expect_failures = [var.publishers]
 }
 
-run "refuses_a_publisher_that_is_nobody" {
+run "refuses_a_publisher_without_identity" {
   command = plan
 
   variables {

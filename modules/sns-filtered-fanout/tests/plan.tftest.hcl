@@ -23,7 +23,7 @@ run "a_name_is_enough" {
         Condition = { Bool = { "aws:SecureTransport" = "false" } }
       }]
     }
-    error_message = "a topic without publishers still has a policy of its own, which allows nothing"
+    error_message = "a topic without publishers still has a policy, which allows nothing"
   }
 
   assert {
@@ -39,7 +39,7 @@ run "a_name_is_enough" {
       aws_sns_topic.topic.kms_master_key_id == null && length(output.subscription_arns) == 0
       && length(aws_sns_topic_subscription.email) == 0
     )
-    error_message = "nothing is encrypted or subscribed unasked"
+    error_message = "by default nothing is encrypted or subscribed"
   }
 }
 
@@ -82,7 +82,7 @@ run "everything_at_once" {
       aws_sns_topic.topic.kms_master_key_id == "arn:aws:kms:eu-west-1:123456789012:key/mrk-1234"
       && aws_sns_topic.topic.tags == tomap({ team = "media" })
     )
-    error_message = "key and tags reach the topic"
+    error_message = "the topic has key and tags"
   }
 
   assert {
@@ -119,7 +119,7 @@ run "everything_at_once" {
 
   assert {
     condition     = alltrue([for subscription in aws_sns_topic_subscription.queue : subscription.protocol == "sqs"])
-    error_message = "queues are subscribed by SQS"
+    error_message = "queues are subscribed with the protocol sqs"
   }
 
   assert {
@@ -127,7 +127,7 @@ run "everything_at_once" {
       aws_sns_topic_subscription.queue["everything"].filter_policy == null
       && aws_sns_topic_subscription.queue["everything"].raw_message_delivery
     )
-    error_message = "without a filter policy everything is delivered, raw"
+    error_message = "without a filter policy every message is delivered, raw"
   }
 
   assert {
@@ -135,7 +135,7 @@ run "everything_at_once" {
       jsondecode(aws_sns_topic_subscription.queue["put"].filter_policy) == { Records = { eventName = ["ObjectCreated:Put"] } }
       && aws_sns_topic_subscription.queue["put"].filter_policy_scope == "MessageBody"
     )
-    error_message = "filters look at the message body unless told otherwise"
+    error_message = "filters compare the message body by default"
   }
 
   assert {

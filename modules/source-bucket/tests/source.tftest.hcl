@@ -27,7 +27,7 @@ run "a_bucket_of_this_account_by_eventbridge" {
         object = { key = [{ suffix = { equals-ignore-case = ".csv" } }, { suffix = { equals-ignore-case = ".csv.gz" } }] }
       }
     }
-    error_message = "The rule is about new objects of the bucket, of this account, that end so in any letter case."
+    error_message = "The rule matches new objects of this account's bucket with these suffixes in any letter case."
   }
   assert {
     condition = (
@@ -35,7 +35,7 @@ run "a_bucket_of_this_account_by_eventbridge" {
       && aws_cloudwatch_event_target.source["imports"].dead_letter_config[0].arn
       == "arn:aws:sqs:eu-west-1:123456789012:acme-csv-imports-dlq"
     )
-    error_message = "What EventBridge cannot deliver is a dead letter of the same queue."
+    error_message = "Events that EventBridge cannot deliver go to the dead-letter queue of the same queue."
   }
   assert {
     condition = output.rule_senders.imports.rule == {
@@ -48,13 +48,13 @@ run "a_bucket_of_this_account_by_eventbridge" {
       length(output.senders) == 0 && length(aws_cloudwatch_event_permission.owner) == 0
       && output.owner.bucket_policy_statements == "[]" && output.owner.event_pattern == null && output.owner.event_bus_arn == null
     )
-    error_message = "S3 itself sends nothing, and the owner has nothing to do but turn EventBridge on."
+    error_message = "S3 sends no notification, and the owner only enables EventBridge."
   }
   assert {
     condition = (
       [for statement in output.read_statements : join(",", statement.Resource)] == ["arn:aws:s3:::uploads/import/*", "arn:aws:s3:::uploads"]
     )
-    error_message = "Only what begins with the prefix is read."
+    error_message = "Only objects with the prefix may be read."
   }
 }
 
@@ -80,7 +80,7 @@ run "queues_by_kinds_of_events" {
         { detail-type = ["Object Deleted"], detail = { reason = ["DeleteObject"], deletion-type = ["Permanently Deleted"] } },
       ]
     }
-    error_message = "EventBridge tells a removal from an expiry by the reason, and a delete marker by the kind of deletion."
+    error_message = "A removal and an expiry must differ by reason, a delete marker by deletion type."
   }
   assert {
     condition = jsondecode(aws_cloudwatch_event_rule.source["rest"].event_pattern)["$or"] == [
@@ -91,7 +91,7 @@ run "queues_by_kinds_of_events" {
         detail      = { reason = ["DeleteObject"], deletion-type = [{ exists = false }, { anything-but = ["Permanently Deleted"] }] }
       },
     ]
-    error_message = "What no other queue takes is in the rest, also without a reason and of a type that S3 has not yet."
+    error_message = "The catch-all must match all other events, also without a reason and of types that S3 adds later."
   }
   assert {
     condition = jsondecode(output.owner.event_pattern) == {
@@ -151,7 +151,7 @@ run "buckets_of_another_account_by_eventbridge" {
   }
   assert {
     condition     = aws_cloudwatch_event_permission.owner[0].principal == "210987654321"
-    error_message = "The bus takes events of the owner's account."
+    error_message = "The bus must accept events of the owner's account."
   }
   assert {
     condition = [
@@ -160,11 +160,11 @@ run "buckets_of_another_account_by_eventbridge" {
       [["arn:aws:iam::123456789012:role/acme-csv-split"], ["arn:aws:s3:::uploads/import/*", "arn:aws:s3:::archive.old/import/*"]],
       [["arn:aws:iam::123456789012:role/acme-csv-split"], ["arn:aws:s3:::uploads", "arn:aws:s3:::archive.old"]],
     ]
-    error_message = "The buckets' policies have to let the readers in."
+    error_message = "The buckets' policies must grant the readers access."
   }
   assert {
     condition     = output.read_statements[2].Resource == ["arn:aws:kms:eu-west-1:210987654321:key/1234abcd-12ab-34cd-56ef-1234567890ab"]
-    error_message = "What is encrypted with a key is read with it."
+    error_message = "Readers must be allowed to decrypt with the key."
   }
 }
 
@@ -188,7 +188,7 @@ run "a_bucket_of_another_account_by_its_notification" {
       })
       && output.owner.event_pattern == null && length(jsondecode(output.owner.bucket_policy_statements)) == 2
     )
-    error_message = "S3 may send for that bucket of that account, and no rule does."
+    error_message = "S3 may send for that bucket of that account, and there is no rule."
   }
 }
 
@@ -204,7 +204,7 @@ run "without_a_source_the_own_bucket_is_it" {
         bucket = { service = "s3", source_account = null, source_arn = "arn:aws:s3:::acme-csv" }
       })
     )
-    error_message = "The caller's own bucket notifies, and nothing is made."
+    error_message = "Without source_bucket, own_bucket is the source and no rule is created."
   }
 }
 
@@ -232,7 +232,7 @@ run "just_legal" {
 
   assert {
     condition     = length(aws_cloudwatch_event_rule.source["a2345678901234567890"].name) == 64
-    error_message = "This run is meant to sit exactly on the limit of 64 characters."
+    error_message = "This run must use exactly the limit of 64 characters."
   }
 }
 

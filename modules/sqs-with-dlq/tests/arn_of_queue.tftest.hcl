@@ -1,5 +1,5 @@
 # The mocked ARN of the queue is another one than the policies name, as it would be if the provider
-# worked in another account than its data sources report. Files of their own, because an override is
+# worked in another account than its data sources report. Separate files, because an override is
 # ignored for what an earlier run of the same file has created.
 
 mock_provider "aws" {

@@ -1,6 +1,6 @@
-# Every guard once tripped and once just satisfied. A run trips at most one guard of each variable it
-# lists, and terraform test demands a failure from every one of them. Terraform skips the guards of a
-# variable that look at another one which already failed, so those two never share a run.
+# Every guard fails once and is just satisfied once. A run fails at most one guard of each variable it
+# lists, and terraform test requires a failure of each. Terraform skips the guards of a
+# variable that read another one which already failed, so those two never share a run.
 
 mock_provider "aws" {
   source = "../../tests/terraform/mocks"
@@ -167,7 +167,7 @@ run "too_little_of_the_rest" {
 
   variables {
     visibility_timeout_seconds = -1
-    # The queue's retention must be the shorter one, or the comparison would answer first.
+    # The queue's retention must be the shorter one, or the comparison would fail first.
     message_retention_seconds = 60
     dlq_retention_seconds     = 60.5
     alarm                     = { actions = [], dlq_messages = 0 }

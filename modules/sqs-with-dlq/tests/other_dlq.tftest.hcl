@@ -1,5 +1,5 @@
-# Another dead-letter queue than the module's own, or none. Without the state of other runs: the provider
-# leaves a redrive policy as it is when it is no longer given, and only an apply can tell that there is none.
+# An existing dead-letter queue, or none. Without the state of other runs: the provider
+# keeps a redrive policy that is no longer set, and only an apply shows that there is none.
 
 mock_provider "aws" {
   source = "../../tests/terraform/mocks"
@@ -30,7 +30,7 @@ run "uses_a_dead_letter_queue_that_exists" {
       }
       && output.dlq == { arn = "arn:aws:sqs:eu-west-1:123456789012:shared-dlq", url = null, name = "shared-dlq" }
     )
-    error_message = "dead letters go to the queue that exists, and its owner watches it"
+    error_message = "dead letters go to the existing queue, whose owner creates its alarms"
   }
 
   assert {
@@ -38,7 +38,7 @@ run "uses_a_dead_letter_queue_that_exists" {
       aws_sqs_queue.queue.delay_seconds == 10 && aws_sqs_queue.queue.receive_wait_time_seconds == 20
       && aws_sqs_queue.queue.max_message_size == 2048
     )
-    error_message = "the knobs are the caller's"
+    error_message = "the caller's settings are used"
   }
 }
 
@@ -51,6 +51,6 @@ run "works_without_a_dead_letter_queue" {
 
   assert {
     condition     = length(aws_sqs_queue.dlq) == 0 && output.dlq == null
-    error_message = "nothing takes what fails"
+    error_message = "there is no redrive policy"
   }
 }

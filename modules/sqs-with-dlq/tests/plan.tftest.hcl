@@ -21,12 +21,12 @@ run "a_name_is_enough" {
       queue_arn = "arn:aws:sqs:eu-west-1:123456789012:orders"
       dlq       = { arn = "arn:aws:sqs:eu-west-1:123456789012:orders-dlq" }
     }
-    error_message = "a topic takes the queue with its dead-letter queue"
+    error_message = "the subscription has the queue and its dead-letter queue"
   }
 
   assert {
     condition     = aws_sqs_queue.queue.sqs_managed_sse_enabled && aws_sqs_queue.dlq[0].sqs_managed_sse_enabled
-    error_message = "SSE-SQS is switched on in so many words on both queues"
+    error_message = "SSE-SQS is set explicitly on both queues"
   }
 
   assert {
@@ -61,7 +61,7 @@ run "a_name_is_enough" {
         Condition = { Bool = { "aws:SecureTransport" = "false" } }
       }]
     }
-    error_message = "without senders the queue's policy is the TLS statement and nothing else"
+    error_message = "without senders the queue's policy has only the TLS statement"
   }
 
   assert {
@@ -100,7 +100,7 @@ run "a_name_is_enough" {
       output.queue.name == "orders" && !output.queue.fifo && output.queue.visibility_timeout_seconds == 30
       && output.queue.kms_key_arn == null
     )
-    error_message = "the queue object says what lambda-consumer checks"
+    error_message = "the queue object has what lambda-consumer checks"
   }
 }
 
@@ -148,12 +148,12 @@ run "everything_at_once" {
       for queue in [aws_sqs_queue.queue, aws_sqs_queue.dlq[0]] :
       queue.kms_master_key_id == "arn:aws:kms:eu-west-1:123456789012:key/mrk-1234" && queue.tags == tomap({ team = "media" })
     ])
-    error_message = "key and tags reach both queues"
+    error_message = "both queues have key and tags"
   }
 
   assert {
     condition     = output.queue.kms_key_arn == "arn:aws:kms:eu-west-1:123456789012:key/mrk-1234"
-    error_message = "the consumer learns which key it must be allowed to use"
+    error_message = "the queue object has the key for the consumer's permissions"
   }
 
   assert {
@@ -190,7 +190,7 @@ run "everything_at_once" {
 
   assert {
     condition     = jsondecode(aws_sqs_queue.queue.policy).Statement[4].Resource == "arn:aws:sqs:eu-west-1:123456789012:orders"
-    error_message = "a statement without Resource is about the queue"
+    error_message = "a statement without Resource gets the queue's ARN"
   }
 
   assert {
@@ -216,7 +216,7 @@ run "everything_at_once" {
       && alarm.alarm_actions == toset(["arn:aws:sns:eu-west-1:123456789012:alarms"]) && alarm.ok_actions == alarm.alarm_actions
       && alarm.tags == tomap({ team = "media" })
     ])
-    error_message = "both alarms look at one minute's maximum, stay quiet on an idle queue, and report start and end"
+    error_message = "both alarms use one minute's maximum, are OK without data, and notify on entering and leaving ALARM"
   }
 
   assert {
@@ -225,7 +225,7 @@ run "everything_at_once" {
       && aws_cloudwatch_metric_alarm.dlq_depth[0].dimensions == tomap({ QueueName = "orders-dlq" })
       && aws_cloudwatch_metric_alarm.dlq_depth[0].threshold == 2
     )
-    error_message = "the depth alarm watches the dead-letter queue"
+    error_message = "the depth alarm is on the dead-letter queue"
   }
 
   assert {
@@ -234,7 +234,7 @@ run "everything_at_once" {
       && aws_cloudwatch_metric_alarm.oldest_message[0].dimensions == tomap({ QueueName = "orders" })
       && aws_cloudwatch_metric_alarm.oldest_message[0].threshold == 3600
     )
-    error_message = "the age alarm watches the main queue"
+    error_message = "the age alarm is on the main queue"
   }
 
   assert {
@@ -242,12 +242,12 @@ run "everything_at_once" {
       strcontains(aws_cloudwatch_metric_alarm.dlq_depth[0].alarm_description, "failed 3 times on each")
       && strcontains(aws_cloudwatch_metric_alarm.dlq_depth[0].alarm_description, "retention of 7 days")
     )
-    error_message = "the depth alarm says what happened and how long there is to act"
+    error_message = "the depth alarm describes cause and remaining retention"
   }
 
   assert {
     condition     = output.alarm_names == ["orders-dlq-has-messages", "orders-oldest-message-age"]
-    error_message = "alarm names are put out"
+    error_message = "alarm names are an output"
   }
 }
 
@@ -339,6 +339,6 @@ run "an_applied_queue_sends_its_failures_to_its_own_dlq" {
 
   assert {
     condition     = endswith(output.queue.url, "/orders") && endswith(output.dlq.url, "/orders-dlq")
-    error_message = "each object carries its own queue's URL"
+    error_message = "each object has its own queue's URL"
   }
 }

@@ -51,7 +51,7 @@ run "alarms" {
       "acme-csv-imports-empty",
       "acme-csv-import-stalled",
     ])
-    error_message = "Everything that may go wrong has an alarm, and only that."
+    error_message = "There must be exactly these alarms."
   }
 
   assert {
@@ -61,7 +61,7 @@ run "alarms" {
       && module.alarms[0].alarms["rejections"].alarm_actions == toset(["arn:aws:sns:eu-west-1:123456789012:on-call"])
       && strcontains(module.alarms[0].alarms["rejections"].alarm_description, "event-pipelines imports list --prefix acme")
     )
-    error_message = "Rejections are counted per pipeline, from the caller's threshold, and say what to run."
+    error_message = "The rejection alarm must be per pipeline, have the caller's threshold and name the command to run."
   }
 
   assert {
@@ -71,7 +71,7 @@ run "alarms" {
       && module.alarms[0].alarms["imports-failed"].threshold == 1
       && module.alarms[0].alarms["imports-empty"].metric_name == "ImportsEmpty" && module.alarms[0].alarms["imports-empty"].threshold == 1
     )
-    error_message = "Rows count like files, and no import may fail unseen."
+    error_message = "Rejected rows and files, and failed imports, must have alarms."
   }
   assert {
     condition = (
@@ -86,7 +86,7 @@ run "alarms" {
       half.period * half.evaluation_periods == 900 && half.dimensions == tomap({ QueueName = "acme-csv-rows" })
       && half.alarm_actions == null
     ])
-    error_message = "Both halves look at the row queue for as long as the caller says, and neither tells anybody."
+    error_message = "Both alarms must be on the row queue, with the caller's period and without notifications."
   }
   assert {
     condition = (
@@ -94,7 +94,7 @@ run "alarms" {
       && module.alarms[0].alarms["no-rows-loaded"].treat_missing_data == "breaching"
       && module.alarms[0].alarms["no-rows-loaded"].comparison_operator == "LessThanThreshold"
     )
-    error_message = "A queue without data has nothing that waits, and nothing is loaded from it."
+    error_message = "Without data, no rows wait and none is loaded."
   }
 }
 
@@ -118,7 +118,7 @@ run "no_alarms" {
 
   assert {
     condition     = length(output.alarm_names) == 0
-    error_message = "There are no alarms unless the caller says whom to tell."
+    error_message = "Without alarm there must be no alarms."
   }
 }
 

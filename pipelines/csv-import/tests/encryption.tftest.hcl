@@ -34,7 +34,7 @@ run "customer_key" {
 
   assert {
     condition     = module.bucket.bucket.kms_key_arn == var.kms_key.arn
-    error_message = "The key encrypts what the pipeline keeps."
+    error_message = "The key must encrypt all of the pipeline's data."
   }
 
   assert {
@@ -42,7 +42,7 @@ run "customer_key" {
       one(module.items.table.server_side_encryption).enabled
       && one(module.items.table.server_side_encryption).kms_key_arn == var.kms_key.arn
     )
-    error_message = "The key encrypts what the pipeline keeps."
+    error_message = "The key must encrypt all of the pipeline's data."
   }
 
   assert {
@@ -50,7 +50,7 @@ run "customer_key" {
       one(module.ledger.table.server_side_encryption).enabled
       && one(module.ledger.table.server_side_encryption).kms_key_arn == var.kms_key.arn
     )
-    error_message = "The key encrypts what the pipeline keeps."
+    error_message = "The key must encrypt all of the pipeline's data."
   }
 
   assert {
@@ -60,7 +60,7 @@ run "customer_key" {
       s3     = ["arn:aws:s3:::acme-csv-123456789012-eu-west-1"]
       sns    = []
     })
-    error_message = "Who sends on the pipeline's behalf is known for the key's policy."
+    error_message = "key_sources must have the sources for the key's policy."
   }
 }
 

@@ -33,7 +33,7 @@ run "defaults" {
       && output.pipeline.ledger_table == "acme-csv-ledger" && output.pipeline.split_function == "acme-csv-split"
       && output.pipeline.load_log_group == "/aws/lambda/acme-csv-load" && module.imports_queue.queue.name == "acme-csv-imports"
     )
-    error_message = "Everything is named by prefix and part."
+    error_message = "Names must consist of prefix and part."
   }
   assert {
     condition = alltrue([
@@ -57,7 +57,7 @@ run "defaults" {
       module.ledger.table.hash_key == "import_id" && module.ledger.table.range_key == "part"
       && module.ledger.table.ttl[0].attribute_name == "expires_at" && module.ledger.table.ttl[0].enabled
     )
-    error_message = "The ledger is keyed by import and part, and forgets."
+    error_message = "The ledger is keyed by import and part, and has a TTL."
   }
   assert {
     condition = (
@@ -68,22 +68,22 @@ run "defaults" {
   }
   assert {
     condition     = output.pipeline.pace == { workers = 5, batch_size = 10, rows_per_second = 4000 }
-    error_message = "Without limits five functions share what a new on-demand table takes, ten messages at a time."
+    error_message = "By default five functions share a new on-demand table's limit, with ten messages at a time."
   }
   assert {
     condition     = jsonencode(local.defaults) == "{\"completed\":false}"
-    error_message = "completed is false, not a text, unless the file says otherwise."
+    error_message = "completed defaults to false, not to a text."
   }
   assert {
     condition     = output.pipeline.topic_arn == null
-    error_message = "There is no topic unless the caller asks for notices."
+    error_message = "Without notices there must be no topic."
   }
   assert {
     condition = (
       { for id, rule in module.bucket.lifecycle_rules : id => rule.expire_days if id != "remove-leftovers" } ==
       { expire-uploads = 30, expire-rejection-records = 90, expire-large-rows = 30 }
     )
-    error_message = "Uploads and rows too large for a message go after 30 days, rejection records after 90."
+    error_message = "Uploads and rows too large for a message expire after 30 days, rejection records after 90."
   }
 }
 
@@ -91,7 +91,7 @@ run "weak_table_one_at_a_time_just_legal" {
   command = plan
 
   variables {
-    # 63 characters: as long as a bucket name may be.
+    # 63 characters: the longest bucket name.
     name_prefix      = "a23456789-123456789-123456789-123456"
     pace             = { table_write_capacity = 5, one_at_a_time = true, maximum_concurrency = 1 }
     load             = { timeout_seconds = 900 }
@@ -102,7 +102,7 @@ run "weak_table_one_at_a_time_just_legal" {
 
   assert {
     condition     = length(module.bucket.bucket.name) == 63
-    error_message = "This run is meant to sit exactly on the limit of 63 characters."
+    error_message = "This run must use exactly the limit of 63 characters."
   }
   assert {
     condition     = output.pipeline.pace == { workers = 1, batch_size = 1, rows_per_second = 4 }
@@ -121,7 +121,7 @@ run "weak_table_one_at_a_time_just_legal" {
   }
   assert {
     condition     = module.items.table.deletion_protection_enabled
-    error_message = "The table is protected when asked."
+    error_message = "The table has deletion protection when set."
   }
 }
 
@@ -166,11 +166,11 @@ run "shared_provisioned_table_just_legal" {
   }
   assert {
     condition     = module.items.table.hash_key == "sku" && !module.items.table.point_in_time_recovery[0].enabled
-    error_message = "The key is the caller's, and so is the backup."
+    error_message = "The caller's key and backup settings must be used."
   }
   assert {
     condition     = output.pipeline.topic_arn == "arn:aws:sns:eu-west-1:123456789012:acme-csv-notices"
-    error_message = "Notices have a topic of their own."
+    error_message = "Notices have a separate topic."
   }
 }
 
@@ -185,7 +185,7 @@ run "message_per_row_is_bound_by_the_ledger" {
 
   assert {
     condition     = output.pipeline.pace == { workers = 5, batch_size = 10, rows_per_second = 50 }
-    error_message = "50 messages a second, whatever the table takes."
+    error_message = "The ledger limits the rate to 50 messages a second."
   }
 }
 
@@ -205,7 +205,7 @@ run "upper_bounds_just_legal" {
 
   assert {
     condition     = output.pipeline.pace == { workers = 1000, batch_size = 1, rows_per_second = 32000 }
-    error_message = "A thousand functions write 32 rows a second each."
+    error_message = "A thousand functions must be estimated at 32 rows a second each."
   }
 }
 
@@ -215,7 +215,7 @@ run "name_too_long_and_rejections_inside_imports" {
     name_prefix       = "a23456789-123456789-123456789-1234567"
     rejections_prefix = "import/rejections/"
   }
-  # What the functions write would be an upload.
+  # The functions' output would be taken for an upload.
   expect_failures = [var.name_prefix, var.rejections_prefix]
 }
 
@@ -255,8 +255,8 @@ run "rejections_without_a_slash" {
   expect_failures = [var.rejections_prefix]
 }
 
-# Every validation is tripped by itself. Where one looks at another variable, Terraform passes it over
-# once that variable is refused: table, columns, key_columns and what depends on them take turns.
+# Every validation fails alone. Where one reads another variable, Terraform skips it
+# once that variable is refused: table, columns, key_columns and what depends on them are in separate runs.
 
 run "refused_1" {
   command = plan
@@ -413,7 +413,7 @@ run "refused_14" {
   expect_failures = [var.defaults]
 }
 
-# --- How files are written: each guard once, and what it just lets pass
+# --- The dialect: each guard fails once and is just satisfied once
 
 run "dialect_with_letter_as_delimiter" {
   command = plan
@@ -536,7 +536,7 @@ run "dialect_by_default" {
       MISSING_CELLS = "reject"
       COLUMNS       = "{}", DEFAULTS = "{\"completed\":false}"
     }
-    error_message = "The splitter gets what files are held against, and nothing that is empty."
+    error_message = "The splitter must have the expectations of files, without empty ones."
   }
 }
 
@@ -556,7 +556,7 @@ run "dialect_at_its_limits" {
       ENCODING  = "windows-1252", MISSING_CELLS = "empty"
       TRIM      = "all", HASH_KEY = "id", KEY_COLUMNS = "id", COLUMNS = "{}", DEFAULTS = "{\"completed\":false}"
     }
-    error_message = "Every setting of the dialect reaches the splitter."
+    error_message = "The splitter must have every setting of the dialect."
   }
 }
 

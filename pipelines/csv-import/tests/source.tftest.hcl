@@ -24,7 +24,7 @@ variables {
   }
 }
 
-run "a_bucket_of_somebody_else" {
+run "a_bucket_of_another_owner" {
   command = plan
 
   variables {
@@ -40,7 +40,7 @@ run "a_bucket_of_somebody_else" {
         "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
       ]
     )
-    error_message = "The bucket's notification is left alone: a rule tells the queue, and the splitter reads."
+    error_message = "The notification must stay unchanged: a rule sends to the queue, and the splitter may read."
   }
 }
 
@@ -58,6 +58,6 @@ run "a_bucket_of_another_account_that_notifies" {
       && module.source.senders["exports"].source_arn == "arn:aws:s3:::exports"
       && length(output.pipeline.source.notification.queues.imports.filter_suffixes) == 40
     )
-    error_message = "Its owner gets the rules to add, and S3 may send for it."
+    error_message = "The output must have the rules for the owner, and S3 may send for the bucket."
   }
 }

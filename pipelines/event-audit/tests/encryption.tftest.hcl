@@ -24,12 +24,12 @@ run "customer_key" {
 
   assert {
     condition     = module.watched[0].bucket.kms_key_arn == var.kms_key.arn
-    error_message = "The key encrypts what the pipeline keeps."
+    error_message = "The key must encrypt all of the pipeline's data."
   }
 
   assert {
     condition     = module.rejections.bucket.kms_key_arn == var.kms_key.arn
-    error_message = "The key encrypts what the pipeline keeps."
+    error_message = "The key must encrypt all of the pipeline's data."
   }
 
   assert {
@@ -37,7 +37,7 @@ run "customer_key" {
       one(module.trail[0].table.server_side_encryption).enabled
       && one(module.trail[0].table.server_side_encryption).kms_key_arn == var.kms_key.arn
     )
-    error_message = "The key encrypts what the pipeline keeps."
+    error_message = "The key must encrypt all of the pipeline's data."
   }
 
   assert {
@@ -47,7 +47,7 @@ run "customer_key" {
       s3     = ["arn:aws:s3:::acme-audit-123456789012-eu-west-1"]
       sns    = ["arn:aws:sns:eu-west-1:123456789012:acme-audit-events"]
     })
-    error_message = "Who sends on the pipeline's behalf is known for the key's policy."
+    error_message = "key_sources must have the sources for the key's policy."
   }
 }
 

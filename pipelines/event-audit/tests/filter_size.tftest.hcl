@@ -1,5 +1,5 @@
-# S3's 24 names cannot fill a filter, so the limit of SNS is tried on the module that guards it, with
-# filters of the form that a route makes.
+# S3's 24 names cannot exceed a filter's limit, so it is tested on the module that checks it, with
+# filters of the same form.
 
 mock_provider "aws" {
   source = "../../tests/terraform/mocks"

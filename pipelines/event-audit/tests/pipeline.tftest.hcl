@@ -33,14 +33,14 @@ run "defaults" {
   }
   assert {
     condition     = local.routes["copy"].filter_policy == "{\"Records\":{\"eventName\":[\"ObjectCreated:Copy\"]}}"
-    error_message = "Copies have a route of their own."
+    error_message = "Copies have a separate route."
   }
   assert {
     condition = (
       local.routes["removal"].filter_policy
       == "{\"Records\":{\"eventName\":[\"ObjectRemoved:Delete\",\"ObjectRemoved:DeleteMarkerCreated\"]}}"
     )
-    error_message = "ObjectRemoved:* becomes the names it stands for."
+    error_message = "ObjectRemoved:* must be expanded to its event names."
   }
   assert {
     condition = (
@@ -49,7 +49,7 @@ run "defaults" {
         "ObjectRemoved:Delete", "ObjectRemoved:DeleteMarkerCreated",
       ] }] } })
     )
-    error_message = "The catch-all is the opposite of all routes together."
+    error_message = "The catch-all must match exactly what no route matches."
   }
   assert {
     condition     = [for route, settings in output.pipeline.routes : route if settings.catch_all] == ["other"]
@@ -67,18 +67,18 @@ run "defaults" {
       "IntelligentTiering", "LifecycleExpiration:*", "LifecycleTransition", "ObjectAcl:Put", "ObjectCreated:*",
       "ObjectRemoved:*", "ObjectRestore:*", "ObjectTagging:*", "ReducedRedundancyLostObject", "Replication:*",
     ]) && length(local.watched_events) == 21
-    error_message = "Every long-established family is watched."
+    error_message = "By default every long-established family must be in events."
   }
   assert {
     condition     = output.pipeline.trail_table == null && length(module.trail) + length(module.records) == 0
-    error_message = "There is no trail unless the caller asks for one."
+    error_message = "Without trail there must be no table."
   }
   assert {
     condition = (
       join(",", keys(module.rejections.lifecycle_rules)) == "expire-rejection-records,remove-leftovers"
       && join(",", keys(module.watched[0].lifecycle_rules)) == "remove-leftovers"
     )
-    error_message = "Rejection records expire, objects in the watched bucket do not."
+    error_message = "Rejection records expire, objects in the source bucket do not."
   }
   assert {
     condition = (
@@ -86,11 +86,11 @@ run "defaults" {
       && module.watched[0].lifecycle_rules["remove-leftovers"].noncurrent_days == 30
       && module.watched[0].lifecycle_rules["remove-leftovers"].incomplete_upload_days == 7
     )
-    error_message = "Records go after 90 days, older versions after 30, unfinished uploads after 7."
+    error_message = "Records expire after 90 days, older versions after 30, unfinished uploads after 7."
   }
 }
 
-# Every guard below, just satisfied.
+# Values that just satisfy every guard below.
 run "just_legal" {
   command = plan
 
@@ -120,15 +120,15 @@ run "just_legal" {
 
   assert {
     condition     = length(module.rejections.bucket.name) == 63
-    error_message = "This run is meant to sit exactly on the limit of 63 characters."
+    error_message = "This run must use exactly the limit of 63 characters."
   }
   assert {
     condition     = length(local.routes["other"].events) == 24 && length(local.watched_events) == 24
-    error_message = "All 24 names that S3 has are routed and watched, each once."
+    error_message = "All 24 event names of S3 must be in routes and in events, each once."
   }
   assert {
     condition     = length(local.routes["twenty-characters-ab"].events) == 4
-    error_message = "An event named alone and with its family, in one route, counts once."
+    error_message = "An event listed alone and by its family, in one route, must be there once."
   }
 }
 
@@ -147,7 +147,7 @@ run "put_alone_with_a_trail" {
       && output.pipeline.records_bucket == module.records[0].bucket.name
       && module.records[0].lifecycle_rules["expire-records"].expire_days == 36500
     )
-    error_message = "Records lie in a locked bucket of their own, and expire when neither lock nor trail keeps them."
+    error_message = "Records must be in a separate bucket with object lock, and expire after lock and trail retention."
   }
   assert {
     condition = alltrue([
@@ -161,11 +161,11 @@ run "put_alone_with_a_trail" {
 
   assert {
     condition     = local.routes["other"].filter_policy == "{\"Records\":{\"eventName\":[{\"anything-but\":[\"ObjectCreated:Put\"]}]}}"
-    error_message = "What the one route leaves out is in the other."
+    error_message = "The route other must have all events that the one route does not."
   }
   assert {
     condition     = output.pipeline.trail_table == "acme-audit-trail" && module.trail[0].table.deletion_protection_enabled
-    error_message = "The trail is named after the pipeline and protected when asked."
+    error_message = "The trail has the pipeline's name, and deletion protection when set."
   }
   assert {
     condition = (
@@ -177,7 +177,7 @@ run "put_alone_with_a_trail" {
       && module.trail[0].table.ttl[0].attribute_name == "expires_at" && module.trail[0].table.ttl[0].enabled
       && module.trail[0].table.point_in_time_recovery[0].enabled
     )
-    error_message = "The trail is keyed by object and event, indexed by hour, forgets, and can be restored."
+    error_message = "The trail is keyed by object and event, indexed by hour, and has TTL and point-in-time recovery."
   }
 }
 

@@ -14,7 +14,7 @@ variables {
   }
 }
 
-run "a_bucket_of_somebody_else" {
+run "a_bucket_of_another_owner" {
   command = plan
 
   variables {
@@ -26,7 +26,7 @@ run "a_bucket_of_somebody_else" {
       length(module.watched) == 0 && length(module.notification) == 0 && output.pipeline.bucket == null
       && output.pipeline.source.notification.topics.audit.events == [for event in sort(var.events) : "s3:${event}"]
     )
-    error_message = "There is no bucket to watch but the one that exists, whose owner gets the rules to add."
+    error_message = "The existing bucket must be the only source, and the output must have the rules for its owner."
   }
 }
 
@@ -43,7 +43,7 @@ run "a_bucket_of_another_account_by_eventbridge" {
       [for key, senders in module.source.rule_senders : "${key} ${join(",", keys(senders))}"] == ["other rule", "upload rule"]
       && length(module.source.senders) == 0 && length(module.topic.subscription_arns) == 0
     )
-    error_message = "A rule sends to each route's queue, and nothing passes the topic."
+    error_message = "A rule must send to each route's queue, without the topic."
   }
   assert {
     condition = (
@@ -54,7 +54,7 @@ run "a_bucket_of_another_account_by_eventbridge" {
   }
   assert {
     condition     = output.path.arrived[*][3] == ["acme-audit-other", "acme-audit-upload"]
-    error_message = "What arrives is counted where it arrives."
+    error_message = "Arrivals must be counted at the queues."
   }
 }
 

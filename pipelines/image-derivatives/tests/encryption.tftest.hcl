@@ -23,7 +23,7 @@ run "customer_key" {
 
   assert {
     condition     = module.bucket.bucket.kms_key_arn == var.kms_key.arn
-    error_message = "The key encrypts what the pipeline keeps."
+    error_message = "The key must encrypt all of the pipeline's data."
   }
 
   assert {
@@ -33,7 +33,7 @@ run "customer_key" {
       s3     = ["arn:aws:s3:::acme-image-123456789012-eu-west-1"]
       sns    = ["arn:aws:sns:eu-west-1:123456789012:acme-image-uploads"]
     })
-    error_message = "Who sends on the pipeline's behalf is known for the key's policy."
+    error_message = "key_sources must have the sources for the key's policy."
   }
 }
 

@@ -23,7 +23,7 @@ run "defaults" {
   }
   assert {
     condition     = join(",", keys(output.pipeline.derivatives)) == "mobile,thumbnail"
-    error_message = "Thumbnail and mobile are the derivatives unless the caller says otherwise."
+    error_message = "Thumbnail and mobile are the default derivatives."
   }
   assert {
     condition     = output.pipeline.derivatives["thumbnail"].max_width == 128 && output.pipeline.derivatives["mobile"].max_height == 640
@@ -52,7 +52,7 @@ run "defaults" {
       module.bucket.lifecycle_rules["remove-leftovers"].noncurrent_days == 1
       && module.bucket.lifecycle_rules["remove-leftovers"].incomplete_upload_days == 1
     )
-    error_message = "Older versions and unfinished uploads go after a day."
+    error_message = "Older versions and unfinished uploads are removed after a day."
   }
 }
 
@@ -64,13 +64,13 @@ run "every_object_below_the_prefix" {
     derivatives    = { twenty-characters-ab = { max_width = 1, max_height = 8192 } }
     lifecycle_days = { ingest = 1, noncurrent = 1, incomplete_upload = 1, rejections = 1 }
     function       = { memory_size_mb = 512 }
-    # 63 characters: as long as a bucket name may be.
+    # 63 characters: the longest bucket name.
     name_prefix = "a23456789-123456789-123456789-1234"
   }
 
   assert {
     condition     = length(module.bucket.bucket.name) == 63
-    error_message = "This run is meant to sit exactly on the limit of 63 characters."
+    error_message = "This run must use exactly the limit of 63 characters."
   }
   assert {
     condition = {
@@ -108,11 +108,11 @@ run "forms_and_limits" {
   }
   assert {
     condition     = length(module.bucket.lifecycle_rules) == 2
-    error_message = "Rejection records and leftovers expire all the same."
+    error_message = "Rejection records and leftovers must still expire."
   }
   assert {
     condition     = length(distinct([for derivative in output.pipeline.derivatives : derivative.settings_id])) == 3
-    error_message = "Each derivative has an id of its settings."
+    error_message = "Each derivative must have a settings_id."
   }
   assert {
     condition = { for name, derivative in output.pipeline.derivatives : name => derivative.format } == {
@@ -120,7 +120,7 @@ run "forms_and_limits" {
       logo      = "auto"
       thumbnail = "jpeg"
     }
-    error_message = "The output says in which format each derivative is."
+    error_message = "The output must have the format of each derivative."
   }
 }
 
@@ -301,6 +301,6 @@ run "a_name_that_only_looks_like_one_of_them" {
 
   assert {
     condition     = output.pipeline.bucket == "sthrees-image-123456789012-eu-west-1"
-    error_message = "This run is meant to sit beside what is refused."
+    error_message = "The name has no reserved prefix."
   }
 }

@@ -14,7 +14,7 @@ variables {
   }
 }
 
-run "a_bucket_of_somebody_else" {
+run "a_bucket_of_another_owner" {
   command = plan
 
   variables {
@@ -28,17 +28,17 @@ run "a_bucket_of_somebody_else" {
       && keys(module.source.rule_senders) == ["mobile", "thumbnail"]
       && output.pipeline.source.bucket_policy_statements == "[]"
     )
-    error_message = "The bucket's notification is left alone: a rule tells each queue."
+    error_message = "The notification must stay unchanged: a rule sends to each queue."
   }
   assert {
     condition = [for statement in module.source.read_statements : join(" ", statement.Resource)] == [
       "arn:aws:s3:::uploads/ingest/* arn:aws:s3:::scans/ingest/*", "arn:aws:s3:::uploads arn:aws:s3:::scans",
     ]
-    error_message = "The functions read what is below the prefix, of both."
+    error_message = "The functions may read objects below the prefix, of both buckets."
   }
   assert {
     condition     = output.path.arrived[*][3] == ["acme-image-mobile", "acme-image-thumbnail"]
-    error_message = "What arrives does not pass the topic, and is counted where it arrives."
+    error_message = "Events must not use the topic, and are counted at the queues."
   }
   assert {
     condition = jsonencode(local.source_settings) == jsonencode({
@@ -46,7 +46,7 @@ run "a_bucket_of_somebody_else" {
       SOURCE_BUCKETS  = "uploads,scans"
       SOURCE_SUFFIXES = ""
     })
-    error_message = "Derivatives go to the pipeline's own bucket."
+    error_message = "Derivatives must be written to the pipeline's own bucket."
   }
 }
 
@@ -64,7 +64,7 @@ run "a_bucket_of_another_account_that_notifies" {
       && contains(output.pipeline.source.notification.topics.uploads.filter_suffixes, ".JPG")
       && jsonencode(output.key_sources.owners) == "[\"210987654321\"]"
     )
-    error_message = "Its owner gets the rules to add, and S3 may publish for it."
+    error_message = "The output must have the rules for the owner, and S3 may publish for the bucket."
   }
 }
 

@@ -23,7 +23,7 @@ run "customer_key" {
 
   assert {
     condition     = module.bucket.bucket.kms_key_arn == var.kms_key.arn
-    error_message = "The key encrypts what the pipeline keeps."
+    error_message = "The key must encrypt all of the pipeline's data."
   }
 
   assert {
@@ -31,12 +31,12 @@ run "customer_key" {
       one(module.items.table.server_side_encryption).enabled
       && one(module.items.table.server_side_encryption).kms_key_arn == var.kms_key.arn
     )
-    error_message = "The key encrypts what the pipeline keeps."
+    error_message = "The key must encrypt all of the pipeline's data."
   }
 
   assert {
     condition     = output.key_sources == { s3 = [], sns = [] }
-    error_message = "Who sends on the pipeline's behalf is known for the key's policy."
+    error_message = "key_sources must have the sources for the key's policy."
   }
 }
 

@@ -24,7 +24,7 @@ run "defaults" {
       && module.updates_queue.queue.name == "acme-relay-updates" && module.updates_queue.dlq.name == "acme-relay-updates-dlq"
       && module.finished_queue.queue.name == "acme-relay-finished.fifo" && module.finished_queue.dlq.name == "acme-relay-finished-dlq.fifo"
     )
-    error_message = "Everything is named by prefix and part: the script and the service know no other way to find it."
+    error_message = "Names must consist of prefix and part: the script and the service find resources by them."
   }
   assert {
     condition     = module.updates_queue.queue.visibility_timeout_seconds == 180 && !module.updates_queue.queue.fifo
@@ -43,7 +43,7 @@ run "defaults" {
   }
   assert {
     condition     = join(" ", keys(module.bucket.lifecycle_rules)) == "expire-rejection-records remove-leftovers"
-    error_message = "Original files stay as long as nobody says otherwise."
+    error_message = "By default original files never expire."
   }
   assert {
     condition = { for statement in jsondecode(aws_iam_policy.script.policy).Statement : statement.Resource => statement.Action } == {
@@ -51,7 +51,7 @@ run "defaults" {
       "arn:aws:dynamodb:eu-west-1:123456789012:table/acme-relay-items" = ["dynamodb:GetItem", "dynamodb:PutItem"]
       "arn:aws:sqs:eu-west-1:123456789012:acme-relay-updates"          = ["sqs:GetQueueUrl", "sqs:SendMessage"]
     }
-    error_message = "The script stores files and items and sends, and may do nothing else."
+    error_message = "The script may only store files and items and send messages."
   }
   assert {
     condition = {
@@ -64,7 +64,7 @@ run "defaults" {
       "arn:aws:dynamodb:eu-west-1:123456789012:table/acme-relay-items" = "dynamodb:GetItem"
       "arn:aws:s3:::acme-relay-123456789012-eu-west-1/files/*"         = "s3:GetObject"
     }
-    error_message = "The service receives and reads, and may write nothing."
+    error_message = "The service may only receive and read."
   }
   assert {
     condition = output.pipeline.groups == {
@@ -72,7 +72,7 @@ run "defaults" {
       service  = "acme-relay-service-eu-west-1"
       operator = "acme-relay-operator-eu-west-1"
     }
-    error_message = "Groups are global and carry their region, or the stack would fit into one region only."
+    error_message = "Groups are global: without the region in their names, only one region could have the stack."
   }
   assert {
     condition = (
@@ -85,7 +85,7 @@ run "defaults" {
   }
   assert {
     condition     = length(aws_iam_user_group_membership.members) == 0
-    error_message = "Nobody is a member unless the caller says so."
+    error_message = "By default the groups have no members."
   }
 }
 
@@ -93,7 +93,7 @@ run "lower_bounds_just_legal" {
   command = plan
 
   variables {
-    # 63 characters: as long as a bucket name may be.
+    # 63 characters: the longest bucket name.
     name_prefix    = "a23456789-123456789-123456789-1234"
     function       = { timeout_seconds = 1, batch_size = 1, maximum_concurrency = 2 }
     service        = { visibility_timeout_seconds = 30, late_after_seconds = 60 }
@@ -109,22 +109,22 @@ run "lower_bounds_just_legal" {
 
   assert {
     condition     = length(module.bucket.bucket.name) == 63
-    error_message = "This run is meant to sit exactly on the limit of 63 characters."
+    error_message = "This run must use exactly the limit of 63 characters."
   }
   assert {
     condition = (
       module.bucket.lifecycle_rules["expire-files"].expire_days == 30
       && module.bucket.lifecycle_rules["expire-files"].prefix == "files/"
     )
-    error_message = "Original files expire when asked to."
+    error_message = "Original files must expire when set."
   }
   assert {
     condition     = !module.items.table.point_in_time_recovery[0].enabled && module.items.table.deletion_protection_enabled
-    error_message = "Backup and protection of the table are the caller's choice."
+    error_message = "The caller's settings for backup and protection must be used."
   }
   assert {
     condition     = contains(module.finished_queue.alarm_names, "a23456789-123456789-123456789-1234-relay-finished.fifo-oldest-message-age")
-    error_message = "A service that fetches nothing sets off an alarm."
+    error_message = "There must be an alarm on a service that receives nothing."
   }
   assert {
     condition = (
@@ -132,7 +132,7 @@ run "lower_bounds_just_legal" {
       && aws_iam_user_group_membership.members["relay-host"].groups == toset([output.pipeline.groups.service])
       && length(aws_iam_user_group_membership.members) == 4
     )
-    error_message = "Every user is in the groups that name him, and once in each."
+    error_message = "Every user must be in the groups that list the user, once in each."
   }
 }
 
@@ -147,7 +147,7 @@ run "upper_bounds_just_legal" {
 
   assert {
     condition     = module.updates_queue.queue.visibility_timeout_seconds + var.function.timeout_seconds < 300
-    error_message = "What a delivery that died has sent must still be known when the next one sends it."
+    error_message = "The next delivery must be within the deduplication interval of a failed one."
   }
 }
 
@@ -159,7 +159,7 @@ run "name_too_long" {
   expect_failures = [var.name_prefix]
 }
 
-# Every validation is tripped by itself.
+# Every validation fails alone.
 
 run "refused_1" {
   command = plan

@@ -44,7 +44,7 @@ run "alarms" {
       "acme-tenants-failed-records",
       "acme-tenants-rejections",
     ])
-    error_message = "Everything that may go wrong has an alarm, and only that."
+    error_message = "There must be exactly these alarms."
   }
 
   assert {
@@ -54,7 +54,7 @@ run "alarms" {
       && module.alarms[0].alarms["rejections"].alarm_actions == toset(["arn:aws:sns:eu-west-1:123456789012:on-call"])
       && strcontains(module.alarms[0].alarms["rejections"].alarm_description, "event-pipelines tenants show TENANT --prefix acme")
     )
-    error_message = "Rejections are counted per pipeline, from the caller's threshold, and say what to run."
+    error_message = "The rejection alarm must be per pipeline, have the caller's threshold and name the command to run."
   }
 }
 
@@ -63,7 +63,7 @@ run "no_alarms" {
 
   assert {
     condition     = length(output.alarm_names) == 0
-    error_message = "There are no alarms unless the caller says whom to tell."
+    error_message = "Without alarm there must be no alarms."
   }
 }
 

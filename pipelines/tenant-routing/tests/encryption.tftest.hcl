@@ -36,7 +36,7 @@ run "customer_key" {
       one(module.groups.table.server_side_encryption).enabled
       && one(module.groups.table.server_side_encryption).kms_key_arn == var.kms_key.arn
     )
-    error_message = "The key encrypts what the pipeline keeps."
+    error_message = "The key must encrypt all of the pipeline's data."
   }
 
   assert {
@@ -44,12 +44,12 @@ run "customer_key" {
       one(module.tenants.table.server_side_encryption).enabled
       && one(module.tenants.table.server_side_encryption).kms_key_arn == var.kms_key.arn
     )
-    error_message = "The key encrypts what the pipeline keeps."
+    error_message = "The key must encrypt all of the pipeline's data."
   }
 
   assert {
     condition     = output.key_sources == { s3 = ["arn:aws:s3:::acme-tg-*-123456789012-eu-west-1"], sns = [] }
-    error_message = "Who sends on the pipeline's behalf is known for the key's policy."
+    error_message = "key_sources must have the sources for the key's policy."
   }
 }
 
@@ -57,14 +57,14 @@ run "the_longest_policy" {
   command = plan
 
   variables {
-    # As long as a prefix may be.
+    # The longest prefix.
     name_prefix = "a23456789-123456789-1234"
     kms_key     = { arn = "arn:aws:kms:eu-west-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab" }
   }
 
   assert {
     condition     = length(output.manager_policy) < 6144
-    error_message = "The manager's policy fits with the longest prefix and a key."
+    error_message = "The manager's policy must be within the limit with the longest prefix and a key."
   }
 }
 
@@ -84,7 +84,7 @@ run "key_of_another_region" {
   expect_failures = [var.kms_key]
 }
 
-# Last, because what is applied is there for every run behind it.
+# Last, because later runs would have what is applied.
 
 run "the_key_of_what_is_made_at_run_time" {
   command = apply
@@ -93,7 +93,7 @@ run "the_key_of_what_is_made_at_run_time" {
     kms_key = { arn = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
   }
 
-  # Mocks of one type share an ARN; what is compared here must be told apart.
+  # Mocks of one type share an ARN; what is compared here must differ.
   override_resource {
     target = module.consumer.aws_iam_role.function[0]
     values = { arn = "arn:aws:iam::123456789012:role/acme-tenants-process-eu-west-1", id = "acme-tenants-process-eu-west-1" }
@@ -112,10 +112,10 @@ run "the_key_of_what_is_made_at_run_time" {
 
   assert {
     condition     = jsondecode(aws_ssm_parameter.platform.insecure_value).kms_key_arn == var.kms_key.arn
-    error_message = "Groups and tenants are made with the key, too."
+    error_message = "Groups and tenants must be created with the key, too."
   }
   assert {
     condition     = length(aws_ssm_parameter.platform.insecure_value) < 2048 && aws_ssm_parameter.platform.type == "String"
-    error_message = "The document has no secret in it, and leaves its tags the half of what a parameter takes."
+    error_message = "The document has no secret, and leaves half of a parameter's size for tags."
   }
 }

@@ -42,11 +42,11 @@ run "lower_bounds_just_legal" {
 
   assert {
     condition     = local.max_group_name_length == 34 && local.longest_tries_seconds == 48
-    error_message = "Two tries of four seconds take 48 seconds, less than the 60 of the queues."
+    error_message = "Two receives of a function of four seconds take 48 seconds, less than the 60 of the queues."
   }
   assert {
     condition     = module.groups.table.deletion_protection_enabled && module.tenants.table.deletion_protection_enabled
-    error_message = "The registry is protected when asked."
+    error_message = "The registry has deletion protection when set."
   }
   assert {
     condition = (
@@ -55,7 +55,7 @@ run "lower_bounds_just_legal" {
         module.alarms[0].alarms["failed-records"].alarm_name,
       ]) == toset(["ac-tenants-quarantine-has-messages", "ac-tenants-failed-records"])
     )
-    error_message = "Quarantine and failures have alarms, beside those of the modules."
+    error_message = "Quarantine and failures must have alarms, besides those of the modules."
   }
 }
 
@@ -63,7 +63,7 @@ run "upper_bounds_just_legal" {
   command = plan
 
   variables {
-    # 24 characters: as long as a prefix may be.
+    # 24 characters: the longest prefix.
     name_prefix = "a23456789-123456789-1234"
     cache       = { seconds = 3600, negative_seconds = 3600, stale_seconds = 86400 }
     router      = { batch_size = 10, maximum_concurrency = 1000 }
@@ -82,7 +82,7 @@ run "upper_bounds_just_legal" {
 
   assert {
     condition     = length(output.manager_policy) < 6144
-    error_message = "The manager's policy fits with the longest prefix."
+    error_message = "The manager's policy must be within the limit with the longest prefix."
   }
 
   assert {
@@ -100,7 +100,7 @@ run "old_answers_are_never_used" {
 
   assert {
     condition     = var.cache.stale_seconds == 0
-    error_message = "0 is a legal answer to how old an answer may be."
+    error_message = "stale_seconds may be 0."
   }
 }
 
@@ -111,7 +111,7 @@ run "more_tries_than_time" {
     router   = { timeout_seconds = 5 }
     consumer = { timeout_seconds = 1, max_file_mb = 1, memory_size_mb = 10240 }
   }
-  # Two tries of 6 x 5 seconds take all of the 60.
+  # Two receives of 6 x 5 seconds take all of the 60.
   expect_failures = [aws_ssm_parameter.platform]
 }
 
@@ -133,10 +133,10 @@ run "more_tags_than_the_document_takes" {
 
 run "arns_longer_than_the_policy_takes" {
   command = plan
-  # No partition is called so: the longest prefix leaves room for whatever is added to the policy.
+  # An invented long partition: with the longest prefix a real one is always within the limit.
   override_data {
     target = data.aws_partition.current
-    # A text of two lines, since no function may be called here.
+    # A text of two lines, since functions are not allowed here.
     values = {
       partition = <<-EOT
         aws-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some-and-then-some
@@ -147,8 +147,8 @@ run "arns_longer_than_the_policy_takes" {
   expect_failures = [aws_iam_policy.manager, output.manager_boundary]
 }
 
-# Every validation is tripped by itself. Where one looks at another variable, Terraform passes it over
-# once that variable is refused: queues and what depends on them take turns.
+# Every validation fails alone. Where one reads another variable, Terraform skips it
+# once that variable is refused: queues and what depends on them are in separate runs.
 
 run "refused_1" {
   command = plan
@@ -273,12 +273,12 @@ run "refused_11" {
   expect_failures = [var.cache, var.queues]
 }
 
-# Last, because what is applied is there for every run behind it.
+# Last, because later runs would have what is applied.
 
 run "defaults" {
   command = apply
 
-  # Mocks of one type share an ARN; what is compared here must be told apart.
+  # Mocks of one type share an ARN; what is compared here must differ.
   override_resource {
     target = module.consumer.aws_iam_role.function[0]
     values = { arn = "arn:aws:iam::123456789012:role/acme-tenants-process-eu-west-1", id = "acme-tenants-process-eu-west-1" }
@@ -319,7 +319,7 @@ run "defaults" {
       manager_policy_arn   = "arn:aws:iam::123456789012:policy/mock-policy"
       queue_mode           = "per_tenant"
     }
-    error_message = "Everything is named by prefix and part."
+    error_message = "Names must consist of prefix and part."
   }
   assert {
     condition = jsondecode(aws_ssm_parameter.platform.insecure_value) == {
@@ -354,7 +354,7 @@ run "defaults" {
       max_group_name_length = 32
       tags                  = { "event-pipelines" = "acme" }
     }
-    error_message = "The platform document says what the command line makes groups and tenants with."
+    error_message = "The platform document must have all settings for groups and tenants."
   }
   assert {
     condition = (
@@ -366,21 +366,21 @@ run "defaults" {
       && module.groups.table.point_in_time_recovery[0].enabled && module.tenants.table.point_in_time_recovery[0].enabled
       && !module.groups.table.deletion_protection_enabled
     )
-    error_message = "Groups and tenants are found by name, tenants by group too, and both tables can be restored."
+    error_message = "The keys must be names, with an index of tenants by group, and both tables have point-in-time recovery."
   }
   assert {
     condition = (
       module.quarantine.queue.arn == "arn:aws:sqs:eu-west-1:123456789012:acme-tenants-quarantine"
       && length(module.quarantine.alarm_names) == 0
     )
-    error_message = "The quarantine is a queue of the platform."
+    error_message = "The quarantine must be a queue of the platform."
   }
   assert {
     condition = (
       local.poll_statements[1].Effect == "Deny" && local.poll_statements[1].Action == local.poll_statements[0].Action
       && local.poll_statements[1].Condition.ArnLike["lambda:SourceFunctionArn"] == "arn:aws:lambda:*:*:function:*"
     )
-    error_message = "What the pollers may do is denied to the code."
+    error_message = "The pollers' actions must be denied to the code."
   }
   assert {
     condition = jsondecode(aws_iam_role.files.assume_role_policy).Statement == [{
@@ -393,7 +393,7 @@ run "defaults" {
         "ForAllValues:StringEquals" = { "aws:TagKeys" = ["tenant", "group"] }
       }
     }]
-    error_message = "Only the consumer takes the role of a tenant, and never without saying which."
+    error_message = "Only the consumer may assume the tenants' role, and only with tenant and group tags."
   }
   assert {
     condition = { for statement in jsondecode(aws_iam_role_policy.files.policy).Statement : statement.Resource => statement.Action } == {
@@ -410,7 +410,7 @@ run "defaults" {
         "s3:PutObjectTagging",
       ]
     }
-    error_message = "A session reaches what its tags name, in the one bucket that its group has."
+    error_message = "A session must be limited to its tags' prefix in its group's bucket."
   }
   assert {
     condition = alltrue([
@@ -418,7 +418,7 @@ run "defaults" {
       alltrue([for action in flatten([statement.Action]) : !strcontains(action, "*")])
       && (!contains(flatten([statement.Resource]), "*") || contains(["KeepMappings", "FindWhatThereIs"], statement.Sid))
     ])
-    error_message = "The manager's policy has no wildcard for an action, and as a resource only where AWS has none."
+    error_message = "The manager's policy has no wildcard actions, and a wildcard resource only where AWS has no resource type."
   }
   assert {
     condition = [
@@ -429,7 +429,7 @@ run "defaults" {
         "arn:aws:lambda:eu-west-1:123456789012:function:acme-tenants-route",
         "arn:aws:lambda:eu-west-1:123456789012:function:acme-tenants-process",
     ]]
-    error_message = "The manager maps queues to the two functions and to no other."
+    error_message = "The manager may map queues to the two functions only."
   }
   assert {
     condition = output.manager_policy == aws_iam_policy.manager.policy && alltrue([
@@ -437,23 +437,23 @@ run "defaults" {
       alltrue([for resource in flatten([statement.Resource]) : endswith(resource, "/*/raw/*") || endswith(resource, "/*/silver/")])
       if length(setintersection(flatten([statement.Action]), ["s3:GetObject", "s3:PutObject"])) > 0
     ])
-    error_message = "The policy is the output, and the manager neither reads nor writes what tenants are given."
+    error_message = "The policy is the output, and the manager may neither read nor write tenants' results."
   }
   assert {
     condition = [
       for statement in jsondecode(output.manager_boundary).Statement : statement if statement.Effect == "Allow"
     ] == jsondecode(output.manager_policy).Statement
-    error_message = "The boundary lets the manager do what its policy says and no more."
+    error_message = "The boundary must allow the manager exactly what its policy allows."
   }
   assert {
     condition = length(setsubtract(
       ["s3:GetObject*", "sqs:ReceiveMessage", "sqs:SendMessage", "sts:AssumeRole*"],
       [for statement in jsondecode(output.manager_boundary).Statement : statement.Action if statement.Effect == "Deny"],
     )) == 0
-    error_message = "The boundary denies what a policy of a bucket, a queue or a role could otherwise give to the manager."
+    error_message = "The boundary must deny what policies of buckets, queues or roles could grant to the manager."
   }
   assert {
     condition     = length(module.alarms) + length(output.alarm_names) == 0
-    error_message = "There are no alarms unless the caller asks for them."
+    error_message = "Without alarm there must be no alarms."
   }
 }
