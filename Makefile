@@ -65,7 +65,7 @@ examples: test-environment packages
 # One after the other, each beside what it is compared with; the model of costs behind what it counts
 # on. `make test` comes first: it would find that the table is not of the results that are made later.
 # Those of other modules need copies of their repositories: docs/comparison.md.
-BENCHMARKS := make_targets images cold_start csv_split csv_load cost engine_throughput engine_linearity \
+BENCHMARKS := make_targets images cold_start csv_split csv_load cost engine_linearity \
   reconcile_inventory large_accounts
 
 bench: test-environment packages

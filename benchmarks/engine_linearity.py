@@ -1,11 +1,11 @@
-"""Measures whether an event costs the local engine the same among many as among few.
+"""Measures events a second of the local engine, and if an event costs as much among many as few.
 
 Usage: .local/venv/bin/python benchmarks/engine_linearity.py [--quick]
 
 All five pipelines run on one engine, and each is fed alone: a few events three times, then many,
 then a few twice more. The verdict is on the processor time of the engine and all functions for an
-event, among many and as the median of the few. Elapsed time is reported too, but includes whatever
-else the machine does.
+event, among many and as the median of the few. Elapsed time and events a second, from upload to
+effect, are reported too, but include whatever else the machine does.
 """
 
 import argparse
@@ -109,6 +109,7 @@ def verdict(pipeline: str, found: Compared, few: int, many: int) -> Verdict:
     if ratio is None:
         ratio, judged = found.times_seconds, "time"
         measured = f"{ratio:.2f}x"
+    measured += f"; {found.many.events_per_second:.0f} events a second"
     met = at_most(ratio, LINEAR)
     return Verdict(
         f"local engine, {pipeline}, {judged} of an event among {many:,}",

@@ -118,14 +118,6 @@ def cold_start() -> None:
     saved(figure, "cold_start")
 
 
-def engine_throughput() -> None:
-    """Draws events a second of the local engine, with and without IAM and isolation."""
-    rates = recorded("engine_throughput")["figures"]
-    sides = {"as_it_is": "as it is", "bare": "without IAM and isolation"}
-    values = {label: [found[side] for found in rates.values()] for side, label in sides.items()}
-    _pairs("engine_throughput", list(rates), values, "events a second, upload to effect")
-
-
 def engine_linearity() -> None:
     """Draws the processor time of an event on the local engine, among few and among many."""
     pipelines = recorded("engine_linearity")["figures"]
@@ -167,7 +159,6 @@ def main() -> int:
         ("capacity_timelines", capacity),
         ("images", images),
         ("cold_start", cold_start),
-        ("engine_throughput", engine_throughput),
         ("engine_linearity", engine_linearity),
     ):
         if (RESULTS / f"{name}.json").exists():

@@ -17,7 +17,6 @@ ORDER = [
     "csv_load",
     "cost",
     "module_comparison",
-    "engine_throughput",
     "engine_linearity",
     "reconcile_inventory",
     "large_accounts",

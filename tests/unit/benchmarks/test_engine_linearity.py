@@ -76,7 +76,10 @@ def test_many_are_compared_with_the_median_of_the_few(benchmark: ModuleType) -> 
     assert found.times_seconds == pytest.approx(300 / 5000 / (10 / 200))
     assert found.times_processor == pytest.approx(137.5 / 5000 / (5 / 200))
     verdict = benchmark.verdict("csv-import", found, 200, 5000)
-    assert (verdict.measured, verdict.met) == ("1.10x, and 1.20x the time", True)
+    assert (verdict.measured, verdict.met) == (
+        "1.10x, and 1.20x the time; 17 events a second",
+        True,
+    )
 
 
 def test_what_costs_more_among_many_is_not_met_and_says_where(benchmark: ModuleType) -> None:
@@ -85,7 +88,10 @@ def test_what_costs_more_among_many_is_not_met_and_says_where(benchmark: ModuleT
 
     verdict = benchmark.verdict("csv-import", found, 200, 5000)
 
-    assert (verdict.measured, verdict.met) == ("1.28x, and 1.00x the time", False)
+    assert (verdict.measured, verdict.met) == (
+        "1.28x, and 1.00x the time; 20 events a second",
+        False,
+    )
     assert verdict.why == ("the engine takes 15 and 20 ms of an event, the functions 10 and 12 ms")
 
 
@@ -94,5 +100,5 @@ def test_time_is_judged_where_processor_time_is_not_known(benchmark: ModuleType)
 
     verdict = benchmark.verdict("csv-import", found, 200, 5000)
 
-    assert (verdict.measured, verdict.met) == ("1.50x", False)
+    assert (verdict.measured, verdict.met) == ("1.50x; 13 events a second", False)
     assert verdict.why == "events a second: 20 and 13"
