@@ -47,9 +47,9 @@ CHANGES: dict[str, Show] = {
 }
 # Far more than any form of the console has.
 _MOST_FORM_BYTES = 1 << 16
-# Seconds between two looks of an unfinished view, seconds that a look may take, and how many views
-# are remembered.
-_AT_ONCE, _LOOK_SECONDS, _WORKS = 0.05, 1.0, 20
+# Seconds between two looks of an unfinished view, seconds that a look may take and that a view is
+# kept for a reload, less than `Work` waits for a look, and how many views are remembered.
+_AT_ONCE, _LOOK_SECONDS, _KEPT_SECONDS, _WORKS = 0.05, 1.0, 4.0, 20
 
 
 def application(console: Console) -> Starlette:
@@ -118,7 +118,7 @@ def _shown(console: Console, show: Show, query: Query, path: str) -> Response:
     with console.lock:
         # The views last asked for are the last in `works`, and are kept.
         work = works.pop(key, None)
-        if work is None or (work.made.done() and time.monotonic() > work.fresh):
+        if work is None or (work.made.done() and time.monotonic() > max(work.fresh, work.kept)):
             work = Work(console.stack, partial(_made, console, show, query, path))
         works[key] = work
         for old in list(works)[:-_WORKS]:
@@ -127,7 +127,10 @@ def _shown(console: Console, show: Show, query: Query, path: str) -> Response:
         if path not in FILES:
             asked = note(f"{asked_of(work.calls)} so far.")
             view = View("Asking AWS …", asked, console.command("status"), _AT_ONCE)
+            # Or a view that takes a bit longer than a look would begin anew at each reload.
+            work.kept = time.monotonic() + _KEPT_SECONDS
             return HTMLResponse(page(console, view, path))
+    work.kept = 0.0
     return cast("Response", work.made.result())
 
 

@@ -72,15 +72,15 @@ class CountedStack(Stack):
 
 
 class Work:
-    """A function that calls AWS at most `MOST_CALLS` times in a look. `fresh` is until when its
-    result may be shown, in the time of `time.monotonic`."""
+    """A function that calls AWS at most `MOST_CALLS` times in a look. Its result may be shown until
+    `fresh`, and until `kept` to a page that waits for it, in the time of `time.monotonic`."""
 
     def __init__(
         self, stack: CountedStack, make: Callable[["Work"], Any], patience: float = _PATIENCE
     ) -> None:
         self.calls: Counter[str] = Counter()
         self.looks = self._left = 0
-        self.fresh = 0.0
+        self.fresh = self.kept = 0.0
         self._patience = patience
         self._waits = self._gone = False
         self._changed = Condition()

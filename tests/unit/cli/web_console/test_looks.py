@@ -164,6 +164,26 @@ def test_pages_at_one_address_share_what_it_asks(serve: Serve, sent: Counter[str
     assert sent.total() == asked
 
 
+@pytest.mark.parametrize("path", ["/letters", "/letters?queue=image-banner-dlq"])
+def test_a_view_that_is_made_between_two_reloads_is_shown_by_the_second(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """It would begin anew at each reload, for good, if it always took a bit longer than a look."""
+    monkeypatch.setattr("event_pipelines.web_console.app._LOOK_SECONDS", 0.0)
+    served = serve()
+
+    first = served.ask_once(path)
+    (work,) = served.console.works.values()
+    while not work.made.done():
+        work.look(0.1)
+    second = served.ask_once(path)
+
+    assert AGAIN in first.text
+    assert AGAIN not in second.text
+    # Once: whoever opens the view later gets a new one.
+    assert work.kept == 0
+
+
 def test_the_views_last_asked_for_are_kept(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("event_pipelines.web_console.app._WORKS", 2)
     served = serve()
