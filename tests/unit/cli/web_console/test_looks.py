@@ -170,9 +170,11 @@ def test_a_view_that_is_made_between_two_reloads_is_shown_by_the_second(
 ) -> None:
     """It would begin anew at each reload, for good, if it always took a bit longer than a look."""
     monkeypatch.setattr("event_pipelines.web_console.app._LOOK_SECONDS", 0.0)
-    served = serve()
+    served, wanted = serve(), threading.Event()
 
+    served.console.stack.maker.submit(wanted.wait)
     first = served.ask_once(path)
+    wanted.set()
     (work,) = served.console.works.values()
     while not work.made.done():
         work.look(0.1)
