@@ -109,6 +109,23 @@ def test_imports_of_one_batch_are_kept_apart(account: Account, function: Functio
     assert (other.state().rows_loaded, other.state().rows_rejected) == (1, 1)
 
 
+def test_metrics_count_all_messages_of_a_batch_and_none_of_earlier_ones(
+    account: Account, function: Function
+) -> None:
+    batches = [
+        [*people(2), ["alone"], *people(2, 3), ["alone"]],
+        [["alone"], *people(1, 9)],
+    ]
+
+    counted = []
+    for number, rows in enumerate(batches):
+        one = account.imported(["id", "name"], rows, key=f"import/{number}.csv")
+        run = function.load(*one.messages(3))
+        counted.append((run.metrics["RowsLoaded"], run.metrics["RowsRejected"]))
+
+    assert counted == [(4, 2), (1, 1)]
+
+
 def test_empty_batch_has_an_empty_response(function: Function) -> None:
     run = function.invoke()
 

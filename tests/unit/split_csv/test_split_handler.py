@@ -200,6 +200,18 @@ def test_a_file_becomes_messages_a_line_and_metrics(account: Account) -> None:
     assert key == f"rejections/{item['import_id']}/split-000000000101.jsonl"
 
 
+def test_rejected_rows_count_for_all_files_of_a_batch_and_for_none_of_earlier_ones(
+    account: Account,
+) -> None:
+    counted = []
+    for batch in (["import/a.csv", "import/b.csv"], ["import/c.csv"]):
+        files = [account.upload(b"id,name\n1,one\nx,\0\n", key) for key in batch]
+        _, _, metrics = account.invoke(*files)
+        counted += [found["RowsRejected"] for found in metrics if "RowsRejected" in found]
+
+    assert counted == [[2.0], [1.0]]
+
+
 def test_a_long_file_goes_on_through_the_queue(account: Account) -> None:
     content = "id,name\n" + "".join(f"{number},a\n" for number in range(100))
     _, (line,), _ = account.invoke(account.upload(content.encode()), remaining_ms=1_000)
