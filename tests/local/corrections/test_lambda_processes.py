@@ -219,6 +219,24 @@ def test_a_function_over_its_memory_is_killed_and_the_next_one_is_not(corrected:
     assert fits.payload == 30
 
 
+HOLDS = """
+import threading
+
+def handler(event, context):
+    held = bytearray(event * 1024 * 1024)
+    threading.Event().wait()
+"""
+
+
+def test_a_function_over_its_memory_is_killed_before_its_invocation_ends(corrected: Cloud) -> None:
+    function = corrected.function(HOLDS, memory_mb=128)
+
+    for _ in range(2):
+        killed = corrected.invoke(function, 300)
+        # If nothing watched it meanwhile, it would run into its timeout.
+        assert "Runtime exited with error: signal: killed" in killed.payload["errorMessage"]
+
+
 def test_the_report_has_the_memory_that_the_function_used(corrected: Cloud) -> None:
     function = corrected.function(GROWS, memory_mb=512)
 
