@@ -1,9 +1,13 @@
-"""Corrections to how Lambda functions are run: isolated_interpreter, log_output, memory_limit."""
+"""Corrections to how Lambda functions are run.
+
+isolated_interpreter, log_output, memory_limit, shared_package.
+"""
 
 import json
 import os
 from collections.abc import Callable
 
+from event_pipelines.stack import each
 from local.corrections.cloud import Cloud
 
 IMPORTS = """
@@ -251,3 +255,36 @@ def test_memory_limit_is_still_needed(
     function = uncorrected.function(GROWS, memory_mb=128)
 
     still_needed("memory_limit", uncorrected.invoke(function, 300).payload == 300)
+
+
+WHERE = """
+import os, time
+
+def handler(event, context):
+    time.sleep(event)
+    return os.getpid(), os.path.realpath(__file__)
+"""
+
+
+def _environments(cloud: Cloud, function: str) -> list[tuple[int, str]]:
+    """Returns process and package of two environments: the first is busy when the second starts."""
+    found = each(lambda wait: cloud.invoke(function, wait).payload, (1, 1))
+    return [(process, package) for process, package in found]
+
+
+def test_environments_share_the_package_of_their_function(corrected: Cloud) -> None:
+    function, other = corrected.function(WHERE), corrected.function(WHERE + "# other\n")
+
+    [(first, package), (second, same)] = _environments(corrected, function)
+
+    assert first != second
+    assert package == same
+    assert corrected.invoke(other, 0).payload[1] != package
+
+
+def test_shared_package_is_still_needed(
+    uncorrected: Cloud, still_needed: Callable[[str, bool], None]
+) -> None:
+    [(_, package), (_, same)] = _environments(uncorrected, uncorrected.function(WHERE))
+
+    still_needed("shared_package", package != same)

@@ -131,7 +131,7 @@ def test_a_correction_that_does_not_fit_is_named(name: str, parameters: str, fou
 DOCS = Path(__file__).parents[3] / "docs"
 PAGES = {path.stem: path.read_text() for path in (DOCS / "upstream").glob("*.md")}
 # What MiniStack may do otherwise without a fault: how it runs functions.
-CHOICES = {"isolated_interpreter", "memory_limit"}
+CHOICES = {"isolated_interpreter", "memory_limit", "shared_package"}
 
 
 def test_every_correction_has_a_row_and_every_fault_a_page() -> None:
