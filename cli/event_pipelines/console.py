@@ -185,6 +185,13 @@ def messages() -> "Console":
     return Console(stderr=True)
 
 
+def silent() -> "Console":
+    """Returns rich's console that shows nothing, for what runs beside something that is shown."""
+    from rich.console import Console
+
+    return Console(quiet=True)
+
+
 @contextmanager
 def replacing() -> Iterator[Callable[[Sequence[str]], None]]:
     """Yields `show(lines)`, which puts lines on the terminal in place of those before."""

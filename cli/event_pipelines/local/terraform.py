@@ -124,23 +124,31 @@ class Terraform:
     def outputs(self) -> dict[str, Any]:
         """Returns the outputs in the state, none without a state.
 
-        Raises TerraformFailed if the state is incomplete, as while Terraform writes it. It is read
-        here because `terraform output` takes half a second of processor time.
+        Raises TerraformFailed if the state is incomplete, as while Terraform writes it.
         """
-        try:
-            state = json.loads(self.state.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        except ValueError as error:
-            raise TerraformFailed(f"{self.state} is no Terraform state: {error}.") from None
-        return {name: output["value"] for name, output in state["outputs"].items()}
+        return {name: output["value"] for name, output in self._recorded("outputs", {}).items()}
 
     def resources(self) -> list[str]:
-        """Returns the addresses of all resources in the state, without data sources."""
-        if not self.state.exists():
-            return []
-        listed = self._said(["state", "list", f"-state={self.state}"]).split()
-        return [line for line in listed if not re.search(r"(^|\.)data\.[a-z_]+\.", line)]
+        """Returns the addresses of all resources in the state, without data sources.
+
+        Raises TerraformFailed like `outputs`.
+        """
+        return [
+            f"{prefix}{resource['type']}.{resource['name']}{index}"
+            for resource in self._recorded("resources", [])
+            if resource["mode"] == "managed"
+            for prefix in [f"{resource['module']}." if "module" in resource else ""]
+            for index in map(_index, resource["instances"])
+        ]
+
+    def _recorded(self, part: str, none: Any) -> Any:
+        # Read here, because a command of Terraform takes half a second of processor time.
+        try:
+            return json.loads(self.state.read_text(encoding="utf-8"))[part]
+        except FileNotFoundError:
+            return none
+        except ValueError as error:
+            raise TerraformFailed(f"{self.state} is no Terraform state: {error}.") from None
 
     def _settings(self) -> list[str]:
         return [*self._where(), f"-var-file={self.variables}"]
@@ -226,6 +234,10 @@ def require_terraform() -> None:
         raise Unanswered(f"`terraform version` did not answer with a version: {remedy}.")
     if (int(found[2]), int(found[3])) < MINIMUM_VERSION:
         raise Unanswered(f"Terraform {found[1]} is too old: {remedy}.")
+
+
+def _index(instance: Mapping[str, Any]) -> str:
+    return f"[{json.dumps(instance['index_key'])}]" if "index_key" in instance else ""
 
 
 def _module(address: str) -> str:

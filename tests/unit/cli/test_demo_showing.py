@@ -1,6 +1,7 @@
 """The demo opens with the plan, and shows each pipeline as soon as it is applied."""
 
 import io
+import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -90,6 +91,34 @@ def test_chapter_is_shown_while_the_rest_is_applied(applying: Applying) -> None:
     assert applying.shown == [("item_relay", 1), ("image_derivatives", 2), ("csv_import", 3)]
     assert len(begun) == 1
     assert applying.out.getvalue().index("This is item_relay.") > 0
+
+
+def test_tenants_are_onboarded_while_the_others_are_shown(
+    applying: Applying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = threading.Event()
+
+    def onboard(_: Demo) -> Chapter:
+        assert shown.wait(60), "the other chapter waited for this one"
+        return Chapter("tenants", ["a"], "This is onboarding.", ["h"], [["r"]], [])
+
+    def relay(demo: Demo) -> Chapter:
+        shown.set()
+        return applying.chapter(demo)
+
+    modules = {"tenant_routing": onboard, "item_relay": relay}
+    monkeypatch.setattr(
+        demo_output,
+        "DEMONSTRATIONS",
+        {name: SimpleNamespace(demonstrate=each) for name, each in modules.items()},
+    )
+    monkeypatch.setitem(PLANNED, "tenant_routing", 1)
+
+    begun = applying.run(("tenant_routing", "item_relay"), lambda _: None)
+
+    said = applying.out.getvalue()
+    assert said.index("This is item_relay.") < said.index("This is onboarding.")
+    assert len(begun) == 1
 
 
 def test_demo_opens_with_the_plan_in_three_lines(applying: Applying) -> None:

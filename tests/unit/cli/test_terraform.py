@@ -156,11 +156,31 @@ def test_outputs_are_those_in_the_state(terraform: Terraform) -> None:
         terraform.outputs()
 
 
-def test_data_sources_are_not_left_behind(terraform: Terraform) -> None:
-    terraform.state.write_text("{}")
-    says(terraform, 0, "aws_sqs_queue.q", "module.a[0].data.aws_region.r", "data.aws_partition.p")
+def test_resources_are_all_instances_in_the_state_without_data_sources(
+    terraform: Terraform,
+) -> None:
+    assert terraform.resources() == []
 
-    assert terraform.resources() == ["aws_sqs_queue.q"]
+    def recorded(mode: str, name: str, *instances: object, module: str = "") -> dict[str, Any]:
+        kept = [{} if one is None else {"index_key": one} for one in instances]
+        entry = {"mode": mode, "type": "aws_sqs_queue", "name": name, "instances": kept}
+        return entry | ({"module": module} if module else {})
+
+    state = [
+        recorded("managed", "q", None),
+        recorded("managed", "q", 0, 1, module='module.a["x"]'),
+        recorded("managed", "each", 'a"b'),
+        recorded("data", "r", None, module="module.a[0]"),
+        recorded("managed", "gone"),
+    ]
+    terraform.state.write_text(json.dumps({"resources": state}))
+
+    assert terraform.resources() == [
+        "aws_sqs_queue.q",
+        'module.a["x"].aws_sqs_queue.q[0]',
+        'module.a["x"].aws_sqs_queue.q[1]',
+        'aws_sqs_queue.each["a\\"b"]',
+    ]
 
 
 def test_the_users_terraform_settings_stay_out(tmp_path: Path, terraform: Terraform) -> None:

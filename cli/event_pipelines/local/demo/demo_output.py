@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from rich.console import Console
 
-from event_pipelines.console import counting, table_lines
+from event_pipelines.console import counting, silent, table_lines
 from event_pipelines.local.demo import audit, image_report, imports, items, report, tenants
 from event_pipelines.local.demo.photographs import Photograph
 from event_pipelines.local.demo.report import Chapter, Demo
@@ -38,6 +39,8 @@ DEMONSTRATIONS: dict[str, Demonstration] = {
     "tenant_routing": tenants,
     "item_relay": items,
 }
+# Waits for new queues and for the router's cache more than it works: runs while others are shown.
+_ASIDE = "tenant_routing"
 
 
 class Showing:
@@ -50,6 +53,7 @@ class Showing:
         self._collection = collection
         self._console = console
         self._chapters: dict[str, Chapter] = {}
+        self._aside: Future[Chapter] | None = None
 
     def note(self, activity: Activity) -> None:
         self.activity = activity
@@ -67,16 +71,38 @@ class Showing:
         self._await_plan(applying)
         if self.activity.total:
             self._print_plan()
-        while not applying.done():
-            with counting("Applying the stack with Terraform", self._console) as show:
-                ready = self._awaited(applying, so_far, following(show))
-            if ready:
-                self._show(*ready, begin)
-        stack = applying.result()
-        for name in DEMONSTRATIONS:
-            if stack.outputs[name] and name not in self._chapters:
-                self._show(name, stack, begin)
+        # The environment is that of all threads, so it holds until the last chapter.
+        with ExitStack() as shown, ThreadPoolExecutor(1) as threads:
+
+            def show(name: str, stack: LocalStack) -> None:
+                if not self._begun:
+                    begin(stack)
+                    shown.enter_context(stack.environment())
+                if name == _ASIDE:
+                    quiet = self._demo(name, stack, silent())
+                    self._aside = threads.submit(DEMONSTRATIONS[name].demonstrate, quiet)
+                else:
+                    demo = self._demo(name, stack, self._console)
+                    self._show(name, DEMONSTRATIONS[name].demonstrate(demo))
+
+            while not applying.done():
+                with counting("Applying the stack with Terraform", self._console) as count:
+                    ready = self._awaited(applying, so_far, following(count))
+                if ready:
+                    show(*ready)
+            stack = applying.result()
+            for name in DEMONSTRATIONS:
+                if stack.outputs[name] and name not in self._begun:
+                    show(name, stack)
+            if self._aside:
+                with counting("Onboarding tenants, meanwhile", self._console):
+                    chapter = self._aside.result()
+                self._show(_ASIDE, chapter)
         return stack
+
+    @property
+    def _begun(self) -> set[str]:
+        return {*self._chapters, *([_ASIDE] if self._aside else [])}
 
     def _await_plan(self, applying: "Future[LocalStack]") -> None:
         with counting("Planning what there is to apply", self._console) as show:
@@ -94,7 +120,7 @@ class Showing:
         while not applying.done():
             report(self.activity)
             for name in DEMONSTRATIONS:
-                if name not in self._chapters and self.activity.has_finished(name):
+                if name not in self._begun and self.activity.has_finished(name):
                     stack = so_far()
                     if stack and stack.outputs.get(name):
                         return name, stack
@@ -112,13 +138,11 @@ class Showing:
         ]
         _print_lines(lines, self._console)
 
-    def _show(self, name: str, stack: LocalStack, begin: Callable[[LocalStack], None]) -> None:
+    def _demo(self, name: str, stack: LocalStack, console: Console) -> Demo:
         outputs = stack.outputs
-        if not self._chapters:
-            begin(stack)
-        with stack.environment():
-            demo = Demo(outputs[name], outputs["name_prefix"], self._collection, self._console)
-            chapter = DEMONSTRATIONS[name].demonstrate(demo)
+        return Demo(outputs[name], outputs["name_prefix"], self._collection, console)
+
+    def _show(self, name: str, chapter: Chapter) -> None:
         self._chapters[name] = chapter
         lines = table_lines(chapter.headings, chapter.rows, width=self._console.width)
         _print_lines([*lines, chapter.caption], self._console)

@@ -16,7 +16,7 @@ from event_pipelines.contracts.tenant_registry import Group, Tenant
 from event_pipelines.local.demo.report import MISSING, Chapter, Demo
 from event_pipelines.pipelines.tenant_platform import Platform, locate
 from event_pipelines.pipelines.tenant_registry import Registry
-from event_pipelines.stack import Stack, ignoring
+from event_pipelines.stack import Stack, each, ignoring
 from event_pipelines.tenants import files, groups, quarantine, tenants
 
 GROUP = "demo"
@@ -86,10 +86,11 @@ def run(name_prefix: str, show: Callable[[int, int, str], None]) -> Account:
     platform = locate(Stack(name_prefix), lambda message: show(0, 0, message))
     registry = Registry(platform)
     group = groups.create(platform, registry, GROUP, None, False, lambda d: show(0, 0, d.what))
-    for delivery in DELIVERIES:
-        _create(platform, registry, delivery.tenant, show)
-        _upload(platform, delivery)
     _upload(platform, EARLY)
+    # Waiting for new queues is most of it.
+    each(lambda one: _create(platform, registry, one.tenant, show), DELIVERIES)
+    for delivery in DELIVERIES:
+        _upload(platform, delivery)
     held = _wait(lambda: [one.reason for one in _held(platform)])
     tenant = _create(platform, registry, EARLY.tenant, show)
     released = quarantine.release(platform, tenant, False, lambda sent: show(sent, 1, "released"))
@@ -107,7 +108,8 @@ def remove(name_prefix: str, show: Callable[[int, int, str], None]) -> None:
     registry = Registry(platform)
     if registry.find(Group, GROUP) is None:
         return
-    for tenant in registry.every_tenant_of(GROUP):
+
+    def delete(tenant: Tenant) -> None:
         tenants.delete(
             platform,
             registry,
@@ -117,6 +119,8 @@ def remove(name_prefix: str, show: Callable[[int, int, str], None]) -> None:
             lambda done: show(0, 0, done.what),
             lambda _: None,
         )
+
+    each(delete, registry.every_tenant_of(GROUP))
     groups.delete(
         platform, registry, GROUP, True, False, lambda done: show(0, 0, done.what), lambda _: None
     )
