@@ -63,6 +63,7 @@ class World:
         self.stack, self.folder = Stack(PREFIX), folder
         self._home = str(stack.home.path)
         self.bucket = stack.outputs["image_derivatives"]["bucket"]
+        self.derivatives = list(stack.outputs["image_derivatives"]["derivatives"])
         self.values = {
             "BUCKET": self.bucket,
             "PREFIX": PREFIX,
@@ -102,9 +103,14 @@ class World:
         self.stack.s3.put_object(Bucket=self.bucket, Key=key, Body=content)
 
     def derived(self) -> set[str]:
-        listed = self.stack.s3.list_objects_v2(Bucket=self.bucket, Prefix="derived/thumbnail/")
-        keys = [one["Key"] for one in listed.get("Contents", [])]
-        return {key.removeprefix("derived/thumbnail/").removesuffix(".jpg") for key in keys}
+        """Uploads of which every derivative is there: one that comes later could not be lost."""
+        made = []
+        for derivative in self.derivatives:
+            start = f"derived/{derivative}/"
+            listed = self.stack.s3.list_objects_v2(Bucket=self.bucket, Prefix=start)
+            keys = [one["Key"] for one in listed.get("Contents", [])]
+            made.append({key.removeprefix(start).removesuffix(".jpg") for key in keys})
+        return set.intersection(*made)
 
     def lose(self, name: str) -> None:
         """Takes away what was made of an upload, as if its event had been lost."""
