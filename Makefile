@@ -45,7 +45,7 @@ unit: test-environment
 check: test-environment packages
 	@tools/browser.sh
 	@EVENT_PIPELINES_LAMBDA_PYTHON="$(abspath .local/lambda-runtime/bin/python)" GOGC=400 PYTHONFAULTHANDLER=1 \
-	  $(VENV)/python -m pytest --numprocesses 4 --dist loadgroup --no-loadscope-reorder \
+	  $(VENV)/python -m pytest --numprocesses 5 --dist loadgroup --no-loadscope-reorder \
 	  $(or $(TESTS),tests --ignore tests/unit/lint)
 
 # A short form of them is among the tests.

@@ -1,5 +1,6 @@
 """What all tests share: how they are spread over workers, and what only a full run runs."""
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,10 @@ settings.load_profile("event-pipelines")
 # that tests start compiles all it imports: more than half of what collecting costs.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Collecting tests makes garbage of little and keeps nearly all, and what it keeps would be looked
+# through again and again while tests run: an eighth of their processor time.
+gc.disable()
 
 # Groups by what they wait and work, the longest first, so that no worker ends long before another;
 # all others come behind, and are short. A worker takes its next group when two tests of the last
@@ -74,6 +79,12 @@ def pytest_collection_modifyitems(
             "This pytest-xdist does not group tests under this pytest: install the versions of"
             " requirements/test.txt."
         )
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    gc.enable()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -28,8 +28,10 @@ CORNERS = ((0.1, 0.1), (0.9, 0.1), (0.1, 0.9), (0.9, 0.9))
 
 def heic_file(picture: Image.Image, **options: object) -> bytes:
     buffer = io.BytesIO()
+    # The encoder's threads, waiting for each other, would take ten times as long on a busy machine.
+    alone = {"enc_params": {"x265:pools": "none"}}
     pillow_heif.from_pillow(picture).save(
-        buffer, **{"quality": 95, "chroma": 444, "preset": "ultrafast", **options}
+        buffer, **{"quality": 95, "chroma": 444, "preset": "ultrafast", **alone, **options}
     )
     return buffer.getvalue()
 
@@ -104,13 +106,12 @@ def test_the_colours_of_a_heic() -> None:
 
 
 @pytest.mark.parametrize("tile_size", [0, 256])
-@pytest.mark.parametrize("kept", [0.1, 0.5, 0.9, 0.99, 0.999])
-def test_a_heic_that_is_cut_off_is_refused(
-    photograph: Photograph, tile_size: int, kept: float
-) -> None:
+def test_a_heic_that_is_cut_off_is_refused(photograph: Photograph, tile_size: int) -> None:
     content = heic_file(photograph(700, 500), tile_size=tile_size)
 
-    assert rejection(content[: int(len(content) * kept)]).reason in ("truncated", "broken_image")
+    for kept in (0.1, 0.5, 0.9, 0.99, 0.999):
+        cut = content[: int(len(content) * kept)]
+        assert rejection(cut).reason in ("truncated", "broken_image"), kept
 
 
 def test_damaged_heics_end_as_a_derivative_or_a_rejection(photograph: Photograph) -> None:
