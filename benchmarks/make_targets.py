@@ -19,7 +19,7 @@ from typing import Any
 
 from harness import ROOT, Verdict, store
 
-LIMITS = {"demo": 180, "test": 600}
+LIMITS = {"demo": 120, "test": 600}
 PROCESSOR_LIMITS = {"test": 1080}
 # A line of pytest's durations: "12.34s setup    tests/local/test_examples.py::test_all[x]".
 DURATION = re.compile(r"(?m)^([0-9.]+)s (?:setup|call|teardown) +(tests/[^:]+)::")
