@@ -37,5 +37,5 @@ def test_whole_test_has_a_limit_of_time_and_of_processor_time(
 def test_demo_has_no_limit_of_processor_time() -> None:
     from make_targets import Taken, verdicts
 
-    (verdict,) = verdicts("demo", Taken(180, 10_000, Counter()))
+    (verdict,) = verdicts("demo", Taken(120, 10_000, Counter()))
     assert verdict.met
