@@ -6,6 +6,7 @@ isolated_interpreter, log_output, memory_limit, shared_package.
 import json
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 from event_pipelines.stack import each
 from local.corrections.cloud import Cloud
@@ -258,33 +259,36 @@ def test_memory_limit_is_still_needed(
 
 
 WHERE = """
-import os, time
+import os
 
 def handler(event, context):
-    time.sleep(event)
+    open(*event).close()
     return os.getpid(), os.path.realpath(__file__)
 """
 
 
-def _environments(cloud: Cloud, function: str) -> list[tuple[int, str]]:
-    """Returns process and package of two environments: the first is busy when the second starts."""
-    found = each(lambda wait: cloud.invoke(function, wait).payload, (1, 1))
+def _environments(cloud: Cloud, function: str, folder: Path) -> list[tuple[int, str]]:
+    """Returns process and package of two environments, each of which waits for the other: a pipe
+    is opened at both ends or not at all."""
+    pipe = folder / "pipe"
+    os.mkfifo(pipe)
+    found = each(lambda end: cloud.invoke(function, (str(pipe), end)).payload, "rw")
     return [(process, package) for process, package in found]
 
 
-def test_environments_share_the_package_of_their_function(corrected: Cloud) -> None:
+def test_environments_share_the_package_of_their_function(corrected: Cloud, tmp_path: Path) -> None:
     function, other = corrected.function(WHERE), corrected.function(WHERE + "# other\n")
 
-    [(first, package), (second, same)] = _environments(corrected, function)
+    [(first, package), (second, same)] = _environments(corrected, function, tmp_path)
 
     assert first != second
     assert package == same
-    assert corrected.invoke(other, 0).payload[1] != package
+    assert corrected.invoke(other, (os.devnull, "r")).payload[1] != package
 
 
 def test_shared_package_is_still_needed(
-    uncorrected: Cloud, still_needed: Callable[[str, bool], None]
+    uncorrected: Cloud, still_needed: Callable[[str, bool], None], tmp_path: Path
 ) -> None:
-    [(_, package), (_, same)] = _environments(uncorrected, uncorrected.function(WHERE))
+    [(_, package), (_, same)] = _environments(uncorrected, uncorrected.function(WHERE), tmp_path)
 
     still_needed("shared_package", package != same)
