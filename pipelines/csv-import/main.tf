@@ -1,13 +1,6 @@
 # import/customers.csv -> bucket notification -> imports queue -> split_csv -> rows queue -> load_csv_rows -> items table
 
-data "aws_caller_identity" "current" {}
-data "aws_region" "current" {}
-
 locals {
-  # Provider 5 has no `region` attribute here, provider 6 deprecates the others.
-  region     = lookup(data.aws_region.current, "region", data.aws_region.current.id)
-  account_id = data.aws_caller_identity.current.account_id
-
   name        = "${var.name_prefix}-csv"
   bucket      = "${local.name}-${local.account_id}-${local.region}"
   bucket_arn  = module.bucket.bucket_arn_static

@@ -1,14 +1,7 @@
 # an object changes -> bucket notification -> topic -> the queue of the route that names the event, or
 # `other` -> function -> a log line, and with a trail an item in a table
 
-data "aws_caller_identity" "current" {}
-data "aws_region" "current" {}
-
 locals {
-  # Provider 5 has no `region` attribute here, provider 6 deprecates the others.
-  region     = lookup(data.aws_region.current, "region", data.aws_region.current.id)
-  account_id = data.aws_caller_identity.current.account_id
-
   name              = "${var.name_prefix}-audit"
   bucket            = "${local.name}-${local.account_id}-${local.region}"
   rejections_bucket = "${local.name}-rejections-${local.account_id}-${local.region}"
@@ -25,28 +18,6 @@ locals {
       events = [for event in sort(var.events) : "s3:${event}"]
     }
   }
-
-  # The families that S3 takes with an asterisk, and the events that have none.
-  event_families = {
-    LifecycleExpiration = ["Delete", "DeleteMarkerCreated"]
-    ObjectAnnotation    = ["Delete", "Put"]
-    ObjectCreated       = ["CompleteMultipartUpload", "Copy", "Post", "Put"]
-    ObjectRemoved       = ["Delete", "DeleteMarkerCreated"]
-    ObjectRestore       = ["Completed", "Delete", "Post"]
-    ObjectTagging       = ["Delete", "Put"]
-    Replication = [
-      "OperationFailedReplication", "OperationMissedThreshold", "OperationNotTracked", "OperationReplicatedAfterThreshold",
-    ]
-  }
-  single_events = ["IntelligentTiering", "LifecycleTransition", "ObjectAcl:Put", "ObjectRetention:Put", "ReducedRedundancyLostObject"]
-
-  # Values that `routes` and `events` may have, and the event names in messages that they stand for.
-  event_names = merge({ for event in local.single_events : event => [event] }, [
-    for family, kinds in local.event_families : merge(
-      { "${family}:*" = [for kind in kinds : "${family}:${kind}"] },
-      { for kind in kinds : "${family}:${kind}" => ["${family}:${kind}"] },
-    )
-  ]...)
 
   route_events = {
     for route, settings in var.routes : route => sort(distinct(flatten([for event in settings.events : local.event_names[event]])))

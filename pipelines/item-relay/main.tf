@@ -1,13 +1,6 @@
 # script: files/ID.json, item, message -> updates queue -> update_item -> item, message -> finished queue -> service
 
-data "aws_caller_identity" "current" {}
-data "aws_region" "current" {}
-
 locals {
-  # Provider 5 has no `region` attribute here, provider 6 deprecates the others.
-  region     = lookup(data.aws_region.current, "region", data.aws_region.current.id)
-  account_id = data.aws_caller_identity.current.account_id
-
   name       = "${var.name_prefix}-relay"
   bucket     = "${local.name}-${local.account_id}-${local.region}"
   bucket_arn = module.bucket.bucket_arn_static

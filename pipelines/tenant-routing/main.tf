@@ -3,15 +3,10 @@
 # Buckets, queues and their mappings belong to groups and tenants: `event-pipelines tenants` creates them at
 # run time, with names by the patterns below, and reads its settings from the platform document.
 
-data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
-data "aws_region" "current" {}
 
 locals {
-  # Provider 5 has no `region` attribute here, provider 6 deprecates the others.
-  region     = lookup(data.aws_region.current, "region", data.aws_region.current.id)
-  account_id = data.aws_caller_identity.current.account_id
-  partition  = data.aws_partition.current.partition
+  partition = data.aws_partition.current.partition
 
   name         = "${var.name_prefix}-tenants"
   groups_table = "${var.name_prefix}-TenantGroups"
@@ -40,11 +35,6 @@ locals {
   # Longest name of a group that fits, with "-tg-", account and region, into the 63 characters of a bucket name.
   max_group_name_length = min(40, 63 - length("${var.name_prefix}-tg-${local.bucket_suffix}"))
 
-  quarantine_retention_seconds = 1209600
-
-  # A file may be overwritten while the event of its older version waits: in the ingest queue, in
-  # quarantine, once more in the ingest queue, and in the queue of its tenant.
-  longest_wait_seconds = local.quarantine_retention_seconds + 3 * var.queues.message_retention_seconds
   longest_tries_seconds = (
     var.queues.max_receive_count * 6 * max(var.router.timeout_seconds, var.consumer.timeout_seconds)
   )

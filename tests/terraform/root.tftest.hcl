@@ -339,7 +339,7 @@ run "customer_key_for_alarms_to_a_topic_that_exists" {
 # Every validation fails alone, or with those of variables that it does not read.
 run "topic_of_another_region_and_key_by_alias" {
   command = plan
-
+  module { source = "./tests/terraform/variables" }
   variables {
     alarms  = { topic_arn = "arn:aws:sns:us-east-1:123456789012:on-call" }
     kms_key = { arn = "arn:aws:kms:eu-west-1:123456789012:alias/acme" }
@@ -350,7 +350,7 @@ run "topic_of_another_region_and_key_by_alias" {
 
 run "addresses_for_a_topic_that_exists_and_key_by_id" {
   command = plan
-
+  module { source = "./tests/terraform/variables" }
   variables {
     alarms  = { topic_arn = "arn:aws:sns:eu-west-1:123456789012:on-call", email_subscribers = ["ops@example.com"] }
     kms_key = { arn = "1234abcd-12ab-34cd-56ef-1234567890ab" }
@@ -361,7 +361,7 @@ run "addresses_for_a_topic_that_exists_and_key_by_id" {
 
 run "no_rejection_sets_one_off_and_key_of_another_region" {
   command = plan
-
+  module { source = "./tests/terraform/variables" }
   variables {
     alarms  = { rejections = 0 }
     kms_key = { arn = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
@@ -372,7 +372,7 @@ run "no_rejection_sets_one_off_and_key_of_another_region" {
 
 run "values_that_cannot_work" {
   command = plan
-
+  module { source = "./tests/terraform/variables" }
   variables {
     region      = "Ireland"
     name_prefix = "a23456789-123456789-12345"
@@ -384,7 +384,7 @@ run "values_that_cannot_work" {
 
 run "a_prefix_like_groups_of_another_stack" {
   command = plan
-
+  module { source = "./tests/terraform/variables" }
   variables {
     name_prefix = "acme-tg"
   }
@@ -394,7 +394,7 @@ run "a_prefix_like_groups_of_another_stack" {
 
 run "a_name_that_aws_keeps_for_itself" {
   command = plan
-
+  module { source = "./tests/terraform/variables" }
   variables {
     region      = "eu-west-1"
     name_prefix = "ssm-relay"

@@ -124,6 +124,7 @@ run "no_alarms" {
 
 run "no_rejection_sets_one_off" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     alarm = { actions = ["arn:aws:sns:eu-west-1:123456789012:on-call"], rejections = 0 }
   }
@@ -132,6 +133,7 @@ run "no_rejection_sets_one_off" {
 
 run "late_sooner_than_cloudwatch_looks" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     late_after_seconds = 59
   }
@@ -140,6 +142,7 @@ run "late_sooner_than_cloudwatch_looks" {
 
 run "late_when_the_queue_has_forgotten" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     late_after_seconds = 345600
   }
@@ -148,6 +151,7 @@ run "late_when_the_queue_has_forgotten" {
 
 run "half_a_second_late" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     late_after_seconds = 60.5
   }
@@ -156,6 +160,7 @@ run "half_a_second_late" {
 
 run "stalled_within_a_batch" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     stalled_after_seconds = 600
   }
@@ -164,6 +169,7 @@ run "stalled_within_a_batch" {
 
 run "stalled_longer_than_cloudwatch_looks_back" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     stalled_after_seconds = 86700
   }
@@ -172,6 +178,7 @@ run "stalled_longer_than_cloudwatch_looks_back" {
 
 run "stalled_between_two_looks" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     stalled_after_seconds = 1000
   }

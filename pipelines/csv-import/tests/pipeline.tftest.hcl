@@ -211,6 +211,7 @@ run "upper_bounds_just_legal" {
 
 run "name_too_long_and_rejections_inside_imports" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     name_prefix       = "a23456789-123456789-123456789-1234567"
     rejections_prefix = "import/rejections/"
@@ -249,6 +250,7 @@ run "more_rows_than_can_drain" {
 
 run "rejections_without_a_slash" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     rejections_prefix = "rejections"
   }
@@ -260,6 +262,7 @@ run "rejections_without_a_slash" {
 
 run "refused_1" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     table                = { hash_key = "" }
     import_prefix        = "/import/"
@@ -281,6 +284,7 @@ run "refused_1" {
 
 run "refused_2" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     table                = { hash_key = "import_stamp" }
     rows_per_message     = 10001
@@ -299,6 +303,7 @@ run "refused_2" {
 
 run "refused_3" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     table            = { read_capacity = 0 }
     rows_per_message = 1.5
@@ -312,6 +317,7 @@ run "refused_3" {
 
 run "refused_4" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     columns              = { amount = "decimal" }
     pace                 = { maximum_concurrency = 2, one_at_a_time = true }
@@ -322,6 +328,7 @@ run "refused_4" {
 
 run "refused_5" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     columns = { import_stamp = "string" }
     pace    = { batch_size = 0 }
@@ -331,6 +338,7 @@ run "refused_5" {
 
 run "refused_6" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     columns = { id = "number" }
     pace    = { batch_size = 11 }
@@ -340,6 +348,7 @@ run "refused_6" {
 
 run "refused_7" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     key_columns = ["a,b"]
     pace        = { batch_size = 11, one_at_a_time = true }
@@ -349,6 +358,7 @@ run "refused_7" {
 
 run "refused_8" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     key_columns = ["a", "a"]
     pace        = { batching_window_seconds = 1, one_at_a_time = true }
@@ -358,6 +368,7 @@ run "refused_8" {
 
 run "refused_9" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     key_columns = ["import_stamp"]
     pace        = { batching_window_seconds = 301 }
@@ -367,6 +378,7 @@ run "refused_9" {
 
 run "refused_10" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     key_columns = ["id", "region"]
     pace        = { item_size_kb = 401 }
@@ -376,6 +388,7 @@ run "refused_10" {
 
 run "refused_11" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     unknown_columns = "reject"
     defaults        = { completed = { bool = false, number = 0 } }
@@ -386,6 +399,7 @@ run "refused_11" {
 
 run "refused_12" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     unknown_columns = "drop"
     defaults        = { id = { string = "x" } }
@@ -396,6 +410,7 @@ run "refused_12" {
 
 run "refused_13" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     defaults = { amount = { string = "1" } }
     columns  = { amount = "number" }
@@ -406,6 +421,7 @@ run "refused_13" {
 
 run "refused_14" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     defaults = { day = { string = "31.1.2026" } }
     columns  = { day = "timestamp" }
@@ -417,6 +433,7 @@ run "refused_14" {
 
 run "dialect_with_letter_as_delimiter" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     dialect = { delimiter = "x" }
   }
@@ -425,6 +442,7 @@ run "dialect_with_letter_as_delimiter" {
 
 run "dialect_with_two_delimiters" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     dialect = { delimiter = ";;" }
   }
@@ -433,6 +451,7 @@ run "dialect_with_two_delimiters" {
 
 run "dialect_with_quote_as_delimiter" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     dialect = { delimiter = "\"" }
   }
@@ -441,6 +460,7 @@ run "dialect_with_quote_as_delimiter" {
 
 run "dialect_with_letter_as_quote" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     dialect = { quote = "q" }
   }
@@ -449,6 +469,7 @@ run "dialect_with_letter_as_quote" {
 
 run "dialect_with_line_end_as_escape" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     dialect = { escape = "\n" }
   }
@@ -457,6 +478,7 @@ run "dialect_with_line_end_as_escape" {
 
 run "dialect_with_two_comment_signs" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     dialect = { comment = "//" }
   }
@@ -465,6 +487,7 @@ run "dialect_with_two_comment_signs" {
 
 run "dialect_with_one_sign_for_two" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     dialect = { escape = "\"" }
   }
@@ -473,6 +496,7 @@ run "dialect_with_one_sign_for_two" {
 
 run "dialect_with_too_many_lines_to_skip" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     dialect = { skip_lines = 1001 }
   }
@@ -481,6 +505,7 @@ run "dialect_with_too_many_lines_to_skip" {
 
 run "dialect_with_part_of_a_line_to_skip" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     dialect = { skip_lines = 0.5 }
   }
@@ -489,6 +514,7 @@ run "dialect_with_part_of_a_line_to_skip" {
 
 run "dialect_with_column_without_a_name" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     dialect = { header = ["id", " "] }
   }
@@ -497,6 +523,7 @@ run "dialect_with_column_without_a_name" {
 
 run "dialect_with_column_named_twice" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     dialect = { header = ["id", "id"] }
   }
@@ -505,6 +532,7 @@ run "dialect_with_column_named_twice" {
 
 run "dialect_with_unknown_encoding" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     dialect = { encoding = "latin-1" }
   }
@@ -513,6 +541,7 @@ run "dialect_with_unknown_encoding" {
 
 run "dialect_with_unknown_trimming" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     dialect = { trim = "left" }
   }
@@ -521,6 +550,7 @@ run "dialect_with_unknown_trimming" {
 
 run "dialect_with_unknown_cells" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     dialect = { missing = "null" }
   }
@@ -562,6 +592,7 @@ run "dialect_at_its_limits" {
 
 run "uploads_among_large_rows" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     import_prefix = "large-rows/new/"
   }
@@ -570,6 +601,7 @@ run "uploads_among_large_rows" {
 
 run "dialect_with_unknown_decimal_sign" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     dialect = { decimal = ";" }
   }
@@ -578,6 +610,7 @@ run "dialect_with_unknown_decimal_sign" {
 
 run "dialect_with_unknown_empty_cells" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     dialect = { empty = "none" }
   }
@@ -586,6 +619,7 @@ run "dialect_with_unknown_empty_cells" {
 
 run "items_that_expire_after_no_day" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     expires_after_days = 0
   }
@@ -594,6 +628,7 @@ run "items_that_expire_after_no_day" {
 
 run "items_that_expire_after_too_many_days" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     expires_after_days = 36501
   }
@@ -602,6 +637,7 @@ run "items_that_expire_after_too_many_days" {
 
 run "items_that_expire_after_half_a_day" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     expires_after_days = 0.5
   }
@@ -626,7 +662,7 @@ run "items_that_expire" {
 
 run "a_name_that_aws_keeps_for_itself" {
   command = plan
-
+  module { source = "./tests/variables" }
   variables {
     name_prefix = "xn--acme"
   }

@@ -85,6 +85,7 @@ run "no_alarms" {
 
 run "no_rejection_sets_one_off" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     alarm = { actions = ["arn:aws:sns:eu-west-1:123456789012:on-call"], rejections = 0 }
   }
@@ -93,6 +94,7 @@ run "no_rejection_sets_one_off" {
 
 run "late_sooner_than_cloudwatch_looks" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     late_after_seconds = 59
   }
@@ -101,6 +103,7 @@ run "late_sooner_than_cloudwatch_looks" {
 
 run "late_when_the_queue_has_forgotten" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     late_after_seconds = 345600
   }
@@ -109,6 +112,7 @@ run "late_when_the_queue_has_forgotten" {
 
 run "half_a_second_late" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     late_after_seconds = 60.5
   }

@@ -53,6 +53,7 @@ run "customer_key" {
 
 run "key_by_alias" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     kms_key = { arn = "arn:aws:kms:eu-west-1:123456789012:alias/acme" }
   }
@@ -61,6 +62,7 @@ run "key_by_alias" {
 
 run "key_of_another_region" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     kms_key = { arn = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
   }

@@ -183,6 +183,7 @@ run "put_alone_with_a_trail" {
 
 run "name_too_long" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     name_prefix = "a23456789-123456789-1234"
   }
@@ -210,6 +211,7 @@ run "routed_but_not_watched" {
 
 run "prefix_of_the_notification" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     routes         = { put = { events = ["s3:ObjectCreated:Put"] } }
     events         = ["s3:ObjectCreated:Put"]
@@ -221,6 +223,7 @@ run "prefix_of_the_notification" {
 
 run "events_that_do_not_exist" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     # S3 has no such family: only ObjectAcl:Put.
     routes         = { acl = { events = ["ObjectAcl:*"] } }
@@ -233,6 +236,7 @@ run "events_that_do_not_exist" {
 
 run "event_watched_twice" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     routes         = { Put = { events = ["ObjectCreated:Put"] } }
     events         = ["ObjectCreated:*", "ObjectCreated:Put"]
@@ -244,6 +248,7 @@ run "event_watched_twice" {
 
 run "route_name_too_long" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     routes = { twenty-one-characters = { events = ["ObjectCreated:Put"] } }
   }
@@ -252,6 +257,7 @@ run "route_name_too_long" {
 
 run "route_named_other" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     routes = { other = { events = ["ObjectCreated:Put"] } }
   }
@@ -260,6 +266,7 @@ run "route_named_other" {
 
 run "route_named_like_a_dead_letter_queue" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     routes = { copy-dlq = { events = ["ObjectCreated:Put"] } }
   }
@@ -268,6 +275,7 @@ run "route_named_like_a_dead_letter_queue" {
 
 run "route_without_events" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     routes = { put = { events = [] } }
   }
@@ -276,6 +284,7 @@ run "route_without_events" {
 
 run "no_routes" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     routes = {}
   }
@@ -284,7 +293,7 @@ run "no_routes" {
 
 run "a_name_that_aws_keeps_for_itself" {
   command = plan
-
+  module { source = "./tests/variables" }
   variables {
     name_prefix = "awsome"
   }

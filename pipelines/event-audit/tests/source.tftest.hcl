@@ -60,7 +60,7 @@ run "a_bucket_of_another_account_by_eventbridge" {
 
 run "addresses_that_would_get_nothing" {
   command = plan
-
+  module { source = "./tests/variables" }
   variables {
     source_bucket     = { name = "documents", via = "eventbridge" }
     email_subscribers = ["audit@example.com"]

@@ -75,6 +75,7 @@ run "no_alarms" {
 
 run "no_rejection_sets_one_off" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     alarm = { actions = ["arn:aws:sns:eu-west-1:123456789012:on-call"], rejections = 0 }
   }
@@ -83,6 +84,7 @@ run "no_rejection_sets_one_off" {
 
 run "late_sooner_than_cloudwatch_looks" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     late_after_seconds = 59
   }
@@ -91,6 +93,7 @@ run "late_sooner_than_cloudwatch_looks" {
 
 run "late_when_the_queue_has_forgotten" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     late_after_seconds = 345600
   }
@@ -99,6 +102,7 @@ run "late_when_the_queue_has_forgotten" {
 
 run "half_a_second_late" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     late_after_seconds = 60.5
   }

@@ -39,6 +39,7 @@ run "customer_key" {
 
 run "key_by_alias" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     kms_key = { arn = "arn:aws:kms:eu-west-1:123456789012:alias/acme" }
   }
@@ -47,6 +48,7 @@ run "key_by_alias" {
 
 run "key_of_another_region" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     kms_key = { arn = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
   }

@@ -126,6 +126,7 @@ run "forms_and_limits" {
 
 run "forms_that_cannot_be" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     derivatives = { a = { max_width = 1, max_height = 1, format = "gif" } }
     limits      = { max_source_bytes = 400000001 }
@@ -135,6 +136,7 @@ run "forms_that_cannot_be" {
 
 run "quality_of_png" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     derivatives = { a = { max_width = 1, max_height = 1, format = "png", quality = 80 } }
   }
@@ -143,6 +145,7 @@ run "quality_of_png" {
 
 run "position_without_cover" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     derivatives = { a = { max_width = 1, max_height = 1, position = "top" } }
   }
@@ -151,6 +154,7 @@ run "position_without_cover" {
 
 run "background_by_name" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     derivatives = { a = { max_width = 1, max_height = 1, background = "white" } }
   }
@@ -159,6 +163,7 @@ run "background_by_name" {
 
 run "cache_control_with_a_line_feed" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     derivatives = { a = { max_width = 1, max_height = 1, cache_control = "public\nx" } }
   }
@@ -167,6 +172,7 @@ run "cache_control_with_a_line_feed" {
 
 run "bucket_name_too_long" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     name_prefix = "a23456789-123456789-123456789-12345"
   }
@@ -175,6 +181,7 @@ run "bucket_name_too_long" {
 
 run "output_inside_source" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     output_prefix = "ingest/derived/"
   }
@@ -183,6 +190,7 @@ run "output_inside_source" {
 
 run "rejections_inside_source" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     rejections_prefix = "ingest/rejections/"
   }
@@ -191,6 +199,7 @@ run "rejections_inside_source" {
 
 run "rejections_inside_output" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     rejections_prefix = "derived/rejections/"
   }
@@ -199,6 +208,7 @@ run "rejections_inside_output" {
 
 run "output_without_a_slash" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     output_prefix = "derived"
   }
@@ -207,6 +217,7 @@ run "output_without_a_slash" {
 
 run "rejections_below_nothing" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     rejections_prefix = "a//b/"
   }
@@ -215,6 +226,7 @@ run "rejections_below_nothing" {
 
 run "values_that_cannot_work" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     derivatives     = { Thumbnail = { max_width = 128, max_height = 128 } }
     extensions      = [".jpg"]
@@ -244,6 +256,7 @@ run "no_extensions" {
 
 run "heic_without_its_decoder" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     allowed_formats = ["JPEG", "HEIC"]
   }
@@ -268,6 +281,7 @@ run "heic_with_its_decoder" {
 
 run "no_derivatives" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     derivatives = {}
   }
@@ -276,6 +290,7 @@ run "no_derivatives" {
 
 run "box_too_large" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     derivatives = { huge = { max_width = 8193, max_height = 1 } }
   }
@@ -284,7 +299,7 @@ run "box_too_large" {
 
 run "a_name_that_aws_keeps_for_itself" {
   command = plan
-
+  module { source = "./tests/variables" }
   variables {
     name_prefix = "sthree"
   }

@@ -70,7 +70,7 @@ run "a_bucket_of_another_account_that_notifies" {
 
 run "addresses_that_would_get_nothing" {
   command = plan
-
+  module { source = "./tests/variables" }
   variables {
     source_bucket     = { name = "uploads" }
     email_subscribers = ["pictures@example.com"]

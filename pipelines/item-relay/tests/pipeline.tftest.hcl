@@ -153,6 +153,7 @@ run "upper_bounds_just_legal" {
 
 run "name_too_long" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     name_prefix = "a23456789-123456789-123456789-12345"
   }
@@ -163,6 +164,7 @@ run "name_too_long" {
 
 run "refused_1" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     function       = { timeout_seconds = 43 }
     service        = { visibility_timeout_seconds = 29 }
@@ -174,6 +176,7 @@ run "refused_1" {
 
 run "refused_2" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     function       = { batch_size = 11 }
     service        = { late_after_seconds = 59 }
@@ -185,6 +188,7 @@ run "refused_2" {
 
 run "refused_3" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     lifecycle_days = { rejections = 1.5 }
     members        = { operator = ["a2345678901234567890123456789012345678901234567890123456789012345"] }
@@ -194,7 +198,7 @@ run "refused_3" {
 
 run "a_name_that_aws_keeps_for_itself" {
   command = plan
-
+  module { source = "./tests/variables" }
   variables {
     name_prefix = "amzn-s3-demo-a"
   }

@@ -69,6 +69,7 @@ run "no_alarms" {
 
 run "no_rejection_sets_one_off" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     alarm = { actions = ["arn:aws:sns:eu-west-1:123456789012:on-call"], rejections = 0 }
   }

@@ -152,6 +152,7 @@ run "arns_longer_than_the_policy_takes" {
 
 run "refused_1" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     name_prefix  = "a23456789-123456789-12345"
     queue_mode   = "shared"
@@ -165,6 +166,7 @@ run "refused_1" {
 
 run "refused_2" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     name_prefix = "aws-tenants"
     cache       = { negative_seconds = 0 }
@@ -177,6 +179,7 @@ run "refused_2" {
 
 run "refused_3" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     name_prefix = "ssm"
     cache       = { seconds = 4 }
@@ -189,6 +192,7 @@ run "refused_3" {
 
 run "refused_4" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     name_prefix  = "acme-"
     cache        = { stale_seconds = 71 }
@@ -201,6 +205,7 @@ run "refused_4" {
 
 run "refused_5" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     name_prefix  = "acme-tg"
     cache        = { stale_seconds = 86401 }
@@ -214,6 +219,7 @@ run "refused_5" {
 
 run "refused_6" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     name_prefix  = "acme-tenant-eu"
     cache        = { stale_seconds = -1 }
@@ -226,6 +232,7 @@ run "refused_6" {
 
 run "refused_7" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     cache    = { seconds = 1.5 }
     consumer = { max_file_mb = 1.5 }
@@ -236,6 +243,7 @@ run "refused_7" {
 
 run "refused_8" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     cache        = { negative_seconds = 1.5 }
     router       = { maximum_concurrency = 2.5 }
@@ -247,6 +255,7 @@ run "refused_8" {
 
 run "refused_9" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     cache    = { stale_seconds = 600.5 }
     consumer = { batch_size = 1.5 }
@@ -257,6 +266,7 @@ run "refused_9" {
 
 run "refused_10" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     cache  = { seconds = 0, negative_seconds = 1 }
     queues = { dlq_retention_seconds = 1209599.5 }
@@ -266,6 +276,7 @@ run "refused_10" {
 
 run "refused_11" {
   command = plan
+  module { source = "./tests/variables" }
   variables {
     cache  = { seconds = 3600, negative_seconds = 3601 }
     queues = { message_retention_seconds = 345600.5 }

@@ -15,6 +15,7 @@ FILES_BY_CONCERN = frozenset(
         "alarms.tf",
         "event_source.tf",
         "function.tf",
+        "locals.tf",
         "manager.tf",
         "moved.tf",
         "policies.tf",
