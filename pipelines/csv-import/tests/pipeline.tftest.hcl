@@ -85,6 +85,18 @@ run "defaults" {
     )
     error_message = "Uploads and rows too large for a message expire after 30 days, rejection records after 90."
   }
+  assert {
+    condition     = length(output.alarm_names) == 0
+    error_message = "Without alarm there must be no alarms."
+  }
+  assert {
+    condition = local.expected_file == {
+      DELIMITER     = "auto", QUOTE = "\"", SKIP_LINES = "0", HEADER = "[]", ENCODING = "auto", TRIM = "names", HASH_KEY = "id"
+      MISSING_CELLS = "reject"
+      COLUMNS       = "{}", DEFAULTS = "{\"completed\":false}"
+    }
+    error_message = "The splitter must have the expectations of files, without empty ones."
+  }
 }
 
 run "weak_table_one_at_a_time_just_legal" {
@@ -201,11 +213,19 @@ run "upper_bounds_just_legal" {
     key_columns      = ["id"]
     columns          = { id = "timestamp" }
     defaults         = {}
+    alarm            = { actions = [], rejections = 1 }
+
+    late_after_seconds    = 345599
+    stalled_after_seconds = 86400
   }
 
   assert {
     condition     = output.pipeline.pace == { workers = 1000, batch_size = 1, rows_per_second = 32000 }
     error_message = "A thousand functions must be estimated at 32 rows a second each."
+  }
+  assert {
+    condition     = contains(output.alarm_names, "acme-csv-imports-oldest-message-age")
+    error_message = "late_after_seconds may be as long as the queue keeps a message."
   }
 }
 
@@ -557,27 +577,15 @@ run "dialect_with_unknown_cells" {
   expect_failures = [var.dialect]
 }
 
-run "dialect_by_default" {
-  command = plan
-
-  assert {
-    condition = local.expected_file == {
-      DELIMITER     = "auto", QUOTE = "\"", SKIP_LINES = "0", HEADER = "[]", ENCODING = "auto", TRIM = "names", HASH_KEY = "id"
-      MISSING_CELLS = "reject"
-      COLUMNS       = "{}", DEFAULTS = "{\"completed\":false}"
-    }
-    error_message = "The splitter must have the expectations of files, without empty ones."
-  }
-}
-
-run "dialect_at_its_limits" {
+run "dialect_and_expiry_at_their_limits" {
   command = plan
   variables {
     dialect = {
       delimiter = "\t", quote = "", escape = "\\", comment = "#", skip_lines = 1000, header = ["id", "name"]
-      encoding  = "windows-1252", trim = "all", missing = "empty"
+      encoding  = "windows-1252", trim = "all", missing = "empty", decimal = ",", empty = "null"
     }
-    key_columns = ["id"]
+    key_columns        = ["id"]
+    expires_after_days = 36500
   }
 
   assert {
@@ -585,8 +593,17 @@ run "dialect_at_its_limits" {
       DELIMITER = "\t", QUOTE = "none", ESCAPE = "\\", COMMENT = "#", SKIP_LINES = "1000", HEADER = "[\"id\",\"name\"]"
       ENCODING  = "windows-1252", MISSING_CELLS = "empty"
       TRIM      = "all", HASH_KEY = "id", KEY_COLUMNS = "id", COLUMNS = "{}", DEFAULTS = "{\"completed\":false}"
+
+      EXPIRES_AFTER_DAYS = "36500"
     }
     error_message = "The splitter must have every setting of the dialect."
+  }
+  assert {
+    condition = (
+      module.items.table.ttl[0].attribute_name == "expires_at" && module.items.table.ttl[0].enabled
+      && local.expected_file.EXPIRES_AFTER_DAYS == "36500"
+    )
+    error_message = "DynamoDB deletes items by expires_at, and the splitter refuses files with such a column."
   }
 }
 
@@ -642,22 +659,6 @@ run "items_that_expire_after_half_a_day" {
     expires_after_days = 0.5
   }
   expect_failures = [var.expires_after_days]
-}
-
-run "items_that_expire" {
-  command = plan
-  variables {
-    expires_after_days = 36500
-    dialect            = { decimal = ",", empty = "null" }
-  }
-
-  assert {
-    condition = (
-      module.items.table.ttl[0].attribute_name == "expires_at" && module.items.table.ttl[0].enabled
-      && local.expected_file.EXPIRES_AFTER_DAYS == "36500"
-    )
-    error_message = "DynamoDB deletes items by expires_at, and the splitter refuses files with such a column."
-  }
 }
 
 run "a_name_that_aws_keeps_for_itself" {

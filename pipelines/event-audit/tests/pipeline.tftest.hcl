@@ -88,6 +88,10 @@ run "defaults" {
     )
     error_message = "Records expire after 90 days, older versions after 30, unfinished uploads after 7."
   }
+  assert {
+    condition     = length(output.alarm_names) == 0
+    error_message = "Without alarm there must be no alarms."
+  }
 }
 
 # Values that just satisfy every guard below.
@@ -116,6 +120,9 @@ run "just_legal" {
     trail          = { retention_days = 3650 }
     lifecycle_days = { noncurrent = 1, incomplete_upload = 1, rejections = 1 }
     function       = { batch_size = 100, batching_window_seconds = 5 }
+    alarm          = { actions = [], rejections = 1 }
+
+    late_after_seconds = 345599
   }
 
   assert {
@@ -129,6 +136,10 @@ run "just_legal" {
   assert {
     condition     = length(local.routes["twenty-characters-ab"].events) == 4
     error_message = "An event listed alone and by its family, in one route, must be there once."
+  }
+  assert {
+    condition     = contains(output.alarm_names, "a23456789-123456789-123-audit-others-oldest-message-age")
+    error_message = "late_after_seconds may be as long as the queue keeps a message."
   }
 }
 

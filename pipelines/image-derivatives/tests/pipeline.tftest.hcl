@@ -54,6 +54,10 @@ run "defaults" {
     )
     error_message = "Older versions and unfinished uploads are removed after a day."
   }
+  assert {
+    condition     = length(output.alarm_names) == 0
+    error_message = "Without alarm there must be no alarms."
+  }
 }
 
 run "every_object_below_the_prefix" {
@@ -100,6 +104,20 @@ run "forms_and_limits" {
     }
     limits         = { max_pixels = 25000000, max_source_bytes = 20000000 }
     lifecycle_days = { ingest = null }
+    alarm          = { actions = [], rejections = 1 }
+
+    late_after_seconds = 345599
+    # HEIC with its decoder.
+    allowed_formats = ["JPEG", "HEIC"]
+    package = {
+      path         = "../../tests/terraform/packages/function.zip"
+      handler      = "create_image_derivative.handler.handler"
+      content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+      size_bytes   = 22
+      runtime      = "python3.13"
+      architecture = "arm64"
+      extras       = ["heic"]
+    }
   }
 
   assert {
@@ -121,6 +139,10 @@ run "forms_and_limits" {
       thumbnail = "jpeg"
     }
     error_message = "The output must have the format of each derivative."
+  }
+  assert {
+    condition     = contains(output.alarm_names, "acme-image-thumbnail-oldest-message-age")
+    error_message = "late_after_seconds may be as long as the queue keeps a message."
   }
 }
 
@@ -247,10 +269,16 @@ run "no_extensions" {
   command = plan
   variables {
     extensions = []
+    # Only looks like a name that AWS keeps for itself.
+    name_prefix = "sthrees"
   }
   assert {
     condition     = keys(module.notification[0].rules) == ["topic:uploads"]
     error_message = "Without extensions there is one rule for the whole prefix."
+  }
+  assert {
+    condition     = output.pipeline.bucket == "sthrees-image-123456789012-eu-west-1"
+    error_message = "The name has no reserved prefix."
   }
 }
 
@@ -261,22 +289,6 @@ run "heic_without_its_decoder" {
     allowed_formats = ["JPEG", "HEIC"]
   }
   expect_failures = [var.allowed_formats]
-}
-
-run "heic_with_its_decoder" {
-  command = plan
-  variables {
-    allowed_formats = ["JPEG", "HEIC"]
-    package = {
-      path         = "../../tests/terraform/packages/function.zip"
-      handler      = "create_image_derivative.handler.handler"
-      content_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
-      size_bytes   = 22
-      runtime      = "python3.13"
-      architecture = "arm64"
-      extras       = ["heic"]
-    }
-  }
 }
 
 run "no_derivatives" {
@@ -305,17 +317,4 @@ run "a_name_that_aws_keeps_for_itself" {
   }
 
   expect_failures = [var.name_prefix]
-}
-
-run "a_name_that_only_looks_like_one_of_them" {
-  command = plan
-
-  variables {
-    name_prefix = "sthrees"
-  }
-
-  assert {
-    condition     = output.pipeline.bucket == "sthrees-image-123456789012-eu-west-1"
-    error_message = "The name has no reserved prefix."
-  }
 }

@@ -47,29 +47,6 @@ run "alarms" {
   }
 }
 
-run "thresholds_just_legal" {
-  command = plan
-
-  variables {
-    alarm              = { actions = [], rejections = 1 }
-    late_after_seconds = 345599
-  }
-
-  assert {
-    condition     = contains(output.alarm_names, "acme-relay-updates-oldest-message-age")
-    error_message = "late_after_seconds may be as long as the queue keeps a message."
-  }
-}
-
-run "no_alarms" {
-  command = plan
-
-  assert {
-    condition     = length(output.alarm_names) == 0
-    error_message = "Without alarm there must be no alarms."
-  }
-}
-
 run "no_rejection_sets_one_off" {
   command = plan
   module { source = "./tests/variables" }

@@ -87,6 +87,10 @@ run "defaults" {
     condition     = length(aws_iam_user_group_membership.members) == 0
     error_message = "By default the groups have no members."
   }
+  assert {
+    condition     = length(output.alarm_names) == 0
+    error_message = "Without alarm there must be no alarms."
+  }
 }
 
 run "lower_bounds_just_legal" {
@@ -142,12 +146,18 @@ run "upper_bounds_just_legal" {
   variables {
     function = { timeout_seconds = 42, batch_size = 10 }
     service  = { visibility_timeout_seconds = 43200, late_after_seconds = 1209599 }
-    alarm    = { actions = [] }
+    alarm    = { actions = [], rejections = 1 }
+
+    late_after_seconds = 345599
   }
 
   assert {
     condition     = module.updates_queue.queue.visibility_timeout_seconds + var.function.timeout_seconds < 300
     error_message = "The next delivery must be within the deduplication interval of a failed one."
+  }
+  assert {
+    condition     = contains(output.alarm_names, "acme-relay-updates-oldest-message-age")
+    error_message = "late_after_seconds may be as long as the queue keeps a message."
   }
 }
 

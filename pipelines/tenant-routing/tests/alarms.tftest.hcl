@@ -58,15 +58,6 @@ run "alarms" {
   }
 }
 
-run "no_alarms" {
-  command = plan
-
-  assert {
-    condition     = length(output.alarm_names) == 0
-    error_message = "Without alarm there must be no alarms."
-  }
-}
-
 run "no_rejection_sets_one_off" {
   command = plan
   module { source = "./tests/variables" }

@@ -24,50 +24,6 @@ variables {
   }
 }
 
-run "customer_key" {
-  command = plan
-
-  variables {
-    kms_key = { arn = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
-  }
-
-  assert {
-    condition = (
-      one(module.groups.table.server_side_encryption).enabled
-      && one(module.groups.table.server_side_encryption).kms_key_arn == var.kms_key.arn
-    )
-    error_message = "The key must encrypt all of the pipeline's data."
-  }
-
-  assert {
-    condition = (
-      one(module.tenants.table.server_side_encryption).enabled
-      && one(module.tenants.table.server_side_encryption).kms_key_arn == var.kms_key.arn
-    )
-    error_message = "The key must encrypt all of the pipeline's data."
-  }
-
-  assert {
-    condition     = output.key_sources == { s3 = ["arn:aws:s3:::acme-tg-*-123456789012-eu-west-1"], sns = [] }
-    error_message = "key_sources must have the sources for the key's policy."
-  }
-}
-
-run "the_longest_policy" {
-  command = plan
-
-  variables {
-    # The longest prefix.
-    name_prefix = "a23456789-123456789-1234"
-    kms_key     = { arn = "arn:aws:kms:eu-west-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab" }
-  }
-
-  assert {
-    condition     = length(output.manager_policy) < 6144
-    error_message = "The manager's policy must be within the limit with the longest prefix and a key."
-  }
-}
-
 run "key_by_alias" {
   command = plan
   module { source = "./tests/variables" }
@@ -119,5 +75,23 @@ run "the_key_of_what_is_made_at_run_time" {
   assert {
     condition     = length(aws_ssm_parameter.platform.insecure_value) < 2048 && aws_ssm_parameter.platform.type == "String"
     error_message = "The document has no secret, and leaves half of a parameter's size for tags."
+  }
+  assert {
+    condition = (
+      one(module.groups.table.server_side_encryption).enabled
+      && one(module.groups.table.server_side_encryption).kms_key_arn == var.kms_key.arn
+    )
+    error_message = "The key must encrypt all of the pipeline's data."
+  }
+  assert {
+    condition = (
+      one(module.tenants.table.server_side_encryption).enabled
+      && one(module.tenants.table.server_side_encryption).kms_key_arn == var.kms_key.arn
+    )
+    error_message = "The key must encrypt all of the pipeline's data."
+  }
+  assert {
+    condition     = output.key_sources == { s3 = ["arn:aws:s3:::acme-tg-*-123456789012-eu-west-1"], sns = [] }
+    error_message = "key_sources must have the sources for the key's policy."
   }
 }

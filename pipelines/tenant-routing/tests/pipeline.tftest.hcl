@@ -65,6 +65,7 @@ run "upper_bounds_just_legal" {
   variables {
     # 24 characters: the longest prefix.
     name_prefix = "a23456789-123456789-1234"
+    kms_key     = { arn = "arn:aws:kms:eu-west-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab" }
     cache       = { seconds = 3600, negative_seconds = 3600, stale_seconds = 86400 }
     router      = { batch_size = 10, maximum_concurrency = 1000 }
     consumer = {
@@ -82,7 +83,7 @@ run "upper_bounds_just_legal" {
 
   assert {
     condition     = length(output.manager_policy) < 6144
-    error_message = "The manager's policy must be within the limit with the longest prefix."
+    error_message = "The manager's policy must be within the limit with the longest prefix and a key."
   }
 
   assert {
@@ -93,7 +94,7 @@ run "upper_bounds_just_legal" {
 
 run "old_answers_are_never_used" {
   command = plan
-
+  module { source = "./tests/variables" }
   variables {
     cache = { stale_seconds = 0 }
   }
