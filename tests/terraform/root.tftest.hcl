@@ -94,7 +94,8 @@ run "settings_reach_the_pipelines" {
   command = plan
 
   variables {
-    alarms = { email_subscribers = ["ops@example.com"], rejections = 20 }
+    name_prefix = "acme"
+    alarms      = { email_subscribers = ["ops@example.com"], rejections = 20 }
     image_derivatives = {
       derivatives        = { banner = { max_width = 1200, max_height = 300 } }
       lifecycle_days     = { ingest = 7 }
@@ -109,6 +110,7 @@ run "settings_reach_the_pipelines" {
       pace                  = { table_write_capacity = 50 }
       late_after_seconds    = 600
       stalled_after_seconds = 900
+      notices               = {}
     }
     item_relay = {
       function           = { memory_size_mb = 512 }
@@ -133,7 +135,7 @@ run "settings_reach_the_pipelines" {
     error_message = "Routes must be the caller's and the catch-all."
   }
   assert {
-    condition     = output.event_audit.trail_table == "event-pipelines-audit-trail"
+    condition     = output.event_audit.trail_table == "acme-audit-trail"
     error_message = "A trail must exist when set."
   }
   assert {
@@ -141,7 +143,7 @@ run "settings_reach_the_pipelines" {
     error_message = "Four fifths of a provisioned table's capacity must be used."
   }
   assert {
-    condition     = output.item_relay.groups.operator == "event-pipelines-relay-operator-eu-west-1"
+    condition     = output.item_relay.groups.operator == "acme-relay-operator-eu-west-1"
     error_message = "The relay has a group for operators."
   }
   assert {
@@ -151,6 +153,10 @@ run "settings_reach_the_pipelines" {
   assert {
     condition     = length(module.alarms) == 1
     error_message = "Addresses are subscribed to the stack's own topic."
+  }
+  assert {
+    condition     = module.item_relay[0].key_sources == { s3 = [], sns = [] } && length(local.kms_key_policy_statements) == 4
+    error_message = "The statements for the key's policy must be known without a key."
   }
 }
 
@@ -177,12 +183,21 @@ run "all_but_one" {
   command = plan
 
   variables {
-    pipelines = ["csv-import", "event-audit", "image-derivatives", "item-relay"]
+    pipelines         = ["csv-import", "event-audit", "image-derivatives", "item-relay"]
+    image_derivatives = { derivatives = { for number in range(12) : "box-${number}" => { max_width = 100, max_height = 100 } } }
   }
 
   assert {
     condition     = length([for name in output.alarms.names : name if strcontains(name, "-tenants-")]) == 0
     error_message = "There must be no alarms for pipelines that are not deployed."
+  }
+  assert {
+    condition = [
+      for widget in jsondecode(aws_cloudwatch_dashboard.regional[0].dashboard_body).widgets :
+      [widget.y, length(widget.properties.alarms)]
+      if widget.type == "alarm"
+    ] == [[0, 100], [6, length(output.alarms.names) - 100]] && length(output.alarms.names) < 107
+    error_message = "The other alarms must be in a separate widget."
   }
 }
 
@@ -193,7 +208,7 @@ run "every_option" {
   variables {
     name_prefix       = "acme"
     code_bucket       = { name = "acme-code" }
-    kms_key           = { arn = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
+    kms_key           = { arn = "arn:aws:kms:eu-west-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab" }
     event_audit       = { trail = {}, email_subscribers = ["audit@example.com"] }
     csv_import        = { notices = { email_subscribers = ["imports@example.com"] }, pace = { one_at_a_time = true } }
     image_derivatives = { email_subscribers = ["pictures@example.com"] }
@@ -206,6 +221,10 @@ run "every_option" {
       "acme-csv-rows-dlq.fifo-has-messages",
     ], output.alarms.names)) == 0
     error_message = "A FIFO row queue must have the same alarms."
+  }
+  assert {
+    condition     = length(local.kms_key_policy_statements) == 4
+    error_message = "The key's policy must allow S3, SNS, CloudWatch alarms and CloudWatch Logs."
   }
 }
 
@@ -237,54 +256,6 @@ run "no_pipeline" {
   assert {
     condition     = output.kms_key_policy_statements == "[]"
     error_message = "Without pipelines the key's policy needs no statements."
-  }
-}
-
-run "more_alarms_than_a_widget_takes" {
-  command = plan
-
-  variables {
-    image_derivatives = { derivatives = { for number in range(10) : "box-${number}" => { max_width = 100, max_height = 100 } } }
-  }
-
-  assert {
-    condition = [
-      for widget in jsondecode(aws_cloudwatch_dashboard.regional[0].dashboard_body).widgets :
-      [widget.y, length(widget.properties.alarms)]
-      if widget.type == "alarm"
-    ] == [[0, 100], [6, length(output.alarms.names) - 100]] && length(output.alarms.names) < 107
-    error_message = "The other alarms must be in a separate widget."
-  }
-}
-
-run "keys_of_aws" {
-  command = plan
-
-  variables {
-    name_prefix = "acme"
-    event_audit = { trail = {} }
-    csv_import  = { notices = {} }
-  }
-
-  assert {
-    condition     = module.item_relay[0].key_sources == { s3 = [], sns = [] } && length(local.kms_key_policy_statements) == 4
-    error_message = "The statements for the key's policy must be known without a key."
-  }
-}
-
-run "customer_key" {
-  command = plan
-
-  variables {
-    name_prefix = "acme"
-    event_audit = { trail = {} }
-    csv_import  = { notices = {} }
-    kms_key     = { arn = "arn:aws:kms:eu-west-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab" }
-  }
-
-  assert {
-    condition     = length(local.kms_key_policy_statements) == 4
-    error_message = "The key's policy must allow S3, SNS, CloudWatch alarms and CloudWatch Logs."
   }
 }
 

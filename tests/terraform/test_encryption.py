@@ -12,7 +12,8 @@ from support.mocked_plans import Plan, Resource
 
 pytestmark = pytest.mark.xdist_group("mocked plans")
 
-RUN = "customer_key"
+RUN = "every_option"
+KEYS_OF_AWS = "settings_reach_the_pipelines"
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab"
 ACCOUNT = "123456789012"
 
@@ -42,6 +43,7 @@ NO_DATA = {
     "aws_iam_policy",
     "aws_iam_role",
     "aws_iam_role_policy",
+    "aws_iam_user_group_membership",
     "aws_lambda_event_source_mapping",
     "aws_lambda_function_recursion_config",
     "aws_s3_bucket",
@@ -51,6 +53,8 @@ NO_DATA = {
     "aws_s3_bucket_policy",
     "aws_s3_bucket_public_access_block",
     "aws_s3_bucket_versioning",
+    # Packages: code, in a bucket of the caller.
+    "aws_s3_object",
     "aws_sns_topic_subscription",
     # Plain text on purpose: names and numbers, no secret.
     "aws_ssm_parameter",
@@ -187,7 +191,7 @@ def test_the_key_is_named_and_never_used_without_a_service_between(plan: Plan) -
 
 
 def test_without_a_key_nothing_speaks_of_one(plans: dict[str, Plan]) -> None:
-    plan = plans["keys_of_aws"]
+    plan = plans[KEYS_OF_AWS]
     speaking = [each.address for each in plan.resources if "kms:" in json.dumps(each.values)]
     assert speaking == []
     for each in plan.resources:
@@ -202,7 +206,7 @@ def test_without_a_key_nothing_speaks_of_one(plans: dict[str, Plan]) -> None:
 
 # --- The key's own policy
 
-RUNS = ("customer_key", "customer_key_of_one_pipeline", "keys_of_aws")
+RUNS = (RUN, "customer_key_of_one_pipeline", KEYS_OF_AWS)
 
 
 def key_policy(plan: Plan) -> list[dict[str, Any]]:
@@ -263,4 +267,4 @@ def test_the_keys_policy_names_services_actions_and_sources(
 def test_the_keys_policy_can_be_written_before_the_key_is_named(
     plans: dict[str, Plan],
 ) -> None:
-    assert key_policy(plans["keys_of_aws"]) == key_policy(plans[RUN])
+    assert key_policy(plans[KEYS_OF_AWS]) == key_policy(plans[RUN])

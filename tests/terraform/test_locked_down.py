@@ -41,7 +41,7 @@ def test_roles_that_policies_name_are_written_with_the_path(plan: Plan) -> None:
         for resource in [statement["Resource"]]
         if ":role/" in resource
     ]
-    assert named == [f"arn:aws:iam::123456789012:role{PATH}event-pipelines-tenants-files-eu-west-1"]
+    assert named == [f"arn:aws:iam::123456789012:role{PATH}acme-tenants-files-eu-west-1"]
 
 
 def test_every_function_is_in_the_vpc(plan: Plan) -> None:

@@ -146,7 +146,7 @@ def test_commands_of_alarms_exist_and_find_this_stack(plan: Plan, alarms: list[R
 def test_settings_reach_the_alarms(plans: dict[str, Plan]) -> None:
     plan = plans["settings_reach_the_pipelines"]
     metrics = {
-        alarm.values["alarm_name"].removeprefix("event-pipelines-"): alarm.values
+        alarm.values["alarm_name"].removeprefix("acme-"): alarm.values
         for alarm in plan.all("aws_cloudwatch_metric_alarm")
     }
     thresholds = {
