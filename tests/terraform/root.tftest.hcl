@@ -345,12 +345,13 @@ run "values_that_cannot_work" {
   command = plan
   module { source = "./tests/terraform/variables" }
   variables {
-    region      = "Ireland"
-    name_prefix = "a23456789-123456789-12345"
-    pipelines   = ["image-derivative"]
+    region            = "Ireland"
+    name_prefix       = "a23456789-123456789-12345"
+    pipelines         = ["image-derivative"]
+    package_directory = "tests/terraform"
   }
 
-  expect_failures = [var.region, var.name_prefix, var.pipelines]
+  expect_failures = [var.region, var.name_prefix, var.pipelines, var.package_directory]
 }
 
 run "a_prefix_like_groups_of_another_stack" {

@@ -239,7 +239,7 @@ run "events_that_do_not_exist" {
     # S3 has no such family: only ObjectAcl:Put.
     routes         = { acl = { events = ["ObjectAcl:*"] } }
     events         = ["ObjectAcl:*"]
-    trail          = { retention_days = 3651, object_lock_days = 36501 }
+    trail          = { retention_days = 3651 }
     lifecycle_days = { noncurrent = 1.5 }
   }
   expect_failures = [var.routes, var.events, var.trail, var.lifecycle_days]
@@ -262,8 +262,9 @@ run "route_name_too_long" {
   module { source = "./tests/variables" }
   variables {
     routes = { twenty-one-characters = { events = ["ObjectCreated:Put"] } }
+    trail  = { object_lock_days = 36501 }
   }
-  expect_failures = [var.routes]
+  expect_failures = [var.routes, var.trail]
 }
 
 run "route_named_other" {

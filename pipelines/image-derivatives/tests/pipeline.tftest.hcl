@@ -165,6 +165,15 @@ run "quality_of_png" {
   expect_failures = [var.derivatives]
 }
 
+run "fit_that_is_neither" {
+  command = plan
+  module { source = "./tests/variables" }
+  variables {
+    derivatives = { a = { max_width = 1, max_height = 1, fit = "fill" } }
+  }
+  expect_failures = [var.derivatives]
+}
+
 run "position_without_cover" {
   command = plan
   module { source = "./tests/variables" }
