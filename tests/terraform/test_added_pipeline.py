@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
+import pytest
+
 from support import added_pipeline, mocked_plans
 
 
-def test_a_root_with_a_sixth_pipeline_is_valid(tmp_path: Path) -> None:
-    tree = mocked_plans.copy_tree(tmp_path)
-    added_pipeline.add_to(tree)
+# In the worker that has the provider: only its schema is asked for.
+@pytest.mark.xdist_group("mocked plans")
+def test_a_root_with_a_sixth_pipeline_is_valid(tree: Path, tmp_path: Path) -> None:
+    added = mocked_plans.copy_tree(tmp_path)
+    added_pipeline.add_to(added)
 
     init = mocked_plans.REPOSITORY / "tools/terraform_init.sh"
-    mocked_plans.run(init, tree, cwd=tree, tree=tree)
-    mocked_plans.run("terraform", "validate", "-no-color", cwd=tree, tree=tree)
+    mocked_plans.run(init, added, cwd=added, tree=tree)
+    mocked_plans.run("terraform", "validate", "-no-color", cwd=added, tree=tree)
