@@ -7,7 +7,7 @@ tool=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)/tools/package_functions.py
 
 # Candidates are tried by running them: a version manager's shim can be on PATH and still fail.
 fits() {
-  "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+  "$1" -S -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 }
 
 if [ -n "${PYTHON:-}" ]; then
