@@ -1,11 +1,12 @@
 """A repository small enough to package in a moment."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import deflate
 import pytest
 
-from unit.tools.workspace import Workspace
+from unit.tools.workspace import STAND_IN_FOR_PIP, Workspace
 
 
 @pytest.fixture
@@ -16,9 +17,11 @@ def workspace(tmp_path: Path) -> Workspace:
         tmp_path / "wheelhouse",
         tmp_path / "output",
         tmp_path / "compressor",
+        tmp_path / "stand-in",
     )
-    workspace.wheelhouse.mkdir()
-    workspace.compressor.mkdir()
+    for folder in (workspace.wheelhouse, workspace.compressor, tmp_path / "stand-in"):
+        folder.mkdir()
+    (tmp_path / "stand-in" / "pip.py").write_text(STAND_IN_FOR_PIP)
     installed = Path(deflate.__file__).parents[1]
     for folder in (installed / "deflate", *installed.glob("deflate-*.dist-info")):
         (workspace.compressor / folder.name).symlink_to(folder)
@@ -41,3 +44,9 @@ def workspace(tmp_path: Path) -> Workspace:
     )
     workspace.lock("alpha", f"tinydep==1.0 {digest}")
     return workspace
+
+
+@pytest.fixture
+def fetching(workspace: Workspace) -> Workspace:
+    """The same with pip itself, for tests of what is fetched."""
+    return replace(workspace, stand_in=None)

@@ -90,11 +90,11 @@ def test_a_damaged_package_is_built_again(workspace: Workspace) -> None:
     assert package.read_bytes() == whole
 
 
-def test_wheels_are_kept_so_that_the_next_build_needs_no_network(workspace: Workspace) -> None:
-    build(workspace)
-    (workspace.functions / "alpha" / "handler.py").write_text("import tinydep\n")
+def test_wheels_are_kept_so_that_the_next_build_needs_no_network(fetching: Workspace) -> None:
+    build(fetching)
+    (fetching.functions / "alpha" / "handler.py").write_text("import tinydep\n")
 
-    assert build(workspace, PIP_FIND_LINKS="")["alpha"] == "built"
+    assert build(fetching, PIP_FIND_LINKS="")["alpha"] == "built"
 
 
 def test_a_kept_wheel_that_was_changed_is_fetched_again(workspace: Workspace) -> None:
@@ -109,15 +109,15 @@ def test_a_kept_wheel_that_was_changed_is_fetched_again(workspace: Workspace) ->
     assert "tinydep/backdoor.py" not in workspace.names("alpha")
 
 
-def test_builds_at_the_same_time_wait_for_each_other(workspace: Workspace) -> None:
-    processes = [workspace.start("--runtime", RUNTIME) for _ in range(3)]
+def test_builds_at_the_same_time_wait_for_each_other(fetching: Workspace) -> None:
+    processes = [fetching.start("--runtime", RUNTIME) for _ in range(3)]
 
     results = [(*process.communicate(), process.returncode) for process in processes]
 
     assert [(errors, code) for _, errors, code in results] == [("", 0)] * 3
     said = "".join(output for output, _, _ in results)
     assert (said.count(": built"), said.count(": unchanged")) == (2, 4)
-    assert list(workspace.manifest()["functions"]) == ["alpha", "beta"]
+    assert list(fetching.manifest()["functions"]) == ["alpha", "beta"]
 
 
 def times(folder: Path) -> dict[str, int]:

@@ -45,13 +45,13 @@ def test_a_zip_is_the_same_bytes_on_every_machine(tmp_path: Path) -> None:
 
 
 def test_the_compressor_is_fetched_where_the_locked_release_is_not_installed(
-    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fetching: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = b"def deflate_compress(content, level):\n    return content[:level]\n"
-    digest = workspace.wheel("deflate-99.0-py3-none-any.whl", {"deflate.py": module})
-    lock = workspace.lock("beta", f"deflate==99.0 {digest}")
+    digest = fetching.wheel("deflate-99.0-py3-none-any.whl", {"deflate.py": module})
+    lock = fetching.lock("beta", f"deflate==99.0 {digest}")
     monkeypatch.setattr(deflated_zip, "LOCK", lock)
-    for name, value in workspace.environment().items():
+    for name, value in fetching.environment().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.delitem(sys.modules, "deflate", raising=False)

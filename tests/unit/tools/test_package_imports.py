@@ -100,7 +100,7 @@ def test_an_import_that_cannot_be_followed_is_named_with_file_and_line(
 def test_a_build_ends_with_the_sentence(workspace: Workspace) -> None:
     handler = workspace.functions / "beta" / "handler.py"
     handler.write_text("import importlib\n")
-    assert workspace.refusal("beta") == (
+    assert workspace.refusal("--host", "beta") == (
         "functions/beta/handler.py, line 1 imports importlib, which may import "
         "what the build cannot find: use import statements."
     )
@@ -110,14 +110,16 @@ def test_a_build_ends_with_the_sentence(workspace: Workspace) -> None:
         ("alpha.handler", "move what others need of the function alpha to functions/shared"),
     ):
         handler.write_text(f"def f():\n    import {name}\n")
-        assert workspace.refusal("beta") == (
+        assert workspace.refusal("--host", "beta") == (
             f"functions/beta/handler.py, line 2 imports {name}, which neither the Lambda runtime "
             f"nor a locked wheel provides: {remedy}."
         )
 
     handler.write_text("from shared import events\n")
     (workspace.functions / "shared" / "__init__.py").write_text("def\n")
-    assert workspace.refusal("beta").startswith("functions/shared/__init__.py does not compile for")
+    assert workspace.refusal("--host", "beta").startswith(
+        "functions/shared/__init__.py does not compile for"
+    )
 
 
 def hashes(functions: Path) -> dict[str, str]:

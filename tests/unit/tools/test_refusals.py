@@ -65,7 +65,7 @@ def test_build_with_an_unknown_option_is_refused(workspace: Workspace) -> None:
 def test_a_function_whose_requirements_are_not_locked(workspace: Workspace) -> None:
     (workspace.functions / "beta" / "requirements.in").write_text("tinydep==1.0\n")
 
-    said = workspace.refusal("beta")
+    said = workspace.refusal("--runtime", RUNTIME, "beta")
 
     lock = workspace.functions / "beta" / "requirements.txt"
     assert said == f"{lock} is missing: run tools/lock.sh to lock requirements.in."
@@ -75,7 +75,7 @@ def test_a_lock_older_than_the_requirements(workspace: Workspace) -> None:
     requirements = workspace.functions / "alpha" / "requirements.in"
     requirements.write_text("# why\nTiny_Dep==1.0\ntinydep==2.0  # newer\n")
 
-    said = workspace.refusal("alpha")
+    said = workspace.refusal("--runtime", RUNTIME, "alpha")
 
     lock = workspace.functions / "alpha" / "requirements.txt"
     assert said == f"{lock} does not hold Tiny_Dep==1.0 from requirements.in: run tools/lock.sh."
@@ -101,47 +101,47 @@ def test_a_lock_that_leaves_something_open(workspace: Workspace, line: str, wron
     lock = workspace.functions / "alpha" / "requirements.txt"
     lock.write_text(f"{line}\n")
 
-    said = workspace.refusal("alpha")
+    said = workspace.refusal("--runtime", RUNTIME, "alpha")
 
     assert said == f"{lock}: '{line.split()[0]}' {wrong}: run tools/lock.sh."
 
 
-def test_a_wheel_with_another_hash_than_the_lock_says(workspace: Workspace) -> None:
-    lock = workspace.lock("alpha", f"tinydep==1.0 {'0' * 64}")
+def test_a_wheel_with_another_hash_than_the_lock_says(fetching: Workspace) -> None:
+    lock = fetching.lock("alpha", f"tinydep==1.0 {'0' * 64}")
 
-    sentence, *details = workspace.refusal("--runtime", RUNTIME, "alpha").splitlines()
+    sentence, *details = fetching.refusal("--runtime", RUNTIME, "alpha").splitlines()
 
     assert sentence == (
         f"pip could not fetch the wheels of {lock} for {RUNTIME} arm64: "
         "check the network and the lock."
     )
     assert any("DO NOT MATCH THE HASHES" in line for line in details)
-    assert not (workspace.output / "alpha.zip").exists()
+    assert not (fetching.output / "alpha.zip").exists()
 
 
-def test_a_wheel_that_cannot_be_had(workspace: Workspace) -> None:
-    workspace.lock("alpha", f"elsewhere==1.0 {'0' * 64}")
+def test_a_wheel_that_cannot_be_had(fetching: Workspace) -> None:
+    fetching.lock("alpha", f"elsewhere==1.0 {'0' * 64}")
 
-    sentence, *details = workspace.refusal("--runtime", RUNTIME, "alpha").splitlines()
+    sentence, *details = fetching.refusal("--runtime", RUNTIME, "alpha").splitlines()
 
     assert sentence.startswith("pip could not fetch")
     assert any("elsewhere==1.0" in line for line in details)
 
 
-def test_an_interpreter_without_pip(workspace: Workspace) -> None:
-    bare = workspace.path / "bare"
+def test_an_interpreter_without_pip(fetching: Workspace) -> None:
+    bare = fetching.path / "bare"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
     python = str(bare / "bin" / "python")
 
-    said = workspace.refusal("alpha", PYTHON=python)
+    said = fetching.refusal("--runtime", RUNTIME, "alpha", PYTHON=python)
 
-    lock = workspace.functions / "alpha" / "requirements.txt"
+    lock = fetching.functions / "alpha" / "requirements.txt"
     assert said == (
         f"{python} has no pip, which fetches the wheels of {lock}: install pip for it "
         "(on Debian the package python3-pip), or name another Python with PYTHON=path."
     )
     # A function without requirements needs none.
-    workspace.build("beta", PYTHON=python)
+    fetching.build("--runtime", RUNTIME, "beta", PYTHON=python)
 
 
 def test_a_python_that_does_not_run(workspace: Workspace) -> None:
@@ -246,7 +246,7 @@ def test_a_package_larger_than_lambda_takes() -> None:
 def test_an_output_folder_that_cannot_be_made(workspace: Workspace) -> None:
     workspace.output.write_text("a file\n")
 
-    said = workspace.refusal("beta")
+    said = workspace.refusal("--runtime", RUNTIME, "beta")
 
     assert said.startswith(f"--output {workspace.output} cannot be written (")
     assert said.endswith("): name another folder.")
