@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -68,25 +68,23 @@ def session() -> boto3.session.Session:
     region = region or os.environ.get("AWS_REGION")
     try:
         made = boto3.session.Session(profile_name=profile or None, region_name=region or None)
-        check_region(made.region_name or "")
+        check_region(made.region_name or "", made)
     except ProfileNotFound as error:
         raise UserError(f"{error}: name one of your AWS configuration with --profile.") from error
     return made
 
 
-def check_region(name: str) -> None:
-    """Raises UserError unless a region of this name exists in any partition."""
+def check_region(name: str, aws: boto3.session.Session | None = None) -> None:
+    """Raises UserError unless a region of this name exists in any partition that `aws` knows."""
     if not name:
         raise UserError("No region is set: name it with --region or AWS_REGION.")
-    if name not in (known := _regions()):
+    if name not in (known := _regions(aws or boto3.session.Session())):
         near = difflib.get_close_matches(name, known, n=3)
         hint = f", did you mean {' or '.join(near)}" if near else ""
         raise UserError(f"There is no region {name}{hint}: name another with --region.")
 
 
-@cache
-def _regions() -> tuple[str, ...]:
-    aws = boto3.session.Session()
+def _regions(aws: boto3.session.Session) -> tuple[str, ...]:
     partitions = aws.get_available_partitions()
     return tuple(name for each in partitions for name in aws.get_available_regions("sqs", each))
 

@@ -21,7 +21,7 @@ from event_pipelines.errors import UserError
 from event_pipelines.items import documents, put, samples, service_process, status
 from event_pipelines.items.put import NewItem, Placed
 from event_pipelines.items.service_loop import Pace
-from event_pipelines.pipelines.item_relay import checked_id, relay_of
+from event_pipelines.pipelines.item_relay import checked_id
 from event_pipelines.stack import Stack, add_verb
 
 MOST_ITEMS = 999_999
@@ -195,6 +195,6 @@ def _serve(arguments: argparse.Namespace) -> int:
             raise UserError(f"--{name} {value} is not possible: give {lowest} to {highest:,}.")
     pace = Pace(arguments.concurrency, arguments.visibility, arguments.drain, arguments.until_idle)
     service_process.serve(
-        relay_of(Stack(arguments.prefix)), arguments.output, pace, arguments.port, arguments.json
+        Stack(arguments.prefix), arguments.output, pace, arguments.port, arguments.json
     )
     return 0

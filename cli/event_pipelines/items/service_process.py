@@ -4,6 +4,7 @@ import signal
 import sys
 from pathlib import Path
 
+from boto3.session import Session
 from botocore.config import Config
 
 from event_pipelines.console import first_signal, flush, let_go, print_json_text, print_line
@@ -14,8 +15,8 @@ from event_pipelines.items.documents import Document, Value
 from event_pipelines.items.message_handler import ItemReport, Showing
 from event_pipelines.items.monitor import Monitor, json_logs, listening, logger
 from event_pipelines.items.service_loop import Pace, Service
-from event_pipelines.pipelines.item_relay import Relay
-from event_pipelines.stack import session
+from event_pipelines.pipelines.item_relay import Relay, relay_of
+from event_pipelines.stack import Stack
 
 LONGEST_POLL_SECONDS = 20
 # Longer than a poll may take to respond; messages of a lost response stay hidden until then.
@@ -26,7 +27,7 @@ CALL_TIMEOUT_SECONDS = 5
 SHOWN_CHARACTERS = 100
 
 
-def serve(relay: Relay, output: Path, pace: Pace, port: int | None, as_json: bool) -> None:
+def serve(stack: Stack, output: Path, pace: Pace, port: int | None, as_json: bool) -> None:
     """Shows items until SIGTERM, SIGINT, idleness or the end of the pipe that it prints to; a
     second signal ends it at once.
 
@@ -34,6 +35,7 @@ def serve(relay: Relay, output: Path, pace: Pace, port: int | None, as_json: boo
     relay, the folder or the port cannot be used; after a graceful stop KeyboardInterrupt if SIGINT
     caused it, and BrokenPipeError if the pipe did.
     """
+    relay = relay_of(stack)
     report = _report(output)
     ended: list[type[BaseException]] = []
 
@@ -51,7 +53,9 @@ def serve(relay: Relay, output: Path, pace: Pace, port: int | None, as_json: boo
         service.stop(name)
 
     monitor = Monitor(show)
-    service = Service(_queue(relay, pace), _showing(relay, report, pace), monitor, pace)
+    # One session: each reads the models of AWS for itself.
+    queue = _queue(relay, stack.session, pace)
+    service = Service(queue, _showing(relay, stack.session, report, pace), monitor, pace)
     with (
         json_logs(sys.stderr),
         listening(monitor, port) as listening_port,
@@ -78,11 +82,11 @@ def _report(output: Path) -> ItemReport:
     return report
 
 
-def _queue(relay: Relay, pace: Pace) -> LongPolledQueue:
-    settler = session().client("sqs", config=_config(CALL_TIMEOUT_SECONDS, pace.concurrency))
+def _queue(relay: Relay, session: Session, pace: Pace) -> LongPolledQueue:
+    settler = session.client("sqs", config=_config(CALL_TIMEOUT_SECONDS, pace.concurrency))
     # The client does not retry: after an error SQS needs a new attempt id, and the loop decides how
     # long to retry.
-    poller = session().client(
+    poller = session.client(
         "sqs",
         config=Config(
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
@@ -106,12 +110,12 @@ def _poll_seconds(pace: Pace) -> int:
     return max(1, min(LONGEST_POLL_SECONDS, pace.idle or LONGEST_POLL_SECONDS, pace.drain - 1))
 
 
-def _showing(relay: Relay, report: ItemReport, pace: Pace) -> Showing:
+def _showing(relay: Relay, session: Session, report: ItemReport, pace: Pace) -> Showing:
     config = _config(CALL_TIMEOUT_SECONDS, pace.concurrency)
     return Showing(
         relay,
-        session().client("s3", config=config),
-        session().client("dynamodb", config=config),
+        session.client("s3", config=config),
+        session.client("dynamodb", config=config),
         report,
     )
 

@@ -11,6 +11,7 @@ from event_pipelines.items import service_process
 from event_pipelines.items.deliveries import Lease, LongPolledQueue, Message
 from event_pipelines.items.service_loop import Pace
 from event_pipelines.pipelines.item_relay import Relay
+from event_pipelines.stack import session
 
 THROTTLED = ClientError({"Error": {"Code": "RequestThrottled"}}, "ReceiveMessage")
 LOST = ReadTimeoutError(endpoint_url="https://sqs.example")
@@ -66,7 +67,7 @@ def test_delivery_has_the_body_and_receive_count(relay: Relay) -> None:
     sqs = boto3.client("sqs")
     url = relay.queue_url(sqs, relay.finished)
     sqs.send_message(QueueUrl=url, MessageBody="x", MessageGroupId="g", MessageDeduplicationId="d")
-    queue = service_process._queue(relay, Pace())
+    queue = service_process._queue(relay, session(), Pace())
 
     (lease,) = queue.receive(10)
     assert (lease.message.body, lease.message.receive_count) == ("x", 1)
@@ -129,7 +130,7 @@ def test_what_could_not_be_deleted_can_be_kept_and_deleted_later() -> None:
 
 @pytest.mark.usefixtures("relay")
 def test_a_poll_may_be_silent_for_longer_than_it_waits(relay: Relay) -> None:
-    queue = service_process._queue(relay, Pace())
+    queue = service_process._queue(relay, session(), Pace())
     poller: Any = queue._poller.meta.config
     settler: Any = queue._settler.meta.config
 
@@ -142,7 +143,7 @@ def test_a_poll_may_be_silent_for_longer_than_it_waits(relay: Relay) -> None:
 
 @pytest.mark.parametrize(("idle", "wait"), [(None, 20), (600, 20), (3, 3)])
 def test_a_poll_ends_in_time_to_notice_idleness(relay: Relay, idle: int | None, wait: int) -> None:
-    assert service_process._queue(relay, Pace(idle=idle))._wait_seconds == wait
+    assert service_process._queue(relay, session(), Pace(idle=idle))._wait_seconds == wait
 
 
 @pytest.mark.parametrize(
@@ -150,4 +151,4 @@ def test_a_poll_ends_in_time_to_notice_idleness(relay: Relay, idle: int | None, 
 )
 def test_a_poll_ends_before_a_stop_has_to(relay: Relay, drain: int, wait: int) -> None:
     """And never at once, or it would ask without a pause."""
-    assert service_process._queue(relay, Pace(drain=drain))._wait_seconds == wait
+    assert service_process._queue(relay, session(), Pace(drain=drain))._wait_seconds == wait
