@@ -138,12 +138,13 @@ def _status(arguments: argparse.Namespace) -> int:
 
 def _demo(arguments: argparse.Namespace) -> int:
     home, console = _home(arguments), messages() if arguments.json else terminal()
-    collection = list(photographs.collection(arguments.photo))
+    region = _region(arguments)
     if local_engine.running(home.path):
         raise UserError(
             f"A stack already runs in {home.path}: run `event-pipelines local down` first."
         )
-    region, showing = _region(arguments), demo_output.Showing(collection, console)
+    # Last, because making pictures takes a second.
+    showing = demo_output.Showing(list(photographs.collection(arguments.photo)), console)
     address: str | None = None
 
     def watch(stack: LocalStack) -> None:
