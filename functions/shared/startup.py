@@ -3,6 +3,11 @@
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+
+# Later collections skip frozen objects. Once is enough: the first client loads most of them, and
+# frozen garbage is never freed. Python would count the frozen objects one by one, to say if any.
+_freeze_once = cache(gc.freeze)
 
 
 @contextmanager
@@ -16,9 +21,6 @@ def collector_off() -> Iterator[None]:
     try:
         yield
     finally:
-        # Later collections skip frozen objects. Freezing once is enough: the first client loads
-        # most of them, and frozen garbage is never freed.
-        if not gc.get_freeze_count():
-            gc.freeze()
+        _freeze_once()
         if was_on:
             gc.enable()
