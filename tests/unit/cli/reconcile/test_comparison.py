@@ -51,12 +51,13 @@ class Endless(Deployed):
 
 
 @pytest.fixture
-def only_later_objects_are_collected() -> Iterator[None]:
-    """Every collection would go through all of moto, which takes a quarter of a second."""
+def only_later_objects_are_collected() -> None:
+    """Every collection would go through all of moto, which takes a quarter of a second.
+
+    It stays frozen, as all tests are since they were collected: later tests would go through both.
+    """
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.mark.usefixtures("only_later_objects_are_collected")
