@@ -73,6 +73,7 @@ class _Work:
         # By bucket and first part of the key, because each of many tenants may have a lane.
         self._by_place: dict[tuple[str, str], list[int]] = {}
         self._outputs: set[str] = set()
+        self._made: set[Path] = set()
         for number, (lane, prefix) in enumerate(zip(self._lanes, self._prefixes, strict=True)):
             part, slash, _ = prefix.partition("/")
             place = (lane.bucket, part if slash else "")
@@ -85,15 +86,11 @@ class _Work:
             raise UserError(f"No --inventory is about {bucket}: name that of each bucket compared.")
 
     def spread(self, folder: Path, show: Callable[[int], object]) -> None:
-        """Writes the rows of all lists into FILES files of sources and as many of outputs."""
+        """Writes the rows of all lists into up to FILES files of sources and as many of outputs."""
         with ExitStack() as opened:
-            kinds = [
-                _Spread(
-                    [opened.enter_context(_file(folder, kind, n).open("wb")) for n in range(FILES)]
-                )
-                for kind in ("sources", "outputs")
+            sources, outputs = kinds = [
+                _Spread(folder, kind, opened, self._made) for kind in ("sources", "outputs")
             ]
-            sources, outputs = kinds
             count = 0
             for inventory in self._inventories:
                 for row in inventory.rows(folder):
@@ -135,12 +132,15 @@ class _Work:
     def compared(self, folder: Path, number: int) -> tuple[Iterator[_Source], int]:
         """Returns the rows of a file that need calls, and the number of objects that are done."""
         # Places are compared by 64-bit hashes: equal hashes of two places are not to be expected.
-        made = dict(_read(_file(folder, "outputs", number)))
-        rows = list(_read(_file(folder, "sources", number)))
+        made = dict(self._read(_file(folder, "outputs", number)))
+        rows = list(self._read(_file(folder, "sources", number)))
         older = {row[:2] for row in rows if not row[2]}
         current = [row for row in rows if row[2]]
         question = [row for row in current if made.get(row[1], "") < row[3] or row[:2] in older]
         return iter(question), len(current) - len(question)
+
+    def _read(self, path: Path) -> Iterable[Any]:
+        return _read(path) if path in self._made else ()
 
     def asked(self, rows: Iterator[_Source]) -> Iterator[Finding]:
         """Yields the findings on these rows by S3 and the pipeline's records now."""
@@ -176,11 +176,16 @@ class _Work:
 
 
 class _Spread:
-    """A writer of rows into files, which buffers some of each file."""
+    """A writer of rows into new files of `folder`, which buffers some of each file.
 
-    def __init__(self, files: Sequence[IO[bytes]]) -> None:
-        self._files = files
-        self._kept: list[list[Any]] = [[] for _ in files]
+    Files stay open until `opened` is closed. A file without rows is not made: for a short list,
+    making all of them takes longer than comparing it. `made` gets those that are.
+    """
+
+    def __init__(self, folder: Path, kind: str, opened: ExitStack, made: set[Path]) -> None:
+        self._folder, self._kind, self._opened, self._made = folder, kind, opened, made
+        self._files: dict[int, IO[bytes]] = {}
+        self._kept: list[list[Any]] = [[] for _ in range(FILES)]
 
     def add(self, number: int, row: Any) -> None:
         kept = self._kept[number]
@@ -189,12 +194,17 @@ class _Spread:
             self._write(number)
 
     def flush(self) -> None:
-        for number in range(len(self._files)):
-            self._write(number)
+        for number, kept in enumerate(self._kept):
+            if kept:
+                self._write(number)
 
     def _write(self, number: int) -> None:
         # The length comes first: marshal.load reads a few bytes at a time, ten times as slowly.
         content = marshal.dumps(self._kept[number])
+        if number not in self._files:
+            path = _file(self._folder, self._kind, number)
+            self._files[number] = self._opened.enter_context(path.open("wb"))
+            self._made.add(path)
         self._files[number].write(len(content).to_bytes(_LENGTH) + content)
         self._kept[number].clear()
 
