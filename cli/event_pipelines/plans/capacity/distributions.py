@@ -4,6 +4,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from random import Random
 from typing import Protocol
 
@@ -59,8 +60,13 @@ class Lognormal:
         return self.mean * self.variation
 
     def draw(self, random: Random) -> float:
+        return random.lognormvariate(*self._logarithm)
+
+    @cached_property
+    def _logarithm(self) -> tuple[float, float]:
+        """The mean and the deviation of the logarithm, which is drawn very often."""
         variance = math.log(1 + self.variation**2)
-        return random.lognormvariate(math.log(self.mean) - variance / 2, math.sqrt(variance))
+        return math.log(self.mean) - variance / 2, math.sqrt(variance)
 
 
 @dataclass(frozen=True)
