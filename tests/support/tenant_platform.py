@@ -194,7 +194,7 @@ def platform(monkeypatch: pytest.MonkeyPatch, region: str = REGION) -> Iterator[
     monkeypatch.setattr(FakeBucket, "get_permission", lambda *_: PermissionResult.NEUTRAL)
     # Making clients takes longer than what a command does with them here.
     monkeypatch.setattr(botocore.session, "create_loader", lambda _: _LOADER)
-    monkeypatch.setattr(boto3.session.Session, "client", _CLIENTS[region])
+    monkeypatch.setattr(boto3.session.Session, "client", CLIENTS[region])
     pauses: list[float] = []
     monkeypatch.setattr(time, "sleep", pauses.append)
     # Without Docker, moto itself responds in place of a function.
@@ -216,7 +216,7 @@ def cache_of_clients() -> Callable[..., Any]:
 
 
 # Clients hold no state of the account, so every test of a region shares them.
-_CLIENTS: defaultdict[str, Callable[..., Any]] = defaultdict(cache_of_clients)
+CLIENTS: defaultdict[str, Callable[..., Any]] = defaultdict(cache_of_clients)
 
 
 @dataclass

@@ -13,6 +13,7 @@ from event_pipelines.items import put
 from event_pipelines.items.put import Script
 from event_pipelines.pipelines.item_relay import Relay
 from event_pipelines.stack import Stack
+from support.aws_clients import client
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -30,10 +31,10 @@ def relay(monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
     monkeypatch.setenv("COLUMNS", "240")
     with mock_aws():
         relay = Relay("event-pipelines-relay", DEFAULT_ACCOUNT_ID, REGION)
-        boto3.client("s3").create_bucket(
+        client("s3").create_bucket(
             Bucket=relay.bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
         )
-        boto3.client("dynamodb").create_table(
+        client("dynamodb").create_table(
             TableName=relay.table,
             BillingMode="PAY_PER_REQUEST",
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
@@ -41,7 +42,7 @@ def relay(monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
         )
         for queue in relay.queues:
             fifo: dict[Any, str] = {"FifoQueue": "true"} if queue.endswith(".fifo") else {}
-            boto3.client("sqs").create_queue(QueueName=queue, Attributes=fifo)
+            client("sqs").create_queue(QueueName=queue, Attributes=fifo)
         yield relay
 
 
@@ -57,7 +58,7 @@ def table(relay: Relay) -> "Table":
 
 def messages_in(queue: str) -> list[dict[str, Any]]:
     """The bodies of everything that is visible, which it is not afterwards."""
-    sqs = boto3.client("sqs")
+    sqs = client("sqs")
     url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
     found: list[dict[str, Any]] = []
     while batch := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):

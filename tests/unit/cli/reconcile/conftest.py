@@ -8,7 +8,7 @@ from moto import mock_aws
 
 from event_pipelines.pipelines import queue_messages
 from event_pipelines.reconcile import replay
-from support.tenant_platform import cache_of_clients
+from support.tenant_platform import CLIENTS
 from unit.cli.reconcile.cloud import REGION, Cloud
 
 
@@ -21,7 +21,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
     monkeypatch.setattr(queue_messages, "WAIT_SECONDS", 0)
     monkeypatch.setattr(replay, "PAUSE_SECONDS", 0)
     # Making clients takes longer than all that a command does with them here.
-    monkeypatch.setattr(boto3.session.Session, "client", cache_of_clients())
+    monkeypatch.setattr(boto3.session.Session, "client", CLIENTS[REGION])
     with mock_aws(config={"lambda": {"use_docker": False}}):
         boto3.client("iam").create_role(RoleName="function", AssumeRolePolicyDocument="{}")
         yield Cloud(capsys)

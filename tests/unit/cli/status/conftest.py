@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-import boto3
 import pytest
 from moto import mock_aws
 
 from event_pipelines.pipelines import queue_messages
 from event_pipelines.stack import STACK_TAG
+from support.aws_clients import client
 
 REGION: Final = "eu-west-1"
 PREFIX = "event-pipelines"
@@ -30,7 +30,7 @@ class Account:
         suffix = ".fifo" if name.endswith(".fifo") else ""
         fifo: dict[Any, str] = {"FifoQueue": "true"} if suffix else {}
         letters = f"{name.removesuffix('.fifo')}-dlq{suffix}"
-        sqs = boto3.client("sqs")
+        sqs = client("sqs")
         tags = {STACK_TAG: PREFIX}
         sqs.create_queue(QueueName=f"{PREFIX}-{letters}", Attributes=fifo, tags=tags)
         policy = {"deadLetterTargetArn": self.arn(letters), "maxReceiveCount": 3}
@@ -41,25 +41,25 @@ class Account:
         )
 
     def url(self, name: str) -> str:
-        return boto3.client("sqs").get_queue_url(QueueName=f"{PREFIX}-{name}")["QueueUrl"]
+        return str(client("sqs").get_queue_url(QueueName=f"{PREFIX}-{name}")["QueueUrl"])
 
     def arn(self, name: str) -> str:
-        answer = boto3.client("sqs").get_queue_attributes(
+        answer = client("sqs").get_queue_attributes(
             QueueUrl=self.url(name), AttributeNames=["QueueArn"]
         )
-        return answer["Attributes"]["QueueArn"]
+        return str(answer["Attributes"]["QueueArn"])
 
     def send(self, name: str, *bodies: Any) -> None:
         for body in bodies:
             text = body if isinstance(body, str) else json.dumps(body)
-            boto3.client("sqs").send_message(QueueUrl=self.url(name), MessageBody=text)
+            client("sqs").send_message(QueueUrl=self.url(name), MessageBody=text)
 
     def function(self, name: str, *queues: str) -> None:
         """A function, and a mapping of each of these queues to it."""
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as opened:
             opened.writestr("handler.py", "")
-        functions = boto3.client("lambda")
+        functions = client("lambda")
         functions.create_function(
             FunctionName=f"{PREFIX}-{name}",
             Runtime="python3.13",
@@ -74,7 +74,7 @@ class Account:
 
     def log(self, function: str, *lines: dict[str, Any] | str) -> None:
         """Log events of one moment: half a minute ago."""
-        logs, group = boto3.client("logs"), f"/aws/lambda/{PREFIX}-{function}"
+        logs, group = client("logs"), f"/aws/lambda/{PREFIX}-{function}"
         found = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
         if not found:
             logs.create_log_group(logGroupName=group)
@@ -99,7 +99,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     monkeypatch.setenv("COLUMNS", "200")
     with mock_aws():
         trusted = {"Statement": [{"Action": "sts:AssumeRole", "Effect": "Allow"}]}
-        role = boto3.client("iam").create_role(
+        role = client("iam").create_role(
             RoleName="any", AssumeRolePolicyDocument=json.dumps(trusted)
         )
         yield Account(role["Role"]["Arn"])
