@@ -349,11 +349,14 @@ def _is_bad(row: list[str]) -> bool:
     return len(row) < 3 or not row[0] or "\0" in row[1] or not row[2].isdigit()
 
 
+met_by: dict[int, Counter[str]] = {}
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_any_schedule_comes_to_what_the_fault_free_run_does(
     ledgers: Callable[[], Any], seed: int
 ) -> None:
-    run_schedule(seed, ledgers())
+    met_by[seed] = run_schedule(seed, ledgers())
 
 
 def run_schedule(seed: int, ledger: Any) -> Counter[str]:
@@ -394,8 +397,9 @@ def check(
 
 
 def test_the_schedules_meet_everything_that_can_go_wrong() -> None:
-    """A fault that is never drawn proves nothing."""
-    met = sum((run_schedule(seed, FakeLedgerTable()) for seed in SEEDS), Counter[str]())
+    """A fault that is never drawn proves nothing. What ran above is not run again."""
+    runs = (met_by.get(seed) or run_schedule(seed, FakeLedgerTable()) for seed in SEEDS)
+    met = sum(runs, Counter[str]())
 
     kinds = {kind for name in ("batch_write_item", "transact_write_items") for kind in KINDS[name]}
     outcomes = {"loaded", "duplicate", "deferred", "failed", "abandoned"}
