@@ -32,6 +32,12 @@ ANA_AND_BO = [
 ]
 
 
+@pytest.fixture
+def world(quick_world: Callable[[], Any]) -> Any:
+    """In memory: no test here is about what a ledger's conditions decide."""
+    return quick_world()
+
+
 def case(world: Any, name: str, **variables: str) -> Imported:
     return import_file(world, (CASES / name).read_bytes(), **variables)
 

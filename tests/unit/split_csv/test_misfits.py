@@ -17,6 +17,12 @@ DELIMITERS = ",;\t|"
 FILES = 40
 
 
+@pytest.fixture
+def world(quick_world: Callable[[], Any]) -> Any:
+    """In memory: no test here is about what a ledger's conditions decide."""
+    return quick_world()
+
+
 class Table:
     """A table of two rows and more, and how a program might write it."""
 
