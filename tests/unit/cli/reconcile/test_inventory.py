@@ -12,6 +12,7 @@ from botocore.client import BaseClient
 
 from event_pipelines.__main__ import main
 from event_pipelines.pipelines import image_derivatives, inventory
+from event_pipelines.reconcile import inventories
 from unit.cli.reconcile.cloud import Cloud
 from unit.cli.reconcile.inventory import PLACE, take
 from unit.cli.reconcile.test_images import DERIVATIVES, bucket, derive
@@ -57,6 +58,25 @@ def test_only_what_is_in_question_is_asked_for(
         ("thumbnail", "ingest/half of it.jpg")
     ]
     assert heads == {"ingest/half of it.jpg": 1, "derived/thumbnail/half of it.jpg.jpg": 1}
+
+
+def test_rows_that_are_written_in_many_pieces_are_all_compared(
+    cloud: Cloud, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those of a long list are: a file gets rows before and after others do."""
+    monkeypatch.setattr(inventories, "_ROWS_KEPT", 2)
+    monkeypatch.setattr(inventories, "FILES", 3)
+    for number in range(20):
+        event = cloud.upload(bucket, f"ingest/{number}.jpg")
+        if number % 4:
+            derive(cloud, event, *DERIVATIVES)
+
+    found = listed(cloud, take(cloud, bucket, "CSV"))
+
+    assert found["counts"] == {"done": 2 * 15, "missing": 2 * 5}
+    assert {one["key"] for one in found["missing"]} == {
+        f"ingest/{number}.jpg" for number in range(0, 20, 4)
+    }
 
 
 @FORMATS
