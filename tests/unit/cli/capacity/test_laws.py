@@ -1,6 +1,7 @@
 """Laws that hold of every queue and every function, whatever their settings."""
 
 import math
+import statistics
 from collections.abc import Callable
 from random import Random
 
@@ -14,6 +15,20 @@ from event_pipelines.plans.capacity.queues import FairQueue, FifoQueue, Simulate
 from event_pipelines.plans.capacity.stage import Account
 from event_pipelines.plans.capacity.table import Table
 from support.simulated import Simulated
+
+
+@pytest.mark.parametrize("mean", [0.02, 3.0])
+@pytest.mark.parametrize("variation", [0.1, 0.5, 1.0])
+def test_lognormal_draws_have_the_mean_and_the_deviation_they_are_made_of(
+    mean: float, variation: float
+) -> None:
+    random, distribution = Random(1), Lognormal(mean, variation)
+
+    drawn = [distribution.draw(random) for _ in range(20_000)]
+
+    # Three standard errors of the mean; the deviation depends on few long draws.
+    assert statistics.fmean(drawn) == pytest.approx(distribution.mean, rel=3 * variation / 141)
+    assert statistics.pstdev(drawn) == pytest.approx(distribution.deviation, rel=0.1)
 
 
 @settings(max_examples=40, deadline=None)
