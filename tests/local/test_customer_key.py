@@ -16,7 +16,7 @@ from event_pipelines.local import stack as local_stack
 from event_pipelines.local.home import Home
 from event_pipelines.local.stack import LocalStack
 from security import operations
-from support.stacks import PREFIX, REGION, VARIABLES, alarms, eventually
+from support.stacks import PREFIX, REGION, VARIABLES, alarms, attached_provider, eventually
 
 GROUP, TENANT = "west", "carol"
 
@@ -30,7 +30,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     home = Home(tmp_path_factory.mktemp("home"))
     engine = local_engine.start(home.path, lambda_python=home.lambda_python, tied_to_parent=True)
     try:
-        with LocalStack(home, engine, REGION, {}).environment():
+        with (
+            LocalStack(home, engine, REGION, {}).environment(),
+            attached_provider(home, engine),
+        ):
             made = boto3.client("kms").create_key(Description="of a customer")["KeyMetadata"]["Arn"]
             # No copy: MiniStack cannot give a key to a log group that there is.
             variables = VARIABLES | {"kms_key": {"arn": made}}

@@ -5,8 +5,10 @@ import platform
 import re
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from event_pipelines.local.terraform import Terraform
 from support import roots
 from support.mocked_plans import REPOSITORY
 from support.published import SOURCE
+from support.stacks import provider_of
 
 REGION = "eu-west-1"
 REGISTRY = {
@@ -73,16 +76,27 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
-def recipes(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recipe]:
+def recipes(
+    engine: Engine, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Recipe]]:
     """Every recipe, its first half applied and its second half planned and applied."""
-    folders = {name: tmp_path_factory.mktemp(name) for name in QUEUES}
-    first = {name: half(folders[name], name, "before", engine) for name in ("plain", "modules")}
-    roots.apply(*first.values())
+    with ExitStack() as providers:
+        roots_of = {}
+        for name in QUEUES:
+            folder = tmp_path_factory.mktemp(name)
+            provider = provider_of(folder, Home(folder), engine, REGION)
+            attachment = providers.enter_context(provider)
+            roots_of[name] = partial(half, folder, name, engine=engine, attachment=attachment)
+        yield both_halves(roots_of)
+
+
+def both_halves(roots_of: Mapping[str, Callable[[str], Terraform]]) -> dict[str, Recipe]:
+    roots.apply(*(roots_of[name]("before") for name in ("plain", "modules")))
     made_by_hand()
 
     found = {}
-    for name, folder in folders.items():
-        terraform = half(folder, name, "after", engine)
+    for name, root_of in roots_of.items():
+        terraform = root_of("after")
         sns, url, dlq_url = boto3.client("sns"), url_of(QUEUES[name]), url_of(f"{QUEUES[name]}-dlq")
         # Dead letters, because nobody fetches them meanwhile.
         boto3.client("sqs").send_message(QueueUrl=dlq_url, MessageBody="still here")
@@ -102,7 +116,7 @@ def recipe(request: pytest.FixtureRequest, recipes: dict[str, Recipe]) -> Recipe
     return recipes[request.param]
 
 
-def half(folder: Path, name: str, which: str, engine: Engine) -> Terraform:
+def half(folder: Path, name: str, which: str, engine: Engine, attachment: str) -> Terraform:
     """Puts one half of a recipe into `folder`, in place of another, and initialises it."""
     page = (REPOSITORY / "docs/from-terraform-aws-modules.md").read_text(encoding="utf-8")
     (text,) = re.findall(rf"<!-- {name}: {which} -->\n```hcl\n(.*?)```", page, re.DOTALL)
@@ -131,7 +145,7 @@ def half(folder: Path, name: str, which: str, engine: Engine) -> Terraform:
                 package.writestr(
                     f"{function}/handler.py", "def handler(event, context):\n    return None\n"
                 )
-    return roots.root(folder, engine, REGION)
+    return roots.root(folder, engine, REGION, attachment=attachment)
 
 
 def made_by_hand() -> None:

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,18 +87,18 @@ def attached_provider(tree: Path) -> Iterator[None]:
     """
     with (
         resident_provider(provider_binary(tree)) as provider,
-        schema_of(provider, kinds(tree)) as attachment,
+        schema_of(provider, kinds(tree.rglob("*.tf"))) as attachment,
     ):
         (tree / ATTACHMENT).write_text(attachment)
         yield
         (tree / ATTACHMENT).unlink()
 
 
-def kinds(tree: Path) -> set[str]:
-    """Returns the kinds of resources and data sources in the tree."""
+def kinds(files: Iterable[Path]) -> set[str]:
+    """Returns the kinds of resources and data sources in .tf files."""
     return {
         kind
-        for path in tree.rglob("*.tf")
+        for path in files
         for kind in re.findall(r'^(?:resource|data) "(\w+)"', path.read_text(), re.MULTILINE)
     }
 

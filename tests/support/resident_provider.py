@@ -1,14 +1,15 @@
-"""One process of the provider for all tests with a mocked provider.
+"""One process of the provider for many commands of Terraform, or for many runs of its tests.
 
 Terraform starts the provider for every run of a test file to read its schema. That takes five
-sixths of the run's processor time, though a mocked provider gets no other request.
+sixths of the run's processor time, though a mocked provider gets no other request. For an apply it
+starts the provider four times.
 """
 
 import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,10 +25,13 @@ class ProviderNotStarted(Exception):
 
 
 @contextmanager
-def resident_provider(binary: Path) -> Iterator[str]:
+def resident_provider(
+    binary: Path, root: Path | None = None, environment: Mapping[str, str] = os.environ
+) -> Iterator[str]:
     """Yields the value of TF_REATTACH_PROVIDERS with which Terraform uses this process.
 
-    It must not be used for applies: providers of two configurations would share one process. Raises
+    The process has one configuration, `root` is where its relative paths begin, and what is not
+    configured comes from `environment`: it serves one root on one engine, or mocked plans. Raises
     ProviderNotStarted.
     """
     # The log is no pipe: without a reader the provider would block when the pipe is full.
@@ -37,7 +41,8 @@ def resident_provider(binary: Path) -> Iterator[str]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            env={**os.environ, **QUIET},
+            env={**environment, **QUIET},
+            cwd=root,
             text=True,
         )
         try:

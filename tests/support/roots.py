@@ -13,13 +13,23 @@ from support.mocked_plans import REPOSITORY
 
 
 def root(
-    folder: Path, engine: Engine, region: str, variables: Mapping[str, Any] | None = None
+    folder: Path,
+    engine: Engine,
+    region: str,
+    variables: Mapping[str, Any] | None = None,
+    attachment: str | None = None,
 ) -> Terraform:
-    """Initialises the root in `folder`, which keeps its state and uses `engine` as its AWS."""
+    """Initialises the root in `folder`, which keeps its state and uses `engine` as its AWS.
+
+    `attachment` is that of a provider that runs already, see `stacks.provider_of`.
+    """
     (folder / "tools").mkdir(exist_ok=True)
     shutil.copy(REPOSITORY / "tools/terraform_init.sh", folder / "tools")
     shutil.copy(REPOSITORY / ".terraform.lock.hcl", folder)
-    terraform = Terraform(folder, folder / "home", engine.process_environment(region))
+    environment = engine.process_environment(region)
+    if attachment is not None:
+        environment["TF_REATTACH_PROVIDERS"] = attachment
+    terraform = Terraform(folder, folder / "home", environment)
     terraform.home.mkdir(exist_ok=True)
     terraform.variables.write_text(json.dumps(variables or {}))
     terraform.init()

@@ -16,10 +16,14 @@ from typing import Any
 
 import grpc
 
+from event_pipelines.local.terraform import PARALLELISM
+
 PROVIDER = "/tfplugin5.Provider/"
 # Fields of GetProviderSchema.Response that map the name of a kind to its schema: resources, data
 # sources and ephemeral resources. Fields with other numbers are small, and passed on unchanged.
 MAPS_OF_KINDS = {2, 3, 8}
+# Field of Configure.Request.
+CAPABILITIES = 3
 VARINT, BYTES = 0, 2
 
 
@@ -49,6 +53,13 @@ def _fields(message: memoryview) -> Iterator[tuple[int, memoryview, memoryview]]
         yield number, message[content:at], message[start:at]
 
 
+def without(field: int, message: bytes) -> bytes:
+    """Returns the message without a field. Raises ValueError if `message` is none."""
+    return b"".join(
+        encoding for number, _, encoding in _fields(memoryview(message)) if number != field
+    )
+
+
 def with_kinds(schema: bytes, kinds: Set[str]) -> bytes:
     """Returns a GetProviderSchema.Response with only the kinds in `kinds`.
 
@@ -63,10 +74,10 @@ def with_kinds(schema: bytes, kinds: Set[str]) -> bytes:
 
 
 class _Relay(grpc.GenericRpcHandler):
-    """A handler that returns the provider's responses, and the same one for the same request.
+    """A handler that returns the provider's responses.
 
-    Requests to a provider with a mocked configuration depend on nothing but themselves: they ask
-    whether the configuration of a resource is valid.
+    Whether the configuration of a resource is valid depends on nothing but the request, so the same
+    one is answered the same way. A mocked provider gets no other.
     """
 
     def __init__(self, provider: grpc.Channel, kinds: Set[str]) -> None:
@@ -90,12 +101,20 @@ class _Relay(grpc.GenericRpcHandler):
 
     def _answering(self, method: str) -> Callable[[bytes, Any], bytes]:
         def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
-            if (method, request) not in self.answers:
-                try:
-                    self.answers[method, request] = self._ask(method, request)
-                except grpc.RpcError as error:
-                    context.abort(error.code(), error.details() or "no reason given")
-            return self.answers[method, request]
+            question = method, request
+            if method == f"{PROVIDER}Configure":
+                # A provider that trusts an engine by AWS_CA_BUNDLE fails when it is configured
+                # again. What Terraform is capable of differs between a plan and an apply.
+                question = method, without(CAPABILITIES, request)
+            if question in self.answers:
+                return self.answers[question]
+            try:
+                response = self._ask(method, request)
+            except grpc.RpcError as error:
+                context.abort(error.code(), error.details() or "no reason given")
+            if method.startswith((f"{PROVIDER}Validate", f"{PROVIDER}Configure")):
+                self.answers[question] = response
+            return response
 
         return answer
 
@@ -110,7 +129,8 @@ def schema_of(attachment: str, kinds: Set[str]) -> Iterator[str]:
     with (
         # Short, because the path of a Unix socket has at most 107 bytes.
         tempfile.TemporaryDirectory(prefix="relay") as folder,
-        ThreadPoolExecutor(4) as threads,
+        # More than the requests that Terraform makes at once: each lasts as long as the provider's.
+        ThreadPoolExecutor(PARALLELISM + 20) as threads,
         grpc.insecure_channel(
             f"unix:{provider['Addr']['String']}",
             options=[("grpc.max_receive_message_length", -1)],

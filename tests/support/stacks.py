@@ -20,8 +20,13 @@ import pytest
 from event_pipelines.local import checkpoint
 from event_pipelines.local import engine as local_engine
 from event_pipelines.local import stack as local_stack
-from event_pipelines.local.home import Home
+from event_pipelines.local.engine import Engine
+from event_pipelines.local.home import REPOSITORY, Home
 from event_pipelines.local.stack import LocalStack
+from event_pipelines.local.terraform import Terraform
+from support.mocked_plans import kinds
+from support.resident_provider import resident_provider
+from support.schema_filter import schema_of
 
 PREFIX: Final = "acme"
 REGION: Final = "eu-west-1"
@@ -94,9 +99,10 @@ def copied_stack(
 
 def changed(stack: LocalStack, **difference: object) -> LocalStack:
     """Applies VARIABLES with these differences to the stack and returns it."""
-    return local_stack.up(
-        stack.home, region=REGION, variables=VARIABLES | difference, packages_through_s3=True
-    )
+    with attached_provider(stack.home, stack.engine):
+        return local_stack.up(
+            stack.home, region=REGION, variables=VARIABLES | difference, packages_through_s3=True
+        )
 
 
 def plan(temporary: pytest.TempPathFactory) -> dict[str, Any]:
@@ -105,18 +111,66 @@ def plan(temporary: pytest.TempPathFactory) -> dict[str, Any]:
     return made
 
 
+@contextmanager
+def attached_provider(home: Home, engine: Engine, region: str = REGION) -> Iterator[None]:
+    """Gives Terraform one process of the provider for the root module, see `provider_of`."""
+    with (
+        provider_of(REPOSITORY, home, engine, region) as attachment,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("TF_REATTACH_PROVIDERS", attachment)
+        yield
+
+
+@contextmanager
+def provider_of(root: Path, home: Home, engine: Engine, region: str) -> Iterator[str]:
+    """Yields the value of TF_REATTACH_PROVIDERS for one process of the provider.
+
+    Terraform would start it four times per command, and read the schema of all kinds; this one
+    knows those of the repository's .tf files.
+    """
+    files = [*REPOSITORY.glob("*.tf")]
+    for folder in ("modules", "pipelines", "tests/fixtures"):
+        files += (REPOSITORY / folder).rglob("*.tf")
+    environment = engine.process_environment(region)
+    with (
+        resident_provider(_provider(home), root, environment) as provider,
+        schema_of(provider, kinds(files)) as attachment,
+    ):
+        yield attachment
+
+
+def _provider(home: Home) -> Path:
+    """Returns the path of the provider's program; the first worker to ask initialises a root."""
+
+    def initialise(folder: Path) -> None:
+        Terraform(REPOSITORY, folder, os.environ).init()
+
+    folder = _once("provider", home.path.parent, initialise)
+    [program] = folder.glob("data/providers/*/hashicorp/aws/*/*/terraform-provider-aws_*")
+    return program
+
+
 def _original(temporary: pytest.TempPathFactory) -> Path:
     """Returns the folder of the stack that is copied; the first worker to ask applies it."""
-    base = temporary.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "original"
+    return _once("original", temporary.getbasetemp(), _apply)
+
+
+def _once(name: str, base: Path, make: Callable[[Path], None]) -> Path:
+    """Returns a folder that all workers share; the first one to ask makes its content.
+
+    `base` is the folder of all temporary files of this worker.
+    """
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
     folder.mkdir(exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "began").exists():
             (folder / "began").touch()
-            _apply(folder)
-    # Written last; another apply would fail as the first did.
-    assert (folder / "port").exists(), f"the stack that others are copies of failed: {folder}"
+            make(folder)
+            (folder / "made").touch()
+    # Another attempt would fail as the first did.
+    assert (folder / "made").exists(), f"what all workers share could not be made: {folder}"
     return folder
 
 
@@ -124,9 +178,10 @@ def _apply(folder: Path) -> None:
     home = Home(folder)
     engine = local_engine.start(folder, lambda_python=home.lambda_python, tied_to_parent=True)
     try:
-        made, root = local_stack.planned(home, engine, region=REGION, variables=VARIABLES)
-        (folder / "plan.json").write_text(json.dumps(made))
-        root.apply_plan(lambda _: None)
+        with attached_provider(home, engine):
+            made, root = local_stack.planned(home, engine, region=REGION, variables=VARIABLES)
+            (folder / "plan.json").write_text(json.dumps(made))
+            root.apply_plan(lambda _: None)
         with LocalStack(home, engine, REGION, {}).environment():
             # A test event of a bucket that is in flight now would stay hidden in the copies.
             eventually(lambda: all(messages_in(url) == 0 for url in queues()), "empty queues")
@@ -143,7 +198,8 @@ def destroyed(stack: LocalStack, module: str) -> Iterator[LocalStack]:
     terraform = local_stack.terraform(stack)
     others = _without_others(terraform.state, module)
     assert any(address.startswith(f"module.{module}[0].") for address in terraform.resources())
-    terraform.destroy(lambda _: None, [f"module.{module}"])
+    with attached_provider(stack.home, stack.engine):
+        local_stack.terraform(stack).destroy(lambda _: None, [f"module.{module}"])
     assert not any(address.startswith(f"module.{module}[0].") for address in terraform.resources())
     held = _names(others + json.loads(terraform.state.read_text())["resources"])
     assert [name for name in left_behind() if name not in held] == []
@@ -180,11 +236,14 @@ def _names(resources: list[dict[str, Any]]) -> set[str]:
 @contextmanager
 def running_stack(path: Path, region: str, **variables: object) -> Iterator[LocalStack]:
     """Yields a stack applied in `path`; fails if `terraform destroy` leaves any resources."""
-    stack = local_stack.up(Home(path), region=region, variables=variables, tied_to_parent=True)
+    home = Home(path)
+    engine = local_engine.start(path, lambda_python=home.lambda_python, tied_to_parent=True)
     try:
-        with stack.environment():
-            yield stack
-        assert local_stack.destroy(stack) == []
+        with attached_provider(home, engine, region):
+            stack = local_stack.up(home, region=region, variables=variables)
+            with stack.environment():
+                yield stack
+            assert local_stack.destroy(stack) == []
         with stack.environment():
             assert left_behind() == []
     finally:

@@ -15,11 +15,13 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from event_pipelines.local import engine as local_engine
+from event_pipelines.local.home import Home
 from event_pipelines.local.terraform import TerraformFailed
 from faults.proxy import FaultProxy, running
 from faults.schedule import Decision, Kind, Schedule
 from local.corrections.cloud import REGION, Cloud
 from support.roots import apply, destroy, root
+from support.stacks import provider_of
 
 TRUST = json.dumps(
     {
@@ -167,8 +169,11 @@ def test_work_is_done_again_where_that_is_asked_for(repeating: Cloud) -> None:
 
 def made_once(folder: Path, cloud: Cloud) -> None:
     (folder / "main.tf").write_text(ROOT % TRUST)
-    with losing(cloud, "iam CreateRole", "iam CreatePolicy") as (engine, schedule):
-        made = root(folder, engine, REGION)
+    with (
+        losing(cloud, "iam CreateRole", "iam CreatePolicy") as (engine, schedule),
+        provider_of(folder, Home(folder), engine, REGION) as attachment,
+    ):
+        made = root(folder, engine, REGION, attachment=attachment)
         apply(made)
         assert not made.has_changes()
         destroy(made)
