@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo documentation-images engine-conformance test unit drills examples bench dist lint check environment test-environment \
-  lint-environment packages down clean
+.PHONY: help demo documentation-images engine-conformance test unit drills examples bench dist lint static-checks check environment \
+  test-environment lint-environment packages down clean
 
 VENV := .local/venv/bin
 # Where it is set, each of the hundreds of Python processes of a run compiles all that it imports.
@@ -30,7 +30,9 @@ demo: environment packages
 documentation-images: test-environment
 	@$(VENV)/python tools/documentation_images.py
 
-test: test-environment packages lint check
+# Checkov keeps one processor busy, so it runs among the other tests here.
+test: packages static-checks
+	@$(MAKE) --no-print-directory check TESTS="$(or $(TESTS),tests)"
 
 # The loop of daily work: no engine, no Terraform, no packages, no checkov. Workers take longer to start
 # than the tests of one file to run.
@@ -39,13 +41,13 @@ unit: test-environment
 	  --ignore tests/unit/tools --numprocesses auto --dist loadgroup --no-loadscope-reorder)
 
 # Terraform waits more than it works, so more workers than cores; every file stays in one worker
-# because its tests share an engine. Without a Chromium the tests in it are listed as not run. What asks checkov runs in
-# `make lint`. Terraform and its provider collect garbage a quarter as often as they would, which spares a tenth of their
+# because its tests share an engine. Without a Chromium the tests in it are listed as not run. What asks checkov needs
+# what `make lint` installs. Terraform and its provider collect garbage a quarter as often as they would, which spares a tenth of their
 # processor time. An interpreter that crashes says where.
 check: test-environment packages
 	@tools/browser.sh
 	@EVENT_PIPELINES_LAMBDA_PYTHON="$(abspath .local/lambda-runtime/bin/python)" GOGC=400 PYTHONFAULTHANDLER=1 \
-	  $(VENV)/python -m pytest --numprocesses 5 --dist loadgroup --no-loadscope-reorder \
+	  $(VENV)/python -m pytest --numprocesses 6 --dist loadgroup --no-loadscope-reorder \
 	  $(or $(TESTS),tests --ignore tests/unit/lint)
 
 # A short form of them is among the tests.
@@ -93,7 +95,10 @@ dist:
 	@tools/wheel.sh dist
 
 # Checkov runs once, in tests/unit/lint: what it finds without .checkov.yaml's skips must be these skips.
-lint: lint-environment
+lint: static-checks
+	@$(VENV)/python -m pytest --quiet tests/unit/lint
+
+static-checks: lint-environment
 	@$(VENV)/ruff check .
 	@$(VENV)/ruff format --check .
 	@$(VENV)/mypy
@@ -101,7 +106,6 @@ lint: lint-environment
 	@$(VENV)/shfmt -d -i 2 build.sh tools/*.sh .ci/run
 	@terraform fmt -check -recursive -diff
 	@tools/validate.sh
-	@$(VENV)/python -m pytest --quiet tests/unit/lint
 	@$(VENV)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(VENV)/check-jsonschema --quiet --builtin-schema vendor.github-actions action.yml
 	@$(VENV)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml

@@ -27,25 +27,30 @@ gc.disable()
 # all others come behind, and are short. A worker takes its next group when two tests of the last
 # are left, which are those of one test at once.
 LONGEST_FIRST = (
-    "local/test_customer_key.py",
-    "local/pipelines/test_another_region.py",
     # Makes the stack that others are copies of, which they would wait for.
     "security",
+    "fault drills",
+    "local/test_customer_key.py",
+    "local/pipelines/test_another_region.py",
     "local/test_migration.py",
     "mocked plans",
+    # Short, because it waits behind the drills.
+    "local/corrections/test_permissions.py",
     # Behind the other region.
     "local/pipelines/test_item_relay.py",
-    "local/corrections/test_messages.py",
-    "local/corrections/test_permissions.py",
-    "local/corrections/test_event_sources.py",
-    "fault drills",
-    "local/pipelines/test_tenant_routing.py",
-    "operate",
     "local/test_documented_commands.py",
+    "operate",
+    "local/pipelines/test_source_bucket.py",
+    "local/test_web_console.py",
+    "local/pipelines/test_tenant_routing.py",
+    "local/pipelines/test_csv_import.py",
+    "local/test_queues_command.py",
+    "local/corrections/test_messages.py",
+    "local/corrections/test_event_sources.py",
     "local/pipelines/test_image_derivatives.py",
     "local/pipelines/test_event_audit.py",
-    "local/pipelines/test_csv_import.py",
-    "local/test_web_console.py",
+    "conformance/test_facts.py",
+    "unit/lint/test_checkov.py",
 )
 
 

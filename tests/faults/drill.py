@@ -260,7 +260,8 @@ class Drill:
                 fewest, since = left, time.monotonic()
             stands_still = time.monotonic() - since > STANDS_STILL_AFTER_SECONDS
             assert not stands_still, f"still to be worked on: {waiting}"
-            time.sleep(0.5)
+            # Each look asks for the attributes of every queue, and this waits for minutes.
+            time.sleep(2)
 
 
 def alarms_on_queues() -> dict[str, str]:

@@ -64,8 +64,14 @@ def test_pre_commit_hooks_run_the_fast_commands_of_make_lint(versioned_files: li
 
 
 def test_make_lint_has_no_other_command_than_the_hooks_and_the_slow_ones() -> None:
-    recipe = (REPOSITORY / "Makefile").read_text().partition("\nlint:")[2].partition("\n\n")[0]
-    lines = [line for line in recipe.replace("\\\n", " ").split("\n") if line.startswith("\t")]
+    makefile = (REPOSITORY / "Makefile").read_text()
+    recipes = [makefile.partition(f"\n{target}:")[2] for target in ("lint", "static-checks")]
+    lines = [
+        line
+        for recipe in recipes
+        for line in recipe.partition("\n\n")[0].replace("\\\n", " ").split("\n")
+        if line.startswith("\t")
+    ]
 
     assert [line for line in lines if not line.startswith(("\t@$(VENV)/", "\t@terraform "))] == [
         "\t@tools/validate.sh"
