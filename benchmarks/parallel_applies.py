@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from configparser import ConfigParser
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,9 +48,19 @@ def apply(folder: Path) -> Apply:
         home.path, lambda_python=home.lambda_python, tied_to_parent=True, timeout_seconds=60
     )
     try:
-        with LocalStack(home, engine, REGION, {}).environment():
-            key = boto3.client("kms").create_key(Description="of a customer")
-        made = key["KeyMetadata"]["Arn"]
+        # Not by the environment, which all threads share.
+        file = ConfigParser()
+        file.read(engine.credentials_file)
+        credentials = file["default"]
+        kms = boto3.client(
+            "kms",
+            region_name=REGION,
+            endpoint_url=engine.endpoint,
+            verify=str(engine.ca_bundle),
+            aws_access_key_id=credentials["aws_access_key_id"],
+            aws_secret_access_key=credentials["aws_secret_access_key"],
+        )
+        made = kms.create_key(Description="of a customer")["KeyMetadata"]["Arn"]
         stack.up(home, region=REGION, variables=VARIABLES | {"kms_key": {"arn": made}})
         if stack.has_changes(LocalStack(home, engine, REGION, {})):
             failure = "a second plan has changes"
