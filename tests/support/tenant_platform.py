@@ -3,7 +3,6 @@
 import io
 import json
 import threading
-import time
 import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ from moto.sqs.models import Queue
 from event_pipelines.__main__ import main
 from event_pipelines.stack import STACK_TAG
 from support.moto_state import States
+from support.replaced_sleep import replace_sleep
 
 PREFIX, ACCOUNT, REGION = "acme-events", "123456789012", "eu-west-1"
 TAGS = {"project": "acme"}
@@ -196,7 +196,7 @@ def platform(monkeypatch: pytest.MonkeyPatch, region: str = REGION) -> Iterator[
     monkeypatch.setattr(botocore.session, "create_loader", lambda _: _LOADER)
     monkeypatch.setattr(boto3.session.Session, "client", CLIENTS[region])
     pauses: list[float] = []
-    monkeypatch.setattr(time, "sleep", pauses.append)
+    replace_sleep(monkeypatch, pauses.append)
     # Without Docker, moto itself responds in place of a function.
     with mock_aws(config={"lambda": {"use_docker": False}}):
         cloud = Cloud(region, pauses)

@@ -13,6 +13,7 @@ from moto import mock_aws
 from event_pipelines.__main__ import main
 from event_pipelines.pipelines.event_audit import hours_since, logged
 from event_pipelines.stack import STACK_TAG
+from support.replaced_sleep import replace_sleep
 
 
 def moment(ago: timedelta) -> str:
@@ -197,7 +198,7 @@ def test_following_prints_each_event_once_as_it_comes(
             logEvents=[{"timestamp": int(time.time() * 1000), "message": second}],
         )
 
-    monkeypatch.setattr("time.sleep", sleep)
+    replace_sleep(monkeypatch, sleep)
 
     assert main(["audit", "tail", "--follow"]) == 130
     out = capsys.readouterr().out

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from event_pipelines.__main__ import main
 from event_pipelines.queues import moves
 from event_pipelines.stack import Stack
+from support.replaced_sleep import replace_sleep
 from unit.cli.queues.stack import FakeStack, MessageMoves
 
 
@@ -423,7 +424,7 @@ def test_ctrl_c_while_copying(
     stack: FakeStack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack.send("image-dlq", *(str(number) for number in range(12)))
-    monkeypatch.setattr("event_pipelines.queues.copying.time.sleep", lambda _: interrupt())
+    replace_sleep(monkeypatch, lambda _: interrupt())
 
     assert main(["queues", "redrive", "image-dlq", "--rate", "3"]) == 130
 

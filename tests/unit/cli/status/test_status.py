@@ -14,6 +14,7 @@ from botocore.client import BaseClient
 from event_pipelines.__main__ import main
 from event_pipelines.stack import STACK_TAG, Queue, Stack
 from event_pipelines.status import depths
+from support.replaced_sleep import replace_sleep
 from unit.cli.status.conftest import PREFIX, Account
 
 
@@ -266,7 +267,7 @@ def test_watching_adds_what_is_new_until_it_is_stopped(
         account.log("image-thumbnail", outcome("rejected"))
         account.send("image-thumbnail-dlq", "x")
 
-    monkeypatch.setattr(time, "sleep", sleep)
+    replace_sleep(monkeypatch, sleep)
 
     assert main(["status", "--watch", "--json"]) == 130
 
@@ -284,7 +285,7 @@ def test_a_watch_ends_by_ctrl_c(
     def sleep(_: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(time, "sleep", sleep)
+    replace_sleep(monkeypatch, sleep)
 
     assert main(["status", "--watch"]) == 130
     assert "All is well." in capsys.readouterr().out
