@@ -13,22 +13,24 @@ from support.replaced_sleep import replace_sleep
 TESTS = Path(__file__).resolve().parents[1]
 
 
-def test_thread_that_ran_before_sleeps_really(monkeypatch: pytest.MonkeyPatch) -> None:
-    replaced, slept, pauses = threading.Event(), threading.Event(), list[float]()
+def test_thread_that_ran_before_sleeps_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    replaced, slept, pauses = threading.Event(), list[float](), list[float]()
+    # In place of a sleep that takes time.
+    replace_sleep(monkeypatch, slept.append)
 
     def sleep_once() -> None:
         replaced.wait()
-        time.sleep(0.001)
-        slept.set()
+        time.sleep(60)
 
     before = threading.Thread(target=sleep_once)
     before.start()
-    replace_sleep(monkeypatch, pauses.append)
-    replaced.set()
-    before.join()
+    try:
+        replace_sleep(monkeypatch, pauses.append)
+    finally:
+        replaced.set()
+        before.join()
 
-    assert slept.is_set()
-    assert pauses == []
+    assert (slept, pauses) == ([60], [])
 
 
 def test_thread_of_the_test_and_those_it_starts_do_not_sleep(
@@ -37,12 +39,12 @@ def test_thread_of_the_test_and_those_it_starts_do_not_sleep(
     pauses: list[float] = []
     replace_sleep(monkeypatch, pauses.append)
 
-    time.sleep(3600)
-    after = threading.Thread(target=lambda: time.sleep(7200))
+    time.sleep(0.001)
+    after = threading.Thread(target=lambda: time.sleep(0.002))
     after.start()
     after.join()
 
-    assert pauses == [3600, 7200]
+    assert pauses == [0.001, 0.002]
 
 
 def test_no_other_test_replaces_the_sleep_of_every_thread() -> None:
@@ -62,6 +64,7 @@ def test_no_other_test_replaces_the_sleep_of_every_thread() -> None:
         'monkeypatch.setattr(time, "sleep", print)',
         'monkeypatch.setattr("time.sleep", print)',
         'monkeypatch.setattr("event_pipelines.queues.copying.time.sleep", print)',
+        'monkeypatch.setattr(copying.time, "sleep", print)',
         'mock.patch("time.sleep")',
         'mock.patch.object(time, "sleep")',
         "time.sleep = print",
@@ -79,9 +82,9 @@ def replacements(tree: ast.Module) -> Iterator[int]:
                 yield node.lineno
         elif isinstance(node, ast.Call):
             named = [ast.unparse(each).strip("'\"") for each in node.args[:2]]
-            dotted = ".".join(named) if named[:1] == ["time"] else named[0] if named else ""
+            spelled = {".".join(named[:1]), ".".join(named)}
             function = ast.unparse(node.func).rpartition(".")[2]
-            if function in ("setattr", "patch", "object") and (
-                dotted == "time.sleep" or dotted.endswith(".time.sleep")
+            if function in ("setattr", "patch", "object") and any(
+                f".{each}".endswith(".time.sleep") for each in spelled
             ):
                 yield node.lineno
